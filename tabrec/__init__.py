@@ -1,0 +1,42 @@
+"""tabrec: tabular and recommender modelling with a scikit-learn API.
+
+The public names are imported when first used: ``import tabrec`` loads neither torch nor matplotlib.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "tabrec.preprocess": [
+        "Categorify",
+        "DateParts",
+        "ElapsedSince",
+        "FillMissing",
+        "Normalize",
+        "TabularPreprocessor",
+        "TimeSplit",
+        "column_kinds",
+        "cont_cat_split",
+        "shrink_dtypes",
+        "split_by_time",
+    ],
+    "tabrec.trees": ["BoostingClassifier", "BoostingRegressor", "ForestClassifier", "ForestRegressor"],
+    "tabrec.persistence": ["load", "save"],
+}
+_HOME_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = ["datasets", *sorted(_HOME_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "datasets":
+        return import_module("tabrec.datasets")
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'tabrec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,129 @@
+"""Reading dates: which format a text column follows, and the dates it holds."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.preprocess._frames import Column, Labels
+
+ISO = "ISO8601"
+_ISO_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
+_SLASHED_TEXT = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}( \d{1,2}:\d{2}(:\d{2})?)?")
+
+
+def looks_like_dates(labels: list) -> bool:
+    """Whether every label is text in the shape of a date."""
+    return bool(labels) and all(
+        isinstance(label, str) and (_ISO_TEXT.fullmatch(label) or _SLASHED_TEXT.fullmatch(label)) for label in labels
+    )
+
+
+def find_format(name: str, labels: list) -> str:
+    """The one format that reads every label, or a ValueError naming the column and the value that stands against it.
+
+    Tried are ISO 8601, then year, day and month in either order with ``/``, ``.`` or ``-``. Two formats that
+    both read every label to different dates are ambiguous.
+    """
+    for label in labels:
+        if not isinstance(label, str):
+            raise ValueError(f"Column {name!r} is to be read as dates, but holds {label!r} ({type(label).__name__}).")
+    if all(_ISO_TEXT.fullmatch(label) for label in labels):
+        read_dates(name, labels, ISO)
+        return ISO
+    fitting = [candidate for candidate in _candidates(labels[0]) if _reads_all(labels, candidate)]
+    if not fitting:
+        odd = next((label for label in labels if not looks_like_dates([label])), labels[0])
+        raise ValueError(
+            f"Column {name!r} holds {odd!r}, which no unambiguous date format reads together with the rest of the column: "
+            f"name the format, as in DateParts(columns={{{name!r}: '%d %b %Y'}})."
+        )
+    if len(fitting) > 1:
+        raise ValueError(
+            f"The dates of column {name!r}, such as {labels[0]!r}, can be read as {' or as '.join(map(repr, fitting))}: "
+            f"name the one that is meant, as in DateParts(columns={{{name!r}: {fitting[0]!r}}})."
+        )
+    return fitting[0]
+
+
+def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
+    """The labels read by one format; a label that cannot be read is a ValueError naming it."""
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(pd.Index(labels, dtype=object), format=date_format))
+    except (ValueError, TypeError) as error:
+        dates = pd.to_datetime(pd.Index(labels, dtype=object), format=date_format, errors="coerce", utc=True)
+        odd = [label for label, missing in zip(labels, dates.isna(), strict=True) if missing]
+        told = f"holds {odd[0]!r}, which is no date" if odd else f"holds dates that do not go together ({error})"
+        raise ValueError(f"Column {name!r} {told} in the format {date_format!r}.") from error
+
+
+def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[pd.DatetimeIndex, np.ndarray]:
+    """The distinct dates of a column, and for each row which one it holds (-1 for none).
+
+    Parameters
+    ----------
+    column : Column
+    date_format : str or None
+        Format of a text column; None reads ISO 8601.
+    time_zone : tzinfo or None
+        Time zone learned in fit, into which aware dates are converted.
+    """
+    if column.is_label:
+        labels = labels_in_use(column.values)
+        distinct = read_dates(column.name, labels, date_format or ISO) if labels else pd.DatetimeIndex([])
+        rows = _renumbered(column.values.codes)
+    elif column.is_date:
+        rows, distinct = pd.factorize(column.values)
+        distinct = pd.DatetimeIndex(distinct)
+    elif column.missing.all():
+        return pd.DatetimeIndex([]), np.full(len(column.values), -1)
+    else:
+        raise ValueError(
+            f"Column {column.name!r} held dates in fit, but now {column.family()} such as {column.example()!r}."
+        )
+    return _in_zone(column.name, distinct, time_zone), rows
+
+
+def labels_in_use(values: Labels) -> list:
+    """The labels that at least one row holds, in their order."""
+    used = np.zeros(len(values.labels), bool)
+    used[values.codes[values.codes >= 0]] = True
+    return [label for label, is_used in zip(values.labels, used, strict=True) if is_used]
+
+
+def _renumbered(codes: np.ndarray) -> np.ndarray:
+    present = codes >= 0
+    renumbered = np.full(len(codes), -1)
+    renumbered[present] = np.unique(codes[present], return_inverse=True)[1]
+    return renumbered
+
+
+def _in_zone(name: str, dates: pd.DatetimeIndex, time_zone: Any) -> pd.DatetimeIndex:
+    if len(dates) == 0:
+        return dates
+    if (dates.tz is None) != (time_zone is None):
+        here, before = ("with", "without") if dates.tz is not None else ("without", "with")
+        raise ValueError(
+            f"Column {name!r} held dates {before} a time zone in fit, but now {here} one, such as {dates[0]}: "
+            "localise or convert the column so that both agree."
+        )
+    return dates if time_zone is None else dates.tz_convert(time_zone)
+
+
+def _candidates(example: str) -> list[str]:
+    match = _SLASHED_TEXT.fullmatch(example)
+    if not match:
+        return []
+    mark = match.group(1)
+    orders = ["%Y{0}%m{0}%d"] if re.match(r"\d{4}", example) else ["%m{0}%d{0}%Y", "%d{0}%m{0}%Y"]
+    if not re.search(r"\d{4}", example.split(" ")[0]):
+        orders = ["%m{0}%d{0}%y", "%d{0}%m{0}%y", "%y{0}%m{0}%d"]
+    clock = "" if not match.group(2) else " %H:%M:%S" if match.group(3) else " %H:%M"
+    return [order.format(mark) + clock for order in orders]
+
+
+def _reads_all(labels: list, candidate: str) -> bool:
+    return not pd.to_datetime(pd.Index(labels, dtype=object), format=candidate, errors="coerce").isna().any()

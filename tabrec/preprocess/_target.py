@@ -1,0 +1,85 @@
+"""The checks of a target that every estimator makes before any work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def check_target(y: Any, n_rows: int, owner: str, *, numeric: bool) -> np.ndarray:
+    """The target as an array of n_rows rows without gaps.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+    n_rows : int
+        Rows of the table it belongs to.
+    owner : str
+        Name of the estimator, for messages.
+    numeric : bool
+        Whether it must hold finite numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_outputs)
+
+    Raises
+    ------
+    ValueError
+        No target, another length, missing or infinite values, or text where numbers are needed.
+    """
+    if y is None:
+        raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
+    target = _as_array(y)
+    if target.ndim not in (1, 2):
+        raise ValueError(f"y should be a 1d array, got an array of shape {target.shape} instead.")
+    if len(target) != n_rows:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {n_rows} rows, but y has {len(target)}."
+        )
+    missing = pd.isna(target)
+    if missing.any():
+        raise ValueError(f"Input y contains NaN: {int(missing.sum())} missing, the first in {_place(missing)}.")
+    return _finite_numbers(target, owner) if numeric or target.dtype.kind in "fc" else target
+
+
+def _as_array(y: Any) -> np.ndarray:
+    if isinstance(y, (pd.Series, pd.DataFrame, pd.Index)) or not hasattr(y, "__arrow_c_stream__"):
+        array = np.asarray(y)
+    else:
+        array = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    return array if array.dtype.kind not in "US" else array.astype(object)
+
+
+def _finite_numbers(target: np.ndarray, owner: str) -> np.ndarray:
+    if target.dtype.kind == "c":
+        raise ValueError("Complex data not supported: y holds complex numbers.")
+    if target.dtype.kind not in "biuf":
+        try:
+            target = target.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            odd = next(value for value in target.ravel() if not _is_number(value))
+            raise ValueError(
+                f"{owner} predicts numbers, but y holds {odd!r} ({type(odd).__name__}). Unknown label type."
+            ) from error
+    infinite = np.isinf(target) if target.dtype.kind == "f" else np.zeros(target.shape, bool)
+    if infinite.any():
+        raise ValueError(
+            f"Input y contains infinity or a value too large for dtype('float64'): the first in {_place(infinite)}."
+        )
+    return target
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _place(marked: np.ndarray) -> str:
+    row = int(np.argmax(marked.reshape(len(marked), -1).any(axis=1)))
+    return f"row {row} (counted from 0)"

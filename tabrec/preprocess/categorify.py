@@ -1,0 +1,250 @@
+"""`Categorify`: labels become codes, and 0 is the code of everything that was not learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from tabrec.preprocess._base import FrameTransformer, check_named
+from tabrec.preprocess._frames import Column, Labels, as_frame, from_columns
+
+MISSING_LABEL = "#na#"
+
+
+class Categorify(FrameTransformer):
+    """Turn label columns into ``category`` columns of integer codes; code 0 means missing or never seen in fit.
+
+    The code of a label depends on the label alone: not on the batch, not on the order of a ``category`` dtype's categories, not on
+    whether the column came as text, object, category, or from polars or arrow.
+
+    Parameters
+    ----------
+    columns : list of str or None, default=None
+        The columns to encode. None takes those that hold text, booleans, mixed objects or have ``category`` dtype; a column of
+        numbers is encoded only if named.
+    ordered : dict of str to list, default=None
+        Levels of ordered columns, lowest first: ``{"size": ["small", "medium", "large"]}``. Their codes follow this order, and
+        every listed level has a code whether or not it occurs in fit. An ordered ``category`` dtype is such a list by itself.
+        Other columns' codes follow the sorted labels.
+    min_frequency : int or float, default=None
+        Labels with fewer rows (or, a float, with a smaller share of the rows) share code 0.
+    max_categories : int, default=None
+        At most this many labels of a column keep a code of their own, the most frequent ones; the others share code 0.
+
+    Attributes
+    ----------
+    categories_ : dict of str to list
+        Labels of each encoded column: ``categories_["state"][code]``; position 0 holds ``"#na#"``.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+
+    Raises
+    ------
+    ValueError
+        A named column is absent; a level is not in its `ordered` list; at transform, numbers where text was learned
+        or text where numbers were.
+    TypeError
+        A value that can be no label, such as a dict.
+
+    See Also
+    --------
+    TabularPreprocessor : Chooses the columns and composes all steps.
+
+    References
+    ----------
+    Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Using TabularPandas and TabularProc".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec import Categorify
+    >>> train = pd.DataFrame({"state": ["Texas", "Ohio", None, "Texas"]})
+    >>> categorify = Categorify().fit(train)
+    >>> categorify.categories_["state"]
+    ['#na#', 'Ohio', 'Texas']
+    >>> categorify.transform(pd.DataFrame({"state": ["Texas", "Utah"]}))["state"].tolist()
+    [2, 0]
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        ordered: Mapping[str, Sequence] | None = None,
+        min_frequency: int | float | None = None,
+        max_categories: int | None = None,
+    ):
+        self.columns = columns
+        self.ordered = ordered
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+
+    def partial_fit(self, X: Any, y: Any = None) -> Categorify:
+        """Learn from one more chunk: chunk by chunk gives the same codes as one fit over all rows."""
+        return self._learn_more(X)
+
+    def inverse_transform(self, X: Any) -> pd.DataFrame:
+        """The labels again, NaN for code 0.
+
+        Parameters
+        ----------
+        X : table with the encoded columns, or array in the order of `get_feature_names_out`
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        check_is_fitted(self)
+        frame = as_frame(X)
+        if not isinstance(X, pd.DataFrame) and frame.shape[1] == self.n_features_in_:
+            frame.columns = self._names_in()
+        check_named("Categorify", self.categories_, frame.columns)
+        arrays: dict[str, Any] = {name: frame[name].array for name in frame.columns}
+        for name, labels in self.categories_.items():
+            codes = np.asarray(frame[name], dtype=np.int64)
+            if codes.min() < 0 or codes.max() >= len(labels):
+                raise ValueError(
+                    f"Column {name!r} holds a code outside 0..{len(labels) - 1}: it was not encoded by this object."
+                )
+            arrays[name] = (
+                pd.Series(pd.Series([np.nan, *labels[1:]], dtype=object).to_numpy()[codes]).infer_objects().array
+            )
+        return from_columns(arrays, frame.index)
+
+    def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
+        if reset:
+            _check_limits(self.min_frequency, self.max_categories)
+            ordered = check_named("ordered", self.ordered or {}, columns)
+            if self.columns is None:
+                named = [name for name, column in columns.items() if column.is_label or column.is_boolean]
+            else:
+                named = check_named("columns", self.columns, columns)
+            self._levels: dict[str, list] = {name: list((self.ordered or {})[name]) for name in ordered}
+            self._counts: dict[str, dict] = {name: {} for name in columns if name in named or name in ordered}
+            self._n_rows = 0
+        for name, counts in self._counts.items():
+            column = columns[name]
+            self._check_labels(column)
+            _count(counts, column.as_labels())
+            if reset and name not in self._levels:
+                _learn_levels(self._levels, column)
+        self._n_rows += len(next(iter(columns.values())).raw)
+        self._settle()
+
+    def _check_labels(self, column: Column) -> None:
+        if column.is_date:
+            raise ValueError(f"Column {column.name!r} holds dates such as {column.example()}: use DateParts for it.")
+
+    def _settle(self) -> None:
+        """Give every label that is frequent enough its code."""
+        self.categories_, self._codes = {}, {}
+        for name, counts in self._counts.items():
+            kept = self._kept(name, counts)
+            self.categories_[name] = [MISSING_LABEL, *kept]
+            self._codes[name] = _Codes(kept, list(counts))
+
+    def _kept(self, name: str, counts: dict) -> list:
+        if name in self._levels:
+            unlisted = [label for label in counts if label not in self._levels[name]]
+            if unlisted:
+                raise ValueError(
+                    f"Column {name!r} holds {unlisted[0]!r}, which is not among its ordered levels {self._levels[name]}."
+                )
+            return self._levels[name]
+        least = self.min_frequency or 0
+        if isinstance(least, float):
+            least *= self._n_rows
+        kept = _sorted([label for label, count in counts.items() if count >= least])
+        if self.max_categories is not None and len(kept) > self.max_categories:
+            frequent = sorted(kept, key=counts.__getitem__, reverse=True)[: self.max_categories]
+            kept = _sorted(frequent)
+        return kept
+
+    def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
+        return {
+            name: self._codes[name].encode(column) if name in self._codes else column.raw
+            for name, column in columns.items()
+        }
+
+
+class _Codes:
+    """The code of each label of one column, and the dtype of its codes."""
+
+    def __init__(self, kept: list, known: list):
+        self.code_of = {label: code for code, label in enumerate(kept, start=1)}
+        self.kinds = {_kind(label) for label in kept + known}
+        self.dtype = pd.CategoricalDtype(pd.RangeIndex(len(kept) + 1))
+        self.known = set(known)
+
+    def encode(self, column: Column) -> pd.Categorical:
+        if column.is_date and not column.missing.all():
+            raise ValueError(f"Column {column.name!r} held labels in fit, but now dates such as {column.example()}.")
+        codes, labels = column.as_labels() if not column.is_date else Labels(np.full(len(column.raw), -1), [])
+        code_of = self.code_of
+        table = [code_of.get(label, -1) for label in labels]
+        table.append(0)  # where codes is -1: missing
+        used = None
+        for position, code in enumerate(table):
+            if code < 0:
+                if used is None:
+                    used = set(codes.tolist()) if len(codes) < 1000 else set(np.unique(codes).tolist())
+                if position in used:
+                    self._check_kind(column.name, labels[position])
+                table[position] = 0
+        return pd.Categorical.from_codes(np.asarray(table, dtype=np.int32)[codes], dtype=self.dtype, validate=False)
+
+    def _check_kind(self, name: str, label: Any) -> None:
+        """A label that was never seen is fine; one of another kind than all labels seen is a mistake."""
+        kind = _kind(label)
+        if self.kinds and kind not in self.kinds and not (kind in _NUMERIC and self.kinds & _NUMERIC):
+            raise ValueError(
+                f"Column {name!r} held {' and '.join(sorted(self.kinds))} in fit, but now holds the {kind} {label!r}: "
+                "give it the same type as in fit."
+            )
+
+
+_NUMERIC = {"number", "boolean"}
+
+
+def _kind(label: Any) -> str:
+    if isinstance(label, str):
+        return "text"
+    if isinstance(label, (bool, np.bool_)):
+        return "boolean"
+    return "number" if isinstance(label, (int, float, np.number)) else type(label).__name__
+
+
+def _sorted(labels: list) -> list:
+    """Labels in their own order where they have one; mixed kinds by kind first."""
+    try:
+        return sorted(labels)
+    except TypeError:
+        return sorted(labels, key=lambda label: (_kind(label), str(label)))
+
+
+def _count(counts: dict, values: Labels) -> None:
+    rows = np.bincount(values.codes[values.codes >= 0], minlength=len(values.labels)).tolist()
+    for label, count in zip(values.labels, rows, strict=True):
+        if count:
+            counts[label] = counts.get(label, 0) + count
+
+
+def _learn_levels(levels: dict[str, list], column: Column) -> None:
+    dtype = column.raw.dtype
+    if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
+        levels[column.name] = dtype.categories.tolist()
+
+
+def _check_limits(min_frequency: Any, max_categories: Any) -> None:
+    if min_frequency is not None and not (isinstance(min_frequency, (int, float)) and min_frequency >= 0):
+        raise ValueError(
+            f"min_frequency={min_frequency!r} must be a number of rows, or a float share of them, or None."
+        )
+    if isinstance(min_frequency, float) and min_frequency >= 1:
+        raise ValueError(f"min_frequency={min_frequency!r}: a float is a share of the rows and must be below 1.")
+    if max_categories is not None and not (isinstance(max_categories, int) and max_categories >= 1):
+        raise ValueError(f"max_categories={max_categories!r} must be an integer of at least 1, or None.")

@@ -1,0 +1,164 @@
+"""What kind of column is what: the look that comes before any modelling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.preprocess._base import check_named
+from tabrec.preprocess._dates import find_format, labels_in_use, looks_like_dates
+from tabrec.preprocess._frames import Column, as_frame, to_columns
+
+KINDS = ("continuous", "categorical", "date", "id", "constant")
+
+# A column of fewer rows than this is not called an id: distinct values may be chance.
+_MIN_ROWS_OF_ID = 10
+
+
+def column_kinds(df: Any, *, max_card: int = 20) -> pd.DataFrame:
+    """Tell the kind of each column of a raw table.
+
+    Parameters
+    ----------
+    df : pandas, polars or arrow table, or array-like of shape (n_rows, n_columns)
+    max_card : int, default=20
+        Whole numbers with at most this many distinct values count as categorical.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a column, indexed by its name, with
+
+        - ``kind``: ``"continuous"``; ``"categorical"``; ``"date"`` (datetimes, or text that reads as dates beyond doubt);
+          ``"id"`` (whole numbers or text, at least 10 of them, all distinct, or whole numbers that never fall or never rise from
+          row to row and have more than `max_card` distinct values); ``"constant"`` (at most one distinct value);
+        - ``dtype``: as pandas names it;
+        - ``n_unique``: distinct values, missing ones left out;
+        - ``missing``: share of missing rows;
+        - ``example``: a value, or None.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec import column_kinds
+    >>> table = pd.DataFrame({"price": [9.5, 14.0, 11.2], "state": ["Ohio", None, "Utah"], "sold": ["2011-01-02"] * 2 + ["2012-04-05"]})
+    >>> column_kinds(table)[["kind", "n_unique"]]
+                  kind  n_unique
+    price   continuous         3
+    state  categorical         2
+    sold          date         2
+    """
+    _check_max_card(max_card)
+    frame = as_frame(df)
+    rows = [_describe(column, max_card) for column in to_columns(frame).values()]
+    table = pd.DataFrame(rows, index=pd.Index(frame.columns, name="column"))
+    return table
+
+
+def cont_cat_split(
+    df: Any, max_card: int = 20, target: str | Sequence[str] | None = None
+) -> tuple[list[str], list[str]]:
+    """Names of the continuous and of the categorical columns.
+
+    Floats and whole numbers with more than `max_card` distinct values are continuous; text, booleans, ``category`` columns and
+    the other whole numbers are categorical. Dates are neither: `DateParts` makes numbers of them.
+
+    Parameters
+    ----------
+    df : pandas, polars or arrow table
+    max_card : int, default=20
+    target : str or list of str, default=None
+        Column(s) to leave out.
+
+    Returns
+    -------
+    continuous, categorical : list of str
+
+    References
+    ----------
+    Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Using a neural network".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec import cont_cat_split
+    >>> table = pd.DataFrame({"price": [9.5, 14.0], "hours": [300.0, None], "state": ["Ohio", "Utah"]})
+    >>> cont_cat_split(table, target="price")
+    (['hours'], ['state'])
+    """
+    _check_max_card(max_card)
+    columns = to_columns(as_frame(df))
+    left_out = check_named("target", [target] if isinstance(target, str) else list(target or []), columns)
+    looked_at = [column for name, column in columns.items() if name not in left_out and not is_date(column)]
+    continuous = [column.name for column in looked_at if is_continuous(column, max_card)]
+    return continuous, [column.name for column in looked_at if column.name not in continuous]
+
+
+def is_continuous(column: Column, max_card: int) -> bool:
+    """Whether a column is one of numbers, not counting whole numbers of few distinct values."""
+    if not column.is_number:
+        return False
+    return column.values.dtype.kind == "f" or len(pd.unique(column.values)) > max_card
+
+
+def is_date(column: Column) -> bool:
+    """Whether a column holds dates, or text that reads as dates in one format only."""
+    if column.is_date:
+        return True
+    if not column.is_label or (isinstance(column.raw.dtype, pd.CategoricalDtype) and column.raw.dtype.ordered):
+        return False
+    labels = labels_in_use(column.values)
+    if not looks_like_dates(labels):
+        return False
+    try:
+        find_format(column.name, labels)
+    except ValueError:
+        return False
+    return True
+
+
+def _describe(column: Column, max_card: int) -> dict[str, Any]:
+    missing = column.missing
+    distinct = _distinct(column)
+    return {
+        "kind": _kind(column, distinct, int((~missing).sum()), max_card),
+        "dtype": str(column.raw.dtype),
+        "n_unique": len(distinct),
+        "missing": float(missing.mean()),
+        "example": column.example(),
+    }
+
+
+def _distinct(column: Column) -> Any:
+    if column.is_label:
+        return set(labels_in_use(column.values))
+    present = column.values[~column.missing]
+    return pd.unique(present) if isinstance(present, np.ndarray) else present.unique()
+
+
+def _kind(column: Column, distinct: Any, n_present: int, max_card: int) -> str:
+    if len(distinct) <= 1:
+        return "constant"
+    if is_date(column):
+        return "date"
+    if _is_id(column, distinct, n_present, max_card):
+        return "id"
+    return "continuous" if is_continuous(column, max_card) else "categorical"
+
+
+def _is_id(column: Column, distinct: Any, n_present: int, max_card: int) -> bool:
+    whole = column.is_number and column.values.dtype.kind in "iu"
+    if n_present < _MIN_ROWS_OF_ID or not (whole or column.is_label):
+        return False
+    if len(distinct) == n_present:
+        return True
+    steps = np.sign(np.diff(column.values.astype(np.float64))) if whole else np.array([-1, 1])
+    return len(distinct) > max_card and abs(steps.min() - steps.max()) <= 1
+
+
+def _check_max_card(max_card: Any) -> None:
+    if not isinstance(max_card, (int, np.integer)) or max_card < 0:
+        raise ValueError(f"max_card={max_card!r} must be an integer of at least 0.")

@@ -1,0 +1,390 @@
+"""Validation by time: train on the past, validate on what came after."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import numbers
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils.validation import _num_samples
+
+from tabrec.preprocess._dates import as_dates
+from tabrec.preprocess._frames import Column, as_frame, to_columns
+from tabrec.preprocess.date_parts import _learn_column
+
+_DURATION_TYPES = (str, datetime.timedelta, np.timedelta64, pd.offsets.BaseOffset)
+_Size = Any  # rows (int), share of the rows (float), duration, or None
+
+
+def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Split the rows of a table into those before a moment and those from it on.
+
+    Rows strictly before `at` train, rows at or after it validate: the honest split for a model that will be
+    asked about the future, where a random split would let it peek at neighbouring days.
+
+    Parameters
+    ----------
+    df : dataframe (pandas, polars or pyarrow) of shape (n_rows, n_columns)
+        The table. It is not changed.
+    column : str
+        The column with the time of each row: dates, text that reads as dates, or numbers such as a year.
+    at : str, datetime, pandas.Timestamp or number
+        Where validation begins. For a column of dates anything `pandas.Timestamp` reads; a time without zone
+        is read in the zone of the column. For a column of numbers, a number.
+
+    Returns
+    -------
+    train_idx, valid_idx : ndarray of int
+        Row positions, counted from 0, in the order of the rows. `(train_idx, valid_idx)` is one fold as
+        scikit-learn takes it, `cv=[split_by_time(df, column, at)]`, and `df.iloc[train_idx]` are the rows.
+
+    Raises
+    ------
+    ValueError
+        If the column is not there, has missing times or holds something else than times, if `at` is not a
+        moment on the scale of the column, or if one side would be empty.
+
+    See Also
+    --------
+    TimeSplit : Several such folds, for cross-validation.
+
+    References
+    ----------
+    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020,
+       chapter 9, where the bulldozer auctions are split by sale date.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.preprocess.time_split import split_by_time
+    >>> sales = pd.DataFrame({"saledate": ["2011-03-01", "2010-07-15", "2011-01-01"], "price": [30, 10, 20]})
+    >>> train_idx, valid_idx = split_by_time(sales, "saledate", at="2011-01-01")
+    >>> sales.iloc[train_idx]["price"].tolist(), sales.iloc[valid_idx]["price"].tolist()
+    ([10], [30, 20])
+
+    The pair is one fold for every tool of scikit-learn that takes `cv`:
+
+    >>> from sklearn.dummy import DummyRegressor
+    >>> from sklearn.model_selection import cross_val_score
+    >>> scores = cross_val_score(
+    ...     DummyRegressor(), sales, sales["price"], cv=[(train_idx, valid_idx)],
+    ...     scoring="neg_mean_absolute_error")
+    >>> scores.tolist()
+    [-15.0]
+    """
+    frame = as_frame(df)
+    times = _read_times(_get_column(frame, column))
+    is_valid = np.asarray(times >= _read_at(at, times, column))
+    if is_valid.all() or not is_valid.any():
+        side = "train on" if is_valid.all() else "validate on"
+        raise ValueError(
+            f"at={at!r} leaves no row to {side}: column {column!r} runs from {times.min()} to {times.max()}, "
+            f"and rows strictly before `at` train while rows at or after it validate."
+        )
+    return np.flatnonzero(~is_valid), np.flatnonzero(is_valid)
+
+
+class TimeSplit(BaseCrossValidator):
+    """Cross-validation in time order: each fold trains on the past and tests on what came next.
+
+    Rows are ordered by a column of dates, wherever they stand in the table, and rows of the same time are
+    never parted: every training row is strictly older than every test row. With all times distinct and sizes
+    in rows the folds are those of `sklearn.model_selection.TimeSeriesSplit` on the sorted table.
+
+    A size (`test_size`, `max_train_size`, `gap`) is a number of rows (int), a share of all rows (float
+    between 0 and 1), or, for dates, a duration: text such as `"30D"`, a timedelta, or a `pandas.DateOffset`
+    such as `pandas.DateOffset(months=1)`.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 1.
+    column : str, default=None
+        The column of `X` with the time of each row: dates, text that reads as dates, or numbers such as a
+        year. Columns of a numpy array are called `"x0"`, `"x1"`, … None takes the times from the `groups`
+        given to `split`, and without groups the rows as they stand, each later than the one before.
+    max_train_size : int, float or duration, default=None
+        The window to train on. None is an expanding window: all the past. A size is a sliding window: at
+        most so many rows, or only rows less than this duration before the first row after training.
+    test_size : int, float or duration, default=None
+        Rows to test on in each fold: at least so many, since rows of one time stay together, or the rows of
+        one such duration, counted back from the last time. None shares the rows out evenly over
+        `n_splits + 1` parts, and works whenever there are that many distinct times.
+    gap : int, float or duration, default=0
+        What to leave out between training and test: at least so many rows, or all rows less than this
+        duration before the test, as when the answer is known only some weeks late.
+
+    Raises
+    ------
+    ValueError
+        By `split`, if a parameter is out of range, a time is missing, or there are too few distinct times.
+
+    See Also
+    --------
+    split_by_time : One split at a given moment.
+    sklearn.model_selection.TimeSeriesSplit : The same for rows already in order, blind to equal times.
+
+    References
+    ----------
+    .. [1] R. J. Hyndman and G. Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., 2021,
+       section 5.10, "Time series cross-validation".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.preprocess.time_split import TimeSplit
+    >>> sales = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=6)[::-1], "amount": range(6)})
+    >>> for train, test in TimeSplit(n_splits=2, column="day", test_size="1D", gap="1D").split(sales):
+    ...     print(train, test)
+    [5 4 3] [1]
+    [5 4 3 2] [0]
+
+    A sliding window of two days:
+
+    >>> for train, test in TimeSplit(n_splits=2, column="day", max_train_size="2D", test_size=1).split(sales):
+    ...     print(train, test)
+    [3 2] [1]
+    [2 1] [0]
+    """
+
+    # sklearn passes `groups` on to the splitter, also where metadata routing is on
+    __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        column: str | None = None,
+        max_train_size: _Size = None,
+        test_size: _Size = None,
+        gap: _Size = 0,
+    ):
+        self.n_splits = n_splits
+        self.column = column
+        self.max_train_size = max_train_size
+        self.test_size = test_size
+        self.gap = gap
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Give the folds, oldest first.
+
+        Parameters
+        ----------
+        X : dataframe (pandas, polars or pyarrow) or array-like of shape (n_rows, n_columns)
+            The table, with the column of times in it if `column` is set.
+        y : array-like of shape (n_rows,), default=None
+            Ignored.
+        groups : array-like of shape (n_rows,), default=None
+            The time of each row; used only when `column` is None.
+
+        Returns
+        -------
+        folds : iterator of (train_idx, test_idx)
+            Row positions as arrays of int, each in time order; rows of the same time in the order of `X`.
+        """
+        n_splits = self.get_n_splits()
+        times = self._row_times(X, groups)
+        order = np.argsort(times.asi8 if isinstance(times, pd.DatetimeIndex) else times, kind="stable")
+        times = times[order]
+        bounds = self._test_bounds(times, n_splits)
+        folds = []
+        for start, stop in pairwise(bounds):
+            train_start, train_stop = self._train_bounds(times, start)
+            folds.append((order[train_start:train_stop], order[start:stop]))
+        return iter(folds)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Give the number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        n_splits : int
+            The parameter `n_splits`.
+        """
+        if not _is_integer(self.n_splits) or self.n_splits < 1:
+            raise ValueError(f"n_splits={self.n_splits!r} must be an integer of at least 1.")
+        return int(self.n_splits)
+
+    def _name(self) -> str:
+        return " ".join(repr(self).split())
+
+    def _row_times(self, X: Any, groups: Any) -> pd.Index:
+        if self.column is not None:
+            return _read_times(_get_column(as_frame(X), self.column))
+        if _num_samples(X) == 0:
+            raise ValueError("X has no rows to split.")
+        if groups is None:
+            return pd.RangeIndex(_num_samples(X))
+        groups = groups.to_pandas() if hasattr(groups, "to_pandas") else pd.Series(groups)
+        if len(groups) != _num_samples(X):
+            raise ValueError(f"groups has {len(groups)} times but X has {_num_samples(X)} rows; give one each.")
+        return _read_times(to_columns(groups.to_frame("groups"))["groups"])
+
+    def _test_bounds(self, times: pd.Index, n_splits: int) -> list[int]:
+        """Give where each test set starts, plus where the last one ends, as positions in time order."""
+        size = _read_size(self.test_size, "test_size", times)
+        if size is None:
+            bounds = _even_bounds(times, n_splits)
+        elif isinstance(size, int):
+            bounds = [len(times)]
+            for _ in range(n_splits):
+                bounds.insert(0, _block_start(times, max(bounds[0] - size, 0)))
+        else:
+            # fold k from the end covers the times in (last - k * size, last - (k - 1) * size]
+            bounds = [_n_until(times, times[-1] - k * size) for k in range(n_splits, -1, -1)]
+        if bounds[0] == 0 or min(np.diff(bounds)) == 0:
+            raise ValueError(
+                f"{self._name()} needs a test set in each of {n_splits} folds and a row before the first of "
+                f"them, but {_describe(times)}. Choose fewer folds or another test_size."
+            )
+        return bounds
+
+    def _train_bounds(self, times: pd.Index, test_start: int) -> tuple[int, int]:
+        """Give the positions in time order between which to train, for the test set from `test_start` on."""
+        gap = _read_size(self.gap, "gap", times, minimum=0)
+        if isinstance(gap, int):
+            stop = _block_start(times, max(test_start - gap, 0))
+        else:
+            stop = _n_before(times, times[test_start] - gap)
+        size = _read_size(self.max_train_size, "max_train_size", times)
+        if size is None:
+            start = 0
+        elif isinstance(size, int):
+            start = 0 if stop <= size else _n_until(times, times[stop - size - 1])
+        else:
+            start = _n_before(times, times[stop] - size)
+        if start >= stop:
+            raise ValueError(
+                f"{self._name()} leaves no row to train on before the test set that starts at "
+                f"{times[test_start]}: {_describe(times)}. Choose fewer folds, a smaller gap or a longer "
+                f"max_train_size."
+            )
+        return start, stop
+
+
+def _read_times(column: Column) -> pd.Index:
+    """One moment per row: a DatetimeIndex, or an Index of numbers."""
+    missing = np.flatnonzero(column.missing)
+    if len(missing):
+        raise ValueError(
+            f"Column {column.name!r} has {len(missing)} missing times, the first in row {missing[0]} "
+            f"(counted from 0); fill or drop those rows, since a row without a time belongs to neither side."
+        )
+    if column.is_number:
+        return pd.Index(column.values.astype(np.float64) if column.values.dtype.kind == "f" else column.values)
+    try:
+        date_format, time_zone = _learn_column(column, None)
+    except ValueError as error:
+        raise ValueError(f"{error} Or turn the column into dates first, with pandas.to_datetime.") from error
+    dates, rows = as_dates(column, date_format, time_zone)
+    return dates[rows]
+
+
+def _read_at(at: Any, times: pd.Index, column: str) -> Any:
+    if not isinstance(times, pd.DatetimeIndex):
+        if not _is_number(at) or not np.isfinite(at):
+            raise ValueError(f"at={at!r} must be a finite number, since column {column!r} holds numbers.")
+        return at
+    if _is_number(at):
+        raise ValueError(f"at={at!r} must be a date such as '2011-01-01', since column {column!r} holds dates.")
+    try:
+        moment = pd.Timestamp(at)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"at={at!r} is not a date that pandas.Timestamp reads.") from error
+    if moment is pd.NaT:
+        raise ValueError(f"at={at!r} must be a date, not a missing one.")
+    if moment.tzinfo is None:
+        return moment.tz_localize(times.tz)
+    if times.tz is None:
+        raise ValueError(f"at={at!r} has a time zone but column {column!r} has none; give `at` without one.")
+    return moment
+
+
+def _read_size(size: _Size, name: str, times: pd.Index, minimum: int = 1) -> Any:
+    """Give a size as a number of rows (int), as a duration, or as None."""
+    if size is None and name != "gap":
+        return None
+    if isinstance(size, _DURATION_TYPES):
+        return _read_duration(size, name, times)
+    if _is_integer(size) and size >= minimum:
+        return int(size)
+    if isinstance(size, float) and 0 < size < 1:
+        return max(int(size * len(times)), 1)
+    raise ValueError(
+        f"{name}={size!r} must be an integer of at least {minimum} (rows), a float between 0 and 1 (share "
+        f"of the rows), or a duration such as '30D'."
+    )
+
+
+def _read_duration(size: Any, name: str, times: pd.Index) -> Any:
+    has_dates = isinstance(times, pd.DatetimeIndex)
+    if not has_dates:
+        raise ValueError(f"{name}={size!r} is a duration, which needs dates; the times here are numbers or rows.")
+    # pandas.Timedelta("30") would be 30 nanoseconds
+    if isinstance(size, str) and size.strip().lstrip("+-").isdecimal():
+        raise ValueError(f"{name}={size!r} has no unit; write '{size}D' for days, or the integer for rows.")
+    try:
+        duration = size if isinstance(size, pd.offsets.BaseOffset) else pd.Timedelta(size)
+    except ValueError as error:
+        raise ValueError(f"{name}={size!r} is not a duration that pandas.Timedelta reads, such as '30D'.") from error
+    if duration is pd.NaT or times[0] - duration >= times[0]:
+        raise ValueError(f"{name}={size!r} must be a positive duration.")
+    return duration
+
+
+def _even_bounds(times: pd.Index, n_splits: int) -> list[int]:
+    """Share the rows out over `n_splits + 1` parts, as evenly as rows of the same time allow."""
+    block_starts = np.flatnonzero(np.r_[True, np.asarray(times[1:] != times[:-1])])
+    if len(block_starts) <= n_splits:
+        raise ValueError(f"n_splits={n_splits} needs at least {n_splits + 1} distinct times, but {_describe(times)}.")
+    n_rows, folds = len(times), np.arange(n_splits)
+    targets = n_rows - (n_splits - folds) * (n_rows // (n_splits + 1))
+    blocks = np.array([np.abs(block_starts - target).argmin() for target in targets])
+    # every part keeps at least one time: starts strictly increase and leave room for those that follow
+    blocks = np.maximum.accumulate(np.maximum(blocks, 1) - folds) + folds
+    blocks = np.minimum(blocks, len(block_starts) - n_splits + folds)
+    return [*block_starts[blocks].tolist(), n_rows]
+
+
+def _block_start(times: pd.Index, position: int) -> int:
+    """Give the first position, in time order, with the time of the row at `position`."""
+    return _n_before(times, times[position])
+
+
+def _n_before(times: pd.Index, moment: Any) -> int:
+    return int(np.count_nonzero(times < moment))
+
+
+def _n_until(times: pd.Index, moment: Any) -> int:
+    return int(np.count_nonzero(times <= moment))
+
+
+def _describe(times: pd.Index) -> str:
+    return f"the {len(times)} rows have {times.nunique()} distinct times from {times[0]} to {times[-1]}"
+
+
+def _get_column(frame: pd.DataFrame, name: str) -> Column:
+    if name not in frame.columns:
+        close = difflib.get_close_matches(str(name), list(frame.columns), n=3)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"it has {list(frame.columns)[:20]}."
+        raise ValueError(f"No column {name!r} in the table; {hint}")
+    return to_columns(frame[[name]])[name]
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

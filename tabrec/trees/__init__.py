@@ -1,0 +1,6 @@
+"""Forests and boosting over raw frames."""
+
+from tabrec.trees.boosting import BoostingClassifier, BoostingRegressor
+from tabrec.trees.forest import ForestClassifier, ForestRegressor
+
+__all__ = ["BoostingClassifier", "BoostingRegressor", "ForestClassifier", "ForestRegressor"]

@@ -1,0 +1,175 @@
+"""What the two forests share: raw frames in, row order without effect, out-of-bag predictions in parallel, spread."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from tabrec.preprocess._frames import read_frame
+from tabrec.preprocess._target import check_target
+from tabrec.trees._encoding import RawFrameMixin, to_matrix
+from tabrec.trees._rows import read_weights, rows_to_grow_on
+
+
+class ForestMixin(RawFrameMixin):
+    """Stands before scikit-learn's forest among the bases of ours."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Grow the forest.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            A raw pandas, polars or arrow table, or an encoded frame, which is used as it is.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Target, without gaps.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Whole weights are frequencies: a row of weight k counts as k rows, in bootstraps and leaves (up to ten times as many
+            rows as there are). Other weights are used as scikit-learn's forest uses them.
+
+        Returns
+        -------
+        self
+        """
+        n_rows = read_frame(X).shape[0]
+        y = check_target(y, n_rows, type(self).__name__, numeric=not is_classifier(self))
+        weighting = read_weights(sample_weight, n_rows)
+        if self.warm_start and hasattr(self, "estimators_") and n_rows != self._n_raw_rows:
+            raise ValueError(f"warm_start adds trees on the same {self._n_raw_rows} rows, but X has {n_rows}.")
+        self._n_raw_rows = n_rows
+        y = y[weighting.used]
+        encoded = self._fit_encoding(X, y, weighting.used)
+        rows = rows_to_grow_on(encoded, y, weighting)
+        self._rows = weighting.used[rows]
+        matrix = to_matrix(encoded, rows)
+        del encoded
+        weights = None if weighting.weights is None else weighting.weights[rows]
+        with self._parameters_that_fit(len(matrix)):
+            super().fit(matrix, y[rows], sample_weight=weights)
+        self._learn_raw_names()
+        return self
+
+    def predict_spread(self, X: Any) -> np.ndarray:
+        """Standard deviation of the trees' predictions: how much they disagree.
+
+        It ranks rows by doubt; it is no interval. Trees are visited one after the other, so memory does not grow with their number.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_outputs); of a classifier (n_rows, n_classes)
+            In units of the target; of a classifier, of probabilities.
+        """
+        n, mean, squares = 0, 0.0, 0.0
+        for prediction in self._tree_predictions(X):
+            n += 1
+            step = prediction - mean
+            mean = mean + step / n
+            squares = squares + step * (prediction - mean)
+        return np.sqrt(squares / n)
+
+    @property
+    def estimators_samples_(self) -> list[np.ndarray]:
+        """For each tree, the rows of the training table that it was grown on (with repeats, if drawn more than once)."""
+        check_is_fitted(self)
+        return [self._rows[drawn] for drawn in self._get_estimators_indices()]
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Impurity-based importance of each encoded column: ndarray of shape (len(encoded_names_),), adding up to 1.
+
+        Columns of many distinct values are flattered; prefer permutation importance.
+        """
+        if all(tree.tree_.node_count == 1 for tree in self.estimators_):
+            return np.zeros(len(self.encoded_names_))
+        return super().feature_importances_
+
+    @contextmanager
+    def _parameters_that_fit(self, n_rows: int) -> Iterator[None]:
+        """While growing: `max_samples` no more than there are rows, nothing drawn or left out without `bootstrap`."""
+        given = self.max_samples, self.oob_score
+        if not self.bootstrap:
+            self.max_samples, self.oob_score = None, False
+        elif isinstance(self.max_samples, (int, np.integer)) and self.max_samples > n_rows:
+            self.max_samples = n_rows
+        try:
+            yield
+        finally:
+            self.max_samples, self.oob_score = given
+
+    def _validate_X_predict(self, X: Any) -> np.ndarray:
+        """The hook through which every predicting method of the parent class reads X."""
+        return to_matrix(self.encode(X))
+
+    def _tree_predictions(self, X: Any) -> Iterator[np.ndarray]:
+        """The prediction of each tree in turn (of a classifier: its probabilities)."""
+        check_is_fitted(self)
+        matrix = self._validate_X_predict(X)
+        method = "predict_proba" if is_classifier(self) else "predict"
+        yield from self._in_threads(lambda tree: getattr(tree, method)(matrix, check_input=False), self.estimators_)
+
+    def _in_threads(self, work: Callable, *inputs: Any) -> Iterator[Any]:
+        """`map` over threads, results in order."""
+        parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator", pre_dispatch="2 * n_jobs")
+        yield from parallel(delayed(work)(*arguments) for arguments in zip(*inputs, strict=True))
+
+    def _set_oob_score_and_attributes(
+        self, X: np.ndarray, y: np.ndarray, scoring_function: Callable | None = None
+    ) -> None:
+        """Called by the parent's fit; X and y are in canonical order, y of shape (n_rows, n_outputs)."""
+        values, seen = self._left_out_predictions(X)
+        predicted = values.argmax(axis=1) if is_classifier(self) else values[:, 0]
+        if not seen.all():
+            warnings.warn(
+                f"{int((~seen).sum())} rows were drawn by every tree, so that they have no out-of-bag prediction (NaN): "
+                "grow more trees.",
+                stacklevel=4,
+            )
+        score = scoring_function or self._default_oob_scorer
+        self.oob_score_ = np.nan
+        if seen.any():
+            y, predicted = (y[seen, 0], predicted[seen, 0]) if y.shape[1] == 1 else (y[seen], predicted[seen])
+            self.oob_score_ = score(y, predicted)
+        by_row = np.full((self._n_raw_rows, *values.shape[1:]), np.nan)
+        by_row[self._rows] = values
+        self._keep_oob(by_row)
+
+    def _left_out_predictions(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean prediction of the trees that drew no copy of a row, NaN where there is none, and which rows have one."""
+
+        def predict(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            in_bag = np.zeros(self._n_raw_rows, dtype=bool)
+            in_bag[self._rows[drawn]] = True
+            left_out = np.flatnonzero(~in_bag[self._rows])
+            return left_out, self._get_oob_predictions(tree, X[left_out]) if len(left_out) else None
+
+        total: Any = 0.0
+        count = np.zeros(len(X))
+        for left_out, prediction in self._in_threads(predict, self.estimators_, self._get_estimators_indices()):
+            if prediction is None:
+                continue
+            if np.ndim(total) == 0:
+                total = np.zeros((len(X), *prediction.shape[1:]))
+            total[left_out] += prediction
+            count[left_out] += 1
+        if np.ndim(total) == 0:
+            n_values = self.n_classes_[0] if is_classifier(self) else 1
+            total = np.zeros((len(X), n_values, self.n_outputs_))
+        with np.errstate(invalid="ignore"):
+            return total / count[:, None, None], count > 0
