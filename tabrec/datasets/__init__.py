@@ -1,5 +1,7 @@
 """Where tables come from."""
 
-from tabrec.datasets.made import make_auctions, make_ratings
+from tabrec.datasets.made import make_auctions
+from tabrec.datasets.made_ratings import make_ratings
+from tabrec.datasets.tables import read_table
 
-__all__ = ["make_auctions", "make_ratings"]
+__all__ = ["make_auctions", "make_ratings", "read_table"]

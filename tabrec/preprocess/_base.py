@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -52,10 +53,10 @@ def align_names(estimator: Any, X: Any, frame: pd.DataFrame) -> pd.DataFrame:
             f"X has {frame.shape[1]} features, but {owner} is expecting {estimator.n_features_in_} features as input."
         )
     if named:
-        warnings.warn(f"X does not have valid feature names, but {owner} was fitted with feature names", stacklevel=4)
+        warn_caller(f"X does not have valid feature names, but {owner} was fitted with feature names")
         return frame.set_axis(list(estimator.feature_names_in_), axis=1)
-    elif is_table(X):
-        warnings.warn(f"X has feature names, but {owner} was fitted without feature names", stacklevel=4)
+    if is_table(X):
+        warn_caller(f"X has feature names, but {owner} was fitted without feature names")
         return frame.set_axis([f"x{i}" for i in range(frame.shape[1])], axis=1)
     return frame
 
@@ -63,8 +64,8 @@ def align_names(estimator: Any, X: Any, frame: pd.DataFrame) -> pd.DataFrame:
 class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
     """Base of the transformers: any table in, a new pandas frame out.
 
-    A subclass implements `_fit_columns(columns, reset)`, which learns from a dict of `Column` by name (adding to
-    what it knows where `reset` is False), and `_transform_columns(columns)`, which returns the dict of arrays that make up
+    A subclass implements `_fit_columns(columns, reset)`, which learns from a dict of `Column` by name (adding to what
+    it knows where `reset` is False), and `_transform_columns(columns)`, which returns the dict of arrays that make up
     the output frame; it must not write into what it is given.
     """
 
@@ -109,12 +110,12 @@ class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
         """
         check_is_fitted(self)
         frame = self._check_transform(X)
-        return self._to_frame(self._transform_columns(to_columns(frame)), frame.index)
+        return self._to_frame(to_columns(frame), frame.index)
 
     def fit_transform(self, X: Any, y: Any = None) -> pd.DataFrame:
         """Fit to X, then transform it: the same as one after the other, with the columns read once."""
         frame, columns = self._learn(X)
-        return self._to_frame(self._transform_columns(columns), frame.index)
+        return self._to_frame(columns, frame.index)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns that transform returns: object array of shape (n_columns_out,)."""
@@ -123,7 +124,10 @@ class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
             self._check_input_features(list(input_features))
         return np.asarray(self._names_out(), dtype=object)
 
-    def _to_frame(self, arrays: dict[str, Any], index: pd.Index) -> pd.DataFrame:
+    def _to_frame(self, columns: dict[str, Column], index: pd.Index) -> pd.DataFrame:
+        # What passes through is copied: who writes into the output must not write into the caller's table.
+        passed = {id(column.raw) for column in columns.values()}
+        arrays = {n: a.copy() if id(a) in passed else a for n, a in self._transform_columns(columns).items()}
         if not hasattr(self, "feature_names_in_"):
             # Fitted on an array, which has no kinds: nor has the result, or it would turn into objects as an array.
             arrays = {n: a.astype(np.float32) if a.dtype == bool else a for n, a in arrays.items()}
@@ -186,6 +190,14 @@ class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
         """The arrays of the output frame by name."""
 
 
+def warn_caller(message: str) -> None:
+    """Warn, pointing at the line outside this package and scikit-learn that led here."""
+    frame, depth = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("tabrec.", "sklearn.")):
+        frame, depth = frame.f_back, depth + 1
+    warnings.warn(message, stacklevel=depth)
+
+
 def check_named(parameter: str, names: Iterable, columns: Iterable[str]) -> list[str]:
     """The columns given in a parameter, by name or (an integer) by position."""
     if isinstance(names, str):
@@ -199,4 +211,4 @@ def check_named(parameter: str, names: Iterable, columns: Iterable[str]) -> list
 
 
 def _is_position(name: Any, known: list[str]) -> bool:
-    return isinstance(name, (int, np.integer)) and str(name) not in known and 0 <= name < len(known)
+    return isinstance(name, (int, np.integer)) and str(name) not in known and 0 <= int(name) < len(known)

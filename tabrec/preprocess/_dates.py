@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Any
 
@@ -22,11 +23,46 @@ def looks_like_dates(labels: list) -> bool:
     )
 
 
+def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, str | None]:
+    """Format and name of the time zone of a column that is to be read as dates.
+
+    Parameters
+    ----------
+    column : Column
+    date_format : str or None
+        Format of a text column; None finds it.
+
+    Returns
+    -------
+    date_format : str or None
+        None for a column that came as dates.
+    time_zone : str or None
+
+    Raises
+    ------
+    ValueError
+        The column holds no dates, or text that no format or more than one format reads.
+    """
+    if column.is_label:
+        labels = labels_in_use(column.values)
+        if not labels:
+            return date_format, None
+        date_format = date_format or find_format(column.name, labels)
+        return date_format, _zone_name(column.name, read_dates(column.name, labels, date_format))
+    if column.is_date:
+        return date_format, _zone_name(column.name, pd.DatetimeIndex(column.values))
+    if column.missing.all():
+        return date_format, None
+    raise ValueError(
+        f"Column {column.name!r} is to be read as dates, but holds {column.family()} such as {column.example()!r}."
+    )
+
+
 def find_format(name: str, labels: list) -> str:
     """The one format that reads every label, or a ValueError naming the column and the value that stands against it.
 
-    Tried are ISO 8601, then year, day and month in either order with ``/``, ``.`` or ``-``. Two formats that
-    both read every label to different dates are ambiguous.
+    Tried are ISO 8601, then year, day and month in either order with ``/``, ``.`` or ``-``. A column that two formats
+    read is ambiguous, even where both read the same dates: the next row may tell them apart.
     """
     for label in labels:
         if not isinstance(label, str):
@@ -38,13 +74,13 @@ def find_format(name: str, labels: list) -> str:
     if not fitting:
         odd = next((label for label in labels if not looks_like_dates([label])), labels[0])
         raise ValueError(
-            f"Column {name!r} holds {odd!r}, which no unambiguous date format reads together with the rest of the column: "
-            f"name the format, as in DateParts(columns={{{name!r}: '%d %b %Y'}})."
+            f"Column {name!r} holds {odd!r}, which no unambiguous date format reads together with the rest: "
+            + _advice(name, "%d %b %Y")
         )
     if len(fitting) > 1:
         raise ValueError(
-            f"The dates of column {name!r}, such as {labels[0]!r}, can be read as {' or as '.join(map(repr, fitting))}: "
-            f"name the one that is meant, as in DateParts(columns={{{name!r}: {fitting[0]!r}}})."
+            f"The dates of column {name!r}, such as {labels[0]!r}, "
+            f"can be read as {' or as '.join(map(repr, fitting))}: " + _advice(name, fitting[0])
         )
     return fitting[0]
 
@@ -75,6 +111,10 @@ def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[p
         labels = labels_in_use(column.values)
         distinct = read_dates(column.name, labels, date_format or ISO) if labels else pd.DatetimeIndex([])
         rows = _renumbered(column.values.codes)
+        if distinct.hasnans:  # blank text is a missing date
+            is_date = distinct.notna()
+            rows = np.append(np.where(is_date, np.cumsum(is_date) - 1, -1), -1)[rows]
+            distinct = distinct[is_date]
     elif column.is_date:
         rows, distinct = pd.factorize(column.values)
         distinct = pd.DatetimeIndex(distinct)
@@ -111,6 +151,29 @@ def _in_zone(name: str, dates: pd.DatetimeIndex, time_zone: Any) -> pd.DatetimeI
             "localise or convert the column so that both agree."
         )
     return dates if time_zone is None else dates.tz_convert(time_zone)
+
+
+def _advice(name: str, example: str) -> str:
+    return (
+        f"name the format that is meant, as in DateParts(columns={{{name!r}: {example!r}}}), "
+        f"or turn the column into dates first, with pandas.to_datetime(..., format={example!r})."
+    )
+
+
+def _zone_name(name: str, dates: pd.DatetimeIndex) -> str | None:
+    """The name by which the time zone of the dates can be found again."""
+    if dates.tz is None:
+        return None
+    offset = dates.tz.utcoffset(None)
+    zone = str(dates.tz if offset is None else datetime.timezone(offset))
+    try:
+        dates[:1].tz_convert(zone)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"Column {name!r} is in the time zone {zone!r}, which has no name to find it by: "
+            "convert the column to a named one, as in .dt.tz_convert('Europe/Paris')."
+        ) from error
+    return zone
 
 
 def _candidates(example: str) -> list[str]:

@@ -12,7 +12,9 @@ No other module asks whether it was given pandas, polars, arrow, numpy, text, ob
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,10 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api import types
 from sklearn.utils import check_array
+
+_NUMBERS = (int, float, Decimal, np.number)
+# From here on float64 skips whole numbers.
+_LARGEST_EXACT = 2**53
 
 
 class Labels(NamedTuple):
@@ -83,8 +89,15 @@ class Column:
         if self.is_label:
             return self.values
         codes, uniques = pd.factorize(self.values)
-        if uniques.dtype.kind == "f" and np.all(uniques == np.floor(uniques)) and np.all(abs(uniques) < 2**53):
-            uniques = uniques.astype(np.int64)
+        if uniques.dtype.kind != "f":
+            return Labels(codes, uniques.tolist())
+        if self.raw.dtype.kind in "iuO" and len(uniques) and abs(uniques).max() >= _LARGEST_EXACT:
+            return self._exact_labels()
+        return Labels(codes, _number_labels(uniques))
+
+    def _exact_labels(self) -> Labels:
+        """Whole numbers with gaps among them, some too large for float64 to tell apart."""
+        codes, uniques = pd.factorize(np.asarray(self.raw, dtype=object))
         return Labels(codes, uniques.tolist())
 
     def example(self) -> Any:
@@ -98,7 +111,9 @@ class Column:
 
 
 def as_frame(X: Any) -> pd.DataFrame:
-    """A table of any kind as a new pandas frame that shares the caller's data: its columns may be replaced, not written into.
+    """A table of any kind as a new pandas frame that shares the caller's data.
+
+    Its columns may be replaced, but not written into.
 
     Parameters
     ----------
@@ -112,7 +127,7 @@ def as_frame(X: Any) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        No rows, no columns, duplicate column names, or complex numbers.
+        No rows, no columns, duplicate column names or names of several levels, or complex numbers.
     TypeError
         A sparse matrix.
     """
@@ -144,7 +159,7 @@ def to_columns(frame: pd.DataFrame) -> dict[str, Column]:
         if type(raw).__name__ == "NumpyExtensionArray":
             raw = raw.to_numpy()
             if raw.dtype.kind == "f":
-                _check_finite(str(name), raw)
+                check_finite(str(name), raw)
         columns[str(name)] = Column(str(name), raw)
     return columns
 
@@ -162,6 +177,11 @@ def _check_shape(frame: pd.DataFrame) -> pd.DataFrame:
         )
     if rows == 0:
         raise ValueError(f"0 sample(s) (shape=(0, {width})) while a minimum of 1 is required: the table has no rows.")
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise ValueError(
+            f"The column names have {frame.columns.nlevels} levels, such as {frame.columns[0]}: "
+            "give each column one name, as in df.columns = ['_'.join(map(str, names)) for names in df.columns]."
+        )
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     if not frame.columns.is_unique:
@@ -181,7 +201,7 @@ def _from_arrow(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas()
 
 
-def _check_finite(name: str, numbers: np.ndarray) -> np.ndarray:
+def check_finite(name: str, numbers: np.ndarray) -> np.ndarray:
     infinite = np.isinf(numbers)
     if infinite.any():
         row = int(np.argmax(infinite))
@@ -195,6 +215,8 @@ def _check_finite(name: str, numbers: np.ndarray) -> np.ndarray:
 def _family(name: str, raw: Any) -> Any:
     """Bring an array as pandas holds it into one of the four families."""
     dtype = raw.dtype
+    if isinstance(raw, np.ndarray) and dtype.kind in "biuf":
+        return check_finite(name, raw) if dtype.kind == "f" else raw
     if isinstance(dtype, pd.ArrowDtype):
         return _family(name, _plain_array(pa.chunked_array(raw.__arrow_array__()).to_pandas()))
     if isinstance(dtype, pd.CategoricalDtype):
@@ -214,9 +236,9 @@ def _family(name: str, raw: Any) -> Any:
     if types.is_complex_dtype(dtype):
         raise ValueError(f"Complex data not supported: column {name!r} holds complex numbers.")
     if types.is_numeric_dtype(dtype):
-        if isinstance(raw, np.ndarray):
-            return _check_finite(name, raw) if dtype.kind == "f" else raw
-        return _check_finite(name, raw.to_numpy(dtype=np.float64, na_value=np.nan))
+        if dtype.kind in "iu" and not raw.isna().any():
+            return raw.to_numpy(dtype=dtype.numpy_dtype)
+        return check_finite(name, raw.to_numpy(dtype=np.float64, na_value=np.nan))
     return _from_objects(name, np.asarray(raw, dtype=object))
 
 
@@ -225,7 +247,9 @@ def _plain_array(series: pd.Series) -> Any:
     return array.to_numpy() if type(array).__name__ == "NumpyExtensionArray" else array
 
 
-def _from_categorical(raw: pd.Categorical) -> Labels:
+def _from_categorical(raw: pd.Categorical) -> Any:
+    if raw.categories.dtype.kind == "M" or isinstance(raw.categories.dtype, pd.PeriodDtype):
+        return _family("", raw.categories.array.take(raw.codes, allow_fill=True))
     return Labels(np.asarray(raw.codes), raw.categories.tolist())
 
 
@@ -239,9 +263,10 @@ def _from_booleans(raw: Any) -> Any:
 def _from_objects(name: str, objects: np.ndarray) -> Any:
     """Objects are what they hold: numbers (decimals too), booleans, dates, or else labels."""
     held = types.infer_dtype(objects, skipna=True)
+    if held == "mixed":
+        held = _sort_of_mixed(name, objects)
     if held in ("integer", "floating", "mixed-integer-float", "decimal", "empty"):
-        missing = pd.isna(objects)
-        return _check_finite(name, np.where(missing, np.nan, objects).astype(np.float64))
+        return _from_number_objects(name, objects, held)
     if held == "boolean":
         return _from_booleans(objects)
     if held in ("datetime", "datetime64", "date"):
@@ -254,6 +279,39 @@ def _from_objects(name: str, objects: np.ndarray) -> Any:
     if held == "complex":
         raise ValueError(f"Complex data not supported: column {name!r} holds complex numbers.")
     return _dictionary_encode(name, objects)
+
+
+def _from_number_objects(name: str, objects: np.ndarray, held: str) -> np.ndarray:
+    missing = pd.isna(objects)
+    if held == "integer" and not missing.any():
+        whole = pd.to_numeric(objects)
+        if whole.dtype.kind in "iu":
+            return whole
+    return check_finite(name, np.where(missing, np.nan, objects).astype(np.float64))
+
+
+def _sort_of_mixed(name: str, objects: np.ndarray) -> str:
+    """What pandas calls mixed may still be all numbers (floats and decimals) or all dates (with and without a time)."""
+    present = objects[~pd.isna(objects)]
+    if all(isinstance(value, _NUMBERS) and not isinstance(value, bool) for value in present):
+        return "decimal"
+    is_date = [isinstance(value, datetime.date) for value in present]
+    if any(is_date) and not all(is_date):
+        other = next(value for value, dated in zip(present, is_date, strict=True) if not dated)
+        raise ValueError(
+            f"Column {name!r} mixes dates with other values, such as {other!r}: turn the whole column into dates, "
+            "with pandas.to_datetime, or into text."
+        )
+    return "date" if any(is_date) else "mixed"
+
+
+def _number_labels(numbers: np.ndarray) -> list[int | float]:
+    """Whole numbers as ints; float32 as the decimals they were written as, which float64 columns hold too."""
+    if numbers.dtype == np.float64:
+        floats = numbers.tolist()
+    else:
+        floats = [float(number if number.is_integer() else str(number)) for number in numbers]
+    return [int(number) if number.is_integer() and abs(number) < _LARGEST_EXACT else number for number in floats]
 
 
 # Below this many rows a dictionary costs more than it saves: each row is its own entry.

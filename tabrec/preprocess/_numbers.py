@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 
-from tabrec.preprocess._frames import Column
+from tabrec.preprocess._frames import Column, check_finite
 
 
 def as_numbers(column: Column) -> np.ndarray:
-    """The numbers of a column that held numbers in fit, NaN where missing.
+    """The numbers of a column that is taken for numbers, NaN where missing.
 
     Raises
     ------
     ValueError
-        The column now holds something else, naming the column and an offending value.
+        The column holds something else, naming the column and an offending value.
     """
     if column.is_number or column.is_boolean:
         return column.values
@@ -21,24 +23,38 @@ def as_numbers(column: Column) -> np.ndarray:
         codes, labels = column.values
         table = np.full(len(labels) + 1, np.nan)
         for code in np.unique(codes[codes >= 0]):
-            if not isinstance(labels[code], (int, float, np.number)):
+            if not isinstance(labels[code], (int, float, Decimal, np.number)):
                 raise ValueError(
-                    f"Column {column.name!r} held numbers in fit, but now holds {labels[code]!r} "
+                    f"Column {column.name!r} must hold numbers, as in fit, but holds {labels[code]!r} "
                     f"({type(labels[code]).__name__}): give it numbers, and NaN where they are missing."
                 )
             table[code] = labels[code]
-        return table[codes]
+        return check_finite(column.name, table[codes])
     if column.missing.all():
         return np.full(len(column.values), np.nan)
-    raise ValueError(f"Column {column.name!r} held numbers in fit, but now dates such as {column.example()}.")
+    raise ValueError(
+        f"Column {column.name!r} must hold numbers, as in fit, but holds dates such as {column.example()}."
+    )
+
+
+def as_float32(name: str, numbers: np.ndarray) -> np.ndarray:
+    """A new float32 array of the numbers of a column, none of which may be too large for it."""
+    with np.errstate(over="raise"):
+        try:
+            return numbers.astype(np.float32)
+        except FloatingPointError as error:
+            largest = np.nanmax(np.abs(numbers))
+            raise ValueError(
+                f"Column {name!r} holds {largest:g}, too large for float32: rescale the column, or take its logarithm."
+            ) from error
 
 
 class UniformSample:
     """A uniform sample of all values seen, of bounded size, the same however the values are cut into chunks.
 
-    Every value gets a random key in the order of its arrival; the values with the smallest keys stay. Up to `size` values
-    nothing is lost; beyond, the rank of a sample quantile is off by less than 1.6 / sqrt(size) of the values in 99.8 of 100 cases
-    (three standard deviations at the median).
+    Every value gets a random key in the order of its arrival; the values with the smallest keys stay. Up to `size`
+    values nothing is lost; beyond, the rank of a sample quantile is off by less than 1.6 / sqrt(size) of the values in
+    99.8 of 100 cases (three standard deviations at the median).
 
     Parameters
     ----------

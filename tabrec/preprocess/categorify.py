@@ -18,18 +18,18 @@ MISSING_LABEL = "#na#"
 class Categorify(FrameTransformer):
     """Turn label columns into ``category`` columns of integer codes; code 0 means missing or never seen in fit.
 
-    The code of a label depends on the label alone: not on the batch, not on the order of a ``category`` dtype's categories, not on
-    whether the column came as text, object, category, or from polars or arrow.
+    The code of a label depends on the label alone: not on the batch, not on the order of a ``category`` dtype's
+    categories, not on whether the column came as text, object, category, or from polars or arrow.
 
     Parameters
     ----------
     columns : list of str or None, default=None
-        The columns to encode. None takes those that hold text, booleans, mixed objects or have ``category`` dtype; a column of
-        numbers is encoded only if named.
+        The columns to encode. None takes those that hold text, booleans, mixed objects or have ``category`` dtype (of dates excepted); a
+        column of numbers is encoded only if named.
     ordered : dict of str to list, default=None
-        Levels of ordered columns, lowest first: ``{"size": ["small", "medium", "large"]}``. Their codes follow this order, and
-        every listed level has a code whether or not it occurs in fit. An ordered ``category`` dtype is such a list by itself.
-        Other columns' codes follow the sorted labels.
+        Levels of ordered columns, lowest first: ``{"size": ["small", "medium", "large"]}``. Their codes follow this
+        order, and every listed level has a code whether or not it occurs in fit. An ordered ``category`` dtype is
+        such a list by itself. Other columns' codes follow the sorted labels.
     min_frequency : int or float, default=None
         Labels with fewer rows (or, a float, with a smaller share of the rows) share code 0.
     max_categories : int, default=None
@@ -54,9 +54,8 @@ class Categorify(FrameTransformer):
     --------
     TabularPreprocessor : Chooses the columns and composes all steps.
 
-    References
-    ----------
-    Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Using TabularPandas and TabularProc".
+    References ---------- Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Using
+    TabularPandas and TabularProc".
 
     Examples
     --------
@@ -103,22 +102,24 @@ class Categorify(FrameTransformer):
         if not isinstance(X, pd.DataFrame) and frame.shape[1] == self.n_features_in_:
             frame.columns = self._names_in()
         check_named("Categorify", self.categories_, frame.columns)
-        arrays: dict[str, Any] = {name: frame[name].array for name in frame.columns}
+        arrays: dict[str, Any] = {
+            name: frame[name].array.copy() for name in frame.columns if name not in self.categories_
+        }
         for name, labels in self.categories_.items():
             codes = np.asarray(frame[name], dtype=np.int64)
             if codes.min() < 0 or codes.max() >= len(labels):
                 raise ValueError(
                     f"Column {name!r} holds a code outside 0..{len(labels) - 1}: it was not encoded by this object."
                 )
-            arrays[name] = (
-                pd.Series(pd.Series([np.nan, *labels[1:]], dtype=object).to_numpy()[codes]).infer_objects().array
-            )
-        return from_columns(arrays, frame.index)
+            table = pd.Series([np.nan, *labels[1:]], dtype=object).to_numpy()
+            arrays[name] = pd.Series(table[codes]).infer_objects().array
+        return from_columns({name: arrays[name] for name in frame.columns}, frame.index)
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         if reset:
             _check_limits(self.min_frequency, self.max_categories)
             ordered = check_named("ordered", self.ordered or {}, columns)
+            _check_levels(self.ordered or {})
             if self.columns is None:
                 named = [name for name, column in columns.items() if column.is_label or column.is_boolean]
             else:
@@ -136,7 +137,7 @@ class Categorify(FrameTransformer):
         self._settle()
 
     def _check_labels(self, column: Column) -> None:
-        if column.is_date:
+        if column.is_date and not column.missing.all():
             raise ValueError(f"Column {column.name!r} holds dates such as {column.example()}: use DateParts for it.")
 
     def _settle(self) -> None:
@@ -149,12 +150,13 @@ class Categorify(FrameTransformer):
 
     def _kept(self, name: str, counts: dict) -> list:
         if name in self._levels:
-            unlisted = [label for label in counts if label not in self._levels[name]]
+            levels = self._levels[name]
+            unlisted = [label for label in counts if label not in levels]
             if unlisted:
                 raise ValueError(
-                    f"Column {name!r} holds {unlisted[0]!r}, which is not among its ordered levels {self._levels[name]}."
+                    f"Column {name!r} holds {unlisted[0]!r}, which is not among its ordered levels {levels}."
                 )
-            return self._levels[name]
+            return levels
         least = self.min_frequency or 0
         if isinstance(least, float):
             least *= self._n_rows
@@ -239,12 +241,20 @@ def _learn_levels(levels: dict[str, list], column: Column) -> None:
         levels[column.name] = dtype.categories.tolist()
 
 
+def _check_levels(ordered: Mapping[str, Sequence]) -> None:
+    for name, levels in ordered.items():
+        if isinstance(levels, str) or len(set(levels)) < len(levels) or pd.isna(list(levels)).any():
+            raise ValueError(
+                f"ordered={{{name!r}: {levels!r}}} must be a list of different labels, lowest first, none missing."
+            )
+
+
 def _check_limits(min_frequency: Any, max_categories: Any) -> None:
-    if min_frequency is not None and not (isinstance(min_frequency, (int, float)) and min_frequency >= 0):
+    if min_frequency is not None and not (isinstance(min_frequency, (int, float, np.number)) and min_frequency >= 0):
         raise ValueError(
             f"min_frequency={min_frequency!r} must be a number of rows, or a float share of them, or None."
         )
     if isinstance(min_frequency, float) and min_frequency >= 1:
         raise ValueError(f"min_frequency={min_frequency!r}: a float is a share of the rows and must be below 1.")
-    if max_categories is not None and not (isinstance(max_categories, int) and max_categories >= 1):
+    if max_categories is not None and not (isinstance(max_categories, (int, np.integer)) and max_categories >= 1):
         raise ValueError(f"max_categories={max_categories!r} must be an integer of at least 1, or None.")

@@ -32,9 +32,11 @@ def column_kinds(df: Any, *, max_card: int = 20) -> pd.DataFrame:
     pandas.DataFrame
         One row a column, indexed by its name, with
 
-        - ``kind``: ``"continuous"``; ``"categorical"``; ``"date"`` (datetimes, or text that reads as dates beyond doubt);
-          ``"id"`` (whole numbers or text, at least 10 of them, all distinct, or whole numbers that never fall or never rise from
-          row to row and have more than `max_card` distinct values); ``"constant"`` (at most one distinct value);
+        - ``kind``: ``"continuous"``; ``"categorical"``; ``"date"`` (datetimes, or text that reads as dates beyond
+          doubt);
+          ``"id"`` (whole numbers or text, at least 10 of them, all distinct, or whole numbers that never fall or
+          never rise from row to row and have more than `max_card` distinct values); ``"constant"`` (at most one
+          distinct value);
         - ``dtype``: as pandas names it;
         - ``n_unique``: distinct values, missing ones left out;
         - ``missing``: share of missing rows;
@@ -44,9 +46,14 @@ def column_kinds(df: Any, *, max_card: int = 20) -> pd.DataFrame:
     --------
     >>> import pandas as pd
     >>> from tabrec import column_kinds
-    >>> table = pd.DataFrame({"price": [9.5, 14.0, 11.2], "state": ["Ohio", None, "Utah"], "sold": ["2011-01-02"] * 2 + ["2012-04-05"]})
+    >>> table = pd.DataFrame({
+    ...     "price": [9.5, 14.0, 11.2],
+    ...     "state": ["Ohio", None, "Utah"],
+    ...     "sold": ["2011-01-02", "2011-01-02", "2012-04-05"],
+    ... })
     >>> column_kinds(table)[["kind", "n_unique"]]
                   kind  n_unique
+    column
     price   continuous         3
     state  categorical         2
     sold          date         2
@@ -63,8 +70,8 @@ def cont_cat_split(
 ) -> tuple[list[str], list[str]]:
     """Names of the continuous and of the categorical columns.
 
-    Floats and whole numbers with more than `max_card` distinct values are continuous; text, booleans, ``category`` columns and
-    the other whole numbers are categorical. Dates are neither: `DateParts` makes numbers of them.
+    Floats and whole numbers with more than `max_card` distinct values are continuous; text, booleans, ``category``
+    columns and the other whole numbers are categorical. Dates are neither: `DateParts` makes numbers of them.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.preprocess._base import FrameTransformer, check_named
-from tabrec.preprocess._dates import as_dates, find_format, labels_in_use, read_dates
+from tabrec.preprocess._dates import as_dates, learn_dates
 from tabrec.preprocess._frames import Column
 
 _DAY_PARTS = ["Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear"]
@@ -28,10 +28,10 @@ _TIME_PARTS = ["Hour", "Minute", "Second"]
 class DateParts(FrameTransformer):
     """Replace each date column by its parts, as the book's ``add_datepart`` does.
 
-    ``saledate`` becomes ``saleYear``, ``saleMonth``, ``saleWeek`` (ISO 8601), ``saleDay``, ``saleDayofweek`` (Monday is 0),
-    ``saleDayofyear``, six flags from ``saleIs_month_end`` to ``saleIs_year_start``, with ``time=True`` also ``saleHour``, ``saleMinute``
-    and ``saleSecond``, and last ``saleElapsed``, the seconds since 1970-01-01 (UTC; negative before). The prefix is the column's
-    name without a final ``date`` or ``Date``.
+    ``saledate`` becomes ``saleYear``, ``saleMonth``, ``saleWeek`` (ISO 8601), ``saleDay``, ``saleDayofweek`` (Monday
+    is 0), ``saleDayofyear``, six flags from ``saleIs_month_end`` to ``saleIs_year_start``, with ``time=True`` also
+    ``saleHour``, ``saleMinute`` and ``saleSecond``, and last ``saleElapsed``, the seconds since 1970-01-01 (UTC;
+    negative before). The prefix is the column's name without a final ``date`` or ``Date``.
 
     Parameters
     ----------
@@ -55,8 +55,9 @@ class DateParts(FrameTransformer):
     Raises
     ------
     ValueError
-        A named column is absent, is no date, or is text that no format or more than one format reads; at transform, text that
-        the learned format (ISO 8601 for columns that came as dates) cannot read; names of parts that the table already has.
+        A named column is absent, is no date, or is text that no format or more than one format reads; at transform,
+        text that the learned format (ISO 8601 for columns that came as dates) cannot read; names of parts that the
+        table already has.
 
     Notes
     -----
@@ -109,7 +110,7 @@ class DateParts(FrameTransformer):
             named = check_named("columns", self.columns, columns)
         self.formats_, self.time_zones_ = {}, {}
         for name in named:
-            self.formats_[name], self.time_zones_[name] = _learn_column(columns[name], given.get(name))
+            self.formats_[name], self.time_zones_[name] = learn_dates(columns[name], given.get(name))
         _check_no_clash(self._names_out())
 
     def partial_fit(self, X: Any, y: Any = None) -> DateParts:
@@ -141,27 +142,6 @@ def _prefix(name: str) -> str:
     return re.sub("[Dd]ate$", "", name)
 
 
-def _learn_column(column: Column, date_format: str | None) -> tuple[str | None, str | None]:
-    """Format and time zone of a column that is to be read as dates."""
-    if column.is_label:
-        labels = labels_in_use(column.values)
-        if not labels:
-            return date_format, None
-        date_format = date_format or find_format(column.name, labels)
-        return date_format, _zone_name(read_dates(column.name, labels, date_format))
-    if column.is_date:
-        return date_format, _zone_name(pd.DatetimeIndex(column.values))
-    if column.missing.all():
-        return date_format, None
-    raise ValueError(
-        f"Column {column.name!r} is to be read as dates, but holds {column.family()} such as {column.example()!r}."
-    )
-
-
-def _zone_name(dates: pd.DatetimeIndex) -> str | None:
-    return None if dates.tz is None else str(dates.tz)
-
-
 def _check_no_clash(names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -173,10 +153,10 @@ def _date_parts(dates: pd.DatetimeIndex, time: bool) -> dict[str, np.ndarray]:
     parts: dict[str, Any] = {
         "Year": dates.year,
         "Month": dates.month,
-        "Week": dates.isocalendar().week,
+        "Week": _iso_week(dates),
         "Day": dates.day,
-        "Dayofweek": dates.dayofweek,
-        "Dayofyear": dates.dayofyear,
+        "Dayofweek": dates.day_of_week,
+        "Dayofyear": dates.day_of_year,
     }
     parts.update({flag: getattr(dates, flag.lower()) for flag in _FLAGS})
     if time:
@@ -184,6 +164,13 @@ def _date_parts(dates: pd.DatetimeIndex, time: bool) -> dict[str, np.ndarray]:
     arrays = {part: np.asarray(values, dtype=bool if part in _FLAGS else np.int32) for part, values in parts.items()}
     utc = dates if dates.tz is None else dates.tz_convert("UTC").tz_localize(None)
     return arrays | {"Elapsed": utc.to_numpy().astype("datetime64[s]").astype(np.int64)}
+
+
+def _iso_week(dates: pd.DatetimeIndex) -> np.ndarray:
+    """The ISO 8601 week, which is that of its Thursday in the Thursday's year; `isocalendar` builds a frame for it."""
+    days = dates.tz_localize(None).to_numpy().astype("datetime64[D]")
+    thursday = days + (3 - np.asarray(dates.day_of_week)).astype("timedelta64[D]")
+    return (thursday - thursday.astype("datetime64[Y]")).astype(np.int64) // 7 + 1
 
 
 def _take(values: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -11,9 +11,8 @@ import pandas as pd
 from pandas.api import types
 
 from tabrec.preprocess._base import FrameTransformer, check_named
-from tabrec.preprocess._dates import as_dates, labels_in_use
+from tabrec.preprocess._dates import as_dates, labels_in_use, learn_dates
 from tabrec.preprocess._frames import Column
-from tabrec.preprocess.date_parts import _learn_column
 
 _Events = tuple[np.ndarray, np.ndarray]  # groups and moments
 _NO_EVENTS: _Events = (np.array([], dtype=np.int64), np.array([], dtype="datetime64[us]"))
@@ -104,7 +103,7 @@ class ElapsedSince(FrameTransformer):
     Examples
     --------
     >>> import pandas as pd
-    >>> from tabrec.preprocess.elapsed_since import ElapsedSince
+    >>> from tabrec import ElapsedSince
     >>> days = pd.DataFrame({
     ...     "date": pd.to_datetime(["2024-01-01", "2024-01-03", "2024-01-04", "2024-01-12"]),
     ...     "store": [1, 1, 1, 1],
@@ -162,7 +161,7 @@ class ElapsedSince(FrameTransformer):
         self.date_format_, self.time_zone_ = None, None
         if self.events_:
             check_named("date", [self.date], columns)
-            self.date_format_, self.time_zone_ = _learn_column(columns[self.date], None)
+            self.date_format_, self.time_zone_ = learn_dates(columns[self.date], None)
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         if reset:

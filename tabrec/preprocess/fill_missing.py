@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from tabrec.preprocess._base import FrameTransformer, check_named
+from tabrec.preprocess._base import FrameTransformer, check_named, warn_caller
 from tabrec.preprocess._frames import Column
-from tabrec.preprocess._numbers import UniformSample, as_numbers
+from tabrec.preprocess._numbers import UniformSample, as_float32, as_numbers
 
 _STRATEGIES = ("median", "most_frequent", "constant")
 
@@ -18,8 +18,8 @@ _STRATEGIES = ("median", "most_frequent", "constant")
 class FillMissing(FrameTransformer):
     """Fill the gaps of number columns and add ``<name>_na`` where there were any in fit.
 
-    Number columns come out as float32 without NaN. A column whose first gap shows up after fit is filled all the same, and
-    named in a warning once; it gets no new column, so that the width of the output is settled in fit.
+    Number columns come out as float32 without NaN. A column whose first gap shows up after fit is filled all the
+    same, and named in a warning once; it gets no new column, so that the width of the output is settled in fit.
 
     Parameters
     ----------
@@ -46,17 +46,15 @@ class FillMissing(FrameTransformer):
     Raises
     ------
     ValueError
-        An unknown strategy or column; infinite numbers; at transform, text or dates where numbers were; an indicator whose name
-        is taken.
+        An unknown strategy or column; infinite numbers; at transform, text or dates where numbers were; an indicator
+        whose name is taken.
 
-    Notes
-    -----
-    `fit` takes exact medians. `partial_fit` is exact up to 100,000 values a column; beyond, the median is that of a uniform
-    sample of 100,000: its rank is within 0.5 percentage points of the middle in 99.8 of 100 cases. Most frequent values are exact.
+    Notes ----- `fit` takes exact medians. `partial_fit` is exact up to 100,000 values a column; beyond, the median is
+    that of a uniform sample of 100,000: its rank is within 0.5 percentage points of the middle in 99.8 of 100 cases.
+    Most frequent values are exact.
 
-    References
-    ----------
-    Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Using TabularPandas and TabularProc".
+    References ---------- Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Using
+    TabularPandas and TabularProc".
 
     Examples
     --------
@@ -94,6 +92,8 @@ class FillMissing(FrameTransformer):
         if reset:
             if self.strategy not in _STRATEGIES:
                 raise ValueError(f"strategy={self.strategy!r} must be one of {_STRATEGIES}.")
+            if not (isinstance(self.fill_value, Real) and np.isfinite(self.fill_value)):
+                raise ValueError(f"fill_value={self.fill_value!r} must be a finite number.")
             named = None if self.columns is None else check_named("columns", self.columns, columns)
             self._samples: dict[str, UniformSample] = {}
             self._counts: dict[str, dict[float, int]] = {}
@@ -140,7 +140,7 @@ class FillMissing(FrameTransformer):
                 continue
             numbers = as_numbers(column)
             missing = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(len(numbers), bool)
-            out[name] = numbers.astype(np.float32)
+            out[name] = as_float32(name, numbers)
             if missing.any():
                 out[name][missing] = self.fill_values_[name]
                 if not self._gaps[name]:
@@ -151,8 +151,7 @@ class FillMissing(FrameTransformer):
     def _warn_once(self, name: str) -> None:
         if name not in self._warned:
             self._warned.add(name)
-            warnings.warn(
+            warn_caller(
                 f"Column {name!r} had no missing values in fit but has some now: they are filled with "
-                f"{self.fill_values_[name]:g}, and no indicator marks them.",
-                stacklevel=5,
+                f"{self.fill_values_[name]:g}, and no indicator marks them."
             )

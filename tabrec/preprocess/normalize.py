@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess._base import FrameTransformer, check_named
 from tabrec.preprocess._frames import Column, as_frame, from_columns, to_columns
-from tabrec.preprocess._numbers import UniformSample, as_numbers
+from tabrec.preprocess._numbers import UniformSample, as_float32, as_numbers
 
 _METHODS = ("standard", "quantile")
 
@@ -26,8 +26,8 @@ class Normalize(FrameTransformer):
     Parameters
     ----------
     method : {"standard", "quantile"}, default="standard"
-        ``"standard"`` subtracts the mean and divides by the standard deviation (population formula). ``"quantile"`` maps
-        the ranks of a column to a normal distribution, which tames long tails and outliers; nets like it.
+        ``"standard"`` subtracts the mean and divides by the standard deviation (population formula). ``"quantile"``
+        maps the ranks of a column to a normal distribution, which tames long tails and outliers; nets like it.
     columns : list of str or None, default=None
         The columns to normalise; None takes every column of numbers.
     n_quantiles : int, default=1000
@@ -100,7 +100,8 @@ class Normalize(FrameTransformer):
         check_named("Normalize", self.means_, frame.columns)
         columns = to_columns(frame)
         restored = {name: self._restore(name, as_numbers(columns[name]).astype(np.float64)) for name in self.means_}
-        return from_columns({name: restored.get(name, column.raw) for name, column in columns.items()}, frame.index)
+        arrays = {name: restored[name] if name in restored else column.raw.copy() for name, column in columns.items()}
+        return from_columns(arrays, frame.index)
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         if reset:
@@ -109,11 +110,19 @@ class Normalize(FrameTransformer):
             chosen = [n for n, column in columns.items() if (column.is_number if named is None else n in named)]
             self._moments = dict.fromkeys(chosen, (0, 0.0, 0.0))
             self._samples: dict[str, UniformSample] = {}
-        self.means_, self.stds_, self.quantiles_ = {}, {}, {}
+        self.means_: dict[str, float] = {}
+        self.stds_: dict[str, float] = {}
+        self.quantiles_: dict[str, np.ndarray] = {}
         for name, moments in self._moments.items():
             numbers = as_numbers(columns[name]).astype(np.float64)
             observed = numbers[~np.isnan(numbers)]
-            self._moments[name] = n, mean, squares = _merge_moments(moments, observed)
+            with np.errstate(over="ignore"):
+                self._moments[name] = n, mean, squares = _merge_moments(moments, observed)
+            if not np.isfinite(squares):
+                raise ValueError(
+                    f"Column {name!r} holds {abs(observed).max():g}, too large to normalise: rescale the column, "
+                    "or take its logarithm."
+                )
             std = np.sqrt(squares / n) if n else 0.0
             self.means_[name] = mean
             # A spread within rounding of the mean is no spread.
@@ -144,7 +153,7 @@ class Normalize(FrameTransformer):
     def _scale(self, name: str, numbers: np.ndarray) -> np.ndarray:
         if self.method == "quantile":
             return _to_normal(numbers.astype(np.float64), self.quantiles_[name]).astype(np.float32)
-        return ((numbers - np.float64(self.means_[name])) / self.stds_[name]).astype(np.float32)
+        return as_float32(name, (numbers - np.float64(self.means_[name])) / self.stds_[name])
 
     def _restore(self, name: str, scaled: np.ndarray) -> np.ndarray:
         if self.method == "quantile":
@@ -175,4 +184,4 @@ def _merge_moments(moments: tuple[int, float, float], more: np.ndarray) -> tuple
     n_more, mean_more = len(more), float(more.mean())
     squares_more = float(((more - mean_more) ** 2).sum())
     gap, total = mean_more - mean, n + n_more
-    return total, mean + gap * n_more / total, squares + squares_more + gap**2 * n * n_more / total
+    return total, mean + gap * n_more / total, squares + squares_more + gap * gap * n * n_more / total

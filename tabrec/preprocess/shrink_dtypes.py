@@ -69,7 +69,7 @@ def shrink_dtypes(
     Examples
     --------
     >>> import pandas as pd
-    >>> from tabrec.preprocess.shrink_dtypes import shrink_dtypes
+    >>> from tabrec import shrink_dtypes
     >>> sales = pd.DataFrame({
     ...     "price": [9500, 14000, 66000],
     ...     "weight": [2.5, None, 7.25],

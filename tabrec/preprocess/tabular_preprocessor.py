@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tabrec.preprocess._base import FrameTransformer, check_named
+from tabrec.preprocess._base import FrameTransformer, check_named, warn_caller
 from tabrec.preprocess._dates import labels_in_use, looks_like_dates
 from tabrec.preprocess._frames import Column, Labels
+from tabrec.preprocess._numbers import as_numbers
 from tabrec.preprocess.categorify import Categorify
 from tabrec.preprocess.column_kinds import is_continuous, is_date
 from tabrec.preprocess.date_parts import DateParts
@@ -23,17 +23,18 @@ _NORMALIZE = {"forest": None, "net": "standard"}
 
 
 class TabularPreprocessor(FrameTransformer):
-    """Encode a raw frame: `DateParts`, `Categorify`, `FillMissing` and, for a net, `Normalize`, each on the columns it suits.
+    """Encode a raw frame: `DateParts`, `Categorify`, `FillMissing` and `Normalize`, each on the columns it suits.
 
-    The output is the *encoded frame* that every model of this package takes, and that histogram boosting, LightGBM and XGBoost
-    understand by its dtypes: ``category`` columns whose categories are the integers 0..K (0: missing or never seen in fit), float32
-    columns without NaN, bool flags and ``<name>_na`` indicators. A frame that is encoded already is used as it is.
+    The output is the *encoded frame* that every model of this package takes, and that histogram boosting, LightGBM
+    and XGBoost understand by its dtypes: ``category`` columns whose categories are the integers 0..K (0: missing or
+    never seen in fit), float32 columns without NaN, bool flags and ``<name>_na`` indicators. A frame that is encoded
+    already is used as it is.
 
     Parameters
     ----------
     for_ : {"forest", "net"}, default="forest"
-        Who the frame is for. A forest takes whole numbers as numbers and needs no scaling; for a net, whole numbers with at
-        most 20 distinct values become categories, and numbers are normalised.
+        Who the frame is for. A forest takes whole numbers as numbers and needs no scaling; for a net, whole numbers
+        with at most 20 distinct values become categories, and numbers are normalised.
     date_columns : list of str or dict of str to str, default=None
         Columns of dates, with formats if a dict. None takes datetimes, and text that reads as dates in one format only.
     categorical_columns, continuous_columns : list of str, default=None
@@ -71,15 +72,15 @@ class TabularPreprocessor(FrameTransformer):
     Raises
     ------
     ValueError
-        Whatever `DateParts`, `Categorify`, `FillMissing` or `Normalize` refuse, a column of two kinds, nothing left to encode.
+        Whatever `DateParts`, `Categorify`, `FillMissing` or `Normalize` refuse, a column of two kinds, nothing left
+        to encode.
 
-    Notes
-    -----
-    `partial_fit` settles the kinds on the first chunk; vocabularies, means and standard deviations are then those of one fit over
-    all rows, medians up to the error given in `FillMissing`. Statistics leave missing numbers out, before anything is filled.
+    Notes ----- `partial_fit` settles the kinds on the first chunk; vocabularies, means and standard deviations are
+    then those of one fit over all rows, medians up to the error given in `FillMissing`. Statistics leave missing
+    numbers out, before anything is filled.
 
-    Ids whose rows are all distinct stay in: as whole numbers they are continuous, as text they are categories. `column_kinds`
-    names them, `drop_columns` leaves them out.
+    Ids whose rows are all distinct stay in: as whole numbers they are continuous, as text they are categories.
+    `column_kinds` names them, `drop_columns` leaves them out.
 
     Examples
     --------
@@ -144,7 +145,10 @@ class TabularPreprocessor(FrameTransformer):
             if self.for_ not in _MAX_CARD:
                 raise ValueError(f"for_={self.for_!r} must be one of {tuple(_MAX_CARD)}.")
             self._is_encoded = all(_is_encoded(column) for column in columns.values())
+            self._flags = [name for name, column in columns.items() if self._is_encoded and column.is_boolean]
+            self._warned: set[str] = set()
             self.kinds_ = self._choose_kinds(columns)
+            self._empty = [name for name, column in columns.items() if self._is_empty(column)]
         columns = self._enter(columns)
         if reset:
             self.date_parts_ = DateParts(self._date_formats(), time=self.time)._fit_to_columns(columns)
@@ -179,10 +183,9 @@ class TabularPreprocessor(FrameTransformer):
         if is_date(column):
             return "date"
         if column.is_label and looks_like_dates(labels_in_use(column.values)):
-            warnings.warn(
-                f"Column {column.name!r} looks like dates, such as {column.example()!r}, but its format is not beyond doubt: it is "
-                f"taken as labels. Name the format, as in date_columns={{{column.name!r}: '%d/%m/%Y'}}.",
-                stacklevel=7,
+            warn_caller(
+                f"Column {column.name!r} looks like dates, such as {column.example()!r}, but its format is not beyond "
+                f"doubt: it is taken as labels. Name the format, as in date_columns={{{column.name!r}: '%d/%m/%Y'}}."
             )
         return "continuous" if is_continuous(column, self._max_card()) else "categorical"
 
@@ -196,9 +199,7 @@ class TabularPreprocessor(FrameTransformer):
     def _make_steps(self, columns: dict[str, Column]) -> None:
         """Choose the columns of each step, now that dates are numbers."""
         categorical = [name for name, kind in self.kinds_.items() if kind == "categorical"]
-        continuous = [
-            name for name, kind in self.kinds_.items() if kind == "continuous" and not self._is_flag(columns[name])
-        ]
+        continuous = [name for name, kind in self.kinds_.items() if kind == "continuous" and name not in self._flags]
         for name, column in columns.items():
             if name not in self.kinds_ and column.is_number:
                 (continuous if is_continuous(column, self._max_card()) else categorical).append(name)
@@ -216,15 +217,39 @@ class TabularPreprocessor(FrameTransformer):
         if method is not None and not self._is_encoded:
             self.normalize_ = Normalize(method, columns=continuous, random_state=self.random_state)
 
-    def _is_flag(self, column: Column) -> bool:
-        return self._is_encoded and column.is_boolean
+    def _is_empty(self, column: Column) -> bool:
+        """Whether a column was taken for numbers only because it held nothing."""
+        told = check_named("continuous_columns", self.continuous_columns or [], self.kinds_)
+        return self.kinds_[column.name] == "continuous" and column.name not in told and bool(column.missing.all())
 
     def _enter(self, columns: dict[str, Column]) -> dict[str, Column]:
         """The columns that are used; code 0 of an already encoded column is taken as missing, which it means."""
+        for name in self._empty:
+            _check_still_numbers(columns[name])
         used = {name: column for name, column in columns.items() if self.kinds_[name] != "dropped"}
         if self._is_encoded:
-            used = {name: _without_code_0(column) if column.is_label else column for name, column in used.items()}
+            for name, column in used.items():
+                if name in self._flags:
+                    used[name] = self._flag(column)
+                elif column.is_label:
+                    used[name] = _without_code_0(column)
         return used
+
+    def _flag(self, column: Column) -> Column:
+        """A column of true and false, which it is again where it comes as another type."""
+        if column.raw.dtype == np.dtype(bool):
+            return column
+        numbers = as_numbers(column)
+        missing = np.isnan(numbers)
+        odd = numbers[~missing & (numbers != 0) & (numbers != 1)]
+        if len(odd):
+            raise ValueError(f"Column {column.name!r} held true and false in fit, but now holds {odd[0]:g}.")
+        if missing.any() and column.name not in self._warned:
+            self._warned.add(column.name)
+            warn_caller(
+                f"Column {column.name!r} had no missing values in fit but has some now: they are taken for False."
+            )
+        return Column(column.name, numbers == 1)
 
     def _names_out(self) -> list[str]:
         return self.fill_missing_._names_out()
@@ -242,7 +267,16 @@ def _is_encoded(column: Column) -> bool:
     if isinstance(dtype, pd.CategoricalDtype):
         codes = dtype.categories
         return codes.dtype.kind in "iu" and len(codes) > 0 and np.array_equal(codes, np.arange(len(codes)))
-    return dtype == bool or (dtype == np.float32 and not np.isnan(column.raw).any())
+    return dtype == np.dtype(bool) or (dtype == np.float32 and not np.isnan(column.raw).any())
+
+
+def _check_still_numbers(column: Column) -> None:
+    if (column.is_label or column.is_date) and not column.missing.all():
+        raise ValueError(
+            f"Column {column.name!r} was missing in every row of fit, so that it was taken for numbers, but now holds "
+            f"{column.family()} such as {column.example()!r}: name its kind in categorical_columns or date_columns, "
+            "or leave it out by drop_columns."
+        )
 
 
 def _without_code_0(column: Column) -> Column:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import difflib
-import numbers
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -14,12 +12,9 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils.validation import _num_samples
 
-from tabrec.preprocess._dates import as_dates
+from tabrec.preprocess._dates import as_dates, learn_dates
 from tabrec.preprocess._frames import Column, as_frame, to_columns
-from tabrec.preprocess.date_parts import _learn_column
-
-_DURATION_TYPES = (str, datetime.timedelta, np.timedelta64, pd.offsets.BaseOffset)
-_Size = Any  # rows (int), share of the rows (float), duration, or None
+from tabrec.preprocess._sizes import Size, is_integer, is_number, read_size
 
 
 def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +57,7 @@ def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray
     Examples
     --------
     >>> import pandas as pd
-    >>> from tabrec.preprocess.time_split import split_by_time
+    >>> from tabrec import split_by_time
     >>> sales = pd.DataFrame({"saledate": ["2011-03-01", "2010-07-15", "2011-01-01"], "price": [30, 10, 20]})
     >>> train_idx, valid_idx = split_by_time(sales, "saledate", at="2011-01-01")
     >>> sales.iloc[train_idx]["price"].tolist(), sales.iloc[valid_idx]["price"].tolist()
@@ -138,7 +133,7 @@ class TimeSplit(BaseCrossValidator):
     Examples
     --------
     >>> import pandas as pd
-    >>> from tabrec.preprocess.time_split import TimeSplit
+    >>> from tabrec import TimeSplit
     >>> sales = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=6)[::-1], "amount": range(6)})
     >>> for train, test in TimeSplit(n_splits=2, column="day", test_size="1D", gap="1D").split(sales):
     ...     print(train, test)
@@ -161,9 +156,9 @@ class TimeSplit(BaseCrossValidator):
         n_splits: int = 5,
         *,
         column: str | None = None,
-        max_train_size: _Size = None,
-        test_size: _Size = None,
-        gap: _Size = 0,
+        max_train_size: Size = None,
+        test_size: Size = None,
+        gap: Size = 0,
     ):
         self.n_splits = n_splits
         self.column = column
@@ -212,7 +207,7 @@ class TimeSplit(BaseCrossValidator):
         n_splits : int
             The parameter `n_splits`.
         """
-        if not _is_integer(self.n_splits) or self.n_splits < 1:
+        if not is_integer(self.n_splits) or self.n_splits < 1:
             raise ValueError(f"n_splits={self.n_splits!r} must be an integer of at least 1.")
         return int(self.n_splits)
 
@@ -233,7 +228,7 @@ class TimeSplit(BaseCrossValidator):
 
     def _test_bounds(self, times: pd.Index, n_splits: int) -> list[int]:
         """Give where each test set starts, plus where the last one ends, as positions in time order."""
-        size = _read_size(self.test_size, "test_size", times)
+        size = read_size(self.test_size, "test_size", times)
         if size is None:
             bounds = _even_bounds(times, n_splits)
         elif isinstance(size, int):
@@ -252,12 +247,12 @@ class TimeSplit(BaseCrossValidator):
 
     def _train_bounds(self, times: pd.Index, test_start: int) -> tuple[int, int]:
         """Give the positions in time order between which to train, for the test set from `test_start` on."""
-        gap = _read_size(self.gap, "gap", times, minimum=0)
+        gap = read_size(self.gap, "gap", times, minimum=0)
         if isinstance(gap, int):
             stop = _block_start(times, max(test_start - gap, 0))
         else:
             stop = _n_before(times, times[test_start] - gap)
-        size = _read_size(self.max_train_size, "max_train_size", times)
+        size = read_size(self.max_train_size, "max_train_size", times)
         if size is None:
             start = 0
         elif isinstance(size, int):
@@ -283,20 +278,17 @@ def _read_times(column: Column) -> pd.Index:
         )
     if column.is_number:
         return pd.Index(column.values.astype(np.float64) if column.values.dtype.kind == "f" else column.values)
-    try:
-        date_format, time_zone = _learn_column(column, None)
-    except ValueError as error:
-        raise ValueError(f"{error} Or turn the column into dates first, with pandas.to_datetime.") from error
+    date_format, time_zone = learn_dates(column, None)
     dates, rows = as_dates(column, date_format, time_zone)
     return dates[rows]
 
 
 def _read_at(at: Any, times: pd.Index, column: str) -> Any:
     if not isinstance(times, pd.DatetimeIndex):
-        if not _is_number(at) or not np.isfinite(at):
+        if not is_number(at) or not np.isfinite(at):
             raise ValueError(f"at={at!r} must be a finite number, since column {column!r} holds numbers.")
         return at
-    if _is_number(at):
+    if is_number(at):
         raise ValueError(f"at={at!r} must be a date such as '2011-01-01', since column {column!r} holds dates.")
     try:
         moment = pd.Timestamp(at)
@@ -309,38 +301,6 @@ def _read_at(at: Any, times: pd.Index, column: str) -> Any:
     if times.tz is None:
         raise ValueError(f"at={at!r} has a time zone but column {column!r} has none; give `at` without one.")
     return moment
-
-
-def _read_size(size: _Size, name: str, times: pd.Index, minimum: int = 1) -> Any:
-    """Give a size as a number of rows (int), as a duration, or as None."""
-    if size is None and name != "gap":
-        return None
-    if isinstance(size, _DURATION_TYPES):
-        return _read_duration(size, name, times)
-    if _is_integer(size) and size >= minimum:
-        return int(size)
-    if isinstance(size, float) and 0 < size < 1:
-        return max(int(size * len(times)), 1)
-    raise ValueError(
-        f"{name}={size!r} must be an integer of at least {minimum} (rows), a float between 0 and 1 (share "
-        f"of the rows), or a duration such as '30D'."
-    )
-
-
-def _read_duration(size: Any, name: str, times: pd.Index) -> Any:
-    has_dates = isinstance(times, pd.DatetimeIndex)
-    if not has_dates:
-        raise ValueError(f"{name}={size!r} is a duration, which needs dates; the times here are numbers or rows.")
-    # pandas.Timedelta("30") would be 30 nanoseconds
-    if isinstance(size, str) and size.strip().lstrip("+-").isdecimal():
-        raise ValueError(f"{name}={size!r} has no unit; write '{size}D' for days, or the integer for rows.")
-    try:
-        duration = size if isinstance(size, pd.offsets.BaseOffset) else pd.Timedelta(size)
-    except ValueError as error:
-        raise ValueError(f"{name}={size!r} is not a duration that pandas.Timedelta reads, such as '30D'.") from error
-    if duration is pd.NaT or times[0] - duration >= times[0]:
-        raise ValueError(f"{name}={size!r} must be a positive duration.")
-    return duration
 
 
 def _even_bounds(times: pd.Index, n_splits: int) -> list[int]:
@@ -380,11 +340,3 @@ def _get_column(frame: pd.DataFrame, name: str) -> Column:
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"it has {list(frame.columns)[:20]}."
         raise ValueError(f"No column {name!r} in the table; {hint}")
     return to_columns(frame[[name]])[name]
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)

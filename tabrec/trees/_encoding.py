@@ -1,31 +1,40 @@
-"""How estimators over trees take raw frames: encode them, and encode high-cardinality columns by the target, out of fold."""
+"""How estimators over trees take raw frames: encoded, columns of many levels by the target, out of fold."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import sklearn
-from sklearn.base import clone, is_regressor
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.preprocessing import TargetEncoder
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess import TabularPreprocessor
-from tabrec.preprocess._base import learn_names
-from tabrec.preprocess._frames import is_table, read_frame
+from tabrec.preprocess._frames import is_table
+from tabrec.preprocess._target import check_target
+from tabrec.trees._rows import canonical_order
+
+_N_FOLDS = 5
+
+# For the type checker: what a class with this mixin inherits beside it.
+_Estimator: Any = BaseEstimator if TYPE_CHECKING else object
 
 
-class RawFrameMixin:
+class RawFrameMixin(_Estimator):
     """Gives an estimator over trees a preprocessor of its own.
 
-    Expects the parameters `preprocessor`, `categorical_features`, `high_cardinality` and `random_state`; sets `preprocessor_`,
-    `target_encoder_`, `target_encoded_` and `encoded_names_`.
+    Expects the parameters `preprocessor`, `categorical_features`, `high_cardinality` and `random_state`; sets
+    `preprocessor_`, `target_encoder_`, `target_encoded_` and `encoded_names_`.
     """
 
-    # A subclass whose trees take only so many levels of a category sets this.
-    _max_levels: int | None = None
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        return tags
 
     def encode(self, X: Any) -> pd.DataFrame:
         """The frame that the trees see: X encoded, high-cardinality columns replaced by their target encoding.
@@ -46,27 +55,47 @@ class RawFrameMixin:
         values = self.target_encoder_.transform(_codes(encoded, self.target_encoded_))
         return self._replace_by_target(encoded, values)
 
-    def _fit_encoding(self, X: Any, y: np.ndarray, used: np.ndarray) -> pd.DataFrame:
-        """Fit the preprocessor and the target encoder to the used rows; these encoded, by the target only out of fold."""
-        frame = read_frame(X)
-        self._raw_names = (X, frame.head(1))
-        if len(used) < len(frame):
-            X = frame.iloc[used] if is_table(X) else frame.to_numpy()[used]
+    def _check_fit_target(self, y: Any, n_rows: int) -> np.ndarray:
+        """The target, checked before any work."""
+        y = check_target(y, n_rows, type(self).__name__, numeric=not is_classifier(self))
+        if is_classifier(self):
+            check_classification_targets(y)
+        return y
+
+    def _fit_encoding(self, X: Any, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Fit the preprocessor and the target encoder to the given rows of X.
+
+        Parameters
+        ----------
+        X : table or array-like
+        frame : pandas.DataFrame
+            X, as `read_frame` gives it.
+        y : ndarray of shape (len(rows),) or (len(rows), n_outputs)
+        rows : ndarray of int
+            Positions in X, a row of weight k standing there k times.
+
+        Returns
+        -------
+        encoded : pandas.DataFrame of len(rows) rows
+            In training rows the target encoding is out of fold.
+        order : ndarray of shape (len(rows),)
+            An order of the encoded rows that does not depend on that of X.
+        """
+        if not np.array_equal(rows, np.arange(len(frame))):
+            X = frame.iloc[rows] if is_table(X) else frame.to_numpy()[rows]
         self.preprocessor_ = self._make_preprocessor()
         encoded = self.preprocessor_.fit_transform(X, y)
-        if not isinstance(encoded, pd.DataFrame):
-            raise TypeError(
-                f"preprocessor={self.preprocessor!r} must return pandas frames, not {type(encoded).__name__}: "
-                "call its set_output(transform='pandas')."
-            )
-        self.target_encoder_ = None
+        self._check_encoded(encoded)
+        order, group = canonical_order(encoded, y)
+        self.target_encoder_: Any = None
         self.target_encoded_ = self._high_cardinality_columns(encoded, y)
         if self.target_encoded_:
-            self.target_encoder_ = _make_target_encoder(y, is_regressor(self), self.random_state)
-            values = self.target_encoder_.fit_transform(_codes(encoded, self.target_encoded_), y.ravel())
+            codes = _codes(encoded, self.target_encoded_)
+            self.target_encoder_ = TargetEncoder(target_type=self._target_type(y)).fit(codes, y.ravel())
+            values = _encode_out_of_fold(codes, self._target_columns(y.ravel()), self._folds(group))
             encoded = self._replace_by_target(encoded, values)
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
-        return encoded
+        return encoded, order
 
     def _make_preprocessor(self) -> Any:
         if self.preprocessor is None:
@@ -77,26 +106,67 @@ class RawFrameMixin:
             )
         return clone(self.preprocessor)
 
-    def _learn_raw_names(self) -> None:
-        """Names and number of the raw columns, which the parent class has overwritten by those of the encoded ones."""
-        learn_names(self, *self._raw_names)
-        del self._raw_names
+    def _check_encoded(self, encoded: Any) -> None:
+        """Of a preprocessor of the caller's: category codes that depend on the batch would be silently wrong."""
+        if not isinstance(encoded, pd.DataFrame):
+            raise TypeError(
+                f"preprocessor={self.preprocessor!r} must return pandas frames, not {type(encoded).__name__}: "
+                "call its set_output(transform='pandas')."
+            )
+        for name, dtype in encoded.dtypes.items():
+            if isinstance(dtype, pd.CategoricalDtype):
+                fits = np.array_equal(dtype.categories, np.arange(len(dtype.categories)))
+            else:
+                fits = isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+            if not fits:
+                raise TypeError(
+                    f"preprocessor={self.preprocessor!r} gives column {name!r} of dtype {dtype}: "
+                    "it must give numbers, booleans, or categories 0..K, as Categorify does."
+                )
 
-    def _high_cardinality_columns(self, encoded: pd.DataFrame, y: np.ndarray) -> list[str]:
+    def _most_levels(self) -> Any:
+        """Categories of more levels than this are encoded by the target."""
         most = self.high_cardinality
         if most is not None and not (isinstance(most, (int, np.integer)) and most >= 0):
             raise ValueError(f"high_cardinality={most!r} must be an integer of at least 0, or None.")
-        if y.ndim == 2 and y.shape[1] > 1:
-            most = None  # a target encoding is of one target
-        if self._max_levels is not None:
-            most = self._max_levels if most is None else min(most, self._max_levels)
-        if most is None or len(encoded) < 2 * _N_FOLDS or len(np.unique(y)) < 2:
+        return most
+
+    def _high_cardinality_columns(self, encoded: pd.DataFrame, y: np.ndarray) -> list[str]:
+        most = self._most_levels()
+        one_target = y.ndim == 1 or y.shape[1] == 1  # a target encoding is of one target
+        if most is None or not one_target or (is_classifier(self) and len(np.unique(y)) < 2):
             return []
-        levels = {name: len(encoded[name].cat.categories) - 1 for name in _categorical(encoded)}
-        return [name for name, n_levels in levels.items() if n_levels > most]
+        levels = {
+            str(name): len(dtype.categories) - 1
+            for name, dtype in encoded.dtypes.items()
+            if isinstance(dtype, pd.CategoricalDtype)
+        }
+        return [name for name, n_levels in levels.items() if n_levels > max(most, 1)]
+
+    def _target_type(self, y: np.ndarray) -> str:
+        if not is_classifier(self):
+            return "continuous"
+        return "binary" if len(np.unique(y)) == 2 else "multiclass"
+
+    def _target_columns(self, y: np.ndarray) -> np.ndarray:
+        """The numbers whose means encode a level: the target, or 0/1 columns of the classes (of two, the second)."""
+        if self._target_type(y) == "continuous":
+            return y[:, None].astype(np.float64)
+        classes = self.target_encoder_.classes_
+        return (y[:, None] == (classes[1:] if len(classes) == 2 else classes)).astype(np.float64)
+
+    def _folds(self, group: np.ndarray) -> np.ndarray:
+        """A fold for each row, at random but with like targets in each.
+
+        Groups come in order of their target; equal rows share a fold, or a row would learn its target from its copies.
+        """
+        seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
+        n_groups = int(group.max()) + 1
+        blocks = np.tile(np.arange(_N_FOLDS), (-(-n_groups // _N_FOLDS), 1))
+        return np.random.default_rng(seed).permuted(blocks, axis=1).ravel()[group]
 
     def _replace_by_target(self, encoded: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
-        """Each target-encoded column as the mean target of its level; one column a class where there are more than two."""
+        """Each target-encoded column as the mean target of its level; one a class where there are more than two."""
         n_each = values.shape[1] // len(self.target_encoded_)
         arrays: dict[str, Any] = {
             name: encoded[name].array for name in encoded.columns if name not in self.target_encoded_
@@ -104,15 +174,34 @@ class RawFrameMixin:
         for position, name in enumerate(self.target_encoded_):
             for k in range(n_each):
                 key = name if n_each == 1 else f"{name}_{self.target_encoder_.classes_[k]}"
+                if key in arrays:
+                    raise ValueError(
+                        f"Target encoding {name!r} needs the column name {key!r}, which is taken: rename it."
+                    )
                 arrays[key] = values[:, position * n_each + k].astype(np.float32)
         return pd.DataFrame(arrays, index=encoded.index, copy=False)
 
+    def _compute_partial_dependence_recursion(self, grid: Any, target_features: Any) -> np.ndarray:
+        """What `sklearn.inspection` calls with raw columns; trees can answer for those that they see as they are."""
+        names = [str(name) for name in getattr(self, "feature_names_in_", [])]
+        names = names or [f"x{i}" for i in range(self.n_features_in_)]
+        asked = [names[position] for position in target_features]
+        plain = self._columns_seen_as_they_are()
+        for name in asked:
+            if name not in plain:
+                raise ValueError(f"The trees do not see column {name!r} as it is: pass method='brute'.")
+        positions = [list(self.encoded_names_).index(name) for name in asked]
+        return super()._compute_partial_dependence_recursion(grid, np.asarray(positions, dtype=np.intp))
 
-_N_FOLDS = 5
+    def _columns_seen_as_they_are(self) -> list[str]:
+        if not isinstance(self.preprocessor_, TabularPreprocessor) or self.preprocessor_.normalize_ is not None:
+            return []
+        fills = self.preprocessor_.fill_missing_
+        return [name for name in fills.fill_values_ if name not in fills.indicators_]
 
 
 def to_matrix(encoded: pd.DataFrame, rows: np.ndarray | None = None) -> np.ndarray:
-    """An encoded frame (or the given rows of it) as float32 numbers, codes for categories, column by column in memory."""
+    """An encoded frame (or the given rows of it) as float32 numbers, codes for categories, column by column."""
     n_rows = len(encoded) if rows is None else len(rows)
     matrix = np.empty((n_rows, encoded.shape[1]), dtype=np.float32, order="F")
     for position, (_, column) in enumerate(encoded.items()):
@@ -121,19 +210,30 @@ def to_matrix(encoded: pd.DataFrame, rows: np.ndarray | None = None) -> np.ndarr
     return matrix
 
 
-def _categorical(encoded: pd.DataFrame) -> list[str]:
-    return [name for name, dtype in encoded.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
-
-
 def _codes(encoded: pd.DataFrame, names: list[str]) -> np.ndarray:
     return np.column_stack([encoded[name].cat.codes for name in names])
 
 
-def _make_target_encoder(y: np.ndarray, regression: bool, random_state: Any) -> TargetEncoder:
-    """scikit-learn's encoder with shuffled folds, spelled as the installed release wants it."""
-    seed = random_state if isinstance(random_state, (int, np.integer)) else 0
-    target_type = "continuous" if regression else "binary" if len(np.unique(y)) <= 2 else "multiclass"
-    if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < (1, 9):
-        return TargetEncoder(target_type=target_type, cv=_N_FOLDS, shuffle=True, random_state=seed)
-    folds = KFold if regression else StratifiedKFold
-    return TargetEncoder(target_type=target_type, cv=folds(_N_FOLDS, shuffle=True, random_state=seed))
+def _encode_out_of_fold(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """The mean target of each row's level over the rows of the other folds.
+
+    scikit-learn's encoder folds rows by position, which would let their order and copies of a row have a say.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_rows, n_columns)
+    targets : ndarray of shape (n_rows, n_targets)
+    fold : ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns * n_targets)
+        The targets of the first column, then those of the second.
+    """
+    values = np.empty((len(codes), codes.shape[1], targets.shape[1]))
+    for k in np.unique(fold):
+        here = fold == k
+        for j, target in enumerate(targets.T):
+            encoder = TargetEncoder(target_type="continuous").fit(codes[~here], target[~here])
+            values[here, :, j] = encoder.transform(codes[here])
+    return values.reshape(len(codes), -1)

@@ -10,22 +10,21 @@ from typing import Any, Self
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import is_classifier
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from tabrec.preprocess._base import learn_names
 from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._target import check_target
 from tabrec.trees._encoding import RawFrameMixin, to_matrix
-from tabrec.trees._rows import read_weights, rows_to_grow_on
+from tabrec.trees._rows import read_weights
 
 
 class ForestMixin(RawFrameMixin):
     """Stands before scikit-learn's forest among the bases of ours."""
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
-        tags.input_tags.allow_nan = True
-        return tags
+    max_samples: Any
+    oob_score: Any
+    _n_raw_rows: int
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Grow the forest.
@@ -37,35 +36,39 @@ class ForestMixin(RawFrameMixin):
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
             Target, without gaps.
         sample_weight : array-like of shape (n_rows,), default=None
-            Whole weights are frequencies: a row of weight k counts as k rows, in bootstraps and leaves (up to ten times as many
-            rows as there are). Other weights are used as scikit-learn's forest uses them.
+            Whole weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
+            ten times as many rows as there are). Other weights are used as scikit-learn's forest uses them.
 
         Returns
         -------
         self
         """
-        n_rows = read_frame(X).shape[0]
-        y = check_target(y, n_rows, type(self).__name__, numeric=not is_classifier(self))
-        weighting = read_weights(sample_weight, n_rows)
-        if self.warm_start and hasattr(self, "estimators_") and n_rows != self._n_raw_rows:
-            raise ValueError(f"warm_start adds trees on the same {self._n_raw_rows} rows, but X has {n_rows}.")
-        self._n_raw_rows = n_rows
-        y = y[weighting.used]
-        encoded = self._fit_encoding(X, y, weighting.used)
-        rows = rows_to_grow_on(encoded, y, weighting)
-        self._rows = weighting.used[rows]
-        matrix = to_matrix(encoded, rows)
+        self._validate_params()
+        frame = read_frame(X)
+        y = self._check_fit_target(y, len(frame))
+        self._check_oob(y)
+        weighting = read_weights(sample_weight, len(frame))
+        if self.warm_start and hasattr(self, "estimators_") and len(frame) != self._n_raw_rows:
+            raise ValueError(f"warm_start adds trees on the same {self._n_raw_rows} rows, but X has {len(frame)}.")
+        encoded, order = self._fit_encoding(X, frame, y[weighting.rows], weighting.rows)
+        self._n_raw_rows, self._rows = len(frame), weighting.rows[order]
+        matrix = to_matrix(encoded, order)
         del encoded
-        weights = None if weighting.weights is None else weighting.weights[rows]
+        y = y[self._rows]
+        weights = None if weighting.weights is None else weighting.weights[order]
         with self._parameters_that_fit(len(matrix)):
-            super().fit(matrix, y[rows], sample_weight=weights)
-        self._learn_raw_names()
+            super().fit(matrix, y, sample_weight=weights)
+        if self.bootstrap and self.oob_score:
+            self._score_out_of_bag(matrix, y)
+        # The parent class has learned the encoded columns.
+        learn_names(self, X, frame)
         return self
 
     def predict_spread(self, X: Any) -> np.ndarray:
         """Standard deviation of the trees' predictions: how much they disagree.
 
-        It ranks rows by doubt; it is no interval. Trees are visited one after the other, so memory does not grow with their number.
+        It ranks rows by doubt; it is no interval. Trees are visited one after the other, so memory does not grow with
+        their number.
 
         Parameters
         ----------
@@ -76,7 +79,7 @@ class ForestMixin(RawFrameMixin):
         ndarray of shape (n_rows,) or (n_rows, n_outputs); of a classifier (n_rows, n_classes)
             In units of the target; of a classifier, of probabilities.
         """
-        n, mean, squares = 0, 0.0, 0.0
+        n, mean, squares = 0, np.zeros(1), np.zeros(1)
         for prediction in self._tree_predictions(X):
             n += 1
             step = prediction - mean
@@ -86,7 +89,7 @@ class ForestMixin(RawFrameMixin):
 
     @property
     def estimators_samples_(self) -> list[np.ndarray]:
-        """For each tree, the rows of the training table that it was grown on (with repeats, if drawn more than once)."""
+        """For each tree, the rows of the training table that it drew (with repeats)."""
         check_is_fitted(self)
         return [self._rows[drawn] for drawn in self._get_estimators_indices()]
 
@@ -102,12 +105,18 @@ class ForestMixin(RawFrameMixin):
 
     @contextmanager
     def _parameters_that_fit(self, n_rows: int) -> Iterator[None]:
-        """While growing: `max_samples` no more than there are rows, nothing drawn or left out without `bootstrap`."""
+        """While growing: `max_samples` no more than there are rows, no draws without `bootstrap`, no out-of-bag score.
+
+        A share is of the rows, which scikit-learn from 1.8 on would take of the sum of the weights.
+        """
         given = self.max_samples, self.oob_score
+        self.oob_score = False
         if not self.bootstrap:
-            self.max_samples, self.oob_score = None, False
-        elif isinstance(self.max_samples, (int, np.integer)) and self.max_samples > n_rows:
-            self.max_samples = n_rows
+            self.max_samples = None
+        elif isinstance(self.max_samples, (int, np.integer)):
+            self.max_samples = min(self.max_samples, n_rows)
+        elif self.max_samples is not None and self.max_samples <= 1:
+            self.max_samples = max(int(self.max_samples * n_rows), 1)
         try:
             yield
         finally:
@@ -120,28 +129,40 @@ class ForestMixin(RawFrameMixin):
     def _tree_predictions(self, X: Any) -> Iterator[np.ndarray]:
         """The prediction of each tree in turn (of a classifier: its probabilities)."""
         check_is_fitted(self)
+        if is_classifier(self) and self.n_outputs_ > 1:
+            raise ValueError(
+                f"This is for one output, but the forest was fitted on {self.n_outputs_}: fit one forest for each."
+            )
         matrix = self._validate_X_predict(X)
         method = "predict_proba" if is_classifier(self) else "predict"
         yield from self._in_threads(lambda tree: getattr(tree, method)(matrix, check_input=False), self.estimators_)
 
     def _in_threads(self, work: Callable, *inputs: Any) -> Iterator[Any]:
         """`map` over threads, results in order."""
-        parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator", pre_dispatch="2 * n_jobs")
+        parallel = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator", pre_dispatch="2 * n_jobs")
         yield from parallel(delayed(work)(*arguments) for arguments in zip(*inputs, strict=True))
 
-    def _set_oob_score_and_attributes(
-        self, X: np.ndarray, y: np.ndarray, scoring_function: Callable | None = None
-    ) -> None:
-        """Called by the parent's fit; X and y are in canonical order, y of shape (n_rows, n_outputs)."""
+    def _check_oob(self, y: np.ndarray) -> None:
+        if is_classifier(self) and self.bootstrap and self.oob_score and type_of_target(y) == "multiclass-multioutput":
+            raise ValueError(
+                "y holds several outputs of more than two classes, for which there is no out-of-bag score: "
+                "pass oob_score=False."
+            )
+
+    def _score_out_of_bag(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Set `oob_score_` and the out-of-bag predictions; X and y are in canonical order, repeats and all."""
         values, seen = self._left_out_predictions(X)
-        predicted = values.argmax(axis=1) if is_classifier(self) else values[:, 0]
         if not seen.all():
             warnings.warn(
-                f"{int((~seen).sum())} rows were drawn by every tree, so that they have no out-of-bag prediction (NaN): "
-                "grow more trees.",
-                stacklevel=4,
+                f"{int((~seen).sum())} rows were drawn by every tree, so that they have no out-of-bag prediction: "
+                "it is NaN for them; grow more trees.",
+                stacklevel=3,
             )
-        score = scoring_function or self._default_oob_scorer
+        y = y.reshape(len(y), -1)
+        if is_classifier(self):
+            y = np.column_stack([np.unique(output, return_inverse=True)[1] for output in y.T])
+        predicted = values.argmax(axis=1) if is_classifier(self) else values[:, 0]
+        score = self.oob_score if callable(self.oob_score) else self._default_oob_scorer
         self.oob_score_ = np.nan
         if seen.any():
             y, predicted = (y[seen, 0], predicted[seen, 0]) if y.shape[1] == 1 else (y[seen], predicted[seen])
@@ -153,7 +174,7 @@ class ForestMixin(RawFrameMixin):
     def _left_out_predictions(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean prediction of the trees that drew no copy of a row, NaN where there is none, and which rows have one."""
 
-        def predict(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def predict(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, Any]:
             in_bag = np.zeros(self._n_raw_rows, dtype=bool)
             in_bag[self._rows[drawn]] = True
             left_out = np.flatnonzero(~in_bag[self._rows])
@@ -169,7 +190,7 @@ class ForestMixin(RawFrameMixin):
             total[left_out] += prediction
             count[left_out] += 1
         if np.ndim(total) == 0:
-            n_values = self.n_classes_[0] if is_classifier(self) else 1
+            n_values = np.max(self.n_classes_) if is_classifier(self) else 1
             total = np.zeros((len(X), n_values, self.n_outputs_))
         with np.errstate(invalid="ignore"):
             return total / count[:, None, None], count > 0

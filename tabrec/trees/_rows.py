@@ -1,4 +1,4 @@
-"""The rows trees are grown on: whole weights as repeated rows, in an order that does not depend on how the rows came."""
+"""The rows trees are grown on: whole weights as repeated rows, in an order that does not depend on how they came."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ _MOST_COPIES = 10
 class Weighting(NamedTuple):
     """Which rows count, and how much.
 
-    `used` are the positions of the rows whose weight is not 0; each has whole `copies`, or a share of the `weights`, or
-    neither, where all count the same.
+    `rows` are positions in the table: rows of weight 0 are left out, rows of whole weight k stand there k times.
+    `weights` belong to them where weights are not whole; None counts all the same.
     """
 
-    used: np.ndarray
-    copies: np.ndarray | None
+    rows: np.ndarray
     weights: np.ndarray | None
 
 
@@ -43,20 +42,20 @@ def read_weights(sample_weight: Any, n_rows: int) -> Weighting:
     """
     everything = np.arange(n_rows, dtype=np.int32)
     if sample_weight is None:
-        return Weighting(everything, None, None)
+        return Weighting(everything, None)
     weights = _check_sample_weight(sample_weight, everything[:, None])
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise ValueError(f"sample_weight must not be negative, but is {weights[row]} in row {row} (counted from 0).")
     if not (weights > 0).any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    used = everything[weights > 0]
     if (weights == np.floor(weights)).all() and weights.sum() <= _MOST_COPIES * n_rows:
-        return Weighting(used, weights[used].astype(np.int64), None)
-    return Weighting(used, None, weights[used])
+        return Weighting(np.repeat(everything, weights.astype(np.int64)), None)
+    used = everything[weights > 0]
+    return Weighting(used, weights[used])
 
 
-def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An order of the rows that depends on their content alone: by target, then by a hash of their numbers.
 
     Random draws are by position, so growing in this order makes a model independent of the order in which rows came.
@@ -68,18 +67,21 @@ def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (n_rows,)
+    order : ndarray of shape (n_rows,)
+        Positions of the rows, in this order.
+    group : ndarray of shape (n_rows,)
+        For each row, as it came, the number of its content in this order, which equal rows share.
     """
     hashes = np.zeros(len(encoded), dtype=np.uint64)
-    for _, column in encoded.items():
+    for name in encoded.columns:
+        column = encoded[name]
         values = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
         # Adding 0 makes -0.0 the 0.0 that it equals.
         hashes = hashes * np.uint64(1_000_003) + pd.util.hash_array(values.to_numpy() + np.int8(0))
     targets = [pd.factorize(output, sort=True)[0] for output in y.reshape(len(y), -1).T]
-    return np.lexsort([hashes, *targets[::-1]])
-
-
-def rows_to_grow_on(encoded: pd.DataFrame, y: np.ndarray, weighting: Weighting) -> np.ndarray:
-    """Positions in `encoded`, in canonical order, each as often as it has copies."""
-    order = canonical_order(encoded, y)
-    return order if weighting.copies is None else np.repeat(order, weighting.copies[order])
+    keys = [hashes, *targets[::-1]]
+    order = np.lexsort(keys)
+    is_new = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.concatenate([[0], np.cumsum(is_new)])
+    return order, group

@@ -7,20 +7,17 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.utils.validation import column_or_1d
 
+from tabrec.preprocess._base import learn_names
 from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._target import check_target
 from tabrec.trees._encoding import RawFrameMixin
-from tabrec.trees._rows import read_weights, rows_to_grow_on
+from tabrec.trees._rows import read_weights
 
 
 class BoostingMixin(RawFrameMixin):
     """Stands before scikit-learn's histogram gradient boosting among the bases of ours."""
-
-    # scikit-learn's bins hold 255 values, and so 255 levels; missing has a bin of its own.
-    _max_levels = 255
 
     def fit(
         self,
@@ -41,7 +38,8 @@ class BoostingMixin(RawFrameMixin):
         y : array-like of shape (n_rows,)
             Target, without gaps.
         sample_weight : array-like of shape (n_rows,), default=None
-            Whole weights are frequencies: a row of weight k counts as k rows (up to ten times as many rows as there are).
+            Whole weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
+            ten times as many rows as there are). Other weights are used as scikit-learn's boosting uses them.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
             Rows to watch for early stopping, instead of a random share of X.
 
@@ -49,45 +47,68 @@ class BoostingMixin(RawFrameMixin):
         -------
         self
         """
-        n_rows = read_frame(X).shape[0]
-        y = check_target(y, n_rows, type(self).__name__, numeric=not is_classifier(self))
-        weighting = read_weights(sample_weight, n_rows)
-        y = y[weighting.used]
-        encoded = self._fit_encoding(X, y, weighting.used)
-        rows = rows_to_grow_on(encoded, y, weighting)
-        weights = None if weighting.weights is None else weighting.weights[rows]
+        self._validate_params()
+        frame = read_frame(X)
+        y = column_or_1d(self._check_fit_target(y, len(frame)), warn=True)
+        weighting = read_weights(sample_weight, len(frame))
+        y = y[weighting.rows]
+        encoded, order = self._fit_encoding(X, frame, y, weighting.rows)
+        weights = None if weighting.weights is None else weighting.weights[order]
         watched = {}
         if X_val is not None or y_val is not None:
             watched = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        super().fit(encoded.iloc[rows], y[rows], weights, **watched)
-        self._learn_raw_names()
+        super().fit(encoded.iloc[order], y[order], weights, **watched)
+        # The parent class has learned the encoded columns.
+        learn_names(self, X, frame)
         return self
+
+    def _most_levels(self) -> int:
+        """scikit-learn's bins hold `max_bins` levels; missing has a bin of its own."""
+        most = super()._most_levels()
+        return self.max_bins if most is None else min(most, self.max_bins)
 
     def _preprocess_X(self, X: Any, *, reset: bool) -> Any:
         """The hook through which the parent class reads X: an encoded frame from `fit`, else a raw one."""
-        encoded = X if reset else self.encode(X)
-        matrix = _to_matrix(encoded)
         if not reset:
-            return matrix
-        self.n_features_in_, self.feature_names_in_ = encoded.shape[1], self.encoded_names_
-        is_category = np.array([isinstance(dtype, pd.CategoricalDtype) for dtype in encoded.dtypes])
-        self.is_categorical_ = self._is_categorical_remapped = is_category if is_category.any() else None
+            return _to_matrix(self.encode(X))
+        self.n_features_in_, self.feature_names_in_ = X.shape[1], self.encoded_names_
+        is_category = np.array([isinstance(dtype, pd.CategoricalDtype) for dtype in X.dtypes])
+        matrix = _to_matrix(X)
         self._preprocessor = None
-        if self.is_categorical_ is None:
+        if not is_category.any():
+            self.is_categorical_ = self._is_categorical_remapped = None
             return matrix, None
-        known = [_distinct(column) if flag else None for column, flag in zip(matrix.T, is_category, strict=True)]
+        self.is_categorical_ = is_category
+        self._is_categorical_remapped = np.sort(is_category)[::-1]
+        known = [
+            _distinct(column) if flag else None
+            for column, flag in zip(matrix.T, self._is_categorical_remapped, strict=True)
+        ]
         return matrix, known
+
+    def _check_interaction_cst(self, n_features: int) -> Any:
+        """The sets of columns that may interact, by position in the matrix, which holds categories first."""
+        constraints = super()._check_interaction_cst(n_features)
+        if constraints is None or self.is_categorical_ is None:
+            return constraints
+        place = np.argsort(np.argsort(~self.is_categorical_, kind="stable"))
+        return [{int(place[column]) for column in columns} for columns in constraints]
 
 
 def _to_matrix(encoded: pd.DataFrame) -> np.ndarray:
-    """The frame as float64 numbers; labels count from 0, and code 0 (missing or never seen) is NaN, which has a bin of its own."""
+    """The frame as float64 numbers, categories first, where the parent class expects them.
+
+    Labels count from 0, and code 0 (missing or never seen) is NaN, which has a bin of its own.
+    """
     matrix = np.empty(encoded.shape, dtype=np.float64, order="F")
-    for position, (_, column) in enumerate(encoded.items()):
-        if isinstance(column.dtype, pd.CategoricalDtype):
+    is_category = [isinstance(dtype, pd.CategoricalDtype) for dtype in encoded.dtypes]
+    for place, position in enumerate(np.argsort(np.logical_not(is_category), kind="stable")):
+        column = encoded.iloc[:, position]
+        if is_category[position]:
             codes = column.cat.codes.to_numpy(np.float64)
-            matrix[:, position] = np.where(codes == 0, np.nan, codes - 1)
+            matrix[:, place] = np.where(codes == 0, np.nan, codes - 1)
         else:
-            matrix[:, position] = column
+            matrix[:, place] = column
     return matrix
 
 
@@ -98,8 +119,9 @@ def _distinct(column: np.ndarray) -> np.ndarray:
 class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
     """Boosted trees that predict numbers from a raw frame.
 
-    It is :class:`sklearn.ensemble.HistGradientBoostingRegressor` over the frame that its preprocessor encodes: categories of up to 255 levels are
-    split as categories, those of more by the mean target of their level, out of fold.
+    It is :class:`sklearn.ensemble.HistGradientBoostingRegressor` over the frame that its preprocessor encodes:
+    categories of up to 255 levels are split as categories, those of more by the mean target of their level, out of
+    fold.
 
     Parameters
     ----------
@@ -114,8 +136,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
     min_samples_leaf : int, default=10
     l2_regularization : float, default=0.0
     max_features : float, default=0.3
-        Share of the columns that each split chooses from. These defaults differ from scikit-learn's because they measured better on
-        all three shared splits (see the benchmarks).
+        Share of the columns that each split chooses from. These defaults differ from scikit-learn's because they
+        measured better on all three shared splits (see the benchmarks).
     max_bins : int, default=255
     monotonic_cst : array-like or dict, default=None
         1, 0 or -1 by encoded column.
@@ -131,8 +153,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         All of these are explained at :class:`sklearn.ensemble.HistGradientBoostingRegressor`.
     random_state : int, RandomState or None, default=None
     high_cardinality : int or None, default=255
-        Categories of more levels than this are replaced by the mean target of their level, which for training rows is taken
-        out of fold; above 255 that cannot be turned off.
+        Categories of more levels than this are replaced by the mean target of their level, which for training rows is
+        taken out of fold; above `max_bins` that cannot be turned off.
     categorical_features : list of str or int, default=None
         Columns, by name or position, that are categories whatever their dtype: for arrays, which have no kinds.
     preprocessor : transformer, default=None
@@ -224,7 +246,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
 class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
     """Boosted trees that predict classes from a raw frame.
 
-    It is :class:`sklearn.ensemble.HistGradientBoostingClassifier` over the frame that its preprocessor encodes; see `BoostingRegressor`.
+    It is :class:`sklearn.ensemble.HistGradientBoostingClassifier` over the frame that its preprocessor encodes; see
+    `BoostingRegressor`.
 
     Parameters
     ----------
@@ -234,9 +257,10 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         Number of trees; with more than two classes, of trees a class.
     class_weight : dict, "balanced" or None, default=None
     **others
-        `max_leaf_nodes`, `max_depth`, `min_samples_leaf`, `l2_regularization`, `max_features`, `max_bins`, `monotonic_cst`, `interaction_cst`,
-        `warm_start`, `early_stopping`, `scoring`, `validation_fraction`, `n_iter_no_change`, `tol`, `verbose`, `random_state`,
-        `high_cardinality`, `categorical_features` and `preprocessor` are those of `BoostingRegressor`.
+        `max_leaf_nodes`, `max_depth`, `min_samples_leaf`, `l2_regularization`, `max_features`, `max_bins`,
+        `monotonic_cst`, `interaction_cst`, `warm_start`, `early_stopping`, `scoring`, `validation_fraction`,
+        `n_iter_no_change`, `tol`, `verbose`, `random_state`, `high_cardinality`, `categorical_features` and
+        `preprocessor` are those of `BoostingRegressor`.
 
     Attributes
     ----------

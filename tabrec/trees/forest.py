@@ -9,14 +9,16 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import accuracy_score, r2_score
 
+from tabrec.preprocess._frames import read_frame
+from tabrec.preprocess._target import check_target
 from tabrec.trees._forest_base import ForestMixin
 
 
 class ForestRegressor(ForestMixin, RandomForestRegressor):
     """A random forest that predicts numbers from a raw frame.
 
-    It is :class:`sklearn.ensemble.RandomForestRegressor` over the frame that its preprocessor encodes: dates become parts, labels codes,
-    gaps are filled and marked, and columns of many levels are encoded by the target, out of fold.
+    It is :class:`sklearn.ensemble.RandomForestRegressor` over the frame that its preprocessor encodes: dates become
+    parts, labels codes, gaps are filled and marked, and columns of many levels are encoded by the target, out of fold.
 
     Parameters
     ----------
@@ -37,7 +39,8 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
     bootstrap : bool, default=True
         Whether each tree draws its rows with replacement.
     oob_score : bool or callable, default=True
-        Whether to predict each row by the trees that did not draw it; needs `bootstrap`, without which it is passed over.
+        Whether to predict each row by the trees that did not draw it; needs `bootstrap`, without which it is passed
+        over.
     n_jobs : int, default=-1
         Threads; -1 takes all processors.
     random_state : int, RandomState or None, default=None
@@ -51,9 +54,9 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
     monotonic_cst : array-like of shape (n_encoded_columns,), default=None
         1, 0 or -1 for each column of ``encode(X)``.
     high_cardinality : int or None, default=100
-        Categories of more levels than this are replaced by the mean target of their level, which for training rows is taken
-        out of fold. None leaves every category as its codes. The default is measured: on the bulldozers split it takes the RMSE from 0.301 to
-        0.294, while thresholds of 10 to 50 took it nowhere.
+        Categories of more levels than this are replaced by the mean target of their level, which for training rows is
+        taken out of fold. None leaves every category as its codes. The default is measured: on the bulldozers split it
+        takes the RMSE from 0.302 to 0.296, while thresholds of 10 to 50 took it nowhere.
     categorical_features : list of str or int, default=None
         Columns, by name or position, that are categories whatever their dtype: for arrays, which have no kinds.
     preprocessor : transformer, default=None
@@ -72,16 +75,17 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
     oob_score_ : float
         R² of the out-of-bag predictions.
     oob_prediction_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Prediction of each training row, in the order of fit, by the trees that did not draw it; NaN where there is none.
+        Prediction of each training row, in the order of fit, by the trees that did not draw it; NaN where there is
+        none.
     n_features_in_ : int
         Raw columns.
     feature_names_in_ : ndarray of str
 
     References
     ----------
-    Breiman (2001), "Random forests". Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Random
-    forests". Wright & König (2019), "Splitting on categorical predictors in random forests". Micci-Barreca (2001),
-    "A preprocessing scheme for high-cardinality categorical attributes".
+    Breiman (2001), "Random forests". Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9,
+    "Random forests". Wright & König (2019), "Splitting on categorical predictors in random forests". Micci-Barreca
+    (2001), "A preprocessing scheme for high-cardinality categorical attributes".
 
     Examples
     --------
@@ -177,14 +181,17 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         ndarray of shape (n_estimators,)
             In units of the target.
         """
-        y = np.asarray(y)
+        y = check_target(y, len(read_frame(X)), type(self).__name__, numeric=True)
+        if self.n_outputs_ == 1:
+            y = y.reshape(len(y))
         return np.array([np.sqrt(np.mean((prediction - y) ** 2)) for prediction in self.staged_predict(X)])
 
 
 class ForestClassifier(ForestMixin, RandomForestClassifier):
     """A random forest that predicts classes from a raw frame.
 
-    It is :class:`sklearn.ensemble.RandomForestClassifier` over the frame that its preprocessor encodes; see `ForestRegressor`.
+    It is :class:`sklearn.ensemble.RandomForestClassifier` over the frame that its preprocessor encodes; see
+    `ForestRegressor`.
 
     Parameters
     ----------
@@ -194,20 +201,22 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         Measure of a split's quality.
     min_samples_leaf : int or float, default=5
     max_features : float, int, "sqrt", "log2" or None, default="sqrt"
-        These two are measured: on the Adult split they take the log loss from 0.314 (a third of the columns, 3 rows a leaf) to 0.299.
+        These two are measured: on the Adult split they take the log loss from 0.314 (a third of the columns, 3 rows a
+        leaf) to 0.299.
     class_weight : dict, "balanced", "balanced_subsample" or None, default=None
         Weights of the classes; see :class:`sklearn.ensemble.RandomForestClassifier`.
     **others
-        `max_depth`, `min_samples_split`, `min_weight_fraction_leaf`, `max_leaf_nodes`, `min_impurity_decrease`, `bootstrap`,
-        `oob_score`, `n_jobs`, `random_state`, `verbose`, `warm_start`, `ccp_alpha`, `max_samples`, `monotonic_cst`,
-        `high_cardinality`, `categorical_features` and `preprocessor` are those of `ForestRegressor`. With more than two classes, a
-        high-cardinality column becomes one column a class, ``<name>_<class>``.
+        `max_depth`, `min_samples_split`, `min_weight_fraction_leaf`, `max_leaf_nodes`, `min_impurity_decrease`,
+        `bootstrap`, `oob_score`, `n_jobs`, `random_state`, `verbose`, `warm_start`, `ccp_alpha`, `max_samples`,
+        `monotonic_cst`, `high_cardinality`, `categorical_features` and `preprocessor` are those of `ForestRegressor`.
+        With more than two classes, a high-cardinality column becomes one column a class, ``<name>_<class>``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     oob_decision_function_ : ndarray of shape (n_rows, n_classes)
-        Probabilities of each training row, in the order of fit, by the trees that did not draw it; NaN where there are none.
+        Probabilities of each training row, in the order of fit, by the trees that did not draw it; NaN where there are
+        none.
     oob_prediction_ : ndarray of shape (n_rows,)
         The most probable class of each row of `oob_decision_function_`; None where there is none.
     oob_score_ : float
@@ -290,7 +299,7 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         self.oob_decision_function_ = probabilities = by_row[:, :, 0]
         seen = ~np.isnan(probabilities[:, 0])
         self.oob_prediction_ = np.full(len(probabilities), None, dtype=object)
-        self.oob_prediction_[seen] = self.classes_[0][probabilities[seen].argmax(axis=1)]
+        self.oob_prediction_[seen] = self.classes_[probabilities[seen].argmax(axis=1)]
 
     def staged_predict_proba(self, X: Any) -> Iterator[np.ndarray]:
         """Class probabilities by the first tree, the first two, and so on.

@@ -1,0 +1,130 @@
+"""Made ratings: a list generated on the spot, never real, always available, as long as asked."""
+
+import numpy as np
+import pandas as pd
+
+from tabrec.datasets._draws import RandomState, check_count, make_generator, zipf
+
+_FIRST_RATING, _LAST_RATING = 789_652_009, 1_574_327_703  # January 1995, November 2019
+_RATING_SPELL = 30 * 24 * 3600  # seconds over which a user typically rates
+
+
+def make_ratings(
+    n_ratings: int = 100_000,
+    *,
+    n_users: int | None = None,
+    n_items: int | None = None,
+    random_state: RandomState = None,
+) -> pd.DataFrame:
+    """Make a ratings list that looks like MovieLens.
+
+    The ratings are made, not real: drawn so that the tails of activity and popularity, the spread of the
+    ratings and the share of all pairs that is rated resemble MovieLens. A rating is the global mean plus a
+    bias of the user, a bias of the item and the product of five user and five item factors, plus normal
+    noise, rounded to half stars. Biases alone reach an RMSE of about 0.94, factors as well about 0.8.
+
+    Parameters
+    ----------
+    n_ratings : int, default=100_000
+        Number of ratings, at least 1 and at most half of ``n_users * n_items``.
+    n_users, n_items : int, default=None
+        Size of the pools that users and items come from; the least active and the least popular may go
+        without a rating. None takes what MovieLens has at that number of ratings: 943 users and 1,682
+        items at 100,000; about 162,500 users and 59,000 items at 25,000,000.
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
+        Seed of the draw. An int gives the same ratings at every call.
+
+    Returns
+    -------
+    pandas.DataFrame of shape (n_ratings, 4)
+        In the order of user, then item, no pair twice:
+
+        - ``user``, ``item`` : int64, from 1 to `n_users` and to `n_items`;
+        - ``rating`` : float64, 0.5 to 5 in half stars;
+        - ``timestamp`` : int64, seconds since 1970-01-01 UTC, in 1995 or later.
+
+    Raises
+    ------
+    TypeError
+        If a number is no int, or `random_state` none of the above.
+    ValueError
+        If a number is below 1, `n_ratings` is more than half of the pairs, or `random_state` is a negative
+        int.
+
+    References
+    ----------
+    F. M. Harper, J. A. Konstan, The MovieLens Datasets: History and Context, ACM TiiS 5 (4), 2015.
+
+    Examples
+    --------
+    >>> from tabrec.datasets import make_ratings
+    >>> ratings = make_ratings(1_000, random_state=0)
+    >>> list(ratings.columns)
+    ['user', 'item', 'rating', 'timestamp']
+    >>> bool(ratings.duplicated(["user", "item"]).any())
+    False
+    >>> float(ratings["rating"].min()), float(ratings["rating"].max())
+    (0.5, 5.0)
+    """
+    check_count("n_ratings", n_ratings)
+    movielens_users, movielens_items = _movielens_sizes(n_ratings)
+    n_users = movielens_users if n_users is None else n_users
+    n_items = movielens_items if n_items is None else n_items
+    check_count("n_users", n_users)
+    check_count("n_items", n_items)
+    if n_ratings > n_users * n_items / 2:
+        raise ValueError(
+            f"n_ratings={n_ratings} is more than half of the pairs that n_users={n_users} and "
+            f"n_items={n_items} can form ({n_users * n_items}); ask for fewer ratings or more users or items."
+        )
+    rng = make_generator(random_state)
+    user, item = _draw_pairs(n_ratings, n_users, n_items, rng)
+    joined = rng.integers(_FIRST_RATING, _LAST_RATING, n_users)
+    return pd.DataFrame(
+        {
+            "user": user + 1,
+            "item": item + 1,
+            "rating": _draw_ratings(user, item, n_users, n_items, rng),
+            "timestamp": joined[user] + (_RATING_SPELL * rng.standard_exponential(n_ratings)).astype(np.int64),
+        }
+    )
+
+
+def _movielens_sizes(n_ratings: int) -> tuple[int, int]:
+    """Return how many users and items MovieLens has at this number of ratings."""
+    scale = n_ratings / 100_000
+    # above: fitted to the 100k and the 25M release; below: the density of the 100k release
+    user_power, item_power = (0.9327, 0.6445) if scale > 1 else (0.5, 0.5)
+    return int(np.ceil(943 * scale**user_power)), int(np.ceil(1682 * scale**item_power))
+
+
+def _draw_pairs(n_ratings: int, n_users: int, n_items: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw distinct pairs with long tails: user and item, (n_ratings,) each, from 0, in ascending order."""
+    activity = rng.lognormal(sigma=1.1, size=n_users)
+    popularity = rng.permutation(zipf(n_items, exponent=2.0, offset=3 * n_items**0.5))
+    keys = np.empty(0, dtype=np.int64)  # user * n_items + item, each once
+    surplus = 1.1  # popular pairs come up again and again, so draw ever more than are wanting
+    while len(keys) < n_ratings:
+        n_draws = int(surplus * (n_ratings - len(keys))) + 1
+        user = np.repeat(np.arange(n_users), rng.multinomial(n_draws, activity / activity.sum()))
+        item = rng.permutation(np.repeat(np.arange(n_items), rng.multinomial(n_draws, popularity)))
+        keys = np.sort(np.concatenate([keys, user * n_items + item]))
+        keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique hashes: fifty times slower than sorting
+        surplus *= 2
+    keys = np.sort(rng.choice(keys, n_ratings, replace=False, shuffle=False))
+    return np.divmod(keys, n_items)
+
+
+def _draw_ratings(
+    user: np.ndarray, item: np.ndarray, n_users: int, n_items: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw the rating of each pair, (n_ratings,): biases, factors and noise, in half stars."""
+    user_bias = 0.4 * rng.standard_normal(n_users, dtype=np.float32)
+    item_bias = 0.4 * rng.standard_normal(n_items, dtype=np.float32)
+    score = 3.5 + user_bias[user] + item_bias[item]
+    for _ in range(5):
+        user_factor = 0.52 * rng.standard_normal(n_users, dtype=np.float32)
+        item_factor = 0.52 * rng.standard_normal(n_items, dtype=np.float32)
+        score += user_factor[user] * item_factor[item]
+    score += 0.8 * rng.standard_normal(len(user), dtype=np.float32)
+    return np.clip(np.round(2 * score) / 2, 0.5, 5.0).astype(np.float64)

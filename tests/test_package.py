@@ -1,0 +1,35 @@
+"""What importing the package promises."""
+
+import subprocess
+import sys
+
+import pytest
+
+import tabrec
+
+
+def run_python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_import_loads_neither_torch_nor_matplotlib():
+    code = "import sys, tabrec; tabrec.ForestRegressor; print([m for m in ('torch', 'matplotlib') if m in sys.modules])"
+    assert run_python(code) == "[]"
+
+
+def test_every_public_name_is_there():
+    for name in tabrec.__all__:
+        assert getattr(tabrec, name) is not None
+        assert name in dir(tabrec)
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Forest'"):
+        tabrec.Forest  # noqa: B018
+
+
+def test_version_is_the_one_of_the_distribution():
+    from importlib.metadata import version
+
+    assert tabrec.__version__ == version("tabrec")
