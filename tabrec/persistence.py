@@ -1,8 +1,9 @@
 """`save` and `load`: a fitted model as a folder that never runs code on loading.
 
-The folder holds ``model.json`` (the model's class, parameters and learned state, versions, schema), ``arrays.safetensors`` (its arrays),
-``part-<n>.skops`` (the scikit-learn objects in it) and ``SHA256SUMS`` (the digest of every other file, as ``sha256sum --check`` reads
-it). Nothing in it is a pickle.
+The folder holds ``model.json`` (the model's class, parameters and learned state, versions, schema),
+``arrays.safetensors`` (its arrays),
+``part-<n>.skops`` (the scikit-learn objects in it) and ``SHA256SUMS`` (the digest of every other file, as
+``sha256sum --check`` reads it). Nothing in it is a pickle.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ _CONTAINERS = (
     "sklearn.utils._bunch.Bunch",
 )
 
-# What skops asks about besides what it trusts: plain data structures and metrics of scikit-learn, covered by the digests.
+# What skops asks about besides what it trusts: plain data structures and metrics of scikit-learn, covered by the
+# digests.
 _TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.model_selection._split.KFold",
@@ -140,8 +142,8 @@ def load(path: str | os.PathLike) -> Any:
     FileNotFoundError
         There is no such folder.
     ValueError
-        The folder is incomplete or changed since it was saved, was written by a newer format, or names a class that this package
-        does not know.
+        The folder is incomplete or changed since it was saved, was written by a newer format, or names a class that
+        this package does not know.
     """
     path = Path(path)
     state = _read_state(path)
@@ -312,10 +314,9 @@ def _is_sklearn_list(value: list) -> bool:
 
 
 def _is_part(value: Any) -> bool:
-    library = type(value).__module__.split(".")[0]
-    return type(value) is not type and library in ("sklearn", "numpy", "scipy") and not _holds_ours(value) or (
-        type(value) is list and _is_sklearn_list(value)
-    )
+    if type(value) is list:
+        return _is_sklearn_list(value)
+    return type(value).__module__.split(".")[0] in ("sklearn", "numpy", "scipy") and not _holds_ours(value)
 
 
 def _is_codes_dtype(value: Any) -> bool:
@@ -337,7 +338,10 @@ class _Reader:
         kind = next(iter(value))
         decode = getattr(self, f"_{kind}", None)
         if decode is None:
-            raise ValueError(f"{self.path / _STATE} holds an entry of the kind {kind!r}, which tabrec {tabrec.__version__} does not know.")
+            raise ValueError(
+                f"{self.path / _STATE} holds an entry of the kind {kind!r}, "
+                f"which tabrec {tabrec.__version__} does not know."
+            )
         return decode(value)
 
     def _float(self, value: dict) -> float:
@@ -384,7 +388,7 @@ class _Reader:
 
     def _object(self, value: dict) -> Any:
         known = _find_class(value["object"], self.path)
-        made = known.__new__(known)
+        made: Any = object.__new__(known)
         vars(made).update({name: self.decode(item) for name, item in value["state"].items()})
         return made
 

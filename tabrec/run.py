@@ -44,11 +44,11 @@ class Run:
     ----------
     model : estimator
     metadata : dict
-        What predicting needs to know: target, task, whether the target's logarithm was learned, columns read as text; and how
-        the model was validated.
+        What predicting needs to know: target, task, whether the target's logarithm was learned, columns read as
+        text; and how the model was validated.
     metrics : dict of str to (dict of str to float)
-        Scores by set of rows (``"train"``, ``"oob"``, ``"validation"``, ``"baseline"``) and metric. The baseline predicts the mean, or
-        the class frequencies, of the training rows for every validation row.
+        Scores by set of rows (``"train"``, ``"oob"``, ``"validation"``, ``"baseline"``) and metric. The baseline
+        predicts the mean, or the class frequencies, of the training rows for every validation row.
     predictions : pandas.DataFrame
         ``row``, ``actual`` and ``predicted`` of the validation rows, in the target's own units.
     """
@@ -102,18 +102,18 @@ def train(
     Raises
     ------
     ValueError
-        An unknown name, or a target that is constant, has gaps, is text for a regression or not positive for a logarithm, or a date that
-        leaves one side empty.
+        An unknown name, or a target that is constant, has gaps, is text for a regression or not positive for a
+        logarithm, or a date that leaves one side empty.
     """
     _check_choice("model", model, MODELS)
     _check_choice("task", task, ("auto", "regression", "classification"))
     _check_columns(frame, target, time_column, valid_from)
-    y = frame[target]
-    task = _read_task(y, task, log_target)
-    _check_values(y, task, log_target)
+    raw_target = frame[target]
+    task = _read_task(raw_target, task, log_target)
+    _check_values(raw_target, task, log_target)
     X = frame.drop(columns=target)
     train_rows, valid_rows = _split(X, time_column, valid_from, date_format, random_state)
-    y = _plain_target(y, task, log_target)
+    y = _plain_target(raw_target, task, log_target)
     dates = {time_column: date_format} if time_column and date_format else None
     preprocessor = TabularPreprocessor(
         "forest", drop_columns=list(drop), categorical_columns=list(categorical), date_columns=dates
@@ -244,7 +244,9 @@ def _read_task(y: pd.Series, task: str, log_target: bool) -> str:
 def _check_values(y: pd.Series, task: str, log_target: bool) -> None:
     if y.isna().any():
         row = int(np.argmax(y.isna().to_numpy()))
-        raise ValueError(f"Target {y.name!r} is missing in {int(y.isna().sum())} rows, the first being row {row}: drop them.")
+        raise ValueError(
+            f"Target {y.name!r} is missing in {int(y.isna().sum())} rows, the first being row {row}: drop them."
+        )
     if y.nunique() < 2:
         raise ValueError(f"Target {y.name!r} is constant ({y.iloc[0]!r}): there is nothing to learn.")
     if log_target and (y <= 0).any():
@@ -278,7 +280,9 @@ def _split(
         if not types.is_datetime64_any_dtype(parsed) and not types.is_numeric_dtype(parsed):
             parsed = pd.to_datetime(parsed.astype(object), format="mixed")
         return split_by_time(times, time_column, parsed.quantile(1 - _VALIDATION_SHARE, interpolation="nearest"))
-    return split_by_time(times, time_column, float(valid_from) if _is_number(valid_from, times[time_column]) else valid_from)
+    return split_by_time(
+        times, time_column, float(valid_from) if _is_number(valid_from, times[time_column]) else valid_from
+    )
 
 
 def _is_number(text: str, column: pd.Series) -> bool:
@@ -335,6 +339,8 @@ def _class_scores(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray)
 
 def _text_columns(preprocessor: TabularPreprocessor) -> list[str]:
     """Raw columns whose labels are text, and which must be read as text, whatever a new file makes them look like."""
-    labelled = {name for name, labels in preprocessor.categories_.items() if any(isinstance(label, str) for label in labels[1:])}
+    labelled = {
+        name for name, labels in preprocessor.categories_.items() if any(isinstance(label, str) for label in labels[1:])
+    }
     text_dates = {name for name, date_format in preprocessor.date_parts_.formats_.items() if date_format is not None}
     return [name for name in preprocessor.kinds_ if name in labelled | text_dates]

@@ -9,7 +9,7 @@ _VARIABLE = "TABREC_DATA_DIR"
 
 
 def pytest_runtest_setup(item):
-    """Skip a test marked `real_data("bulldozers/Train.csv", ...)` unless the folder of real tables holds these files."""
+    """Skip a test marked `real_data("bulldozers/Train.csv", ...)` unless the folder of real tables has the files."""
     marks = list(item.iter_markers("real_data"))
     if not marks:
         return

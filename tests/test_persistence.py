@@ -168,7 +168,7 @@ def file_names():
 def test_any_flipped_byte_is_an_error(saved, tmp_path, name):
     copy = copy_of(saved, tmp_path)
     intact = (copy / name).read_bytes()
-    for position in np.random.default_rng(0).choice(len(intact), size=60).tolist() + [0, len(intact) - 1]:
+    for position in (0, len(intact) - 1, *np.random.default_rng(0).choice(len(intact), size=60)):
         damaged = bytearray(intact)
         damaged[position] ^= 1
         (copy / name).write_bytes(damaged)

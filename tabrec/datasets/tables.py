@@ -14,21 +14,24 @@ import pyarrow.parquet
 _PARQUET = (".parquet", ".pq")
 
 # What stands for a missing value in a CSV: what pandas takes for one.
-_MISSING = (
-    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>"]
-    + ["N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
-)  # fmt: skip
+_MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"]
+_MISSING += ["NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
 
 
 def read_table(
-    path: str | os.PathLike, *, delimiter: str = ",", text_columns: Sequence[str] = (), encoding: str = "utf-8"
+    path: str | os.PathLike,
+    *,
+    delimiter: str = ",",
+    text_columns: Sequence[str] = (),
+    encoding: str = "utf-8",
 ) -> pd.DataFrame:
     """Read a CSV or parquet file into a pandas frame, text as ``category`` columns.
 
     Parameters
     ----------
     path : str or path-like
-        A file that ends in ``.parquet`` or ``.pq`` is read as parquet, any other as CSV (compressed too, by its ending).
+        A file that ends in ``.parquet`` or ``.pq`` is read as parquet, any other as CSV (compressed too, by its
+        ending).
     delimiter : str, default=","
         What separates the fields of a CSV.
     text_columns : sequence of str, default=()
@@ -102,6 +105,10 @@ def _read_csv(path: Path, delimiter: str, text_columns: Sequence[str], encoding:
         # A type that only later rows contradict, or a line break in quotes: pandas, slower, reads those.
         return _read_csv_with_pandas(path, delimiter, text_columns, encoding)
     for position, field in enumerate(table.schema):
+        if pa.types.is_binary(field.type.value_type if pa.types.is_dictionary(field.type) else field.type):
+            raise ValueError(
+                f"{path} is not text in {encoding}: see column {field.name!r}. Name its encoding, such as latin-1."
+            )
         if pa.types.is_time(field.type):
             table = table.set_column(position, field.name, table.column(position).cast(pa.string()))
     return table.to_pandas(strings_to_categorical=True, date_as_object=False)

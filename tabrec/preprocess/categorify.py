@@ -24,8 +24,8 @@ class Categorify(FrameTransformer):
     Parameters
     ----------
     columns : list of str or None, default=None
-        The columns to encode. None takes those that hold text, booleans, mixed objects or have ``category`` dtype (of dates excepted); a
-        column of numbers is encoded only if named.
+        The columns to encode. None takes those that hold text, booleans, mixed objects or have ``category`` dtype (of
+        dates excepted); a column of numbers is encoded only if named.
     ordered : dict of str to list, default=None
         Levels of ordered columns, lowest first: ``{"size": ["small", "medium", "large"]}``. Their codes follow this
         order, and every listed level has a code whether or not it occurs in fit. An ordered ``category`` dtype is

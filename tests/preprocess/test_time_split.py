@@ -354,7 +354,8 @@ def test_every_fold_trains_on_the_past_only(offsets, n_splits, test_size, max_tr
 
 def check_fold(day, train, test, max_train_size, test_size, gap):
     n_rows = len(day)
-    assert len(train) and len(test)
+    assert len(train)
+    assert len(test)
     assert (np.diff(day[train]) >= np.timedelta64(0)).all()
     assert day[train].max() < day[test].min()
     between = np.flatnonzero((day > day[train].max()) & (day < day[test].min()))

@@ -1,0 +1,56 @@
+"""Draw the pictures of the documentation, from made auctions: python docs/pictures.py (needs matplotlib)."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tabrec import ForestRegressor, split_by_time
+from tabrec.datasets import make_auctions
+
+HERE = Path(__file__).parent / "images"
+INK, FOREST, MEAN = "#333333", "#1b7f5c", "#c0504d"
+
+
+def draw_auctions(path: Path) -> None:
+    """How many trees are enough, and what the forest says of prices it has not seen."""
+    auctions = make_auctions(20_000, random_state=0)
+    price = np.log(auctions.pop("SalePrice"))
+    train, valid = split_by_time(auctions, "saledate", at="2011-01-01")
+    forest = ForestRegressor(n_estimators=60, random_state=0).fit(auctions.iloc[train], price.iloc[train])
+    X, y = auctions.iloc[valid], price.iloc[valid].to_numpy()
+    rmse = forest.staged_rmse(X, y)
+    predicted, spread = forest.predict(X), forest.predict_spread(X)
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained")
+    left.plot(np.arange(1, len(rmse) + 1), rmse, color=FOREST, lw=2)
+    left.annotate(
+        f"{rmse[-1]:.3f}", (len(rmse), rmse[-1]), (0, 8), textcoords="offset points", ha="right", color=FOREST
+    )
+    left.set(xlabel="trees", ylabel="RMSE of log price", title="Sales from 2011 on, by number of trees")
+
+    dots = right.scatter(np.exp(y) / 1000, np.exp(predicted) / 1000, c=spread, s=8, cmap="viridis_r", lw=0, alpha=0.8)
+    ends = [4, 150]
+    right.plot(ends, ends, color=MEAN, lw=1)
+    right.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+    ticks = [5, 10, 20, 50, 100]
+    right.set_xticks(ticks, ticks)
+    right.set_yticks(ticks, ticks)
+    right.minorticks_off()
+    right.set(
+        xlabel="price, thousand $", ylabel="predicted, thousand $", title="Each of those sales, and the trees' doubt"
+    )
+    figure.colorbar(dots, ax=right, label="spread of the trees (log price)")
+    for ax in (left, right):
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.title.set_color(INK)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    HERE.mkdir(exist_ok=True)
+    draw_auctions(HERE / "auctions.png")

@@ -1,0 +1,315 @@
+"""`TabularPreprocessor`: raw frames of every sort become encoded frames, and a row means the same everywhere."""
+
+import datetime
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from tabrec import TabularPreprocessor
+
+SALES = pd.DataFrame(
+    {
+        "saledate": ["2011-01-30", "2011-02-03", "2012-03-01", "2012-03-02"],
+        "state": ["Ohio", None, "Utah", "Ohio"],
+        "hours": [12.0, None, 700.0, 100.0],
+        "year": [1996, 2004, 1996, 2001],
+        "leased": [True, False, True, True],
+    }
+)
+
+
+def check_encoded(frame):
+    """Whether a frame keeps contract 1: codes 0..K, float32 without gaps, and flags."""
+    for name, column in frame.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            assert column.cat.categories.tolist() == list(range(len(column.cat.categories))), name
+            assert (column.cat.codes >= 0).all(), name
+        else:
+            assert column.dtype in (np.float32, np.bool_), name
+            assert not column.isna().any(), name
+
+
+def test_a_forest_gets_codes_numbers_and_flags():
+    fitted = TabularPreprocessor().fit(SALES)
+    assert fitted.kinds_ == {
+        "saledate": "date",
+        "state": "categorical",
+        "hours": "continuous",
+        "year": "continuous",
+        "leased": "categorical",
+    }
+    out = fitted.transform(SALES)
+    check_encoded(out)
+    assert out["state"].tolist() == [1, 0, 2, 1]
+    assert out["hours"].tolist() == [12.0, 100.0, 700.0, 100.0]
+    assert out["hours_na"].tolist() == [False, True, False, False]
+    assert out["year"].tolist() == [1996.0, 2004.0, 1996.0, 2001.0]
+    assert out["leased"].tolist() == [2, 1, 2, 2]
+    assert out["saleYear"].tolist() == [2011.0, 2011.0, 2012.0, 2012.0]
+    assert out["saleIs_month_start"].tolist() == [False, False, True, False]
+    assert fitted.categories_ == {"state": ["#na#", "Ohio", "Utah"], "leased": ["#na#", False, True]}
+
+
+def test_a_net_gets_few_whole_numbers_as_categories_and_the_others_on_one_scale():
+    out = TabularPreprocessor("net").fit_transform(SALES)
+    check_encoded(out)
+    assert out["year"].tolist() == [1, 3, 1, 2]
+    assert out["saleMonth"].tolist() == [1, 2, 3, 3]
+    mean, std = np.mean([12.0, 700.0, 100.0]), np.std([12.0, 700.0, 100.0])
+    assert out["hours"].tolist() == pytest.approx(((np.array([12.0, 100.0, 700.0, 100.0]) - mean) / std).tolist())
+
+
+def test_parameters_settle_kinds():
+    fitted = TabularPreprocessor(
+        date_columns={"saledate": "%Y-%m-%d"},
+        categorical_columns=["year"],
+        continuous_columns=["leased"],
+        drop_columns=["state"],
+        time=True,
+        normalize="quantile",
+    ).fit(SALES)
+    assert set(fitted.kinds_.items()) >= {("year", "categorical"), ("leased", "continuous"), ("state", "dropped")}
+    out = fitted.transform(SALES)
+    check_encoded(out)
+    assert {"saleHour", "saleMinute", "saleSecond"} < set(out.columns)
+    assert "state" not in out
+    assert fitted.normalize_.method == "quantile"
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"for_": "tree"}, "for_='tree' must be one of"),
+        ({"drop_columns": list(SALES)}, "leaves no column to encode"),
+        (
+            {"drop_columns": ["state"], "categorical_columns": ["state"]},
+            "'state' cannot be both categorical and dropped",
+        ),
+        ({"categorical_columns": ["State"]}, r"categorical_columns names \['State'\]"),
+        ({"continuous_columns": ["state"]}, "Column 'state' must hold numbers, as in fit, but holds 'Ohio'"),
+        ({"date_columns": ["hours"]}, "Column 'hours' is to be read as dates, but holds numbers such as 12.0"),
+        ({"fill_strategy": "mean"}, "strategy='mean'"),
+        ({"normalize": "minmax"}, "method='minmax'"),
+    ],
+)
+def test_parameters_out_of_range_are_refused_by_value(params, message):
+    with pytest.raises(ValueError, match=message):
+        TabularPreprocessor(**params).fit(SALES)
+
+
+def test_text_of_dates_in_doubt_is_taken_as_labels_with_a_warning_that_says_how_to_name_the_format():
+    doubtful = pd.DataFrame({"sold": ["01/02/2011", "03/04/2011"]})
+    with pytest.warns(UserWarning, match="Column 'sold' looks like dates.*date_columns={'sold'") as caught:
+        fitted = TabularPreprocessor().fit(doubtful)
+    assert caught[0].filename == __file__
+    assert fitted.kinds_ == {"sold": "categorical"}
+
+
+@pytest.mark.parametrize("for_", ["forest", "net"])
+def test_an_encoded_frame_is_used_as_it_is(for_):
+    encoded = TabularPreprocessor(for_).fit_transform(SALES)
+    again = TabularPreprocessor(for_).fit(encoded)
+    assert_frame_equal(again.transform(encoded), encoded)
+    assert_frame_equal(again.transform(encoded.iloc[[1]]), encoded.iloc[[1]])
+
+
+def test_code_0_of_an_encoded_frame_stays_the_code_of_what_is_unknown():
+    encoded = TabularPreprocessor().fit_transform(SALES)
+    again = TabularPreprocessor().fit(encoded)
+    as_numbers = encoded.assign(state=[2, 0, 9, 1])
+    assert again.transform(as_numbers)["state"].tolist() == [2, 0, 0, 1]
+    fewer = encoded.assign(state=pd.Categorical([2, 0, 1, 1], categories=[2, 1, 0]))
+    assert again.transform(fewer)["state"].tolist() == [2, 0, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", ["boolean", object, "float64", "int8"])
+def test_a_flag_of_an_encoded_frame_stays_one_in_every_type(dtype):
+    fitted = TabularPreprocessor().fit(pd.DataFrame({"flag": [True, False]}))
+    out = fitted.transform(pd.DataFrame({"flag": pd.Series([True, False]).astype(dtype)}))
+    assert out["flag"].dtype == bool
+    assert out["flag"].tolist() == [True, False]
+
+
+def test_a_flag_missing_only_after_fit_is_false_with_a_warning_and_others_are_refused():
+    fitted = TabularPreprocessor().fit(pd.DataFrame({"flag": [True, False]}))
+    with pytest.warns(UserWarning, match="Column 'flag' had no missing values in fit .* taken for False"):
+        out = fitted.transform(pd.DataFrame({"flag": pd.array([True, None], dtype="boolean")}))
+    assert out["flag"].tolist() == [True, False]
+    check_encoded(out)
+    with pytest.raises(ValueError, match="Column 'flag' held true and false in fit, but now holds 2"):
+        fitted.transform(pd.DataFrame({"flag": [2.0]}))
+    with pytest.raises(ValueError, match="Column 'flag' must hold numbers.*'yes'"):
+        fitted.transform(pd.DataFrame({"flag": ["yes"]}))
+
+
+@pytest.mark.parametrize("nothing", [[None, None], [np.nan, np.nan], pd.to_datetime([None, None])])
+def test_a_column_without_values_works_and_what_it_cannot_mean_later_is_refused(nothing):
+    frame = pd.DataFrame({"x": pd.Series(nothing), "y": [1.0, 2.0]})
+    fitted = TabularPreprocessor().fit(frame)
+    check_encoded(fitted.transform(frame))
+    if fitted.kinds_["x"] == "continuous":
+        assert fitted.transform(frame.assign(x=[5.0, None]))["x"].tolist() == [5.0, 0.0]
+        with pytest.raises(
+            ValueError, match="Column 'x' was missing in every row of fit.*such as 'a'.*categorical_col"
+        ):
+            fitted.transform(frame.assign(x="a"))
+
+
+def test_a_first_chunk_of_gaps_says_how_to_settle_the_kind():
+    chunks = [pd.DataFrame({"x": [None, None]}), pd.DataFrame({"x": ["a", "b"]})]
+    with pytest.raises(ValueError, match="name its kind in categorical_columns"):
+        TabularPreprocessor().partial_fit(chunks[0]).partial_fit(chunks[1])
+    told = TabularPreprocessor(categorical_columns=["x"]).partial_fit(chunks[0]).partial_fit(chunks[1])
+    assert told.categories_ == {"x": ["#na#", "a", "b"]}
+    numbers = TabularPreprocessor().partial_fit(chunks[0]).partial_fit(pd.DataFrame({"x": [3.0, 5.0]}))
+    assert numbers.fill_missing_.fill_values_ == {"x": 4.0}
+
+
+def test_unseen_labels_new_gaps_and_reordered_columns_keep_the_width_of_fit():
+    fitted = TabularPreprocessor().fit(SALES)
+    later = SALES.iloc[:1, ::-1].assign(state="Iowa", year=np.nan, hours=None, leased=None, saledate=None, more=1)
+    with pytest.warns(UserWarning, match="Column '(year|sale[A-Z][a-z]+)' had no missing values in fit"):
+        out = fitted.transform(later)
+    assert out.columns.tolist() == fitted.get_feature_names_out().tolist()
+    check_encoded(out)
+    assert out[["state", "leased"]].to_numpy().tolist() == [[0, 0]]
+    assert out[["hours", "hours_na"]].to_numpy().tolist() == [[100.0, True]]
+    assert out["year"].tolist() == [1998.5]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hours": "many"}, "Column 'hours' must hold numbers, as in fit, but holds 'many'"),
+        ({"state": 4}, "Column 'state' held text in fit, but now holds the number 4"),
+        ({"saledate": 4}, "Column 'saledate' held dates in fit, but now numbers such as 4"),
+        ({"saledate": "1/2/2011"}, "Column 'saledate' holds '1/2/2011', which is no date"),
+        ({"hours": np.inf}, "Column 'hours' holds inf in row 0"),
+        ({"hours": 1e300}, "Column 'hours' holds .*too large for float32"),
+        ({"hours": pd.Timestamp("2011-01-01")}, "Column 'hours' must hold numbers, as in fit, but holds dates"),
+    ],
+)
+@pytest.mark.parametrize("for_", ["forest", "net"])
+def test_a_column_of_another_kind_than_in_fit_is_refused_by_name_and_value(for_, change, message):
+    with pytest.raises(ValueError, match=message):
+        TabularPreprocessor(for_).fit(SALES).transform(SALES.assign(**change))
+
+
+@pytest.mark.parametrize("for_", ["forest", "net"])
+def test_constant_and_unique_columns_work(for_):
+    frame = pd.DataFrame(
+        {"one": [1.0] * 30, "label": ["a"] * 30, "id": range(30), "name": [f"n{i}" for i in range(30)]}
+    )
+    out = TabularPreprocessor(for_).fit_transform(frame)
+    check_encoded(out)
+    assert isinstance(out["name"].dtype, pd.CategoricalDtype)
+    assert out["id"].dtype == np.float32
+
+
+def test_arrays_have_no_kinds_unless_told_by_position():
+    array = np.array([[1.0, 5.0], [2.0, np.nan], [1.0, 7.0]])
+    out = TabularPreprocessor(categorical_columns=[0]).fit_transform(array)
+    assert out.columns.tolist() == ["x0", "x1", "x1_na"]
+    assert out["x0"].tolist() == [1, 2, 1]
+    assert out["x1"].tolist() == [5.0, 6.0, 7.0]
+
+
+CELLS = {
+    "state": st.none() | st.sampled_from(["Ohio", "Texas", "Utah", "a b", ""]),
+    "hours": st.none() | st.floats(-1e6, 1e6, allow_nan=False, width=32),
+    "year": st.integers(1950, 2020),
+    "leased": st.none() | st.booleans(),
+    "saledate": st.none() | st.datetimes(datetime.datetime(1990, 1, 1), datetime.datetime(2030, 1, 1)),
+}
+ROWS = st.lists(st.fixed_dictionaries(CELLS), min_size=2, max_size=70)
+TYPES = {"state": object, "hours": "float64", "year": "int64", "leased": "boolean", "saledate": "datetime64[us]"}
+
+
+def raw(rows):
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=TYPES[name]) for name in CELLS})
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS, ROWS, st.sampled_from(["forest", "net"]), st.randoms())
+def test_a_row_means_the_same_alone_shuffled_and_in_every_library(train, later, for_, random):
+    # a first state, since a column of objects without any would be taken for numbers
+    fitted = TabularPreprocessor(for_).fit(raw([*train, {**train[0], "state": "Ohio"}]))
+    frame = raw(later)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        out = fitted.transform(frame)
+        check_encoded(out)
+        row = random.randrange(len(later))
+        assert_frame_equal(fitted.transform(frame.iloc[[row]]), out.iloc[[row]])
+        order = random.sample(range(len(later)), len(later))
+        assert_frame_equal(fitted.transform(frame.iloc[order]), out.iloc[order])
+        columns = random.sample(list(CELLS), len(CELLS))
+        assert_frame_equal(fitted.transform(frame[columns]), out)
+        in_polars = pl.from_pandas(frame)
+        for table in (in_polars, pa.table(in_polars), frame.astype({"state": "category"}), frame.convert_dtypes()):
+            assert_frame_equal(fitted.transform(table), out)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS, st.integers(1, 70), st.sampled_from(["forest", "net"]))
+def test_chunks_teach_vocabularies_medians_and_moments_of_the_whole(rows, cut, for_):
+    kinds = {"categorical_columns": ["state", "leased"], "continuous_columns": ["hours", "year"]}
+    params = {**kinds, "drop_columns": ["saledate"]}
+    whole, chunked = TabularPreprocessor(for_, **params).fit(raw(rows)), TabularPreprocessor(for_, **params)
+    for chunk in (rows[:cut], rows[cut:]):
+        if chunk:
+            chunked.partial_fit(raw(chunk))
+    assert chunked.categories_ == whole.categories_
+    assert chunked.fill_missing_.fill_values_ == whole.fill_missing_.fill_values_
+    assert chunked.get_feature_names_out().tolist() == whole.get_feature_names_out().tolist()
+    if for_ == "net":
+        assert chunked.normalize_.means_ == pytest.approx(whole.normalize_.means_, rel=1e-9, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def bulldozers(data_dir):
+    train, later = (pd.read_csv(data_dir / f"bulldozers/{name}.csv", low_memory=False) for name in ("Train", "Valid"))
+    return train.drop(columns="SalePrice"), later
+
+
+@pytest.mark.real_data("bulldozers/Train.csv", "bulldozers/Valid.csv")
+@pytest.mark.parametrize("for_", ["forest", "net"])
+def test_the_bulldozers_are_encoded_the_same_in_chunks_of_rows_and_in_polars(bulldozers, for_):
+    train, later = bulldozers
+    fitted = TabularPreprocessor(for_).fit(train)
+    assert fitted.kinds_["saledate"] == "date"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        out = fitted.transform(later)
+        check_encoded(out)
+        assert out.columns.tolist() == fitted.get_feature_names_out().tolist()
+        for row in (0, 5000, len(later) - 1):
+            assert_frame_equal(fitted.transform(later.iloc[[row]]), out.iloc[[row]])
+        assert_frame_equal(fitted.transform(pl.from_pandas(later)), out)
+        as_category = later.astype(dict.fromkeys(later.select_dtypes(["object", "string"]), "category"))
+        assert_frame_equal(fitted.transform(as_category), out)
+    size = fitted.categories_["ProductSize"]
+    expected = [size.index(label) if label in size else 0 for label in later["ProductSize"]]
+    assert out["ProductSize"].tolist() == expected
+
+
+@pytest.mark.real_data("house-prices/train.csv", "house-prices/test.csv")
+@pytest.mark.parametrize("for_", ["forest", "net"])
+def test_the_houses_are_encoded_with_their_many_gaps(data_dir, for_):
+    train, later = (pd.read_csv(data_dir / f"house-prices/{name}.csv") for name in ("train", "test"))
+    fitted = TabularPreprocessor(for_, drop_columns=["Id"]).fit(train.drop(columns="SalePrice"))
+    out = fitted.fit_transform(train.drop(columns="SalePrice"))
+    check_encoded(out)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        encoded = fitted.transform(later)
+    check_encoded(encoded)
+    assert (encoded["PoolQC"] == 0).sum() == later["PoolQC"].isna().sum()
+    assert (encoded["LotFrontage_na"] == later["LotFrontage"].isna()).all()

@@ -1,0 +1,209 @@
+"""Boosting over raw frames: scikit-learn's, with categories, weights and constraints where they belong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from tabrec import BoostingClassifier, BoostingRegressor, TabularPreprocessor
+
+FAST = {"max_iter": 20, "random_state": 0}
+
+
+def make_frame(n_rows=400, seed=0):
+    generator = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {
+            "size": generator.normal(size=n_rows).round(3),
+            "state": generator.choice(["Ohio", "Texas", "Utah"], n_rows),
+            "age": generator.uniform(0, 30, n_rows).round(2),
+            "kind": generator.choice(list("abcdefgh"), n_rows),
+        }
+    )
+    effect = X["state"].map({"Ohio": 0, "Texas": 5, "Utah": -5}) + X["kind"].isin(list("bdf")) * 4
+    return X, (effect + 3 * X["size"] + X["age"] / 10 + generator.normal(0, 0.1, n_rows)).to_numpy()
+
+
+def in_growing_order(model, X, y):
+    """The encoded frame with its rows in the order in which the model grows."""
+    from tabrec.trees._rows import canonical_order
+
+    encoded = model.encode(X)
+    order, _ = canonical_order(encoded, y)
+    return encoded.iloc[order], y[order]
+
+
+@pytest.mark.parametrize("max_features", [0.3, 1.0])
+def test_regressor_equals_plain_boosting_on_the_encoded_frame(max_features):
+    X, y = make_frame()
+    ours = BoostingRegressor(**FAST, max_features=max_features).fit(X, y)
+    parameters = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 10, "early_stopping": False}
+    plain = HistGradientBoostingRegressor(
+        **FAST, **parameters, max_features=max_features, categorical_features="from_dtype"
+    ).fit(*in_growing_order(ours, X, y))
+    np.testing.assert_allclose(ours.predict(X), plain.predict(ours.encode(X)), rtol=1e-12)
+
+
+def test_classifier_equals_plain_boosting_on_the_encoded_frame():
+    X, y = make_frame()
+    label = (y > 0).astype(int) + (y > 4)
+    ours = BoostingClassifier(**FAST).fit(X, label)
+    names = ["learning_rate", "max_leaf_nodes", "min_samples_leaf", "early_stopping", "max_features"]
+    parameters = {name: getattr(ours, name) for name in names}
+    plain = HistGradientBoostingClassifier(**FAST, **parameters, categorical_features="from_dtype").fit(
+        *in_growing_order(ours, X, label)
+    )
+    np.testing.assert_allclose(ours.predict_proba(X), plain.predict_proba(ours.encode(X)), rtol=1e-9)
+
+
+def test_rows_may_come_in_any_order():
+    X, y = make_frame()
+    shuffled = np.random.default_rng(1).permutation(len(X))
+    one = BoostingRegressor(**FAST).fit(X, y)
+    other = BoostingRegressor(**FAST).fit(X.iloc[shuffled], y[shuffled])
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_categories_are_split_as_categories():
+    X = pd.DataFrame({"kind": list("abcdefgh") * 20})
+    y = X["kind"].isin(list("aceg")).to_numpy(float)
+    model = BoostingRegressor(max_iter=1, learning_rate=1.0, max_leaf_nodes=2, max_features=1.0).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), y, atol=1e-12)
+
+
+def test_an_unseen_level_is_predicted_near_the_mean():
+    X, y = make_frame()
+    model = BoostingRegressor(max_iter=200, random_state=0).fit(X, y)
+    unseen, missing = model.predict(X.assign(kind="z")), model.predict(X.assign(kind=None))
+    np.testing.assert_array_equal(unseen, missing)
+    by_kind = np.array([model.predict(X.assign(kind=kind)).mean() for kind in "abcdefgh"])
+    assert by_kind.min() - 0.1 <= unseen.mean() <= by_kind.max() + 0.1
+    assert abs(unseen.mean() - y.mean()) < 2.5
+
+
+def test_levels_beyond_the_bins_are_encoded_by_the_target():
+    generator = np.random.default_rng(0)
+    level = generator.integers(0, 300, 3000)
+    X, y = pd.DataFrame({"key": [f"k{value}" for value in level]}), (level % 10).astype(float)
+    assert BoostingRegressor(**FAST, high_cardinality=None).fit(X, y).target_encoded_ == ["key"]
+    assert BoostingRegressor(**FAST).fit(X[level < 250], y[level < 250]).target_encoded_ == []
+    few_bins = BoostingRegressor(max_iter=100, max_bins=16, random_state=0).fit(X[level < 30], y[level < 30])
+    assert few_bins.target_encoded_ == ["key"]
+    assert few_bins.score(X[level < 30], y[level < 30]) > 0.95
+
+
+@pytest.mark.parametrize("constraint", [{"size": -1}, [0, 0, 0, 0], {"age": 1, "size": 1}])
+def test_monotonic_constraints_hold_for_the_columns_named(constraint):
+    X, y = make_frame()
+    model = BoostingRegressor(max_iter=60, max_features=1.0, random_state=0, monotonic_cst=constraint).fit(X, y)
+    grid = np.linspace(-2, 2, 30)
+    row = X.head(1)
+    response = model.predict(pd.concat([row] * 30, ignore_index=True).assign(size=grid))
+    if constraint == {"size": -1}:
+        assert np.ptp(response) < 0.5  # it rises in truth, and may not
+        assert (np.diff(response) <= 1e-12).all()
+    else:
+        assert np.ptp(response) > 5
+
+
+def test_columns_that_may_not_interact_do_not():
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {"a": generator.normal(size=600), "kind": generator.choice(list("xy"), 600), "b": generator.normal(size=600)}
+    )
+    y = (X["a"] * X["b"] + X["b"] * (X["kind"] == "x")).to_numpy()
+    model = BoostingRegressor(max_iter=60, max_features=1.0, interaction_cst=[{0}, {1, 2}], random_state=0).fit(X, y)
+
+    def effect_of_a(kind, b):
+        rows = pd.DataFrame({"a": [-1.0, 1.0], "kind": kind, "b": b})
+        return np.diff(model.predict(rows))[0]
+
+    assert effect_of_a("x", 1.0) == pytest.approx(effect_of_a("y", -1.0), abs=1e-9)
+    effects_of_b = [
+        np.diff(model.predict(pd.DataFrame({"a": 0.0, "kind": kind, "b": [-1.0, 1.0]})))[0] for kind in "xy"
+    ]
+    assert abs(effects_of_b[0] - effects_of_b[1]) > 0.5
+
+
+def test_whole_weights_are_repeated_rows_and_0_is_no_row():
+    X, y = make_frame(200)
+    X.loc[::5, "age"] = np.nan
+    weights = np.random.default_rng(0).integers(0, 4, 200)
+    weighted = BoostingRegressor(**FAST).fit(X, y, sample_weight=weights)
+    rows = np.repeat(np.arange(200), weights)
+    repeated = BoostingRegressor(**FAST).fit(X.iloc[rows[::-1]], y[rows[::-1]])
+    np.testing.assert_array_equal(weighted.predict(X), repeated.predict(X))
+
+
+def test_fractional_weights_reach_the_boosting():
+    X, y = make_frame()
+    heavy = np.where(X["state"] == "Utah", 1.0, 0.0001)
+    model = BoostingRegressor(max_iter=300, random_state=0).fit(X, y + 50 * (X["state"] != "Utah"), sample_weight=heavy)
+    assert model._baseline_prediction.ravel()[0] == pytest.approx(y[X["state"] == "Utah"].mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("make", [BoostingRegressor, BoostingClassifier])
+def test_early_stopping_watches_rows_of_a_raw_frame(make):
+    X, y = make_frame(600)
+    y = y if make is BoostingRegressor else (y > 0).astype(int)
+    later = X[400:].assign(state="Alaska", extra="ignored")[["extra", "kind", "age", "state", "size"]]
+    model = make(max_iter=400, early_stopping=True, n_iter_no_change=3, learning_rate=0.3, random_state=0)
+    model.fit(X[:400], y[:400], X_val=later, y_val=y[400:])
+    assert model.n_iter_ < 400
+    assert len(model.validation_score_) == model.n_iter_ + 1
+    assert model.n_features_in_ == 4
+    assert model.feature_names_in_.tolist() == ["size", "state", "age", "kind"]
+
+
+def test_early_stopping_takes_a_scorer_and_a_share_of_the_rows():
+    X, y = make_frame()
+    model = BoostingRegressor(max_iter=300, early_stopping=True, scoring="r2", learning_rate=0.3, random_state=0)
+    assert model.fit(X, y).n_iter_ < 300
+    assert model.score(X, y) > 0.9
+
+
+def test_warm_start_adds_trees():
+    X, y = make_frame()
+    model = BoostingRegressor(max_iter=5, warm_start=True, max_features=1.0, random_state=0).fit(X, y)
+    model.set_params(max_iter=12).fit(X, y)
+    whole = BoostingRegressor(max_iter=12, max_features=1.0, random_state=0).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), whole.predict(X))
+
+
+def test_staged_predictions_end_at_the_whole():
+    X, y = make_frame()
+    model = BoostingRegressor(**FAST).fit(X, y)
+    *_, last = model.staged_predict(X)
+    np.testing.assert_array_equal(last, model.predict(X))
+
+
+def test_it_searches_and_cross_validates_on_raw_frames():
+    X, y = make_frame()
+    X.loc[::7, "age"] = np.nan
+    search = GridSearchCV(BoostingRegressor(**FAST), {"learning_rate": [0.05, 0.3]}, cv=3).fit(X, y)
+    assert search.best_params_ == {"learning_rate": 0.3}
+    assert cross_val_score(clone(search.best_estimator_), X, y, cv=3).min() > 0.8
+
+
+def test_parameters_and_targets_are_refused_before_any_work():
+    X, y = make_frame()
+
+    class Untouchable(TabularPreprocessor):
+        def fit_transform(self, X, y=None):
+            raise AssertionError("work has begun")
+
+    with pytest.raises(ValueError, match="learning_rate"):
+        BoostingRegressor(learning_rate=-1, preprocessor=Untouchable()).fit(X, y)
+    with pytest.raises(ValueError, match="1d array"):
+        BoostingRegressor(preprocessor=Untouchable()).fit(X, np.column_stack([y, y]))
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        BoostingClassifier(preprocessor=Untouchable()).fit(X, y)
+
+
+@pytest.mark.real_data
+def test_bulldozers(bulldozers):
+    X_train, y_train, X_test, y_test = bulldozers
+    model = BoostingRegressor(random_state=0).fit(X_train, y_train)
+    assert np.sqrt(np.mean((model.predict(X_test) - y_test) ** 2)) <= 0.286
