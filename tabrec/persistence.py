@@ -26,6 +26,7 @@ import safetensors
 import safetensors.numpy
 import sklearn
 import skops.io
+from sklearn.utils import Bunch
 
 import tabrec
 
@@ -44,17 +45,19 @@ _CONTAINERS = (
     "sklearn.ensemble._voting.VotingRegressor",
     "sklearn.ensemble._stacking.StackingClassifier",
     "sklearn.ensemble._stacking.StackingRegressor",
-    "sklearn.utils._bunch.Bunch",
 )
 
 # What skops asks about besides what it trusts: plain data structures and metrics of scikit-learn, covered by the
 # digests.
 _TRUSTED = (
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.model_selection._split.KFold",
     "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.tree._tree.Tree",
     "sklearn.metrics.",
+    "sklearn._loss.",
+    "_loss.CyHalf",  # how older releases of scikit-learn name the compiled part of a loss
 )
 
 
@@ -235,6 +238,7 @@ class _Writer:
     def __init__(self) -> None:
         self.arrays: dict[str, np.ndarray] = {}
         self.parts: dict[str, bytes] = {}
+        self._known: dict[int, int] = {}
 
     def encode(self, value: Any, where: str) -> Any:
         """JSON for the value; `where` names it in messages."""
@@ -256,6 +260,7 @@ class _Writer:
         return [
             (is_type(tuple, set, frozenset), self._sequence),
             (is_type(dict), self._dict),
+            (is_type(Bunch), lambda value, where: {"bunch": self._dict(dict(value), where)}),
             (is_type(np.ndarray), self._array),
             (lambda value: isinstance(value, np.generic) and value.dtype.kind in "biuf", self._scalar),
             (is_type(pd.Timestamp, datetime, date), self._date),
@@ -290,6 +295,9 @@ class _Writer:
         return {"date": value.isoformat(), "class": type(value).__name__}
 
     def _object(self, value: Any, where: str) -> dict:
+        if id(value) in self._known:
+            return {"same": self._known[id(value)]}
+        self._known[id(value)] = len(self._known)
         # A method of its own that scikit-learn leaves among the attributes comes back with the class.
         state = {k: v for k, v in vars(value).items() if getattr(v, "__self__", None) is not value}
         state = {k: self.encode(v, f"{where}.{k}") for k, v in state.items()}
@@ -329,6 +337,7 @@ class _Reader:
     def __init__(self, path: Path, arrays: dict[str, np.ndarray]):
         self.path = path
         self.arrays = arrays
+        self._known: list = []
 
     def decode(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -386,9 +395,15 @@ class _Reader:
     def _codes(self, value: dict) -> pd.CategoricalDtype:
         return pd.CategoricalDtype(pd.RangeIndex(value["codes"]))
 
+    def _bunch(self, value: dict) -> Bunch:
+        return Bunch(**self.decode(value["bunch"]))
+
+    def _same(self, value: dict) -> Any:
+        return self._known[value["same"]]
+
     def _object(self, value: dict) -> Any:
-        known = _find_class(value["object"], self.path)
-        made: Any = object.__new__(known)
+        made: Any = object.__new__(_find_class(value["object"], self.path))
+        self._known.append(made)
         vars(made).update({name: self.decode(item) for name, item in value["state"].items()})
         return made
 

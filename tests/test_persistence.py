@@ -89,6 +89,14 @@ def test_classifier_comes_back_the_same(classifier, auctions, tmp_path):
     np.testing.assert_array_equal(back.predict(X), classifier.predict(X))
 
 
+def test_what_an_ensemble_shares_is_shared_again(auctions, tmp_path):
+    members = [("forest", ForestRegressor(**SMALL_FOREST)), ("boosting", BoostingRegressor(max_iter=5))]
+    ensemble = VotingRegressor(members).fit(*auctions)
+    back = tabrec.load(tabrec.save(ensemble, tmp_path / "model"))
+    assert back.named_estimators_.forest is back.estimators_[0]
+    assert back.named_estimators_["boosting"] is back.estimators_[1]
+
+
 def test_forest_keeps_what_it_knows_of_its_rows(auctions, tmp_path):
     forest = ForestRegressor(**SMALL_FOREST).fit(*auctions)
     back = tabrec.load(tabrec.save(forest, tmp_path / "model"))

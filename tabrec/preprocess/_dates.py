@@ -13,6 +13,7 @@ from tabrec.preprocess._frames import Column, Labels
 
 ISO = "ISO8601"
 _ISO_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
+_OFFSET = re.compile(r"[T ].*\d(Z|[+-]\d\d:?\d\d)$")
 _SLASHED_TEXT = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}( \d{1,2}:\d{2}(:\d{2})?)?")
 
 
@@ -86,14 +87,33 @@ def find_format(name: str, labels: list) -> str:
 
 
 def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
-    """The labels read by one format; a label that cannot be read is a ValueError naming it."""
+    """The labels read by one format; a label that cannot be read is a ValueError naming it.
+
+    Text with offsets from UTC is read in its offset, or in UTC where there are several, as on both sides of a change
+    of clocks.
+    """
+    utc = _has_several_offsets(name, labels)
     try:
-        return pd.DatetimeIndex(pd.to_datetime(pd.Index(labels, dtype=object), format=date_format))
+        texts = pd.Index(labels, dtype=object)
+        return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format, utc=utc))
     except (ValueError, TypeError) as error:
         dates = pd.to_datetime(pd.Index(labels, dtype=object), format=date_format, errors="coerce", utc=True)
         odd = [label for label, missing in zip(labels, dates.isna(), strict=True) if missing]
         told = f"holds {odd[0]!r}, which is no date" if odd else f"holds dates that do not go together ({error})"
         raise ValueError(f"Column {name!r} {told} in the format {date_format!r}.") from error
+
+
+def _has_several_offsets(name: str, labels: list) -> bool:
+    """Whether the labels name different offsets from UTC; some with and some without are a ValueError."""
+    found = {label: _OFFSET.search(label) for label in labels if isinstance(label, str) and label}
+    offsets = {offset and offset.group(1) for offset in found.values()}
+    if None in offsets and len(offsets) > 1:
+        bare = next(label for label, offset in found.items() if offset is None)
+        raise ValueError(
+            f"Column {name!r} holds {bare!r} without an offset from UTC beside dates that have one: "
+            "give it to all or to none."
+        )
+    return len(offsets) > 1
 
 
 def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[pd.DatetimeIndex, np.ndarray]:

@@ -63,7 +63,8 @@ class DateParts(FrameTransformer):
     -----
     A missing date gives NaN in every number (which `FillMissing` fills and marks) and False in every flag. Numbers are
     int32 (``Elapsed``: int64) where no date is missing, else float64. A text column's format is settled in fit and
-    kept, so that a row means the same alone as in its batch.
+    kept, so that a row means the same alone as in its batch. Text with offsets from UTC is read in its offset, or in
+    UTC where fit meets several, as on both sides of a change of clocks.
 
     References
     ----------

@@ -86,13 +86,13 @@ class RawFrameMixin(_Estimator):
         self.preprocessor_ = self._make_preprocessor()
         encoded = self.preprocessor_.fit_transform(X, y)
         self._check_encoded(encoded)
-        order, group = canonical_order(encoded, y)
+        order = canonical_order(encoded, y)
         self.target_encoder_: Any = None
         self.target_encoded_ = self._high_cardinality_columns(encoded, y)
         if self.target_encoded_:
             codes = _codes(encoded, self.target_encoded_)
             self.target_encoder_ = TargetEncoder(target_type=self._target_type(y)).fit(codes, y.ravel())
-            values = _encode_out_of_fold(codes, self._target_columns(y.ravel()), self._folds(group))
+            values = _encode_out_of_fold(codes, self._target_columns(y.ravel()), self._folds(rows, order))
             encoded = self._replace_by_target(encoded, values)
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
         return encoded, order
@@ -155,15 +155,18 @@ class RawFrameMixin(_Estimator):
         classes = self.target_encoder_.classes_
         return (y[:, None] == (classes[1:] if len(classes) == 2 else classes)).astype(np.float64)
 
-    def _folds(self, group: np.ndarray) -> np.ndarray:
-        """A fold for each row, at random but with like targets in each.
+    def _folds(self, rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """A fold for each row, at random but with like targets in each, as rows are ordered by target.
 
-        Groups come in order of their target; equal rows share a fold, or a row would learn its target from its copies.
+        What stands for one row of the table shares a fold, or it would learn its target from its copies.
         """
         seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
-        n_groups = int(group.max()) + 1
-        blocks = np.tile(np.arange(_N_FOLDS), (-(-n_groups // _N_FOLDS), 1))
-        return np.random.default_rng(seed).permuted(blocks, axis=1).ravel()[group]
+        is_new = np.diff(rows[order], prepend=-1) != 0
+        blocks = np.tile(np.arange(_N_FOLDS), (len(rows) // _N_FOLDS + 1, 1))
+        folds = np.random.default_rng(seed).permuted(blocks, axis=1).ravel()
+        fold = np.empty(len(rows), dtype=np.int64)
+        fold[order] = folds[np.cumsum(is_new) - 1]
+        return fold
 
     def _replace_by_target(self, encoded: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
         """Each target-encoded column as the mean target of its level; one a class where there are more than two."""
@@ -190,8 +193,12 @@ class RawFrameMixin(_Estimator):
         for name in asked:
             if name not in plain:
                 raise ValueError(f"The trees do not see column {name!r} as it is: pass method='brute'.")
-        positions = [list(self.encoded_names_).index(name) for name in asked]
+        positions = [self._matrix_columns().index(name) for name in asked]
         return super()._compute_partial_dependence_recursion(grid, np.asarray(positions, dtype=np.intp))
+
+    def _matrix_columns(self) -> list[str]:
+        """Encoded columns in the order in which the trees number them."""
+        return list(self.encoded_names_)
 
     def _columns_seen_as_they_are(self) -> list[str]:
         if not isinstance(self.preprocessor_, TabularPreprocessor) or self.preprocessor_.normalize_ is not None:

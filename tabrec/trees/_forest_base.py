@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
@@ -37,7 +38,8 @@ class ForestMixin(RawFrameMixin):
             Target, without gaps.
         sample_weight : array-like of shape (n_rows,), default=None
             Whole weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
-            ten times as many rows as there are). Other weights are used as scikit-learn's forest uses them.
+            ten times as many rows as there are); only a target encoding takes none of its k copies into account. Other
+            weights are used as scikit-learn's forest uses them.
 
         Returns
         -------
@@ -107,7 +109,7 @@ class ForestMixin(RawFrameMixin):
     def _parameters_that_fit(self, n_rows: int) -> Iterator[None]:
         """While growing: `max_samples` no more than there are rows, no draws without `bootstrap`, no out-of-bag score.
 
-        A share is of the rows, which scikit-learn from 1.8 on would take of the sum of the weights.
+        A share is of the rows, which newer releases of scikit-learn would take of the sum of the weights.
         """
         given = self.max_samples, self.oob_score
         self.oob_score = False
@@ -138,9 +140,12 @@ class ForestMixin(RawFrameMixin):
         yield from self._in_threads(lambda tree: getattr(tree, method)(matrix, check_input=False), self.estimators_)
 
     def _in_threads(self, work: Callable, *inputs: Any) -> Iterator[Any]:
-        """`map` over threads, results in order."""
-        parallel = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator", pre_dispatch="2 * n_jobs")
-        yield from parallel(delayed(work)(*arguments) for arguments in zip(*inputs, strict=True))
+        """`map` over threads, results in order, no more than two a thread waiting to be taken."""
+        tasks = (delayed(work)(*arguments) for arguments in zip(*inputs, strict=True))
+        n_jobs = effective_n_jobs(self.n_jobs)
+        with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
+            while batch := list(islice(tasks, 2 * n_jobs)):
+                yield from parallel(batch)
 
     def _check_oob(self, y: np.ndarray) -> None:
         if is_classifier(self) and self.bootstrap and self.oob_score and type_of_target(y) == "multiclass-multioutput":

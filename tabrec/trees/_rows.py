@@ -55,7 +55,7 @@ def read_weights(sample_weight: Any, n_rows: int) -> Weighting:
     return Weighting(used, weights[used])
 
 
-def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> np.ndarray:
     """An order of the rows that depends on their content alone: by target, then by a hash of their numbers.
 
     Random draws are by position, so growing in this order makes a model independent of the order in which rows came.
@@ -67,10 +67,8 @@ def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> tuple[np.ndarray, n
 
     Returns
     -------
-    order : ndarray of shape (n_rows,)
-        Positions of the rows, in this order.
-    group : ndarray of shape (n_rows,)
-        For each row, as it came, the number of its content in this order, which equal rows share.
+    ndarray of shape (n_rows,)
+        Positions of the rows, in this order; those of equal rows as they came.
     """
     hashes = np.zeros(len(encoded), dtype=np.uint64)
     for name in encoded.columns:
@@ -79,9 +77,4 @@ def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> tuple[np.ndarray, n
         # Adding 0 makes -0.0 the 0.0 that it equals.
         hashes = hashes * np.uint64(1_000_003) + pd.util.hash_array(values.to_numpy() + np.int8(0))
     targets = [pd.factorize(output, sort=True)[0] for output in y.reshape(len(y), -1).T]
-    keys = [hashes, *targets[::-1]]
-    order = np.lexsort(keys)
-    is_new = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
-    group = np.empty(len(order), dtype=np.int64)
-    group[order] = np.concatenate([[0], np.cumsum(is_new)])
-    return order, group
+    return np.lexsort([hashes, *targets[::-1]])

@@ -39,7 +39,8 @@ class BoostingMixin(RawFrameMixin):
             Target, without gaps.
         sample_weight : array-like of shape (n_rows,), default=None
             Whole weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
-            ten times as many rows as there are). Other weights are used as scikit-learn's boosting uses them.
+            ten times as many rows as there are); only a target encoding takes none of its k copies into account. Other
+            weights are used as scikit-learn's boosting uses them.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
             Rows to watch for early stopping, instead of a random share of X.
 
@@ -85,6 +86,11 @@ class BoostingMixin(RawFrameMixin):
             for column, flag in zip(matrix.T, self._is_categorical_remapped, strict=True)
         ]
         return matrix, known
+
+    def _matrix_columns(self) -> list[str]:
+        if self.is_categorical_ is None:
+            return list(self.encoded_names_)
+        return [*self.encoded_names_[self.is_categorical_], *self.encoded_names_[~self.is_categorical_]]
 
     def _check_interaction_cst(self, n_features: int) -> Any:
         """The sets of columns that may interact, by position in the matrix, which holds categories first."""

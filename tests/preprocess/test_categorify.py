@@ -233,7 +233,7 @@ def test_columns_must_be_a_list():
 
 
 def test_chunks_may_begin_with_gaps_and_bring_new_labels():
-    chunked = Categorify(min_frequency=2).partial_fit(table([None, None], "str"))
+    chunked = Categorify(min_frequency=2).partial_fit(table([None, None], "string"))
     chunked.partial_fit(table(["b", "a"])).partial_fit(table(["c", "b", "c"]))
     assert chunked.categories_["x"] == ["#na#", "b", "c"]
 

@@ -116,9 +116,10 @@ def test_zones_of_a_fixed_offset_are_kept(offset):
 
 
 def test_zones_that_cannot_be_named_are_refused():
-    tz = pytest.importorskip("dateutil.tz").gettz("Europe/Berlin")
+    zone = pytest.importorskip("dateutil.tz").gettz("Europe/Berlin")
+    aware = pd.Series([datetime.datetime(2011, 1, 1, tzinfo=zone)], dtype=object)
     with pytest.raises(ValueError, match=r"Column 'date' is in the time zone .* no name.*tz_convert"):
-        DateParts().fit(pd.DataFrame({"date": pd.to_datetime(["2011-01-01"]).tz_localize(tz)}))
+        DateParts().fit(pd.DataFrame({"date": aware}))
 
 
 @pytest.mark.parametrize(("fit_zone", "zone"), [("UTC", None), (None, "UTC")])
@@ -154,6 +155,19 @@ def test_the_format_of_fit_reads_later_rows_that_would_be_ambiguous_alone():
 def test_a_named_format_reads_what_none_is_found_for():
     assert text_parts(["1 Feb 2011", "31 Dec 2012"], "%d %b %Y")[1] == [[2011, 2, 1], [2012, 12, 31]]
     assert text_parts(["01/02/2011"], "%d/%m/%Y")[1] == [[2011, 2, 1]]
+
+
+def test_text_with_offsets_is_read_in_the_offset_of_fit_alone_and_beside_other_offsets():
+    winter, summer = "2011-01-01T10:00:00+01:00", "2011-06-01T10:00:00+02:00"
+    fitted = DateParts(["date"], time=True).fit(pd.DataFrame({"date": [winter]}))
+    assert fitted.time_zones_ == {"date": "UTC+01:00"}
+    together = fitted.transform(pd.DataFrame({"date": [winter, summer]}))
+    assert together["Hour"].tolist() == [10, 9]
+    assert_frame_equal(fitted.transform(pd.DataFrame({"date": [summer]})), together.iloc[[1]].reset_index(drop=True))
+    both = DateParts(["date"]).fit(pd.DataFrame({"date": [winter, summer]}))
+    assert both.time_zones_ == {"date": "UTC"}
+    with pytest.raises(ValueError, match="Column 'date' holds '2011-06-01T10:00:00' without an offset from UTC beside"):
+        fitted.transform(pd.DataFrame({"date": [winter, "2011-06-01T10:00:00"]}))
 
 
 @pytest.mark.parametrize("blank", [None, "", "NaT"])

@@ -167,8 +167,8 @@ def test_tables_that_are_none_are_refused(transformer, table, message):
 def test_chunks_of_any_size_teach_the_same_as_the_whole(transformer):
     whole = clone(transformer).fit(sales())
     chunked = clone(transformer)
-    for start in (0, 4, 9):
-        chunked.partial_fit(sales().iloc[start : {0: 4, 4: 9, 9: 12}[start]])
+    for start, stop in ((0, 4), (4, 9), (9, 12)):
+        chunked.partial_fit(sales().iloc[start:stop])
     assert_frame_equal(chunked.transform(sales()), whole.transform(sales()))
 
 

@@ -4,7 +4,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tabrec.trees import BoostingClassifier, BoostingRegressor, ForestClassifier, ForestRegressor
 
-FAST = dict(n_estimators=5, n_jobs=1)
+FAST = {"n_estimators": 5, "n_jobs": 1}
 
 
 @parametrize_with_checks(
