@@ -25,10 +25,11 @@ def learn_names(estimator: Any, X: Any, frame: pd.DataFrame) -> None:
         del estimator.feature_names_in_
 
 
-def align_names(estimator: Any, X: Any, frame: pd.DataFrame) -> pd.DataFrame:
+def align_names(estimator: Any, X: Any, frame: pd.DataFrame, unused: Iterable[str] = ()) -> pd.DataFrame:
     """The columns known from fit, in the order of fit.
 
-    A frame's columns are matched by name (reordered, extra ones ignored); an array's by position.
+    A frame's columns are matched by name (reordered, extra ones ignored, `unused` ones not missed); an array's by
+    position.
 
     Raises
     ------
@@ -41,13 +42,14 @@ def align_names(estimator: Any, X: Any, frame: pd.DataFrame) -> pd.DataFrame:
         known = estimator.feature_names_in_
         if len(known) == frame.shape[1] and (frame.columns.to_numpy() == known).all():
             return frame
-        absent = [name for name in known if name not in frame.columns]
+        spared = set(frame.columns) | set(unused)
+        absent = [name for name in known if name not in spared]
         if absent:
             raise ValueError(
                 f"Column(s) {absent} seen in fit are missing; the table has {frame.columns.tolist()[:20]}. "
-                f"{owner} needs every column it was fitted on."
+                f"{owner} needs every column it learned from."
             )
-        return frame[list(known)]
+        return frame[[name for name in known if name in frame.columns]]
     if frame.shape[1] != estimator.n_features_in_:
         raise ValueError(
             f"X has {frame.shape[1]} features, but {owner} is expecting {estimator.n_features_in_} features as input."
@@ -165,7 +167,11 @@ class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
         return frame
 
     def _check_transform(self, X: Any) -> pd.DataFrame:
-        return align_names(self, X, read_frame(X))
+        return align_names(self, X, read_frame(X), self._unused())
+
+    def _unused(self) -> list[str]:
+        """Columns of fit that transform can do without."""
+        return []
 
     def _names_in(self) -> list[str]:
         if hasattr(self, "feature_names_in_"):

@@ -40,7 +40,7 @@ class TabularPreprocessor(FrameTransformer):
     categorical_columns, continuous_columns : list of str, default=None
         Columns whose kind is settled here instead of by their dtype; columns of an array may be named by position.
     drop_columns : list of str, default=None
-        Columns to leave out.
+        Columns to leave out; transform does without them.
     ordered : dict of str to list, default=None
         Levels of ordered columns; see `Categorify`.
     max_card : int, default=None
@@ -250,6 +250,9 @@ class TabularPreprocessor(FrameTransformer):
                 f"Column {column.name!r} had no missing values in fit but has some now: they are taken for False."
             )
         return Column(column.name, numbers == 1)
+
+    def _unused(self) -> list[str]:
+        return [name for name, kind in self.kinds_.items() if kind == "dropped"]
 
     def _names_out(self) -> list[str]:
         return self.fill_missing_._names_out()

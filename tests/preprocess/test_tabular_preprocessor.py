@@ -313,3 +313,11 @@ def test_the_houses_are_encoded_with_their_many_gaps(data_dir, for_):
     check_encoded(encoded)
     assert (encoded["PoolQC"] == 0).sum() == later["PoolQC"].isna().sum()
     assert (encoded["LotFrontage_na"] == later["LotFrontage"].isna()).all()
+
+
+def test_dropped_columns_are_not_missed_at_transform():
+    train = pd.DataFrame({"id": [7, 8, 9], "x": [1.0, 2.0, 4.0]})
+    preprocessor = TabularPreprocessor(drop_columns=["id"]).fit(train)
+    pd.testing.assert_frame_equal(preprocessor.transform(train[["x"]]), preprocessor.transform(train))
+    with pytest.raises(ValueError, match=r"\['x'\] seen in fit are missing"):
+        preprocessor.transform(train[["id"]])
