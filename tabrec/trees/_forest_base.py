@@ -19,6 +19,10 @@ from tabrec.preprocess._frames import read_frame
 from tabrec.trees._encoding import RawFrameMixin, to_matrix
 from tabrec.trees._rows import read_weights
 
+# Below so many rows threads cost more than they save; and so many numbers may wait for the ones before them.
+_FEW_ROWS = 500
+_MOST_WAITING = 500_000
+
 
 class ForestMixin(RawFrameMixin):
     """Stands before scikit-learn's forest among the bases of ours."""
@@ -128,6 +132,19 @@ class ForestMixin(RawFrameMixin):
         """The hook through which every predicting method of the parent class reads X."""
         return to_matrix(self.encode(X))
 
+    def _mean_prediction(self, X: Any, method: str) -> list[np.ndarray]:
+        """Mean over the trees, one array an output, added up in the order of the trees.
+
+        scikit-learn adds in the order in which threads finish, so that predictions differ in their last bit from call
+        to call.
+        """
+        check_is_fitted(self)
+        totals: list[Any] = []
+        for predicted in self._by_tree(self._validate_X_predict(X), method):
+            outputs = predicted if isinstance(predicted, list) else [predicted]
+            totals = [a + b for a, b in zip(totals, outputs, strict=True)] if totals else outputs
+        return [total / len(self.estimators_) for total in totals]
+
     def _tree_predictions(self, X: Any) -> Iterator[np.ndarray]:
         """The prediction of each tree in turn (of a classifier: its probabilities)."""
         check_is_fitted(self)
@@ -135,16 +152,23 @@ class ForestMixin(RawFrameMixin):
             raise ValueError(
                 f"This is for one output, but the forest was fitted on {self.n_outputs_}: fit one forest for each."
             )
-        matrix = self._validate_X_predict(X)
-        method = "predict_proba" if is_classifier(self) else "predict"
-        yield from self._in_threads(lambda tree: getattr(tree, method)(matrix, check_input=False), self.estimators_)
+        yield from self._by_tree(self._validate_X_predict(X), "predict_proba" if is_classifier(self) else "predict")
 
-    def _in_threads(self, work: Callable, *inputs: Any) -> Iterator[Any]:
-        """`map` over threads, results in order, no more than two a thread waiting to be taken."""
+    def _by_tree(self, matrix: np.ndarray, method: str) -> Iterator[Any]:
+        def predict(tree: Any) -> Any:
+            return getattr(tree, method)(matrix, check_input=False)
+
+        if len(matrix) < _FEW_ROWS:
+            yield from map(predict, self.estimators_)
+        else:
+            yield from self._in_threads(predict, self.estimators_, n_rows=len(matrix))
+
+    def _in_threads(self, work: Callable, *inputs: Any, n_rows: int) -> Iterator[Any]:
+        """`map` over threads, results of n_rows rows in order, only so many waiting to be taken."""
         tasks = (delayed(work)(*arguments) for arguments in zip(*inputs, strict=True))
         n_jobs = effective_n_jobs(self.n_jobs)
         with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
-            while batch := list(islice(tasks, 2 * n_jobs)):
+            while batch := list(islice(tasks, max(2 * n_jobs, _MOST_WAITING // n_rows))):
                 yield from parallel(batch)
 
     def _check_oob(self, y: np.ndarray) -> None:
@@ -187,7 +211,9 @@ class ForestMixin(RawFrameMixin):
 
         total: Any = 0.0
         count = np.zeros(len(X))
-        for left_out, prediction in self._in_threads(predict, self.estimators_, self._get_estimators_indices()):
+        for left_out, prediction in self._in_threads(
+            predict, self.estimators_, self._get_estimators_indices(), n_rows=len(X)
+        ):
             if prediction is None:
                 continue
             if np.ndim(total) == 0:

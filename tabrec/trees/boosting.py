@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.utils.validation import column_or_1d
+from threadpoolctl import threadpool_limits
 
 from tabrec.preprocess._base import learn_names
 from tabrec.preprocess._frames import read_frame
 from tabrec.trees._encoding import RawFrameMixin
 from tabrec.trees._rows import read_weights
+
+_FEW_ROWS = 5_000
 
 
 class BoostingMixin(RawFrameMixin):
@@ -58,7 +61,9 @@ class BoostingMixin(RawFrameMixin):
         watched = {}
         if X_val is not None or y_val is not None:
             watched = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        super().fit(encoded.iloc[order], y[order], weights, **watched)
+        # Over few rows threads gain a tenth, and lose a hundredfold where they wait for a busy processor.
+        with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
+            super().fit(encoded.iloc[order], y[order], weights, **watched)
         # The parent class has learned the encoded columns.
         learn_names(self, X, frame)
         return self

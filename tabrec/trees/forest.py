@@ -152,6 +152,20 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
     def _keep_oob(self, by_row: np.ndarray) -> None:
         self.oob_prediction_ = by_row[:, 0, 0] if self.n_outputs_ == 1 else by_row[:, 0]
 
+    def predict(self, X: Any) -> np.ndarray:
+        """Mean prediction of the trees.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        """
+        return self._mean_prediction(X, "predict")[0]
+
     def staged_predict(self, X: Any) -> Iterator[np.ndarray]:
         """Predictions of the first tree, the first two, and so on.
 
@@ -300,6 +314,22 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         seen = ~np.isnan(probabilities[:, 0])
         self.oob_prediction_ = np.full(len(probabilities), None, dtype=object)
         self.oob_prediction_[seen] = self.classes_[probabilities[seen].argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """Mean class probabilities of the trees.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes), or a list of such for several outputs
+            In the order of `classes_`.
+        """
+        probabilities = self._mean_prediction(X, "predict_proba")
+        return probabilities[0] if self.n_outputs_ == 1 else probabilities
 
     def staged_predict_proba(self, X: Any) -> Iterator[np.ndarray]:
         """Class probabilities by the first tree, the first two, and so on.

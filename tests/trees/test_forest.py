@@ -421,3 +421,15 @@ def test_bulldozers(data_dir):
     forest = ForestRegressor(random_state=0).fit(sales[is_old], price[is_old])
     assert np.sqrt(np.mean((forest.predict(sales[~is_old]) - price[~is_old]) ** 2)) <= 0.298
     assert forest.oob_score_ > 0.87
+
+
+def test_predictions_are_the_same_to_the_bit_however_many_threads():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2_000, 4))
+    forest = ForestRegressor(n_estimators=50, random_state=0, n_jobs=2).fit(X, X[:, 0] + rng.normal(size=len(X)))
+    classifier = ForestClassifier(n_estimators=50, random_state=0, n_jobs=2).fit(X, X[:, 0] > 0)
+    first, probabilities = forest.predict(X), classifier.predict_proba(X)
+    for n_jobs in (1, 2, 2, 2):
+        forest.n_jobs = classifier.n_jobs = n_jobs
+        np.testing.assert_array_equal(forest.predict(X), first)
+        np.testing.assert_array_equal(classifier.predict_proba(X), probabilities)
