@@ -45,7 +45,7 @@ def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, st
         The column holds no dates, or text that no format or more than one format reads.
     """
     if column.is_label:
-        labels = labels_in_use(column.values)
+        labels = column.values.in_use
         if not labels:
             return date_format, None
         date_format = date_format or find_format(column.name, labels)
@@ -128,9 +128,9 @@ def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[p
         Time zone learned in fit, into which aware dates are converted.
     """
     if column.is_label:
-        labels = labels_in_use(column.values)
+        labels = column.values.in_use
         distinct = read_dates(column.name, labels, date_format or ISO) if labels else pd.DatetimeIndex([])
-        rows = _renumbered(column.values.codes)
+        rows = _renumbered(column.values)
         if distinct.hasnans:  # blank text is a missing date
             is_date = distinct.notna()
             rows = np.append(np.where(is_date, np.cumsum(is_date) - 1, -1), -1)[rows]
@@ -147,18 +147,10 @@ def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[p
     return _in_zone(column.name, distinct, time_zone), rows
 
 
-def labels_in_use(values: Labels) -> list:
-    """The labels that at least one row holds, in their order."""
-    used = np.zeros(len(values.labels), bool)
-    used[values.codes[values.codes >= 0]] = True
-    return [label for label, is_used in zip(values.labels, used, strict=True) if is_used]
-
-
-def _renumbered(codes: np.ndarray) -> np.ndarray:
-    present = codes >= 0
-    renumbered = np.full(len(codes), -1)
-    renumbered[present] = np.unique(codes[present], return_inverse=True)[1]
-    return renumbered
+def _renumbered(values: Labels) -> np.ndarray:
+    """For each row the position of its label among those in use, -1 where it has none."""
+    is_used = values.counts > 0
+    return np.append(np.where(is_used, np.cumsum(is_used) - 1, -1), -1)[values.codes]
 
 
 def _in_zone(name: str, dates: pd.DatetimeIndex, time_zone: Any) -> pd.DatetimeIndex:

@@ -13,9 +13,11 @@ No other module asks whether it was given pandas, polars, arrow, numpy, text, ob
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,11 +30,42 @@ _NUMBERS = (int, float, Decimal, np.number)
 _LARGEST_EXACT = 2**53
 
 
-class Labels(NamedTuple):
-    """Dictionary-encoded labels: row i holds `labels[codes[i]]`, or nothing where `codes[i]` is -1."""
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
-    codes: np.ndarray
-    labels: list
+
+class Labels:
+    """Dictionary-encoded labels: row i holds `labels[codes[i]]`, or nothing where `codes[i]` is -1.
+
+    Parameters
+    ----------
+    codes : ndarray of int, of shape (n_rows,)
+    labels : list
+    """
+
+    __slots__ = ("_counts", "codes", "labels")
+
+    def __init__(self, codes: np.ndarray, labels: list):
+        self.codes = codes
+        self.labels = labels
+        self._counts: Any = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.codes, self.labels))
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many rows hold each label: ndarray of shape (len(labels),), worked out once."""
+        if self._counts is None:
+            from_0 = self.codes.astype(np.intp)
+            from_0 += 1
+            self._counts = np.bincount(from_0, minlength=len(self.labels) + 1)[1:]
+        return self._counts
+
+    @property
+    def in_use(self) -> list:
+        """The labels that at least one row holds, in their order."""
+        return [label for label, count in zip(self.labels, self.counts.tolist(), strict=True) if count]
 
 
 class Column:
@@ -162,6 +195,25 @@ def to_columns(frame: pd.DataFrame) -> dict[str, Column]:
                 check_finite(str(name), raw)
         columns[str(name)] = Column(str(name), raw)
     return columns
+
+
+def read_in_threads(columns: Iterable[Column]) -> None:
+    """Work out the values of text and category columns at once: arrow encodes text without holding Python's lock."""
+    labelled = [column for column in columns if isinstance(column.raw.dtype, (pd.StringDtype, pd.CategoricalDtype))]
+    in_threads(_read_and_count, labelled, len(labelled[0].raw) if labelled else 0)
+
+
+def _read_and_count(column: Column) -> None:
+    if column.is_label:
+        column.values.counts  # noqa: B018
+
+
+def in_threads(work: Callable[[_Item], _Result], items: Collection[_Item], n_rows: int) -> list[_Result]:
+    """The results of the work on each item, in threads where the items have many rows."""
+    if n_rows < _MANY_ROWS or len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(min(len(items), os.cpu_count() or 1)) as pool:
+        return list(pool.map(work, items))
 
 
 def from_columns(arrays: Mapping[str, Any], index: pd.Index) -> pd.DataFrame:
@@ -313,6 +365,9 @@ def _number_labels(numbers: np.ndarray) -> list[int | float]:
         floats = [float(number if number.is_integer() else str(number)) for number in numbers]
     return [int(number) if number.is_integer() and abs(number) < _LARGEST_EXACT else number for number in floats]
 
+
+# From this many rows on, threads are worth their start.
+_MANY_ROWS = 50_000
 
 # Below this many rows a dictionary costs more than it saves: each row is its own entry.
 _FEW_ROWS = 64

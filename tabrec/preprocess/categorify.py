@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess._base import FrameTransformer, check_named
-from tabrec.preprocess._frames import Column, Labels, as_frame, from_columns
+from tabrec.preprocess._frames import Column, Labels, as_frame, from_columns, in_threads
 
 MISSING_LABEL = "#na#"
 
@@ -167,10 +167,11 @@ class Categorify(FrameTransformer):
         return kept
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
-        return {
-            name: self._codes[name].encode(column) if name in self._codes else column.raw
-            for name, column in columns.items()
-        }
+        encoded = [column for name, column in columns.items() if name in self._codes]
+        n_rows = len(next(iter(columns.values())).raw)
+        codes = in_threads(lambda column: self._codes[column.name].encode(column), encoded, n_rows)
+        out = {name: column.raw for name, column in columns.items()}
+        return out | {column.name: of_column for column, of_column in zip(encoded, codes, strict=True)}
 
 
 class _Codes:
@@ -180,24 +181,24 @@ class _Codes:
         self.code_of = {label: code for code, label in enumerate(kept, start=1)}
         self.kinds = {_kind(label) for label in kept + known}
         self.dtype = pd.CategoricalDtype(pd.RangeIndex(len(kept) + 1))
+        # The smallest type, which pandas would turn the codes into anyhow.
+        self.code_dtype = pd.Categorical.from_codes([], dtype=self.dtype).codes.dtype.str
         self.known = set(known)
 
     def encode(self, column: Column) -> pd.Categorical:
         if column.is_date and not column.missing.all():
             raise ValueError(f"Column {column.name!r} held labels in fit, but now dates such as {column.example()}.")
-        codes, labels = column.as_labels() if not column.is_date else Labels(np.full(len(column.raw), -1), [])
-        code_of = self.code_of
-        table = [code_of.get(label, -1) for label in labels]
-        table.append(0)  # where codes is -1: missing
-        used = None
-        for position, code in enumerate(table):
-            if code < 0:
-                if used is None:
-                    used = set(codes.tolist()) if len(codes) < 1000 else set(np.unique(codes).tolist())
-                if position in used:
-                    self._check_kind(column.name, labels[position])
-                table[position] = 0
-        return pd.Categorical.from_codes(np.asarray(table, dtype=np.int32)[codes], dtype=self.dtype, validate=False)
+        values = Labels(np.full(len(column.raw), -1), []) if column.is_date else column.as_labels()
+        table = [self.code_of.get(label, -1) for label in values.labels]
+        if -1 in table:
+            for position, n_rows in enumerate(values.counts.tolist()):
+                if table[position] < 0:
+                    if n_rows:
+                        self._check_kind(column.name, values.labels[position])
+                    table[position] = 0
+        table.append(0)  # where there is no label
+        codes = np.asarray(table, dtype=self.code_dtype).take(values.codes, mode="wrap")
+        return pd.Categorical.from_codes(codes, dtype=self.dtype, validate=False)
 
     def _check_kind(self, name: str, label: Any) -> None:
         """A label that was never seen is fine; one of another kind than all labels seen is a mistake."""
@@ -229,7 +230,7 @@ def _sorted(labels: list) -> list:
 
 
 def _count(counts: dict, values: Labels) -> None:
-    rows = np.bincount(values.codes[values.codes >= 0], minlength=len(values.labels)).tolist()
+    rows = values.counts.tolist()
     for label, count in zip(values.labels, rows, strict=True):
         if count:
             counts[label] = counts.get(label, 0) + count

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.preprocess._base import check_named
-from tabrec.preprocess._dates import find_format, labels_in_use, looks_like_dates
+from tabrec.preprocess._dates import find_format, looks_like_dates
 from tabrec.preprocess._frames import Column, as_frame, to_columns
 
 KINDS = ("continuous", "categorical", "date", "id", "constant")
@@ -108,7 +108,7 @@ def is_continuous(column: Column, max_card: int) -> bool:
     """Whether a column is one of numbers, not counting whole numbers of few distinct values."""
     if not column.is_number:
         return False
-    return column.values.dtype.kind == "f" or len(pd.unique(column.values)) > max_card
+    return column.values.dtype.kind == "f" or max_card == 0 or len(pd.unique(column.values)) > max_card
 
 
 def is_date(column: Column) -> bool:
@@ -117,7 +117,7 @@ def is_date(column: Column) -> bool:
         return True
     if not column.is_label or (isinstance(column.raw.dtype, pd.CategoricalDtype) and column.raw.dtype.ordered):
         return False
-    labels = labels_in_use(column.values)
+    labels = column.values.in_use
     if not looks_like_dates(labels):
         return False
     try:
@@ -141,7 +141,7 @@ def _describe(column: Column, max_card: int) -> dict[str, Any]:
 
 def _distinct(column: Column) -> Any:
     if column.is_label:
-        return set(labels_in_use(column.values))
+        return set(column.values.in_use)
     present = column.values[~column.missing]
     return pd.unique(present) if isinstance(present, np.ndarray) else present.unique()
 

@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api import types
 
 from tabrec.preprocess._base import FrameTransformer, check_named
-from tabrec.preprocess._dates import as_dates, labels_in_use, learn_dates
+from tabrec.preprocess._dates import as_dates, learn_dates
 from tabrec.preprocess._frames import Column
 
 _Events = tuple[np.ndarray, np.ndarray]  # groups and moments
@@ -289,7 +289,7 @@ def _is_boolean(column: Column) -> bool:
     if not (types.is_bool_dtype(dtype) or types.is_object_dtype(dtype)):
         return False
     if column.is_label:
-        return all(isinstance(label, bool) for label in labels_in_use(column.values))
+        return all(isinstance(label, bool) for label in column.values.in_use)
     return column.is_boolean
 
 
@@ -298,7 +298,7 @@ def _find_events(column: Column, groups: np.ndarray, moments: np.ndarray) -> _Ev
     if column.is_date:
         raise ValueError(f"The event column {column.name!r} must hold true or false, but holds dates.")
     values = column.as_labels()
-    for label in labels_in_use(values):
+    for label in values.in_use:
         if not isinstance(label, numbers.Number) or label not in (0, 1):
             raise ValueError(f"The event column {column.name!r} must hold true or false, or 1 or 0, got {label!r}.")
     is_true = [isinstance(label, numbers.Number) and label == 1 for label in values.labels]

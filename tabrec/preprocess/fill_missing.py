@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tabrec.preprocess._base import FrameTransformer, check_named, warn_caller
-from tabrec.preprocess._frames import Column
+from tabrec.preprocess._frames import Column, in_threads
 from tabrec.preprocess._numbers import UniformSample, as_float32, as_numbers
 
 _STRATEGIES = ("median", "most_frequent", "constant")
@@ -103,11 +103,13 @@ class FillMissing(FrameTransformer):
                     self._gaps[name] = False
             self._warned: set[str] = set()
             self.fill_values_: dict[str, float] = {}
-        for name in self._gaps:
-            numbers = as_numbers(columns[name])
-            observed = numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers
-            self._gaps[name] |= len(observed) < len(numbers)
-            self.fill_values_[name] = self._learn_value(name, observed.astype(np.float64), reset)
+            for name in self._gaps:
+                self._samples[name] = UniformSample(self.random_state)
+                self._counts[name] = {}
+        learned = in_threads(lambda name: self._learn_column(columns[name], reset), self._gaps, _n_rows(columns))
+        for name, (has_gaps, fill_value) in zip(self._gaps, learned, strict=True):
+            self._gaps[name] |= has_gaps
+            self.fill_values_[name] = fill_value
         self.indicators_ = [name for name, has_gaps in self._gaps.items() if has_gaps] if self.add_indicator else []
         taken = [f"{name}_na" for name in self.indicators_ if f"{name}_na" in columns]
         if taken:
@@ -115,15 +117,21 @@ class FillMissing(FrameTransformer):
                 f"The indicator column(s) {taken} are already in the table: rename them, or pass add_indicator=False."
             )
 
+    def _learn_column(self, column: Column, reset: bool) -> tuple[bool, float]:
+        """Whether the column has gaps, and what fills them."""
+        numbers = as_numbers(column)
+        observed = numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers
+        return len(observed) < len(numbers), self._learn_value(column.name, observed.astype(np.float64), reset)
+
     def _learn_value(self, name: str, observed: np.ndarray, reset: bool) -> float:
         if self.strategy == "constant":
             return float(self.fill_value)
         if self.strategy == "most_frequent":
-            counts = self._counts.setdefault(name, {})
+            counts = self._counts[name]
             for value, count in zip(*np.unique(observed, return_counts=True), strict=True):
                 counts[float(value)] = counts.get(float(value), 0) + int(count)
             return min(counts, key=lambda value: (-counts[value], value)) if counts else float(self.fill_value)
-        sample = self._samples.setdefault(name, UniformSample(self.random_state))
+        sample = self._samples[name]
         sample.add(observed)
         values = observed if reset else sample.values
         return float(np.median(values)) if len(values) else float(self.fill_value)
@@ -155,3 +163,7 @@ class FillMissing(FrameTransformer):
                 f"Column {name!r} had no missing values in fit but has some now: they are filled with "
                 f"{self.fill_values_[name]:g}, and no indicator marks them."
             )
+
+
+def _n_rows(columns: dict[str, Column]) -> int:
+    return len(next(iter(columns.values())).raw)

@@ -14,6 +14,7 @@ from tabrec.preprocess._base import FrameTransformer, check_named
 from tabrec.preprocess._frames import Column, as_frame, from_columns, to_columns
 from tabrec.preprocess._numbers import UniformSample, as_float32, as_numbers
 
+_SMALLEST_SPREAD = float(np.sqrt(np.finfo(np.float32).tiny))
 _METHODS = ("standard", "quantile")
 
 
@@ -125,8 +126,8 @@ class Normalize(FrameTransformer):
                 )
             std = np.sqrt(squares / n) if n else 0.0
             self.means_[name] = mean
-            # A spread within rounding of the mean is no spread.
-            self.stds_[name] = float(std) if std > 1e-12 * abs(mean) else 1.0
+            # A spread within rounding of the mean, or beyond what float32 can hold the square of, is no spread.
+            self.stds_[name] = float(std) if std > max(1e-12 * abs(mean), _SMALLEST_SPREAD) else 1.0
             if self.method == "quantile":
                 self._learn_quantiles(name, observed)
 

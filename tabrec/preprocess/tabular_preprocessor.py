@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tabrec.preprocess._base import FrameTransformer, check_named, warn_caller
-from tabrec.preprocess._dates import labels_in_use, looks_like_dates
-from tabrec.preprocess._frames import Column, Labels
+from tabrec.preprocess._dates import looks_like_dates
+from tabrec.preprocess._frames import Column, Labels, read_in_threads
 from tabrec.preprocess._numbers import as_numbers
 from tabrec.preprocess.categorify import Categorify
 from tabrec.preprocess.column_kinds import is_continuous, is_date
@@ -141,6 +141,7 @@ class TabularPreprocessor(FrameTransformer):
         return self.categorify_.categories_
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
+        read_in_threads(columns.values())
         if reset:
             if self.for_ not in _MAX_CARD:
                 raise ValueError(f"for_={self.for_!r} must be one of {tuple(_MAX_CARD)}.")
@@ -182,7 +183,7 @@ class TabularPreprocessor(FrameTransformer):
             return "categorical" if column.is_label else "continuous"
         if is_date(column):
             return "date"
-        if column.is_label and looks_like_dates(labels_in_use(column.values)):
+        if column.is_label and looks_like_dates(column.values.in_use):
             warn_caller(
                 f"Column {column.name!r} looks like dates, such as {column.example()!r}, but its format is not beyond "
                 f"doubt: it is taken as labels. Name the format, as in date_columns={{{column.name!r}: '%d/%m/%Y'}}."
@@ -258,6 +259,7 @@ class TabularPreprocessor(FrameTransformer):
         return self.fill_missing_._names_out()
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
+        read_in_threads(columns.values())
         columns = self._enter(columns)
         for step in self._steps():
             columns = step._apply(columns)

@@ -21,7 +21,7 @@ from tabrec.trees._rows import read_weights
 
 # Below so many rows threads cost more than they save; and so many numbers may wait for the ones before them.
 _FEW_ROWS = 500
-_MOST_WAITING = 500_000
+_MOST_WAITING = 200_000
 
 
 class ForestMixin(RawFrameMixin):

@@ -162,3 +162,9 @@ def test_the_numbers_of_the_bulldozers_have_mean_0_and_deviation_1(data_dir):
     assert out.mean().abs().max() < 1e-4
     assert (out.std(ddof=0) - 1).abs().max() < 1e-4
     assert out.isna().equals(train.isna())
+
+
+def test_a_spread_too_small_for_float32_is_none():
+    normalize = Normalize().fit(pd.DataFrame({"x": [0.0, 1e-44]}))
+    assert normalize.stds_["x"] == 1.0
+    assert normalize.transform(pd.DataFrame({"x": [1.0]}))["x"].tolist() == [1.0]
