@@ -23,7 +23,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score, root_mean_squared_error
 
 from tabrec.persistence import load, load_metadata, save
-from tabrec.preprocess import TabularPreprocessor, split_by_time
+from tabrec.preprocess import TabularPreprocessor, TimeSplit, split_by_time
 from tabrec.trees import BoostingClassifier, BoostingRegressor, ForestClassifier, ForestRegressor
 
 MODELS: dict[str, dict[str, Callable]] = {
@@ -275,14 +275,15 @@ def _split(
     times = X[[time_column]]
     if date_format is not None:
         times = times.assign(**{time_column: pd.to_datetime(times[time_column].astype(object), format=date_format)})
-    if valid_from is None:
-        parsed = times[time_column]
-        if not types.is_datetime64_any_dtype(parsed) and not types.is_numeric_dtype(parsed):
-            parsed = pd.to_datetime(parsed.astype(object), format="mixed")
-        return split_by_time(times, time_column, parsed.quantile(1 - _VALIDATION_SHARE, interpolation="nearest"))
-    return split_by_time(
-        times, time_column, float(valid_from) if _is_number(valid_from, times[time_column]) else valid_from
-    )
+    try:
+        if valid_from is None:
+            return next(TimeSplit(n_splits=1, column=time_column, test_size=_VALIDATION_SHARE).split(times))
+        at = float(valid_from) if _is_number(valid_from, times[time_column]) else valid_from
+        return split_by_time(times, time_column, at)
+    except ValueError as error:
+        if date_format is None and "name the format" in str(error):
+            raise ValueError(f"{str(error).split(': name')[0]}: name its date_format (--date-format).") from error
+        raise
 
 
 def _is_number(text: str, column: pd.Series) -> bool:

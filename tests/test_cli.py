@@ -128,6 +128,14 @@ def test_without_a_date_the_latest_fifth_validates(run, tables, tmp_path):
     assert rows["validation"] == pytest.approx(120, abs=5)
 
 
+def test_a_date_format_settles_what_is_ambiguous(run, tmp_path):
+    days = [f"{day:02d}/{month:02d}/2011" for month in range(1, 13) for day in (1, 5)]
+    pd.DataFrame({"t": days, "x": range(24), "y": range(24)}).to_csv(tmp_path / "t.csv", index=False)
+    options = ["--target", "y", "--time-column", "t", "--valid-from", "2011-12-01", "--date-format", "%d/%m/%Y"]
+    assert run("train", "t.csv", *options, "--out", "r")[0] == 0
+    assert pd.read_csv(tmp_path / "r/predictions.csv")["row"].tolist() == [22, 23]
+
+
 def test_columns_shows_every_column(run, tables):
     code, printed, _ = run("columns", tables / "auctions.csv")
     assert code == 0
@@ -198,7 +206,7 @@ MISTAKES = {
     "ambiguous dates": (
         ["table.csv", "--time-column", "t", "--valid-from", "2003-01-01"],
         "t,SalePrice\n01/02/2001,2\n03/04/2002,4\n05/06/2003,5\n",
-        "can be read as",
+        "can be read as '%m/%d/%Y' or as '%d/%m/%Y': name its date_format (--date-format).",
     ),
 }
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from sklearn.pipeline import make_pipeline
@@ -33,8 +34,6 @@ from tabrec import (
     Normalize,
     TabularPreprocessor,
 )
-
-pl = pytest.importorskip("polars")
 
 
 @dataclass(frozen=True)

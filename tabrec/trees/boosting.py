@@ -267,11 +267,11 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
     max_iter : int, default=300
         Number of trees; with more than two classes, of trees a class.
     class_weight : dict, "balanced" or None, default=None
-    **others
-        `max_leaf_nodes`, `max_depth`, `min_samples_leaf`, `l2_regularization`, `max_features`, `max_bins`,
-        `monotonic_cst`, `interaction_cst`, `warm_start`, `early_stopping`, `scoring`, `validation_fraction`,
-        `n_iter_no_change`, `tol`, `verbose`, `random_state`, `high_cardinality`, `categorical_features` and
-        `preprocessor` are those of `BoostingRegressor`.
+    max_leaf_nodes, max_depth, min_samples_leaf, l2_regularization, max_features, max_bins : as of `BoostingRegressor`
+    monotonic_cst : as of `BoostingRegressor`
+    interaction_cst, warm_start, early_stopping, scoring, validation_fraction : as of `BoostingRegressor`
+    n_iter_no_change, tol : as of `BoostingRegressor`
+    verbose, random_state, high_cardinality, categorical_features, preprocessor : as of `BoostingRegressor`
 
     Attributes
     ----------

@@ -219,10 +219,11 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         leaf) to 0.299.
     class_weight : dict, "balanced", "balanced_subsample" or None, default=None
         Weights of the classes; see :class:`sklearn.ensemble.RandomForestClassifier`.
-    **others
-        `max_depth`, `min_samples_split`, `min_weight_fraction_leaf`, `max_leaf_nodes`, `min_impurity_decrease`,
-        `bootstrap`, `oob_score`, `n_jobs`, `random_state`, `verbose`, `warm_start`, `ccp_alpha`, `max_samples`,
-        `monotonic_cst`, `high_cardinality`, `categorical_features` and `preprocessor` are those of `ForestRegressor`.
+    max_depth, min_samples_split, min_weight_fraction_leaf, max_leaf_nodes : as of `ForestRegressor`
+    min_impurity_decrease, bootstrap : as of `ForestRegressor`
+    oob_score, n_jobs, random_state, verbose, warm_start, ccp_alpha, max_samples : as of `ForestRegressor`
+    monotonic_cst : as of `ForestRegressor`
+    high_cardinality, categorical_features, preprocessor : as of `ForestRegressor`
         With more than two classes, a high-cardinality column becomes one column a class, ``<name>_<class>``.
 
     Attributes

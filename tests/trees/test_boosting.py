@@ -215,12 +215,3 @@ def test_parameters_and_targets_are_refused_before_any_work():
         BoostingRegressor(preprocessor=Untouchable()).fit(X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         BoostingClassifier(preprocessor=Untouchable()).fit(X, y)
-
-
-@pytest.mark.real_data("bulldozers/Train.csv")
-def test_bulldozers(data_dir):
-    sales = pd.read_csv(data_dir / "bulldozers" / "Train.csv", low_memory=False)
-    sales["saledate"] = pd.to_datetime(sales["saledate"])
-    price, is_old = np.log(sales.pop("SalePrice")), sales["saledate"].dt.year < 2011
-    model = BoostingRegressor(random_state=0).fit(sales[is_old], price[is_old])
-    assert np.sqrt(np.mean((model.predict(sales[~is_old]) - price[~is_old]) ** 2)) <= 0.286

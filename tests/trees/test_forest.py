@@ -413,16 +413,6 @@ def test_stumps_have_no_importances():
     np.testing.assert_array_equal(forest.feature_importances_, np.zeros(len(forest.encoded_names_)))
 
 
-@pytest.mark.real_data("bulldozers/Train.csv")
-def test_bulldozers(data_dir):
-    sales = pd.read_csv(data_dir / "bulldozers" / "Train.csv", low_memory=False)
-    sales["saledate"] = pd.to_datetime(sales["saledate"])
-    price, is_old = np.log(sales.pop("SalePrice")), sales["saledate"].dt.year < 2011
-    forest = ForestRegressor(random_state=0).fit(sales[is_old], price[is_old])
-    assert np.sqrt(np.mean((forest.predict(sales[~is_old]) - price[~is_old]) ** 2)) <= 0.298
-    assert forest.oob_score_ > 0.87
-
-
 def test_predictions_are_the_same_to_the_bit_however_many_threads():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2_000, 4))
