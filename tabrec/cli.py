@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,8 +106,8 @@ def train(
 
     Example: tabrec train Train.csv --target SalePrice --log-target --time-column saledate --valid-from 2011-01-01
     """
+    from tabrec._files import check_free
     from tabrec.datasets import read_table
-    from tabrec.run import check_free
 
     out = out or _free_path(Path("runs") / f"{table.stem}-{model}")
     check_free(out)
@@ -144,15 +143,17 @@ def predict(
 
     Example: tabrec predict runs/Train-forest Valid.csv --id SalesID -o submission.csv
     """
+    from tabrec._files import check_free, new_file
     from tabrec.datasets import read_table
-    from tabrec.run import check_free, predict_table, read_metadata
+    from tabrec.run import predict_table, read_metadata
 
     check_free(out)
     metadata = read_metadata(run)
     with console.status(f"Predicting {table}"):
         frame = read_table(table, delimiter=delimiter, text_columns=metadata["text_columns"])
         predictions = predict_table(run, frame, id_column=id_column)
-    _write_csv(predictions, out)
+    with new_file(out) as file:
+        predictions.to_csv(file, index=False)
     console.print(f"{len(predictions):,} predictions of {metadata['target']} are in {out}.")
 
 
@@ -162,8 +163,9 @@ def demo(
     rows: Annotated[int, typer.Option(help="Rows of the made table.", min=1000)] = 10_000,
 ) -> None:
     """Make a table of auctions, train a forest and a boosting on it, and price new rows."""
+    from tabrec._files import new_folder
     from tabrec.datasets import make_auctions
-    from tabrec.run import new_folder, predict_table
+    from tabrec.run import predict_table
 
     out = out or _free_path(Path("runs") / "demo")
     auctions = make_auctions(rows, random_state=0)
@@ -254,17 +256,3 @@ def _free_path(path: Path) -> Path:
     """The path, or the first of path-2, path-3, … that is free."""
     candidates = (path if n == 1 else path.with_name(f"{path.name}-{n}") for n in range(1, 10_000))
     return next(candidate for candidate in candidates if not candidate.exists())
-
-
-def _write_csv(frame: Any, out: Path) -> None:
-    """Write all of it or nothing."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=out.parent, prefix=f".{out.name}-", delete=False, newline="") as file:
-        temporary = Path(file.name)
-        try:
-            frame.to_csv(file, index=False)
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.chmod(0o644)
-    temporary.replace(out)

@@ -13,8 +13,6 @@ import importlib
 import json
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -29,6 +27,7 @@ import skops.io
 from sklearn.utils import Bunch
 
 import tabrec
+from tabrec._files import check_free, new_folder
 
 FORMAT = 1
 _SUMS = "SHA256SUMS"
@@ -100,8 +99,7 @@ def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -
     {'state': ['#na#', 'Ohio', 'Utah']}
     """
     path = Path(path)
-    if path.exists():
-        raise FileExistsError(f"{path} exists already: choose another path, or remove it first.")
+    check_free(path)
     writer = _Writer()
     state = {
         "format": FORMAT,
@@ -112,20 +110,13 @@ def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -
         "model": writer.encode(model, type(model).__name__),
     }
     text = json.dumps(state, indent=1, allow_nan=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        (temporary / _STATE).write_text(text, encoding="utf-8")
-        (temporary / _ARRAYS).write_bytes(safetensors.numpy.save(writer.arrays))
+    with new_folder(path) as folder:
+        (folder / _STATE).write_text(text, encoding="utf-8")
+        (folder / _ARRAYS).write_bytes(safetensors.numpy.save(writer.arrays))
         for name, part in writer.parts.items():
-            (temporary / name).write_bytes(part)
-        sums = _format_sums({file.name: _digest(file) for file in sorted(temporary.iterdir())})
-        (temporary / _SUMS).write_text(sums, encoding="ascii", newline="")
-        temporary.chmod(0o755)
-        os.rename(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+            (folder / name).write_bytes(part)
+        sums = _format_sums({file.name: _digest(file) for file in sorted(folder.iterdir())})
+        (folder / _SUMS).write_text(sums, encoding="ascii", newline="")
     return path
 
 

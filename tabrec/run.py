@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from pandas.api import types
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score, root_mean_squared_error
 
+from tabrec._files import new_folder
 from tabrec.persistence import load, load_metadata, save
 from tabrec.preprocess import TabularPreprocessor, TimeSplit, split_by_time
 from tabrec.trees import BoostingClassifier, BoostingRegressor, ForestClassifier, ForestRegressor
@@ -184,28 +182,6 @@ def predict_table(folder: str | os.PathLike, frame: pd.DataFrame, *, id_column: 
     return pd.DataFrame(
         {id_column or "row": ids, metadata["target"]: np.exp(predicted) if metadata["log_target"] else predicted}
     )
-
-
-@contextmanager
-def new_folder(out: str | os.PathLike) -> Iterator[Path]:
-    """A folder that appears at `out` when the block ends well, and leaves no trace otherwise."""
-    out = Path(out)
-    check_free(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        temporary.chmod(0o755)
-        yield temporary
-        os.rename(temporary, out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def check_free(path: str | os.PathLike) -> None:
-    """A FileExistsError if there is something at the path."""
-    if Path(path).exists():
-        raise FileExistsError(f"{path} exists already: choose another path, or remove it first.")
 
 
 def _model_folder(folder: str | os.PathLike) -> Path:

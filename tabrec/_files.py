@@ -1,0 +1,43 @@
+"""Files and folders that appear whole or not at all, and never in the place of others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def check_free(path: str | os.PathLike) -> None:
+    """A FileExistsError if there is something at the path."""
+    if Path(path).exists():
+        raise FileExistsError(f"{path} exists already: choose another path, or remove it first.")
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """A folder to write to, which becomes `path` when the block ends well and leaves no trace otherwise."""
+    path = Path(path)
+    check_free(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def new_file(path: str | os.PathLike) -> Iterator[Path]:
+    """A file to write to, which becomes `path` when the block ends well and leaves no trace otherwise."""
+    path = Path(path)
+    check_free(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+        yield Path(folder) / path.name
+        os.rename(Path(folder) / path.name, path)
