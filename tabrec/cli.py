@@ -212,13 +212,13 @@ def _print_columns(frame: Any, max_card: int, most: int | None = None) -> None:
     kinds = column_kinds(frame, max_card=max_card)
     console.print(f"{len(frame):,} rows, {len(kinds)} columns")
     table = Table()
-    table.add_column("column", no_wrap=True)
-    table.add_column("kind", min_width=11)
-    table.add_column("distinct", justify="right", min_width=8)
-    table.add_column("missing", justify="right", min_width=7)
-    table.add_column("example", no_wrap=True)
+    table.add_column("column", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("distinct", justify="right", no_wrap=True)
+    table.add_column("missing", justify="right", no_wrap=True)
+    table.add_column("example", overflow="fold")
     for name, row in kinds.head(most or len(kinds)).iterrows():
-        example = "" if row["example"] is None else str(row["example"])
+        example = "" if row["example"] is None else str(row["example"])[:40]
         table.add_row(str(name), row["kind"], f"{row['n_unique']:,}", f"{row['missing']:.1%}", example)
     if most is not None and most < len(kinds):
         table.add_row(f"… {len(kinds) - most} more", "", "", "", "")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# scikit-learn's checks of array-API input run only where SciPy's switch is on, and it is read at import.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 _VARIABLE = "TABREC_DATA_DIR"
 
 
