@@ -36,14 +36,19 @@ def in_growing_order(model, X, y):
     return encoded.iloc[order], y[order]
 
 
+def same_parameters(ours):
+    """Those whose defaults differ from scikit-learn's."""
+    names = ["learning_rate", "max_leaf_nodes", "min_samples_leaf", "early_stopping", "max_features"]
+    return {name: getattr(ours, name) for name in names}
+
+
 @pytest.mark.parametrize("max_features", [0.3, 1.0])
 def test_regressor_equals_plain_boosting_on_the_encoded_frame(max_features):
     X, y = make_frame()
     ours = BoostingRegressor(**FAST, max_features=max_features).fit(X, y)
-    parameters = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 10, "early_stopping": False}
-    plain = HistGradientBoostingRegressor(
-        **FAST, **parameters, max_features=max_features, categorical_features="from_dtype"
-    ).fit(*in_growing_order(ours, X, y))
+    plain = HistGradientBoostingRegressor(**FAST, **same_parameters(ours), categorical_features="from_dtype").fit(
+        *in_growing_order(ours, X, y)
+    )
     np.testing.assert_allclose(ours.predict(X), plain.predict(ours.encode(X)), rtol=1e-12)
 
 
@@ -51,9 +56,7 @@ def test_classifier_equals_plain_boosting_on_the_encoded_frame():
     X, y = make_frame()
     label = (y > 0).astype(int) + (y > 4)
     ours = BoostingClassifier(**FAST).fit(X, label)
-    names = ["learning_rate", "max_leaf_nodes", "min_samples_leaf", "early_stopping", "max_features"]
-    parameters = {name: getattr(ours, name) for name in names}
-    plain = HistGradientBoostingClassifier(**FAST, **parameters, categorical_features="from_dtype").fit(
+    plain = HistGradientBoostingClassifier(**FAST, **same_parameters(ours), categorical_features="from_dtype").fit(
         *in_growing_order(ours, X, label)
     )
     np.testing.assert_allclose(ours.predict_proba(X), plain.predict_proba(ours.encode(X)), rtol=1e-9)
