@@ -222,7 +222,15 @@ def rewrite(saved, change):
 
 
 @pytest.mark.parametrize(
-    "name", ["os.system", "subprocess.Popen", "tabrec.trees.forest.np", "tabrec.nothing.Model", "Popen"]
+    "name",
+    [
+        "os.system",
+        "subprocess.Popen",
+        "tabrec.trees.forest.np",
+        "tabrec.nothing.Model",
+        "tabrec.__main__.Popen",
+        "Popen",
+    ],
 )
 def test_unknown_class_is_refused_by_name(tmp_path, name):
     saved = tabrec.save(ForestRegressor(), tmp_path / "model")
