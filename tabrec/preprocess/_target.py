@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -57,13 +59,12 @@ def _finite_numbers(target: np.ndarray, owner: str) -> np.ndarray:
     if target.dtype.kind == "c":
         raise ValueError("Complex data not supported: y holds complex numbers.")
     if target.dtype.kind not in "biuf":
-        try:
-            target = target.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            odd = next(value for value in target.ravel() if not _is_number(value))
+        odd = [value for value in target.ravel() if not _is_number(value)]
+        if odd:
             raise ValueError(
-                f"{owner} predicts numbers, but y holds {odd!r} ({type(odd).__name__}). Unknown label type."
-            ) from error
+                f"{owner} predicts numbers, but y holds {odd[0]!r} ({type(odd[0]).__name__}). Unknown label type."
+            )
+        target = target.astype(np.float64)
     infinite = np.isinf(target) if target.dtype.kind == "f" else np.zeros(target.shape, bool)
     if infinite.any():
         raise ValueError(
@@ -73,11 +74,8 @@ def _finite_numbers(target: np.ndarray, owner: str) -> np.ndarray:
 
 
 def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
+    """Whether it is a number of any type; text that looks like one is none."""
+    return isinstance(value, (Real, Decimal, np.bool_))
 
 
 def _place(marked: np.ndarray) -> str:
