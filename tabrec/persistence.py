@@ -138,6 +138,16 @@ def load(path: str | os.PathLike) -> Any:
     ValueError
         The folder is incomplete or changed since it was saved, was written by a newer format, or names a class that
         this package does not know.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import tabrec
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = tabrec.save(tabrec.ForestRegressor(n_estimators=7), Path(folder) / "forest")
+    ...     tabrec.load(saved)
+    ForestRegressor(n_estimators=7)
     """
     path = Path(path)
     state = _read_state(path)

@@ -1,5 +1,7 @@
 """What importing the package promises."""
 
+import inspect
+import re
 import subprocess
 import sys
 
@@ -33,3 +35,11 @@ def test_version_is_the_one_of_the_distribution():
     from importlib.metadata import version
 
     assert tabrec.__version__ == version("tabrec")
+
+
+@pytest.mark.parametrize("name", [name for name in tabrec.__all__ if name != "datasets"])
+def test_public_docstrings_have_their_sections(name):
+    doc = inspect.getdoc(getattr(tabrec, name))
+    sections = re.findall(r"^([A-Z][A-Za-z ]+)\n-+$", doc, flags=re.MULTILINE)
+    assert {"Parameters", "Examples"} <= set(sections)
+    assert not re.search(r"\w -{4,}", doc), "a heading and its text have run together"

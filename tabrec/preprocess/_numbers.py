@@ -53,8 +53,8 @@ class UniformSample:
     """A uniform sample of all values seen, of bounded size, the same however the values are cut into chunks.
 
     Every value gets a random key in the order of its arrival; the values with the smallest keys stay. Up to `size`
-    values nothing is lost; beyond, the rank of a sample quantile is off by less than 1.6 / sqrt(size) of the values in
-    99.8 of 100 cases (three standard deviations at the median).
+    values nothing is lost; beyond, the rank of a sample quantile is off by less than 1.5 / sqrt(size) of the values in
+    99.7 of 100 cases (three standard deviations at the median).
 
     Parameters
     ----------

@@ -54,7 +54,9 @@ class Categorify(FrameTransformer):
     --------
     TabularPreprocessor : Chooses the columns and composes all steps.
 
-    References ---------- Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Using
+    References
+    ----------
+    Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Using
     TabularPandas and TabularProc".
 
     Examples

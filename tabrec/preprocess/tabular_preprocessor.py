@@ -75,7 +75,9 @@ class TabularPreprocessor(FrameTransformer):
         Whatever `DateParts`, `Categorify`, `FillMissing` or `Normalize` refuse, a column of two kinds, nothing left
         to encode.
 
-    Notes ----- `partial_fit` settles the kinds on the first chunk; vocabularies, means and standard deviations are
+    Notes
+    -----
+    `partial_fit` settles the kinds on the first chunk; vocabularies, means and standard deviations are
     then those of one fit over all rows, medians up to the error given in `FillMissing`. Statistics leave missing
     numbers out, before anything is filled.
 

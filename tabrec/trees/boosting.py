@@ -61,7 +61,7 @@ class BoostingMixin(RawFrameMixin):
         watched = {}
         if X_val is not None or y_val is not None:
             watched = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        # Over few rows threads gain a tenth, and lose a hundredfold where they wait for a busy processor.
+        # Over few rows threads gain little, and lose much where they wait for each other on a busy machine.
         with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
             super().fit(encoded.iloc[order], y[order], weights, **watched)
         # The parent class has learned the encoded columns.
