@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.preprocessing import TargetEncoder
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess import TabularPreprocessor
-from tabrec.preprocess._frames import is_table
-from tabrec.preprocess._target import check_target
-from tabrec.trees._rows import canonical_order
+from tabrec.preprocess._raw_frames import RawFrameMixin
 
 _N_FOLDS = 5
 
-# For the type checker: what a class with this mixin inherits beside it.
-_Estimator: Any = BaseEstimator if TYPE_CHECKING else object
 
+class TargetEncodingMixin(RawFrameMixin):
+    """Gives an estimator over trees a preprocessor and a target encoder of its own.
 
-class RawFrameMixin(_Estimator):
-    """Gives an estimator over trees a preprocessor of its own.
-
-    Expects the parameters `preprocessor`, `categorical_features`, `high_cardinality` and `random_state`; sets
-    `preprocessor_`, `target_encoder_`, `target_encoded_` and `encoded_names_`.
+    Expects the parameters `high_cardinality` and `random_state` besides; sets `target_encoder_` and
+    `target_encoded_` too.
     """
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        return tags
 
     def encode(self, X: Any) -> pd.DataFrame:
         """The frame that the trees see: X encoded, high-cardinality columns replaced by their target encoding.
@@ -48,45 +34,18 @@ class RawFrameMixin(_Estimator):
         -------
         pandas.DataFrame of shape (n_rows, len(encoded_names_))
         """
-        check_is_fitted(self)
-        encoded = self.preprocessor_.transform(X)
+        encoded = super().encode(X)
         if not self.target_encoded_:
             return encoded
         values = self.target_encoder_.transform(_codes(encoded, self.target_encoded_))
         return self._replace_by_target(encoded, values)
 
-    def _check_fit_target(self, y: Any, n_rows: int) -> np.ndarray:
-        """The target, checked before any work."""
-        y = check_target(y, n_rows, type(self).__name__, numeric=not is_classifier(self))
-        if is_classifier(self):
-            check_classification_targets(y)
-        return y
-
     def _fit_encoding(self, X: Any, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Fit the preprocessor and the target encoder to the given rows of X.
+        """Fit the preprocessor and the target encoder; see `RawFrameMixin`.
 
-        Parameters
-        ----------
-        X : table or array-like
-        frame : pandas.DataFrame
-            X, as `read_frame` gives it.
-        y : ndarray of shape (len(rows),) or (len(rows), n_outputs)
-        rows : ndarray of int
-            Positions in X, a row of weight k standing there k times.
-
-        Returns
-        -------
-        encoded : pandas.DataFrame of len(rows) rows
-            In training rows the target encoding is out of fold.
-        order : ndarray of shape (len(rows),)
-            An order of the encoded rows that does not depend on that of X.
+        In training rows the target encoding is out of fold.
         """
-        if not np.array_equal(rows, np.arange(len(frame))):
-            X = frame.iloc[rows] if is_table(X) else frame.to_numpy()[rows]
-        self.preprocessor_ = self._make_preprocessor()
-        encoded = self.preprocessor_.fit_transform(X, y)
-        self._check_encoded(encoded)
-        order = canonical_order(encoded, y)
+        encoded, order = super()._fit_encoding(X, frame, y, rows)
         self.target_encoder_: Any = None
         self.target_encoded_ = self._high_cardinality_columns(encoded, y)
         if self.target_encoded_:
@@ -96,33 +55,6 @@ class RawFrameMixin(_Estimator):
             encoded = self._replace_by_target(encoded, values)
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
         return encoded, order
-
-    def _make_preprocessor(self) -> Any:
-        if self.preprocessor is None:
-            return TabularPreprocessor("forest", categorical_columns=self.categorical_features)
-        if self.categorical_features is not None:
-            raise ValueError(
-                "categorical_features is for the built-in preprocessor: name the columns in preprocessor= instead."
-            )
-        return clone(self.preprocessor)
-
-    def _check_encoded(self, encoded: Any) -> None:
-        """Of a preprocessor of the caller's: category codes that depend on the batch would be silently wrong."""
-        if not isinstance(encoded, pd.DataFrame):
-            raise TypeError(
-                f"preprocessor={self.preprocessor!r} must return pandas frames, not {type(encoded).__name__}: "
-                "call its set_output(transform='pandas')."
-            )
-        for name, dtype in encoded.dtypes.items():
-            if isinstance(dtype, pd.CategoricalDtype):
-                fits = np.array_equal(dtype.categories, np.arange(len(dtype.categories)))
-            else:
-                fits = isinstance(dtype, np.dtype) and dtype.kind in "biuf"
-            if not fits:
-                raise TypeError(
-                    f"preprocessor={self.preprocessor!r} gives column {name!r} of dtype {dtype}: "
-                    "it must give numbers, booleans, or categories 0..K, as Categorify does."
-                )
 
     def _most_levels(self) -> Any:
         """Categories of more levels than this are encoded by the target."""

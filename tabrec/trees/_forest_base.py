@@ -16,15 +16,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess._base import learn_names
 from tabrec.preprocess._frames import read_frame
-from tabrec.trees._encoding import RawFrameMixin, to_matrix
-from tabrec.trees._rows import read_weights
+from tabrec.preprocess._rows import read_weights
+from tabrec.trees._encoding import TargetEncodingMixin, to_matrix
 
 # Below so many rows threads cost more than they save; and so many numbers may wait for the ones before them.
 _FEW_ROWS = 500
 _MOST_WAITING = 200_000
 
 
-class ForestMixin(RawFrameMixin):
+class ForestMixin(TargetEncodingMixin):
     """Stands before scikit-learn's forest among the bases of ours."""
 
     max_samples: Any

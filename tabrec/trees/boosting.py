@@ -13,13 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from tabrec.preprocess._base import learn_names
 from tabrec.preprocess._frames import read_frame
-from tabrec.trees._encoding import RawFrameMixin
-from tabrec.trees._rows import read_weights
+from tabrec.preprocess._rows import read_weights
+from tabrec.trees._encoding import TargetEncodingMixin
 
 _FEW_ROWS = 5_000
 
 
-class BoostingMixin(RawFrameMixin):
+class BoostingMixin(TargetEncodingMixin):
     """Stands before scikit-learn's histogram gradient boosting among the bases of ours."""
 
     def fit(

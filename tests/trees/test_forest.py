@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize, TabularPreprocessor
-from tabrec.trees._rows import canonical_order
+from tabrec.preprocess._rows import canonical_order
 
 FAST = {"n_estimators": 12, "n_jobs": 1, "random_state": 0}
 N_ROWS = 200

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabrec.trees._rows import canonical_order, read_weights
+from tabrec.preprocess._rows import canonical_order, read_weights
 
 
 def test_without_weights_every_row_counts_once():

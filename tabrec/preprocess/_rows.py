@@ -1,4 +1,4 @@
-"""The rows trees are grown on: whole weights as repeated rows, in an order that does not depend on how they came."""
+"""The rows a model learns from: whole weights as repeated rows, in an order that does not depend on how they came."""
 
 from __future__ import annotations
 
