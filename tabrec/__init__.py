@@ -23,6 +23,7 @@ _HOME = {
         "split_by_time",
     ],
     "tabrec.trees": ["BoostingClassifier", "BoostingRegressor", "ForestClassifier", "ForestRegressor"],
+    "tabrec.neural": ["TabularClassifier", "TabularModel", "TabularRegressor"],
     "tabrec.persistence": ["load", "save"],
 }
 _HOME_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -1,0 +1,242 @@
+"""Embeddings of columns: of categories, and of continuous columns (piecewise linear, periodic)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def embedding_size(n_codes: int) -> int:
+    """Width of the embedding of a column of `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56)).
+
+    Examples
+    --------
+    >>> [embedding_size(n) for n in (2, 13, 5000, 10**6)]
+    [2, 7, 189, 600]
+    """
+    return min(600, round(1.6 * n_codes**0.56))
+
+
+class PackedEmbedding(nn.Module):
+    """Embeddings of many columns in few lookups: columns of equal width share one table.
+
+    The state dict names every column's own table, ``<column>.weight``.
+
+    Parameters
+    ----------
+    sizes : mapping of str to (int, int)
+        Number of codes and width of each column.
+
+    Notes
+    -----
+    Shape: codes (n_rows, n_columns) of int32 or int64 → (n_rows, `width`), columns side by side in the order of
+    `names`. Code 0 (missing or unseen) starts at zero, the middle of the others.
+    """
+
+    _order: Tensor
+    _offsets: Tensor
+
+    def __init__(self, sizes: Mapping[str, tuple[int, int]]):
+        super().__init__()
+        columns_of_width: dict[int, list[int]] = {}
+        for position, (_, width) in enumerate(sizes.values()):
+            columns_of_width.setdefault(width, []).append(position)
+        labels = list(sizes)
+        self.sizes = dict(sizes)
+        self._columns = list(columns_of_width.values())
+        self.names = [labels[position] for positions in self._columns for position in positions]
+        self.width = sum(width for _, width in sizes.values())
+        self.tables = nn.ParameterList()
+        self._first_row: dict[str, tuple[int, int]] = {}
+        offsets = torch.zeros(len(sizes), dtype=torch.int32)
+        for group, (width, positions) in enumerate(columns_of_width.items()):
+            n_rows = 0
+            for position in positions:
+                offsets[position] = n_rows
+                self._first_row[labels[position]] = (group, n_rows)
+                n_rows += sizes[labels[position]][0]
+            self.tables.append(nn.Parameter(torch.empty(n_rows, width)))
+        # The columns of a group side by side, so that its lookup is of a slice.
+        order = [position for positions in self._columns for position in positions]
+        self.register_buffer("_order", torch.tensor(order, dtype=torch.int64), persistent=False)
+        self.register_buffer("_offsets", offsets[order], persistent=False)
+        self._in_order = order == list(range(len(order)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the vectors anew: a truncated normal distribution of standard deviation 0.01, as fastai's."""
+        with torch.no_grad():
+            for table in self.tables:
+                nn.init.trunc_normal_(table, std=0.01, a=-0.02, b=0.02)
+            for name in self.names:
+                self.weight(name)[0] = 0.0
+
+    def weight(self, name: str) -> Tensor:
+        """The table of one column, a view of shape (n_codes, width)."""
+        group, first = self._first_row[name]
+        return self.tables[group][first : first + self.sizes[name][0]]
+
+    def forward(self, codes: Tensor) -> Tensor:
+        # (B, C) → (B, C) rows of the tables, the columns of a group side by side
+        rows = (codes if self._in_order else codes[:, self._order]) + self._offsets
+        vectors, start = [], 0
+        for table, positions in zip(self.tables, self._columns, strict=True):
+            stop = start + len(positions)
+            # (B, G) → (B, G, width) → (B, G * width)
+            vectors.append(F.embedding(rows[:, start:stop], table).flatten(1))
+            start = stop
+        return vectors[0] if len(vectors) == 1 else torch.cat(vectors, dim=1)  # (B, total width)
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        for name in self.names:
+            weight = self.weight(name)
+            destination[f"{prefix}{name}.weight"] = weight if keep_vars else weight.detach()
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing: Any,
+        unexpected: Any,
+        errors: Any,
+    ) -> None:
+        expected = {f"{prefix}{name}.weight": self.weight(name) for name in self.names}
+        for key, weight in expected.items():
+            given = state_dict.get(key)
+            if given is None:
+                missing.append(key)
+            elif given.shape != weight.shape:
+                errors.append(f"size mismatch for {key}: {tuple(given.shape)} given, {tuple(weight.shape)} expected.")
+            else:
+                with torch.no_grad():
+                    weight.copy_(given)
+        unexpected += [key for key in state_dict if strict and key.startswith(prefix) and key not in expected]
+
+
+class PiecewiseLinearEmbedding(nn.Module):
+    """Embeds continuous columns by where they lie among the edges of their bins.
+
+    A number becomes a vector with 1 for each bin below it, 0 for each above it and its position within its own bin, of
+    which a linear map of the column's own gives the embedding, added to that of the plain number. At the start the
+    bins say nothing. Beyond the outer edges the bins stay as they are at the edge; the plain number goes on.
+
+    Parameters
+    ----------
+    edges : sequence of ndarray of shape (n_bins + 1,)
+        Ascending edges of each column's bins; see `quantile_edges`. A column may have no bins: fewer than two edges.
+    size : int
+        Width of a column's embedding.
+
+    Notes
+    -----
+    Shape: numbers (n_rows, n_columns) → (n_rows, n_columns * size).
+
+    References
+    ----------
+    Gorishniy, Rubachev & Babenko (2022), "On embeddings for numerical features in tabular deep learning".
+    """
+
+    _lows: Tensor
+    _scales: Tensor
+
+    def __init__(self, edges: Sequence[np.ndarray], size: int):
+        super().__init__()
+        n_columns, n_bins = len(edges), max(max((len(e) for e in edges), default=0) - 1, 1)
+        # Bins that a column does not have stay at 0 wherever its number lies.
+        lows, scales = torch.full((n_columns, n_bins), torch.inf), torch.zeros(n_columns, n_bins)
+        for column, ascending in enumerate(edges):
+            if len(ascending) > 1:
+                low = torch.as_tensor(np.asarray(ascending, dtype=np.float64))
+                lows[column, : len(low) - 1] = low[:-1].float()
+                scales[column, : len(low) - 1] = (1 / low.diff()).float()
+        lows[scales == 0] = 0.0
+        self.register_buffer("_lows", lows)
+        self.register_buffer("_scales", scales)
+        self.width = n_columns * size
+        self.linear = nn.Parameter(torch.empty(n_columns, size))
+        self.bias = nn.Parameter(torch.empty(n_columns, size))
+        self.bins = nn.Parameter(torch.zeros(n_columns, n_bins, size))
+        for parameter in (self.linear, self.bias):
+            nn.init.uniform_(parameter, -1 / math.sqrt(size), 1 / math.sqrt(size))
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        # (B, N) → (B, N, T): 0 below a bin, 1 above it, in between its position
+        position = ((numbers.unsqueeze(-1) - self._lows) * self._scales).clamp(0.0, 1.0)
+        # (N, B, T) @ (N, T, D) → (N, B, D)
+        of_bins = torch.bmm(position.transpose(0, 1), self.bins)
+        vectors = of_bins.transpose(0, 1) + torch.addcmul(self.bias, numbers.unsqueeze(-1), self.linear)  # (B, N, D)
+        return F.relu(vectors).flatten(1)
+
+
+class PeriodicEmbedding(nn.Module):
+    """Embeds continuous columns by sines and cosines of frequencies that are learned, then a linear map each.
+
+    Parameters
+    ----------
+    n_columns : int
+    size : int
+        Width of a column's embedding.
+    n_frequencies : int, default=16
+    frequency_scale : float, default=0.1
+        Standard deviation of the frequencies at the start.
+
+    Notes
+    -----
+    Shape: numbers (n_rows, n_columns) → (n_rows, n_columns * size).
+
+    References
+    ----------
+    Gorishniy, Rubachev & Babenko (2022), "On embeddings for numerical features in tabular deep learning".
+    """
+
+    def __init__(self, n_columns: int, size: int, n_frequencies: int = 16, frequency_scale: float = 0.1):
+        super().__init__()
+        self.width = n_columns * size
+        self.frequencies = nn.Parameter(torch.empty(n_columns, n_frequencies))
+        self.weight = nn.Parameter(torch.empty(n_columns, 2 * n_frequencies, size))
+        self.bias = nn.Parameter(torch.empty(n_columns, size))
+        nn.init.trunc_normal_(self.frequencies, std=frequency_scale, a=-3 * frequency_scale, b=3 * frequency_scale)
+        for parameter in (self.weight, self.bias):
+            bound = 1 / math.sqrt(2 * n_frequencies)
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        angles = 2 * math.pi * numbers.unsqueeze(-1) * self.frequencies  # (B, N, F)
+        waves = torch.cat([angles.cos(), angles.sin()], dim=-1)  # (B, N, 2F)
+        vectors = torch.bmm(waves.transpose(0, 1), self.weight).transpose(0, 1) + self.bias  # (B, N, D)
+        return F.relu(vectors).flatten(1)
+
+
+def quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
+    """Edges of at most `n_bins` bins that hold about equally many of the numbers.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n_rows,)
+        Finite.
+    n_bins : int
+
+    Returns
+    -------
+    ndarray of shape (at most n_bins + 1,)
+        Ascending, of type float32; one edge where the numbers are all the same.
+
+    Examples
+    --------
+    >>> quantile_edges(np.array([1.0, 2.0, 2.0, 2.0, 4.0, 9.0]), 3)
+    array([1., 2., 4., 9.], dtype=float32)
+    """
+    edges = np.unique(numbers.astype(np.float32))
+    if len(edges) > n_bins + 1:
+        edges = np.unique(np.quantile(numbers, np.linspace(0, 1, n_bins + 1), method="nearest").astype(np.float32))
+    # A bin too narrow for float32 to tell positions in it apart joins its neighbour.
+    wide = np.diff(edges, prepend=-np.inf) > 1e-6 * (edges[-1] - edges[0])
+    return edges[wide | (np.arange(len(edges)) == 0)]

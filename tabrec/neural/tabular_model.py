@@ -1,0 +1,273 @@
+"""`TabularModel`: embeddings and a multilayer perceptron over the columns of an encoded frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tabrec.neural.embeddings import PackedEmbedding, PeriodicEmbedding, PiecewiseLinearEmbedding, embedding_size
+
+ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "mish": nn.Mish}
+NUMERIC_EMBEDDINGS = ("piecewise", "periodic")
+
+
+class TabularModel(nn.Module):
+    """Embeddings of the category columns beside the continuous ones, then blocks of linear layers.
+
+    A block is linear → activation → batch norm → dropout, as in fastai. With `n_members`, k nets are trained at once
+    that share their weight matrices and differ by vectors that scale what goes into and comes out of them (TabM); their
+    predictions are to be averaged.
+
+    Parameters
+    ----------
+    category_sizes : mapping of str to int
+        Number of codes of each category column, code 0 included.
+    n_continuous : int, default=0
+        Number of continuous columns.
+    n_outputs : int, default=1
+    layers : sequence of int, default=(200, 100)
+        Widths of the blocks.
+    embedding_sizes : mapping of str to int, default=None
+        Widths of embeddings by column; columns not named follow `embedding_size`.
+    activation : {"relu", "gelu", "silu", "mish"}, default="relu"
+    batch_norm : bool, default=True
+        Whether the continuous columns and every block are batch-normalised.
+    dropout : float or sequence of float, default=0.0
+        After each block, or by block.
+    embedding_dropout : float, default=0.0
+        Share of an embedding's elements set to 0 while training.
+    unknown_rate : float, default=0.0
+        Share of the codes taken for 0 while training, so that the net knows what to make of unseen labels.
+    numeric_embedding : {"piecewise", "periodic"} or None, default=None
+        How continuous columns are embedded; None takes them as they are.
+    numeric_embedding_size : int, default=12
+    bin_edges : sequence of ndarray, default=None
+        Edges of the bins of each continuous column, for "piecewise".
+    n_members : int, default=None
+        Number of implicit members; None is one plain net.
+    y_range : tuple of array-like, default=None
+        Least and greatest output, each a number or one per output: a scaled sigmoid keeps predictions between them.
+
+    Attributes
+    ----------
+    config : dict
+        The arguments it was made with: ``TabularModel(**model.config)`` has the same shape.
+    embeddings : PackedEmbedding or None
+        With the table of each column: ``model.embeddings.weight("state")``.
+
+    Raises
+    ------
+    ValueError
+        No column at all, a column in `embedding_sizes` that is none, an unknown activation or embedding, or as many
+        rates of dropout as there are no layers.
+
+    Notes
+    -----
+    Shape: ``model(codes, numbers)`` takes (n_rows, n_categories) whole numbers and (n_rows, n_continuous) float32 and
+    gives (n_rows, n_outputs), or (n_rows, n_members, n_outputs).
+
+    References
+    ----------
+    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9. Guo & Berkhahn (2016),
+    "Entity embeddings of categorical variables". Gorishniy, Kotelnikov & Babenko (2025), "TabM: advancing tabular deep
+    learning with parameter-efficient ensembling".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tabrec import TabularModel
+    >>> model = TabularModel({"state": 51, "enclosure": 4}, n_continuous=3, layers=[200, 100], y_range=(8, 12))
+    >>> codes, numbers = torch.tensor([[7, 1], [0, 3]]), torch.zeros(2, 3)
+    >>> model(codes, numbers).shape
+    torch.Size([2, 1])
+    >>> model.embeddings.weight("state").shape
+    torch.Size([51, 14])
+    """
+
+    def __init__(
+        self,
+        category_sizes: Mapping[str, int],
+        n_continuous: int = 0,
+        n_outputs: int = 1,
+        *,
+        layers: Sequence[int] = (200, 100),
+        embedding_sizes: Mapping[str, int] | None = None,
+        activation: str = "relu",
+        batch_norm: bool = True,
+        dropout: float | Sequence[float] = 0.0,
+        embedding_dropout: float = 0.0,
+        unknown_rate: float = 0.0,
+        numeric_embedding: str | None = None,
+        numeric_embedding_size: int = 12,
+        bin_edges: Sequence[np.ndarray] | None = None,
+        n_members: int | None = None,
+        y_range: tuple[Any, Any] | None = None,
+    ):
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        super().__init__()
+        self.config = arguments
+        widths = _embedding_widths(category_sizes, embedding_sizes)
+        rates = _dropout_rates(dropout, layers)
+        if not category_sizes and not n_continuous:
+            raise ValueError("TabularModel needs a column: category_sizes is empty and n_continuous is 0.")
+        _check_choice("activation", activation, tuple(ACTIVATIONS))
+        _check_choice("numeric_embedding", numeric_embedding, (*NUMERIC_EMBEDDINGS, None))
+        self.unknown_rate = unknown_rate
+        self.n_members = n_members
+        self.embeddings = PackedEmbedding(widths) if widths else None
+        self.embedding_dropout = nn.Dropout(embedding_dropout)
+        self.numeric_norm = nn.BatchNorm1d(n_continuous) if batch_norm and n_continuous else None
+        self.numeric_embedding = _make_numeric_embedding(
+            numeric_embedding, n_continuous, numeric_embedding_size, bin_edges
+        )
+        n_in = self.embeddings.width if self.embeddings else 0
+        n_in += self.numeric_embedding.width if self.numeric_embedding else n_continuous
+        blocks = []
+        for position, (n_out, rate) in enumerate(zip(layers, rates, strict=True)):
+            blocks.append(_Block(n_in, n_out, ACTIVATIONS[activation], batch_norm, rate, n_members, position == 0))
+            n_in = n_out
+        self.blocks = nn.Sequential(*blocks)
+        self.output = nn.Linear(n_in, n_outputs) if n_members is None else _MemberLinear(n_in, n_outputs, n_members)
+        self.y_range = None if y_range is None else _Range(*y_range)
+
+    def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        parts = []
+        if self.embeddings is not None:
+            if self.training and self.unknown_rate:
+                codes = codes * (torch.rand(codes.shape, device=codes.device) >= self.unknown_rate)
+            parts.append(self.embedding_dropout(self.embeddings(codes)))  # (B, C) → (B, sum of widths)
+        if numbers.shape[1]:
+            if self.numeric_norm is not None:
+                numbers = self.numeric_norm(numbers)
+            # (B, N) → (B, N), or (B, N * size)
+            parts.append(numbers if self.numeric_embedding is None else self.numeric_embedding(numbers))
+        x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)  # (B, F)
+        if self.n_members is not None:
+            x = x.unsqueeze(1).expand(-1, self.n_members, -1)  # (B, K, F)
+        out = self.output(self.blocks(x))  # (B, O), or (B, K, O)
+        return out if self.y_range is None else self.y_range(out)
+
+
+class _Block(nn.Module):
+    """linear → activation → batch norm → dropout, for one net or for members that share the matrix."""
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        activation: type[nn.Module],
+        batch_norm: bool,
+        dropout: float,
+        n_members: int | None,
+        is_first: bool,
+    ):
+        super().__init__()
+        self.linear: nn.Module
+        if n_members is None:
+            self.linear = nn.Linear(n_in, n_out)
+        else:
+            self.linear = _SharedLinear(n_in, n_out, n_members, is_first)
+        self.activation = activation()
+        self.norm = nn.BatchNorm1d(n_out) if batch_norm else None
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.activation(self.linear(x))  # (B, [K,] n_in) → (B, [K,] n_out)
+        if self.norm is not None:
+            x = self.norm(x) if x.ndim == 2 else self.norm(x.flatten(0, 1)).view_as(x)
+        return self.dropout(x)
+
+
+class _SharedLinear(nn.Module):
+    """One matrix for k members, each with scales of its inputs and outputs and a bias (BatchEnsemble).
+
+    The first layer's input scales start at random signs, which is what makes the members differ; all others at 1.
+    """
+
+    def __init__(self, n_in: int, n_out: int, n_members: int, is_first: bool):
+        super().__init__()
+        linear = nn.Linear(n_in, n_out)
+        self.weight = linear.weight
+        self.scale_in = nn.Parameter(torch.ones(n_members, n_in))
+        self.scale_out = nn.Parameter(torch.ones(n_members, n_out))
+        self.bias = nn.Parameter(linear.bias.detach().repeat(n_members, 1))
+        if is_first:
+            with torch.no_grad():
+                self.scale_in.copy_(torch.randint(0, 2, self.scale_in.shape) * 2.0 - 1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # (B, K, n_in) → (B, K, n_out)
+        return torch.addcmul(self.bias, (x * self.scale_in) @ self.weight.T, self.scale_out)
+
+
+class _MemberLinear(nn.Module):
+    """A linear layer for each member."""
+
+    def __init__(self, n_in: int, n_out: int, n_members: int):
+        super().__init__()
+        bound = n_in**-0.5
+        self.weight = nn.Parameter(torch.empty(n_members, n_in, n_out).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(n_members, n_out).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        # (B, K, n_in) → (K, B, n_in) @ (K, n_in, O) → (B, K, O)
+        return torch.bmm(x.transpose(0, 1), self.weight).transpose(0, 1) + self.bias
+
+
+class _Range(nn.Module):
+    """A sigmoid scaled to lie between two numbers, for each output."""
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, low: Any, high: Any):
+        super().__init__()
+        self.register_buffer("low", torch.as_tensor(low, dtype=torch.float32))
+        self.register_buffer("high", torch.as_tensor(high, dtype=torch.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.low + torch.sigmoid(x) * (self.high - self.low)
+
+
+def _make_numeric_embedding(
+    kind: str | None, n_columns: int, size: int, edges: Sequence[np.ndarray] | None
+) -> PiecewiseLinearEmbedding | PeriodicEmbedding | None:
+    if kind is None or not n_columns:
+        return None
+    if kind == "periodic":
+        return PeriodicEmbedding(n_columns, size)
+    if edges is None or len(edges) != n_columns:
+        given = "None" if edges is None else f"of {len(edges)} columns"
+        raise ValueError(f"numeric_embedding='piecewise' needs bin_edges of all {n_columns} columns, not {given}.")
+    return PiecewiseLinearEmbedding(edges, size)
+
+
+def _embedding_widths(
+    category_sizes: Mapping[str, int], embedding_sizes: Mapping[str, int] | None
+) -> dict[str, tuple[int, int]]:
+    """Number of codes and width by column."""
+    told = dict(embedding_sizes or {})
+    absent = [name for name in told if name not in category_sizes]
+    if absent:
+        raise ValueError(f"embedding_sizes names {absent}, but the category columns are {list(category_sizes)[:20]}.")
+    odd = {name: width for name, width in told.items() if not (isinstance(width, (int, np.integer)) and width > 0)}
+    if odd:
+        raise ValueError(f"embedding_sizes must be whole numbers above 0, but holds {odd}.")
+    return {name: (n_codes, told.get(name) or embedding_size(n_codes)) for name, n_codes in category_sizes.items()}
+
+
+def _dropout_rates(dropout: float | Sequence[float], layers: Sequence[int]) -> list[float]:
+    if isinstance(dropout, (int, float, np.number)):
+        return [float(dropout)] * len(layers)
+    if len(dropout) != len(layers):
+        raise ValueError(f"dropout={dropout} has {len(dropout)} rates for the {len(layers)} layers {tuple(layers)}.")
+    return list(dropout)
+
+
+def _check_choice(name: str, value: Any, choices: tuple) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} must be one of {choices}.")

@@ -1,0 +1,10 @@
+"""The nets keep scikit-learn's contract, without exceptions."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from tabrec import TabularClassifier, TabularRegressor
+
+
+@parametrize_with_checks([TabularRegressor(), TabularClassifier()])
+def test_sklearn_contract(estimator, check):
+    check(estimator)
