@@ -23,7 +23,13 @@ _HOME = {
         "split_by_time",
     ],
     "tabrec.trees": ["BoostingClassifier", "BoostingRegressor", "ForestClassifier", "ForestRegressor"],
-    "tabrec.neural": ["TabularClassifier", "TabularModel", "TabularRegressor"],
+    "tabrec.neural": [
+        "EmbeddingEncoder",
+        "TabularClassifier",
+        "TabularModel",
+        "TabularRegressor",
+        "find_learning_rate",
+    ],
     "tabrec.persistence": ["load", "save"],
 }
 _HOME_OF = {name: module for module, names in _HOME.items() for name in names}

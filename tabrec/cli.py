@@ -84,7 +84,7 @@ def columns(
 def train(
     table: _Table,
     target: Annotated[str, typer.Option(help="Column to predict.", show_default=False)],
-    model: Annotated[str, typer.Option(help="forest or boosting.")] = "forest",
+    model: Annotated[str, typer.Option(help="forest, boosting, net, or ensemble: the mean of a forest and a net.")] = "forest",
     out: Annotated[
         Path | None, typer.Option(help="Folder to make for the run.", show_default="runs/<table>-<model>")
     ] = None,
@@ -195,13 +195,13 @@ def demo(
 
 
 def _train(frame: Any, out: Path, *, shown: Path | None = None, print_kinds: bool = True, **options: Any) -> None:
-    from tabrec.run import save_run, train
+    from tabrec.run import find_preprocessor, save_run, train
 
     with console.status(f"Training a {options['model']} on {len(frame):,} rows"):
         run = train(frame, **options)
         save_run(run, out)
     if print_kinds:
-        _print_kinds(run.model.preprocessor_.kinds_)
+        _print_kinds(find_preprocessor(run.model).kinds_)
     _print_scores(run)
     console.print(f"The run is in {shown or out}: model/, metrics.json, predictions.csv.", soft_wrap=True)
 

@@ -267,6 +267,8 @@ class _Writer:
             (is_type(pd.Timestamp, datetime, date), self._date),
             (lambda value: isinstance(value, np.ufunc), lambda value, where: {"ufunc": value.__name__}),
             (_is_codes_dtype, lambda value, where: {"codes": len(value.categories)}),
+            (lambda value: isinstance(value, pd.DataFrame), self._frame),
+            (_is_our_module, self._module),
             (_is_ours, self._object),
             (lambda value: _class_name(value) in _CONTAINERS and _holds_ours(value), self._object),
             (_is_part, self._part),
@@ -304,6 +306,16 @@ class _Writer:
         state = {k: self.encode(v, f"{where}.{k}") for k, v in state.items()}
         return {"object": _class_name(value), "state": state}
 
+    def _frame(self, value: pd.DataFrame, where: str) -> dict:
+        columns = {name: value[name].to_numpy() for name in value.columns}
+        return {"frame": self._dict(columns, where), "index": self.encode(value.index.to_numpy(), f"index of {where}")}
+
+    def _module(self, value: Any, where: str) -> dict:
+        """A net of ours: what it was made with, and its weights."""
+        state = {name: tensor.cpu().numpy() for name, tensor in value.state_dict().items()}
+        config = self._dict(value.config, f"{where}.config")
+        return {"module": _class_name(value), "config": config, "state": self._dict(state, where)}
+
     def _part(self, value: Any, where: str) -> dict:
         data = skops.io.dumps(value)
         unknown = [name for name in skops.io.get_untrusted_types(data=data) if not name.startswith(_TRUSTED)]
@@ -312,6 +324,10 @@ class _Writer:
         name = f"part-{len(self.parts)}.skops"
         self.parts[name] = data
         return {"part": name}
+
+
+def _is_our_module(value: Any) -> bool:
+    return _is_ours(value) and hasattr(value, "state_dict") and hasattr(value, "config")
 
 
 def _is_sklearn_list(value: list) -> bool:
@@ -407,6 +423,16 @@ class _Reader:
         self._known.append(made)
         vars(made).update({name: self.decode(item) for name, item in value["state"].items()})
         return made
+
+    def _frame(self, value: dict) -> pd.DataFrame:
+        return pd.DataFrame(self.decode(value["frame"]), index=self.decode(value["index"]))
+
+    def _module(self, value: dict) -> Any:
+        from torch import from_numpy
+
+        made: Any = _find_class(value["module"], self.path)(**self.decode(value["config"]))
+        made.load_state_dict({name: from_numpy(array.copy()) for name, array in self.decode(value["state"]).items()})
+        return made.eval()
 
     def _part(self, value: dict) -> Any:
         file = self.path / value["part"]

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score, root_mean_squared_error
 
 from tabrec._files import new_folder
@@ -24,9 +25,35 @@ from tabrec.persistence import load, load_metadata, save
 from tabrec.preprocess import TabularPreprocessor, TimeSplit, split_by_time
 from tabrec.trees import BoostingClassifier, BoostingRegressor, ForestClassifier, ForestRegressor
 
-MODELS: dict[str, dict[str, Callable]] = {
-    "forest": {"regression": ForestRegressor, "classification": ForestClassifier},
-    "boosting": {"regression": BoostingRegressor, "classification": BoostingClassifier},
+
+def _forest(task: str, columns: dict, random_state: int) -> Any:
+    forest = ForestRegressor if task == "regression" else ForestClassifier
+    return forest(random_state=random_state, preprocessor=TabularPreprocessor("forest", **columns))
+
+
+def _boosting(task: str, columns: dict, random_state: int) -> Any:
+    boosting = BoostingRegressor if task == "regression" else BoostingClassifier
+    return boosting(random_state=random_state, preprocessor=TabularPreprocessor("forest", **columns))
+
+
+def _net(task: str, columns: dict, random_state: int) -> Any:
+    from tabrec.neural import TabularClassifier, TabularRegressor  # torch takes a second to load
+
+    net = TabularRegressor if task == "regression" else TabularClassifier
+    return net(random_state=random_state, preprocessor=TabularPreprocessor("net", **columns))
+
+
+def _ensemble(task: str, columns: dict, random_state: int) -> Any:
+    members = [(name, MODELS[name](task, columns, random_state)) for name in ("forest", "net")]
+    return VotingRegressor(members) if task == "regression" else VotingClassifier(members, voting="soft")
+
+
+# Makes the estimator for a task, the columns that `train` was told of, and a seed.
+MODELS: dict[str, Callable[[str, dict, int], Any]] = {
+    "forest": _forest,
+    "boosting": _boosting,
+    "net": _net,
+    "ensemble": _ensemble,
 }
 _MODEL_FOLDER = "model"
 
@@ -78,7 +105,8 @@ def train(
     frame : pandas.DataFrame
         Raw table with the target.
     target : str
-    model : {"forest", "boosting"}, default="forest"
+    model : {"forest", "boosting", "net", "ensemble"}, default="forest"
+        "ensemble" is the mean of a forest and a net.
     task : {"auto", "regression", "classification"}, default="auto"
         "auto" classifies text, booleans, categories and numbers of two distinct values.
     log_target : bool, default=False
@@ -113,10 +141,8 @@ def train(
     train_rows, valid_rows = _split(X, time_column, valid_from, date_format, random_state)
     y = _plain_target(raw_target, task, log_target)
     dates = {time_column: date_format} if time_column and date_format else None
-    preprocessor = TabularPreprocessor(
-        "forest", drop_columns=list(drop), categorical_columns=list(categorical), date_columns=dates
-    )
-    estimator = MODELS[model][task](random_state=random_state, preprocessor=preprocessor)
+    columns = {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
+    estimator = MODELS[model](task, columns, random_state)
     started = time.perf_counter()
     estimator.fit(X.iloc[train_rows], y[train_rows])
     seconds = time.perf_counter() - started
@@ -132,7 +158,7 @@ def train(
         "rows": {"train": len(train_rows), "validation": len(valid_rows)},
         "fit_seconds": round(seconds, 3),
         "random_state": random_state,
-        "text_columns": _text_columns(estimator.preprocessor_),
+        "text_columns": _text_columns(find_preprocessor(estimator)),
     }
     predictions = pd.DataFrame({"row": valid_rows, "actual": restore(y[valid_rows]), "predicted": restore(predicted)})
     return Run(estimator, metadata, metrics, predictions)
@@ -312,6 +338,11 @@ def _class_scores(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray)
         present = present[-1:]
     areas = [roc_auc_score(codes == k, probabilities[known][:, k]) for k in present]
     return scores | ({"auc": float(np.mean(areas))} if areas else {})
+
+
+def find_preprocessor(estimator: Any) -> TabularPreprocessor:
+    """The preprocessor of a fitted estimator, or of the first member of an ensemble: all take columns alike."""
+    return (estimator if hasattr(estimator, "preprocessor_") else estimator.estimators_[0]).preprocessor_
 
 
 def _text_columns(preprocessor: TabularPreprocessor) -> list[str]:

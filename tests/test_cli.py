@@ -60,7 +60,7 @@ def assert_one_line(error, *parts):
         assert part in error
 
 
-@pytest.mark.parametrize("model", ["forest", "boosting"])
+@pytest.mark.parametrize("model", ["forest", "boosting", "net", "ensemble"])
 def test_train_then_predict(run, tables, tmp_path, model):
     code, printed, _ = run("train", tables / "auctions.csv", *OPTIONS, "--model", model, "--out", "runs/b")
     assert code == 0
@@ -184,7 +184,7 @@ MISTAKES = {
     "unknown model": (
         ["table.csv", "--model", "tree"],
         "a,SalePrice\n1,2\n3,4\n5,7\n",
-        "must be one of forest, boosting",
+        "must be one of forest, boosting, net, ensemble",
     ),
     "unknown column dropped": (["table.csv", "--drop", "b"], "a,SalePrice\n1,2\n3,4\n5,7\n", "names ['b']"),
     "unknown time column": (["table.csv", "--time-column", "t"], "a,SalePrice\n1,2\n3,4\n5,7\n", "no column 't'"),

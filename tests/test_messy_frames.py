@@ -28,11 +28,14 @@ from tabrec import (
     Categorify,
     DateParts,
     ElapsedSince,
+    EmbeddingEncoder,
     FillMissing,
     ForestClassifier,
     ForestRegressor,
     Normalize,
+    TabularClassifier,
     TabularPreprocessor,
+    TabularRegressor,
 )
 
 
@@ -49,6 +52,7 @@ class Entry:
 
 FOREST = {"n_estimators": 16, "n_jobs": 1, "random_state": 0}
 BOOSTING = {"max_iter": 5, "random_state": 0}
+NET = {"layers": (16,), "n_members": 4, "epochs": 3, "batch_size": 32, "random_state": 0}
 ENTRIES = [
     Entry("DateParts", DateParts, reads="dates", fills=False),
     Entry("Categorify", Categorify, reads="labels flags", fills=False),
@@ -67,6 +71,18 @@ ENTRIES = [
     Entry("ForestClassifier", lambda: ForestClassifier(**FOREST), "classes"),
     Entry("BoostingRegressor", lambda: BoostingRegressor(**BOOSTING), "numbers"),
     Entry("BoostingClassifier", lambda: BoostingClassifier(**BOOSTING), "classes"),
+    Entry("TabularRegressor", lambda: TabularRegressor(**NET), "numbers"),
+    Entry("TabularClassifier", lambda: TabularClassifier(**NET), "classes"),
+    Entry(
+        "EmbeddingEncoder before a forest",
+        lambda: make_pipeline(EmbeddingEncoder(TabularRegressor(**NET)), ForestRegressor(**FOREST)),
+        "numbers",
+    ),
+    Entry(
+        "pipeline of a net",
+        lambda: make_pipeline(DateParts(), Categorify(), FillMissing(), Normalize(), TabularRegressor(**NET)),
+        "numbers",
+    ),
     Entry(
         "pipeline",
         lambda: make_pipeline(DateParts(), Categorify(), FillMissing(), Normalize(), ForestRegressor(**FOREST)),
@@ -157,6 +173,8 @@ def encoded(entry: Entry, model: Any, X: Any) -> pd.DataFrame:
     """The encoded frame of X, whoever encodes it."""
     if entry.target is None:
         return apply(model, X)
+    if hasattr(model, "steps") and isinstance(model[0], EmbeddingEncoder):
+        return model[0].estimator_.encode(X)
     return apply(model[:-1] if hasattr(model, "steps") else model.preprocessor_, X)
 
 

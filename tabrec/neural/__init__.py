@@ -1,7 +1,17 @@
 """Nets with embeddings over encoded frames, and the one training loop."""
 
+from tabrec.neural.embedding_encoder import EmbeddingEncoder
+from tabrec.neural.learning_rate import find_learning_rate
+from tabrec.neural.plots import plot_history
 from tabrec.neural.tabular_classifier import TabularClassifier
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.tabular_regressor import TabularRegressor
 
-__all__ = ["TabularClassifier", "TabularModel", "TabularRegressor"]
+__all__ = [
+    "EmbeddingEncoder",
+    "TabularClassifier",
+    "TabularModel",
+    "TabularRegressor",
+    "find_learning_rate",
+    "plot_history",
+]

@@ -13,6 +13,7 @@ from tabrec.neural.embeddings import quantile_edges
 
 # Edges of bins are taken from so many rows at most, evenly spaced in an order that has nothing to do with time.
 _MOST_ROWS_FOR_EDGES = 100_000
+_LEAST_SPREAD = 1e-37
 
 
 class FrameReader:
@@ -39,7 +40,7 @@ class FrameReader:
         self.means = numbers.mean(axis=0, dtype=np.float64).astype(np.float32)
         spread = numbers.std(axis=0, dtype=np.float64)
         # A spread within rounding of float32 is none.
-        has_spread = spread > 1e-6 * np.abs(self.means)
+        has_spread = spread > np.maximum(1e-6 * np.abs(self.means), _LEAST_SPREAD)
         self.scales = np.where(has_spread, spread, 1.0).astype(np.float32)
 
     def read(self, encoded: pd.DataFrame) -> tuple[Tensor, Tensor]:
@@ -49,8 +50,9 @@ class FrameReader:
             column = encoded[name].cat.codes.to_numpy()
             codes[:, position] = np.where((column < 0) | (column >= n_codes), 0, column)
         numbers = self._raw_numbers(encoded)
-        numbers -= self.means
+        # Divided first, or what lies at the two ends of float32 would overflow.
         numbers /= self.scales
+        numbers -= self.means / self.scales
         return torch.from_numpy(codes), torch.from_numpy(numbers)
 
     def bin_edges(self, numbers: Tensor, n_bins: int) -> list[np.ndarray]:
@@ -74,7 +76,7 @@ class TargetScaler:
     """Brings numeric targets to mean 0 and standard deviation 1, each output by itself, and back."""
 
     def __init__(self, y: np.ndarray):
-        self.means = y.mean(axis=0)
+        self.means = (y / len(y)).sum(axis=0)  # divided first, or the sum of large numbers would overflow
         gaps = y - self.means
         largest = np.abs(gaps).max(axis=0)
         largest = np.where(largest > 0, largest, 1.0)

@@ -210,7 +210,7 @@ def make_step(model: nn.Module, rows: Rows, loss: Loss, plan: Plan) -> Callable[
         taken = rows.take(batch)
         with cast():
             output = forward(*taken.inputs)
-        mean = _mean_loss(loss, output.float(), taken)
+        mean = mean_loss(loss, output.float(), taken)
         for parameter in model.parameters():
             parameter.grad = None
         mean.backward()
@@ -227,7 +227,7 @@ def _autocast(model: nn.Module, rows: Rows, plan: Plan) -> Callable[[], Abstract
     return nullcontext
 
 
-def _mean_loss(loss: Loss, output: Tensor, rows: Rows) -> Tensor:
+def mean_loss(loss: Loss, output: Tensor, rows: Rows) -> Tensor:
     per_row = loss(output, rows.target)
     return (per_row if rows.weight is None else per_row * rows.weight).mean()
 
@@ -303,7 +303,7 @@ class _SmoothedLoss:
 def _validate(model: nn.Module, valid: Rows, loss: Loss, plan: Plan) -> dict:
     """Loss and metrics on the validation rows."""
     output = predict(model, valid.inputs)
-    record = {"valid_loss": float(_mean_loss(loss, output, valid))}
+    record = {"valid_loss": float(mean_loss(loss, output, valid))}
     return record | {name: metric(output, valid.target) for name, metric in plan.metrics.items()}
 
 

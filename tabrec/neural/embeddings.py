@@ -52,7 +52,6 @@ class PackedEmbedding(nn.Module):
         self._columns = list(columns_of_width.values())
         self.names = [labels[position] for positions in self._columns for position in positions]
         self.width = sum(width for _, width in sizes.values())
-        self.tables = nn.ParameterList()
         self._first_row: dict[str, tuple[int, int]] = {}
         offsets = torch.zeros(len(sizes), dtype=torch.int32)
         for group, (width, positions) in enumerate(columns_of_width.items()):
@@ -61,13 +60,18 @@ class PackedEmbedding(nn.Module):
                 offsets[position] = n_rows
                 self._first_row[labels[position]] = (group, n_rows)
                 n_rows += sizes[labels[position]][0]
-            self.tables.append(nn.Parameter(torch.empty(n_rows, width)))
+            self.register_parameter(f"table_{group}", nn.Parameter(torch.empty(n_rows, width)))
         # The columns of a group side by side, so that its lookup is of a slice.
         order = [position for positions in self._columns for position in positions]
         self.register_buffer("_order", torch.tensor(order, dtype=torch.int64), persistent=False)
         self.register_buffer("_offsets", offsets[order], persistent=False)
         self._in_order = order == list(range(len(order)))
         self.reset_parameters()
+
+    @property
+    def tables(self) -> list[nn.Parameter]:
+        """One table for each width."""
+        return list(self._parameters.values())  # type: ignore[arg-type]
 
     def reset_parameters(self) -> None:
         """Draw the vectors anew: a truncated normal distribution of standard deviation 0.01, as fastai's."""
@@ -238,5 +242,6 @@ def quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
     if len(edges) > n_bins + 1:
         edges = np.unique(np.quantile(numbers, np.linspace(0, 1, n_bins + 1), method="nearest").astype(np.float32))
     # A bin too narrow for float32 to tell positions in it apart joins its neighbour.
-    wide = np.diff(edges, prepend=-np.inf) > 1e-6 * (edges[-1] - edges[0])
-    return edges[wide | (np.arange(len(edges)) == 0)]
+    widths = np.diff(edges.astype(np.float64))
+    least = max(1e-6 * widths.sum() / n_bins, 1e-37)
+    return edges[np.r_[True, widths > least]]

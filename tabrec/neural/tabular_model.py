@@ -62,8 +62,8 @@ class TabularModel(nn.Module):
     Raises
     ------
     ValueError
-        No column at all, a column in `embedding_sizes` that is none, an unknown activation or embedding, or as many
-        rates of dropout as there are no layers.
+        No column at all, a column in `embedding_sizes` that is none, an unknown activation or embedding, or rates of
+        dropout that are not one for each layer.
 
     Notes
     -----
@@ -230,7 +230,7 @@ class _Range(nn.Module):
         self.register_buffer("high", torch.as_tensor(high, dtype=torch.float32))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.low + torch.sigmoid(x) * (self.high - self.low)
+        return torch.lerp(self.low, self.high, torch.sigmoid(x.to(self.low.dtype)))
 
 
 def _make_numeric_embedding(

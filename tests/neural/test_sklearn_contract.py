@@ -2,9 +2,9 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tabrec import TabularClassifier, TabularRegressor
+from tabrec import EmbeddingEncoder, TabularClassifier, TabularRegressor
 
 
-@parametrize_with_checks([TabularRegressor(), TabularClassifier()])
+@parametrize_with_checks([TabularRegressor(), TabularClassifier(), EmbeddingEncoder()])
 def test_sklearn_contract(estimator, check):
     check(estimator)

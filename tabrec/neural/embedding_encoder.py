@@ -1,0 +1,237 @@
+"""`EmbeddingEncoder`: the vectors a net has learned for labels, for trees and other models to use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import orthogonal_procrustes
+from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_is_fitted
+
+from tabrec.neural._estimator import TabularEstimator
+from tabrec.neural.tabular_classifier import TabularClassifier
+from tabrec.neural.tabular_regressor import TabularRegressor
+from tabrec.preprocess._base import check_named, learn_names
+from tabrec.preprocess._frames import read_frame
+from tabrec.preprocess._target import check_target
+
+
+class EmbeddingEncoder(TransformerMixin, BaseEstimator):
+    """Fit a net, and replace category columns by the vectors that it has learned for their labels.
+
+    Labels that behave alike get vectors that lie close together, which serves models that cannot learn such a thing
+    themselves: trees, boosting, nearest neighbours. The other columns come out as the net sees them: encoded, filled
+    and normalised.
+
+    Parameters
+    ----------
+    estimator : TabularRegressor or TabularClassifier, default=None
+        The net, which is cloned. None is a `TabularRegressor` for a target of numbers and a `TabularClassifier` for
+        one of text, booleans, categories or two distinct numbers, as they come.
+    columns : list of str, default=None
+        The category columns to replace, by encoded name; None replaces all of at least `min_levels` labels.
+    min_levels : int, default=1
+        Columns of fewer labels stay category columns, where `columns` is None.
+    cv : int, cross-validation splitter or None, default=5
+        How `fit_transform` divides the rows. None gives every row the vectors of the net that was fitted to it too.
+    random_state : int, RandomState or None, default=None
+        Seed of the default nets.
+
+    Attributes
+    ----------
+    estimator_ : TabularRegressor or TabularClassifier
+        The net fitted to all rows.
+    columns_ : list of str
+        The columns replaced.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    Raises
+    ------
+    ValueError
+        Whatever the net refuses, a column that is no category, a new column whose name is taken.
+
+    Notes
+    -----
+    ``fit_transform(X, y)`` is not ``fit(X, y).transform(X)``: it gives each row vectors from a net that has not seen
+    the row's target, or the model after it would trust them too much. The nets of the folds are turned onto the one of
+    all rows (orthogonal Procrustes, by column), for two nets seldom agree on axes; a label that a fold's net has not
+    seen gets the vector of code 0. A `Pipeline` calls `fit_transform` to train, and `transform` to predict, as it
+    should be.
+
+    References
+    ----------
+    Guo & Berkhahn (2016), "Entity embeddings of categorical variables". Schönemann (1966), "A generalized solution of
+    the orthogonal Procrustes problem".
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from tabrec import EmbeddingEncoder, ForestRegressor, TabularRegressor
+    >>> from tabrec.datasets import make_auctions
+    >>> auctions = make_auctions(300, random_state=0)[["state", "YearMade", "SalePrice"]]
+    >>> price = auctions.pop("SalePrice")
+    >>> net = TabularRegressor(epochs=2, embedding_sizes={"state": 3}, random_state=0)
+    >>> EmbeddingEncoder(net, cv=3).fit_transform(auctions, price).columns.tolist()
+    ['YearMade', 'state_0', 'state_1', 'state_2']
+    >>> model = make_pipeline(EmbeddingEncoder(net, cv=3), ForestRegressor(n_estimators=10, random_state=0))
+    >>> model.fit(auctions, price).predict(auctions.head(3)).shape
+    (3,)
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        columns: Sequence[str] | None = None,
+        min_levels: int = 1,
+        cv: Any = 5,
+        random_state: Any = None,
+    ):
+        self.estimator = estimator
+        self.columns = columns
+        self.min_levels = min_levels
+        self.cv = cv
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "columns_")
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the net to all rows.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,)
+        sample_weight : array-like of shape (n_rows,), default=None
+
+        Returns
+        -------
+        self
+        """
+        frame = read_frame(X)
+        target = check_target(y, len(frame), type(self).__name__, numeric=False)
+        self.estimator_ = self._make_net(target).fit(X, y, sample_weight)
+        learn_names(self, X, frame)
+        self.columns_ = self._choose_columns()
+        return self
+
+    def transform(self, X: Any) -> pd.DataFrame:
+        """Replace the category columns by the vectors of the net fitted to all rows.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_rows, n_columns_out)
+            float32 vectors ``<column>_0``, ``<column>_1``, … after the other encoded columns.
+        """
+        check_is_fitted(self)
+        encoded = self.estimator_.encode(X)
+        vectors = {name: self._table(self.estimator_, name)[_codes(encoded, name)] for name in self.columns_}
+        return self._assemble(encoded, vectors)
+
+    def fit_transform(self, X: Any, y: Any, sample_weight: Any = None) -> pd.DataFrame:
+        """Fit to all rows, and give each row vectors from a net that has not seen it; see Notes.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,)
+        sample_weight : array-like of shape (n_rows,), default=None
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_rows, n_columns_out)
+        """
+        self.fit(X, y, sample_weight)
+        if self.cv is None or not self.columns_:
+            return self.transform(X)
+        encoded = self.estimator_.encode(X)
+        target = check_target(y, len(encoded), type(self).__name__, numeric=False)
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        vectors = {
+            name: np.empty((len(encoded), self._table(self.estimator_, name).shape[1]), dtype=np.float32)
+            for name in self.columns_
+        }
+        folds = check_cv(self.cv, target, classifier=is_classifier(self.estimator_))
+        shuffled = np.random.default_rng(0).permutation(len(encoded)) if isinstance(self.cv, int) else None
+        for seen, unseen in folds.split(encoded, target if shuffled is None else target[shuffled]):
+            if shuffled is not None:
+                seen, unseen = shuffled[seen], shuffled[unseen]
+            net = clone(self.estimator_).set_params(preprocessor=None, categorical_features=None)
+            net.fit(encoded.iloc[seen], target[seen], None if weights is None else weights[seen])
+            for name in self.columns_:
+                codes = _codes(encoded, name)
+                table = self._aligned(net, name, codes[seen])
+                vectors[name][unseen] = table[codes[unseen]]
+        return self._assemble(encoded, vectors)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns that transform returns: object array of shape (n_columns_out,)."""
+        check_is_fitted(self)
+        kept = [name for name in self.estimator_.encoded_names_ if name not in self.columns_]
+        return np.asarray([*kept, *(name for column in self.columns_ for name in self._names(column))], dtype=object)
+
+    def _make_net(self, y: np.ndarray) -> TabularEstimator:
+        if self.estimator is not None:
+            if not isinstance(self.estimator, TabularEstimator):
+                raise TypeError(f"estimator={self.estimator!r} must be a TabularRegressor or a TabularClassifier.")
+            return clone(self.estimator)
+        has_numbers = y.dtype.kind in "iuf" and len(np.unique(y)) > 2
+        return (TabularRegressor if has_numbers else TabularClassifier)(random_state=self.random_state)
+
+    def _choose_columns(self) -> list[str]:
+        sizes = self.estimator_._reader.category_sizes
+        if self.columns is None:
+            return [name for name, n_codes in sizes.items() if n_codes - 1 >= self.min_levels]
+        return check_named("columns", self.columns, sizes)
+
+    def _table(self, net: TabularEstimator, name: str) -> np.ndarray:
+        return net._embedding_table(name).detach().numpy()
+
+    def _aligned(self, net: TabularEstimator, name: str, codes: np.ndarray) -> np.ndarray:
+        """The vectors of a fold's net, turned onto those of the net of all rows; unseen labels as code 0."""
+        table, onto = self._table(net, name).copy(), self._table(self.estimator_, name)
+        counts = np.bincount(codes, minlength=len(table))
+        table[counts == 0] = table[0]
+        share = counts[:, None] / counts.sum()
+        middle, middle_onto = (table * share).sum(axis=0), (onto * share).sum(axis=0)
+        turn, _ = orthogonal_procrustes((table - middle) * np.sqrt(share), (onto - middle_onto) * np.sqrt(share))
+        return (table - middle) @ turn + middle_onto
+
+    def _names(self, column: str) -> list[str]:
+        return [f"{column}_{position}" for position in range(self._table(self.estimator_, column).shape[1])]
+
+    def _assemble(self, encoded: pd.DataFrame, vectors: dict[str, np.ndarray]) -> pd.DataFrame:
+        arrays: dict[str, Any] = {
+            str(name): encoded[name].array for name in encoded.columns if name not in self.columns_
+        }
+        for column, of_rows in vectors.items():
+            for name, values in zip(self._names(column), of_rows.T, strict=True):
+                if name in arrays:
+                    raise ValueError(f"Embedding {column!r} needs the column name {name!r}, which is taken: rename it.")
+                arrays[name] = values
+        if not hasattr(self, "feature_names_in_"):
+            # Fitted on an array, which has no kinds: nor has the result.
+            arrays = {name: np.asarray(values, dtype=np.float32) for name, values in arrays.items()}
+        return pd.DataFrame(arrays, index=encoded.index, copy=True)
+
+
+def _codes(encoded: pd.DataFrame, name: str) -> np.ndarray:
+    return encoded[name].cat.codes.to_numpy().astype(np.int64)

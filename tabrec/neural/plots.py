@@ -1,0 +1,88 @@
+"""Pictures of training: the learning rates tried, and the losses by epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from tabrec.neural.learning_rate import LearningRateSearch
+
+_BLUE, _ORANGE, _GREEN = "#1f6feb", "#d9730d", "#2e8540"
+
+
+def plot_learning_rates(search: LearningRateSearch, ax: Any = None) -> Any:
+    """Draw the loss over the learning rates; see `LearningRateSearch.plot`."""
+    ax = _axes(ax)
+    ax.plot(search.learning_rates, search.losses, color=_BLUE, linewidth=1.8)
+    for name, rate, color in (("valley", search.valley, _ORANGE), ("steepest", search.steepest, _GREEN)):
+        loss = float(np.interp(np.log(rate), np.log(search.learning_rates), search.losses))
+        ax.plot(rate, loss, "o", color=color, markersize=7, label=f"{name}: {rate:.1e}")
+    ax.set_xscale("log")
+    least, first = float(search.losses.min()), float(search.losses[0])
+    height = max(first - least, 1e-12)
+    ax.set_ylim(least - 0.1 * height, first + 0.3 * height)
+    ax.set_xlabel("learning rate")
+    ax.set_ylabel("loss after a step")
+    ax.legend(frameon=False)
+    return _finish(ax)
+
+
+def plot_history(history: Any, ax: Any = None) -> Any:
+    """Draw the losses by epoch, the best epoch marked.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame, or an estimator with `history_`
+    ax : matplotlib.axes.Axes, default=None
+        None makes a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from tabrec import TabularRegressor
+    >>> from tabrec.datasets import make_auctions
+    >>> from tabrec.neural import plot_history
+    >>> auctions = make_auctions(500, random_state=0)
+    >>> price = auctions.pop("SalePrice")
+    >>> net = TabularRegressor(epochs=3, validation_fraction=0.2, random_state=0).fit(auctions, price)
+    >>> plot_history(net).get_ylabel()
+    'loss'
+    """
+    frame: pd.DataFrame = getattr(history, "history_", history)
+    ax = _axes(ax)
+    epochs = frame["epoch"] + 1
+    style: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 3}
+    ax.plot(epochs, frame["train_loss"], color=_BLUE, label="training, smoothed", **style)
+    if "valid_loss" in frame:
+        valid = frame["valid_loss"].to_numpy()
+        ax.plot(epochs, valid, color=_ORANGE, label="validation", **style)
+        best = int(np.argmin(valid))
+        label = f"best: {valid[best]:.4g} in epoch {epochs.iloc[best]}"
+        ax.plot(epochs.iloc[best], valid[best], "o", color=_GREEN, markersize=8, label=label)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("loss")
+    ax.legend(frameon=False)
+    return _finish(ax)
+
+
+def _axes(ax: Any) -> Any:
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("Plots need matplotlib: pip install 'tabrec[viz]'.") from error
+    return Figure(figsize=(6.4, 4.0), layout="constrained").subplots()
+
+
+def _finish(ax: Any) -> Any:
+    ax.grid(alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

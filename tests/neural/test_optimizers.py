@@ -1,0 +1,212 @@
+"""Optimisers: what is decayed and how, by hand; the pace of the schedules, in fastai's numbers."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tabrec import TabularModel
+from tabrec.neural._optimizers import OPTIMIZERS, SCHEDULES, Pace, make_optimizer, pace_at, set_pace
+
+EDGES = [np.array([-1.0, 0.0, 1.0])] * 2
+
+
+def names_by_decay(model, optimizer="adamw"):
+    """Names of the parameters of the groups that decay by 0.1 and of those that don't."""
+    made = make_optimizer(model, optimizer, 0.1, weight_decay=0.1, momentum=0.9)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    share = "shrink" if optimizer == "sgd" else "weight_decay"
+    found = {0.1: [], 0.0: []}
+    for group in made.param_groups:
+        found[group[share]] += [names[id(parameter)] for parameter in group["params"]]
+    assert sorted(found[0.1] + found[0.0]) == sorted(names.values())
+    return set(found[0.1]), set(found[0.0])
+
+
+def embeddings_of(model):
+    return {name for name, _ in model.named_parameters() if name.startswith("embeddings.")}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_matrices_and_embeddings_are_decayed_but_neither_biases_nor_norms(optimizer):
+    model = TabularModel({"state": 5, "bias": 7}, 2, layers=[4])
+    decayed, others = names_by_decay(model, optimizer)
+    assert decayed == {*embeddings_of(model), "blocks.0.linear.weight", "output.weight"}
+    assert others == {
+        "numeric_norm.weight",
+        "numeric_norm.bias",
+        "blocks.0.linear.bias",
+        "blocks.0.norm.weight",
+        "blocks.0.norm.bias",
+        "output.bias",
+    }
+
+
+def test_scales_and_biases_of_members_are_not_decayed():
+    decayed, others = names_by_decay(TabularModel({}, 2, layers=[4, 3], batch_norm=False, n_members=3))
+    assert decayed == {"blocks.0.linear.weight", "blocks.1.linear.weight", "output.weight"}
+    of_blocks = {f"blocks.{i}.linear.{part}" for i in (0, 1) for part in ("scale_in", "scale_out", "bias")}
+    assert others == {*of_blocks, "output.bias"}
+
+
+@pytest.mark.parametrize("kind", ["piecewise", "periodic"])
+def test_biases_of_numeric_embeddings_are_not_decayed(kind):
+    model = TabularModel({}, 2, layers=[4], batch_norm=False, numeric_embedding=kind, bin_edges=EDGES)
+    decayed, others = names_by_decay(model)
+    maps = {"linear", "bins"} if kind == "piecewise" else {"weight"}
+    assert {f"numeric_embedding.{part}" for part in maps} <= decayed
+    assert others == {"numeric_embedding.bias", "blocks.0.linear.bias", "output.bias"}
+
+
+def test_a_model_of_biases_alone_has_one_group():
+    model = nn.BatchNorm1d(3)
+    optimizer = make_optimizer(model, "adamw", 0.1, weight_decay=0.1, momentum=0.9)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.0]
+
+
+def steps(optimizer, gradients, weight_decay=0.0, momentum=0.9, start=2.0):
+    """Weight and bias of a line after steps by these gradients of both, at a learning rate of 0.1."""
+    line = nn.Linear(1, 1)
+    nn.init.constant_(line.weight, start)
+    nn.init.constant_(line.bias, start)
+    made = make_optimizer(line, optimizer, 0.1, weight_decay, momentum)
+    for gradient in gradients:
+        line.weight.grad = torch.full((1, 1), gradient)
+        line.bias.grad = torch.full((1,), gradient)
+        made.step()
+    return line.weight.item(), line.bias.item()
+
+
+def test_sgd_is_nesterovs():
+    # v ← 0.5 v + g; w ← w - 0.1 (g + 0.5 v): first v = 4 and a step of 0.6, then v = 6 and a step of 0.7.
+    weight, bias = steps("sgd", [4.0, 4.0], momentum=0.5)
+    assert weight == bias == pytest.approx(2.0 - 0.6 - 0.7)
+
+
+def test_sgd_without_momentum_goes_down_the_gradient():
+    assert steps("sgd", [4.0, -1.0], momentum=0.0) == pytest.approx((1.7, 1.7))
+
+
+def test_sgd_shrinks_weights_by_the_learning_rate_times_the_decay_apart_from_momentum():
+    # By 1 - 0.1 · 0.5 before each step, the steps as without decay.
+    weight, bias = steps("sgd", [4.0, 4.0], weight_decay=0.5, momentum=0.5)
+    assert weight == pytest.approx((2.0 * 0.95 - 0.6) * 0.95 - 0.7)
+    assert bias == pytest.approx(0.7)
+
+
+def test_without_a_gradient_adamw_and_sgd_shrink_weights_and_leave_biases():
+    for optimizer in ("adamw", "sgd"):
+        assert steps(optimizer, [0.0, 0.0], weight_decay=0.5) == pytest.approx((2.0 * 0.95**2, 2.0))
+
+
+def test_adams_decay_is_a_part_of_the_gradient():
+    # The first step of Adam is one learning rate, however small the gradient.
+    assert steps("adam", [0.0], weight_decay=0.5) == pytest.approx((1.9, 2.0))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_adams_first_moment_has_the_momentum_and_the_second_099(optimizer):
+    # Moments after gradients 3 and 1, unbiased: m = (0.8·0.2·3 + 0.2·1) / (1 - 0.8²), v likewise of squares.
+    m = (0.8 * 0.2 * 3 + 0.2 * 1) / (1 - 0.8**2)
+    v = (0.99 * 0.01 * 9 + 0.01 * 1) / (1 - 0.99**2)
+    weight, bias = steps(optimizer, [3.0, 1.0], momentum=0.8)
+    assert weight == bias == pytest.approx(2.0 - 0.1 - 0.1 * m / v**0.5, rel=1e-6)
+
+
+def test_a_callable_is_given_the_groups_and_the_learning_rate():
+    given = {}
+
+    def make(groups, lr):
+        given.update(groups=groups, lr=lr)
+        return torch.optim.RMSprop(groups, lr=lr)
+
+    line = nn.Linear(2, 1)
+    made = make_optimizer(line, make, 0.03, weight_decay=0.2, momentum=0.9)
+    assert isinstance(made, torch.optim.RMSprop)
+    assert given["lr"] == 0.03
+    assert [group["weight_decay"] for group in given["groups"]] == [0.2, 0.0]
+    assert [[p is line.weight for p in group["params"]] for group in given["groups"]] == [[True], [False]]
+    assert [group["lr"] for group in made.param_groups] == [0.03, 0.03]
+
+
+# Learning rate of 0.1 and momentum by step of 41, from fastai 2.8's combined_cos(0.25, lr / 25, lr, lr / 1e5).
+FASTAI = {
+    0: (0.004, 0.95),
+    5: (0.052, 0.9),
+    10: (0.1, 0.85),
+    20: (0.07500025, 0.875),
+    30: (0.02500075, 0.925),
+    36: (0.004323687, 0.9456773),
+    40: (1e-6, 0.95),
+}
+
+
+@pytest.mark.parametrize(("step", "wanted"), FASTAI.items())
+def test_one_cycle_has_fastais_pace(step, wanted):
+    assert pace_at("one_cycle", step, 41, 0.1, momentum=0.5) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_one_cycle_rises_for_a_quarter_and_falls_from_then_on():
+    paces = [pace_at("one_cycle", step, 101, 1.0, 0.9) for step in range(101)]
+    rates, momenta = np.array(paces).T
+    assert (np.diff(rates[:26]) > 0).all()
+    assert (np.diff(rates[25:]) < 0).all()
+    assert (rates.argmax(), rates.max()) == (25, 1.0)
+    assert (momenta.argmin(), momenta.min()) == (25, 0.85)
+    assert rates[-1] == pytest.approx(1e-5)
+
+
+def test_flat_cosine_stays_for_three_quarters_and_falls_to_0():
+    paces = [pace_at("flat_cosine", step, 9, 0.1, 0.8) for step in range(9)]
+    falling = [0.1 * (1 + np.cos(np.pi * part)) / 2 for part in (0.5, 1.0)]
+    assert [pace.learning_rate for pace in paces] == pytest.approx([0.1] * 7 + falling, abs=1e-12)
+    assert {pace.momentum for pace in paces} == {0.8}
+
+
+def test_constant_stays():
+    assert {pace_at("constant", step, 9, 0.1, 0.8) for step in range(9)} == {Pace(0.1, 0.8)}
+
+
+@pytest.mark.parametrize(("schedule", "rate"), [("one_cycle", 0.004), ("flat_cosine", 0.1), ("constant", 0.1)])
+def test_a_training_of_one_step_makes_the_first(schedule, rate):
+    assert pace_at(schedule, 0, 1, 0.1, 0.9).learning_rate == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 7, 1000])
+def test_no_pace_leaves_its_bounds(schedule, n_steps):
+    for step in range(n_steps):
+        rate, momentum = pace_at(schedule, step, n_steps, 0.1, 0.9)
+        assert 0.0 <= rate <= 0.1 + 1e-12
+        assert 0.85 - 1e-12 <= momentum <= 0.95 + 1e-12
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_a_pace_set_is_that_of_adams_first_moment(optimizer):
+    made = make_optimizer(nn.Linear(2, 1), optimizer, 0.1, 0.01, 0.9)
+    set_pace(made, Pace(0.02, 0.86))
+    assert [(group["lr"], group["betas"]) for group in made.param_groups] == [(0.02, (0.86, 0.99))] * 2
+
+
+def test_a_pace_set_is_sgds_unless_it_has_no_momentum():
+    for momentum, wanted in ((0.9, 0.86), (0.0, 0.0)):
+        made = make_optimizer(nn.Linear(2, 1), "sgd", 0.1, 0.01, momentum)
+        set_pace(made, Pace(0.02, 0.86))
+        assert [(group["lr"], group["momentum"]) for group in made.param_groups] == [(0.02, wanted)] * 2
+
+
+def test_a_pace_set_moves_the_learning_rate_of_an_optimiser_without_momentum():
+    made = make_optimizer(nn.Linear(2, 1), torch.optim.Adagrad, 0.1, 0.01, 0.9)
+    set_pace(made, Pace(0.02, 0.86))
+    assert [group["lr"] for group in made.param_groups] == [0.02, 0.02]
+    assert all("momentum" not in group and "betas" not in group for group in made.param_groups)
+
+
+def test_sgds_decay_goes_with_the_pace():
+    line = nn.Linear(1, 1)
+    nn.init.constant_(line.weight, 2.0)
+    made = make_optimizer(line, "sgd", 0.1, 0.5, 0.9)
+    set_pace(made, Pace(0.4, 0.9))
+    line.weight.grad = torch.zeros(1, 1)
+    made.step()
+    assert line.weight.item() == pytest.approx(2.0 * (1 - 0.4 * 0.5))
