@@ -84,7 +84,7 @@ def columns(
 def train(
     table: _Table,
     target: Annotated[str, typer.Option(help="Column to predict.", show_default=False)],
-    model: Annotated[str, typer.Option(help="forest, boosting, net, or ensemble: the mean of a forest and a net.")] = "forest",
+    model: Annotated[str, typer.Option(help="forest, boosting, net, or ensemble (forest and net).")] = "forest",
     out: Annotated[
         Path | None, typer.Option(help="Folder to make for the run.", show_default="runs/<table>-<model>")
     ] = None,

@@ -534,8 +534,10 @@ def test_ids_that_are_all_distinct(entry, kind):
     later = apply(model, new)
     assert_works(entry, later, 12)
     if entry.target is not None:
-        assert later.to_numpy().min() >= result.to_numpy().min() - 1e-6
-        assert later.to_numpy().max() <= result.to_numpy().max() + 1e-6
+        # Trees stay among the predictions they have made, nets among the targets they have seen.
+        known = target(entry) if "net" in entry.name or entry.name == "TabularRegressor" else result.to_numpy()
+        assert later.to_numpy().min() >= known.min() - 1e-6
+        assert later.to_numpy().max() <= known.max() + 1e-6
     elif kind == "text" and "labels" in entry.reads.split():
         assert result["key"].nunique() == N_ROWS
         assert later["key"].tolist() == [0] * 12

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from tabrec.neural._defaults import default_batch_size, default_epochs
 from tabrec.neural._devices import read_device, seeded
-from tabrec.neural._inputs import FrameReader
+from tabrec.neural._inputs import FrameReader, columns_of
 from tabrec.neural._losses import Loss
 from tabrec.neural._optimizers import OPTIMIZERS, SCHEDULES
 from tabrec.neural._training import Plan, Rows, predict, train
@@ -318,7 +318,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
     def _to_rows(self, encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None) -> Rows:
         weights = self._weigh(y, weights)
         weight = None if weights is None else torch.from_numpy((weights / weights.mean()).astype(np.float32))
-        return Rows(self._reader.read(encoded), self._to_target(y), weight)
+        return Rows(self._reader.read(columns_of(encoded)), self._to_target(y), weight)
 
     def _weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         """Weights of rows, where a target's value has a say."""
@@ -385,10 +385,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
     def _outputs(self, X: Any) -> Tensor:
         """The net's outputs for raw rows: (n_rows, [n_members,] n_outputs)."""
         check_is_fitted(self)
-        return self._outputs_of_encoded(self.encode(X))
-
-    def _outputs_of_encoded(self, encoded: pd.DataFrame) -> Tensor:
-        codes, numbers = self._reader.read(encoded)
+        codes, numbers = self._reader.read(self._encode_columns(X))
         device = read_device(self.device)
         model = _predictor(self.model_, device)
         if device.type == "cpu":

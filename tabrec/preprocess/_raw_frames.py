@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec.preprocess._frames import is_table
+from tabrec.preprocess._base import FrameTransformer
+from tabrec.preprocess._frames import is_table, to_columns
 from tabrec.preprocess._rows import canonical_order
 from tabrec.preprocess._target import check_target
 from tabrec.preprocess.tabular_preprocessor import TabularPreprocessor
@@ -48,6 +49,13 @@ class RawFrameMixin(_Estimator):
         """
         check_is_fitted(self)
         return self.preprocessor_.transform(X)
+
+    def _encode_columns(self, X: Any) -> dict[str, Any]:
+        """The columns of `encode(X)` by name, for reading only; for one row, making a frame of them takes longest."""
+        if isinstance(self.preprocessor_, FrameTransformer):
+            frame = self.preprocessor_._check_transform(X)
+            return self.preprocessor_._transform_columns(to_columns(frame))
+        return {str(name): column.array for name, column in self.preprocessor_.transform(X).items()}
 
     def _check_fit_target(self, y: Any, n_rows: int) -> np.ndarray:
         """The target, checked before any work."""

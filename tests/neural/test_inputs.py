@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
 from tabrec.neural import _inputs
-from tabrec.neural._inputs import FrameReader, TargetScaler
+from tabrec.neural._inputs import FrameReader, TargetScaler, columns_of
 
 
 def categories(codes, n_codes):
@@ -35,7 +35,7 @@ def test_codes_and_numbers_go_apart_in_the_frames_order():
     reader = FrameReader(mixed())
     assert reader.category_sizes == {"state": 3, "model": 5}
     assert reader.continuous == ["x", "flag"]
-    codes, values = reader.read(mixed())
+    codes, values = reader.read(columns_of(mixed()))
     assert codes.tolist() == [[2, 1], [0, 4]]
     assert values.tolist() == [[-1.0, 1.0], [1.0, -1.0]]
     assert (codes.dtype, values.dtype) == (torch.int32, torch.float32)
@@ -43,7 +43,7 @@ def test_codes_and_numbers_go_apart_in_the_frames_order():
 
 def test_later_columns_are_found_by_name_and_others_left():
     later = mixed()[["model", "flag", "state", "x"]].assign(other=7.0)
-    codes, values = FrameReader(mixed()).read(later)
+    codes, values = FrameReader(mixed()).read(columns_of(later))
     assert codes.tolist() == [[2, 1], [0, 4]]
     assert values.tolist() == [[-1.0, 1.0], [1.0, -1.0]]
 
@@ -52,19 +52,19 @@ def test_numbers_have_the_mean_0_and_the_population_standard_deviation_1_of_the_
     reader = FrameReader(numbers(x=[2, 4, 4, 4, 5, 5, 7, 9]))
     assert (reader.means.tolist(), reader.scales.tolist()) == ([5.0], [2.0])
     assert (reader.means.dtype, reader.scales.dtype) == (np.float32, np.float32)
-    assert reader.read(numbers(x=[5, 9, 1]))[1].tolist() == [[0.0], [2.0], [-2.0]]
+    assert reader.read(columns_of(numbers(x=[5, 9, 1])))[1].tolist() == [[0.0], [2.0], [-2.0]]
 
 
 def test_reading_leaves_the_frame_as_it_was():
     frame = mixed()
-    FrameReader(frame).read(frame)
+    FrameReader(frame).read(columns_of(frame))
     pd.testing.assert_frame_equal(frame, mixed())
 
 
 def test_flags_are_numbers_0_and_1():
     reader = FrameReader(pd.DataFrame({"seen": [True, False, False, False]}))
     assert reader.means.tolist() == [0.25]
-    assert reader.read(pd.DataFrame({"seen": [True, False]}))[1].flatten().tolist() == pytest.approx(
+    assert reader.read(columns_of(pd.DataFrame({"seen": [True, False]})))[1].flatten().tolist() == pytest.approx(
         [0.75 / 0.1875**0.5, -0.25 / 0.1875**0.5], rel=1e-6
     )
 
@@ -72,25 +72,25 @@ def test_flags_are_numbers_0_and_1():
 def test_codes_that_are_missing_or_beyond_those_of_fit_become_0():
     reader = FrameReader(pd.DataFrame({"state": categories([0, 1, 2], 3)}))
     later = pd.DataFrame({"state": categories([-1, 0, 2, 3, 9], 10)})
-    assert reader.read(later)[0].tolist() == [[0], [0], [2], [0], [0]]
+    assert reader.read(columns_of(later))[0].tolist() == [[0], [0], [2], [0], [0]]
 
 
 @pytest.mark.parametrize("n_codes", [127, 128, 129, 300, 40_000])
 def test_codes_of_every_width_of_integer_are_read(n_codes):
     reader = FrameReader(pd.DataFrame({"state": categories([0], n_codes)}))
     later = pd.DataFrame({"state": categories([1, n_codes - 1, -1], n_codes)})
-    assert reader.read(later)[0].tolist() == [[1], [n_codes - 1], [0]]
+    assert reader.read(columns_of(later))[0].tolist() == [[1], [n_codes - 1], [0]]
     wider = pd.DataFrame({"state": categories([n_codes, n_codes + 5], n_codes + 6)})
-    assert reader.read(wider)[0].tolist() == [[0], [0]]
+    assert reader.read(columns_of(wider))[0].tolist() == [[0], [0]]
     narrower = pd.DataFrame({"state": categories([1], 2)})
-    assert reader.read(narrower)[0].tolist() == [[1]]
+    assert reader.read(columns_of(narrower))[0].tolist() == [[1]]
 
 
 def test_a_frame_of_one_kind_gives_a_matrix_without_columns_of_the_other():
-    codes, values = FrameReader(numbers(x=[1, 3])).read(numbers(x=[1, 3]))
+    codes, values = FrameReader(numbers(x=[1, 3])).read(columns_of(numbers(x=[1, 3])))
     assert (codes.shape, values.tolist()) == ((2, 0), [[-1.0], [1.0]])
     frame = mixed()[["state"]]
-    codes, values = FrameReader(frame).read(frame)
+    codes, values = FrameReader(frame).read(columns_of(frame))
     assert (codes.tolist(), values.shape) == ([[2], [0]], (2, 0))
 
 
@@ -100,13 +100,13 @@ def test_a_number_that_is_none_is_refused_by_its_column_in_fit_and_later(value):
     with pytest.raises(ValueError, match="missing or infinite numbers in column 'y': let it end with FillMissing"):
         FrameReader(bad)
     with pytest.raises(ValueError, match="column 'y'"):
-        FrameReader(numbers(x=[1, 2], y=[1, 2], z=[1, 2])).read(bad)
+        FrameReader(numbers(x=[1, 2], y=[1, 2], z=[1, 2])).read(columns_of(bad))
 
 
 @pytest.mark.parametrize("constant", [0.0, 5.0, 0.1, -1e-20, 16_777_216.0, 3e38])
 def test_a_constant_column_becomes_0_and_keeps_its_unit(constant):
     reader = FrameReader(numbers(x=[constant] * 7))
-    assert reader.read(numbers(x=[constant]))[1].tolist() == [[0.0]]
+    assert reader.read(columns_of(numbers(x=[constant])))[1].tolist() == [[0.0]]
     assert reader.scales.tolist() == [1.0]
 
 
@@ -119,7 +119,7 @@ def test_a_spread_within_the_rounding_of_float32_is_none():
 def test_tiny_and_huge_columns_are_scaled_as_any(unit):
     values = np.array([-2.0, -1.0, 0.0, 3.0]) * unit
     reader = FrameReader(numbers(x=values))
-    assert reader.read(numbers(x=values))[1].flatten().tolist() == pytest.approx(
+    assert reader.read(columns_of(numbers(x=values)))[1].flatten().tolist() == pytest.approx(
         (np.array([-2.0, -1.0, 0.0, 3.0]) / 3.5**0.5).tolist(), abs=1e-6
     )
 
@@ -127,7 +127,7 @@ def test_tiny_and_huge_columns_are_scaled_as_any(unit):
 @pytest.mark.parametrize("values", [[0.0] * 4 + [1e-45], [-3e38] * 3 + [3e38]])
 def test_columns_at_the_ends_of_float32_stay_finite(values):
     frame = numbers(x=values)
-    assert np.isfinite(FrameReader(frame).read(frame)[1].numpy()).all()
+    assert np.isfinite(FrameReader(frame).read(columns_of(frame))[1].numpy()).all()
 
 
 def test_the_mean_of_many_numbers_far_from_0_is_that_of_float64():
@@ -140,7 +140,7 @@ def test_the_mean_of_many_numbers_far_from_0_is_that_of_float64():
 def test_bin_edges_are_each_columns_quantiles_of_what_was_read():
     frame = numbers(x=[0, 1, 2, 3, 4], y=[7, 7, 7, 7, 7], z=[0, 0, 0, 5, 5])
     reader = FrameReader(frame)
-    x, y, z = (edges.tolist() for edges in reader.bin_edges(reader.read(frame)[1], 2))
+    x, y, z = (edges.tolist() for edges in reader.bin_edges(reader.read(columns_of(frame))[1], 2))
     assert x == pytest.approx([-(2**0.5), 0.0, 2**0.5], rel=1e-6)
     assert y == [0.0]
     assert z == pytest.approx([-((2 / 3) ** 0.5), 1.5**0.5], rel=1e-6)
@@ -150,7 +150,7 @@ def test_bin_edges_of_many_rows_come_from_rows_spread_over_all(monkeypatch):
     monkeypatch.setattr(_inputs, "_MOST_ROWS_FOR_EDGES", 100)
     frame = numbers(x=np.arange(1000))
     reader = FrameReader(frame)
-    scaled = reader.read(frame)[1]
+    scaled = reader.read(columns_of(frame))[1]
     edges = reader.bin_edges(scaled, 4)[0] * reader.scales[0] + reader.means[0]
     assert edges == pytest.approx([0, 250, 500, 750, 1000], abs=15)
 
