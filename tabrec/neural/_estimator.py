@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,8 +27,9 @@ from tabrec.neural._inputs import FrameReader, columns_of
 from tabrec.neural._losses import Loss
 from tabrec.neural._optimizers import OPTIMIZERS, SCHEDULES
 from tabrec.neural._training import Plan, Rows, predict, train
+from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.tabular_model import ACTIVATIONS, NUMERIC_EMBEDDINGS, TabularModel
-from tabrec.preprocess._base import learn_names
+from tabrec.preprocess._base import check_named, learn_names
 from tabrec.preprocess._frames import read_frame
 from tabrec.preprocess._raw_frames import RawFrameMixin, take_rows
 from tabrec.preprocess._rows import read_weights
@@ -66,6 +68,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         "batch_norm": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "embedding_sizes": [dict, None],
+        "max_embedding_size": [Interval(Integral, 1, None, closed="left"), None],
         "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
         "unknown_rate": [Interval(Real, 0, 1, closed="left")],
         "numeric_embedding": [StrOptions(set(NUMERIC_EMBEDDINGS)), None],
@@ -102,6 +105,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         batch_norm: bool,
         dropout: float | Sequence[float],
         embedding_sizes: Mapping[str, int] | None,
+        max_embedding_size: int | None,
         embedding_dropout: float,
         unknown_rate: float,
         numeric_embedding: str | None,
@@ -134,6 +138,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         self.batch_norm = batch_norm
         self.dropout = dropout
         self.embedding_sizes = embedding_sizes
+        self.max_embedding_size = max_embedding_size
         self.embedding_dropout = embedding_dropout
         self.unknown_rate = unknown_rate
         self.numeric_embedding = numeric_embedding
@@ -332,7 +337,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
             numbers.shape[1],
             self._n_outputs,
             layers=tuple(int(width) for width in self.layers),
-            embedding_sizes=self.embedding_sizes,
+            embedding_sizes=self._embedding_sizes(),
             activation=self.activation,
             batch_norm=self.batch_norm,
             dropout=self.dropout,
@@ -344,6 +349,14 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
             n_members=self.n_members,
             y_range=self._model_range(),
         )
+
+    def _embedding_sizes(self) -> dict[str, int]:
+        """Widths by column: those told, and for the others the rule, up to the most allowed."""
+        told = dict(self.embedding_sizes or {})
+        check_named("embedding_sizes", told, self._reader.category_sizes)
+        most = self.max_embedding_size or math.inf
+        by_rule = {name: int(min(embedding_size(n), most)) for name, n in self._reader.category_sizes.items()}
+        return by_rule | told
 
     def _model_range(self) -> tuple[Any, Any] | None:
         """Bounds of the net's outputs."""

@@ -72,7 +72,8 @@ class FrameReader:
         return torch.from_numpy(codes), torch.from_numpy(numbers)
 
     def bin_edges(self, numbers: Tensor, n_bins: int) -> list[np.ndarray]:
-        """Edges of the bins of each continuous column, from what `read` gave."""
+        """Edges of the bins of each continuous column, from what `read` gave; few rows have fewer bins."""
+        n_bins = min(n_bins, max(8, len(numbers) // 64))
         rows = numbers[:: max(1, len(numbers) // _MOST_ROWS_FOR_EDGES)].numpy()
         return [quantile_edges(column, n_bins) for column in rows.T]
 

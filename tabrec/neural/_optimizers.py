@@ -63,7 +63,7 @@ def _decayed(model: nn.Module) -> set[str]:
     return {
         name
         for name, parameter in model.named_parameters()
-        if parameter.ndim >= 2 and name.rpartition(".")[2] not in ("bias", "scale_in", "scale_out")
+        if parameter.ndim >= 2 and name.rpartition(".")[2] not in ("bias", "member_scale")
     }
 
 

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# Standard deviation of embeddings at the start. fastai's 0.01 leaves labels alike for long, and errs more.
+_SPREAD = 0.5
+
 
 def embedding_size(n_codes: int) -> int:
     """Width of the embedding of a column of `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56)).
@@ -51,6 +54,7 @@ class PackedEmbedding(nn.Module):
         self.sizes = dict(sizes)
         self._columns = list(columns_of_width.values())
         self.names = [labels[position] for positions in self._columns for position in positions]
+        self.widths = [sizes[name][1] for name in self.names]
         self.width = sum(width for _, width in sizes.values())
         self._first_row: dict[str, tuple[int, int]] = {}
         offsets = torch.zeros(len(sizes), dtype=torch.int32)
@@ -74,10 +78,10 @@ class PackedEmbedding(nn.Module):
         return list(self._parameters.values())  # type: ignore[arg-type]
 
     def reset_parameters(self) -> None:
-        """Draw the vectors anew: a truncated normal distribution of standard deviation 0.01, as fastai's."""
+        """Draw the vectors anew, from a normal distribution cut off at two standard deviations."""
         with torch.no_grad():
             for table in self.tables:
-                nn.init.trunc_normal_(table, std=0.01, a=-0.02, b=0.02)
+                nn.init.trunc_normal_(table, std=_SPREAD, a=-2 * _SPREAD, b=2 * _SPREAD)
             for name in self.names:
                 self.weight(name)[0] = 0.0
 
@@ -129,8 +133,8 @@ class PiecewiseLinearEmbedding(nn.Module):
     """Embeds continuous columns by where they lie among the edges of their bins.
 
     A number becomes a vector with 1 for each bin below it, 0 for each above it and its position within its own bin, of
-    which a linear map of the column's own gives the embedding, added to that of the plain number. At the start the
-    bins say nothing. Beyond the outer edges the bins stay as they are at the edge; the plain number goes on.
+    which a linear map of the column's own gives the embedding, added to that of the plain number. Beyond the outer
+    edges the bins stay as they are at the edge; the plain number goes on.
 
     Parameters
     ----------
@@ -167,9 +171,12 @@ class PiecewiseLinearEmbedding(nn.Module):
         self.width = n_columns * size
         self.linear = nn.Parameter(torch.empty(n_columns, size))
         self.bias = nn.Parameter(torch.empty(n_columns, size))
-        self.bins = nn.Parameter(torch.zeros(n_columns, n_bins, size))
-        for parameter in (self.linear, self.bias):
-            nn.init.uniform_(parameter, -1 / math.sqrt(size), 1 / math.sqrt(size))
+        self.bins = nn.Parameter(torch.empty(n_columns, n_bins, size))
+        bounds = torch.tensor([max(len(ascending) - 1, 1) for ascending in edges]).view(-1, 1) ** -0.5
+        with torch.no_grad():
+            self.linear.normal_(std=_SPREAD)
+            self.bias.uniform_(-1, 1).mul_(bounds)
+            self.bins.uniform_(-1, 1).mul_(bounds.unsqueeze(-1))
 
     def forward(self, numbers: Tensor) -> Tensor:
         # (B, N) → (B, N, T): 0 below a bin, 1 above it, in between its position
@@ -220,7 +227,7 @@ class PeriodicEmbedding(nn.Module):
 
 
 def quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
-    """Edges of at most `n_bins` bins that hold about equally many of the numbers.
+    """Edges of at most `n_bins` bins that hold about equally many of the numbers, a very common one counted less.
 
     Parameters
     ----------
@@ -238,9 +245,15 @@ def quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
     >>> quantile_edges(np.array([1.0, 2.0, 2.0, 2.0, 4.0, 9.0]), 3)
     array([1., 2., 4., 9.], dtype=float32)
     """
-    edges = np.unique(numbers.astype(np.float32))
+    edges, counts = np.unique(numbers.astype(np.float32), return_counts=True)
     if len(edges) > n_bins + 1:
-        edges = np.unique(np.quantile(numbers, np.linspace(0, 1, n_bins + 1), method="nearest").astype(np.float32))
+        # A value that is very common fills a bin of its own, and the others share the rest.
+        shares = counts.astype(np.float64)
+        for _ in range(5):
+            shares = np.minimum(counts, shares.sum() / n_bins)
+        middles = (np.cumsum(shares) - shares / 2) / shares.sum()
+        chosen = np.searchsorted(middles, np.linspace(0, 1, n_bins + 1)).clip(max=len(edges) - 1)
+        edges = edges[np.unique(chosen)]
     # A bin too narrow for float32 to tell positions in it apart joins its neighbour.
     widths = np.diff(edges.astype(np.float64))
     least = max(1e-6 * widths.sum() / n_bins, 1e-37)

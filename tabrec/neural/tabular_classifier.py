@@ -26,7 +26,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     Parameters
     ----------
     layers, n_members, activation, batch_norm, dropout : as of `TabularRegressor`
-    embedding_sizes, embedding_dropout, unknown_rate : as of `TabularRegressor`
+    embedding_sizes, max_embedding_size : as of `TabularRegressor`
+    embedding_dropout, unknown_rate : as of `TabularRegressor`
     numeric_embedding, numeric_embedding_size, n_bins : as of `TabularRegressor`
     label_smoothing : float, default=0.0
         Share of a row's probability that is spread over all classes.
@@ -68,22 +69,23 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         self,
         layers: Sequence[int] = (256, 256),
         *,
-        n_members: int | None = 16,
+        n_members: int | None = 8,
         activation: str = "relu",
         batch_norm: bool = False,
         dropout: float | Sequence[float] = 0.1,
         embedding_sizes: Mapping[str, int] | None = None,
+        max_embedding_size: int | None = 32,
         embedding_dropout: float = 0.0,
         unknown_rate: float = 0.01,
         numeric_embedding: str | None = "piecewise",
-        numeric_embedding_size: int = 12,
-        n_bins: int = 32,
+        numeric_embedding_size: int = 8,
+        n_bins: int = 48,
         label_smoothing: float = 0.0,
         class_weight: Any = None,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: float = 2e-3,
-        weight_decay: float = 0.1,
+        weight_decay: float = 0.3,
         optimizer: str | Callable = "adamw",
         momentum: float = 0.9,
         schedule: str = "one_cycle",

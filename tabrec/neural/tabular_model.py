@@ -19,8 +19,8 @@ class TabularModel(nn.Module):
     """Embeddings of the category columns beside the continuous ones, then blocks of linear layers.
 
     A block is linear → activation → batch norm → dropout, as in fastai. With `n_members`, k nets are trained at once
-    that share their weight matrices and differ by vectors that scale what goes into and comes out of them (TabM); their
-    predictions are to be averaged.
+    that share the embeddings and the blocks, but scale the embedded columns each in their own way before the first
+    block, and have an output layer each (TabM-mini); their predictions are to be averaged.
 
     Parameters
     ----------
@@ -126,13 +126,21 @@ class TabularModel(nn.Module):
         )
         n_in = self.embeddings.width if self.embeddings else 0
         n_in += self.numeric_embedding.width if self.numeric_embedding else n_continuous
+        self.member_scale = None if n_members is None else nn.Parameter(self._draw_scales(n_members, n_continuous))
         blocks = []
-        for position, (n_out, rate) in enumerate(zip(layers, rates, strict=True)):
-            blocks.append(_Block(n_in, n_out, ACTIVATIONS[activation], batch_norm, rate, n_members, position == 0))
+        for n_out, rate in zip(layers, rates, strict=True):
+            blocks.append(_Block(n_in, n_out, ACTIVATIONS[activation], batch_norm, rate))
             n_in = n_out
         self.blocks = nn.Sequential(*blocks)
         self.output = nn.Linear(n_in, n_outputs) if n_members is None else _MemberLinear(n_in, n_outputs, n_members)
         self.y_range = None if y_range is None else _Range(*y_range)
+
+    def _draw_scales(self, n_members: int, n_continuous: int) -> Tensor:
+        """What each member multiplies the embedded columns by at first: one normal number a column, (K, F)."""
+        widths = self.embeddings.widths if self.embeddings else []
+        embedding = self.numeric_embedding
+        widths = [*widths, *([embedding.width // n_continuous if embedding else 1] * n_continuous)]
+        return torch.randn(n_members, len(widths)).repeat_interleave(torch.tensor(widths), dim=1)
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
         parts = []
@@ -146,31 +154,18 @@ class TabularModel(nn.Module):
             # (B, N) → (B, N), or (B, N * size)
             parts.append(numbers if self.numeric_embedding is None else self.numeric_embedding(numbers))
         x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)  # (B, F)
-        if self.n_members is not None:
-            x = x.unsqueeze(1).expand(-1, self.n_members, -1)  # (B, K, F)
+        if self.member_scale is not None:
+            x = x.unsqueeze(1) * self.member_scale  # (B, F) → (B, K, F)
         out = self.output(self.blocks(x))  # (B, O), or (B, K, O)
         return out if self.y_range is None else self.y_range(out)
 
 
 class _Block(nn.Module):
-    """linear → activation → batch norm → dropout, for one net or for members that share the matrix."""
+    """linear → activation → batch norm → dropout, for one net or for members that share it."""
 
-    def __init__(
-        self,
-        n_in: int,
-        n_out: int,
-        activation: type[nn.Module],
-        batch_norm: bool,
-        dropout: float,
-        n_members: int | None,
-        is_first: bool,
-    ):
+    def __init__(self, n_in: int, n_out: int, activation: type[nn.Module], batch_norm: bool, dropout: float):
         super().__init__()
-        self.linear: nn.Module
-        if n_members is None:
-            self.linear = nn.Linear(n_in, n_out)
-        else:
-            self.linear = _SharedLinear(n_in, n_out, n_members, is_first)
+        self.linear = nn.Linear(n_in, n_out)
         self.activation = activation()
         self.norm = nn.BatchNorm1d(n_out) if batch_norm else None
         self.dropout = nn.Dropout(dropout)
@@ -180,28 +175,6 @@ class _Block(nn.Module):
         if self.norm is not None:
             x = self.norm(x) if x.ndim == 2 else self.norm(x.flatten(0, 1)).view_as(x)
         return self.dropout(x)
-
-
-class _SharedLinear(nn.Module):
-    """One matrix for k members, each with scales of its inputs and outputs and a bias (BatchEnsemble).
-
-    The first layer's input scales start at random signs, which is what makes the members differ; all others at 1.
-    """
-
-    def __init__(self, n_in: int, n_out: int, n_members: int, is_first: bool):
-        super().__init__()
-        linear = nn.Linear(n_in, n_out)
-        self.weight = linear.weight
-        self.scale_in = nn.Parameter(torch.ones(n_members, n_in))
-        self.scale_out = nn.Parameter(torch.ones(n_members, n_out))
-        self.bias = nn.Parameter(linear.bias.detach().repeat(n_members, 1))
-        if is_first:
-            with torch.no_grad():
-                self.scale_in.copy_(torch.randint(0, 2, self.scale_in.shape) * 2.0 - 1.0)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # (B, K, n_in) → (B, K, n_out)
-        return torch.addcmul(self.bias, (x * self.scale_in) @ self.weight.T, self.scale_out)
 
 
 class _MemberLinear(nn.Module):

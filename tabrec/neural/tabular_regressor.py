@@ -36,22 +36,24 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     ----------
     layers : sequence of int, default=(256, 256)
         Widths of the hidden layers.
-    n_members : int or None, default=16
-        Number of nets trained at once, sharing their matrices; predictions are their mean. None is one plain net.
+    n_members : int or None, default=8
+        Number of nets trained at once, sharing most weights; predictions are their mean. None is one plain net.
     activation : {"relu", "gelu", "silu", "mish"}, default="relu"
     batch_norm : bool, default=False
     dropout : float or sequence of float, default=0.1
         After every hidden layer, or by layer.
     embedding_sizes : dict of str to int, default=None
-        Widths of embeddings by encoded column; others follow ``min(600, round(1.6 * n_codes ** 0.56))``.
+        Widths of embeddings by encoded column; others follow ``min(600, round(1.6 * n_codes ** 0.56))``, fastai's rule.
+    max_embedding_size : int or None, default=32
+        The most that the rule may give; None lets it go up to 600.
     embedding_dropout : float, default=0.0
     unknown_rate : float, default=0.01
         Share of the codes that are taken for code 0 while training, so that unseen labels are predicted sensibly.
     numeric_embedding : {"piecewise", "periodic"} or None, default="piecewise"
         How continuous columns are embedded; None takes them as they are.
-    numeric_embedding_size : int, default=12
-    n_bins : int, default=32
-        Bins a column, of about equally many rows, for "piecewise".
+    numeric_embedding_size : int, default=8
+    n_bins : int, default=48
+        For "piecewise": bins a column, of about equally many rows; fewer where there are less than 64 rows a bin.
     loss : {"mse", "mae", "huber", "quantile"}, default="mse"
         On the standardised target; Huber's turns linear one standard deviation away.
     quantiles : sequence of float, default=(0.1, 0.5, 0.9)
@@ -63,7 +65,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         "auto" grows with the number of rows, so that few rows make many steps all the same.
     learning_rate : float, default=2e-3
         The greatest of the schedule; see `find_learning_rate`.
-    weight_decay : float, default=0.1
+    weight_decay : float, default=0.3
         Decoupled; of matrices alone, not of biases, scales and norms.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         A callable makes a torch optimiser: ``torch.optim.RMSprop``. That of "adam" is not decoupled: it adds weight
@@ -153,23 +155,24 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         self,
         layers: Sequence[int] = (256, 256),
         *,
-        n_members: int | None = 16,
+        n_members: int | None = 8,
         activation: str = "relu",
         batch_norm: bool = False,
         dropout: float | Sequence[float] = 0.1,
         embedding_sizes: Mapping[str, int] | None = None,
+        max_embedding_size: int | None = 32,
         embedding_dropout: float = 0.0,
         unknown_rate: float = 0.01,
         numeric_embedding: str | None = "piecewise",
-        numeric_embedding_size: int = 12,
-        n_bins: int = 32,
+        numeric_embedding_size: int = 8,
+        n_bins: int = 48,
         loss: str = "mse",
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         y_range: Any = None,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: float = 2e-3,
-        weight_decay: float = 0.1,
+        weight_decay: float = 0.3,
         optimizer: str | Callable = "adamw",
         momentum: float = 0.9,
         schedule: str = "one_cycle",

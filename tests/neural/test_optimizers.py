@@ -45,8 +45,7 @@ def test_matrices_and_embeddings_are_decayed_but_neither_biases_nor_norms(optimi
 def test_scales_and_biases_of_members_are_not_decayed():
     decayed, others = names_by_decay(TabularModel({}, 2, layers=[4, 3], batch_norm=False, n_members=3))
     assert decayed == {"blocks.0.linear.weight", "blocks.1.linear.weight", "output.weight"}
-    of_blocks = {f"blocks.{i}.linear.{part}" for i in (0, 1) for part in ("scale_in", "scale_out", "bias")}
-    assert others == {*of_blocks, "output.bias"}
+    assert others == {"member_scale", "blocks.0.linear.bias", "blocks.1.linear.bias", "output.bias"}
 
 
 @pytest.mark.parametrize("kind", ["piecewise", "periodic"])

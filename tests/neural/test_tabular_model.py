@@ -313,7 +313,7 @@ def test_unknown_rate_is_a_share_of_codes_each_by_itself():
 
 
 @pytest.mark.parametrize("sizes", [SIZES, {}], ids=["categories", "numbers"])
-def test_each_member_is_the_plain_net_of_the_weights_scaled_by_its_own_vectors(sizes):
+def test_each_member_is_a_plain_net_that_scales_what_goes_into_it(sizes):
     members = TabularModel(sizes, 2, 3, layers=[6, 4], batch_norm=False, n_members=4).eval()
     shake(members)
     codes, numbers = inputs(sizes=sizes)
@@ -323,11 +323,8 @@ def test_each_member_is_the_plain_net_of_the_weights_scaled_by_its_own_vectors(s
         with torch.no_grad():
             for name in sizes:
                 plain.embeddings.weight(name).copy_(members.embeddings.weight(name))
-            for of_plain, of_members in zip(plain.blocks, members.blocks, strict=True):
-                shared = of_members.linear
-                scaled = shared.scale_out[k][:, None] * shared.weight * shared.scale_in[k]
-                of_plain.linear.weight.copy_(scaled)
-                of_plain.linear.bias.copy_(shared.bias[k])
+            plain.blocks.load_state_dict(members.blocks.state_dict())
+            plain.blocks[0].linear.weight.mul_(members.member_scale[k])
             plain.output.weight.copy_(members.output.weight[k].T)
             plain.output.bias.copy_(members.output.bias[k])
         torch.testing.assert_close(out[:, k], plain(codes, numbers))
@@ -338,34 +335,31 @@ def test_one_block_of_two_members_by_hand():
     model = TabularModel({}, 2, layers=[1], batch_norm=False, n_members=2).eval()
     with torch.no_grad():
         model.blocks[0].linear.weight.copy_(torch.tensor([[2.0, 3.0]]))
-        model.blocks[0].linear.scale_in.copy_(torch.tensor([[1.0, 1.0], [10.0, -1.0]]))
-        model.blocks[0].linear.scale_out.copy_(torch.tensor([[1.0], [0.5]]))
-        model.blocks[0].linear.bias.copy_(torch.tensor([[0.0], [7.0]]))
+        model.blocks[0].linear.bias.copy_(torch.tensor([7.0]))
+        model.member_scale.copy_(torch.tensor([[1.0, 1.0], [10.0, -1.0]]))
         model.output.weight.copy_(torch.tensor([[[1.0]], [[-1.0]]]))
         model.output.bias.copy_(torch.tensor([[0.25], [0.75]]))
     out = model(torch.zeros(2, 0, dtype=torch.int32), torch.tensor([[1.0, 2.0], [-1.0, 0.0]]))
-    # Member 0: 2·1 + 3·2 = 8, and -2 → 0. Member 1: (20 - 6) / 2 + 7 = 14, and -20 / 2 + 7 = -3 → 0.
-    assert out[..., 0].tolist() == [[8.25, -13.25], [0.25, 0.75]]
+    # Member 0: 2 + 6 + 7 = 15, and -2 + 7 = 5. Member 1: 20 - 6 + 7 = 21, and -20 + 7 → 0.
+    assert out[..., 0].tolist() == [[15.25, -20.25], [5.25, 0.75]]
 
 
-def test_members_start_apart_by_signs_of_what_goes_into_the_first_block_alone():
-    model = TabularModel(SIZES, 20, layers=[5, 4], n_members=16)
-    first, second = (block.linear for block in model.blocks)
-    assert set(first.scale_in.unique().tolist()) == {-1.0, 1.0}
-    assert abs(first.scale_in.mean().item()) < 0.25
-    assert len(first.scale_in.unique(dim=0)) == 16
-    for scales in (first.scale_out, second.scale_in, second.scale_out):
-        assert scales.unique().tolist() == [1.0]
+def test_members_start_apart_each_with_one_scale_for_all_of_a_column():
+    model = TabularModel(SIZES, 2, numeric_embedding="piecewise", bin_edges=EDGES, layers=[5], n_members=500)
+    widths = [*model.embeddings.widths, *[model.config["numeric_embedding_size"]] * 2]
+    of_columns = model.member_scale.detach().split(widths, dim=1)
+    for scales in of_columns:
+        assert (scales == scales[:, :1]).all()
+    drawn = torch.cat([scales[:, 0] for scales in of_columns])
+    assert drawn.mean().item() == pytest.approx(0, abs=0.1)
+    assert drawn.std().item() == pytest.approx(1, abs=0.1)
 
 
-def test_members_share_embeddings_and_matrices():
+def test_members_share_embeddings_and_blocks():
     plain = sum(p.numel() for p in TabularModel(SIZES, 2, layers=[50, 50], batch_norm=False).parameters())
     members = TabularModel(SIZES, 2, layers=[50, 50], batch_norm=False, n_members=8)
     n_in = members.embeddings.width + 2
-    # By member: scales of what goes in and out and the bias of each block, and an output layer, beside the matrices.
-    own = (n_in + 50 + 50) + (50 + 50 + 50) + (50 + 1)
-    shared = plain - (50 + 50) - (50 + 1)
-    assert sum(p.numel() for p in members.parameters()) == shared + 8 * own
+    assert sum(p.numel() for p in members.parameters()) == plain - (50 + 1) + 8 * (n_in + 50 + 1)
 
 
 def test_numeric_embeddings_take_the_normed_numbers_and_stand_beside_the_categories():
