@@ -38,12 +38,13 @@ N_WARM_UP, N_ROWS = 20, 200
 
 
 def machine(watch: Stopwatch, folder: Path, setup: dict) -> None:
-    """Note the device, whether the processor computes in bfloat16, and the GPU."""
+    """Note the device, whether it and the processor compute in bfloat16, torch's threads, and the GPU."""
     device = read_device(setup["device"]).type
     abilities = {
         "device": device,
         "cpu_has_bfloat16": uses_bfloat16("auto", torch.device("cpu"), 10**12),
         "device_has_bfloat16": uses_bfloat16("auto", torch.device(device), 10**12),
+        "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
     }
     (folder / "machine.json").write_text(json.dumps(abilities))
@@ -82,6 +83,8 @@ def tabrec(watch: Stopwatch, folder: Path, setup: dict, precision: str) -> None:
     table, n_rows = _read(folder), setup["n_rows"]
     train, held_out = _frame(table, slice(n_rows)), _frame(table, slice(n_rows, None))
     net = _book_regressor(setup, {"float32": False, "auto": "auto"}[precision])
+    sizes = zip(table["categories"].tolist(), table["sizes"].tolist(), strict=True)
+    net.set_params(embedding_sizes={name: _width(size) for name, size in sizes})
     net.fit(train, table["target"][:n_rows])
     _note_training(watch, net.history_["seconds"])
     with watch.stage("predict"):
@@ -123,7 +126,7 @@ class PlainNet(nn.Module):
 
     def __init__(self, sizes: list[int], n_numbers: int, layers: list[int]):
         super().__init__()
-        self.embeddings = nn.ModuleList(nn.Embedding(n, min(600, round(1.6 * n**0.56))) for n in sizes)
+        self.embeddings = nn.ModuleList(nn.Embedding(n, _width(n)) for n in sizes)
         for embedding in self.embeddings:
             nn.init.trunc_normal_(embedding.weight, std=0.01, a=-0.02, b=0.02)
         self.norm = nn.BatchNorm1d(n_numbers)
@@ -135,6 +138,11 @@ class PlainNet(nn.Module):
         # (B, C), (B, N) → (B,)
         vectors = [embedding(column) for embedding, column in zip(self.embeddings, codes.T, strict=True)]
         return self.layers(torch.cat([*vectors, self.norm(numbers)], dim=1)).squeeze(1)
+
+
+def _width(n_codes: int) -> int:
+    """Width of an embedding by fastai's rule."""
+    return min(600, round(1.6 * n_codes**0.56))
 
 
 def _train_plainly(

@@ -1,4 +1,4 @@
-"""Train a net with embeddings: an epoch, the memory, predictions of all rows and of one, beside fastai's and plain torch.
+"""Train a net with embeddings: an epoch, memory, predictions of all rows and of one, beside fastai and plain torch.
 
     python benchmarks/neural.py --fastai-python /path/to/fastai-env/bin/python
 
@@ -44,7 +44,7 @@ _WORKERS = {
     "plain loop, bfloat16": (("plain", "bfloat16"), None),
 }
 _VALUES = {
-    "epoch": "**an epoch, s**",
+    "epoch": "an epoch, s",
     "predict": "all rows predicted, s",
     "training_mib": "peak memory of training, MiB",
     "imports_mib": "of that the imports, MiB",
@@ -131,8 +131,9 @@ def _check_columns(folder: Path) -> str:
 
 
 def _describe(machine: dict, versions: dict[str, dict[str, str]]) -> str:
-    abilities = f"- bfloat16 on the processor: {'yes' if machine['cpu_has_bfloat16'] else 'no'}"
-    return f"{describe_machine(**versions)}\n{abilities}\n- trained on: {machine['gpu'] or 'the processor'}"
+    bfloat16 = "yes" if machine["cpu_has_bfloat16"] else "no"
+    where = machine["gpu"] or f"the processor, torch's threads: {machine['threads']}"
+    return f"{describe_machine(**versions)}\n- bfloat16 on the processor: {bfloat16}\n- trained on: {where}"
 
 
 def _print_report(
@@ -153,13 +154,8 @@ def _training_table(runs: Runs) -> str:
     values = dict(_VALUES)
     if any(run.values["gpu_mib"] for run in next(iter(runs.values()))):
         values["gpu_mib"] = "peak memory of the GPU, MiB"
-    header = [
-        "",
-        "RMSE of the log price, held out",
-        *values.values(),
-        "fastai's epoch ÷ its",
-        "its epoch ÷ plain loop's",
-    ]
+    ratios = ["fastai's epoch ÷ its", "its epoch ÷ the plain loop's of that precision"]
+    header = ["", "RMSE of the log price, held out", *values.values(), *ratios]
     rows = []
     for name in runs:
         plain = _WORKERS[name][1] if name in _WORKERS else "plain loop, float32"

@@ -35,7 +35,7 @@ from tabrec.preprocess._raw_frames import RawFrameMixin, take_rows
 from tabrec.preprocess._rows import read_weights
 
 # Numbers that a hidden layer of all members may hold at once while predicting.
-_MOST_ACTIVATIONS = 2**24
+_MOST_ACTIVATIONS = 2**19
 
 # Copies of models in the precision that predictions are computed in, with the version of the weights they were made of.
 _PREDICTORS: weakref.WeakKeyDictionary[nn.Module, tuple[int, nn.Module]] = weakref.WeakKeyDictionary()
@@ -69,6 +69,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "embedding_sizes": [dict, None],
         "max_embedding_size": [Interval(Integral, 1, None, closed="left"), None],
+        "embedding_std": [Interval(Real, 0, None, closed="left")],
         "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
         "unknown_rate": [Interval(Real, 0, 1, closed="left")],
         "numeric_embedding": [StrOptions(set(NUMERIC_EMBEDDINGS)), None],
@@ -106,6 +107,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         dropout: float | Sequence[float],
         embedding_sizes: Mapping[str, int] | None,
         max_embedding_size: int | None,
+        embedding_std: float,
         embedding_dropout: float,
         unknown_rate: float,
         numeric_embedding: str | None,
@@ -139,6 +141,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         self.dropout = dropout
         self.embedding_sizes = embedding_sizes
         self.max_embedding_size = max_embedding_size
+        self.embedding_std = embedding_std
         self.embedding_dropout = embedding_dropout
         self.unknown_rate = unknown_rate
         self.numeric_embedding = numeric_embedding
@@ -341,6 +344,7 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
             activation=self.activation,
             batch_norm=self.batch_norm,
             dropout=self.dropout,
+            embedding_std=self.embedding_std,
             embedding_dropout=self.embedding_dropout,
             unknown_rate=self.unknown_rate,
             numeric_embedding=self.numeric_embedding,

@@ -11,9 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Standard deviation of embeddings at the start. fastai's 0.01 leaves labels alike for long, and errs more.
-_SPREAD = 0.5
-
 
 def embedding_size(n_codes: int) -> int:
     """Width of the embedding of a column of `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56)).
@@ -35,6 +32,8 @@ class PackedEmbedding(nn.Module):
     ----------
     sizes : mapping of str to (int, int)
         Number of codes and width of each column.
+    std : float, default=0.01
+        Standard deviation of the vectors at the start.
 
     Notes
     -----
@@ -45,13 +44,14 @@ class PackedEmbedding(nn.Module):
     _order: Tensor
     _offsets: Tensor
 
-    def __init__(self, sizes: Mapping[str, tuple[int, int]]):
+    def __init__(self, sizes: Mapping[str, tuple[int, int]], std: float = 0.01):
         super().__init__()
         columns_of_width: dict[int, list[int]] = {}
         for position, (_, width) in enumerate(sizes.values()):
             columns_of_width.setdefault(width, []).append(position)
         labels = list(sizes)
         self.sizes = dict(sizes)
+        self.std = std
         self._columns = list(columns_of_width.values())
         self.names = [labels[position] for positions in self._columns for position in positions]
         self.widths = [sizes[name][1] for name in self.names]
@@ -81,7 +81,7 @@ class PackedEmbedding(nn.Module):
         """Draw the vectors anew, from a normal distribution cut off at two standard deviations."""
         with torch.no_grad():
             for table in self.tables:
-                nn.init.trunc_normal_(table, std=_SPREAD, a=-2 * _SPREAD, b=2 * _SPREAD)
+                nn.init.trunc_normal_(table, std=self.std, a=-2 * self.std, b=2 * self.std)
             for name in self.names:
                 self.weight(name)[0] = 0.0
 
@@ -174,7 +174,7 @@ class PiecewiseLinearEmbedding(nn.Module):
         self.bins = nn.Parameter(torch.empty(n_columns, n_bins, size))
         bounds = torch.tensor([max(len(ascending) - 1, 1) for ascending in edges]).view(-1, 1) ** -0.5
         with torch.no_grad():
-            self.linear.normal_(std=_SPREAD)
+            self.linear.normal_(std=0.5)
             self.bias.uniform_(-1, 1).mul_(bounds)
             self.bins.uniform_(-1, 1).mul_(bounds.unsqueeze(-1))
 

@@ -27,7 +27,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     ----------
     layers, n_members, activation, batch_norm, dropout : as of `TabularRegressor`
     embedding_sizes, max_embedding_size : as of `TabularRegressor`
-    embedding_dropout, unknown_rate : as of `TabularRegressor`
+    embedding_std, embedding_dropout, unknown_rate : as of `TabularRegressor`
     numeric_embedding, numeric_embedding_size, n_bins : as of `TabularRegressor`
     label_smoothing : float, default=0.0
         Share of a row's probability that is spread over all classes.
@@ -75,11 +75,12 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         dropout: float | Sequence[float] = 0.1,
         embedding_sizes: Mapping[str, int] | None = None,
         max_embedding_size: int | None = 32,
+        embedding_std: float = 0.5,
         embedding_dropout: float = 0.0,
         unknown_rate: float = 0.01,
         numeric_embedding: str | None = "piecewise",
         numeric_embedding_size: int = 8,
-        n_bins: int = 48,
+        n_bins: int = 128,
         label_smoothing: float = 0.0,
         class_weight: Any = None,
         epochs: int | str = "auto",

@@ -38,6 +38,8 @@ class TabularModel(nn.Module):
         Whether the continuous columns and every block are batch-normalised.
     dropout : float or sequence of float, default=0.0
         After each block, or by block.
+    embedding_std : float, default=0.01
+        Standard deviation of the embeddings at the start.
     embedding_dropout : float, default=0.0
         Share of an embedding's elements set to 0 while training.
     unknown_rate : float, default=0.0
@@ -99,6 +101,7 @@ class TabularModel(nn.Module):
         activation: str = "relu",
         batch_norm: bool = True,
         dropout: float | Sequence[float] = 0.0,
+        embedding_std: float = 0.01,
         embedding_dropout: float = 0.0,
         unknown_rate: float = 0.0,
         numeric_embedding: str | None = None,
@@ -118,7 +121,7 @@ class TabularModel(nn.Module):
         _check_choice("numeric_embedding", numeric_embedding, (*NUMERIC_EMBEDDINGS, None))
         self.unknown_rate = unknown_rate
         self.n_members = n_members
-        self.embeddings = PackedEmbedding(widths) if widths else None
+        self.embeddings = PackedEmbedding(widths, embedding_std) if widths else None
         self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.numeric_norm = nn.BatchNorm1d(n_continuous) if batch_norm and n_continuous else None
         self.numeric_embedding = _make_numeric_embedding(

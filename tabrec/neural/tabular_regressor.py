@@ -46,13 +46,15 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         Widths of embeddings by encoded column; others follow ``min(600, round(1.6 * n_codes ** 0.56))``, fastai's rule.
     max_embedding_size : int or None, default=32
         The most that the rule may give; None lets it go up to 600.
+    embedding_std : float, default=0.5
+        Standard deviation of the embeddings at the start; fastai's is 0.01.
     embedding_dropout : float, default=0.0
     unknown_rate : float, default=0.01
         Share of the codes that are taken for code 0 while training, so that unseen labels are predicted sensibly.
     numeric_embedding : {"piecewise", "periodic"} or None, default="piecewise"
         How continuous columns are embedded; None takes them as they are.
     numeric_embedding_size : int, default=8
-    n_bins : int, default=48
+    n_bins : int, default=128
         For "piecewise": bins a column, of about equally many rows; fewer where there are less than 64 rows a bin.
     loss : {"mse", "mae", "huber", "quantile"}, default="mse"
         On the standardised target; Huber's turns linear one standard deviation away.
@@ -161,11 +163,12 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         dropout: float | Sequence[float] = 0.1,
         embedding_sizes: Mapping[str, int] | None = None,
         max_embedding_size: int | None = 32,
+        embedding_std: float = 0.5,
         embedding_dropout: float = 0.0,
         unknown_rate: float = 0.01,
         numeric_embedding: str | None = "piecewise",
         numeric_embedding_size: int = 8,
-        n_bins: int = 48,
+        n_bins: int = 128,
         loss: str = "mse",
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         y_range: Any = None,

@@ -94,7 +94,7 @@ def test_columns_of_equal_width_share_one_table(sizes):
 
 def test_code_0_starts_at_zero_amid_the_others():
     torch.manual_seed(0)
-    packed = PackedEmbedding({"state": (2000, 10), "model": (3, 10), "year": (500, 3)})
+    packed = PackedEmbedding({"state": (2000, 10), "model": (3, 10), "year": (500, 3)}, std=0.5)
     for name in packed.names:
         weight = packed.weight(name).detach()
         assert weight[0].tolist() == [0.0] * weight.shape[1]

@@ -1,0 +1,207 @@
+"""`find_learning_rate`: rates that train well, found on a copy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+
+from tabrec import (
+    Categorify,
+    FillMissing,
+    ForestRegressor,
+    Normalize,
+    TabularClassifier,
+    TabularRegressor,
+    find_learning_rate,
+)
+from tabrec.neural.learning_rate import LearningRateSearch, _steepest, _valley
+
+NET = {
+    "layers": (16,),
+    "n_members": None,
+    "batch_norm": False,
+    "dropout": 0.0,
+    "numeric_embedding": None,
+    "epochs": 5,
+    "batch_size": 32,
+    "learning_rate": 0.02,
+    "weight_decay": 0.0,
+    "optimizer": "adamw",
+    "schedule": "one_cycle",
+    "max_grad_norm": 1.0,
+    "device": "cpu",
+    "mixed_precision": False,
+    "random_state": 0,
+}
+
+
+def make_frame(seed=0, n_rows=200):
+    generator = np.random.default_rng(seed)
+    X = pd.DataFrame({"state": generator.choice(["Ohio", "Utah"], n_rows), "age": generator.uniform(0, 10, n_rows)})
+    return X, (X["age"] + 5 * (X["state"] == "Utah") + generator.normal(0, 0.3, n_rows)).to_numpy()
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_the_estimator_is_left_as_it_was(fitted):
+    X, y = make_frame()
+    net = TabularRegressor(**NET)
+    if fitted:
+        net.fit(X, y)
+    before, known, predicted = net.get_params(), dict(vars(net)), net.predict(X) if fitted else None
+    find_learning_rate(net, X, y, n_steps=20)
+    assert net.get_params() == before
+    assert vars(net).keys() == known.keys()
+    if fitted:
+        np.testing.assert_array_equal(net.predict(X), predicted)
+
+
+def test_random_numbers_of_others_are_left_alone():
+    X, y = make_frame()
+    torch.manual_seed(7)
+    np.random.seed(7)  # noqa: NPY002
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    find_learning_rate(TabularRegressor(**NET), X, y, n_steps=20)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
+
+
+def test_the_same_random_state_finds_the_same():
+    X, y = make_frame()
+    one, other = (find_learning_rate(TabularRegressor(**NET | {"dropout": 0.2}), X, y, n_steps=30) for _ in range(2))
+    np.testing.assert_array_equal(one.losses, other.losses)
+    assert (one.valley, one.steepest) == (other.valley, other.steepest)
+
+
+def test_rates_grow_by_the_same_factor_within_the_bounds():
+    X, y = make_frame()
+    search = find_learning_rate(TabularRegressor(**NET), X, y, smallest=1e-5, largest=1e-2, n_steps=31)
+    np.testing.assert_allclose(search.learning_rates, np.geomspace(1e-5, 1e-2, 31), rtol=1e-12)
+    assert len(search.losses) == 31
+    assert 1e-5 <= search.valley <= 1e-2
+    assert 1e-5 <= search.steepest <= 1e-2
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("make", [TabularRegressor, TabularClassifier])
+def test_the_valley_trains_better_than_a_thousandth_of_it(make, optimizer):
+    X, y = make_frame()
+    y = y if make is TabularRegressor else np.where(y > 7, "dear", "cheap")
+    net = make(**NET | {"optimizer": optimizer, "epochs": 15})
+    search = find_learning_rate(net, X, y)
+    assert search.losses[0] > 2 * search.losses.min()
+    good, slow = (
+        clone(net).set_params(learning_rate=rate).fit(X, y, eval_set=(X, y)).history_["valid_loss"].min()
+        for rate in (search.valley, search.valley / 1000)
+    )
+    assert good < slow / 2
+
+
+def test_a_search_that_diverges_ends_early():
+    X, y = make_frame()
+    net = TabularRegressor(**NET | {"optimizer": "sgd", "max_grad_norm": None})
+    search = find_learning_rate(net, X, y, smallest=1e-4, largest=1e4, n_steps=80)
+    assert len(search.learning_rates) == len(search.losses) < 80
+    assert np.isfinite(search.losses).all()
+    assert search.losses[:-1].max() <= 2 * search.losses[0]
+    assert search.valley < search.learning_rates[-1]
+    assert search.steepest < search.learning_rates[-1]
+
+
+def test_the_suggestions_lie_on_the_descent():
+    rates = np.geomspace(1e-6, 1.0, 61)
+    # Flat up to 1e-4, then down a straight line to the least loss at 1e-1, then up.
+    position = np.log10(rates)
+    losses = np.interp(position, [-6, -4, -1, 0], [1.0, 1.0, 0.1, 3.0])
+    assert 1e-3 < _valley(rates, losses) < 1e-2
+    assert 1e-4 < _steepest(rates, losses) < 1e-1
+
+
+def test_a_loss_that_only_rises_suggests_the_smallest_rates():
+    rates = np.geomspace(1e-6, 1.0, 61)
+    losses = np.linspace(1.0, 2.0, 61)
+    assert _valley(rates, losses) == pytest.approx(1e-6)
+    assert _steepest(rates, losses) == pytest.approx(1e-6)
+
+
+def test_weights_have_a_say():
+    X, y = make_frame()
+    weights = np.random.default_rng(0).uniform(0.1, 9, 200)
+    plain, weighted = (find_learning_rate(TabularRegressor(**NET), X, y, w, n_steps=20) for w in (None, weights))
+    assert abs(plain.losses[:10] - weighted.losses[:10]).min() > 1e-3
+
+
+def test_a_pipeline_is_searched_by_its_last_step_on_what_the_others_give():
+    X, y = make_frame()
+    steps = Categorify(), FillMissing(), Normalize()
+    pipeline = make_pipeline(*steps, TabularRegressor(**NET))
+    search = find_learning_rate(pipeline, X, y, n_steps=30)
+    given = find_learning_rate(TabularRegressor(**NET, preprocessor=make_pipeline(*steps)), X, y, n_steps=30)
+    np.testing.assert_allclose(search.losses, given.losses, rtol=1e-5)
+    assert not hasattr(pipeline[0], "categories_")
+    alone = find_learning_rate(make_pipeline(TabularRegressor(**NET)), X, y, n_steps=30)
+    np.testing.assert_array_equal(alone.losses, find_learning_rate(TabularRegressor(**NET), X, y, n_steps=30).losses)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"loss": "quantile"}, {"n_members": 4, "numeric_embedding": "piecewise"}, {"validation_fraction": 0.2}]
+)
+def test_every_kind_of_net_is_searched(settings):
+    X, y = make_frame()
+    search = find_learning_rate(TabularRegressor(**NET | settings), X, y, n_steps=40)
+    assert search.losses.min() < 0.8 * search.losses[0]
+
+
+def test_callbacks_are_not_told_of_the_search():
+    X, y = make_frame()
+    told = []
+    find_learning_rate(TabularRegressor(**NET, callbacks=[lambda *event: told.append(event)]), X, y, n_steps=20)
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"smallest": 0.0}, "smallest=0.0"),
+        ({"smallest": 1.0, "largest": 0.1}, "smallest=1.0 and largest=0.1 must be above 0 and ascend"),
+        ({"smallest": 0.1, "largest": 0.1}, "must be above 0 and ascend"),
+        ({"smallest": -1.0}, "smallest=-1.0"),
+        ({"largest": np.nan}, "largest=nan"),
+        ({"n_steps": 9}, "n_steps=9 must be at least 10"),
+    ],
+    ids=str,
+)
+def test_bounds_that_mean_nothing_are_refused_by_value(bounds, message):
+    with pytest.raises(ValueError, match=message):
+        find_learning_rate(TabularRegressor(**NET), *make_frame(), **bounds)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [ForestRegressor(), make_pipeline(LinearRegression()), TabularRegressor],
+    ids=["forest", "line", "class"],
+)
+def test_other_estimators_are_refused(estimator):
+    with pytest.raises(TypeError, match="find_learning_rate is for TabularRegressor and TabularClassifier, not"):
+        find_learning_rate(estimator, *make_frame())
+
+
+def test_a_loss_that_is_no_number_from_the_first_step_on_is_told():
+    net = TabularRegressor(**NET | {"optimizer": "sgd", "max_grad_norm": None})
+    with pytest.raises(ValueError, match="no finite number at learning rates from 1e\\+30: lower `smallest`"):
+        find_learning_rate(net, *make_frame(), smallest=1e30, largest=1e35)
+
+
+@pytest.mark.parametrize(("settings", "message"), [({"epochs": 0}, "epochs"), ({"device": "foo"}, "device='foo'")])
+def test_what_fit_refuses_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        find_learning_rate(TabularRegressor(**NET | settings), *make_frame())
+
+
+def test_a_search_holds_what_it_was_made_with():
+    search = LearningRateSearch(np.array([0.1, 1.0]), np.array([2.0, 1.0]), valley=0.3, steepest=0.5)
+    assert (search.valley, search.steepest) == (0.3, 0.5)
+    with pytest.raises(AttributeError):
+        search.valley = 1.0
