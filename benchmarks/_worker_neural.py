@@ -190,6 +190,8 @@ def _book_regressor(setup: dict, mixed_precision: bool | str) -> TabularRegresso
         numeric_embedding=None,
         batch_norm=True,
         dropout=0,
+        max_embedding_size=None,
+        embedding_std=0.01,
         embedding_dropout=0,
         unknown_rate=0,
         batch_size=setup["batch_size"],

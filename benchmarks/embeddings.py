@@ -3,7 +3,7 @@
     TABREC_DATA_DIR=/path/to/data python benchmarks/embeddings.py
 
 The shape of table 2 in C. Guo, F. Berkhahn, "Entity embeddings of categorical variables", 2016, on the auctions of
-``bulldozers/Train.csv``: log price, learned on the sales before 2011, tested on those of 2011, mean of seeds 0, 1 and 2.
+``bulldozers/Train.csv``: log price, learned on the sales before 2011, tested on 2011, mean of seeds 0, 1 and 2.
 Without embeddings a category column is its codes (`TabularPreprocessor`, numbers normalised); with them each is the
 vector that `EmbeddingEncoder` gives, out of fold in training, and once more not out of fold.
 """

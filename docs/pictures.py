@@ -8,8 +8,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tabrec import ForestRegressor, split_by_time
+from tabrec import ForestRegressor, TabularRegressor, TimeSplit, find_learning_rate, split_by_time
 from tabrec.datasets import make_auctions
+from tabrec.neural import plot_history
 
 HERE = Path(__file__).parent / "images"
 INK, FOREST, MEAN = "#333333", "#1b7f5c", "#c0504d"
@@ -51,6 +52,35 @@ def draw_auctions(path: Path) -> None:
     plt.close(figure)
 
 
+def draw_net(path: Path) -> None:
+    """The learning rates a net bears, its losses by epoch, and how it places the states."""
+    auctions = make_auctions(20_000, random_state=0)
+    price = np.log(auctions.pop("SalePrice"))
+    net = TabularRegressor(
+        epochs=12, validation_fraction=TimeSplit(1, column="saledate", test_size=0.2), random_state=0
+    ).fit(auctions, price)
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(14, 3.9), layout="constrained")
+    find_learning_rate(net, auctions, price).plot(left)
+    plot_history(net, middle)
+    vectors = net.embeddings_["ProductSize"].drop("#na#")
+    centred = (vectors - vectors.mean()).to_numpy()
+    places = centred @ np.linalg.svd(centred)[2][:2].T
+    mean_price = np.exp(price).groupby(auctions["ProductSize"].astype(object)).mean().reindex(vectors.index) / 1000
+    dots = right.scatter(*places.T, c=mean_price, s=60, cmap="viridis_r")
+    for label, place in zip(vectors.index, places, strict=True):
+        right.annotate(label, place, (6, 4), textcoords="offset points", fontsize=8, color=INK)
+    right.margins(0.2)
+    right.set(xlabel="first component", ylabel="second component")
+    figure.colorbar(dots, ax=right, label="mean price, thousand $")
+    titles = ("Loss by learning rate", "Losses by epoch, the latest fifth held out", "Embedding of ProductSize")
+    for ax, title in zip((left, middle, right), titles, strict=True):
+        ax.set_title(title, color=INK)
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
     draw_auctions(HERE / "auctions.png")
+    draw_net(HERE / "net.png")

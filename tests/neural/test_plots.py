@@ -49,6 +49,7 @@ def test_the_best_epoch_by_validation_is_marked():
 
 
 def test_an_epoch_without_validation_is_not_the_best():
+    # As partial_fit leaves it after a fit that was validated.
     ax = plot_history(VALIDATED.assign(valid_loss=[0.8, 0.6, 0.4, np.nan]))
     assert points(ax.lines[-1]) == [[3, 0.4]]
 

@@ -175,6 +175,13 @@ def test_rows_of_weight_0_leave_no_trace(make, weight):
     np.testing.assert_array_equal(predicted(weighted, X), predicted(removed, X))
 
 
+def test_a_class_that_only_rows_of_weight_0_have_is_none():
+    X, y = make_frame()
+    y = classes(y)
+    net = TabularClassifier(**NET).fit(X, y, sample_weight=np.where(y == "mid", 0, 1))
+    assert net.classes_.tolist() == ["high", "low"]
+
+
 def test_a_net_of_rows_that_are_all_the_same_learns_the_weighted_mean():
     y = np.random.default_rng(0).exponential(size=300)
     weights = np.random.default_rng(1).uniform(0.1, 3, 300)
@@ -359,6 +366,7 @@ def test_y_range_may_be_one_of_each_output():
         ((0, 5, 9), r"y_range=\(0, 5, 9\) must be"),
         ((3, 3), r"y_range=\(3, 3\) must be"),
         ((0, np.nan), r"y_range=\(0, nan\) must be"),
+        ((-100, np.inf), r"y_range=\(-100, inf\) must be"),
         ("wide", "The 'y_range' parameter of TabularRegressor must be"),
     ],
 )
@@ -700,6 +708,13 @@ def test_a_class_that_the_first_chunk_did_not_tell_is_refused_by_value():
         TabularClassifier(**NET).partial_fit(X, y, classes=["high", "low"])
 
 
+def test_a_label_of_another_kind_is_refused_by_value():
+    X, y = make_frame()
+    net = TabularClassifier(**NET).partial_fit(X, classes(y))
+    with pytest.raises(ValueError, match="y holds the class 3, but the net knows"):
+        net.partial_fit(X, np.full(N_ROWS, 3))
+
+
 def test_warm_start_goes_on_from_the_weights_of_the_last_fit():
     X, y = make_frame()
     settings = NET | {"warm_start": True, "schedule": "constant"}
@@ -748,6 +763,18 @@ def test_a_net_whose_fit_failed_can_be_trained_after_the_mistake_is_mended(mista
     for _ in range(5):
         (net.partial_fit if go_on == "partial_fit" else net.fit)(X, y)
     assert net.score(X, y) > 0.8
+
+
+@pytest.mark.parametrize("mistake", ["eval_set", "metrics"])
+def test_a_fit_refused_for_its_arguments_leaves_the_net_as_it_was(mistake):
+    X, y = make_frame()
+    net = TabularRegressor(**NET).fit(X, y)
+    before = net.predict(X)
+    if mistake == "metrics":
+        net.set_params(metrics=["no_such_score"])
+    with pytest.raises(ValueError, match=r"inconsistent|no_such_score"):
+        net.fit(X, -y, eval_set=(X[:3], y) if mistake == "eval_set" else (X, y))
+    np.testing.assert_array_equal(net.predict(X), before)
 
 
 # --- Tables of every shape -------------------------------------------------------------------------------------------
