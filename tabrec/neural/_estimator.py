@@ -5,34 +5,33 @@ from __future__ import annotations
 import copy
 import math
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import sklearn.metrics
 import torch
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from tabrec.neural._defaults import default_batch_size, default_epochs
-from tabrec.neural._devices import read_device, seeded
+from tabrec.neural._devices import explain_memory, read_device, seeded
 from tabrec.neural._inputs import FrameReader, columns_of
 from tabrec.neural._losses import Loss
-from tabrec.neural._optimizers import OPTIMIZERS, SCHEDULES
-from tabrec.neural._training import Plan, Rows, predict, train
+from tabrec.neural._parameters import NetParameters
+from tabrec.neural._step import Rows
+from tabrec.neural._training import Plan, predict, train
 from tabrec.neural.embeddings import embedding_size
-from tabrec.neural.tabular_model import ACTIVATIONS, NUMERIC_EMBEDDINGS, TabularModel
+from tabrec.neural.tabular_model import TabularModel
 from tabrec.preprocess._base import check_named, learn_names
 from tabrec.preprocess._frames import read_frame
 from tabrec.preprocess._raw_frames import RawFrameMixin, take_rows
-from tabrec.preprocess._rows import read_weights
+from tabrec.preprocess._rows import canonical_order, read_weights
 
 # Numbers that a hidden layer of all members may hold at once while predicting.
 _MOST_ACTIVATIONS = 2**19
@@ -51,122 +50,16 @@ class Task:
     loss: Loss
     plan: Plan
     seed: int
+    goes_on: bool = False
 
 
-class TabularEstimator(RawFrameMixin, BaseEstimator):
+class TabularEstimator(RawFrameMixin, NetParameters):
     """Base of the two estimators; a subclass tells of the target: `_learn_target`, `_to_target`, `_make_loss`."""
 
     _encoded_for = "net"
     _n_outputs: int
     model_: nn.Module
     history_: pd.DataFrame
-
-    _parameter_constraints: ClassVar[dict] = {
-        "layers": ["array-like"],
-        "n_members": [Interval(Integral, 1, None, closed="left"), None],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "batch_norm": ["boolean"],
-        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
-        "embedding_sizes": [dict, None],
-        "max_embedding_size": [Interval(Integral, 1, None, closed="left"), None],
-        "embedding_std": [Interval(Real, 0, None, closed="left")],
-        "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
-        "unknown_rate": [Interval(Real, 0, 1, closed="left")],
-        "numeric_embedding": [StrOptions(set(NUMERIC_EMBEDDINGS)), None],
-        "numeric_embedding_size": [Interval(Integral, 1, None, closed="left")],
-        "n_bins": [Interval(Integral, 1, None, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "schedule": [StrOptions(set(SCHEDULES))],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), HasMethods("split"), None],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "metrics": ["array-like"],
-        "callbacks": ["array-like"],
-        "device": [str, torch.device],
-        "mixed_precision": ["boolean", StrOptions({"auto"})],
-        "compile": ["boolean"],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-        "categorical_features": ["array-like", None],
-        "preprocessor": [HasMethods(["fit", "transform"]), None],
-    }
-
-    def __init__(
-        self,
-        *,
-        layers: Sequence[int],
-        n_members: int | None,
-        activation: str,
-        batch_norm: bool,
-        dropout: float | Sequence[float],
-        embedding_sizes: Mapping[str, int] | None,
-        max_embedding_size: int | None,
-        embedding_std: float,
-        embedding_dropout: float,
-        unknown_rate: float,
-        numeric_embedding: str | None,
-        numeric_embedding_size: int,
-        n_bins: int,
-        epochs: int | str,
-        batch_size: int | str,
-        learning_rate: float,
-        weight_decay: float,
-        optimizer: str | Callable,
-        momentum: float,
-        schedule: str,
-        max_grad_norm: float | None,
-        validation_fraction: Any,
-        patience: int | None,
-        metrics: Sequence,
-        callbacks: Sequence[Callable],
-        device: Any,
-        mixed_precision: bool | str,
-        compile: bool,
-        warm_start: bool,
-        verbose: int,
-        random_state: Any,
-        categorical_features: Sequence | None,
-        preprocessor: Any,
-    ):
-        self.layers = layers
-        self.n_members = n_members
-        self.activation = activation
-        self.batch_norm = batch_norm
-        self.dropout = dropout
-        self.embedding_sizes = embedding_sizes
-        self.max_embedding_size = max_embedding_size
-        self.embedding_std = embedding_std
-        self.embedding_dropout = embedding_dropout
-        self.unknown_rate = unknown_rate
-        self.numeric_embedding = numeric_embedding
-        self.numeric_embedding_size = numeric_embedding_size
-        self.n_bins = n_bins
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.schedule = schedule
-        self.max_grad_norm = max_grad_norm
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.metrics = metrics
-        self.callbacks = callbacks
-        self.device = device
-        self.mixed_precision = mixed_precision
-        self.compile = compile
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
-        self.categorical_features = categorical_features
-        self.preprocessor = preprocessor
 
     def fit(
         self,
@@ -197,8 +90,10 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         -------
         self
         """
-        task = self._prepare(X, y, sample_weight, eval_set, eval_sample_weight)
-        self._train(task)
+        made = copy.copy(self)  # what is refused or fails leaves this net as it was
+        goes_on = self.warm_start and hasattr(self, "model_")
+        made._train(made._prepare(X, y, sample_weight, eval_set, eval_sample_weight, goes_on=goes_on))
+        self.__dict__ = made.__dict__
         return self
 
     @property
@@ -227,29 +122,33 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         sample_weight: Any = None,
         eval_set: tuple[Any, Any] | None = None,
         eval_sample_weight: Any = None,
+        *,
+        goes_on: bool = False,
+        holds_out: bool = True,
     ) -> Task:
         """All that comes before training: checks, encoding, the target, the net."""
-        self._validate_params()
+        self._check_parameters()
         device = read_device(self.device)
         frame = read_frame(X)
         y = self._check_fit_target(y, len(frame))
-        _check_eval_set(eval_set, self.validation_fraction)
+        self._check_eval_set(eval_set, eval_sample_weight, holds_out)
         weighting = read_weights(sample_weight, len(frame))
-        rows, weights, held_out = self._hold_out(frame, y, *weighting)
+        rows, weights, held_out = self._hold_out(frame, y, *weighting) if holds_out else (*weighting, None)
         if len(rows) == 1:
             rows, weights = np.repeat(rows, 2), None  # statistics of a batch take two rows
-        goes_on = self.warm_start and hasattr(self, "model_")
         if goes_on:
-            encoded, order = self.encode(take_rows(X, frame, rows)), np.arange(len(rows))
+            encoded = self.encode(take_rows(X, frame, rows))
+            order = canonical_order(encoded, y[rows])
         else:
             encoded, order = self._fit_encoding(X, frame, y[rows], rows)
             self._reader = FrameReader(encoded)
-            self._learn_target(y, rows)
+            self._learn_target(y[rows], y[weighting.rows])
             learn_names(self, X, frame)
+        training = self._to_rows(encoded, y[rows], weights).take(torch.from_numpy(order))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        training = self._to_rows(encoded, y[rows], weights)
-        training = training.take(torch.from_numpy(order)) if not goes_on else training
-        if not goes_on:
+        if goes_on:
+            self.model_, seed = copy.deepcopy(self.model_), seed + len(self.history_)
+        else:
             with seeded(seed, device):
                 self.model_ = self._make_model(training)
         valid = None
@@ -257,40 +156,39 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
             valid = self._read_eval_set(eval_set, eval_sample_weight)
         elif held_out is not None:
             valid = self._to_rows(self.encode(take_rows(X, frame, held_out[0])), y[held_out[0]], held_out[1])
-        return Task(self.model_, training, valid, self._make_loss(), self._make_plan(len(training)), seed)
+        return Task(self.model_, training, valid, self._make_loss(), self._make_plan(len(training)), seed, goes_on)
 
-    def _train(self, task: Task, *, goes_on: bool | None = None) -> None:
-        goes_on = self.warm_start and hasattr(self, "history_") if goes_on is None else goes_on
+    def _train(self, task: Task) -> None:
         device = read_device(self.device)
         with seeded(task.seed, device):
-            task.model.to(device)
-            valid = None if task.valid is None else task.valid.to(device)
-            try:
-                history = train(task.model, task.rows.to(device), task.loss, task.plan, valid)
-            finally:
-                task.model.to("cpu")
-                _PREDICTORS.pop(task.model, None)
-        if goes_on:
+            history = train(task.model, task.rows, task.loss, task.plan, task.valid, device)
+        if task.goes_on:
             history["epoch"] += len(self.history_)
             history = pd.concat([self.history_, history], ignore_index=True)
         self.history_ = history
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """One epoch over a chunk, at a constant pace, by what the first chunk taught of columns and target."""
-        first = not hasattr(self, "model_")
-        if first:
-            task = self._prepare(X, y, sample_weight)
-        else:
-            self._validate_params()
-            frame = read_frame(X)
-            y = self._check_fit_target(y, len(frame))
-            rows, weights = read_weights(sample_weight, len(frame))
-            training = self._to_rows(self.encode(take_rows(X, frame, rows)), y[rows], weights)
-            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)) + len(self.history_)
-            task = Task(self.model_, training, None, self._make_loss(), self._make_plan(len(training)), seed)
+        made = copy.copy(self)
+        task = made._prepare(X, y, sample_weight, goes_on=hasattr(self, "model_"), holds_out=False)
         task.plan = replace(task.plan, epochs=1, schedule="constant")
-        self._train(task, goes_on=not first)
+        made._train(task)
+        self.__dict__ = made.__dict__
         return self
+
+    def _check_eval_set(self, eval_set: Any, eval_sample_weight: Any, holds_out: bool) -> None:
+        if eval_set is None:
+            if eval_sample_weight is not None:
+                raise ValueError("eval_sample_weight is for eval_set, which is None.")
+            if holds_out and self.patience is not None and self.validation_fraction is None:
+                raise ValueError(
+                    f"patience={self.patience} needs rows to validate on: set validation_fraction, or give eval_set."
+                )
+            return
+        if not (isinstance(eval_set, (tuple, list)) and len(eval_set) == 2):
+            raise ValueError("eval_set must be a pair (X, y).")
+        if self.validation_fraction is not None:
+            raise ValueError("Give either eval_set or validation_fraction, not both.")
 
     def _hold_out(
         self, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray, weights: np.ndarray | None
@@ -391,12 +289,15 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         def apply(metric: Callable) -> Callable[[Tensor, Tensor], float]:
             return lambda output, target: float(metric(self._from_target(target), self._to_prediction(output)))
 
-        found = {}
+        found: dict[str, Callable[[Tensor, Tensor], float]] = {}
         for metric in self.metrics:
             function = getattr(sklearn.metrics, metric, None) if isinstance(metric, str) else metric
             if not callable(function):
                 raise ValueError(f"metrics names {metric!r}, which is no function of sklearn.metrics.")
-            found[getattr(function, "__name__", repr(function))] = apply(function)
+            name = base = getattr(function, "__name__", repr(function))
+            while name in found:
+                name = f"{base}_{len(found) + 1}"
+            found[name] = apply(function)
         return found
 
     def _outputs(self, X: Any) -> Tensor:
@@ -407,12 +308,15 @@ class TabularEstimator(RawFrameMixin, BaseEstimator):
         model = _predictor(self.model_, device)
         if device.type == "cpu":
             numbers = numbers.double()
-        at_once = max(16, _MOST_ACTIVATIONS // (max([*self.layers, 1]) * (self.n_members or 1)))
-        return predict(model, (codes.to(device), numbers.to(device)), at_once).cpu()
+        at_once = max(16, _MOST_ACTIVATIONS // (max(self.layers) * (self.n_members or 1)))
+        n_bytes = codes.numel() * codes.element_size() + numbers.numel() * numbers.element_size()
+        with explain_memory(len(codes), n_bytes, at_once):
+            return predict(model, (codes.to(device), numbers.to(device)), at_once).cpu()
 
     # What a subclass tells of the target.
 
-    def _learn_target(self, y: np.ndarray, rows: np.ndarray) -> None:
+    def _learn_target(self, y: np.ndarray, y_known: np.ndarray) -> None:
+        """Learn from the targets of the training rows, and of those held out."""
         raise NotImplementedError
 
     def _to_target(self, y: np.ndarray) -> Tensor:
@@ -435,23 +339,3 @@ def _predictor(model: nn.Module, device: torch.device) -> nn.Module:
         made = copy.deepcopy(model).to(device).eval().requires_grad_(False)
         _PREDICTORS[model] = version, made.double() if device.type == "cpu" else made
     return _PREDICTORS[model][1]
-
-
-def _check_eval_set(eval_set: Any, validation_fraction: Any) -> None:
-    if eval_set is None:
-        return
-    if not (isinstance(eval_set, (tuple, list)) and len(eval_set) == 2):
-        raise ValueError("eval_set must be a pair (X, y).")
-    if validation_fraction is not None:
-        raise ValueError("Give either eval_set or validation_fraction, not both.")
-
-
-def check_layers(layers: Sequence[int]) -> None:
-    odd = [width for width in layers if not (isinstance(width, (int, np.integer)) and width > 0)]
-    if odd or not len(layers):
-        raise ValueError(f"layers={layers!r} must be widths of at least one layer, such as (200, 100).")
-
-
-def common_parameters(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that both estimators have, out of a constructor's arguments."""
-    return {name: arguments[name] for name in TabularEstimator._parameter_constraints}

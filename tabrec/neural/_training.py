@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,39 +17,16 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from tabrec.neural._devices import explain_memory, multiplications_per_row, uses_bfloat16
+from tabrec.neural._devices import explain_memory
 from tabrec.neural._losses import Loss
 from tabrec.neural._optimizers import make_optimizer, pace_at, set_pace
+from tabrec.neural._step import Rows, make_step, mean_loss
 from tabrec.preprocess._base import warn_caller
 
 # Weight of the past in the training loss that is shown, as in fastai.
 _SMOOTHING = 0.98
 Callback = Callable[[str, "TrainingState"], Any]
 Metric = Callable[[Tensor, Tensor], float]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows resident on a device: what the model takes, the target, and weights of mean 1 where they differ."""
-
-    inputs: tuple[Tensor, ...]
-    target: Tensor
-    weight: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def to(self, device: torch.device) -> Rows:
-        weight = None if self.weight is None else self.weight.to(device)
-        return Rows(tuple(part.to(device) for part in self.inputs), self.target.to(device), weight)
-
-    def take(self, rows: Tensor) -> Rows:
-        weight = None if self.weight is None else self.weight[rows]
-        return Rows(tuple(part[rows] for part in self.inputs), self.target[rows], weight)
-
-    @property
-    def n_bytes(self) -> int:
-        return sum(part.numel() * part.element_size() for part in (*self.inputs, self.target))
 
 
 @dataclass(frozen=True)
@@ -103,19 +80,29 @@ class TrainingState:
     stop: bool = False
 
 
-def train(model: nn.Module, rows: Rows, loss: Loss, plan: Plan, valid: Rows | None = None) -> pd.DataFrame:
+def train(
+    model: nn.Module,
+    rows: Rows,
+    loss: Loss,
+    plan: Plan,
+    valid: Rows | None = None,
+    device: torch.device | str = "cpu",
+) -> pd.DataFrame:
     """Train a model in place.
 
     Parameters
     ----------
     model : torch.nn.Module
-        On the device of the rows; takes ``rows.inputs``. Random numbers are drawn from torch's own generators.
+        On the CPU, and there again afterwards; takes ``rows.inputs``. Random numbers are drawn from torch's own
+        generators.
     rows : Rows
     loss : callable
         ``loss(output, target)`` gives a loss for each row.
     plan : Plan
     valid : Rows, default=None
         Rows to validate on after each epoch; the weights of the best epoch are kept.
+    device : torch.device or str, default="cpu"
+        Where to train: all rows are brought there at once.
 
     Returns
     -------
@@ -129,31 +116,65 @@ def train(model: nn.Module, rows: Rows, loss: Loss, plan: Plan, valid: Rows | No
     MemoryError
         The GPU is full.
     """
-    optimizer = make_optimizer(model, plan.optimizer, plan.learning_rate, plan.weight_decay, plan.momentum)
-    state = TrainingState(model, optimizer, plan.epochs)
     best, smoothed = _Best(), _SmoothedLoss(plan)
-    _tell(plan, "fit_start", state)
+    with explain_memory(len(rows), rows.n_bytes, plan.batch_size), _on_device(model, torch.device(device)):
+        rows, valid = rows.to(device), None if valid is None else valid.to(device)
+        optimizer = make_optimizer(model, plan.optimizer, plan.learning_rate, plan.weight_decay, plan.momentum)
+        state = TrainingState(model, optimizer, plan.epochs)
+        _tell(plan, "fit_start", state)
+        try:
+            _run_epochs(state, rows, loss, plan, valid, smoothed, best)
+        except KeyboardInterrupt:
+            kept = f"those of epoch {best.epoch}" if best.weights else "as they were then"
+            warn_caller(
+                f"Training was interrupted in epoch {state.epoch} of {plan.epochs}: the weights kept are {kept}."
+            )
+        best.restore(model)
+        model.eval()
+        state.epoch = len(state.history)
+        _tell(plan, "fit_end", state)
+    columns = _columns(plan, valid is not None)
+    return pd.DataFrame(state.history, columns=columns).astype(dict.fromkeys(columns, float) | {"epoch": int})
+
+
+def _run_epochs(
+    state: TrainingState,
+    rows: Rows,
+    loss: Loss,
+    plan: Plan,
+    valid: Rows | None,
+    smoothed: _SmoothedLoss,
+    best: _Best,
+) -> None:
+    step = make_step(
+        state.model,
+        rows,
+        loss,
+        batch_size=plan.batch_size,
+        mixed_precision=plan.mixed_precision,
+        compile=plan.compile,
+    )
+    with _progress(plan) as show:
+        for epoch in range(plan.epochs):
+            state.epoch = epoch
+            record = _run_epoch(state, step, rows, plan, smoothed)
+            if valid is not None:
+                record |= _validate(state.model, valid, loss, plan)
+            state.history.append(record)
+            show(record)
+            best.see(state, plan, valid is not None)
+            _tell(plan, "epoch_end", state)
+            if state.stop:
+                break
+
+
+@contextmanager
+def _on_device(model: nn.Module, device: torch.device) -> Iterator[None]:
+    model.to(device)
     try:
-        with explain_memory(len(rows), rows.n_bytes, plan.batch_size), _progress(plan) as show:
-            step = make_step(model, rows, loss, plan)
-            for epoch in range(plan.epochs):
-                state.epoch = epoch
-                state.history.append(_run_epoch(state, step, rows, plan, smoothed))
-                if valid is not None:
-                    state.history[-1] |= _validate(model, valid, loss, plan)
-                show(state.history[-1])
-                best.see(state, plan, valid is not None)
-                _tell(plan, "epoch_end", state)
-                if state.stop:
-                    break
-    except KeyboardInterrupt:
-        kept = f"those of epoch {best.epoch}" if best.weights else "as they were then"
-        warn_caller(f"Training was interrupted in epoch {state.epoch} of {plan.epochs}: the weights kept are {kept}.")
-    best.restore(model)
-    model.eval()
-    state.epoch = len(state.history)
-    _tell(plan, "fit_end", state)
-    return pd.DataFrame(state.history, columns=_columns(plan, valid is not None))
+        yield
+    finally:
+        model.to("cpu")
 
 
 def _columns(plan: Plan, has_valid: bool) -> list[str]:
@@ -199,84 +220,6 @@ def iterate(n_rows: int, batch_size: int, device: torch.device) -> Iterator[Tens
         del starts[-1]
     for start, stop in zip(starts, [*starts[1:], n_rows], strict=True):
         yield order[start:stop]
-
-
-def make_step(model: nn.Module, rows: Rows, loss: Loss, plan: Plan) -> Callable[[Tensor], Tensor]:
-    """What computes the loss of a batch and leaves its gradients in the parameters."""
-    forward = torch.compile(model) if plan.compile else model
-    cast = _autocast(model, rows, plan)
-
-    def step(batch: Tensor) -> Tensor:
-        taken = rows.take(batch)
-        with cast():
-            output = forward(*taken.inputs)
-        mean = mean_loss(loss, output.float(), taken)
-        for parameter in model.parameters():
-            parameter.grad = None
-        mean.backward()
-        return mean.detach()
-
-    return _CapturedStep(step, model, plan.batch_size) if _can_capture(rows, plan) else step
-
-
-def _autocast(model: nn.Module, rows: Rows, plan: Plan) -> Callable[[], AbstractContextManager]:
-    device = rows.target.device
-    n_rows = min(plan.batch_size, len(rows))
-    if uses_bfloat16(plan.mixed_precision, device, n_rows * multiplications_per_row(model)):
-        return lambda: torch.autocast(device.type, torch.bfloat16)
-    return nullcontext
-
-
-def mean_loss(loss: Loss, output: Tensor, rows: Rows) -> Tensor:
-    per_row = loss(output, rows.target)
-    return (per_row if rows.weight is None else per_row * rows.weight).mean()
-
-
-def _can_capture(rows: Rows, plan: Plan) -> bool:
-    return rows.target.device.type == "cuda" and len(rows) >= plan.batch_size and not plan.compile
-
-
-class _CapturedStep:
-    """A step recorded once as a CUDA graph and replayed for each full batch, saving its kernels' launches.
-
-    Other batches, and nets that cannot be captured, run as they are.
-    """
-
-    _N_WARM_UP = 3
-
-    def __init__(self, step: Callable[[Tensor], Tensor], model: nn.Module, batch_size: int):
-        self.step, self.model, self.batch_size = step, model, batch_size
-        self.graph: Any = None
-        self.n_seen = 0
-        self.gradients: list[Tensor | None] = []
-
-    def __call__(self, batch: Tensor) -> Tensor:
-        if len(batch) != self.batch_size or self.n_seen < self._N_WARM_UP:
-            self.n_seen += len(batch) == self.batch_size
-            return self.step(batch)
-        if self.graph is None and not self._capture(batch):
-            return self.step(batch)
-        self.batch.copy_(batch)
-        self.graph.replay()
-        for parameter, gradient in zip(self.model.parameters(), self.gradients, strict=True):
-            parameter.grad = gradient
-        return self.loss
-
-    def _capture(self, batch: Tensor) -> bool:
-        self.batch = batch.clone()
-        graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
-        try:
-            with torch.cuda.graph(graph):
-                self.loss = self.step(self.batch)
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except RuntimeError:
-            self.n_seen = -(2**62)  # never again: this net cannot be captured
-            return False
-        self.graph = graph
-        self.gradients = [parameter.grad for parameter in self.model.parameters()]
-        return True
 
 
 class _SmoothedLoss:

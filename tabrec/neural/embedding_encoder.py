@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from scipy.linalg import orthogonal_procrustes
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
+from sklearn.pipeline import make_pipeline
+from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.neural._estimator import TabularEstimator
@@ -17,6 +21,7 @@ from tabrec.neural.tabular_classifier import TabularClassifier
 from tabrec.neural.tabular_regressor import TabularRegressor
 from tabrec.preprocess._base import check_named, learn_names
 from tabrec.preprocess._frames import read_frame
+from tabrec.preprocess._raw_frames import take_rows
 from tabrec.preprocess._target import check_target
 
 
@@ -58,10 +63,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
     Notes
     -----
     ``fit_transform(X, y)`` is not ``fit(X, y).transform(X)``: it gives each row vectors from a net that has not seen
-    the row's target, or the model after it would trust them too much. The nets of the folds are turned onto the one of
-    all rows (orthogonal Procrustes, by column), for two nets seldom agree on axes; a label that a fold's net has not
-    seen gets the vector of code 0. A `Pipeline` calls `fit_transform` to train, and `transform` to predict, as it
-    should be.
+    the row's target, or the model after it would trust them too much. The vectors of a fold's net are turned and
+    stretched onto those of the net of all rows (orthogonal Procrustes, by column), for two nets seldom agree on axes; a
+    label that a fold's net has not seen gets the vector of code 0. A `Pipeline` calls `fit_transform` to train, and
+    `transform` to predict, as it should be.
 
     References
     ----------
@@ -82,6 +87,14 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
     >>> model.fit(auctions, price).predict(auctions.head(3)).shape
     (3,)
     """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "columns": ["array-like", None],
+        "min_levels": [Interval(Integral, 1, None, closed="left")],
+        "cv": ["cv_object"],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,
@@ -122,6 +135,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         -------
         self
         """
+        self._validate_params()
         frame = read_frame(X)
         target = check_target(y, len(frame), type(self).__name__, numeric=False)
         self.estimator_ = self._make_net(target).fit(X, y, sample_weight)
@@ -169,13 +183,17 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
             name: np.empty((len(encoded), self._table(self.estimator_, name).shape[1]), dtype=np.float32)
             for name in self.columns_
         }
+        frame = read_frame(X)
         folds = check_cv(self.cv, target, classifier=is_classifier(self.estimator_))
-        shuffled = np.random.default_rng(0).permutation(len(encoded)) if isinstance(self.cv, int) else None
-        for seen, unseen in folds.split(encoded, target if shuffled is None else target[shuffled]):
+        is_number = isinstance(self.cv, (int, np.integer))
+        shuffled = np.random.default_rng(0).permutation(len(encoded)) if is_number else None
+        # All nets read columns and labels alike, as the one of all rows has learned to.
+        preprocessor = make_pipeline(FrozenEstimator(self.estimator_.preprocessor_))
+        for seen, unseen in folds.split(frame, target if shuffled is None else target[shuffled]):
             if shuffled is not None:
                 seen, unseen = shuffled[seen], shuffled[unseen]
-            net = clone(self.estimator_).set_params(preprocessor=None, categorical_features=None)
-            net.fit(encoded.iloc[seen], target[seen], None if weights is None else weights[seen])
+            net = clone(self.estimator_).set_params(preprocessor=preprocessor, categorical_features=None)
+            net.fit(take_rows(X, frame, seen), target[seen], None if weights is None else weights[seen])
             for name in self.columns_:
                 codes = _codes(encoded, name)
                 table = self._aligned(net, name, codes[seen])
@@ -212,8 +230,11 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         table[counts == 0] = table[0]
         share = counts[:, None] / counts.sum()
         middle, middle_onto = (table * share).sum(axis=0), (onto * share).sum(axis=0)
-        turn, _ = orthogonal_procrustes((table - middle) * np.sqrt(share), (onto - middle_onto) * np.sqrt(share))
-        return (table - middle) @ turn + middle_onto
+        spread, spread_onto = (table - middle) * np.sqrt(share), (onto - middle_onto) * np.sqrt(share)
+        turn, _ = orthogonal_procrustes(spread, spread_onto)
+        length = np.linalg.norm(spread)
+        stretch = np.linalg.norm(spread_onto) / length if length > 0 else 1.0
+        return stretch * (table - middle) @ turn + middle_onto
 
     def _names(self, column: str) -> list[str]:
         return [f"{column}_{position}" for position in range(self._table(self.estimator_, column).shape[1])]

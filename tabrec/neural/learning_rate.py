@@ -13,10 +13,11 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from tabrec.neural._devices import read_device, seeded
+from tabrec.neural._devices import explain_memory, read_device, seeded
 from tabrec.neural._estimator import TabularEstimator, Task
 from tabrec.neural._optimizers import Pace, make_optimizer, set_pace
-from tabrec.neural._training import iterate, make_step, mean_loss
+from tabrec.neural._step import make_step, mean_loss
+from tabrec.neural._training import iterate
 
 # The loss is always taken over the same rows, so many at most, or the noise of batches would hide its course.
 _N_PROBED = 512
@@ -127,8 +128,9 @@ def find_learning_rate(
     copy: TabularEstimator = clone(estimator)
     task = copy._prepare(X, y, sample_weight)
     rates = np.geomspace(smallest, largest, n_steps)
-    with seeded(task.seed, read_device(copy.device)):
-        losses = _losses_at(task, rates, read_device(copy.device))
+    device = read_device(copy.device)
+    with explain_memory(len(task.rows), task.rows.n_bytes, task.plan.batch_size), seeded(task.seed, device):
+        losses = _losses_at(task, rates, device)
     if len(losses) < 2:
         raise ValueError(f"The loss is no finite number at learning rates from {smallest:g}: lower `smallest`.")
     rates = rates[: len(losses)]
@@ -139,7 +141,7 @@ def _losses_at(task: Task, rates: np.ndarray, device: Any) -> np.ndarray:
     """The loss over a sample of the rows after one step at each of the rates, until it diverges."""
     model, rows, plan = task.model.to(device).train(), task.rows.to(device), task.plan
     optimizer = make_optimizer(model, plan.optimizer, rates[0], plan.weight_decay, plan.momentum)
-    step = make_step(model, rows, task.loss, plan)
+    step = make_step(model, rows, task.loss, batch_size=plan.batch_size, mixed_precision=plan.mixed_precision)
     probe = rows.take(torch.randperm(len(rows), device=device)[:_N_PROBED])
     batches = (batch for _ in count() for batch in iterate(len(rows), plan.batch_size, device))
     losses: list[float] = []

@@ -62,7 +62,7 @@ def plot_history(history: Any, ax: Any = None) -> Any:
     if "valid_loss" in frame:
         valid = frame["valid_loss"].to_numpy()
         ax.plot(epochs, valid, color=_ORANGE, label="validation", **style)
-        best = int(np.argmin(valid))
+        best = int(np.nanargmin(valid))
         label = f"best: {valid[best]:.4g} in epoch {epochs.iloc[best]}"
         ax.plot(epochs.iloc[best], valid[best], "o", color=_GREEN, markersize=8, label=label)
     ax.xaxis.get_major_locator().set_params(integer=True)

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_sample_weight
@@ -14,8 +15,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
-from tabrec.neural._estimator import TabularEstimator, common_parameters
+from tabrec.neural._estimator import TabularEstimator
 from tabrec.neural._losses import Loss, class_loss
+from tabrec.neural._parameters import common_parameters
 
 
 class TabularClassifier(ClassifierMixin, TabularEstimator):
@@ -125,9 +127,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         """
         self._known_classes = classes
         try:
-            return self._partial_fit(X, y, sample_weight)
+            self._partial_fit(X, y, sample_weight)
         finally:
             del self._known_classes
+        return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, the mean over the members.
@@ -159,26 +162,30 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     def _check_fit_target(self, y: Any, n_rows: int) -> np.ndarray:
         return column_or_1d(super()._check_fit_target(y, n_rows), warn=True)
 
-    def _learn_target(self, y: np.ndarray, rows: np.ndarray) -> None:
+    def _learn_target(self, y: np.ndarray, y_known: np.ndarray) -> None:
         known = getattr(self, "_known_classes", None)
-        self.classes_ = np.unique(y if known is None else np.asarray(known))
+        self.classes_ = np.unique(y_known if known is None else np.asarray(known))
         self._n_outputs = len(self.classes_)
 
     def _weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weights
         of_classes = compute_sample_weight(self.class_weight, y)
+        if (of_classes < 0).any() or not (of_classes > 0).any():
+            raise ValueError(
+                f"class_weight={self.class_weight!r} must not be negative, nor 0 for all classes there are."
+            )
         return of_classes if weights is None else of_classes * weights
 
     def _make_loss(self) -> Loss:
         return class_loss(self.label_smoothing)
 
     def _to_target(self, y: np.ndarray) -> Tensor:
-        codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        unknown = self.classes_[codes] != y
+        codes = pd.Index(self.classes_).get_indexer(pd.Index(y))
+        unknown = codes < 0
         if unknown.any():
             raise ValueError(
-                f"y holds the class {y[unknown][0]!r}, but the net knows {self.classes_.tolist()[:20]}: "
+                f"y holds the class {y[unknown].tolist()[0]!r}, but the net knows {self.classes_.tolist()[:20]}: "
                 "name all classes in the first partial_fit."
             )
         return torch.from_numpy(codes.astype(np.int64))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,12 +12,13 @@ import torch
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
-from tabrec.neural._estimator import TabularEstimator, common_parameters
+from tabrec.neural._estimator import TabularEstimator
 from tabrec.neural._inputs import TargetScaler
 from tabrec.neural._losses import REGRESSION_LOSSES, Loss, regression_loss
+from tabrec.neural._parameters import common_parameters
 
 
 def _predicts_quantiles(estimator: TabularRegressor) -> bool:
@@ -244,6 +247,9 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         -------
         ndarray of shape (n_rows, n_quantiles) or (n_rows, n_outputs, n_quantiles)
         """
+        check_is_fitted(self)
+        if not len(self._levels):
+            raise ValueError("loss was set to 'quantile' after fitting: fit the net anew.")
         restored = self._restore_quantiles(self._outputs(X))
         return restored[:, 0] if self._is_1d else restored
 
@@ -251,11 +257,11 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         y = super()._check_fit_target(y, n_rows)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _learn_target(self, y: np.ndarray, rows: np.ndarray) -> None:
+    def _learn_target(self, y: np.ndarray, y_known: np.ndarray) -> None:
         self._is_1d = y.ndim == 1
-        self.target_scaler_ = TargetScaler(y[rows].reshape(len(rows), -1).astype(np.float64))
+        self.target_scaler_ = TargetScaler(y.reshape(len(y), -1).astype(np.float64))
         self._levels = _check_quantiles(self.quantiles) if self.loss == "quantile" else np.empty(0)
-        self._bounds = _read_range(self.y_range, y[rows])
+        self._bounds = _read_range(self.y_range, y)
         self.n_outputs_ = len(self.target_scaler_.means)
         self._n_outputs = self.n_outputs_ * max(len(self._levels), 1)
 
@@ -267,6 +273,10 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         return low, high
 
     def _make_loss(self) -> Loss:
+        if (self.loss == "quantile") != bool(len(self._levels)):
+            raise ValueError(
+                f"loss={self.loss!r} is not what the net was trained by: it cannot go on, but be fitted anew."
+            )
         return regression_loss(self.loss, self._levels.tolist())
 
     def _to_target(self, y: np.ndarray) -> Tensor:
@@ -284,13 +294,20 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
             middle = int(np.argmin(np.abs(self._levels - 0.5)))
             restored = self._restore_quantiles(output)[:, :, middle]
         else:
-            restored = self.target_scaler_.restore(_mean_of_members(output))
+            restored = self._keep_in_range(self.target_scaler_.restore(_mean_of_members(output)))
         return restored[:, 0] if self._is_1d else restored
 
     def _restore_quantiles(self, output: Tensor) -> np.ndarray:
         """(n_rows, n_outputs, n_quantiles), ascending: sorting what crosses only lessens the loss."""
         scaled = _mean_of_members(output).reshape(len(output), self.n_outputs_, len(self._levels))
-        return self.target_scaler_.restore(np.sort(scaled, axis=2))
+        return self._keep_in_range(self.target_scaler_.restore(np.sort(scaled, axis=2)))
+
+    def _keep_in_range(self, restored: np.ndarray) -> np.ndarray:
+        """Of a net with `y_range`, cut off what rounding leads out of it."""
+        if self._bounds is None:
+            return restored
+        low, high = (np.reshape(bound, (-1, 1)) if restored.ndim == 3 else bound for bound in self._bounds)
+        return np.clip(restored, low, high)
 
 
 def _mean_of_members(output: Tensor) -> np.ndarray:
@@ -313,9 +330,12 @@ def _read_range(y_range: Any, y: np.ndarray) -> tuple[Any, Any] | None:
         low, high = y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64)
         margin = np.where(high > low, 0.05 * (high - low), 1.0)
         return low - margin, high + margin
-    if len(y_range) != 2 or not np.all(np.asarray(y_range[0]) < np.asarray(y_range[1])):
-        raise ValueError(f"y_range={y_range!r} must be (least, greatest), 'auto' or None.")
-    low, high = (np.asarray(bound, dtype=np.float64) for bound in y_range)
+    bounds: Any = np.asarray(y_range, dtype=object)
+    if len(bounds) != 2 or not all(isinstance(bound, Real) and math.isfinite(bound) for bound in bounds.ravel()):
+        raise ValueError(f"y_range={y_range!r} must be (least, greatest), two finite numbers, 'auto' or None.")
+    low, high = np.asarray(y_range[0], dtype=np.float64), np.asarray(y_range[1], dtype=np.float64)
+    if not np.all(low < high):
+        raise ValueError(f"y_range={y_range!r} must be (least, greatest): the first is not the lesser.")
     outside = (y < low) | (y > high)
     if outside.any():
         raise ValueError(f"y_range={y_range!r} does not hold the target {y[outside].ravel()[0]!r}.")

@@ -11,7 +11,7 @@ from torch import nn
 
 from tabrec import TabularClassifier, TabularModel, TabularRegressor
 from tabrec.neural._devices import explain_memory, multiplications_per_row, read_device, seeded, uses_bfloat16
-from tabrec.neural._training import _CapturedStep
+from tabrec.neural._step import _CapturedStep
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 NET = {
