@@ -21,6 +21,9 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/preprocess.py
 	$(BIN)/python benchmarks/forest.py
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/neural.py
+	$(BIN)/python benchmarks/embeddings.py
+	$(BIN)/python benchmarks/net_defaults.py
 
 docs: $(STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'

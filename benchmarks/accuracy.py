@@ -1,4 +1,4 @@
-"""Accuracy at default settings on three real tables, beside scikit-learn's own forests and boosting on ordinal codes.
+"""Errors at default settings on three real tables, beside scikit-learn's own forests and boosting on ordinal codes.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/accuracy.py [--only house]
 
@@ -30,12 +30,20 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingRegressor,
 )
 from sklearn.metrics import accuracy_score, log_loss, root_mean_squared_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
-from tabrec import BoostingClassifier, BoostingRegressor, ForestClassifier, ForestRegressor
+from tabrec import (
+    BoostingClassifier,
+    BoostingRegressor,
+    ForestClassifier,
+    ForestRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
 
 SEEDS = (0, 1, 2)
 _ADULT_HEADER = """
@@ -106,6 +114,13 @@ REGRESSORS: dict[str, Callable[[int], Any]] = {
     ),
     "tabrec BoostingRegressor": lambda seed: BoostingRegressor(random_state=seed),
     "scikit-learn histogram boosting": lambda seed: on_ordinal_codes(HistGradientBoostingRegressor(random_state=seed)),
+    "tabrec TabularRegressor": lambda seed: TabularRegressor(random_state=seed),
+    "tabrec, mean of forest and net": lambda seed: VotingRegressor(
+        [("forest", ForestRegressor(random_state=seed)), ("net", TabularRegressor(random_state=seed))]
+    ),
+    "tabrec, mean of boosting and net": lambda seed: VotingRegressor(
+        [("boosting", BoostingRegressor(random_state=seed)), ("net", TabularRegressor(random_state=seed))]
+    ),
 }
 CLASSIFIERS: dict[str, Callable[[int], Any]] = {
     "tabrec ForestClassifier": lambda seed: ForestClassifier(random_state=seed),
@@ -114,6 +129,7 @@ CLASSIFIERS: dict[str, Callable[[int], Any]] = {
     ),
     "tabrec BoostingClassifier": lambda seed: BoostingClassifier(random_state=seed),
     "scikit-learn histogram boosting": lambda seed: on_ordinal_codes(HistGradientBoostingClassifier(random_state=seed)),
+    "tabrec TabularClassifier": lambda seed: TabularClassifier(random_state=seed),
 }
 
 
