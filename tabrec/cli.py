@@ -180,7 +180,7 @@ def demo(
         new.to_csv(folder / "new.csv", index=False)
         _print_columns(known, 20, most=12)
         options = {"target": "SalePrice", "log_target": True, "time_column": "saledate", "valid_from": "2011-01-01"}
-        for model in ("forest", "boosting"):
+        for model in ("forest", "boosting", "net"):
             _train(known, folder / model, shown=out / model, print_kinds=model == "forest", model=model, **options)
         predictions = predict_table(folder / "boosting", new, id_column="SalesID")
         predictions.to_csv(folder / "submission.csv", index=False)

@@ -18,6 +18,7 @@ from tabrec.neural._estimator import TabularEstimator, Task
 from tabrec.neural._optimizers import Pace, make_optimizer, set_pace
 from tabrec.neural._step import make_step, mean_loss
 from tabrec.neural._training import iterate
+from tabrec.neural.plots import plot_learning_rates
 
 # The loss is always taken over the same rows, so many at most, or the noise of batches would hide its course.
 _N_PROBED = 512
@@ -60,9 +61,8 @@ class LearningRateSearch:
         -------
         matplotlib.axes.Axes
         """
-        from tabrec.neural.plots import plot_learning_rates
-
-        return plot_learning_rates(self, ax)
+        suggestions = {"valley": self.valley, "steepest": self.steepest}
+        return plot_learning_rates(self.learning_rates, self.losses, suggestions, ax)
 
 
 def find_learning_rate(

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from tabrec.neural.learning_rate import LearningRateSearch
-
 _BLUE, _ORANGE, _GREEN = "#1f6feb", "#d9730d", "#2e8540"
 
 
-def plot_learning_rates(search: LearningRateSearch, ax: Any = None) -> Any:
-    """Draw the loss over the learning rates; see `LearningRateSearch.plot`."""
+def plot_learning_rates(
+    learning_rates: np.ndarray, losses: np.ndarray, suggestions: Mapping[str, float], ax: Any = None
+) -> Any:
+    """Draw the loss over the learning rates, with suggestions by name; see `LearningRateSearch.plot`."""
     ax = _axes(ax)
-    ax.plot(search.learning_rates, search.losses, color=_BLUE, linewidth=1.8)
-    for name, rate, color in (("valley", search.valley, _ORANGE), ("steepest", search.steepest, _GREEN)):
-        loss = float(np.interp(np.log(rate), np.log(search.learning_rates), search.losses))
+    ax.plot(learning_rates, losses, color=_BLUE, linewidth=1.8)
+    for (name, rate), color in zip(suggestions.items(), (_ORANGE, _GREEN), strict=False):
+        loss = float(np.interp(np.log(rate), np.log(learning_rates), losses))
         ax.plot(rate, loss, "o", color=color, markersize=7, label=f"{name}: {rate:.1e}")
     ax.set_xscale("log")
-    least, first = float(search.losses.min()), float(search.losses[0])
+    least, first = float(losses.min()), float(losses[0])
     height = max(first - least, 1e-12)
     ax.set_ylim(least - 0.1 * height, first + 0.3 * height)
     ax.set_xlabel("learning rate")
