@@ -32,16 +32,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "16 members": {"n_members": 16},
     "numbers as they are": {"numeric_embedding": None},
     "numbers by sines": {"numeric_embedding": "periodic"},
-    "32 bins": {"n_bins": 32},
     "ranks of numbers": {"preprocessor": TabularPreprocessor("net", normalize="quantile")},
     "embeddings start at 0.01": {"embedding_std": 0.01},
-    "embeddings up to 600 wide": {"max_embedding_size": None},
     "batch norm": {"batch_norm": True},
     "no dropout": {"dropout": 0.0},
-    "dropout 0.2": {"dropout": 0.2},
-    "weight decay 0.03": {"weight_decay": 0.03},
     "learning rate 1e-3": {"learning_rate": 1e-3},
-    "learning rate 4e-3": {"learning_rate": 4e-3},
     "float32 throughout": {"mixed_precision": False},
 }
 
