@@ -113,10 +113,12 @@ class TabularModel(nn.Module):
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__()
         self.config = arguments
+        _check_sizes("category_sizes", category_sizes)
         widths = _embedding_widths(category_sizes, embedding_sizes)
         rates = _dropout_rates(dropout, layers)
         if not category_sizes and not n_continuous:
             raise ValueError("TabularModel needs a column: category_sizes is empty and n_continuous is 0.")
+        _check_sizes("layers", layers)
         _check_choice("activation", activation, tuple(ACTIVATIONS))
         _check_choice("numeric_embedding", numeric_embedding, (*NUMERIC_EMBEDDINGS, None))
         self.unknown_rate = unknown_rate
@@ -230,9 +232,7 @@ def _embedding_widths(
     absent = [name for name in told if name not in category_sizes]
     if absent:
         raise ValueError(f"embedding_sizes names {absent}, but the category columns are {list(category_sizes)[:20]}.")
-    odd = {name: width for name, width in told.items() if not (isinstance(width, (int, np.integer)) and width > 0)}
-    if odd:
-        raise ValueError(f"embedding_sizes must be whole numbers above 0, but holds {odd}.")
+    _check_sizes("embedding_sizes", told)
     return {name: (n_codes, told.get(name) or embedding_size(n_codes)) for name, n_codes in category_sizes.items()}
 
 
@@ -242,6 +242,15 @@ def _dropout_rates(dropout: float | Sequence[float], layers: Sequence[int]) -> l
     if len(dropout) != len(layers):
         raise ValueError(f"dropout={dropout} has {len(dropout)} rates for the {len(layers)} layers {tuple(layers)}.")
     return list(dropout)
+
+
+def _check_sizes(name: str, sizes: Mapping[str, int] | Sequence[int]) -> None:
+    named = sizes if isinstance(sizes, Mapping) else dict(enumerate(sizes))
+    odd = {key: size for key, size in named.items() if not (isinstance(size, (int, np.integer)) and size > 0)}
+    if odd:
+        raise ValueError(
+            f"{name} must be whole numbers above 0, but holds {odd if named is sizes else list(odd.values())}."
+        )
 
 
 def _check_choice(name: str, value: Any, choices: tuple) -> None:

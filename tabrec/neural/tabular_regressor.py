@@ -338,5 +338,5 @@ def _read_range(y_range: Any, y: np.ndarray) -> tuple[Any, Any] | None:
         raise ValueError(f"y_range={y_range!r} must be (least, greatest): the first is not the lesser.")
     outside = (y < low) | (y > high)
     if outside.any():
-        raise ValueError(f"y_range={y_range!r} does not hold the target {y[outside].ravel()[0]!r}.")
+        raise ValueError(f"y_range={y_range!r} does not hold the target {y[outside].ravel()[0]:g}.")
     return low, high

@@ -378,3 +378,16 @@ def test_a_numeric_embedding_without_numbers_is_none():
     model = TabularModel(SIZES, numeric_embedding="piecewise", layers=[4])
     assert model.numeric_embedding is None
     assert model(*inputs(n_continuous=0)).shape == (6, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"category_sizes": {"state": 0}}, r"category_sizes must be whole numbers above 0, but holds {'state': 0}"),
+        ({"layers": (16, -3)}, r"layers must be whole numbers above 0, but holds \[-3\]"),
+        ({"layers": (1.5,)}, r"layers must be whole numbers above 0, but holds \[1.5\]"),
+    ],
+)
+def test_sizes_that_mean_nothing_are_refused_by_name(change, message):
+    with pytest.raises(ValueError, match=message):
+        TabularModel(**{"category_sizes": SIZES, "n_continuous": 2, **change})
