@@ -23,6 +23,7 @@ from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score, r
 from tabrec._files import new_folder
 from tabrec.persistence import load, load_metadata, save
 from tabrec.preprocess import TabularPreprocessor, TimeSplit, split_by_time
+from tabrec.preprocess._target import has_numbers_to_predict
 from tabrec.trees import BoostingClassifier, BoostingRegressor, ForestClassifier, ForestRegressor
 
 
@@ -234,7 +235,7 @@ def _check_columns(frame: pd.DataFrame, target: str, time_column: str | None, va
 def _read_task(y: pd.Series, task: str, log_target: bool) -> str:
     is_number = types.is_numeric_dtype(y) and not types.is_bool_dtype(y)
     if task == "auto":
-        task = "regression" if log_target or (is_number and y.nunique() > 2) else "classification"
+        task = "regression" if log_target or has_numbers_to_predict(y) else "classification"
     if task == "regression" and not is_number:
         odd = y.dropna().iloc[0] if y.notna().any() else None
         raise ValueError(f"Target {y.name!r} holds {odd!r}, but a regression needs numbers.")

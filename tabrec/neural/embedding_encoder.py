@@ -22,7 +22,7 @@ from tabrec.neural.tabular_regressor import TabularRegressor
 from tabrec.preprocess._base import check_named, learn_names
 from tabrec.preprocess._frames import read_frame
 from tabrec.preprocess._raw_frames import take_rows
-from tabrec.preprocess._target import check_target
+from tabrec.preprocess._target import check_target, has_numbers_to_predict
 
 
 class EmbeddingEncoder(TransformerMixin, BaseEstimator):
@@ -211,8 +211,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
             if not isinstance(self.estimator, TabularEstimator):
                 raise TypeError(f"estimator={self.estimator!r} must be a TabularRegressor or a TabularClassifier.")
             return clone(self.estimator)
-        has_numbers = y.dtype.kind in "iuf" and len(np.unique(y)) > 2
-        return (TabularRegressor if has_numbers else TabularClassifier)(random_state=self.random_state)
+        net = TabularRegressor if y.ndim == 2 or has_numbers_to_predict(y) else TabularClassifier
+        return net(random_state=self.random_state)
 
     def _choose_columns(self) -> list[str]:
         sizes = self.estimator_._reader.category_sizes

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
 
 def check_target(y: Any, n_rows: int, owner: str, *, numeric: bool) -> np.ndarray:
@@ -45,6 +46,12 @@ def check_target(y: Any, n_rows: int, owner: str, *, numeric: bool) -> np.ndarra
     if missing.any():
         raise ValueError(f"Input y contains NaN: {int(missing.sum())} missing, the first in {_place(missing)}.")
     return _finite_numbers(target, owner) if numeric or target.dtype.kind in "fc" else target
+
+
+def has_numbers_to_predict(y: Any) -> bool:
+    """Whether a target is for a regression: numbers of more than two values, rather than text, booleans, categories."""
+    target = pd.Series(y).infer_objects()
+    return types.is_numeric_dtype(target) and not types.is_bool_dtype(target) and target.nunique() > 2
 
 
 def _as_array(y: Any) -> np.ndarray:

@@ -395,3 +395,13 @@ def test_an_encoder_that_is_not_fitted_says_so():
     for ask in (lambda encoder: encoder.transform(X), lambda encoder: encoder.get_feature_names_out()):
         with pytest.raises(NotFittedError):
             ask(EmbeddingEncoder(SIZED))
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [(lambda y: y.astype(object), TabularRegressor), (lambda y: (y > y.mean()).astype(object), TabularClassifier)],
+    ids=["numbers", "booleans"],
+)
+def test_the_net_is_chosen_by_what_an_object_array_holds(target, kind):
+    y = target(np.asarray(make_frame()[1]))
+    assert type(EmbeddingEncoder()._make_net(y)) is kind
