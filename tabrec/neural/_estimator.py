@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -53,7 +54,7 @@ class Task:
     goes_on: bool = False
 
 
-class TabularEstimator(RawFrameMixin, NetParameters):
+class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     """Base of the two estimators; a subclass tells of the target: `_learn_target`, `_to_target`, `_make_loss`."""
 
     _encoded_for = "net"
@@ -123,6 +124,7 @@ class TabularEstimator(RawFrameMixin, NetParameters):
         eval_set: tuple[Any, Any] | None = None,
         eval_sample_weight: Any = None,
         *,
+        y_known: np.ndarray | None = None,
         goes_on: bool = False,
         holds_out: bool = True,
     ) -> Task:
@@ -142,7 +144,7 @@ class TabularEstimator(RawFrameMixin, NetParameters):
         else:
             encoded, order = self._fit_encoding(X, frame, y[rows], rows)
             self._reader = FrameReader(encoded)
-            self._learn_target(y[rows], y[weighting.rows])
+            self._learn_target(y[rows], y[weighting.rows] if y_known is None else y_known)
             learn_names(self, X, frame)
         training = self._to_rows(encoded, y[rows], weights).take(torch.from_numpy(order))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -167,10 +169,11 @@ class TabularEstimator(RawFrameMixin, NetParameters):
             history = pd.concat([self.history_, history], ignore_index=True)
         self.history_ = history
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, y_known: np.ndarray | None = None) -> Self:
         """One epoch over a chunk, at a constant pace, by what the first chunk taught of columns and target."""
         made = copy.copy(self)
-        task = made._prepare(X, y, sample_weight, goes_on=hasattr(self, "model_"), holds_out=False)
+        goes_on = hasattr(self, "model_")
+        task = made._prepare(X, y, sample_weight, y_known=y_known, goes_on=goes_on, holds_out=False)
         task.plan = replace(task.plan, epochs=1, schedule="constant")
         made._train(task)
         self.__dict__ = made.__dict__
@@ -315,21 +318,25 @@ class TabularEstimator(RawFrameMixin, NetParameters):
 
     # What a subclass tells of the target.
 
+    @abstractmethod
     def _learn_target(self, y: np.ndarray, y_known: np.ndarray) -> None:
-        """Learn from the targets of the training rows, and of those held out."""
-        raise NotImplementedError
+        """Learn from the targets of the training rows, and from all that are known to come."""
 
+    @abstractmethod
     def _to_target(self, y: np.ndarray) -> Tensor:
-        raise NotImplementedError
+        """Targets as the net is trained on them."""
 
+    @abstractmethod
     def _from_target(self, target: Tensor) -> np.ndarray:
-        raise NotImplementedError
+        """The caller's targets again."""
 
+    @abstractmethod
     def _to_prediction(self, output: Tensor) -> np.ndarray:
-        raise NotImplementedError
+        """What `predict` gives for the net's outputs."""
 
+    @abstractmethod
     def _make_loss(self) -> Loss:
-        raise NotImplementedError
+        """The loss of each row."""
 
 
 def _predictor(model: nn.Module, device: torch.device) -> nn.Module:

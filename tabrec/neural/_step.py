@@ -85,10 +85,11 @@ class _CapturedStep:
         self.step, self.model, self.batch_size = step, model, batch_size
         self.graph: Any = None
         self.n_seen = 0
+        self.can_capture = True
         self.gradients: list[Tensor | None] = []
 
     def __call__(self, batch: Tensor) -> Tensor:
-        if len(batch) != self.batch_size or self.n_seen < self._N_WARM_UP:
+        if not self.can_capture or len(batch) != self.batch_size or self.n_seen < self._N_WARM_UP:
             self.n_seen += len(batch) == self.batch_size
             return self.step(batch)
         if self.graph is None and not self._capture(batch):
@@ -109,7 +110,7 @@ class _CapturedStep:
         except torch.cuda.OutOfMemoryError:
             raise
         except RuntimeError:
-            self.n_seen = -(2**62)  # never again: this net cannot be captured
+            self.can_capture = False
             return False
         self.graph = graph
         self.gradients = [parameter.grad for parameter in self.model.parameters()]

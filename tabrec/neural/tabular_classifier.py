@@ -125,12 +125,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         -------
         self
         """
-        self._known_classes = classes
-        try:
-            self._partial_fit(X, y, sample_weight)
-        finally:
-            del self._known_classes
-        return self
+        known = None if classes is None else np.unique(np.asarray(classes))
+        if known is not None and hasattr(self, "classes_") and not np.array_equal(known, self.classes_):
+            raise ValueError(f"classes={classes!r} are not those of the first call, {self.classes_.tolist()[:20]}.")
+        return self._partial_fit(X, y, sample_weight, known)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, the mean over the members.
@@ -163,8 +161,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         return column_or_1d(super()._check_fit_target(y, n_rows), warn=True)
 
     def _learn_target(self, y: np.ndarray, y_known: np.ndarray) -> None:
-        known = getattr(self, "_known_classes", None)
-        self.classes_ = np.unique(y_known if known is None else np.asarray(known))
+        self.classes_ = np.unique(y_known)
         self._n_outputs = len(self.classes_)
 
     def _weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
@@ -186,7 +183,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         if unknown.any():
             raise ValueError(
                 f"y holds the class {y[unknown].tolist()[0]!r}, but the net knows {self.classes_.tolist()[:20]}: "
-                "name all classes in the first partial_fit."
+                "it cannot learn others (partial_fit is told all of them at first, by classes=)."
             )
         return torch.from_numpy(codes.astype(np.int64))
 

@@ -1077,3 +1077,12 @@ def test_categories_are_named_either_here_or_in_the_preprocessor():
     net = TabularRegressor(**NET, preprocessor=TabularPreprocessor("net"), categorical_features=["age"])
     with pytest.raises(ValueError, match="categorical_features is for the built-in preprocessor"):
         net.fit(X, y)
+
+
+def test_other_classes_than_those_of_the_first_call_are_refused():
+    X, y = make_frame()
+    y = classes(y)
+    net = TabularClassifier(**NET).partial_fit(X, y, classes=["high", "low", "mid"])
+    with pytest.raises(ValueError, match="are not those of the first call"):
+        net.partial_fit(X, y, classes=["high", "low"])
+    net.partial_fit(X, y, classes=["mid", "low", "high"])
