@@ -1,9 +1,12 @@
 """`EmbeddingEncoder`: the vectors of a net in place of labels, from nets that have not seen the row."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
@@ -405,3 +408,16 @@ def test_an_encoder_that_is_not_fitted_says_so():
 def test_the_net_is_chosen_by_what_an_object_array_holds(target, kind):
     y = target(np.asarray(make_frame()[1]))
     assert type(EmbeddingEncoder()._make_net(y)) is kind
+
+
+def test_vectors_that_are_turned_stretched_and_moved_are_laid_back_onto_those_of_all_rows():
+    X, y = make_frame()
+    encoder = EmbeddingEncoder(SIZED).fit(X, y)
+    onto = encoder.estimator_._embedding_table("ModelID").detach().numpy()
+    other = copy.deepcopy(encoder.estimator_)
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    with torch.no_grad():
+        other._embedding_table("ModelID").copy_(torch.from_numpy(0.3 * onto @ turn + 7.0))
+    codes = encoder.estimator_.encode(X)["ModelID"].cat.codes.to_numpy()
+    aligned = encoder._aligned(other, "ModelID", codes)
+    np.testing.assert_allclose(aligned[1:], onto[1:], atol=1e-4)  # code 0 is in no row

@@ -224,3 +224,9 @@ def test_restore_undoes_scale(values):
     largest = np.abs(y).max()
     assert scaler.restore(scaled) == pytest.approx(y, rel=1e-9, abs=1e-9 * largest)
     assert np.abs(scaled).max() <= max(np.sqrt(len(y)) * (1 + 1e-9), 1e-9 * largest)
+
+
+def test_numbers_lie_at_most_one_standard_deviation_beyond_those_of_the_training_frame():
+    reader = FrameReader(numbers(x=[2, 4, 4, 4, 5, 5, 7, 9]))  # mean 5, standard deviation 2
+    _, values = reader.read(columns_of(numbers(x=[-100, 0.5, 2, 9, 10.5, 1e30])))
+    assert values[:, 0].tolist() == [-2.5, -2.25, -1.5, 2.0, 2.75, 3.0]
