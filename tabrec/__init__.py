@@ -23,6 +23,7 @@ _HOME = {
         "split_by_time",
     ],
     "tabrec.trees": ["BoostingClassifier", "BoostingRegressor", "ForestClassifier", "ForestRegressor"],
+    "tabrec.collab": ["BayesianFactorization", "DotProductBias", "EmbeddingNN"],
     "tabrec.neural": [
         "EmbeddingEncoder",
         "TabularClassifier",

@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Models from raw tables, with honest validation.",
+    help="Models from raw tables and ratings, with honest validation.",
 )
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -27,6 +27,13 @@ _Delimiter = Annotated[str, typer.Option(help="What separates the fields of a CS
 _Table = Annotated[Path, typer.Argument(help="A CSV or parquet file.", show_default=False)]
 
 _METRIC_NAMES = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "log_loss": "log loss", "auc": "AUC"}
+_RATING_NAMES = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "rmse_cold": "of new ids",
+    "recall": "recall@10",
+    "ndcg": "NDCG@10",
+}
 _ROW_NAMES = {"train": "training", "oob": "out-of-bag", "validation": "validation", "baseline": "baseline, validation"}
 
 
@@ -41,9 +48,13 @@ def main() -> None:
 
 
 def _one_line(error: BaseException) -> str:
+    return _escape(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _escape(text: Any) -> str:
     from rich.markup import escape
 
-    return escape(" ".join(str(error).split()) or type(error).__name__)
+    return escape(str(text))
 
 
 def _print_warning(message: Any, *_: Any, **__: Any) -> None:
@@ -157,12 +168,104 @@ def predict(
     console.print(f"{len(predictions):,} predictions of {metadata['target']} are in {out}.")
 
 
+_Run = Annotated[Path, typer.Argument(help="Folder that rate made.", show_default=False)]
+_Ids = Annotated[list[str] | None, typer.Option(help="Id of a user; may be repeated.", show_default="all, with --out")]
+
+
+@app.command()
+def rate(
+    ratings: Annotated[
+        Path, typer.Argument(help="A CSV or parquet file, or a MovieLens folder or zip.", show_default=False)
+    ],
+    user: Annotated[str | None, typer.Option(help="Column of the users.", show_default="the first")] = None,
+    item: Annotated[str | None, typer.Option(help="Column of the items.", show_default="the second")] = None,
+    rating: Annotated[str | None, typer.Option(help="Column of the ratings.", show_default="the third")] = None,
+    model: Annotated[
+        str, typer.Option(help="dot (factors, a net), nn (embeddings and layers) or bayes (factors, sampled).")
+    ] = "bayes",
+    time_column: Annotated[
+        str | None,
+        typer.Option(help="Time column: the latest ratings validate.", show_default="a random fifth validates"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to make for the run.", show_default="runs/<ratings>-<model>")
+    ] = None,
+    delimiter: _Delimiter = ",",
+    random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> None:
+    """Train a recommender on ratings, score it on ratings held out, and keep it fitted to all of them.
+
+    Example: tabrec rate ratings.csv --user user --item title --rating rating --out runs/ml
+    """
+    from tabrec._files import check_free
+    from tabrec.rating_run import read_ratings
+
+    out = out or _free_path(Path("runs") / f"{ratings.stem}-{model}")
+    check_free(out)
+    with console.status(f"Reading {ratings}"):
+        frame, tables = read_ratings(ratings, delimiter=delimiter)
+    options = {"user": user, "item": item, "rating": rating, "time_column": time_column, "model": model, **tables}
+    _rate(frame, out, None, random_state=random_state, **options)
+
+
+@app.command()
+def recommend(
+    run: _Run,
+    user: _Ids = None,
+    n: Annotated[int, typer.Option("-n", help="How many items for each.", min=1)] = 10,
+    seen: Annotated[bool, typer.Option("--seen", help="Recommend what has been rated, too.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV to write.", show_default="the terminal")] = None,
+) -> None:
+    """Show what users are predicted to rate highest.
+
+    Example: tabrec recommend runs/ml --user 196 -n 10
+    """
+    from tabrec._files import check_free, new_file
+    from tabrec.rating_run import load_recommender, parse_ids
+
+    if user is None and out is None:
+        raise ValueError("Name a user, as in --user 196, or a file for everybody's, as in --out top.csv.")
+    if out is not None:
+        check_free(out)
+    with console.status(f"Loading {run}"):
+        model = load_recommender(run)
+    users = model.users_ if user is None else parse_ids(user, model.users_)
+    recommended = model.recommend(users, n, exclude_seen=not seen)
+    if out is not None:
+        with new_file(out) as file:
+            recommended.to_csv(file, index=False)
+        console.print(f"{len(recommended):,} recommendations for {recommended['user'].nunique():,} users are in {out}.")
+        return
+    for name, rows in recommended.groupby("user", sort=False):
+        known = "" if name in model.users_ else ", who is unknown: what everybody is recommended"
+        console.print(f"{model.user_name_} [bold]{_escape(name)}[/]{known}")
+        _print_ranked(rows, model.item_name_, "item", "score", "predicted")
+
+
+@app.command()
+def similar(
+    run: _Run,
+    item: Annotated[str, typer.Argument(help="Id of an item.", show_default=False)],
+    n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 10,
+) -> None:
+    """Show the items that are liked by the same people.
+
+    Example: tabrec similar runs/ml "Silence of the Lambs, The (1991)"
+    """
+    from tabrec.rating_run import load_recommender, parse_ids
+
+    with console.status(f"Loading {run}"):
+        model = load_recommender(run)
+    found = model.similar_items(parse_ids([item], model.items_), n)
+    _print_ranked(found, model.item_name_, "similar", "similarity", "similarity")
+
+
 @app.command()
 def demo(
     out: Annotated[Path | None, typer.Option(help="Folder to make.", show_default="runs/demo")] = None,
     rows: Annotated[int, typer.Option(help="Rows of the made table.", min=1000)] = 10_000,
 ) -> None:
-    """Make a table of auctions, train a forest and a boosting on it, and price new rows."""
+    """Make a table of auctions and a list of ratings, train models on both, price new rows and recommend items."""
     from tabrec._files import new_folder
     from tabrec.datasets import make_auctions
     from tabrec.run import predict_table
@@ -184,14 +287,67 @@ def demo(
             _train(known, folder / model, shown=out / model, print_kinds=model == "forest", model=model, **options)
         predictions = predict_table(folder / "boosting", new, id_column="SalesID")
         predictions.to_csv(folder / "submission.csv", index=False)
+        shown_user = _demo_ratings(folder, out)
     console.print(
         f"\nThe boosting priced the {len(new):,} new machines: {out / 'submission.csv'}.\n"
         f"The same by hand, with a CSV of yours in the place of {out / 'auctions.csv'}:\n\n"
         f"  tabrec train {out / 'auctions.csv'} --target SalePrice --log-target --time-column saledate "
         f"--valid-from 2011-01-01 --model boosting --out runs/mine\n"
-        f"  tabrec predict runs/mine {out / 'new.csv'} --id SalesID -o submission.csv",
+        f"  tabrec predict runs/mine {out / 'new.csv'} --id SalesID -o submission.csv\n"
+        f"  tabrec rate {out / 'ratings.csv'} --user user --item item --rating rating --model bayes --out runs/ml\n"
+        f"  tabrec recommend runs/ml --user {shown_user} -n 10",
         soft_wrap=True,
     )
+
+
+def _demo_ratings(folder: Path, shown: Path) -> int:
+    """The ratings half of the demo; returns the user it recommends to."""
+    from tabrec.datasets import make_ratings
+
+    ratings = make_ratings(30_000, random_state=0)
+    ratings.to_csv(folder / "ratings.csv", index=False)
+    console.print(f"\n{len(ratings):,} made ratings (no real ones), like MovieLens.")
+    for name in ("dot", "bayes"):
+        model = _rate(ratings, folder / name, shown / name, model=name)
+    user = int(ratings["user"].iloc[0])
+    console.print(f"\nWhat the last model recommends to user {user}:")
+    _print_ranked(model.recommend(user, 5), "item", "item", "score", "predicted")
+    return user
+
+
+def _rate(frame: Any, out: Path, shown: Path | None, **options: Any) -> Any:
+    from tabrec.rating_run import rate, save_rating_run
+
+    with console.status(f"Training a recommender on {len(frame):,} ratings"):
+        run = rate(frame, **options)
+        save_rating_run(run, out)
+    metadata = run.metadata
+    console.print(
+        f"[bold]{metadata['model']:<12}[/]{_escape(metadata['rating'])}, {metadata['users']:,} users, "
+        f"{metadata['items']:,} items, fitted in {metadata['fit_seconds']:.1f} s on {metadata['ratings']['train']:,} "
+        f"ratings, validated on {metadata['ratings']['validation']:,}"
+    )
+    table = Table()
+    table.add_column("model")
+    names = [name for name in _RATING_NAMES if name in run.scores]
+    for name in names:
+        table.add_column(_RATING_NAMES[name], justify="right")
+    for position, (model, row) in enumerate(run.scores.iterrows()):
+        values = ["–" if row[column] != row[column] else f"{row[column]:.4f}" for column in names]
+        table.add_row(str(model), *values, style="bold" if position == 0 else None)
+    console.print(table)
+    console.print(f"The run is in {shown or out}: model/, metrics.json, predictions.csv.", soft_wrap=True)
+    return run.model
+
+
+def _print_ranked(rows: Any, title: str, names: str, scores: str, score_title: str) -> None:
+    table = Table()
+    table.add_column("rank", justify="right")
+    table.add_column(_escape(title), overflow="fold")
+    table.add_column(score_title, justify="right")
+    for rank, name, score in zip(rows["rank"], rows[names], rows[scores], strict=True):
+        table.add_row(str(rank), _escape(name), f"{score:.3f}")
+    console.print(table)
 
 
 def _train(frame: Any, out: Path, *, shown: Path | None = None, print_kinds: bool = True, **options: Any) -> None:

@@ -303,12 +303,24 @@ class _Writer:
         self._known[id(value)] = len(self._known)
         # A method of its own that scikit-learn leaves among the attributes comes back with the class.
         state = {k: v for k, v in vars(value).items() if getattr(v, "__self__", None) is not value}
-        state = {k: self.encode(v, f"{where}.{k}") for k, v in state.items()}
+        left_out = getattr(value, "_not_saved", ())  # what the object works out again when asked
+        state = {k: self.encode(v, f"{where}.{k}") for k, v in state.items() if k not in left_out}
         return {"object": _class_name(value), "state": state}
 
     def _frame(self, value: pd.DataFrame, where: str) -> dict:
-        columns = {name: value[name].to_numpy() for name in value.columns}
-        return {"frame": self._dict(columns, where), "index": self.encode(value.index.to_numpy(), f"index of {where}")}
+        columns = [[name, self._column(value[name], f"{where}[{name!r}]")] for name in value.columns]
+        index = self._column(value.index.to_series(), f"index of {where}")
+        return {"frame": columns, "index": index, "index_name": self.encode(value.index.name, f"index name of {where}")}
+
+    def _column(self, value: pd.Series, where: str) -> dict:
+        if isinstance(value.dtype, pd.CategoricalDtype):
+            categories = self._column(value.cat.categories.to_series(), where)
+            codes = self._array(value.cat.codes.to_numpy(), where)
+            return {"values": codes, "categories": categories, "ordered": bool(value.cat.ordered)}
+        if isinstance(value.dtype, np.dtype):
+            return {"values": self._array(value.to_numpy(), where)}
+        plain = value.astype(object).where(value.notna(), None).to_numpy()
+        return {"values": self._array(plain, where), "dtype": str(value.dtype)}
 
     def _module(self, value: Any, where: str) -> dict:
         """A net of ours: what it was made with, and its weights."""
@@ -425,7 +437,16 @@ class _Reader:
         return made
 
     def _frame(self, value: dict) -> pd.DataFrame:
-        return pd.DataFrame(self.decode(value["frame"]), index=self.decode(value["index"]))
+        index = pd.Index(self._column(value["index"]), name=self.decode(value["index_name"]))
+        columns = {name: self._column(column) for name, column in value["frame"]}
+        return pd.DataFrame(columns, index=index)
+
+    def _column(self, value: dict) -> Any:
+        values = self.decode(value["values"])
+        if "categories" in value:
+            categories = pd.Index(self._column(value["categories"]))
+            return pd.Categorical.from_codes(values, categories, ordered=value["ordered"])
+        return pd.array(values, dtype=value["dtype"]) if "dtype" in value else values
 
     def _module(self, value: dict) -> Any:
         from torch import from_numpy

@@ -56,7 +56,7 @@ MODELS: dict[str, Callable[[str, dict, int], Any]] = {
     "net": _net,
     "ensemble": _ensemble,
 }
-_MODEL_FOLDER = "model"
+MODEL_FOLDER = "model"
 
 # Where no date says what to hold out: this share of the rows, drawn at random, or the latest.
 _VALIDATION_SHARE = 0.2
@@ -174,7 +174,7 @@ def save_run(run: Run, out: str | os.PathLike) -> Path:
         There is something at `out`.
     """
     with new_folder(out) as folder:
-        save(run.model, folder / _MODEL_FOLDER, metadata=run.metadata)
+        save(run.model, folder / MODEL_FOLDER, metadata=run.metadata)
         text = json.dumps({**run.metadata, "metrics": run.metrics}, indent=2)
         (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
         run.predictions.to_csv(folder / "predictions.csv", index=False)
@@ -183,7 +183,7 @@ def save_run(run: Run, out: str | os.PathLike) -> Path:
 
 def read_metadata(folder: str | os.PathLike) -> dict:
     """The metadata of a saved run."""
-    return load_metadata(_model_folder(folder))
+    return load_metadata(model_folder(folder))
 
 
 def predict_table(folder: str | os.PathLike, frame: pd.DataFrame, *, id_column: str | None = None) -> pd.DataFrame:
@@ -204,15 +204,15 @@ def predict_table(folder: str | os.PathLike, frame: pd.DataFrame, *, id_column: 
     metadata = read_metadata(folder)
     if id_column is not None and id_column not in frame.columns:
         raise ValueError(f"The table has no column {id_column!r} for the ids; it has {frame.columns.tolist()[:20]}.")
-    predicted = load(_model_folder(folder)).predict(frame)
+    predicted = load(model_folder(folder)).predict(frame)
     ids = np.arange(len(frame)) if id_column is None else frame[id_column].to_numpy()
     return pd.DataFrame(
         {id_column or "row": ids, metadata["target"]: np.exp(predicted) if metadata["log_target"] else predicted}
     )
 
 
-def _model_folder(folder: str | os.PathLike) -> Path:
-    path = Path(folder) / _MODEL_FOLDER
+def model_folder(folder: str | os.PathLike) -> Path:
+    path = Path(folder) / MODEL_FOLDER
     if not path.is_dir():
         raise FileNotFoundError(f"{folder} holds no run: there is no folder {path}.")
     return path

@@ -2,6 +2,7 @@
 
 from tabrec.datasets.made import make_auctions
 from tabrec.datasets.made_ratings import make_ratings
+from tabrec.datasets.movielens import load_movielens, load_movielens_fold
 from tabrec.datasets.tables import read_table
 
-__all__ = ["make_auctions", "make_ratings", "read_table"]
+__all__ = ["load_movielens", "load_movielens_fold", "make_auctions", "make_ratings", "read_table"]

@@ -308,7 +308,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         check_is_fitted(self)
         codes, numbers = self._reader.read(self._encode_columns(X))
         device = read_device(self.device)
-        model = _predictor(self.model_, device)
+        model = predictor(self.model_, device)
         if device.type == "cpu":
             numbers = numbers.double()
         at_once = max(16, _MOST_ACTIVATIONS // (max(self.layers) * (self.n_members or 1)))
@@ -339,7 +339,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         """The loss of each row."""
 
 
-def _predictor(model: nn.Module, device: torch.device) -> nn.Module:
+def predictor(model: nn.Module, device: torch.device) -> nn.Module:
     """The model as predictions are computed with it: on a CPU in float64, so that no row depends on its batch."""
     version = hash((device, *(p._version for p in model.parameters()), *(b._version for b in model.buffers())))
     if model not in _PREDICTORS or _PREDICTORS[model][0] != version:

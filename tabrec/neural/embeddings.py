@@ -90,6 +90,10 @@ class PackedEmbedding(nn.Module):
         group, first = self._first_row[name]
         return self.tables[group][first : first + self.sizes[name][0]]
 
+    def place_of(self, name: str) -> tuple[int, int]:
+        """Which of the tables holds a column, and from which row on."""
+        return self._first_row[name]
+
     def forward(self, codes: Tensor) -> Tensor:
         # (B, C) → (B, C) rows of the tables, the columns of a group side by side
         rows = (codes if self._in_order else codes[:, self._order]) + self._offsets

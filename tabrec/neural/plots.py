@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-_BLUE, _ORANGE, _GREEN = "#1f6feb", "#d9730d", "#2e8540"
+from tabrec._plots import BLUE, GREEN, ORANGE, finish, make_axes
 
 
 def plot_learning_rates(
     learning_rates: np.ndarray, losses: np.ndarray, suggestions: Mapping[str, float], ax: Any = None
 ) -> Any:
     """Draw the loss over the learning rates, with suggestions by name; see `LearningRateSearch.plot`."""
-    ax = _axes(ax)
-    ax.plot(learning_rates, losses, color=_BLUE, linewidth=1.8)
-    for (name, rate), color in zip(suggestions.items(), (_ORANGE, _GREEN), strict=False):
+    ax = make_axes(ax)
+    ax.plot(learning_rates, losses, color=BLUE, linewidth=1.8)
+    for (name, rate), color in zip(suggestions.items(), (ORANGE, GREEN), strict=False):
         loss = float(np.interp(np.log(rate), np.log(learning_rates), losses))
         ax.plot(rate, loss, "o", color=color, markersize=7, label=f"{name}: {rate:.1e}")
     ax.set_xscale("log")
@@ -27,7 +27,7 @@ def plot_learning_rates(
     ax.set_xlabel("learning rate")
     ax.set_ylabel("loss after a step")
     ax.legend(frameon=False)
-    return _finish(ax)
+    return finish(ax)
 
 
 def plot_history(history: Any, ax: Any = None) -> Any:
@@ -55,34 +55,18 @@ def plot_history(history: Any, ax: Any = None) -> Any:
     'loss'
     """
     frame: pd.DataFrame = getattr(history, "history_", history)
-    ax = _axes(ax)
+    ax = make_axes(ax)
     epochs = frame["epoch"] + 1
     style: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 3}
-    ax.plot(epochs, frame["train_loss"], color=_BLUE, label="training, smoothed", **style)
+    ax.plot(epochs, frame["train_loss"], color=BLUE, label="training, smoothed", **style)
     if "valid_loss" in frame:
         valid = frame["valid_loss"].to_numpy()
-        ax.plot(epochs, valid, color=_ORANGE, label="validation", **style)
+        ax.plot(epochs, valid, color=ORANGE, label="validation", **style)
         best = int(np.nanargmin(valid))
         label = f"best: {valid[best]:.4g} in epoch {epochs.iloc[best]}"
-        ax.plot(epochs.iloc[best], valid[best], "o", color=_GREEN, markersize=8, label=label)
+        ax.plot(epochs.iloc[best], valid[best], "o", color=GREEN, markersize=8, label=label)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss")
     ax.legend(frameon=False)
-    return _finish(ax)
-
-
-def _axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("Plots need matplotlib: pip install 'tabrec[viz]'.") from error
-    return Figure(figsize=(6.4, 4.0), layout="constrained").subplots()
-
-
-def _finish(ax: Any) -> Any:
-    ax.grid(alpha=0.25)
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return finish(ax)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,6 +17,7 @@ from tabrec.neural._estimator import TabularEstimator
 from tabrec.neural._inputs import TargetScaler
 from tabrec.neural._losses import REGRESSION_LOSSES, Loss, regression_loss
 from tabrec.neural._parameters import common_parameters
+from tabrec.neural._ranges import read_range
 
 
 def _predicts_quantiles(estimator: TabularRegressor) -> bool:
@@ -261,7 +260,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         self._is_1d = y.ndim == 1
         self.target_scaler_ = TargetScaler(y.reshape(len(y), -1).astype(np.float64))
         self._levels = _check_quantiles(self.quantiles) if self.loss == "quantile" else np.empty(0)
-        self._bounds = _read_range(self.y_range, y)
+        self._bounds = read_range(self.y_range, y)
         self.n_outputs_ = len(self.target_scaler_.means)
         self._n_outputs = self.n_outputs_ * max(len(self._levels), 1)
 
@@ -320,23 +319,3 @@ def _check_quantiles(quantiles: Sequence[float]) -> np.ndarray:
     if levels.ndim != 1 or not len(levels) or not ((levels > 0) & (levels < 1)).all() or (np.diff(levels) <= 0).any():
         raise ValueError(f"quantiles={quantiles!r} must ascend between 0 and 1, such as (0.1, 0.5, 0.9).")
     return levels
-
-
-def _read_range(y_range: Any, y: np.ndarray) -> tuple[Any, Any] | None:
-    """Least and greatest prediction in the target's units."""
-    if y_range is None:
-        return None
-    if isinstance(y_range, str):
-        low, high = y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64)
-        margin = np.where(high > low, 0.05 * (high - low), 1.0)
-        return low - margin, high + margin
-    bounds: Any = np.asarray(y_range, dtype=object)
-    if len(bounds) != 2 or not all(isinstance(bound, Real) and math.isfinite(bound) for bound in bounds.ravel()):
-        raise ValueError(f"y_range={y_range!r} must be (least, greatest), two finite numbers, 'auto' or None.")
-    low, high = np.asarray(y_range[0], dtype=np.float64), np.asarray(y_range[1], dtype=np.float64)
-    if not np.all(low < high):
-        raise ValueError(f"y_range={y_range!r} must be (least, greatest): the first is not the lesser.")
-    outside = (y < low) | (y > high)
-    if outside.any():
-        raise ValueError(f"y_range={y_range!r} does not hold the target {y[outside].ravel()[0]:g}.")
-    return low, high

@@ -148,7 +148,7 @@ class Categorify(FrameTransformer):
         for name, counts in self._counts.items():
             kept = self._kept(name, counts)
             self.categories_[name] = [MISSING_LABEL, *kept]
-            self._codes[name] = _Codes(kept, list(counts))
+            self._codes[name] = Codes(kept, list(counts))
 
     def _kept(self, name: str, counts: dict) -> list:
         if name in self._levels:
@@ -162,10 +162,10 @@ class Categorify(FrameTransformer):
         least = self.min_frequency or 0
         if isinstance(least, float):
             least *= self._n_rows
-        kept = _sorted([label for label, count in counts.items() if count >= least])
+        kept = sorted_labels([label for label, count in counts.items() if count >= least])
         if self.max_categories is not None and len(kept) > self.max_categories:
             frequent = sorted(kept, key=counts.__getitem__, reverse=True)[: self.max_categories]
-            kept = _sorted(frequent)
+            kept = sorted_labels(frequent)
         return kept
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
@@ -176,8 +176,16 @@ class Categorify(FrameTransformer):
         return out | {column.name: of_column for column, of_column in zip(encoded, codes, strict=True)}
 
 
-class _Codes:
-    """The code of each label of one column, and the dtype of its codes."""
+class Codes:
+    """The code of each label of one column, and the dtype of its codes.
+
+    Parameters
+    ----------
+    kept : list
+        Labels with a code of their own, from 1 on.
+    known : list
+        Further labels that were seen.
+    """
 
     def __init__(self, kept: list, known: list):
         self.code_of = {label: code for code, label in enumerate(kept, start=1)}
@@ -223,7 +231,7 @@ def _kind(label: Any) -> str:
     return "number" if isinstance(label, (int, float, np.number)) else type(label).__name__
 
 
-def _sorted(labels: list) -> list:
+def sorted_labels(labels: list) -> list:
     """Labels in their own order where they have one; mixed kinds by kind first."""
     try:
         return sorted(labels)

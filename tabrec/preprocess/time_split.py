@@ -74,7 +74,7 @@ def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray
     [-15.0]
     """
     frame = as_frame(df)
-    times = _read_times(_get_column(frame, column))
+    times = read_times(get_column(frame, column))
     is_valid = np.asarray(times >= _read_at(at, times, column))
     if is_valid.all() or not is_valid.any():
         side = "train on" if is_valid.all() else "validate on"
@@ -216,7 +216,7 @@ class TimeSplit(BaseCrossValidator):
 
     def _row_times(self, X: Any, groups: Any) -> pd.Index:
         if self.column is not None:
-            return _read_times(_get_column(as_frame(X), self.column))
+            return read_times(get_column(as_frame(X), self.column))
         if _num_samples(X) == 0:
             raise ValueError("X has no rows to split.")
         if groups is None:
@@ -224,7 +224,7 @@ class TimeSplit(BaseCrossValidator):
         groups = groups.to_pandas() if hasattr(groups, "to_pandas") else pd.Series(groups)
         if len(groups) != _num_samples(X):
             raise ValueError(f"groups has {len(groups)} times but X has {_num_samples(X)} rows; give one each.")
-        return _read_times(to_columns(groups.to_frame("groups"))["groups"])
+        return read_times(to_columns(groups.to_frame("groups"))["groups"])
 
     def _test_bounds(self, times: pd.Index, n_splits: int) -> list[int]:
         """Give where each test set starts, plus where the last one ends, as positions in time order."""
@@ -268,7 +268,7 @@ class TimeSplit(BaseCrossValidator):
         return start, stop
 
 
-def _read_times(column: Column) -> pd.Index:
+def read_times(column: Column) -> pd.Index:
     """One moment per row: a DatetimeIndex, or an Index of numbers."""
     missing = np.flatnonzero(column.missing)
     if len(missing):
@@ -334,7 +334,7 @@ def _describe(times: pd.Index) -> str:
     return f"the {len(times)} rows have {times.nunique()} distinct times from {times[0]} to {times[-1]}"
 
 
-def _get_column(frame: pd.DataFrame, name: str) -> Column:
+def get_column(frame: pd.DataFrame, name: str) -> Column:
     if name not in frame.columns:
         close = difflib.get_close_matches(str(name), list(frame.columns), n=3)
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"it has {list(frame.columns)[:20]}."

@@ -1,0 +1,45 @@
+"""Biases alone: the baseline that every recommender is to beat."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tabrec.collab._ratings import Ratings
+
+# Ratings that the mean counts for in a bias: the best on the folds of MovieLens 100k, lest the baseline be a straw man.
+_DAMPING = {"user": 5.0, "item": 3.0}
+_N_ROUNDS = 10
+
+
+class Biases(NamedTuple):
+    """rating = mean + user[code] + item[code]; code 0 has none."""
+
+    mean: float
+    user: np.ndarray
+    item: np.ndarray
+
+    def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return self.mean + self.user[users] + self.item[items]
+
+
+def fit_biases(ratings: Ratings, n_users: int, n_items: int) -> Biases:
+    """Damped biases by alternating least squares.
+
+    References
+    ----------
+    Koren (2010), "Factor in the neighbors: scalable and accurate collaborative filtering", section 2.1.
+    """
+    weights = np.ones(len(ratings)) if ratings.weights is None else ratings.weights
+    gaps = ratings.values - ratings.mean()
+    user, item = np.zeros(n_users), np.zeros(n_items)
+    for _ in range(_N_ROUNDS):
+        item = _side(ratings.items, gaps - user[ratings.users], weights, n_items, _DAMPING["item"])
+        user = _side(ratings.users, gaps - item[ratings.items], weights, n_users, _DAMPING["user"])
+    return Biases(ratings.mean(), user, item)
+
+
+def _side(codes: np.ndarray, gaps: np.ndarray, weights: np.ndarray, n_codes: int, damping: float) -> np.ndarray:
+    sums = np.bincount(codes, gaps * weights, minlength=n_codes)
+    return sums / (np.bincount(codes, weights, minlength=n_codes) + damping)

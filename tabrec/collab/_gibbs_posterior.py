@@ -1,0 +1,223 @@
+"""Samples of a Bayesian factorisation, and what they predict for known and new ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from tabrec.collab._gibbs_priors import Ratings, draw_rows, history_matrix, matched_noise
+from tabrec.collab._ordinal import draw_latents, probabilities
+
+Array = NDArray[np.floating]
+Codes = NDArray[np.integer]
+Side = Literal["user", "item"]
+
+# Rounds of latents and rows for a new row of an ordinal model; it has no other part that could mix slowly.
+_FOLD_IN_ROUNDS = 15
+# The expected rating as a function of the latent mean is read from a table of so many points.
+_TABLE_SIZE = 2001
+
+
+@dataclass
+class SidePrior:
+    """What gives the prior of a row of one side, for each of S samples."""
+
+    intercept: Array  # (S, k + 1)
+    precision: Array  # (S, k + 1, k + 1)
+    feature_weights: Array | None = None  # (S, n_features, k + 1)
+    history_weights: Array | None = None  # (S, n_others, k + 1)
+
+
+@dataclass
+class Posterior:
+    """S samples of all that a prediction needs, as arrays.
+
+    Number 0 of a row is the bias, the factors follow; rows include what features and history add to them. For the
+    ordinal likelihood rows and intercepts are on the latent scale, whose noise has precision 1.
+    """
+
+    mean: Array  # (S,)
+    users: Array  # (S, n_users, k + 1), float32
+    items: Array  # (S, n_items, k + 1), float32
+    noise_precision: Array  # (S,)
+    user_noise: Array  # (S, n_users), float32: the precision of a rating is the product of the three
+    item_noise: Array  # (S, n_items), float32
+    user_prior: SidePrior
+    item_prior: SidePrior
+    cutpoints: Array | None = None  # (S, n_levels - 1)
+    levels: Array | None = None  # (n_levels,), the distinct ratings
+
+    def of(self, side: Side) -> tuple[Array, Array, SidePrior]:
+        """Rows, relative noise precision and prior of one side."""
+        if side == "user":
+            return self.users, self.user_noise, self.user_prior
+        return self.items, self.item_noise, self.item_prior
+
+
+def feature_effects(posterior: Posterior, side: Side, features: Array) -> Array:
+    """The part of rows that comes from their features, shape (S, n_rows, k + 1)."""
+    weights = posterior.of(side)[2].feature_weights
+    if weights is None:
+        samples, width = posterior.of(side)[2].intercept.shape
+        return np.zeros((samples, len(features), width))
+    return np.asarray(features, dtype=np.float64) @ weights
+
+
+def prior_rows(
+    posterior: Posterior, side: Side, features: Array | None = None, history: csr_matrix | None = None, n_new: int = 1
+) -> Array:
+    """Prior mean of new rows, shape (S, n_new, k + 1).
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The samples.
+    side : {"user", "item"}
+        What the new rows are.
+    features : array of shape (n_new, n_features), optional
+        Their features; without, they have those of the average row.
+    history : sparse matrix of shape (n_new, n_others), optional
+        Their history, as `history_matrix` builds it.
+    n_new : int, default=1
+        Number of rows where neither is given.
+    """
+    prior = posterior.of(side)[2]
+    n_new = next((part.shape[0] for part in (features, history) if part is not None), n_new)
+    rows = np.repeat(np.asarray(prior.intercept, dtype=np.float64)[:, None], n_new, axis=1)
+    if features is not None:
+        rows += feature_effects(posterior, side, features)
+    if history is not None and prior.history_weights is not None:
+        for row, weights in zip(rows, prior.history_weights, strict=True):
+            row += history[:, : len(weights)] @ weights
+    return rows
+
+
+def fold_in(
+    posterior: Posterior,
+    side: Side,
+    codes_of_other_side: Codes,
+    ratings: Array,
+    row_index: Codes,
+    n_new: int,
+    features: Array | None = None,
+    *,
+    rng: np.random.Generator,
+) -> Array:
+    """Draw new rows given their few ratings, one draw for each sample, shape (S, n_new, k + 1).
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The samples; they stay as they are.
+    side : {"user", "item"}
+        What the new rows are.
+    codes_of_other_side : int array of shape (n_ratings,)
+        Whom or what they rated.
+    ratings : array of shape (n_ratings,)
+        Their ratings; for the ordinal likelihood each must be one of ``posterior.levels``.
+    row_index : int array of shape (n_ratings,)
+        Which of the new rows each rating belongs to, 0 to ``n_new - 1``.
+    n_new : int
+        Number of new rows; those without ratings are draws from their prior.
+    features : array of shape (n_new, n_features), optional
+        Their features.
+    rng : numpy.random.Generator
+        Source of the draws, which average to the conditional means over the samples.
+    """
+    others, other_noise, _ = posterior.of("item" if side == "user" else "user")
+    _, noise, prior = posterior.of(side)
+    history = history_matrix(row_index, codes_of_other_side, (n_new, others.shape[1]))
+    means = prior_rows(posterior, side, features, history)
+    # Only the ids that were rated matter, however many there are.
+    seen, codes = np.unique(codes_of_other_side, return_inverse=True)
+    rated = Ratings(row_index, codes, np.ones(len(ratings)), (n_new, len(seen)))
+    draws = matched_noise(means.shape, rng)
+    for s, place in enumerate(draws):
+        precisions = np.full(n_new, posterior.noise_precision[s] * noise[s, 0])
+        known = (others[s, seen].astype(np.float64), prior.precision[s], precisions, other_noise[s, seen])
+        if posterior.cutpoints is None:
+            rated.set_targets(ratings - posterior.mean[s])
+        else:
+            _settle_latents(rated, ratings, (row_index, codes), known, means[s], posterior, s, rng)
+        place[:] = draw_rows(rated, known[0], means[s], *known[1:], np.asarray(place, dtype=np.float64))[0]
+    return draws
+
+
+def _settle_latents(
+    rated: Ratings,
+    ratings: Array,
+    places: tuple[Codes, Codes],
+    known: tuple[Array, Array, Array, Array],
+    prior: Array,
+    posterior: Posterior,
+    s: int,
+    rng: np.random.Generator,
+) -> None:
+    """Alternate latent ratings and rows from the prior mean on; the latents stay in `rated`."""
+    assert posterior.levels is not None
+    assert posterior.cutpoints is not None
+    others, precision, noise_precision, trust = known
+    ranks, rows = np.searchsorted(posterior.levels, ratings), prior
+    for _ in range(_FOLD_IN_ROUNDS):
+        latent_means = _latent_means(rows[places[0]], others[places[1]])
+        rated.set_targets(draw_latents(latent_means, 1.0, ranks, posterior.cutpoints[s], rng))
+        rows, _ = draw_rows(rated, others, prior, precision, noise_precision, trust, rng.standard_normal(prior.shape))
+
+
+def predict_pairs(posterior: Posterior, user_codes: Codes, item_codes: Codes) -> tuple[Array, Array]:
+    """Mean and variance of the rating of each pair: what is not known of its mean, and its noise.
+
+    Returns
+    -------
+    mean, variance : arrays of shape (n_pairs,)
+    """
+    total, squares, noise = (np.zeros(len(user_codes)) for _ in range(3))
+    for s in range(len(posterior.mean)):
+        latent = posterior.mean[s] + _latent_means(posterior.users[s, user_codes], posterior.items[s, item_codes])
+        if posterior.cutpoints is None or posterior.levels is None:
+            precision = posterior.noise_precision[s] * posterior.user_noise[s, user_codes]
+            noise += 1 / (precision * posterior.item_noise[s, item_codes])
+            mean = latent
+        else:
+            shares = probabilities(latent, posterior.cutpoints[s])
+            mean = shares @ posterior.levels
+            noise += shares @ posterior.levels**2 - mean**2
+        total += mean
+        squares += mean**2
+    n_samples = len(posterior.mean)
+    mean = total / n_samples
+    return mean, np.maximum(squares / n_samples - mean**2, 0.0) + noise / n_samples
+
+
+def score_block(posterior: Posterior, user_codes: Codes, item_codes: Codes) -> Array:
+    """Mean ratings of all pairs of some users and some items, shape (len(user_codes), len(item_codes))."""
+    users, items = posterior.users[:, user_codes], posterior.items[:, item_codes]
+    if posterior.cutpoints is not None:
+        return _score_ordinal_block(posterior, users, items)
+    n_samples = len(users)
+    # The mean over samples of products of factors is one product of the factors of all samples side by side.
+    left, right = (rows[:, :, 1:].transpose(1, 0, 2).reshape(rows.shape[1], -1) for rows in (users, items))
+    biases = users[:, :, 0].mean(axis=0)[:, None] + items[:, :, 0].mean(axis=0)
+    return left @ right.T / n_samples + biases + posterior.mean.mean()
+
+
+def _score_ordinal_block(posterior: Posterior, users: Array, items: Array) -> Array:
+    assert posterior.levels is not None
+    assert posterior.cutpoints is not None
+    scores = np.zeros((users.shape[1], items.shape[1]))
+    for s, cutpoints in enumerate(posterior.cutpoints):
+        latent = users[s, :, 1:] @ items[s, :, 1:].T + users[s, :, :1] + items[s, :, 0]
+        low, high = (cutpoints[0], cutpoints[-1]) if len(cutpoints) else (0.0, 0.0)
+        points = np.linspace(low - 6, high + 6, _TABLE_SIZE)
+        scores += np.interp(latent, points, probabilities(points, cutpoints) @ posterior.levels)
+    return scores / len(posterior.cutpoints)
+
+
+def _latent_means(users: Array, items: Array) -> Array:
+    """Bias of the user and of the item, and the product of their factors."""
+    products = np.einsum("nk,nk->n", users[:, 1:], items[:, 1:], dtype=np.float64)
+    return users[:, 0] + items[:, 0] + products

@@ -1,0 +1,257 @@
+"""What a Gibbs sweep draws: rows given their ratings, and the priors those rows share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.sparse import csr_matrix, issparse
+from scipy.sparse.linalg import svds
+
+Array = NDArray[np.floating]
+Codes = NDArray[np.integer]
+
+# Rows drawn at a time: their matrices of k + 1 by k + 1 numbers stay in the cache.
+_ROWS_AT_A_TIME = 2048
+# A history of more rows and columns than this is reduced to its leading directions; on MovieLens even 100 of 943 do.
+_EXACT_DIRECTIONS = 2000
+_LEADING_DIRECTIONS = 200
+
+
+def cholesky(precision: Array) -> Array:
+    """Factor many small matrices at once; they lie along the last axis, so that each step runs over all of them."""
+    rest = precision.copy()
+    for j in range(len(rest)):
+        rest[j, j] = np.sqrt(rest[j, j])
+        rest[j + 1 :, j] /= rest[j, j]
+        for i in range(j + 1, len(rest)):
+            rest[i:, i] -= rest[i:, j] * rest[i, j]
+    return rest
+
+
+def forward(factor: Array, right: Array) -> Array:
+    """Solve ``L x = right`` for matrices along the last axis; only the lower triangle of `factor` is read."""
+    solution = right.copy()
+    for j in range(len(solution)):
+        solution[j] /= factor[j, j]
+        solution[j + 1 :] -= factor[j + 1 :, j] * solution[j]
+    return solution
+
+
+def backward(factor: Array, right: Array) -> Array:
+    """Solve ``L' x = right`` for matrices along the last axis; only the lower triangle of `factor` is read."""
+    solution = right.copy()
+    for j in reversed(range(len(solution))):
+        solution[j] /= factor[j, j]
+        solution[:j] -= factor[j, :j] * solution[j]
+    return solution
+
+
+class Ratings:
+    """The ratings as one side sees them: sparse rows, so that one product gives every row's sums over its ratings.
+
+    `weights` holds the weight of each rating, `targets` weight times rating and `squares` weight times its square, in
+    the same places.
+    """
+
+    def __init__(self, rows: Codes, others: Codes, weights: Array, shape: tuple[int, int]) -> None:
+        # The same pair may occur twice, and then counts twice: csr_matrix keeps both when given row starts.
+        self._order = np.argsort(rows, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
+        self.counts = np.diff(starts)
+        self.weights = csr_matrix((weights[self._order], others[self._order], starts), shape=shape)
+
+    def set_targets(self, targets: Array) -> None:
+        """Take the ratings, which the sampler may change: those of an ordinal model are latent."""
+        targets = targets[self._order]
+        places = (self.weights.indices, self.weights.indptr)
+        self.targets = csr_matrix((self.weights.data * targets, *places), shape=self.weights.shape)
+        self.squares = csr_matrix((self.targets.data * targets, *places), shape=self.weights.shape)
+
+
+def draw_rows(
+    ratings: Ratings, others: Array, prior: Array, precision: Array, noise_precision: Array, trust: Array, noise: Array
+) -> tuple[Array, Array]:
+    """Draw every row of one side given the other side (Salakhutdinov & Mnih 2008, eq. 11-13).
+
+    A row holds a bias and factors. What it multiplies is ``z = (1, factors of the other)``, and the bias of the other
+    is taken off the rating. Rows without ratings are draws from their prior.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        What the rows gave or got.
+    others : array of shape (n_others, k + 1)
+        Rows of the other side.
+    prior, precision : arrays of shape (n_rows, k + 1) and (k + 1, k + 1)
+        Prior mean of each row, and the precision they share.
+    noise_precision, trust : arrays of shape (n_rows,) and (n_others,)
+        The precision of a rating is the product of the two, times its weight.
+    noise : array of shape (n_rows, k + 1)
+        Standard normal numbers.
+
+    Returns
+    -------
+    rows : array of shape (n_rows, k + 1)
+    errors : array of shape (n_rows,)
+        Squared errors of each row's ratings, summed with their weights and trust.
+    """
+    width = prior.shape[1]
+    design = np.column_stack([np.ones(len(others)), others[:, 1:], others[:, 0]])
+    trusted = design * trust[:, None]
+    left, right = np.triu_indices(width + 1)
+    products = trusted[:, left] * design[:, right]
+    place = np.zeros((width + 1, width + 1), dtype=np.intp)
+    place[left, right] = place[right, left] = np.arange(len(left))
+    rows, errors = np.empty_like(prior), ratings.squares @ trust
+    for start in range(0, len(prior), _ROWS_AT_A_TIME):
+        some = slice(start, start + _ROWS_AT_A_TIME)
+        moments = np.ascontiguousarray((ratings.weights[some] @ products).T)
+        sums = (ratings.targets[some] @ trusted).T
+        gram = moments[place[:-1, :-1]]
+        signal = sums[:-1] - moments[place[:-1, -1]]
+        factor = cholesky(noise_precision[some] * gram + precision[:, :, None])
+        whitened = forward(factor, noise_precision[some] * signal + precision @ prior[some].T)
+        drawn = backward(factor, whitened + noise[some].T)
+        errors[some] += moments[place[-1, -1]] - 2 * sums[-1]
+        errors[some] += np.sum((np.einsum("ijn,jn->in", gram, drawn) - 2 * signal) * drawn, axis=0)
+        rows[some] = drawn.T
+    return rows, np.maximum(errors, 0.0)
+
+
+@dataclass
+class Effects:
+    """The part of the rows' prior means that is linear in known columns (Macau, Simm et al. 2017).
+
+    The columns are a side table, or the history: who rated what (SVD++, Koren 2008, as a prior). They don't change over
+    the chain, so one decomposition ``columns = basis * singular @ directions`` makes the weights independent:
+    in that basis a draw costs two products.
+    """
+
+    basis: Array  # (n_rows, rank)
+    singular: Array  # (rank,)
+    directions: Array  # (rank, n_columns)
+    coefficients: Array  # (rank, k + 1)
+    strength: float = 1.0  # precision of the weights, in units of the rows' own
+
+    @classmethod
+    def build(cls, columns: Array | csr_matrix, rated: NDArray[np.bool_], width: int) -> Effects:
+        """Decompose the columns of the rated rows; the other rows get their coordinates in the same basis."""
+        singular, directions = _decompose(columns[rated])
+        # Single precision: the basis is as large as the columns and only serves two products a sweep.
+        basis = np.asarray((columns @ directions.T) / singular, dtype=np.float32)
+        return cls(basis, singular, directions, np.zeros((len(singular), width)))
+
+    def start(self, weights: Array, strength: float) -> None:
+        """Go on from the weights of an earlier chain; columns that are new since have weight 0."""
+        self.coefficients, self.strength = self.directions[:, : len(weights)] @ weights, strength
+
+    @property
+    def values(self) -> Array:
+        """Effect on each row, shape (n_rows, k + 1)."""
+        return np.asarray(self.basis @ (self.singular[:, None] * self.coefficients).astype(np.float32), np.float64)
+
+    @property
+    def weights(self) -> Array:
+        """Weight of each column, shape (n_columns, k + 1)."""
+        return self.directions.T @ self.coefficients
+
+    def draw(self, residual: Array, factor: Array, rng: np.random.Generator) -> None:
+        """Draw the weights given what the rest of the prior leaves; `residual` is 0 for rows without ratings."""
+        variance = 1 / (self.singular**2 + self.strength)
+        target = np.asarray(self.basis.T @ residual.astype(np.float32), np.float64)
+        noise = rng.standard_normal(self.coefficients.shape)
+        noise = solve_triangular(factor, noise.T, lower=True, trans=1).T
+        self.coefficients = (variance * self.singular)[:, None] * target + np.sqrt(variance)[:, None] * noise
+
+    def draw_strength(self, factor: Array, rng: np.random.Generator) -> None:
+        """Draw the precision of the weights from its Gamma conditional."""
+        size = np.sum((self.coefficients @ factor) ** 2)
+        self.strength = rng.gamma(1 + self.coefficients.size / 2) / (1 + size / 2)
+
+
+def _decompose(columns: Array | csr_matrix) -> tuple[Array, Array]:
+    """Singular values and right singular vectors of full rank, or the leading ones of a large matrix."""
+    if min(columns.shape) > _EXACT_DIRECTIONS:
+        start = np.random.default_rng(0).standard_normal(min(columns.shape))
+        _, singular, directions = svds(columns.astype(np.float64), k=_LEADING_DIRECTIONS, v0=start)
+        kept = singular > 1e-4 * singular.max(initial=0)
+        return singular[kept], directions[kept]
+    # The smaller of the two Gram matrices gives both.
+    tall = columns.shape[0] >= columns.shape[1]
+    gram = columns.T @ columns if tall else columns @ columns.T
+    values, vectors = np.linalg.eigh(gram.toarray() if issparse(gram) else gram)  # type: ignore[union-attr]
+    kept = values > 1e-8 * values.max(initial=0)
+    singular, vectors = np.sqrt(values[kept]), vectors[:, kept]
+    directions = vectors.T if tall else (columns.T @ vectors / singular).T
+    return singular, np.ascontiguousarray(directions)
+
+
+def history_matrix(rows: Codes, others: Codes, shape: tuple[int, int]) -> csr_matrix:
+    """Who rated what, each row scaled by ``1 / sqrt(count)`` (Koren 2008, eq. 15)."""
+    matrix = csr_matrix((np.ones(len(rows)), (rows, others)), shape=shape)
+    matrix.sum_duplicates()
+    counts = np.diff(matrix.indptr)
+    matrix.data = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts)
+    return matrix
+
+
+def draw_normal_wishart(
+    rows: Array, effects: list[Effects], scatter: float, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Draw the intercept and the Cholesky factor of the precision shared by the rows (BPMF, eq. 14; Macau, eq. 7).
+
+    `rows` is what the effects leave of the rated rows. The weights of the effects have the rows' precision times
+    their strength, so they count as further rows of mean 0. `scatter` is what the Wishart prior adds to theirs.
+    """
+    n_rows, width = rows.shape
+    # The intercept has the precision of one further row of mean 0, hence the + 1.
+    mean = rows.sum(axis=0) / (n_rows + 1)
+    total = scatter * np.eye(width) + rows.T @ rows - (n_rows + 1) * np.outer(mean, mean)
+    freedom = width + 1 + n_rows
+    for effect in effects:
+        total += effect.strength * effect.coefficients.T @ effect.coefficients
+        freedom += len(effect.coefficients)
+    factor = _draw_wishart_factor(total, freedom, rng)
+    noise = solve_triangular(factor, rng.standard_normal(width), lower=True, trans=1)
+    return mean + noise / np.sqrt(n_rows + 1), factor
+
+
+def _draw_wishart_factor(scatter: Array, freedom: float, rng: np.random.Generator) -> Array:
+    """Lower Cholesky factor of a Wishart draw whose scale is the inverse of `scatter` (Bartlett's decomposition)."""
+    width = len(scatter)
+    bartlett = np.tril(rng.standard_normal((width, width)), -1)
+    bartlett[np.diag_indices(width)] = np.sqrt(rng.chisquare(freedom - np.arange(width)))
+    root = solve_triangular(np.linalg.cholesky(scatter), bartlett, lower=True, trans=1)
+    return np.linalg.cholesky(root @ root.T)
+
+
+def matched_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Standard normal noise for S samples whose mean over them is 0 and whose variance is 1.
+
+    Each second sample has the noise of the one before with the sign changed: neighbours in a chain have much the same
+    factors and precisions, so that the noise also drops out of the mean of products. An odd sample has none.
+    """
+    n_pairs = shape[0] // 2
+    half = rng.standard_normal((n_pairs, *shape[1:]), dtype=np.float32)
+    if n_pairs:
+        half *= np.sqrt(shape[0] / 2 / np.maximum(np.sum(half**2, axis=0), np.finfo(np.float32).tiny))
+    noise = np.zeros(shape, dtype=np.float32)
+    noise[0 : 2 * n_pairs : 2] = half
+    noise[1 : 2 * n_pairs : 2] = -half
+    return noise
+
+
+def kept_noise(n_samples: int, rated: NDArray[np.bool_], width: int, rng: np.random.Generator) -> Array:
+    """Standard normal noise for the rows of S samples of a chain, with mean 0 and variance 1 over them.
+
+    Rows with ratings act on the next sweep, so theirs is only shifted and scaled, which leaves a correlation of
+    -1 / (S - 1) between samples; rows without ratings don't, and get `matched_noise`.
+    """
+    noise = rng.standard_normal((n_samples, len(rated), width), dtype=np.float32)
+    noise -= noise.mean(axis=0)
+    noise /= np.maximum(noise.std(axis=0), np.finfo(np.float32).tiny)
+    noise[:, ~rated] = matched_noise((n_samples, int(np.sum(~rated)), width), rng)
+    return noise

@@ -1,0 +1,82 @@
+"""Raw ids of users or of items as codes: 0 is every id that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.preprocess._frames import Column
+from tabrec.preprocess.categorify import Codes, sorted_labels
+
+
+class Ids:
+    """The known ids of one side: code c is the id ``labels[c - 1]``.
+
+    Parameters
+    ----------
+    name : str
+        The column they come from.
+    labels : list
+    """
+
+    _not_saved = ("_codes",)
+
+    def __init__(self, name: str, labels: list):
+        self.name = name
+        self.labels = labels
+
+    @classmethod
+    def learn(cls, column: Column) -> Ids:
+        """The ids of a column in their own order."""
+        return cls(column.name, sorted_labels(column.as_labels().in_use))
+
+    @property
+    def n_codes(self) -> int:
+        """Number of codes, 0 included."""
+        return len(self.labels) + 1
+
+    @property
+    def index(self) -> pd.Index:
+        """The ids by code, from code 1 on."""
+        return pd.Index(self.labels, name=self.name)
+
+    @cached_property
+    def _codes(self) -> Codes:
+        return Codes(self.labels, [])
+
+    def encode(self, column: Column) -> np.ndarray:
+        """Codes of a column's ids: int32 of shape (n_rows,); a ValueError where they are of another kind than known."""
+        return self._codes.encode(column).codes.astype(np.int32)
+
+    def encode_list(self, ids: Any) -> np.ndarray:
+        """Codes of ids given as a scalar or a list."""
+        return self.encode(as_column(self.name, ids))
+
+    def with_labels(self, more: Iterable) -> Ids:
+        """These ids and, behind them, those of `more` that are new."""
+        return Ids(self.name, [*self.labels, *(label for label in more if label not in self._codes.code_of)])
+
+    def names_of(self, codes: np.ndarray) -> pd.Index:
+        """The ids of known codes."""
+        return self.index.take(codes - 1)
+
+
+def as_column(name: str, ids: Any) -> Column:
+    """Ids given as a scalar or a list, as a column."""
+    if isinstance(ids, (str, bytes)) or not hasattr(ids, "__iter__"):
+        ids = [ids]
+    values = pd.Series(list(ids) if not hasattr(ids, "dtype") else np.asarray(ids))
+    return Column(name, values.array if not isinstance(values.dtype, np.dtype) else values.to_numpy())
+
+
+def check_ids(column: Column) -> None:
+    """A ValueError where a column holds dates, which are no ids."""
+    if column.is_date and not column.missing.all():
+        raise ValueError(
+            f"Column {column.name!r} holds dates such as {column.example()}, but should hold ids: name the columns, as "
+            "in user='userId', item='movieId'."
+        )

@@ -1,0 +1,98 @@
+"""The best of many scores, a block of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tabrec.collab._ratings import Ratings
+
+# Scores held at once.
+_BLOCK = 2**23
+
+Ranked = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def rank_all(
+    score_block: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    users: np.ndarray,
+    items: np.ndarray,
+    n: int,
+    seen: Ratings | None,
+) -> Ranked:
+    """The best items of each user.
+
+    Parameters
+    ----------
+    score_block : callable
+        Codes of users and of items → scores of every pair.
+    users, items : ndarray of int
+        Codes; items in ascending order.
+    n : int
+    seen : Ratings or None
+        Pairs to leave out.
+
+    Returns
+    -------
+    owner, rank, item, score : ndarray of shape (n_recommendations,)
+        `owner` is a position in `users`; ranks count from 1.
+    """
+    position = np.full(items.max(initial=0) + 1, -1)
+    position[items] = np.arange(len(items))
+
+    def score(rows: slice) -> np.ndarray:
+        scores = score_block(users[rows], items)
+        if seen is not None:
+            rated, owner = seen.of_users(users[rows])
+            codes = seen.items[rated]
+            at = np.where(codes < len(position), position[np.minimum(codes, len(position) - 1)], -1)
+            scores[owner[at >= 0], at[at >= 0]] = -np.inf
+        return scores
+
+    return _rank(score, len(users), items, n)
+
+
+def rank_similar(vectors: np.ndarray, codes: np.ndarray, others: np.ndarray, n: int) -> Ranked:
+    """The nearest of `others` to each of `codes`, itself left out; as `rank_all` returns it."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = vectors / np.where(lengths > 0, lengths, 1.0)
+    there = units[others].T
+
+    def score(rows: slice) -> np.ndarray:
+        similarity = units[codes[rows]] @ there
+        similarity[codes[rows][:, None] == others] = -np.inf
+        return np.clip(similarity, None, 1.0)
+
+    return _rank(score, len(codes), others, n)
+
+
+def _rank(score: Callable[[slice], np.ndarray], n_rows: int, items: np.ndarray, n: int) -> Ranked:
+    step = max(1, _BLOCK // max(len(items), 1))
+    parts = []
+    for start in range(0, n_rows, step):
+        scores = score(slice(start, start + step))
+        best = top_n(scores, n)
+        owner, rank = np.nonzero(np.isfinite(np.take_along_axis(scores, best, axis=1)))
+        chosen = best[owner, rank]
+        parts.append((start + owner, rank + 1, items[chosen], scores[owner, chosen]))
+    if not parts:
+        return np.empty(0, int), np.empty(0, int), np.empty(0, int), np.empty(0)
+    owner, rank, found, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return owner, rank, found, scores
+
+
+def top_n(scores: np.ndarray, n: int) -> np.ndarray:
+    """Positions of the n greatest in each row, greatest first, of equal ones the first: (n_rows, n or n_columns)."""
+    n = min(n, scores.shape[1])
+    if n == scores.shape[1]:
+        return np.argsort(-scores, axis=1, kind="stable")
+    best = np.sort(np.argpartition(-scores, n - 1, axis=1)[:, :n], axis=1)
+    values = np.take_along_axis(scores, best, axis=1)
+    least = values.min(axis=1, keepdims=True)
+    # Which of those equal to the least were taken is left to chance by the partition.
+    tied = np.flatnonzero((scores == least).sum(axis=1) > (values == least).sum(axis=1))
+    for row in tied:
+        best[row] = np.sort(np.argsort(-scores[row], kind="stable")[:n])
+    values = np.take_along_axis(scores, best, axis=1)
+    return np.take_along_axis(best, np.argsort(-values, axis=1, kind="stable"), axis=1)

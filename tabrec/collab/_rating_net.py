@@ -1,0 +1,154 @@
+"""What the two recommenders that are nets share: parameters, and their way through the one training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+
+from tabrec.collab._base import Recommender
+from tabrec.neural._devices import read_device, seeded
+from tabrec.neural._inputs import TargetScaler
+from tabrec.neural._losses import regression_loss
+from tabrec.neural._parameters import NetParameters
+from tabrec.neural._ranges import read_range
+from tabrec.neural._step import Rows
+from tabrec.neural._training import Plan, train
+
+_SHARED = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "optimizer",
+    "schedule",
+    "patience",
+    "callbacks",
+    "device",
+    "verbose",
+    "random_state",
+)
+# Up to so many distinct ratings are taken for steps of a scale.
+_MOST_STEPS = 100
+
+
+class RatingNet(Recommender):
+    """Base of the recommenders that are nets; a subclass says what the net is, and what it is shown."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        **Recommender._parameter_constraints,
+        **{name: NetParameters._parameter_constraints[name] for name in _SHARED},
+        "y_range": ["array-like", StrOptions({"auto"}), None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+    }
+    y_range: Any
+    epochs: int
+    batch_size: int | str
+    learning_rate: float
+    weight_decay: float
+    optimizer: str | Callable
+    schedule: str
+    validation_fraction: float | None
+    patience: int | None
+    callbacks: Sequence[Callable]
+    device: Any
+    verbose: int
+    random_state: Any
+    model_: nn.Module
+    history_: pd.DataFrame
+    target_scaler_: TargetScaler
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        read_device(self.device)
+        if self.patience is not None and self.validation_fraction is None:
+            raise ValueError(f"patience={self.patience} needs ratings to validate on: set validation_fraction.")
+
+    def _check_values(self, values: np.ndarray) -> None:
+        if self._bounds is not None:
+            read_range(self._bounds, values)
+
+    def _learn_scale(self) -> None:
+        """Learn what brings ratings to mean 0 and standard deviation 1, and within which bounds they lie."""
+        values = self._ratings.values
+        self._bounds = read_range(self.y_range, values, half_step)
+        self.target_scaler_ = TargetScaler(values[:, None])
+
+    def _scaled_range(self) -> tuple[float, float] | None:
+        if self._bounds is None:
+            return None
+        low, high = (float(self.target_scaler_.scale(bound)[0]) for bound in self._bounds)
+        return low, high
+
+    def _train(self, rows: Rows, seed: int, plan: Plan, valid: Rows | None = None) -> pd.DataFrame:
+        device = read_device(self.device)
+        with seeded(seed, device):
+            return train(self.model_, rows, regression_loss("mse"), plan, valid, device)
+
+    def _make_plan(self, n_rows: int, **changes: Any) -> Plan:
+        options = {
+            "epochs": int(self.epochs),
+            "batch_size": default_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size),
+            "learning_rate": float(self.learning_rate),
+            "weight_decay": float(self.weight_decay),
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "patience": self.patience,
+            "callbacks": tuple(self.callbacks),
+            "verbose": int(self.verbose),
+        }
+        return Plan(**(options | changes))
+
+    def _draw_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _make_rows(self, inputs: tuple[Tensor, ...], values: np.ndarray, weights: np.ndarray | None) -> Rows:
+        target = torch.from_numpy(self.target_scaler_.scale(values[:, None]).astype(np.float32))
+        rows = Rows(inputs, target, None if weights is None else torch.from_numpy(weights.astype(np.float32)))
+        return rows.take(torch.tensor([0, 0])) if len(rows) == 1 else rows  # statistics of a batch take two rows
+
+    def _hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows | None]:
+        """Rows to train on and rows to validate on."""
+        if self.validation_fraction is None:
+            return rows, None
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(rows)))
+        n_valid = round(len(rows) * self.validation_fraction)
+        if not 0 < n_valid < len(rows):
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {len(rows)} ratings leaves {len(rows) - n_valid} "
+                f"to train and {n_valid} to validate."
+            )
+        return rows.take(order[n_valid:].sort().values), rows.take(order[:n_valid].sort().values)
+
+
+def half_step(values: np.ndarray) -> float:
+    """Half the step between ratings: how far beyond those seen a prediction may lie.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> half_step(np.array([1.0, 5.0, 4.0, 2.0])), half_step(np.array([0.5, 4.0, 1.0]))
+    (0.5, 0.25)
+    """
+    levels = np.unique(values)
+    if len(levels) == 1:
+        return 1.0
+    return float(np.diff(levels).min() / 2 if len(levels) <= _MOST_STEPS else (levels[-1] - levels[0]) / 20)
+
+
+def default_batch_size(n_ratings: int) -> int:
+    """Ratings a batch: 64 up to 100,000 of them, and then so many that an epoch stays at 1,250 batches or so.
+
+    Examples
+    --------
+    >>> [default_batch_size(n) for n in (1_000, 80_000, 1_000_000, 25_000_000)]
+    [64, 64, 1024, 16384]
+    """
+    return max(64, 2 ** round(np.log2(max(n_ratings, 1) / 1250)))

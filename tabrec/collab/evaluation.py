@@ -1,0 +1,145 @@
+"""`evaluate`: one table of how good a recommender is, beside what costs nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+from sklearn.utils.validation import _is_fitted
+
+from tabrec.collab._biases import fit_biases
+from tabrec.collab._ranking import rank_all
+from tabrec.collab._ratings import sort_ratings
+from tabrec.collab._sides import Side, learn_side
+from tabrec.collab.metrics import per_user_rmse, rank_metrics
+from tabrec.preprocess._frames import as_frame, to_columns
+
+
+def evaluate(
+    model: Any, train: Any, test: Any, *, rating: str | None = None, k: int = 10, threshold: float | None = None
+) -> pd.DataFrame:
+    """Score a recommender on ratings held out, beside biases alone and the most popular items.
+
+    Parameters
+    ----------
+    model : recommender
+        Fitted to `train`, or not yet: then a clone of it is fitted.
+    train, test : table of shape (n_ratings, n_columns)
+        Ratings, with the columns that the model takes and the one of the rating.
+    rating : str, default=None
+        That column; None is the third.
+    k : int, default=10
+        How many items are recommended to each user of `test`: of all those in `train`, those that the user has rated
+        there left out.
+    threshold : float, default=None
+        Test ratings of at least this much are what a recommendation should find; None is the mean of `train`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for the model, one for biases alone (rating = mean + user bias + item bias, damped) and one for the most
+        popular items. Errors of ratings: `rmse`, `mae`, `rmse_per_user` (the mean of the users' own), `rmse_warm` and
+        `rmse_cold` (rows whose user or item has no rating in `train`), with their numbers of rows in `n_warm` and
+        `n_cold`. Of recommendations: what `rank_metrics` gives, at `k`.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, or a table has no rows.
+
+    References
+    ----------
+    Cremonesi, Koren & Turrin (2010), "Performance of recommender algorithms on top-n recommendation tasks", on why
+    popular items are a baseline that is hard to beat.
+
+    Examples
+    --------
+    >>> from tabrec import BayesianFactorization
+    >>> from tabrec.collab import evaluate
+    >>> from tabrec.datasets import make_ratings
+    >>> ratings = make_ratings(20_000, n_users=200, n_items=300, random_state=0)
+    >>> table = evaluate(BayesianFactorization(n_sweeps=40, random_state=0), ratings[::2], ratings[1::2])
+    >>> table.index.tolist()
+    ['BayesianFactorization', 'biases only', 'most popular']
+    >>> bool(table.loc["BayesianFactorization", "rmse"] < table.loc["biases only", "rmse"])
+    True
+    """
+    (X, y), (X_test, y_test) = (_take_rating(table, rating) for table in (train, test))
+    if not _is_fitted(model):
+        model = clone(model).fit(X, y)
+    users, items = (learn_side(_ids(X, name), "", None) for name in (model.user_name_, model.item_name_))
+    ratings, _ = sort_ratings(
+        users.ids.encode(_ids(X, model.user_name_)), items.ids.encode(_ids(X, model.item_name_)), y, None
+    )
+    user_codes = users.ids.encode(_ids(X_test, model.user_name_))
+    item_codes = items.ids.encode(_ids(X_test, model.item_name_))
+    biases = fit_biases(ratings, users.n_codes, items.n_codes)
+    is_cold = (user_codes == 0) | (item_codes == 0)
+    by_biases = np.clip(biases.predict(user_codes, item_codes), ratings.values.min(), ratings.values.max())
+    test_users = X_test[model.user_name_].to_numpy()
+    liked = y_test >= (ratings.mean() if threshold is None else threshold)
+    relevant = pd.DataFrame({"user": test_users[liked], "item": X_test[model.item_name_].to_numpy()[liked]})
+    popularity = pd.Series(ratings.counts("item", items.n_codes)[1:], index=items.ids.index)
+
+    def find(recommended: pd.DataFrame) -> dict:
+        if not len(relevant):
+            return {}
+        found = rank_metrics(
+            recommended, relevant, k, items=items.ids.index, popularity=popularity, n_users=users.n_codes - 1
+        )
+        return dict(found)
+
+    asked = np.asarray(pd.unique(relevant["user"]))
+    rows = {
+        type(model).__name__: _errors(y_test, model.predict(X_test), test_users, is_cold)
+        | (find(model.recommend(asked, k)) if len(asked) else {}),
+        "biases only": _errors(y_test, by_biases, test_users, is_cold)
+        | find(_recommend_same(biases.item, asked, users, items, k, ratings)),
+        "most popular": find(_recommend_same(ratings.counts("item", items.n_codes), asked, users, items, k, ratings)),
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _take_rating(table: Any, rating: str | None) -> tuple[pd.DataFrame, np.ndarray]:
+    frame = as_frame(table)
+    if rating is None and frame.shape[1] < 3:
+        raise ValueError(f"The table has the columns {frame.columns.tolist()}, but needs a user, an item and a rating.")
+    name = frame.columns[2] if rating is None else rating
+    if name not in frame.columns:
+        raise ValueError(f"The table has no column {name!r} for the rating; it has {frame.columns.tolist()[:20]}.")
+    return frame.drop(columns=name), frame[name].to_numpy(dtype=np.float64)
+
+
+def _ids(X: pd.DataFrame, name: str) -> Any:
+    return to_columns(X[[name]])[name]
+
+
+def _errors(y: np.ndarray, predicted: np.ndarray, users: np.ndarray, is_cold: np.ndarray) -> dict[str, float]:
+    def rmse(rows: np.ndarray) -> float:
+        return root_mean_squared_error(y[rows], predicted[rows]) if rows.any() else np.nan
+
+    return {
+        "rmse": rmse(np.ones(len(y), dtype=bool)),
+        "mae": mean_absolute_error(y, predicted),
+        "rmse_per_user": per_user_rmse(y, predicted, users),
+        "rmse_warm": rmse(~is_cold),
+        "n_warm": int((~is_cold).sum()),
+        "rmse_cold": rmse(is_cold),
+        "n_cold": int(is_cold.sum()),
+    }
+
+
+def _recommend_same(
+    scores: np.ndarray, asked: np.ndarray, users: Side, items: Side, k: int, ratings: Any
+) -> pd.DataFrame:
+    """Recommendations of the same scores to everybody, what they have rated left out."""
+
+    def score_block(codes: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        return np.tile(scores[candidates].astype(np.float64), (len(codes), 1))
+
+    codes = users.ids.encode_list(asked)
+    owner, rank, found, score = rank_all(score_block, codes, items.known(), k, ratings)
+    return pd.DataFrame({"user": asked[owner], "rank": rank, "item": items.ids.names_of(found), "score": score})

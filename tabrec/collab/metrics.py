@@ -1,0 +1,322 @@
+"""How good recommendations and predicted ratings are: each metric a number, a mean over users or over the catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.collab._matches import METRICS, match
+from tabrec.collab.catalogue_metrics import coverage, gini, novelty
+from tabrec.collab.scorers import make_ranking_scorer, per_user_rmse, per_user_rmse_scorer
+
+__all__ = [
+    "coverage",
+    "gini",
+    "hit_rate",
+    "make_ranking_scorer",
+    "map_at_k",
+    "mrr",
+    "ndcg_at_k",
+    "novelty",
+    "per_user_rmse",
+    "per_user_rmse_scorer",
+    "precision_at_k",
+    "rank_metrics",
+    "recall_at_k",
+]
+
+
+def precision_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
+    r"""Share of the first k recommendations that are relevant, mean over users.
+
+    .. math:: P@k = \frac{1}{|U|} \sum_{u \in U} \frac{|\{\text{first } k \text{ of } u\} \cap R_u|}{k}
+
+    over the users U of `relevant`, R_u being what is relevant to user u. It is divided by k even where fewer
+    were recommended: an empty place is no hit.
+
+    Parameters
+    ----------
+    recommended : dataframe (pandas, polars or pyarrow) of shape (n_recommendations, n_columns)
+        Columns ``user``, ``item`` and ``rank`` (whole numbers from 1, the best), as `recommend` of a model
+        gives it; other columns are passed over. The order of the rows does not matter. Users that are not in
+        `relevant` are passed over.
+    relevant : dataframe of shape (n_relevant, n_columns)
+        Columns ``user`` and ``item``: what should have been recommended. A pair that stands there more than
+        once counts once. A user for whom nothing was recommended counts, with 0.
+    k : int, default=10
+        How many recommendations to look at, at least 1.
+
+    Returns
+    -------
+    precision : float
+        0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If a column is absent or holds missing values, a table is empty, a user has an item or a rank twice,
+        ids are text in one table and numbers in the other, or `k` is below 1.
+
+    See Also
+    --------
+    rank_metrics : All of these metrics at once.
+
+    References
+    ----------
+    .. [1] C. D. Manning, P. Raghavan and H. Schütze, "Introduction to Information Retrieval", Cambridge
+       University Press, 2008, section 8.4.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.collab.metrics import precision_at_k
+    >>> recommended = pd.DataFrame({"user": [1, 1, 2, 2], "rank": [1, 2, 1, 2], "item": ["a", "b", "a", "b"]})
+    >>> relevant = pd.DataFrame({"user": [1, 2, 2], "item": ["b", "a", "b"]})
+    >>> precision_at_k(recommended, relevant, k=2)
+    0.75
+    """
+    return METRICS["precision"](match(recommended, relevant, k))
+
+
+def recall_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
+    r"""Share of what is relevant that is among the first k recommendations, mean over users.
+
+    .. math:: R@k = \frac{1}{|U|} \sum_{u \in U} \frac{|\{\text{first } k \text{ of } u\} \cap R_u|}{|R_u|}
+
+    A user to whom more than k items are relevant can't reach 1.
+
+    Parameters
+    ----------
+    recommended, relevant : dataframe
+    k : int, default=10
+        All as in `precision_at_k`, with the same errors.
+
+    Returns
+    -------
+    recall : float
+        0 to 1.
+
+    References
+    ----------
+    .. [1] C. D. Manning, P. Raghavan and H. Schütze, "Introduction to Information Retrieval", Cambridge
+       University Press, 2008, section 8.3.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.collab.metrics import recall_at_k
+    >>> recommended = pd.DataFrame({"user": [1, 1], "rank": [1, 2], "item": ["a", "b"]})
+    >>> recall_at_k(recommended, pd.DataFrame({"user": [1, 1, 1, 1], "item": ["b", "c", "d", "e"]}))
+    0.25
+    """
+    return METRICS["recall"](match(recommended, relevant, k))
+
+
+def ndcg_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
+    r"""Normalised discounted cumulative gain: hits high up count most; mean over users.
+
+    .. math:: nDCG@k = \frac{1}{|U|} \sum_{u \in U} \frac{\sum_{r=1}^{k} g_{u,r} / \log_2(r + 1)}{IDCG_u}
+
+    where g is the gain of the item at rank r, 0 if it is not relevant, and IDCG_u the sum above the line for
+    the best possible list. A user whose gains are all 0 counts with 0.
+
+    Parameters
+    ----------
+    recommended : dataframe
+        As in `precision_at_k`.
+    relevant : dataframe
+        Columns ``user``, ``item`` and, optionally, ``rating``: the gain, at least 0, taken as it is (linear).
+        Without that column each relevant item has a gain of 1. Of a pair that stands there more than once the
+        largest gain counts.
+    k : int, default=10
+
+    Returns
+    -------
+    ndcg : float
+        0 to 1.
+
+    Raises
+    ------
+    ValueError
+        As in `precision_at_k`, or if a gain is negative or no number.
+
+    References
+    ----------
+    .. [1] K. Järvelin and J. Kekäläinen, "Cumulated Gain-Based Evaluation of IR Techniques", ACM Transactions
+       on Information Systems 20 (4), 2002; with the discount of [2]_, which is 1 at the first rank.
+    .. [2] C. Burges et al., "Learning to Rank using Gradient Descent", ICML 2005.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.collab.metrics import ndcg_at_k
+    >>> recommended = pd.DataFrame({"user": [1, 1], "rank": [1, 2], "item": ["a", "b"]})
+    >>> round(ndcg_at_k(recommended, pd.DataFrame({"user": [1], "item": ["b"]})), 4)  # 1 / log2(3)
+    0.6309
+    """
+    return METRICS["ndcg"](match(recommended, relevant, k))
+
+
+def map_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
+    r"""Mean average precision: the mean over users of the precision at each of their hits.
+
+    .. math:: MAP@k = \frac{1}{|U|} \sum_{u \in U} \frac{1}{\min(k, |R_u|)} \sum_{r=1}^{k} P_u@r \cdot h_{u,r}
+
+    where h is 1 if the item at rank r is relevant and 0 if not. Dividing by min(k, number of relevant items)
+    lets a list without a miss reach 1 whatever k; other libraries divide by the number of hits or of
+    relevant items, and give other values.
+
+    Parameters
+    ----------
+    recommended, relevant : dataframe
+    k : int, default=10
+        All as in `precision_at_k`, with the same errors.
+
+    Returns
+    -------
+    mean_average_precision : float
+        0 to 1.
+
+    References
+    ----------
+    .. [1] C. D. Manning, P. Raghavan and H. Schütze, "Introduction to Information Retrieval", Cambridge
+       University Press, 2008, section 8.4; cut off at k as in the Million Song Dataset Challenge (B. McFee et
+       al., WWW 2012 Companion).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.collab.metrics import map_at_k
+    >>> recommended = pd.DataFrame({"user": 1, "rank": [1, 2, 3, 4], "item": ["a", "b", "c", "d"]})
+    >>> map_at_k(recommended, pd.DataFrame({"user": [1, 1], "item": ["b", "d"]}))  # (1/2 + 2/4) / 2
+    0.5
+    """
+    return METRICS["map"](match(recommended, relevant, k))
+
+
+def mrr(recommended: Any, relevant: Any, k: int = 10) -> float:
+    r"""Mean reciprocal rank: the mean over users of 1 / rank of their first hit.
+
+    .. math:: MRR@k = \frac{1}{|U|} \sum_{u \in U} \frac{1}{\text{rank of the first hit of } u}
+
+    A user without a hit among the first k counts with 0.
+
+    Parameters
+    ----------
+    recommended, relevant : dataframe
+    k : int, default=10
+        All as in `precision_at_k`, with the same errors.
+
+    Returns
+    -------
+    mean_reciprocal_rank : float
+        0 to 1.
+
+    References
+    ----------
+    .. [1] E. M. Voorhees, "The TREC-8 Question Answering Track Report", TREC 1999.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.collab.metrics import mrr
+    >>> recommended = pd.DataFrame({"user": [1, 1, 2], "rank": [1, 2, 1], "item": ["a", "b", "a"]})
+    >>> mrr(recommended, pd.DataFrame({"user": [1, 2], "item": ["b", "c"]}))
+    0.25
+    """
+    return METRICS["mrr"](match(recommended, relevant, k))
+
+
+def hit_rate(recommended: Any, relevant: Any, k: int = 10) -> float:
+    """Share of the users with at least one hit among their first k recommendations.
+
+    Parameters
+    ----------
+    recommended, relevant : dataframe
+    k : int, default=10
+        All as in `precision_at_k`, with the same errors.
+
+    Returns
+    -------
+    hit_rate : float
+        0 to 1.
+
+    References
+    ----------
+    .. [1] M. Deshpande and G. Karypis, "Item-Based Top-N Recommendation Algorithms", ACM Transactions on
+       Information Systems 22 (1), 2004.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.collab.metrics import hit_rate
+    >>> recommended = pd.DataFrame({"user": [1, 1, 2], "rank": [1, 2, 1], "item": ["a", "b", "a"]})
+    >>> hit_rate(recommended, pd.DataFrame({"user": [1, 2], "item": ["b", "c"]}))
+    0.5
+    """
+    return METRICS["hit_rate"](match(recommended, relevant, k))
+
+
+def rank_metrics(
+    recommended: Any,
+    relevant: Any,
+    k: int = 10,
+    *,
+    items: Any = None,
+    popularity: Any = None,
+    n_users: int | None = None,
+) -> pd.Series:
+    """Give all metrics of the first k recommendations.
+
+    Parameters
+    ----------
+    recommended, relevant : dataframe
+        As in `precision_at_k`; a column ``rating`` in `relevant` is the gain of `ndcg_at_k`.
+    k : int, default=10
+    items : array-like of ids, default=None
+        The catalogue, for `coverage` and `gini`; None leaves these out.
+    popularity : pandas.Series or mapping, default=None
+        Item id -> number of users who rated it, for `novelty`; None leaves it out.
+    n_users : int, default=None
+        How many users there are; needed with `popularity`.
+
+    Returns
+    -------
+    metrics : pandas.Series of float
+        By name: ``precision``, ``recall``, ``ndcg``, ``map``, ``mrr``, ``hit_rate``, then ``coverage`` and
+        ``gini``, then ``novelty``. The series is called ``"at k"``, such as ``"at 10"``.
+
+    Raises
+    ------
+    ValueError
+        As the metrics themselves, or if `popularity` is given without `n_users`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.collab.metrics import rank_metrics
+    >>> recommended = pd.DataFrame({"user": [1, 1, 2], "rank": [1, 2, 1], "item": ["a", "b", "a"]})
+    >>> relevant = pd.DataFrame({"user": [1, 2], "item": ["b", "c"]})
+    >>> rank_metrics(recommended, relevant, k=2, items=["a", "b", "c"]).round(3)
+    precision    0.250
+    recall       0.500
+    ndcg         0.315
+    map          0.250
+    mrr          0.250
+    hit_rate     0.500
+    coverage     0.667
+    gini         0.667
+    Name: at 2, dtype: float64
+    """
+    if popularity is not None and n_users is None:
+        raise ValueError("popularity needs n_users, the number of users, to tell the share who rated an item.")
+    matches = match(recommended, relevant, k)
+    values = {name: metric(matches) for name, metric in METRICS.items()}
+    if items is not None:
+        values["coverage"] = coverage(recommended, items, k)
+        values["gini"] = gini(recommended, items, k)
+    if popularity is not None and n_users is not None:
+        values["novelty"] = novelty(recommended, popularity, n_users, k)
+    return pd.Series(values, name=f"at {k}", dtype=np.float64)

@@ -1,0 +1,102 @@
+"""Pictures of recommenders: items by what tells them apart."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from tabrec._plots import BLUE, finish, make_axes
+
+# Principal components are those of the items with most ratings, as in the book: rare ones have hardly left the middle.
+_MOST_FOR_COMPONENTS = 1000
+_LONGEST = 32
+_PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 2), (0, -2), (1, 2), (-1, -2)]
+
+
+def draw_items(vectors: np.ndarray, counts: np.ndarray, names: list, n: int, ax: Any) -> Any:
+    """Draw the items with most ratings by the principal components of their vectors.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_items, n_dimensions)
+    counts : ndarray of shape (n_items,)
+        Ratings of each.
+    names : list of length n_items
+    n : int
+    ax : matplotlib.axes.Axes or None
+    """
+    busiest = np.argsort(-counts, kind="stable")[:_MOST_FOR_COMPONENTS]
+    shown = min(n, len(busiest))
+    texts = [shorten(names[item]) for item in busiest[:shown]]
+    title = f"The {shown} items with most ratings"
+    return draw_labelled(principal_components(vectors[busiest])[:shown], texts, title, ax)
+
+
+def principal_components(vectors: np.ndarray) -> np.ndarray:
+    """The first two principal components of rows, (n_rows, 2); the sign of each makes its largest value positive."""
+    centred = vectors - vectors.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    components = np.zeros((len(vectors), 2))
+    n = min(2, len(sizes))
+    components[:, :n] = left[:, :n] * sizes[:n]
+    largest = components[np.abs(components).argmax(axis=0), [0, 1]]
+    return components * np.where(largest < 0, -1.0, 1.0)
+
+
+def shorten(label: Any) -> str:
+    """A label in one short line, the year at its end kept, its dollars not taken for formulas."""
+    text = " ".join(str(label).split())
+    if len(text) > _LONGEST:
+        year = re.search(r" \(\d{4}\)$|$", text)[0]  # type: ignore[index]
+        text = text[: _LONGEST - 1 - len(year)].rstrip(" ,(-:") + "…" + year
+    return text.replace("$", r"\$")
+
+
+def draw_labelled(points: np.ndarray, texts: list[str], title: str, ax: Any) -> Any:
+    """Points with their labels, put where they hide each other least."""
+    ax = make_axes(ax, (11, 8))
+    ax.scatter(*points.T, s=16, color=BLUE, zorder=3)
+    ax.margins(0.12)
+    ax.set_title(title)
+    ax.set_xlabel("first principal component")
+    ax.set_ylabel("second principal component")
+    _place_labels(ax, points, texts)
+    return finish(ax)
+
+
+def _place_labels(ax: Any, points: np.ndarray, texts: list[str]) -> None:
+    """Write each label at that place around its point where it hides least, the crowded ones last."""
+    ax.figure.draw_without_rendering()
+    at = ax.transData.transform(points)
+    per_point = ax.figure.dpi / 72
+    height, width_of_letter = 9.5 * per_point, 4.1 * per_point
+    taken: list[tuple[float, ...]] = [(x - 3, y - 3, x + 3, y + 3) for x, y in at]
+    gaps = np.linalg.norm(at[:, None] - at[None], axis=2) + np.eye(len(at)) * 1e9
+    for row in np.argsort(-gaps.min(axis=1), kind="stable"):
+        (x, y), width = at[row], len(texts[row]) * width_of_letter
+        boxes = [_box(x, y, across, up, width, height) for across, up in _PLACES]
+        hidden = [sum(_overlap(box, other) for other in taken) for box in boxes]
+        best = int(np.argmin(hidden))
+        across, up = _PLACES[best]
+        taken.append(boxes[best])
+        ax.annotate(
+            texts[row],
+            points[row],
+            xytext=(5 * across, 8 * up),
+            textcoords="offset points",
+            fontsize=7.5,
+            ha={1: "left", -1: "right", 0: "center"}[across],
+            va="center",
+        )
+
+
+def _box(x: float, y: float, across: int, up: int, width: float, height: float) -> tuple[float, ...]:
+    left = x + {1: 6.0, -1: -6.0 - width, 0: -width / 2}[across]
+    middle = y + up * height * 0.95
+    return left, middle - height / 2, left + width, middle + height / 2
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
