@@ -90,7 +90,7 @@ class DotProduct(nn.Module):
         mean: float = 0.0,
         y_range: tuple[float, float] | None = None,
         std: float = 0.01,
-        row_penalty: float = 0.12,
+        row_penalty: float = 0.095,
         n_user_features: int = 0,
         n_item_features: int = 0,
     ):
@@ -100,6 +100,7 @@ class DotProduct(nn.Module):
         self.n_users, self.n_items = n_users, n_items
         self.y_range = y_range
         self.row_penalty = row_penalty
+        self.not_decayed = ("vectors.weight",)  # rows pay `row_penalty` instead
         self.base = nn.Parameter(torch.tensor(_unsquash(mean, y_range), dtype=torch.float32))
         # One table for both sides and the biases: a step is one lookup and one update.
         self.vectors = nn.Embedding(n_users + 1 + n_items + 1, n_factors + 1)
@@ -255,46 +256,51 @@ class DotProduct(nn.Module):
 
 
 def history_features(
-    codes: np.ndarray, n_users: int, n_items: int, n_components: int, random_state: int | None = None
+    users: np.ndarray, items: np.ndarray, n_users: int, n_items: int, n_components: int, random_state: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """What ids have rated, and have been rated by, as features: SVD++'s implicit feedback in few columns.
 
     Parameters
     ----------
-    codes : ndarray of shape (n_ratings, 2)
-        Of known users and items.
+    users, items : ndarray of shape (n_ratings,)
+        Codes, from 1 on.
     n_users, n_items : int
+        Number of codes, 0 included.
     n_components : int
         Singular vectors of the matrix of who rated what, each row and column divided by the root of its sum.
     random_state : int, default=None
 
     Returns
     -------
-    users, items : ndarray of shape (n + 1, n_components + 1)
-        Singular vectors and the logarithm of the count, each column standardised; row 0 is all 0.
+    users, items : ndarray of shape (n_codes, n_components + 1)
+        Singular vectors and the logarithm of the count, each column standardised over the ids with ratings; the rows of
+        those without are all 0.
 
     References
     ----------
     Koren (2008), "Factorization meets the neighborhood".
     """
-    ones = np.ones(len(codes), dtype=np.float32)
-    rated = sp.csr_matrix((ones, (codes[:, 0] - 1, codes[:, 1] - 1)), shape=(n_users, n_items))
+    ones = np.ones(len(users), dtype=np.float32)
+    rated = sp.csr_matrix((ones, (users, items)), shape=(n_users, n_items))
     counts = [np.asarray(rated.sum(axis=axis)).ravel() for axis in (1, 0)]
     left, right = (sp.diags(np.maximum(count, 1) ** -0.5).astype(np.float32) for count in counts)
-    users, _, items = randomized_svd(
+    of_users, _, of_items = randomized_svd(
         (left @ rated @ right).tocsr(), min(n_components, n_users, n_items), random_state=random_state
     )
-    sides = zip((users, items.T), counts, strict=True)
-    user_columns, item_columns = (_standardise(np.column_stack([side, np.log1p(count)])) for side, count in sides)
+    sides = zip((of_users, of_items.T), counts, strict=True)
+    user_columns, item_columns = (
+        _standardise(np.column_stack([side, np.log1p(count)]), count > 0) for side, count in sides
+    )
     return user_columns, item_columns
 
 
-def _standardise(columns: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and deviation 1, a constant one of 0, under a row of 0."""
-    centred = columns - columns.mean(axis=0)
-    deviation = centred.std(axis=0)
+def _standardise(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Columns of mean 0 and deviation 1 over some rows, a constant one of 0; the other rows are 0."""
+    centred = columns - columns[rows].mean(axis=0)
+    deviation = centred[rows].std(axis=0)
     scaled = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-7)
-    return np.vstack([np.zeros((1, columns.shape[1])), scaled]).astype(np.float32)
+    scaled[~rows] = 0.0
+    return scaled.astype(np.float32)
 
 
 def _unsquash(mean: float, y_range: tuple[float, float] | None) -> float:

@@ -14,6 +14,8 @@ from tabrec.preprocess import TabularPreprocessor
 # Labels that fewer ids share say nothing of others; small tables cannot afford as many.
 _MOST_MIN_FREQUENCY = 5
 _IDS_PER_MIN_FREQUENCY = 20
+# Codes of a category of two labels.
+_OF_TWO_LABELS = 3
 
 
 class SideTable:
@@ -23,40 +25,44 @@ class SideTable:
     ----------
     encoder : TabularPreprocessor
     category_sizes : dict of str to int
-        Number of codes of each category column.
+        Number of codes of each category column of more than two labels.
     codes : ndarray of shape (n_codes, n_categories), int32
     numbers : ndarray of shape (n_codes, n_numbers), float32
-        Of mean 0 and standard deviation 1, flags excepted.
+        Of mean 0. Columns of two labels are numbers too.
     is_there : ndarray of shape (n_codes,), bool
         Which ids the table has.
     """
 
     def __init__(self, encoder: TabularPreprocessor, encoded: pd.DataFrame, rows: np.ndarray, n_codes: int):
-        labelled = [name for name, dtype in encoded.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+        sizes = {
+            str(name): len(dtype.categories)
+            for name, dtype in encoded.dtypes.items()
+            if isinstance(dtype, pd.CategoricalDtype)
+        }
         self.encoder = encoder
-        sizes = {str(name): len(encoded[name].cat.categories) for name in labelled}
-        self.category_sizes = {name: size for name, size in sizes.items() if size > 1}  # some label is shared
+        self.category_sizes = {name: size for name, size in sizes.items() if size > _OF_TWO_LABELS}
+        self.is_there = np.zeros(n_codes, dtype=bool)
+        self.is_there[rows] = True
         self.codes = np.zeros((n_codes, len(self.category_sizes)), dtype=np.int32)
         for position, name in enumerate(self.category_sizes):
             self.codes[rows, position] = encoded[name].cat.codes
-        numeric = encoded.columns.difference(labelled, sort=False)
-        self.numbers = np.zeros((n_codes, len(numeric)), dtype=np.float32)
-        self.numbers[rows] = encoded[numeric].to_numpy(dtype=np.float32)
-        self.is_there = np.zeros(n_codes, dtype=bool)
-        self.is_there[rows] = True
+        numbers = [encoded[name].to_numpy(np.float32) for name in encoded.columns if name not in sizes]
+        numbers += [_from_two_labels(encoded[name]) for name, size in sizes.items() if size == _OF_TWO_LABELS]
+        self.numbers = np.zeros((n_codes, len(numbers)), dtype=np.float32)
+        for position, column in enumerate(numbers):
+            self.numbers[rows, position] = column - column.mean()
 
     def design(self) -> np.ndarray:
         """The features for a linear model: (n_codes, n_features), float32, mean 0 over the ids of the table.
 
-        A category has a column for each label (one for both labels of two). Ids that the table has not are the mean.
+        A category has a column for each label. Ids that the table has not are the mean.
         """
         parts = [self.numbers]
         for column, size in zip(self.codes.T, self.category_sizes.values(), strict=True):
-            levels = np.arange(1, size) if size > 3 else np.arange(size - 1, size)
-            parts.append((column[:, None] == levels).astype(np.float32))
+            of_labels = (column[:, None] == np.arange(1, size)).astype(np.float32)
+            of_labels -= of_labels[self.is_there].mean(axis=0)
+            parts.append(np.where(self.is_there[:, None], of_labels, np.float32(0)))
         design = np.concatenate(parts, axis=1)
-        design -= design[self.is_there].mean(axis=0)
-        design[~self.is_there] = 0.0
         return design[:, np.abs(design).max(axis=0) > 1e-6]
 
     def grown(self, n_codes: int) -> SideTable:
@@ -66,6 +72,12 @@ class SideTable:
             rows = getattr(self, name)
             setattr(made, name, np.concatenate([rows, np.zeros((n_new, *rows.shape[1:]), dtype=rows.dtype)]))
         return made
+
+
+def _from_two_labels(column: pd.Series) -> np.ndarray:
+    """-0.5 and 0.5 for the labels, 0 where missing."""
+    codes = column.cat.codes.to_numpy(np.float32)
+    return np.where(codes > 0, codes - 1.5, 0.0).astype(np.float32)
 
 
 def learn_side_table(parameter: str, features: Any, ids: Ids) -> tuple[SideTable, Ids]:

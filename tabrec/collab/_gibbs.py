@@ -48,7 +48,7 @@ _USER_FREEDOM, _ITEM_FREEDOM = 5.0, 10.0
 _START_SPREAD = 0.1
 # Scatter the Wishart prior adds to that of the rows, where ratings have variance 1. A small one lets factors vanish
 # that are not needed; the burn-in needs more, or factors vanish before they are found.
-_SCATTER, _BURN_IN_SCATTER = 0.1, 1.0
+_SCATTER, _BURN_IN_SCATTER = 0.3, 1.0
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,8 @@ def _run(chain: _Chain, plan: GibbsPlan, rng: np.random.Generator, on_sweep: Cal
             chain.sweep([rng.standard_normal(side.rows.shape) for side in chain.sides], scatter, rng)
         else:
             chain.sweep([noise[place].astype(np.float64) for noise in rows], scatter, rng)
-            for side, kept in zip(chain.sides, rows, strict=True):
-                kept[place] = side.rows * chain.units
+            for side, side_rows in zip(chain.sides, rows, strict=True):
+                side_rows[place] = side.rows * chain.units
             samples.append(chain.sample())
         if on_sweep is not None:
             on_sweep(sweep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, ClassVar
@@ -63,6 +64,7 @@ class RatingNet(Recommender):
     random_state: Any
     model_: nn.Module
     history_: pd.DataFrame
+    _least_batch_size: int = 64
     target_scaler_: TargetScaler
 
     def _check_parameters(self) -> None:
@@ -95,7 +97,9 @@ class RatingNet(Recommender):
     def _make_plan(self, n_rows: int, **changes: Any) -> Plan:
         options = {
             "epochs": int(self.epochs),
-            "batch_size": default_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size),
+            "batch_size": default_batch_size(n_rows, self._least_batch_size)
+            if self.batch_size == "auto"
+            else int(self.batch_size),
             "learning_rate": float(self.learning_rate),
             "weight_decay": float(self.weight_decay),
             "optimizer": self.optimizer,
@@ -143,12 +147,12 @@ def half_step(values: np.ndarray) -> float:
     return float(np.diff(levels).min() / 2 if len(levels) <= _MOST_STEPS else (levels[-1] - levels[0]) / 20)
 
 
-def default_batch_size(n_ratings: int) -> int:
-    """Ratings a batch: 64 up to 100,000 of them, and then so many that an epoch stays at 1,250 batches or so.
+def default_batch_size(n_ratings: int, least: int) -> int:
+    """Ratings a batch: a power of two with which an epoch has about 1,250 batches, but not fewer than `least`.
 
     Examples
     --------
-    >>> [default_batch_size(n) for n in (1_000, 80_000, 1_000_000, 25_000_000)]
+    >>> [default_batch_size(n, 64) for n in (1_000, 80_000, 1_000_000, 25_000_000)]
     [64, 64, 1024, 16384]
     """
-    return max(64, 2 ** round(np.log2(max(n_ratings, 1) / 1250)))
+    return max(least, 2 ** round(math.log2(max(n_ratings, 1) / 1250)))

@@ -14,7 +14,10 @@ _HALF_WEIGHT = 10.0
 
 
 def fit_row_prior(rows: np.ndarray, counts: np.ndarray) -> RowPrior:
-    """A normal distribution of rows, fitted to learned ones: those of few ratings, which have hardly moved, count less.
+    """A normal distribution of rows, fitted to learned ones.
+
+    Their mean is plain: an id to come is most like those of few ratings. In their spread, those count less, which have
+    hardly moved from where they started.
 
     Parameters
     ----------
@@ -23,7 +26,7 @@ def fit_row_prior(rows: np.ndarray, counts: np.ndarray) -> RowPrior:
         Ratings of each.
     """
     weights = counts / (counts + _HALF_WEIGHT)
-    mean = np.average(rows, axis=0, weights=weights)
+    mean = rows.mean(axis=0)
     gaps = rows - mean
     covariance = (gaps * weights[:, None]).T @ gaps / weights.sum()
     # As if there were one more row for each dimension, with nothing but the mean variance.

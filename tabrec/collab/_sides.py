@@ -41,6 +41,10 @@ class Side:
     def n_codes(self) -> int:
         return self.ids.n_codes
 
+    def design(self) -> np.ndarray:
+        """Features for a linear model, of shape (n_codes, n_features): none, without a side table."""
+        return np.zeros((self.n_codes, 0), dtype=np.float32) if self.table is None else self.table.design()
+
     def known(self) -> np.ndarray:
         """Codes of the ids with ratings."""
         return np.flatnonzero(self.origins <= FOLDED_IN)

@@ -50,8 +50,8 @@ class BayesianFactorization(FactorRecommender):
     n_factors : int, default=10
     n_sweeps : int, default=300
         How often everything is drawn; 100 are nearly as good.
-    n_burn_in : int, default=20
-        Sweeps before the first sample is kept; at most half of them.
+    n_burn_in : int, default=60
+        Sweeps before the first sample is kept; at most a third of them.
     n_samples : int, default=100
         How many samples to keep, evenly spaced: what the model's size and the time of a prediction grow with.
     likelihood : {"normal", "ordinal"}, default="normal"
@@ -142,7 +142,7 @@ class BayesianFactorization(FactorRecommender):
         n_factors: int = 10,
         n_sweeps: int = 300,
         *,
-        n_burn_in: int = 20,
+        n_burn_in: int = 60,
         n_samples: int = 100,
         likelihood: str = "normal",
         history: bool = True,
@@ -239,7 +239,7 @@ class BayesianFactorization(FactorRecommender):
         plan = GibbsPlan(
             n_factors=int(self.n_factors) if start is None else self._user_rows.shape[2] - 1,
             n_sweeps=n_sweeps,
-            n_burn_in=min(int(self.n_burn_in), n_sweeps // 2),
+            n_burn_in=min(int(self.n_burn_in), n_sweeps // 3),
             n_kept=int(self.n_samples),
             likelihood=self.likelihood,
             history=bool(self.history),

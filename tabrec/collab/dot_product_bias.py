@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn.utils._param_validation import Interval
 
-from tabrec.collab._dot_product import DotProduct
+from tabrec.collab._dot_product import DotProduct, history_features
 from tabrec.collab._factors import FactorRecommender, RowPrior
 from tabrec.collab._rating_net import RatingNet
 from tabrec.collab._ratings import Ratings
@@ -21,9 +21,13 @@ from tabrec.collab._reading import Context, Pairs
 from tabrec.collab._row_prior import fit_row_prior, fold_in_row
 from tabrec.collab._sides import FROM_METADATA
 from tabrec.neural._devices import seeded
+from tabrec.neural._step import Rows
 
 # Ratings from which the noise around predictions is worked out.
 _MOST_FOR_NOISE = 200_000
+# Standard deviation of features as the net sees them: maps of them are learned at the pace of rows.
+_SPREAD = 0.1
+_KINDS = ("user", "item")
 
 
 class DotProductBias(RatingNet, FactorRecommender):
@@ -44,12 +48,19 @@ class DotProductBias(RatingNet, FactorRecommender):
     user_features, item_features : pandas.DataFrame, default=None
         What is known of users and items, indexed by id, of any kinds of columns; `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
+    history : int, default=0
+        Singular vectors of who rated what that join the features, as SVD++ has users known by what they rate; 32 are
+        plenty.
+    row_penalty : float, default=0.095
+        Ridge penalty that a user's and an item's row pay once for each of their ratings, in units of the squared error
+        of standardised ratings.
     epochs : int, default=5
     batch_size : int or "auto", default="auto"
         "auto" is 64 up to 100,000 ratings, and then a 1,250th of them.
-    learning_rate : float, default=5e-3
+    learning_rate : float, default=4e-3
         The greatest of the schedule.
-    weight_decay : float, default=0.1
+    weight_decay : float, default=0.3
+        Of the maps of features and history, at every step.
     init_std : float, default=0.01
         Standard deviation of factors at the start.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
@@ -124,6 +135,8 @@ class DotProductBias(RatingNet, FactorRecommender):
     _parameter_constraints: ClassVar[dict] = {
         **RatingNet._parameter_constraints,
         "n_factors": [Interval(Integral, 1, None, closed="left")],
+        "history": [Interval(Integral, 0, None, closed="left")],
+        "row_penalty": [Interval(Real, 0, None, closed="left")],
         "init_std": [Interval(Real, 0, None, closed="left")],
     }
     model_: DotProduct
@@ -137,10 +150,12 @@ class DotProductBias(RatingNet, FactorRecommender):
         item: str | None = None,
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
+        history: int = 0,
+        row_penalty: float = 0.095,
         epochs: int = 5,
         batch_size: int | str = "auto",
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.1,
+        learning_rate: float = 4e-3,
+        weight_decay: float = 0.3,
         init_std: float = 0.01,
         optimizer: str | Callable = "adamw",
         schedule: str = "one_cycle",
@@ -157,6 +172,8 @@ class DotProductBias(RatingNet, FactorRecommender):
         self.item = item
         self.user_features = user_features
         self.item_features = item_features
+        self.history = history
+        self.row_penalty = row_penalty
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -174,6 +191,7 @@ class DotProductBias(RatingNet, FactorRecommender):
     def _learn(self, context: Context) -> None:
         self._learn_scale()
         self._seed = self._draw_seed()
+        self._designs = self._make_designs()
         with seeded(self._seed, torch.device("cpu")):
             self.model_ = self._make_model()
         rows, valid = self._hold_out(self._to_rows(self._ratings), self._seed)
@@ -193,51 +211,72 @@ class DotProductBias(RatingNet, FactorRecommender):
         self.history_ = pd.concat([self.history_, history], ignore_index=True)
         self._settle()
 
+    def _make_designs(self) -> dict[str, np.ndarray]:
+        """Features of users and of items and, behind them, their history: (n_codes, n_columns)."""
+        designs = [side.design() for side in self._sides]
+        self._n_features = {kind: design.shape[1] for kind, design in zip(_KINDS, designs, strict=True)}
+        if self.history:
+            histories = history_features(
+                self._ratings.users,
+                self._ratings.items,
+                self._users.n_codes,
+                self._items.n_codes,
+                int(self.history),
+                self._seed,
+            )
+            designs = [np.column_stack(both) for both in zip(designs, histories, strict=True)]
+        return {kind: _SPREAD * design for kind, design in zip(_KINDS, designs, strict=True)}
+
     def _make_model(self) -> DotProduct:
-        designs = [None if side.table is None else side.table.design() for side in self._sides]
-        sizes = [0 if design is None else design.shape[1] for design in designs]
         model = DotProduct(
             self._users.n_codes - 1,
             self._items.n_codes - 1,
-            self.n_factors,
-            mean=0.0,
+            int(self.n_factors),
+            mean=float(self.target_scaler_.scale(self._ratings.mean())[0]),
             y_range=self._scaled_range(),
             std=self.init_std,
-            n_user_features=sizes[0],
-            n_item_features=sizes[1],
+            row_penalty=self.row_penalty,
+            n_user_features=self._designs["user"].shape[1],
+            n_item_features=self._designs["item"].shape[1],
         )
-        model.set_features(*designs)
+        model.set_features(self._designs["user"], self._designs["item"])
         return model
 
-    def _to_rows(self, ratings: Ratings) -> Any:
+    def _to_rows(self, ratings: Ratings) -> Rows:
         codes = torch.from_numpy(np.stack([ratings.users, ratings.items], axis=1))
         return self._make_rows((codes,), ratings.values, ratings.weights)
 
     def _grown_model(self) -> DotProduct:
-        """A net of the sizes that the sides have now, with the rows and the maps of features learned so far."""
+        """A net of the sizes that the sides have now, with the rows and all else learned so far."""
         grown, old = self._make_model(), self.model_
-        table = np.concatenate([np.roll(self._own_rows(kind), -1, axis=1) for kind in ("user", "item")])
         with torch.no_grad():
-            grown.vectors.weight.copy_(torch.from_numpy(table))
             for new, learned in ((grown.user_map, old.user_map), (grown.item_map, old.item_map)):
                 if new is not None and learned is not None:
                     new.copy_(learned)
+            grown.base.copy_(old.base)
+            effects = grown.user_feature_table(), grown.item_feature_table()
+            rows = (np.roll(self._side_rows(kind)[:, 0], -1, axis=1) for kind in _KINDS)
+            own = [of_side - effect for of_side, effect in zip(rows, effects, strict=True)]
+            grown.vectors.weight.copy_(torch.from_numpy(np.concatenate(own)))
         return grown
 
     def _settle(self) -> None:
         """Take the rows from the net, and give those that no rating has trained what learned rows are like."""
+        self._means = np.array([float(self.model_.base.detach())])
         tables = self.model_.user_table(), self.model_.item_table()
-        parts = self.model_.user_feature_table(), self.model_.item_feature_table()
-        self._means = np.zeros(1)
-        self._feature_parts = {
-            kind: None if side.table is None else np.roll(part, 1, axis=1)
-            for kind, side, part in zip(("user", "item"), self._sides, parts, strict=True)
-        }
         self._user_rows, self._item_rows = (np.roll(table, 1, axis=1)[:, None] for table in tables)
+        self._feature_parts = {kind: self._feature_part(kind) for kind in _KINDS}
         self._noise_variance = self._measure_noise()
-        self._row_priors = {kind: self._fit_prior(kind) for kind in ("user", "item")}
-        for kind, side in zip(("user", "item"), self._sides, strict=True):
+        self._row_priors = {kind: self._fit_prior(kind) for kind in _KINDS}
+        for kind, side in zip(_KINDS, self._sides, strict=True):
             self._set_to_prior(kind, np.flatnonzero(side.origins >= FROM_METADATA))
+
+    def _feature_part(self, kind: str) -> np.ndarray | None:
+        """What features add to rows, history left out."""
+        weight, n = (self.model_.user_map if kind == "user" else self.model_.item_map), self._n_features[kind]
+        if weight is None or not n:
+            return None
+        return np.roll(self._designs[kind][:, :n] @ weight.detach().numpy()[:n], 1, axis=1)
 
     def _fit_prior(self, kind: str) -> RowPrior:
         side = self._users if kind == "user" else self._items
@@ -257,6 +296,7 @@ class DotProductBias(RatingNet, FactorRecommender):
         side = self._users if kind == "user" else self._items
         n_new = side.n_codes - len(self._side_rows(kind))
         setattr(self, f"_{kind}_rows", np.pad(self._side_rows(kind), ((0, n_new), (0, 0), (0, 0))))
+        self._designs = self._designs | {kind: np.pad(self._designs[kind], ((0, n_new), (0, 0)))}
         part = self._feature_parts[kind]
         if part is not None:
             self._feature_parts = self._feature_parts | {kind: np.pad(part, ((0, n_new), (0, 0)))}
@@ -311,7 +351,7 @@ class DotProductBias(RatingNet, FactorRecommender):
     def _rate(self, sums: np.ndarray) -> np.ndarray:
         bounds = self._scaled_range()
         if bounds is not None:
-            sums = bounds[0] + (bounds[1] - bounds[0]) * expit(sums + logit(-bounds[0] / (bounds[1] - bounds[0])))
+            sums = bounds[0] + (bounds[1] - bounds[0]) * expit(sums)
         return self.target_scaler_.restore(sums)
 
     def _score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:

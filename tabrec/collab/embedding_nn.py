@@ -42,8 +42,8 @@ class EmbeddingNN(RatingNet):
     ----------
     layers : sequence of int, default=(100, 50)
         Widths of the layers.
-    embedding_size : int, default=50
-        Of users and items; other columns follow `TabularModel`'s rule.
+    embedding_size : int, default=None
+        Of users and items; None is `TabularModel`'s rule, min(600, round(1.6 n^0.56)), as for all other columns.
     y_range : (float, float), "auto" or None, default="auto"
         Least and greatest prediction. "auto" goes half a step beyond the ratings seen; None has no bounds.
     user, item : str, default=None
@@ -64,10 +64,10 @@ class EmbeddingNN(RatingNet):
     batch_norm : bool, default=True
     epochs : int, default=5
     batch_size : int or "auto", default="auto"
-        "auto" is 64 up to 100,000 ratings, and then a 1,250th of them.
+        "auto" is 256, and from 450,000 ratings on a 1,250th of them.
     learning_rate : float, default=5e-3
         The greatest of the schedule.
-    weight_decay : float, default=0.1
+    weight_decay : float, default=0.3
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
     schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
     validation_fraction : float, default=None
@@ -128,8 +128,8 @@ class EmbeddingNN(RatingNet):
     >>> from tabrec.datasets import make_ratings
     >>> ratings = make_ratings(3_000, random_state=0)
     >>> model = EmbeddingNN(epochs=2, random_state=0).fit(ratings[["user", "item"]], ratings["rating"])
-    >>> model.item_factors_.shape[1]
-    50
+    >>> model.item_factors_.index.equals(model.items_)
+    True
     >>> explanation = model.explain(5, 10)
     >>> bool(abs(explanation.parts.sum() - explanation.prediction) < 1e-6)
     True
@@ -141,16 +141,17 @@ class EmbeddingNN(RatingNet):
             name: NetParameters._parameter_constraints[name]
             for name in ("layers", "dropout", "embedding_dropout", "embedding_std", "unknown_rate", "batch_norm")
         },
-        "embedding_size": [Interval(Integral, 1, None, closed="left")],
+        "embedding_size": [Interval(Integral, 1, None, closed="left"), None],
         "context": ["array-like"],
     }
+    _least_batch_size = 256
     model_: TabularModel
 
     def __init__(
         self,
         layers: Sequence[int] = (100, 50),
         *,
-        embedding_size: int = 50,
+        embedding_size: int | None = None,
         y_range: Any = "auto",
         user: str | None = None,
         item: str | None = None,
@@ -165,7 +166,7 @@ class EmbeddingNN(RatingNet):
         epochs: int = 5,
         batch_size: int | str = "auto",
         learning_rate: float = 5e-3,
-        weight_decay: float = 0.1,
+        weight_decay: float = 0.3,
         optimizer: str | Callable = "adamw",
         schedule: str = "one_cycle",
         validation_fraction: float | None = None,
@@ -310,7 +311,7 @@ class EmbeddingNN(RatingNet):
             n_numbers,
             1,
             layers=tuple(int(width) for width in self.layers),
-            embedding_sizes=dict.fromkeys(("user", "item"), int(self.embedding_size)),
+            embedding_sizes=dict.fromkeys(("user", "item"), int(self.embedding_size)) if self.embedding_size else None,
             batch_norm=self.batch_norm,
             dropout=self.dropout,
             embedding_std=self.embedding_std,

@@ -30,8 +30,10 @@ class Rows:
         return Rows(tuple(part.to(device) for part in self.inputs), self.target.to(device), weight)
 
     def take(self, rows: Tensor) -> Rows:
-        weight = None if self.weight is None else self.weight[rows]
-        return Rows(tuple(part[rows] for part in self.inputs), self.target[rows], weight)
+        # Quicker than an index in brackets, which counts where batches are small.
+        inputs = tuple(part.index_select(0, rows) for part in self.inputs)
+        weight = None if self.weight is None else self.weight.index_select(0, rows)
+        return Rows(inputs, self.target.index_select(0, rows), weight)
 
     @property
     def n_bytes(self) -> int:
@@ -47,8 +49,15 @@ def make_step(
     mixed_precision: bool | str = "auto",
     compile: bool = False,
 ) -> Callable[[Tensor], Tensor]:
-    """What computes the loss of the rows at some positions, and leaves its gradients in the parameters."""
+    """What computes the loss of the rows at some positions, and leaves its gradients in the parameters.
+
+    A model that has the gradients of its loss in closed form brings ``loss_and_gradients(rows)``, which stands in for
+    autograd.
+    """
     device = rows.target.device
+    by_itself = getattr(model, "loss_and_gradients", None)
+    if by_itself is not None:
+        return lambda batch: by_itself(rows.take(batch))
     n_multiplications = min(batch_size, len(rows)) * multiplications_per_row(model)
     casts = uses_bfloat16(mixed_precision, device, n_multiplications)
     forward = torch.compile(model) if compile else model

@@ -17,7 +17,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from tabrec.neural._devices import explain_memory
+from tabrec.neural._devices import explain_memory, flushed_denormals
 from tabrec.neural._losses import Loss
 from tabrec.neural._optimizers import make_optimizer, pace_at, set_pace
 from tabrec.neural._step import Rows, make_step, mean_loss
@@ -117,7 +117,8 @@ def train(
         The GPU is full.
     """
     best, smoothed = _Best(), _SmoothedLoss(plan)
-    with explain_memory(len(rows), rows.n_bytes, plan.batch_size), _on_device(model, torch.device(device)):
+    device = torch.device(device)
+    with explain_memory(len(rows), rows.n_bytes, plan.batch_size), _on_device(model, device), flushed_denormals():
         rows, valid = rows.to(device), None if valid is None else valid.to(device)
         optimizer = make_optimizer(model, plan.optimizer, plan.learning_rate, plan.weight_decay, plan.momentum)
         state = TrainingState(model, optimizer, plan.epochs)
