@@ -152,8 +152,8 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
         Returns
         -------
         pandas.DataFrame
-            `user`, `rank` (from 1), `item` and `score` (the predicted rating). Of equal scores, the item that comes
-            first in the order of ids is first.
+            `user`, `rank` (from 1), `item` and `score` (the predicted rating). Items predicted beyond the end of the
+            scale are ranked by how far; of equal ones, that which comes first in the order of ids is first.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
                 "user": pd.Series(users.raw).take(owner).array,
                 "rank": rank,
                 "item": self._items.ids.names_of(found),
-                "score": scores,
+                "score": self._keep_in_range(scores),
             }
         )
 
@@ -385,6 +385,10 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
         frame = pd.DataFrame({"item": self._items.ids.names_of(items), "rating": values, "argues": weight})
         return frame.sort_values("argues", ascending=False, kind="stable").head(n).reset_index(drop=True)
 
+    def _keep_in_range(self, scores: np.ndarray) -> np.ndarray:
+        """Predicted ratings of scores by which items are ranked."""
+        return scores
+
     # What a subclass does.
 
     @abstractmethod
@@ -408,7 +412,7 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Predicted ratings of every user for every item: (n_users, n_items)."""
+        """Scores to rank every item by, for every user: (n_users, n_items); predicted ratings, but for their range."""
 
     @abstractmethod
     def _vectors(self, kind: str) -> np.ndarray:

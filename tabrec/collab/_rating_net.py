@@ -80,7 +80,8 @@ class RatingNet(Recommender):
     def _learn_scale(self) -> None:
         """Learn what brings ratings to mean 0 and standard deviation 1, and within which bounds they lie."""
         values = self._ratings.values
-        self._bounds = read_range(self.y_range, values, half_step)
+        bounds = read_range(self.y_range, values, half_step)
+        self._bounds = None if bounds is None else (float(bounds[0]), float(bounds[1]))
         self.target_scaler_ = TargetScaler(values[:, None])
 
     def _scaled_range(self) -> tuple[float, float] | None:

@@ -277,10 +277,13 @@ class BayesianFactorization(FactorRecommender):
         self.posterior_ = made
 
     def _score(self, pairs: Pairs) -> np.ndarray:
-        return np.clip(predict_pairs(self.posterior_, pairs.users, pairs.items)[0], *self._range)
+        return self._keep_in_range(predict_pairs(self.posterior_, pairs.users, pairs.items)[0])
+
+    def _keep_in_range(self, scores: np.ndarray) -> np.ndarray:
+        return np.clip(scores, *self._range)
 
     def _score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return np.clip(score_block(self.posterior_, users, items), *self._range)
+        return score_block(self.posterior_, users, items)
 
     def _explain(self, user: int, item: int) -> dict[str, float]:
         parts = super()._explain(user, item)
