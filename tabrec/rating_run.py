@@ -22,6 +22,7 @@ from tabrec.datasets import load_movielens, read_table
 from tabrec.datasets.movielens import find_movielens
 from tabrec.persistence import load, save
 from tabrec.preprocess import TimeSplit
+from tabrec.preprocess._base import warn_caller
 from tabrec.run import MODEL_FOLDER, model_folder
 
 _VALIDATION_SHARE = 0.2
@@ -109,11 +110,12 @@ def rate(
 
     if model not in MODELS:
         raise ValueError(f"model={model!r} must be one of {', '.join(MODELS)}.")
+    options = {"user": user, "item": item, "user_features": user_features, "item_features": item_features}
     ratings = _take_columns(frame, user, item, rating, time_column)
     user, item, rating = ratings.columns[:3]
+    ratings = _leave_out_nobody(ratings, user, item)
     train, valid = _split(ratings, time_column, random_state)
-    features = {"user_features": user_features, "item_features": item_features}
-    estimator = MODELS[model](random_state, **features)
+    estimator = MODELS[model](random_state, **options)
     started = time.perf_counter()
     scored = clone(estimator).fit(train[[user, item]], train[rating])
     seconds = time.perf_counter() - started
@@ -220,6 +222,17 @@ def _take_columns(
     if None in names:
         raise ValueError(f"The table has the columns {frame.columns.tolist()}, but needs a user, an item and a rating.")
     return frame[[*names, *([time_column] if time_column else [])]].reset_index(drop=True)
+
+
+def _leave_out_nobody(ratings: pd.DataFrame, user: str, item: str) -> pd.DataFrame:
+    """The ratings that have a user and an item."""
+    missing = ratings[user].isna() | ratings[item].isna()
+    if missing.any():
+        warn_caller(
+            f"{int(missing.sum())} of {len(ratings)} ratings have no {user} or no {item}, and are left out: the first "
+            f"in row {int(np.argmax(missing))} (counted from 0)."
+        )
+    return ratings[~missing]
 
 
 def _split(ratings: pd.DataFrame, time_column: str | None, random_state: int) -> tuple[pd.DataFrame, pd.DataFrame]:

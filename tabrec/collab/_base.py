@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.collab._explanation import Explanation
 from tabrec.collab._given import read_given
-from tabrec.collab._ids import as_column
+from tabrec.collab._ids import as_column, id_at
 from tabrec.collab._ranking import rank_all, rank_similar
 from tabrec.collab._ratings import Ratings, sort_ratings
 from tabrec.collab._reading import Context, Pairs, RatingsReader
@@ -91,6 +91,8 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
         X : table or array-like of shape (n_ratings, n_columns)
         y : array-like of shape (n_ratings,)
         sample_weight : array-like of shape (n_ratings,), default=None
+            As in `fit`. A net takes steps as long whatever its loss is multiplied by, and so heeds only how the weights
+            of one call compare with each other.
 
         Returns
         -------
@@ -172,7 +174,7 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
                 "user": pd.Series(users.raw).take(owner).array,
                 "rank": rank,
                 "item": self._items.ids.names_of(found),
-                "score": self._keep_in_range(scores),
+                "score": self._to_ratings(scores),
             }
         )
 
@@ -218,7 +220,9 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
         """
         check_is_fitted(self)
         _check_count("n", n)
-        codes = self._users.ids.encode_list([user]), self._items.ids.encode_list([item])
+        codes = self._users.ids.encode_list(user), self._items.ids.encode_list(item)
+        if len(codes[0]) != 1 or len(codes[1]) != 1:
+            raise ValueError(f"explain takes one user and one item, not {len(codes[0])} and {len(codes[1])}.")
         pairs = Pairs(*codes, None)
         path = self._paths(pairs)[0]
         prediction = float(self._predict_pairs(pairs)[0])
@@ -292,20 +296,24 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
         """
         check_is_fitted(self)
         users, items, values = read_given(ratings, user, self.user_name_, self.item_name_)
-        codes = self._items.ids.encode(items)
-        if not codes.all():
-            unknown = items.raw[int(np.argmin(codes))]
-            warn_caller(
-                f"{int((codes == 0).sum())} of the ratings are of items that the model does not know: {unknown!r}, …"
-            )
-        side = self._users.with_ids(users, FOLDED_IN)
-        user_codes = side.ids.encode(users)
-        already = side.origins[user_codes] == LEARNED
-        if already.any():
-            known = users.raw[int(np.argmax(already))]
-            raise ValueError(f"{self.user_name_} {known!r} is known already: give further ratings to partial_fit.")
         self._check_values(values)
-        made, rows = copy.copy(self), codes > 0
+        codes = self._items.ids.encode(items)
+        side = self._users.with_ids(users, FOLDED_IN)
+        user_codes, rows = side.ids.encode(users), codes > 0
+        had_ratings = np.isin(user_codes, self._users.known())
+        if had_ratings.any():
+            known = id_at(users, int(np.argmax(had_ratings)))
+            raise ValueError(f"{self.user_name_} {known!r} is known already: give further ratings to partial_fit.")
+        without = ~np.isin(user_codes, user_codes[rows])
+        if without.any():
+            nobody, unknown = (id_at(column, int(np.argmax(without))) for column in (users, items))
+            raise ValueError(f"{nobody!r} has rated no {self.item_name_} that the model knows, but {unknown!r}.")
+        if not rows.all():
+            unknown = id_at(items, int(np.argmin(rows)))
+            warn_caller(
+                f"{int((~rows).sum())} of the ratings are of items that the model does not know: {unknown!r}, …"
+            )
+        made = copy.copy(self)
         made._users = side
         given, _ = sort_ratings(user_codes[rows], codes[rows], values[rows], None)
         made._fold_in(given, np.unique(user_codes))
@@ -333,21 +341,23 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
         self._users = learn_side(columns[0], "user_features", self.user_features)
         self._items = learn_side(columns[1], "item_features", self.item_features)
         users, items = (side.ids.encode(column) for side, column in zip(self._sides, columns, strict=True))
-        self._ratings, order = sort_ratings(users, items, y[rows], weights)
+        self._ratings, order = sort_ratings(users, items, y[rows], weights, self._occasions(frame, rows))
         self.mean_rating_ = self._ratings.mean()
         self._learn(self._take_context(frame, rows[order], fit=True))
 
     def _fit_more(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._check_parameters()
         frame = align_names(self, X, read_frame(X), self._spared())
-        y, rows, weights = self._read_target(frame, y, sample_weight)
+        y, rows, weights = self._read_target(frame, y, sample_weight, more=True)
         columns = self._id_columns(frame, rows)
+        for side, column in zip(self._sides, columns, strict=True):
+            side.ids.encode(column)  # refuses ids of another type than in fit
         before = [side.origins for side in self._sides]
         self._users, self._items = (
             side.with_ids(column, LEARNED) for side, column in zip(self._sides, columns, strict=True)
         )
         users, items = (side.ids.encode(column) for side, column in zip(self._sides, columns, strict=True))
-        more, order = sort_ratings(users, items, y[rows], weights)
+        more, order = sort_ratings(users, items, y[rows], weights, self._occasions(frame, rows))
         new = (side.became_known(origins) for side, origins in zip(self._sides, before, strict=True))
         self._ratings = self._ratings.with_more(more)
         self.mean_rating_ = self._ratings.mean()
@@ -385,8 +395,8 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
         frame = pd.DataFrame({"item": self._items.ids.names_of(items), "rating": values, "argues": weight})
         return frame.sort_values("argues", ascending=False, kind="stable").head(n).reset_index(drop=True)
 
-    def _keep_in_range(self, scores: np.ndarray) -> np.ndarray:
-        """Predicted ratings of scores by which items are ranked."""
+    def _to_ratings(self, scores: np.ndarray) -> np.ndarray:
+        """Predicted ratings of the scores by which items are ranked."""
         return scores
 
     # What a subclass does.
@@ -412,7 +422,7 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Scores to rank every item by, for every user: (n_users, n_items); predicted ratings, but for their range."""
+        """Scores to rank every item by, for every user: (n_users, n_items); see `_to_ratings`."""
 
     @abstractmethod
     def _vectors(self, kind: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.collab._ids import Ids, as_column
+from tabrec.collab._ids import Ids, as_column, id_at
 from tabrec.preprocess import TabularPreprocessor
 
 # Labels that fewer ids share say nothing of others; small tables cannot afford as many.
@@ -28,7 +28,7 @@ class SideTable:
         Number of codes of each category column of more than two labels.
     codes : ndarray of shape (n_codes, n_categories), int32
     numbers : ndarray of shape (n_codes, n_numbers), float32
-        Of mean 0. Columns of two labels are numbers too.
+        Of mean 0. Columns of one or two labels are numbers too.
     is_there : ndarray of shape (n_codes,), bool
         Which ids the table has.
     """
@@ -47,7 +47,8 @@ class SideTable:
         for position, name in enumerate(self.category_sizes):
             self.codes[rows, position] = encoded[name].cat.codes
         numbers = [encoded[name].to_numpy(np.float32) for name in encoded.columns if name not in sizes]
-        numbers += [_from_two_labels(encoded[name]) for name, size in sizes.items() if size == _OF_TWO_LABELS]
+        numbers += [_as_number(encoded[name], size) for name, size in sizes.items() if size <= _OF_TWO_LABELS]
+        numbers = [column for column in numbers if (column != np.median(column)).sum() > 1]  # more than one stands out
         self.numbers = np.zeros((n_codes, len(numbers)), dtype=np.float32)
         for position, column in enumerate(numbers):
             self.numbers[rows, position] = column - column.mean()
@@ -74,10 +75,10 @@ class SideTable:
         return made
 
 
-def _from_two_labels(column: pd.Series) -> np.ndarray:
-    """-0.5 and 0.5 for the labels, 0 where missing."""
+def _as_number(column: pd.Series, size: int) -> np.ndarray:
+    """A column of two labels: -0.5 and 0.5, 0 where missing; of one label, whether it is there."""
     codes = column.cat.codes.to_numpy(np.float32)
-    return np.where(codes > 0, codes - 1.5, 0.0).astype(np.float32)
+    return np.where(codes > 0, codes - 1.5, 0.0).astype(np.float32) if size == _OF_TWO_LABELS else codes
 
 
 def learn_side_table(parameter: str, features: Any, ids: Ids) -> tuple[SideTable, Ids]:
@@ -131,7 +132,8 @@ def _check_index(parameter: str, features: Any, ids: Ids) -> Any:
     index = as_column(ids.name, features.index)
     if index.missing.any():
         raise ValueError(f"The index of {parameter} has a missing id in row {int(np.argmax(index.missing))}: drop it.")
-    twice = features.index[features.index.duplicated()]
-    if len(twice):
-        raise ValueError(f"The index of {parameter} has {twice[0]!r} more than once: give each id one row.")
+    twice = features.index.duplicated()
+    if twice.any():
+        again = id_at(index, int(np.argmax(twice)))
+        raise ValueError(f"The index of {parameter} has {again!r} more than once: give each id one row.")
     return index

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +19,14 @@ Codes = NDArray[np.integer]
 
 # Rows drawn at a time: their matrices of k + 1 by k + 1 numbers stay in the cache.
 _ROWS_AT_A_TIME = 2048
+# Ratings from which a further thread is worth its start, and those whose cost a row adds to that of its own.
+_WORTH_A_THREAD = 20_000
+_COST_OF_A_ROW = 30
 # A history of more rows and columns than this is reduced to its leading directions; on MovieLens even 100 of 943 do.
 _EXACT_DIRECTIONS = 2000
 _LEADING_DIRECTIONS = 200
+# Ratings that a history lacks to count fully: undamped, a user's first rating told more of what was rated than of how.
+_DAMPING = 10
 
 
 def cholesky(precision: Array) -> Array:
@@ -62,6 +71,7 @@ class Ratings:
         starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
         self.counts = np.diff(starts)
         self.weights = csr_matrix((weights[self._order], others[self._order], starts), shape=shape)
+        self.blocks = _share_out(starts)
 
     def set_targets(self, targets: Array) -> None:
         """Take the ratings, which the sampler may change: those of an ordinal model are latent."""
@@ -69,6 +79,26 @@ class Ratings:
         places = (self.weights.indices, self.weights.indptr)
         self.targets = csr_matrix((self.weights.data * targets, *places), shape=self.weights.shape)
         self.squares = csr_matrix((self.targets.data * targets, *places), shape=self.weights.shape)
+
+
+def _share_out(starts: Array) -> list[slice]:
+    """Blocks of rows of about as many ratings each, one or more for every core."""
+    n_rows = len(starts) - 1
+    n_blocks = max(-(-n_rows // _ROWS_AT_A_TIME), min(os.cpu_count() or 1, -(-int(starts[-1]) // _WORTH_A_THREAD)))
+    # A row costs as much as some of its ratings, whether it has any or not.
+    cost = starts + _COST_OF_A_ROW * np.arange(n_rows + 1)
+    edges = np.searchsorted(cost, cost[-1] * np.arange(n_blocks + 1) / n_blocks)
+    return [slice(start, stop) for start, stop in pairwise(np.unique(edges))]
+
+
+def run_in_threads(work: Callable[[slice], None], blocks: list[slice]) -> None:
+    """Do the work on each block of rows; numpy and scipy let go of Python's lock in it."""
+    if len(blocks) == 1:
+        work(blocks[0])
+        return
+    with ThreadPoolExecutor(min(len(blocks), os.cpu_count() or 1)) as pool:
+        for _ in pool.map(work, blocks):
+            pass
 
 
 def draw_rows(
@@ -106,8 +136,8 @@ def draw_rows(
     place = np.zeros((width + 1, width + 1), dtype=np.intp)
     place[left, right] = place[right, left] = np.arange(len(left))
     rows, errors = np.empty_like(prior), ratings.squares @ trust
-    for start in range(0, len(prior), _ROWS_AT_A_TIME):
-        some = slice(start, start + _ROWS_AT_A_TIME)
+
+    def draw(some: slice) -> None:
         moments = np.ascontiguousarray((ratings.weights[some] @ products).T)
         sums = (ratings.targets[some] @ trusted).T
         gram = moments[place[:-1, :-1]]
@@ -118,6 +148,8 @@ def draw_rows(
         errors[some] += moments[place[-1, -1]] - 2 * sums[-1]
         errors[some] += np.sum((np.einsum("ijn,jn->in", gram, drawn) - 2 * signal) * drawn, axis=0)
         rows[some] = drawn.T
+
+    run_in_threads(draw, ratings.blocks)
     return rows, np.maximum(errors, 0.0)
 
 
@@ -190,11 +222,11 @@ def _decompose(columns: Array | csr_matrix) -> tuple[Array, Array]:
 
 
 def history_matrix(rows: Codes, others: Codes, shape: tuple[int, int]) -> csr_matrix:
-    """Who rated what, each row scaled by ``1 / sqrt(count)`` (Koren 2008, eq. 15)."""
+    """Who rated what, each row scaled by ``1 / sqrt(count)`` (Koren 2008, eq. 15), damped: one rating is no history."""
     matrix = csr_matrix((np.ones(len(rows)), (rows, others)), shape=shape)
     matrix.sum_duplicates()
     counts = np.diff(matrix.indptr)
-    matrix.data = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts)
+    matrix.data = np.repeat(1 / np.sqrt(counts + _DAMPING), counts)
     return matrix
 
 

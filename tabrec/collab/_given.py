@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.collab._ids import as_column, check_ids
+from tabrec.collab._ids import as_column, check_ids, id_at
 from tabrec.preprocess._frames import Column, read_frame, to_columns
 from tabrec.preprocess._target import check_target
 
@@ -43,4 +43,7 @@ def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple
         if column.missing.any():
             row = int(np.argmax(column.missing))
             raise ValueError(f"ratings lacks the {column.name} in row {row} (counted from 0).")
+    for row, value in enumerate(values):
+        if isinstance(value, str):
+            raise ValueError(f"The rating of {id_at(items, row)!r} is the text {value!r}, but must be a number.")
     return users, items, check_target(values, len(values), "new_user", numeric=True).astype(float)

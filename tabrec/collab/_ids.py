@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.preprocess._frames import Column
-from tabrec.preprocess.categorify import Codes, sorted_labels
+from tabrec.preprocess.categorify import Codes, label_kind, sorted_labels
 
 
 class Ids:
@@ -21,18 +21,22 @@ class Ids:
     name : str
         The column they come from.
     labels : list
+    kinds : set of str
+        What ids are in fit: text, numbers, … Ids of another kind are a mistake, not unknown.
     """
 
     _not_saved = ("_codes",)
 
-    def __init__(self, name: str, labels: list):
+    def __init__(self, name: str, labels: list, kinds: set[str]):
         self.name = name
         self.labels = labels
+        self.kinds = kinds
 
     @classmethod
     def learn(cls, column: Column) -> Ids:
         """The ids of a column in their own order."""
-        return cls(column.name, sorted_labels(column.as_labels().in_use))
+        labels = sorted_labels(list(dict.fromkeys(column.as_labels().in_use)))
+        return cls(column.name, labels, {label_kind(label) for label in labels})
 
     @property
     def n_codes(self) -> int:
@@ -46,10 +50,10 @@ class Ids:
 
     @cached_property
     def _codes(self) -> Codes:
-        return Codes(self.labels, [])
+        return Codes(self.labels, [], self.kinds)
 
     def encode(self, column: Column) -> np.ndarray:
-        """Codes of a column's ids: int32 of shape (n_rows,); a ValueError where they are of another kind than known."""
+        """Codes of a column's ids: int32 of shape (n_rows,); a ValueError where they are of another kind."""
         return self._codes.encode(column).codes.astype(np.int32)
 
     def encode_list(self, ids: Any) -> np.ndarray:
@@ -58,7 +62,8 @@ class Ids:
 
     def with_labels(self, more: Iterable) -> Ids:
         """These ids and, behind them, those of `more` that are new."""
-        return Ids(self.name, [*self.labels, *(label for label in more if label not in self._codes.code_of)])
+        new = [label for label in dict.fromkeys(more) if label not in self._codes.code_of]
+        return Ids(self.name, [*self.labels, *new], self.kinds)
 
     def names_of(self, codes: np.ndarray) -> pd.Index:
         """The ids of known codes."""
@@ -66,11 +71,23 @@ class Ids:
 
 
 def as_column(name: str, ids: Any) -> Column:
-    """Ids given as a scalar or a list, as a column."""
+    """Ids given as a scalar, a list or an array of any library, as a column."""
+    if isinstance(ids, pd.DataFrame):
+        raise TypeError(f"{name} must be given as ids, not as a frame: take the column, as in frame[{name!r}].")
+    if hasattr(ids, "to_numpy") and not isinstance(ids, (pd.Series, pd.Index)):
+        ids = ids.to_numpy(zero_copy_only=False) if type(ids).__module__.startswith("pyarrow") else ids.to_numpy()
+    if isinstance(ids, np.ndarray) and ids.ndim == 0:
+        ids = ids.item()
     if isinstance(ids, (str, bytes)) or not hasattr(ids, "__iter__"):
         ids = [ids]
     values = pd.Series(list(ids) if not hasattr(ids, "dtype") else np.asarray(ids))
     return Column(name, values.array if not isinstance(values.dtype, np.dtype) else values.to_numpy())
+
+
+def id_at(column: Column, row: int) -> Any:
+    """The id in a row of a column, as a message writes it."""
+    value = column.raw[row]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def check_ids(column: Column) -> None:

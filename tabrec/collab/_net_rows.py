@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tabrec.collab._row_prior import fit_row_prior
+from tabrec.neural._devices import seeded
 from tabrec.neural.embeddings import PackedEmbedding
 from tabrec.neural.tabular_model import TabularModel
 
@@ -22,13 +26,22 @@ def embeddings_of(model: TabularModel) -> PackedEmbedding:
 def grown_net(model: TabularModel, sizes: dict[str, int]) -> TabularModel:
     """A copy of the net with more codes in some columns, whose vectors are those of an unknown label."""
     config = model.config | {"category_sizes": model.config["category_sizes"] | sizes}
-    grown = TabularModel(**config)
+    with seeded(0, torch.device("cpu")):
+        grown = TabularModel(**config)
     state = model.state_dict()
     for name, size in sizes.items():
         old = state[f"embeddings.{name}.weight"]
         state[f"embeddings.{name}.weight"] = torch.cat([old, old[:1].expand(size - len(old), -1)])
     grown.load_state_dict(state)
     return grown.eval()
+
+
+def keep_norms(event: str, state: Any) -> None:
+    """A callback that has batch norms go by the statistics they have learned."""
+    if event == "epoch_start":
+        for module in state.model.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.eval()
 
 
 def fold_into_net(
@@ -60,9 +73,7 @@ def fold_into_net(
     learned = np.flatnonzero(counts)
     prior = fit_row_prior(table.detach().double().numpy()[learned], counts[learned])
     mean, precision = torch.from_numpy(prior.mean), torch.from_numpy(prior.precision[0])
-    net = TabularModel(**model.config).double()
-    net.load_state_dict(model.state_dict())
-    net.eval().requires_grad_(False)
+    net = copy.deepcopy(model).double().eval().requires_grad_(False)
     found = mean.repeat(len(codes), 1).requires_grad_()
     group, first = embeddings_of(net).place_of(column)
     rows = torch.from_numpy(codes.astype(np.int64)) + first

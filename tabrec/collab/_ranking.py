@@ -70,7 +70,7 @@ def rank_similar(vectors: np.ndarray, codes: np.ndarray, others: np.ndarray, n: 
 def _rank(score: Callable[[slice], np.ndarray], n_rows: int, items: np.ndarray, n: int) -> Ranked:
     step = max(1, _BLOCK // max(len(items), 1))
     parts = []
-    for start in range(0, n_rows, step):
+    for start in range(0, n_rows if len(items) else 0, step):
         scores = score(slice(start, start + step))
         best = top_n(scores, n)
         owner, rank = np.nonzero(np.isfinite(np.take_along_axis(scores, best, axis=1)))

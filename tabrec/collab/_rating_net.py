@@ -38,6 +38,8 @@ _SHARED = (
 )
 # Up to so many distinct ratings are taken for steps of a scale.
 _MOST_STEPS = 100
+# The learning rate of `partial_fit`, as a share of that of `fit`.
+_SHARE_OF_MORE = 0.1
 
 
 class RatingNet(Recommender):
@@ -94,6 +96,11 @@ class RatingNet(Recommender):
         device = read_device(self.device)
         with seeded(seed, device):
             return train(self.model_, rows, regression_loss("mse"), plan, valid, device)
+
+    def _make_plan_of_more(self, n_rows: int, **changes: Any) -> Plan:
+        """One epoch at an even pace, short of breath: what has been learned is not to be overrun."""
+        learning_rate = float(self.learning_rate) * _SHARE_OF_MORE
+        return self._make_plan(n_rows, epochs=1, schedule="constant", learning_rate=learning_rate, **changes)
 
     def _make_plan(self, n_rows: int, **changes: Any) -> Plan:
         options = {

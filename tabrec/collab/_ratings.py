@@ -57,12 +57,17 @@ class Ratings:
 
 
 def sort_ratings(
-    users: np.ndarray, items: np.ndarray, values: np.ndarray, weights: np.ndarray | None
+    users: np.ndarray,
+    items: np.ndarray,
+    values: np.ndarray,
+    weights: np.ndarray | None,
+    occasions: np.ndarray | None = None,
 ) -> tuple[Ratings, np.ndarray]:
-    """Ratings in their own order, and the positions they had."""
+    """Ratings in their own order, and the positions they had; `occasions` tell apart those equal in all else."""
     pairs = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
     order = np.argsort(pairs, kind="stable")
     if (np.diff(pairs[order]) == 0).any():
-        order = np.lexsort([values, pairs])  # of one pair rated more than once
+        # Of a pair that is rated more than once.
+        order = np.lexsort([key for key in (occasions, weights, values, pairs) if key is not None])
     weights = None if weights is None else weights[order]
     return Ratings(users[order], items[order], values[order], weights), order

@@ -37,6 +37,7 @@ class RatingsReader:
     _users: Side
     _items: Side
     _ratings: Ratings
+    _mean_weight: float
 
     @property
     def _sides(self) -> tuple[Side, Side]:
@@ -65,7 +66,9 @@ class RatingsReader:
     def _check_values(self, values: np.ndarray) -> None:
         """Refuse ratings that the fitted model cannot give."""
 
-    def _read_target(self, frame: pd.DataFrame, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, Any]:
+    def _read_target(
+        self, frame: pd.DataFrame, y: Any, sample_weight: Any, *, more: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, Any]:
         """The ratings, the positions of the rows that count, as often as they count, and the weights of those."""
         y = check_target(y, len(frame), type(self).__name__, numeric=True)
         y = (column_or_1d(y, warn=True) if y.ndim == 2 else y).astype(np.float64)
@@ -79,11 +82,11 @@ class RatingsReader:
                 f"in row {rows[np.argmin(has_ids)]} (counted from 0)."
             )
             rows, weights = rows[has_ids], None if weights is None else weights[has_ids]
-        if weights is not None:
-            weights = weights / weights.mean()
-        if hasattr(self, "_ratings"):
+        if more:
             self._check_values(y[rows])
-        return y, rows, weights
+        else:
+            self._mean_weight = 1.0 if weights is None else float(weights.mean())
+        return y, rows, None if weights is None else weights / self._mean_weight
 
     def _id_columns(self, frame: pd.DataFrame, rows: np.ndarray | None = None) -> list[Column]:
         names = [self.user_name_, self.item_name_]
@@ -127,6 +130,11 @@ class RatingsReader:
 
     def _context_names(self) -> list[str]:
         return []
+
+    def _occasions(self, frame: pd.DataFrame, rows: np.ndarray) -> np.ndarray | None:
+        """What tells apart ratings that are equal but for those columns."""
+        names = self._context_names()
+        return pd.util.hash_pandas_object(frame[names].iloc[rows], index=False).to_numpy() if names else None
 
     def _take_context(self, frame: pd.DataFrame, rows: np.ndarray, *, fit: bool) -> Context:
         return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tabrec.collab._features import SideTable, learn_side_table
-from tabrec.collab._ids import Ids, as_column
+from tabrec.collab._ids import Ids, as_column, id_at
 from tabrec.preprocess._frames import Column
 
 # How a row of a model came about, the best first.
@@ -62,15 +63,14 @@ class Side:
         codes = self.ids.encode(column)
         if not len(codes) or codes.all():
             return codes
-        absent = column.raw[int(np.argmin(codes))]
+        absent = id_at(column, int(np.argmin(codes)))
         near = [repr(label) for label in nearest_labels(absent, self.ids.labels)]
         hint = f" The nearest: {', '.join(near)}." if near else ""
         raise ValueError(f"{self.ids.name} {absent!r} is not known to the model.{hint}")
 
     def with_ids(self, column: Column, origin: int) -> Side:
         """This side with the ids of a column, which come about in this way unless they did in a better one."""
-        labels = column.as_labels().in_use
-        ids = self.ids.with_labels(labels)
+        ids = self.ids.with_labels(column.as_labels().in_use)
         origins = np.concatenate([self.origins, np.full(ids.n_codes - self.n_codes, UNKNOWN, dtype=np.int8)])
         codes = np.array([code for code in np.unique(ids.encode(column)) if code], dtype=np.intp)
         origins[codes] = np.minimum(origins[codes], origin)
@@ -109,12 +109,19 @@ def check_not_swapped(user: str, item: str) -> None:
         )
 
 
+def _fold(text: str) -> str:
+    """A text without case and accents."""
+    return "".join(
+        letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter)
+    )
+
+
 def nearest_labels(label: Any, labels: list, n: int = 3) -> list:
     """Known labels that look like a text, those that hold it first."""
     if not isinstance(label, str):
         return []
-    texts = {str(known).lower(): known for known in labels}
-    wanted = label.lower()
+    texts = {_fold(str(known)): known for known in labels}
+    wanted = _fold(label)
     holding = [text for text in texts if wanted in text][:n]
     close = difflib.get_close_matches(wanted, list(texts), n=n, cutoff=0.5) if len(holding) < n else []
     return [texts[text] for text in dict.fromkeys([*holding, *close])][:n]

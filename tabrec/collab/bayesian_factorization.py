@@ -277,9 +277,9 @@ class BayesianFactorization(FactorRecommender):
         self.posterior_ = made
 
     def _score(self, pairs: Pairs) -> np.ndarray:
-        return self._keep_in_range(predict_pairs(self.posterior_, pairs.users, pairs.items)[0])
+        return self._to_ratings(predict_pairs(self.posterior_, pairs.users, pairs.items)[0])
 
-    def _keep_in_range(self, scores: np.ndarray) -> np.ndarray:
+    def _to_ratings(self, scores: np.ndarray) -> np.ndarray:
         return np.clip(scores, *self._range)
 
     def _score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ class DotProductBias(RatingNet, FactorRecommender):
     user_features, item_features : pandas.DataFrame, default=None
         What is known of users and items, indexed by id, of any kinds of columns; `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
-    history : int, default=0
+    n_history : int, default=0
         Singular vectors of who rated what that join the features, as SVD++ has users known by what they rate; 32 are
         plenty.
     row_penalty : float, default=0.095
@@ -105,9 +105,9 @@ class DotProductBias(RatingNet, FactorRecommender):
 
     Notes
     -----
-    Model, features and `partial_fit`: an unknown id has the mean of the known rows. `partial_fit` folds new ids in
-    first, and then trains one epoch on the ratings given, at a constant learning rate. The ratings are kept with the
-    model, which needs them to leave out what has been rated, and to explain.
+    Model, features and `partial_fit`: an unknown id has the mean of the known rows. `partial_fit` folds new items
+    and all users concerned in first, and then trains one epoch on the ratings given, at a tenth of the learning rate.
+    The ratings are kept with the model, which needs them to leave out what has been rated, and to explain.
 
     References
     ----------
@@ -135,7 +135,7 @@ class DotProductBias(RatingNet, FactorRecommender):
     _parameter_constraints: ClassVar[dict] = {
         **RatingNet._parameter_constraints,
         "n_factors": [Interval(Integral, 1, None, closed="left")],
-        "history": [Interval(Integral, 0, None, closed="left")],
+        "n_history": [Interval(Integral, 0, None, closed="left")],
         "row_penalty": [Interval(Real, 0, None, closed="left")],
         "init_std": [Interval(Real, 0, None, closed="left")],
     }
@@ -150,7 +150,7 @@ class DotProductBias(RatingNet, FactorRecommender):
         item: str | None = None,
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
-        history: int = 0,
+        n_history: int = 0,
         row_penalty: float = 0.095,
         epochs: int = 5,
         batch_size: int | str = "auto",
@@ -172,7 +172,7 @@ class DotProductBias(RatingNet, FactorRecommender):
         self.item = item
         self.user_features = user_features
         self.item_features = item_features
-        self.history = history
+        self.n_history = n_history
         self.row_penalty = row_penalty
         self.epochs = epochs
         self.batch_size = batch_size
@@ -192,8 +192,7 @@ class DotProductBias(RatingNet, FactorRecommender):
         self._learn_scale()
         self._seed = self._draw_seed()
         self._designs = self._make_designs()
-        with seeded(self._seed, torch.device("cpu")):
-            self.model_ = self._make_model()
+        self.model_ = self._make_model(int(self.n_factors))
         rows, valid = self._hold_out(self._to_rows(self._ratings), self._seed)
         self.history_ = self._train(rows, self._seed, self._make_plan(len(rows)), valid)
         self._settle()
@@ -202,11 +201,11 @@ class DotProductBias(RatingNet, FactorRecommender):
         for kind in ("user", "item"):
             self._extend(kind)
         self._fold("item", new_items, more)
-        self._fold("user", new_users, more)
+        self._fold("user", np.unique(more.users), self._ratings)
         self.model_ = self._grown_model()
         rows = self._to_rows(more)
         self._seed += 1
-        history = self._train(rows, self._seed, self._make_plan(len(rows), epochs=1, schedule="constant"))
+        history = self._train(rows, self._seed, self._make_plan_of_more(len(rows)))
         history["epoch"] += len(self.history_)
         self.history_ = pd.concat([self.history_, history], ignore_index=True)
         self._settle()
@@ -215,32 +214,41 @@ class DotProductBias(RatingNet, FactorRecommender):
         """Features of users and of items and, behind them, their history: (n_codes, n_columns)."""
         designs = [side.design() for side in self._sides]
         self._n_features = {kind: design.shape[1] for kind, design in zip(_KINDS, designs, strict=True)}
-        if self.history:
+        if self.n_history:
             histories = history_features(
                 self._ratings.users,
                 self._ratings.items,
                 self._users.n_codes,
                 self._items.n_codes,
-                int(self.history),
+                int(self.n_history),
                 self._seed,
             )
             designs = [np.column_stack(both) for both in zip(designs, histories, strict=True)]
         return {kind: _SPREAD * design for kind, design in zip(_KINDS, designs, strict=True)}
 
-    def _make_model(self) -> DotProduct:
-        model = DotProduct(
-            self._users.n_codes - 1,
-            self._items.n_codes - 1,
-            int(self.n_factors),
-            mean=float(self.target_scaler_.scale(self._ratings.mean())[0]),
-            y_range=self._scaled_range(),
-            std=self.init_std,
-            row_penalty=self.row_penalty,
-            n_user_features=self._designs["user"].shape[1],
-            n_item_features=self._designs["item"].shape[1],
-        )
+    def _make_model(self, n_factors: int) -> DotProduct:
+        with seeded(self._seed, torch.device("cpu")):
+            model = DotProduct(
+                self._users.n_codes - 1,
+                self._items.n_codes - 1,
+                n_factors,
+                mean=float(self.target_scaler_.scale(self._mean_within())[0]),
+                y_range=self._scaled_range(),
+                std=self.init_std,
+                row_penalty=self.row_penalty,
+                n_user_features=self._designs["user"].shape[1],
+                n_item_features=self._designs["item"].shape[1],
+            )
         model.set_features(self._designs["user"], self._designs["item"])
         return model
+
+    def _mean_within(self) -> float:
+        """The mean rating, a little within the bounds: no sum has a sigmoid at its end."""
+        if self._bounds is None:
+            return self._ratings.mean()
+        low, high = self._bounds
+        margin = 0.01 * (high - low)
+        return float(np.clip(self._ratings.mean(), low + margin, high - margin))
 
     def _to_rows(self, ratings: Ratings) -> Rows:
         codes = torch.from_numpy(np.stack([ratings.users, ratings.items], axis=1))
@@ -248,7 +256,7 @@ class DotProductBias(RatingNet, FactorRecommender):
 
     def _grown_model(self) -> DotProduct:
         """A net of the sizes that the sides have now, with the rows and all else learned so far."""
-        grown, old = self._make_model(), self.model_
+        grown, old = self._make_model(self._user_rows.shape[2] - 1), self.model_
         with torch.no_grad():
             for new, learned in ((grown.user_map, old.user_map), (grown.item_map, old.item_map)):
                 if new is not None and learned is not None:
@@ -362,4 +370,7 @@ class DotProductBias(RatingNet, FactorRecommender):
         sums = user_rows[:, 1:] @ item_rows[:, 1:].T
         sums += user_rows[:, :1]
         sums += item_rows[:, 0]
-        return self._rate(sums)
+        return sums
+
+    def _to_ratings(self, scores: np.ndarray) -> np.ndarray:
+        return self._rate(scores + self._means)

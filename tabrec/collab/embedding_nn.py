@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from tabrec.collab._net_rows import embeddings_of, fold_into_net, grown_net
+from tabrec.collab._net_rows import embeddings_of, fold_into_net, grown_net, keep_norms
 from tabrec.collab._rating_net import RatingNet
 from tabrec.collab._ratings import Ratings
 from tabrec.collab._reading import Context, Pairs
@@ -281,19 +281,38 @@ class EmbeddingNN(RatingNet):
 
     def _learn_more(self, more: Ratings, context: Context, new_users: np.ndarray, new_items: np.ndarray) -> None:
         self.model_ = grown_net(self.model_, {"user": self._users.n_codes, "item": self._items.n_codes})
+        self._fold("item", new_items, new_items, more, context)
+        if context is None:
+            self._fold("user", np.unique(more.users), new_users, self._ratings, None)
+        else:  # of what was rated before, the occasions are not kept
+            self._fold("user", new_users, new_users, more, context)
         rows = self._make_rows(self._inputs(Pairs(more.users, more.items, context)), more.values, more.weights)
         self._seed += 1
-        history = self._train(rows, self._seed, self._make_plan(len(rows), epochs=1, schedule="constant"))
+        callbacks = (*self.callbacks, keep_norms)  # a few ratings are no sample of all
+        plan = self._make_plan_of_more(len(rows), callbacks=callbacks)
+        history = self._train(rows, self._seed, plan)
         history["epoch"] += len(self.history_)
         self.history_ = pd.concat([self.history_, history], ignore_index=True)
         self._set_unlearned()
 
     def _fold_in(self, given: Ratings, users: np.ndarray) -> None:
         self.model_ = grown_net(self.model_, {"user": self._users.n_codes})
-        target = torch.from_numpy(self.target_scaler_.scale(given.values[:, None]))
-        inputs = self._inputs(Pairs(given.users, given.items, None))
-        counts = self._ratings.counts("user", self._users.n_codes)
-        fold_into_net(self.model_, "user", users, inputs, target, counts, self._noise_variance())
+        self._fold("user", users, users, given, None)
+
+    def _fold(self, kind: str, codes: np.ndarray, new: np.ndarray, ratings: Ratings, context: Context) -> None:
+        """Find the vectors of ids by their ratings; those of new ones are no examples of what vectors are like."""
+        own = ratings.users if kind == "user" else ratings.items
+        rows = np.flatnonzero(np.isin(own, codes))
+        if not len(rows):
+            return
+        if context is not None:
+            context = context[0][rows], context[1][rows]
+        inputs = self._inputs(Pairs(ratings.users[rows], ratings.items[rows], context))
+        target = torch.from_numpy(self.target_scaler_.scale(ratings.values[rows, None]))
+        side = self._users if kind == "user" else self._items
+        counts = self._ratings.counts(kind, side.n_codes)
+        counts[new] = 0
+        fold_into_net(self.model_, kind, codes, inputs, target, counts, self._noise_variance())
 
     def _noise_variance(self) -> float:
         """Of standardised ratings around their predictions."""

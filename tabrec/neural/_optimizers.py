@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -41,11 +42,19 @@ def make_optimizer(
         return _DecoupledSGD(groups, lr=learning_rate, momentum=momentum)
     if optimizer == "adam":
         return torch.optim.Adam(groups, lr=learning_rate, betas=(momentum, 0.99), eps=1e-8, fused=True)
-    return _LeanAdamW(groups, lr=learning_rate, betas=(momentum, 0.99), eps=1e-8, fused=True)
+    return _LeanAdamW(groups, learning_rate, (momentum, 0.99), 1e-8)
 
 
-class _LeanAdamW(torch.optim.AdamW):
-    """AdamW whose step is the fused update and nothing else: for a small net, torch's checks take longer than that."""
+class _LeanAdamW(torch.optim.Optimizer):
+    """AdamW whose step is the fused update and nothing else: for a small net, torch's checks take longer than that.
+
+    It is made as torch restores one that was saved: the constructor loads a compiler first, which takes a second.
+    """
+
+    def __init__(self, groups: list[dict], lr: float, betas: tuple[float, float], eps: float):
+        defaults = {"lr": lr, "betas": betas, "eps": eps}
+        groups = [defaults | group for group in groups]
+        self.__setstate__({"defaults": defaults, "param_groups": groups, "state": defaultdict(dict)})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:

@@ -188,8 +188,8 @@ def _run_epoch(
 ) -> dict:
     """Go through all rows once; returns the epoch's record."""
     started = time.perf_counter()
-    _tell(plan, "epoch_start", state)
     state.model.train()
+    _tell(plan, "epoch_start", state)  # after it: a callback may set layers to evaluation
     batches = list(iterate(len(rows), plan.batch_size, rows.target.device))
     losses, n_done = torch.empty(len(batches), device=rows.target.device), 0
     for n_done, batch in enumerate(batches, start=1):

@@ -185,11 +185,13 @@ class Codes:
         Labels with a code of their own, from 1 on.
     known : list
         Further labels that were seen.
+    kinds : set of str, default=None
+        Kinds of label that are told from a mistake; None takes those of the labels.
     """
 
-    def __init__(self, kept: list, known: list):
+    def __init__(self, kept: list, known: list, kinds: set[str] | None = None):
         self.code_of = {label: code for code, label in enumerate(kept, start=1)}
-        self.kinds = {_kind(label) for label in kept + known}
+        self.kinds = {label_kind(label) for label in kept + known} if kinds is None else kinds
         self.dtype = pd.CategoricalDtype(pd.RangeIndex(len(kept) + 1))
         # The smallest type, which pandas would turn the codes into anyhow.
         self.code_dtype = pd.Categorical.from_codes([], dtype=self.dtype).codes.dtype.str
@@ -212,7 +214,7 @@ class Codes:
 
     def _check_kind(self, name: str, label: Any) -> None:
         """A label that was never seen is fine; one of another kind than all labels seen is a mistake."""
-        kind = _kind(label)
+        kind = label_kind(label)
         if self.kinds and kind not in self.kinds and not (kind in _NUMERIC and self.kinds & _NUMERIC):
             raise ValueError(
                 f"Column {name!r} held {' and '.join(sorted(self.kinds))} in fit, but now holds the {kind} {label!r}: "
@@ -223,7 +225,7 @@ class Codes:
 _NUMERIC = {"number", "boolean"}
 
 
-def _kind(label: Any) -> str:
+def label_kind(label: Any) -> str:
     if isinstance(label, str):
         return "text"
     if isinstance(label, (bool, np.bool_)):
@@ -236,7 +238,7 @@ def sorted_labels(labels: list) -> list:
     try:
         return sorted(labels)
     except TypeError:
-        return sorted(labels, key=lambda label: (_kind(label), str(label)))
+        return sorted(labels, key=lambda label: (label_kind(label), str(label)))
 
 
 def _count(counts: dict, values: Labels) -> None:

@@ -1,0 +1,88 @@
+"""What `collab.py` runs of tabrec: ``_worker_collab.py TASK FOLDER FOLD [NAME SEED]``, a task a process.
+
+The folder's ``setup.json`` tells the models: under `ours`, by name, the class, its parameters and whether it is given
+the features of users and films.
+
+write     : write the fold's ratings to ``uFOLD-train.csv`` and ``uFOLD-test.csv``, for others to read.
+biases    : fit the biases that `evaluate` compares with.
+recommend : fit the model of that name.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from _timing import Stopwatch
+
+from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
+from tabrec.collab._biases import fit_biases
+from tabrec.collab._ratings import sort_ratings
+from tabrec.datasets import load_movielens, load_movielens_fold
+
+IDS = ["user", "item"]
+CLASSES = {cls.__name__: cls for cls in (BayesianFactorization, DotProductBias, EmbeddingNN)}
+# Standard deviations around the prediction that hold nine in ten values of a normal distribution.
+_HALF_WIDTH = 1.645
+
+
+def write(watch: Stopwatch, folder: Path, fold: int) -> None:
+    """Write the fold, for the workers of other packages."""
+    for part, ratings in zip(("train", "test"), load_movielens_fold(fold), strict=True):
+        ratings[[*IDS, "rating"]].to_csv(folder / f"u{fold}-{part}.csv", index=False)
+
+
+def biases(watch: Stopwatch, folder: Path, fold: int, name: str, seed: str) -> None:
+    """Fit the biases, which take no seed."""
+    train, test = load_movielens_fold(fold)
+    cpu = time.process_time()
+    with watch.stage("fit"):
+        known = [pd.Index(np.unique(train[column])) for column in IDS]
+        codes = [ids.get_indexer(train[column]) + 1 for ids, column in zip(known, IDS, strict=True)]
+        ratings, _ = sort_ratings(*codes, train["rating"].to_numpy(), None)
+        found = fit_biases(ratings, *(len(ids) + 1 for ids in known))
+    watch.values["cpu"] = time.process_time() - cpu
+    codes = [ids.get_indexer(test[column]) + 1 for ids, column in zip(known, IDS, strict=True)]
+    predicted = np.clip(found.predict(*codes), ratings.values.min(), ratings.values.max())
+    watch.values["rmse"] = _rmse(test, predicted)
+
+
+def recommend(watch: Stopwatch, folder: Path, fold: int, name: str, seed: str) -> None:
+    """Fit a recommender and predict, unknown ids and all."""
+    told = json.loads((folder / "setup.json").read_text())["ours"][name]
+    parameters: dict[str, Any] = told["parameters"]
+    train, test = load_movielens_fold(fold)
+    if told["features"]:
+        _, users, items = load_movielens("100k")
+        parameters |= {"user_features": users, "item_features": items.drop(columns="title")}
+    if told["class"] != "BayesianFactorization":
+        parameters |= {"device": "cpu"}
+    model = CLASSES[told["class"]](random_state=int(seed), **parameters)
+    cpu = time.process_time()
+    with watch.stage("fit"):
+        model.fit(train[IDS], train["rating"])
+    watch.values["cpu"] = time.process_time() - cpu
+    with watch.stage("predict"):
+        predicted = model.predict(test[IDS])
+    watch.values["rmse"] = _rmse(test, predicted)
+    if isinstance(model, BayesianFactorization):
+        predicted, std = model.predict(test[IDS], return_std=True)
+        watch.values["coverage"] = float((np.abs(test["rating"] - predicted) <= _HALF_WIDTH * std).mean())
+
+
+def _rmse(test: pd.DataFrame, predicted: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((predicted - test["rating"]) ** 2)))
+
+
+if __name__ == "__main__":
+    stopwatch = Stopwatch()
+    task, where, number, *arguments = sys.argv[1:]
+    tasks: dict[str, Callable[..., None]] = {"write": write, "biases": biases, "recommend": recommend}
+    tasks[task](stopwatch, Path(where), int(number), *arguments)
+    stopwatch.values["threads"] = torch.get_num_threads()
+    stopwatch.report("tabrec", "torch", "pandas", "numpy", "scipy")

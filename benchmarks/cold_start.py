@@ -1,0 +1,203 @@
+"""Users without ratings in fit: errors by what is known of them, beside biases that know as much.
+
+    TABREC_DATA_DIR=/path/to/data python benchmarks/cold_start.py --json benchmarks/results/cold-start.json
+
+The folder holds ``ml-100k``, unpacked or zipped. In each draw 100 users (`--users`) with at least 20 ratings in the
+first official fold lose all of them; of these up to 10 are given back through `new_user`, 1, 3, 5 and then 10 at once
+for everybody, and the others are predicted: the same ratings in every column of the report. Ratings of films that
+nobody else has rated are left out. What a column knows of the user:
+
+- nothing    : an id that is in no table, so the path is "item bias";
+- metadata   : a row of the table of users, no rating;
+- 1, 3, 5, 10: that row, and so many ratings.
+
+The biases are those of `evaluate`, and know the table of users not at all: mean + item bias, and the damped bias of the
+user's given ratings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from _timing import describe_machine, markdown_table, note
+
+from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
+from tabrec.collab._biases import _DAMPING, fit_biases
+from tabrec.collab._ratings import sort_ratings
+from tabrec.datasets import load_movielens, load_movielens_fold
+
+N_GIVEN = (1, 3, 5, 10)
+COLUMNS = ("nothing", "metadata", *(f"{n} given" for n in N_GIVEN))
+LEAST_RATINGS = 20
+BIASES = "biases only"
+IDS = ["user", "item"]
+
+MODELS: dict[str, Callable[..., Any]] = {
+    "DotProductBias": DotProductBias,
+    "EmbeddingNN": EmbeddingNN,
+    "BayesianFactorization": BayesianFactorization,
+}
+
+
+class Draw(NamedTuple):
+    """Ratings to fit, ratings to give in their order, and ratings to predict."""
+
+    train: pd.DataFrame
+    given: pd.DataFrame
+    target: pd.DataFrame
+
+    def first_given(self, n: int) -> pd.DataFrame:
+        """Return the first `n` ratings that each user gives."""
+        return self.given[self.given.groupby("user").cumcount() < n]
+
+
+def make_draw(ratings: pd.DataFrame, n_users: int, seed: int) -> Draw:
+    """Take the ratings of some users away."""
+    rng = np.random.default_rng(seed)
+    counts = ratings["user"].value_counts().sort_index()
+    users = rng.choice(counts.index[counts >= LEAST_RATINGS], n_users, replace=False)
+    is_theirs = ratings["user"].isin(users)
+    train, theirs = ratings[~is_theirs], ratings[is_theirs]
+    theirs = theirs[theirs["item"].isin(train["item"])]
+    theirs = theirs.iloc[rng.permutation(len(theirs))]
+    is_given = theirs.groupby("user").cumcount() < max(N_GIVEN)
+    return Draw(train, theirs[is_given], theirs[~is_given])
+
+
+def predict_biases(draw: Draw) -> dict[str, np.ndarray]:
+    """Predictions by biases, by column."""
+    items, item_codes = np.unique(draw.train["item"], return_inverse=True)
+    users, user_codes = np.unique(draw.train["user"], return_inverse=True)
+    values = draw.train["rating"].to_numpy()
+    found, _ = sort_ratings(user_codes + 1, item_codes + 1, values, None)
+    biases = fit_biases(found, len(users) + 1, len(items) + 1)
+    base = pd.Series(biases.mean + biases.item[1:], index=items)
+    predicted = dict.fromkeys(COLUMNS, base.loc[draw.target["item"]].to_numpy())
+    for n in N_GIVEN:
+        given = draw.first_given(n)
+        by_user = (given["rating"] - base.loc[given["item"]].to_numpy()).groupby(given["user"])
+        user = by_user.sum() / (by_user.size() + _DAMPING["user"])
+        predicted[f"{n} given"] = predicted["nothing"] + user.loc[draw.target["user"]].to_numpy()
+    return {column: np.clip(rating, values.min(), values.max()) for column, rating in predicted.items()}
+
+
+def predict_model(model: Any, draw: Draw, has_features: bool) -> tuple[dict[str, np.ndarray], float]:
+    """Predictions of a fitted model, by column, and the seconds that the last column's ratings took to fold in."""
+    target, seconds = draw.target[IDS], 0.0
+    asked = {
+        "nothing": (model, target.assign(user=-target["user"]), "item bias"),
+        "metadata": (model, target, "metadata"),
+    }
+    for n in N_GIVEN:
+        start = time.perf_counter()
+        folded = model.new_user(draw.first_given(n)[[*IDS, "rating"]])
+        seconds = time.perf_counter() - start
+        asked[f"{n} given"] = folded, target, "fold-in"
+    predicted = {}
+    for column, (asked_model, rows, path) in asked.items():
+        if column == "metadata" and not has_features:
+            continue
+        predicted[column], paths = asked_model.predict(rows, return_path=True)
+        if set(paths) != {path}:
+            raise SystemExit(f"{type(model).__name__}, {column}: the paths are {sorted(set(paths))}, not {path!r}.")
+    return predicted, seconds
+
+
+def measure(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Errors by model, draw and column: a frame of model, seed, column, rmse and fold_in_seconds."""
+    ratings, _ = load_movielens_fold(1)
+    _, users, items = load_movielens("100k")
+    tables = {"user_features": users, "item_features": items.drop(columns="title")}
+    records = []
+    for seed in arguments.seeds:
+        draw = make_draw(ratings, arguments.users, seed)
+        note(f"draw {seed}: {len(draw.given):,} ratings to give, {len(draw.target):,} to predict")
+        _add_errors(records, BIASES, seed, draw, predict_biases(draw))
+        for name in arguments.models:
+            for features in (tables, {}) if arguments.ids_only else (tables,):
+                start = time.perf_counter()
+                model = MODELS[name](random_state=seed, **features).fit(draw.train[IDS], draw.train["rating"])
+                fit_seconds = time.perf_counter() - start
+                predicted, seconds = predict_model(model, draw, bool(features))
+                label = name if features else f"{name}, ids only"
+                _add_errors(records, label, seed, draw, predicted, seconds)
+                told = {record["column"]: round(record["rmse"], 4) for record in records[-len(predicted) :]}
+                note(f"draw {seed}, {label}: fit {fit_seconds:.1f} s, folded in {seconds:.2f} s, {told}")
+    return pd.DataFrame(records)
+
+
+def _add_errors(
+    records: list[dict], name: str, seed: int, draw: Draw, predicted: dict[str, np.ndarray], seconds: float = 0.0
+) -> None:
+    for column, ratings in predicted.items():
+        rmse = float(np.sqrt(np.mean((ratings - draw.target["rating"].to_numpy()) ** 2)))
+        records.append({"model": name, "seed": seed, "column": column, "rmse": rmse, "fold_in_seconds": seconds})
+
+
+def report(errors: pd.DataFrame) -> None:
+    """Print the errors, what they are beside the biases', and where they are worse."""
+    by_draw = errors.pivot(index=["model", "seed"], columns="column", values="rmse").loc[:, list(COLUMNS)]
+    names = list(dict.fromkeys(errors["model"]))
+    gaps = by_draw - by_draw.loc[BIASES].reindex(by_draw.index, level="seed")
+    seconds = errors.groupby("model")["fold_in_seconds"].median()
+    rows = [[name, *_spreads(by_draw.loc[name]), f"{seconds[name]:.2f}"] for name in names]
+    print(markdown_table(["RMSE", *COLUMNS, "all folded in, s"], rows), end="\n\n")
+    rows = [[name, *_spreads(gaps.loc[name], "+")] for name in names if name != BIASES]
+    print(markdown_table(["RMSE less that of the biases", *COLUMNS], rows), end="\n\n")
+    worse = [_tell_worse(name, column, gaps.loc[name, column]) for name in names for column in COLUMNS]
+    worse = [line for line in worse if line]
+    print("On average worse than the biases:\n\n" + "\n".join(worse) if worse else "On average nowhere worse.")
+
+
+def _tell_worse(name: str, column: str, gaps: pd.Series) -> str:
+    """A line on where a model is worse on average, or nothing."""
+    if not gaps.mean() > 0:
+        return ""
+    return f"- {name}, {column}: by {gaps.mean():.4f}, and in {(gaps > 0).sum()} of {len(gaps)} draws"
+
+
+def _spreads(errors: pd.DataFrame, sign: str = "") -> list[str]:
+    """Mean and standard deviation over the draws, by column."""
+    told = []
+    for column in COLUMNS:
+        values = errors[column]
+        mean = "" if values.isna().any() else f"{values.mean():{sign}.4f}"
+        told.append(f"{mean} ± {values.std():.4f}" if mean and len(values) > 1 else mean)
+    return told
+
+
+def main() -> None:
+    """Draw, fit, predict and print the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=100, help="users of a draw")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="of the draws and of the models")
+    parser.add_argument("--models", choices=MODELS, nargs="+", default=list(MODELS))
+    parser.add_argument("--ids-only", action="store_true", help="the models without features, too")
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
+    arguments = parser.parse_args()
+    if not os.environ.get("TABREC_DATA_DIR"):
+        parser.error("TABREC_DATA_DIR must name the folder with ml-100k; see --help.")
+    versions = {package: version(package) for package in ("tabrec", "torch", "numpy", "pandas")}
+    machine = describe_machine(versions=versions)
+    errors = measure(arguments)
+    print(f"{machine}\n")
+    print(f"MovieLens 100k, u1, {arguments.users} users a draw; mean ± standard deviation of ", end="")
+    print(f"draws {', '.join(map(str, arguments.seeds))}\n")
+    report(errors)
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        told = {"users": arguments.users, "machine": machine.splitlines(), "errors": errors.to_dict("records")}
+        arguments.json.write_text(json.dumps(told, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""What a rating costs `DotProductBias` at 1 million and at 25 million ratings: time, by parts, and memory.
+
+    python benchmarks/collab_scale.py --json benchmarks/results/collab-scale-cpu.json
+
+The ratings are made by `make_ratings`, the model trains one epoch on the processor, and 10 items are recommended to
+10,000 users, some of them more than once where there are fewer. Every size is a fresh process; its peak memory is that
+of the whole process, making the ratings included, told after each step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from _timing import Run, Stopwatch, describe_machine, markdown_table, run_in_turn, spread, worker_command
+
+N_USERS, N_RECOMMENDED = 10_000, 10
+_PER_MILLION = {
+    "fit, s per million ratings": "fit",
+    "of that reading ids and ratings": "reading",
+    "of that training": "training",
+    "of that all else, what torch imports late too": "else",
+}
+_MEMORY = {
+    "peak memory in the end, MiB": "peak_mib",
+    "after the imports": "imports_mib",
+    "after making the ratings": "make_mib",
+    "after the fit": "fit_mib",
+    "the frame of ratings alone": "frame_mib",
+}
+
+
+def work(n_ratings: int) -> None:
+    """Make the ratings, fit, recommend, and print what that took: what runs in a process of its own."""
+    # Not at the top: a process starts out with the peak memory of the one that started it.
+    import numpy as np
+    import torch
+
+    from tabrec import DotProductBias
+    from tabrec.datasets import make_ratings
+
+    class Timed(DotProductBias):
+        """Notes when ids and ratings were read."""
+
+        def _learn(self, context: Any) -> None:
+            self.read_at = time.perf_counter()
+            super()._learn(context)
+
+    watch = Stopwatch()
+    with watch.stage("make"):
+        ratings = make_ratings(n_ratings, random_state=0)
+    watch.values["frame_mib"] = ratings.memory_usage(deep=True).sum() / 2**20
+    watch.values["make_mib"] = _peak_mib()
+    model = Timed(epochs=1, device="cpu", random_state=0)
+    start = time.perf_counter()
+    with watch.stage("fit"):
+        model.fit(ratings[["user", "item"]], ratings["rating"])
+    watch.values["reading"] = model.read_at - start
+    watch.values["training"] = float(model.history_["seconds"].sum())
+    watch.values["else"] = watch.values["fit"] - watch.values["reading"] - watch.values["training"]
+    watch.values["fit_mib"] = _peak_mib()
+    users = np.random.default_rng(0).choice(model.users_, N_USERS, replace=len(model.users_) < N_USERS)
+    with watch.stage("recommend"):
+        model.recommend(users, N_RECOMMENDED)
+    watch.values |= {"ratings": n_ratings, "users": len(model.users_), "items": len(model.items_)}
+    watch.values["threads"] = torch.get_num_threads()
+    watch.report("tabrec", "torch", "pandas", "numpy")
+
+
+def _peak_mib() -> float:
+    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kib / 2**20 if sys.platform == "darwin" else kib / 1024  # bytes on macOS
+
+
+def main() -> None:
+    """Run the sizes in turn and print the report."""
+    arguments = _parse_arguments()
+    if arguments.worker:
+        work(arguments.worker)
+        return
+    sizes = sorted(arguments.ratings)
+    commands = {f"{n:,}": worker_command(sys.executable, Path(__file__).name, "--worker", n) for n in sizes}
+    runs = run_in_turn(commands, arguments.repeats)
+    first = next(iter(runs.values()))[0]
+    machine = describe_machine(versions=first.versions)
+    threads = int(first.values["threads"])
+    print(f"DotProductBias, 1 epoch, device 'cpu', torch's threads: {threads}; ", end="")
+    print(f"median (least–most) of {arguments.repeats}\n\n{machine}\n")
+    print(_table(runs), end="\n\n")
+    peak = max(spread(found, "peak_mib").most for found in runs.values()) / 1024
+    verdict = "is within" if peak <= arguments.limit else "EXCEEDS"
+    print(f"The peak of {peak:.2f} GiB {verdict} the limit of {arguments.limit:g} GiB.")
+    if arguments.json:
+        told: dict[str, Any] = {"threads": threads, "repeats": arguments.repeats, "machine": machine.splitlines()}
+        told["runs"] = {name: [asdict(run) for run in found] for name, found in runs.items()}
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(told, indent=2) + "\n")
+    if peak > arguments.limit:
+        raise SystemExit(1)
+
+
+def _table(runs: dict[str, list[Run]]) -> str:
+    """A line a value, a column a size, and the ratio of the last column to the first."""
+    found = list(runs.values())
+    names = list(runs)
+    rows: list[list[object]] = [["users", *(f"{int(run[0].values['users']):,}" for run in found), ""]]
+    rows.append(["items", *(f"{int(run[0].values['items']):,}" for run in found), ""])
+    rows.append(["making the ratings, s", *(spread(run, "make") for run in found), ""])
+    for line, value in _PER_MILLION.items():
+        rows.append([line, *_lines([_per_million(run) for run in found], value)])
+    rows.append([f"recommend({N_USERS:,} users, n={N_RECOMMENDED}), s", *_lines(found, "recommend")])
+    for line, value in _MEMORY.items():
+        rows.append([line, *_lines(found, value)])
+    return markdown_table(["", *(f"{name} ratings" for name in names), f"{names[-1]} ÷ {names[0]}"], rows)
+
+
+def _per_million(runs: list[Run]) -> list[Run]:
+    scale = 1e6 / runs[0].values["ratings"]
+    return [Run({name: value * scale for name, value in run.values.items()}, run.versions) for run in runs]
+
+
+def _lines(found: list[list[Run]], value: str) -> list[object]:
+    """The spread by size, and the ratio of the last median to the first."""
+    spreads = [spread(runs, value) for runs in found]
+    return [*spreads, f"{spreads[-1].median / spreads[0].median:.2f}×"]
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ratings", type=int, nargs="+", default=[1_000_000, 25_000_000], help="the sizes")
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=8.0, help="GiB of memory that no process may exceed")
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
