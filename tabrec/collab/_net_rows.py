@@ -72,7 +72,8 @@ def fold_into_net(
     table = embeddings_of(model).weight(column)
     learned = np.flatnonzero(counts)
     prior = fit_row_prior(table.detach().double().numpy()[learned], counts[learned])
-    mean, precision = torch.from_numpy(prior.mean), torch.from_numpy(prior.precision[0])
+    # Around the vector of an unknown label, by which the net has learned to go where it knows nothing.
+    mean, precision = table[:1].detach().double().clone(), torch.from_numpy(prior.precision[0])
     net = copy.deepcopy(model).double().eval().requires_grad_(False)
     found = mean.repeat(len(codes), 1).requires_grad_()
     group, first = embeddings_of(net).place_of(column)

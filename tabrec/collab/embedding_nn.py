@@ -59,8 +59,9 @@ class EmbeddingNN(RatingNet):
         Share of an embedding's elements set to 0 while training.
     embedding_std : float, default=0.01
         Standard deviation of the embeddings at the start.
-    unknown_rate : float, default=0.01
-        Share of the ids and labels taken for unknown while training, so that the net knows what to make of new ones.
+    unknown_rate : float, default=0.05
+        Share of the ids and labels taken for unknown while training, so that the net knows what to make of new ones;
+        0.01 is a little better for users all of whom are known.
     batch_norm : bool, default=True
     epochs : int, default=5
     batch_size : int or "auto", default="auto"
@@ -161,7 +162,7 @@ class EmbeddingNN(RatingNet):
         dropout: float | Sequence[float] = 0.0,
         embedding_dropout: float = 0.0,
         embedding_std: float = 0.01,
-        unknown_rate: float = 0.01,
+        unknown_rate: float = 0.05,
         batch_norm: bool = True,
         epochs: int = 5,
         batch_size: int | str = "auto",
