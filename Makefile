@@ -24,6 +24,9 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/neural.py
 	$(BIN)/python benchmarks/embeddings.py
 	$(BIN)/python benchmarks/net_defaults.py
+	$(BIN)/python benchmarks/collab.py
+	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/collab_scale.py
 
 docs: $(STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
@@ -15,20 +14,20 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.collab._explanation import Explanation
 from tabrec.collab._given import read_given
 from tabrec.collab._ids import as_column, id_at
+from tabrec.collab._model import RatingModel
 from tabrec.collab._ranking import rank_all, rank_similar
 from tabrec.collab._ratings import Ratings, sort_ratings
-from tabrec.collab._reading import Context, Pairs, RatingsReader
+from tabrec.collab._reading import Pairs, RatingsReader
 from tabrec.collab._sides import FOLDED_IN, LEARNED, Side, learn_side, name_paths
 from tabrec.collab.plots import draw_items
 from tabrec.preprocess._base import align_names, warn_caller
 from tabrec.preprocess._frames import read_frame
 
 
-class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
+class Recommender(RatingsReader, RatingModel, RegressorMixin, BaseEstimator):
     """Base of the recommenders.
 
-    A subclass implements `_learn`, `_learn_more`, `_fold_in`, `_score`, `_score_block`, `_vectors` and `_explain`, all
-    in codes: 0 is an unknown id.
+    A subclass implements what `RatingModel` asks for.
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -332,6 +331,36 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         return self._items.ids.names_of(self._items.known())
 
+    @property
+    def user_bias_(self) -> pd.Series:
+        """Bias of each user with ratings, by id."""
+        return self._labelled_biases("user")
+
+    @property
+    def item_bias_(self) -> pd.Series:
+        """Bias of each item with ratings, by id: how much better it is liked than its factors foretell."""
+        return self._labelled_biases("item")
+
+    @property
+    def user_factors_(self) -> pd.DataFrame:
+        """Factors of each user with ratings, by id: (n_users, n_factors)."""
+        return self._labelled_factors("user")
+
+    @property
+    def item_factors_(self) -> pd.DataFrame:
+        """Factors of each item with ratings, by id: (n_items, n_factors)."""
+        return self._labelled_factors("item")
+
+    def _labelled_biases(self, kind: str) -> pd.Series:
+        check_is_fitted(self)
+        side = self._side(kind)
+        return pd.Series(self._biases(kind, side.known()), index=side.ids.names_of(side.known()), name="bias")
+
+    def _labelled_factors(self, kind: str) -> pd.DataFrame:
+        check_is_fitted(self)
+        side = self._side(kind)
+        return pd.DataFrame(self._factors(kind), index=side.ids.names_of(side.known()))
+
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._check_parameters()
         frame = read_frame(X)
@@ -376,7 +405,7 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
     def _similar(self, kind: str, ids: Any, n: int) -> pd.DataFrame:
         check_is_fitted(self)
         _check_count("n", n)
-        side = self._users if kind == "user" else self._items
+        side = self._side(kind)
         codes = np.atleast_1d(side.require(ids))
         owner, rank, found, similarity = rank_similar(self._vectors(kind), codes, side.known(), n)
         return pd.DataFrame(
@@ -394,47 +423,6 @@ class Recommender(RatingsReader, RegressorMixin, BaseEstimator, ABC):
         weight = self._argue(user, item, items, values) if len(items) and item else np.zeros(len(items))
         frame = pd.DataFrame({"item": self._items.ids.names_of(items), "rating": values, "argues": weight})
         return frame.sort_values("argues", ascending=False, kind="stable").head(n).reset_index(drop=True)
-
-    def _to_ratings(self, scores: np.ndarray) -> np.ndarray:
-        """Predicted ratings of the scores by which items are ranked."""
-        return scores
-
-    # What a subclass does.
-
-    @abstractmethod
-    def _learn(self, context: Context) -> None:
-        """Learn from `_ratings`."""
-
-    @abstractmethod
-    def _learn_more(self, more: Ratings, context: Context, new_users: np.ndarray, new_items: np.ndarray) -> None:
-        """Learn from further ratings, which `_ratings` holds already; the sides may have grown.
-
-        Codes of users and items that had no rating before are in `new_users` and `new_items`.
-        """
-
-    @abstractmethod
-    def _fold_in(self, given: Ratings, users: np.ndarray) -> None:
-        """Make rows for these users, the last ones or some known from metadata; nothing that is shared may change."""
-
-    @abstractmethod
-    def _score(self, pairs: Pairs) -> np.ndarray:
-        """Predicted ratings of pairs."""
-
-    @abstractmethod
-    def _score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Scores to rank every item by, for every user: (n_users, n_items); see `_to_ratings`."""
-
-    @abstractmethod
-    def _vectors(self, kind: str) -> np.ndarray:
-        """What tells users or items apart, biases left out: (n_codes, n_dimensions)."""
-
-    @abstractmethod
-    def _explain(self, user: int, item: int) -> dict[str, float]:
-        """Parts of a prediction."""
-
-    @abstractmethod
-    def _argue(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """How much each of a user's ratings raises the prediction for an item."""
 
 
 def _check_count(name: str, value: Any) -> None:

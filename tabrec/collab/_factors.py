@@ -6,8 +6,6 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from tabrec.collab._base import Recommender
 from tabrec.collab._reading import Pairs
@@ -41,41 +39,14 @@ class FactorRecommender(Recommender):
     _user_rows: np.ndarray
     _item_rows: np.ndarray
 
-    @property
-    def user_bias_(self) -> pd.Series:
-        """Bias of each user with ratings, by id."""
-        return self._bias("user")
-
-    @property
-    def item_bias_(self) -> pd.Series:
-        """Bias of each item with ratings, by id: how much better it is rated than its factors foretell."""
-        return self._bias("item")
-
-    @property
-    def user_factors_(self) -> pd.DataFrame:
-        """Factors of each user with ratings, by id: (n_users, n_factors)."""
-        return self._factors("user")
-
-    @property
-    def item_factors_(self) -> pd.DataFrame:
-        """Factors of each item with ratings, by id: (n_items, n_factors)."""
-        return self._factors("item")
-
     def _side_rows(self, kind: str) -> np.ndarray:
         return self._user_rows if kind == "user" else self._item_rows
 
-    def _bias(self, kind: str) -> pd.Series:
-        check_is_fitted(self)
-        side = self._users if kind == "user" else self._items
-        known = side.known()
-        bias = self._side_rows(kind)[known, :, 0].mean(axis=1, dtype=np.float64)
-        return pd.Series(bias, index=side.ids.names_of(known), name="bias")
+    def _biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
+        return self._side_rows(kind)[codes, :, 0].mean(axis=1, dtype=np.float64)
 
-    def _factors(self, kind: str) -> pd.DataFrame:
-        check_is_fitted(self)
-        side = self._users if kind == "user" else self._items
-        factors = self._mean_factors()[kind != "user"]
-        return pd.DataFrame(factors, index=side.ids.names_of(side.known()))
+    def _factors(self, kind: str) -> np.ndarray:
+        return self._mean_factors()[kind != "user"]
 
     def _mean_factors(self) -> tuple[np.ndarray, np.ndarray]:
         """Factors of the known users and items whose products come nearest to the mean of the samples' products."""

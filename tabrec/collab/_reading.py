@@ -43,6 +43,9 @@ class RatingsReader:
     def _sides(self) -> tuple[Side, Side]:
         return self._users, self._items
 
+    def _side(self, kind: str) -> Side:
+        return self._users if kind == "user" else self._items
+
     def _learn_columns(self, X: Any, frame: pd.DataFrame) -> None:
         names = frame.columns.tolist()
         if len(names) < 2:

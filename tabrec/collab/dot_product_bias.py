@@ -287,7 +287,7 @@ class DotProductBias(RatingNet, FactorRecommender):
         return np.roll(self._designs[kind][:, :n] @ weight.detach().numpy()[:n], 1, axis=1)
 
     def _fit_prior(self, kind: str) -> RowPrior:
-        side = self._users if kind == "user" else self._items
+        side = self._side(kind)
         known = side.known()
         rows = self._own_rows(kind)[known].astype(np.float64)
         return fit_row_prior(rows, self._ratings.counts(kind, side.n_codes)[known])
@@ -301,7 +301,7 @@ class DotProductBias(RatingNet, FactorRecommender):
 
     def _extend(self, kind: str) -> None:
         """Rows for ids that have come since; what there was is not written into."""
-        side = self._users if kind == "user" else self._items
+        side = self._side(kind)
         n_new = side.n_codes - len(self._side_rows(kind))
         setattr(self, f"_{kind}_rows", np.pad(self._side_rows(kind), ((0, n_new), (0, 0), (0, 0))))
         self._designs = self._designs | {kind: np.pad(self._designs[kind], ((0, n_new), (0, 0)))}

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from tabrec.collab._net_rows import embeddings_of, fold_into_net, grown_net, keep_norms
@@ -203,40 +202,14 @@ class EmbeddingNN(RatingNet):
         self.verbose = verbose
         self.random_state = random_state
 
-    @property
-    def user_bias_(self) -> pd.Series:
-        """What the net adds for each user with ratings, whatever the item."""
-        return self._bias("user")
-
-    @property
-    def item_bias_(self) -> pd.Series:
-        """What the net adds for each item with ratings, whoever the user."""
-        return self._bias("item")
-
-    @property
-    def user_factors_(self) -> pd.DataFrame:
-        """Embedding of each user with ratings, by id."""
-        return self._factors("user")
-
-    @property
-    def item_factors_(self) -> pd.DataFrame:
-        """Embedding of each item with ratings, by id."""
-        return self._factors("item")
-
-    def _bias(self, kind: str) -> pd.Series:
-        check_is_fitted(self)
-        side = self._users if kind == "user" else self._items
-        known = side.known()
-        nobody = np.zeros(len(known) + 1, dtype=np.int32)
-        somebody = np.append(known, 0)
+    def _biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
+        nobody, somebody = np.zeros(len(codes) + 1, dtype=np.int32), np.append(codes, 0)
         pairs = Pairs(somebody, nobody, None) if kind == "user" else Pairs(nobody, somebody, None)
         scores = self._score(pairs)
-        return pd.Series(scores[:-1] - scores[-1], index=side.ids.names_of(known), name="bias")
+        return scores[:-1] - scores[-1]
 
-    def _factors(self, kind: str) -> pd.DataFrame:
-        check_is_fitted(self)
-        side = self._users if kind == "user" else self._items
-        return pd.DataFrame(self._vectors(kind)[side.known()], index=side.ids.names_of(side.known()))
+    def _factors(self, kind: str) -> np.ndarray:
+        return self._vectors(kind)[self._side(kind).known()]
 
     # Columns of the ratings.
 
@@ -310,7 +283,7 @@ class EmbeddingNN(RatingNet):
             context = context[0][rows], context[1][rows]
         inputs = self._inputs(Pairs(ratings.users[rows], ratings.items[rows], context))
         target = torch.from_numpy(self.target_scaler_.scale(ratings.values[rows, None]))
-        side = self._users if kind == "user" else self._items
+        side = self._side(kind)
         counts = self._ratings.counts(kind, side.n_codes)
         counts[new] = 0
         fold_into_net(self.model_, kind, codes, inputs, target, counts, self._noise_variance())

@@ -1,0 +1,53 @@
+"""MovieLens 100k, official folds: the errors that the defaults reach, unknown ids included."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import root_mean_squared_error
+
+from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
+from tabrec.datasets import load_movielens, load_movielens_fold
+
+pytestmark = pytest.mark.real_data("ml-100k/u.data", "ml-100k/u1.base", "ml-100k/u1.test")
+
+
+@pytest.fixture(scope="module")
+def fold():
+    return load_movielens_fold(1)
+
+
+@pytest.fixture(scope="module")
+def features():
+    _, users, items = load_movielens("100k")
+    return {"user_features": users, "item_features": items}
+
+
+def rmse(model, fold):
+    train, test = fold
+    model.fit(train[["user", "item"]], train["rating"])
+    return root_mean_squared_error(test["rating"], model.predict(test[["user", "item"]]))
+
+
+def test_a_dot_product_of_five_epochs(fold):
+    errors = [rmse(DotProductBias(epochs=5, batch_size=64, random_state=seed), fold) for seed in (0, 1)]
+    assert np.mean(errors) <= 0.920
+
+
+def test_a_dot_product_with_history_and_features(fold, features):
+    assert rmse(DotProductBias(n_history=32, random_state=0, **features), fold) <= 0.905
+
+
+def test_a_net_of_embeddings(fold, features):
+    assert np.mean([rmse(EmbeddingNN(random_state=seed), fold) for seed in (0, 1)]) <= 0.946
+    assert rmse(EmbeddingNN(random_state=0, **features), fold) <= 0.925
+
+
+def test_a_bayesian_factorisation(fold):
+    assert rmse(BayesianFactorization(random_state=0), fold) <= 0.885
+
+
+def test_a_bayesian_factorisation_with_features_and_how_sure_it_is(fold, features):
+    model = BayesianFactorization(n_factors=16, random_state=0, **features)
+    assert rmse(model, fold) <= 0.8808
+    predicted, std = model.predict(fold[1][["user", "item"]], return_std=True)
+    covered = np.abs(fold[1]["rating"] - predicted) <= 1.645 * std
+    assert 0.88 <= covered.mean() <= 0.92
