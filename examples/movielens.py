@@ -48,8 +48,7 @@ for name, model in (("dot", dot), ("bayes", bayes)):
 
 # Why, and for somebody new.
 explanation = bayes.explain(196, "Fargo (1996)")
-print(f"\nUser 196 is predicted to rate Fargo {explanation.prediction:.2f}:", explanation.parts.round(2).to_dict())
-print(explanation.ratings.round(3).to_string(index=False))
+print(f"\nWhy:\n{explanation}")
 new = bayes.new_user({"Star Wars (1977)": 5, "Toy Story (1995)": 4, "English Patient, The (1996)": 1})
 print("\nFor a new user who loves Star Wars and hates The English Patient:")
 print(new.recommend("new user", 5)[["item", "score"]].round(2).to_string(index=False, header=False))

@@ -31,3 +31,14 @@ class Explanation:
     path: str
     parts: pd.Series
     ratings: pd.DataFrame
+
+    def __str__(self) -> str:
+        lines = [f"{self.user!r}, {self.item!r}: {self.prediction:.2f} ({self.path})"]
+        lines += [f"  {name:<9}{part:+.2f}" for name, part in self.parts.items()]
+        if len(self.ratings):
+            lines += ["  argued for, or against, by:"]
+            lines += [
+                f"    {row.item!r}, rated {row.rating:g}: {row.argues:+.3f}"
+                for row in self.ratings.itertuples(index=False)
+            ]
+        return "\n".join(lines)

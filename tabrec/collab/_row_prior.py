@@ -42,7 +42,7 @@ def fold_in_row(
     design: np.ndarray,
     offsets: np.ndarray,
     ratings: np.ndarray,
-    noise_variance: float,
+    trust: np.ndarray,
     rate: Callable[[np.ndarray], np.ndarray],
     slope: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
@@ -57,23 +57,23 @@ def fold_in_row(
     offsets : ndarray of shape (n_ratings,)
         What is added: the mean and the item's bias.
     ratings : ndarray of shape (n_ratings,)
-    noise_variance : float
-        Of ratings around their predictions.
+    trust : ndarray of shape (n_ratings,)
+        Precision of each rating around its prediction.
     rate, slope : callable
         Rating of a sum, and its derivative.
     """
-    mean, precision, noise = prior.mean[0], prior.precision[0], 1 / noise_variance
+    mean, precision = prior.mean[0], prior.precision[0]
 
     def cost(row: np.ndarray) -> float:
         gap, away = ratings - rate(offsets + design @ row), row - mean
-        return float(noise * gap @ gap + away @ precision @ away)
+        return float((trust * gap) @ gap + away @ precision @ away)
 
     row = mean.copy()
     for _ in range(_N_STEPS):
         sums = offsets + design @ row
         weighted = design * slope(sums)[:, None]
-        towards = noise * weighted.T @ (ratings - rate(sums)) - precision @ (row - mean)
-        step = np.linalg.solve(precision + noise * weighted.T @ weighted, towards)
+        towards = weighted.T @ (trust * (ratings - rate(sums))) - precision @ (row - mean)
+        step = np.linalg.solve(precision + (weighted.T * trust) @ weighted, towards)
         length, now = 1.0, cost(row)
         while cost(row + length * step) > now and length > 1e-3:
             length /= 2

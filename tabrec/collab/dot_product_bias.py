@@ -316,15 +316,15 @@ class DotProductBias(RatingNet, FactorRecommender):
         other_rows = self._side_rows("item" if kind == "user" else "user")[:, 0]
         rows, order = self._side_rows(kind), np.argsort(own, kind="stable")
         own, others, values = own[order], others[order], ratings.values[order]
+        trust = np.ones(len(own)) if ratings.weights is None else ratings.weights[order]
+        trust = trust / self._noise_variance
         for code in codes:
             mine = slice(*np.searchsorted(own, [code, code + 1]))
             design = other_rows[others[mine]].astype(np.float64)
             offsets = design[:, 0] + self._means[0]
             design[:, 0] = 1.0
             prior = self._prior_of(kind, code)
-            rows[code, 0] = fold_in_row(
-                prior, design, offsets, values[mine], self._noise_variance, self._rate, self._slope
-            )
+            rows[code, 0] = fold_in_row(prior, design, offsets, values[mine], trust[mine], self._rate, self._slope)
 
     def _fold_in(self, given: Ratings, users: np.ndarray) -> None:
         self._extend("user")

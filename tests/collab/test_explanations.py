@@ -203,3 +203,11 @@ def test_a_net_explains_without_an_occasion():
         assert model.predict(no_day)[0] == pytest.approx(explanation.prediction, abs=1e-6)
     scores = model.recommend(0, 50, exclude_seen=False).set_index("item")["score"]
     assert scores[2] == pytest.approx(model.explain(0, 2).prediction, abs=1e-6)
+
+
+def test_an_explanation_is_written_as_text():
+    explanation = clone(BAYES).fit(X, Y).explain(0, 1)
+    text = str(explanation)
+    assert text.startswith("0, 1: ")
+    assert f"rated {explanation.ratings['rating'].iloc[0]:g}" in text
+    assert all(f"  {name}" in text for name in explanation.parts.index)

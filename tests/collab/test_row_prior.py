@@ -58,7 +58,7 @@ def test_a_distribution_is_proper_whatever_the_rows(rows):
 def test_without_a_range_the_row_is_that_of_a_ridge_regression():
     design, offsets, ratings = some_ratings()
     noise = 0.49
-    found = fold_in_row(PRIOR, design, offsets, ratings, noise, identity, one)
+    found = fold_in_row(PRIOR, design, offsets, ratings, np.full(len(ratings), 1 / noise), identity, one)
     precision = PRIOR.precision[0] + design.T @ design / noise
     expected = np.linalg.solve(precision, PRIOR.precision[0] @ MEAN + design.T @ (ratings - offsets) / noise)
     np.testing.assert_allclose(found, expected, atol=1e-8)
@@ -79,13 +79,13 @@ def test_within_a_range_the_row_is_the_most_probable(seed):
         away = row - MEAN
         return np.sum((ratings - rate(offsets + design @ row)) ** 2) / 0.5 + away @ PRIOR.precision[0] @ away
 
-    found = fold_in_row(PRIOR, design, offsets, ratings, 0.5, rate, slope)
+    found = fold_in_row(PRIOR, design, offsets, ratings, np.full(len(ratings), 2.0), rate, slope)
     best = min((minimize(cost, start, tol=1e-12) for start in (MEAN, found, np.zeros(3))), key=lambda end: end.fun)
     assert cost(found) == pytest.approx(best.fun, rel=1e-3)
 
 
 def test_without_ratings_the_row_is_the_mean():
-    found = fold_in_row(PRIOR, np.empty((0, 3)), np.empty(0), np.empty(0), 1.0, identity, one)
+    found = fold_in_row(PRIOR, np.empty((0, 3)), np.empty(0), np.empty(0), np.empty(0), identity, one)
     np.testing.assert_allclose(found, MEAN)
 
 
@@ -93,8 +93,12 @@ def test_ratings_without_noise_are_hit_and_ratings_of_nothing_but_noise_change_n
     design, offsets, _ = some_ratings()
     truth = np.array([1.0, 2.0, -1.0])
     ratings = offsets + design @ truth
-    np.testing.assert_allclose(fold_in_row(PRIOR, design, offsets, ratings, 1e-9, identity, one), truth, atol=1e-5)
-    np.testing.assert_allclose(fold_in_row(PRIOR, design, offsets, ratings, 1e9, identity, one), MEAN, atol=1e-5)
+    np.testing.assert_allclose(
+        fold_in_row(PRIOR, design, offsets, ratings, np.full(len(ratings), 1e9), identity, one), truth, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        fold_in_row(PRIOR, design, offsets, ratings, np.full(len(ratings), 1e-9), identity, one), MEAN, atol=1e-5
+    )
 
 
 def test_what_ratings_argue_for_sums_to_what_they_foretell():
@@ -119,3 +123,9 @@ def test_a_rating_argues_for_what_is_like_its_item_in_proportion_to_its_gap():
 def test_vectors_of_nothing_argue_by_the_mean_gap_alone():
     argued = argue_by_similarity(np.zeros(2), np.zeros((4, 2)), np.ones(4), 1.0)
     np.testing.assert_allclose(argued, 0.2)
+
+
+def test_a_rating_of_twice_the_trust_counts_as_two():
+    design, offsets, ratings = np.array([[1.0, 0.5, -1.0], [1.0, 1.0, 0.3]]), np.array([3.0, 3.2]), np.array([5.0, 2.0])
+    twice = fold_in_row(PRIOR, design[[0, 0, 1]], offsets[[0, 0, 1]], ratings[[0, 0, 1]], np.ones(3), identity, one)
+    np.testing.assert_allclose(fold_in_row(PRIOR, design, offsets, ratings, np.array([2.0, 1.0]), identity, one), twice)
