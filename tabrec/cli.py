@@ -8,10 +8,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 import tabrec
+from tabrec._printing import (
+    console,
+    errors,
+    escape,
+    one_line,
+    print_columns,
+    print_kinds,
+    print_ranked,
+    print_rating_scores,
+    print_scores,
+    print_warning,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,45 +30,18 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Models from raw tables and ratings, with honest validation.",
 )
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
 _Delimiter = Annotated[str, typer.Option(help="What separates the fields of a CSV.")]
 _Table = Annotated[Path, typer.Argument(help="A CSV or parquet file.", show_default=False)]
-
-_METRIC_NAMES = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "log_loss": "log loss", "auc": "AUC"}
-_RATING_NAMES = {
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "rmse_cold": "of new ids",
-    "recall": "recall@10",
-    "ndcg": "NDCG@10",
-}
-_ROW_NAMES = {"train": "training", "oob": "out-of-bag", "validation": "validation", "baseline": "baseline, validation"}
 
 
 def main() -> None:
     """Run the command line: a user's mistake is one line and exit code 2, never a traceback."""
-    warnings.showwarning = _print_warning
+    warnings.showwarning = print_warning
     try:
         app()
     except (ValueError, TypeError, OSError) as error:
-        errors.print(f"[bold red]error:[/] {_one_line(error)}", soft_wrap=True)
+        errors.print(f"[bold red]error:[/] {one_line(error)}", soft_wrap=True)
         sys.exit(2)
-
-
-def _one_line(error: BaseException) -> str:
-    return _escape(" ".join(str(error).split()) or type(error).__name__)
-
-
-def _escape(text: Any) -> str:
-    from rich.markup import escape
-
-    return escape(str(text))
-
-
-def _print_warning(message: Any, *_: Any, **__: Any) -> None:
-    errors.print(f"[yellow]warning:[/] {_one_line(message)}", soft_wrap=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -88,7 +71,7 @@ def columns(
     """
     from tabrec.datasets import read_table
 
-    _print_columns(read_table(table, delimiter=delimiter), max_card)
+    print_columns(read_table(table, delimiter=delimiter), max_card)
 
 
 @app.command()
@@ -238,8 +221,8 @@ def recommend(
         return
     for name, rows in recommended.groupby("user", sort=False):
         known = "" if name in model.users_ else ", who is unknown: what everybody is recommended"
-        console.print(f"{model.user_name_} [bold]{_escape(name)}[/]{known}")
-        _print_ranked(rows, model.item_name_, "item", "score", "predicted")
+        console.print(f"{model.user_name_} [bold]{escape(name)}[/]{known}")
+        print_ranked(rows, model.item_name_, "item", "score", "predicted")
 
 
 @app.command()
@@ -257,7 +240,7 @@ def similar(
     with console.status(f"Loading {run}"):
         model = load_recommender(run)
     found = model.similar_items(parse_ids([item], model.items_), n)
-    _print_ranked(found, model.item_name_, "similar", "similarity", "similarity")
+    print_ranked(found, model.item_name_, "similar", "similarity", "similarity")
 
 
 @app.command()
@@ -281,10 +264,10 @@ def demo(
     with new_folder(out) as folder:
         known.to_csv(folder / "auctions.csv", index=False)
         new.to_csv(folder / "new.csv", index=False)
-        _print_columns(known, 20, most=12)
+        print_columns(known, 20, most=12)
         options = {"target": "SalePrice", "log_target": True, "time_column": "saledate", "valid_from": "2011-01-01"}
         for model in ("forest", "boosting", "net"):
-            _train(known, folder / model, shown=out / model, print_kinds=model == "forest", model=model, **options)
+            _train(known, folder / model, shown=out / model, show_kinds=model == "forest", model=model, **options)
         predictions = predict_table(folder / "boosting", new, id_column="SalesID")
         predictions.to_csv(folder / "submission.csv", index=False)
         shown_user = _demo_ratings(folder, out)
@@ -311,7 +294,7 @@ def _demo_ratings(folder: Path, shown: Path) -> int:
         model = _rate(ratings, folder / name, shown / name, model=name)
     user = int(ratings["user"].iloc[0])
     console.print(f"\nWhat the last model recommends to user {user}:")
-    _print_ranked(model.recommend(user, 5), "item", "item", "score", "predicted")
+    print_ranked(model.recommend(user, 5), "item", "item", "score", "predicted")
     return user
 
 
@@ -321,91 +304,21 @@ def _rate(frame: Any, out: Path, shown: Path | None, **options: Any) -> Any:
     with console.status(f"Training a recommender on {len(frame):,} ratings"):
         run = rate(frame, **options)
         save_rating_run(run, out)
-    metadata = run.metadata
-    console.print(
-        f"[bold]{metadata['model']:<12}[/]{_escape(metadata['rating'])}, {metadata['users']:,} users, "
-        f"{metadata['items']:,} items, fitted in {metadata['fit_seconds']:.1f} s on {metadata['ratings']['train']:,} "
-        f"ratings, validated on {metadata['ratings']['validation']:,}"
-    )
-    table = Table()
-    table.add_column("model")
-    names = [name for name in _RATING_NAMES if name in run.scores]
-    for name in names:
-        table.add_column(_RATING_NAMES[name], justify="right")
-    for position, (model, row) in enumerate(run.scores.iterrows()):
-        values = ["–" if row[column] != row[column] else f"{row[column]:.4f}" for column in names]
-        table.add_row(str(model), *values, style="bold" if position == 0 else None)
-    console.print(table)
+    print_rating_scores(run)
     console.print(f"The run is in {shown or out}: model/, metrics.json, predictions.csv.", soft_wrap=True)
     return run.model
 
 
-def _print_ranked(rows: Any, title: str, names: str, scores: str, score_title: str) -> None:
-    table = Table()
-    table.add_column("rank", justify="right")
-    table.add_column(_escape(title), overflow="fold")
-    table.add_column(score_title, justify="right")
-    for rank, name, score in zip(rows["rank"], rows[names], rows[scores], strict=True):
-        table.add_row(str(rank), _escape(name), f"{score:.3f}")
-    console.print(table)
-
-
-def _train(frame: Any, out: Path, *, shown: Path | None = None, print_kinds: bool = True, **options: Any) -> None:
+def _train(frame: Any, out: Path, *, shown: Path | None = None, show_kinds: bool = True, **options: Any) -> None:
     from tabrec.run import find_preprocessor, save_run, train
 
     with console.status(f"Training a {options['model']} on {len(frame):,} rows"):
         run = train(frame, **options)
         save_run(run, out)
-    if print_kinds:
-        _print_kinds(find_preprocessor(run.model).kinds_)
-    _print_scores(run)
+    if show_kinds:
+        print_kinds(find_preprocessor(run.model).kinds_)
+    print_scores(run)
     console.print(f"The run is in {shown or out}: model/, metrics.json, predictions.csv.", soft_wrap=True)
-
-
-def _print_columns(frame: Any, max_card: int, most: int | None = None) -> None:
-    from tabrec import column_kinds
-
-    kinds = column_kinds(frame, max_card=max_card)
-    console.print(f"{len(frame):,} rows, {len(kinds)} columns")
-    table = Table()
-    table.add_column("column", overflow="fold")
-    table.add_column("kind", no_wrap=True)
-    table.add_column("distinct", justify="right", no_wrap=True)
-    table.add_column("missing", justify="right", no_wrap=True)
-    table.add_column("example", overflow="fold")
-    for name, row in kinds.head(most or len(kinds)).iterrows():
-        example = "" if row["example"] is None else str(row["example"])[:40]
-        table.add_row(str(name), row["kind"], f"{row['n_unique']:,}", f"{row['missing']:.1%}", example)
-    if most is not None and most < len(kinds):
-        table.add_row(f"… {len(kinds) - most} more", "", "", "", "")
-    console.print(table)
-
-
-def _print_kinds(kinds: dict[str, str]) -> None:
-    for kind in ("date", "categorical", "continuous", "dropped"):
-        names = [name for name, of_kind in kinds.items() if of_kind == kind]
-        if names:
-            listed = ", ".join(names[:6]) + (f", … ({len(names)} in all)" if len(names) > 6 else "")
-            console.print(f"[bold]{kind:<12}[/]{listed}")
-
-
-def _print_scores(run: Any) -> None:
-    metadata = run.metadata
-    metrics = list(run.metrics["validation"])
-    rows = metadata["rows"]
-    console.print(
-        f"[bold]{metadata['model']:<12}[/]{'log of ' if metadata['log_target'] else ''}{metadata['target']}, fitted in "
-        f"{metadata['fit_seconds']:.1f} s on {rows['train']:,} rows, validated on {rows['validation']:,}"
-    )
-    table = Table()
-    table.add_column("rows")
-    for name in metrics:
-        table.add_column(_METRIC_NAMES[name], justify="right")
-    for split, scores in run.metrics.items():
-        style = "bold" if split == "validation" else None
-        values = [f"{scores[name]:.4f}" if name in scores else "–" for name in metrics]
-        table.add_row(_ROW_NAMES[split], *values, style=style)
-    console.print(table)
 
 
 def _free_path(path: Path) -> Path:

@@ -1,0 +1,109 @@
+"""What the command line prints: tables, scores and mistakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape as _escape_markup
+from rich.table import Table
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+_METRIC_NAMES = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "log_loss": "log loss", "auc": "AUC"}
+_RATING_NAMES = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "rmse_cold": "RMSE, new",
+    "recall": "recall@10",
+    "ndcg": "NDCG@10",
+}
+_ROW_NAMES = {"train": "training", "oob": "out-of-bag", "validation": "validation", "baseline": "baseline, validation"}
+
+
+def one_line(error: BaseException) -> str:
+    return escape(" ".join(str(error).split()) or type(error).__name__)
+
+
+def escape(text: Any) -> str:
+    return _escape_markup(str(text))
+
+
+def print_warning(message: Any, *_: Any, **__: Any) -> None:
+    errors.print(f"[yellow]warning:[/] {one_line(message)}", soft_wrap=True)
+
+
+def print_ranked(rows: Any, title: str, names: str, scores: str, score_title: str) -> None:
+    table = Table()
+    table.add_column("rank", justify="right")
+    table.add_column(escape(title), overflow="fold")
+    table.add_column(score_title, justify="right")
+    for rank, name, score in zip(rows["rank"], rows[names], rows[scores], strict=True):
+        table.add_row(str(rank), escape(name), f"{score:.3f}")
+    console.print(table)
+
+
+def print_columns(frame: Any, max_card: int, most: int | None = None) -> None:
+    from tabrec import column_kinds
+
+    kinds = column_kinds(frame, max_card=max_card)
+    console.print(f"{len(frame):,} rows, {len(kinds)} columns")
+    table = Table()
+    table.add_column("column", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("distinct", justify="right", no_wrap=True)
+    table.add_column("missing", justify="right", no_wrap=True)
+    table.add_column("example", overflow="fold")
+    for name, row in kinds.head(most or len(kinds)).iterrows():
+        example = "" if row["example"] is None else str(row["example"])[:40]
+        table.add_row(str(name), row["kind"], f"{row['n_unique']:,}", f"{row['missing']:.1%}", example)
+    if most is not None and most < len(kinds):
+        table.add_row(f"… {len(kinds) - most} more", "", "", "", "")
+    console.print(table)
+
+
+def print_kinds(kinds: dict[str, str]) -> None:
+    for kind in ("date", "categorical", "continuous", "dropped"):
+        names = [name for name, of_kind in kinds.items() if of_kind == kind]
+        if names:
+            listed = ", ".join(names[:6]) + (f", … ({len(names)} in all)" if len(names) > 6 else "")
+            console.print(f"[bold]{kind:<12}[/]{listed}")
+
+
+def print_scores(run: Any) -> None:
+    metadata = run.metadata
+    metrics = list(run.metrics["validation"])
+    rows = metadata["rows"]
+    console.print(
+        f"[bold]{metadata['model']:<12}[/]{'log of ' if metadata['log_target'] else ''}{metadata['target']}, fitted in "
+        f"{metadata['fit_seconds']:.1f} s on {rows['train']:,} rows, validated on {rows['validation']:,}"
+    )
+    table = Table()
+    table.add_column("rows")
+    for name in metrics:
+        table.add_column(_METRIC_NAMES[name], justify="right")
+    for split, scores in run.metrics.items():
+        style = "bold" if split == "validation" else None
+        values = [f"{scores[name]:.4f}" if name in scores else "–" for name in metrics]
+        table.add_row(_ROW_NAMES[split], *values, style=style)
+    console.print(table)
+
+
+def print_rating_scores(run: Any) -> None:
+    """What a rating run has reached, beside its baselines."""
+    metadata = run.metadata
+    console.print(
+        f"[bold]{metadata['model']:<12}[/]{escape(metadata['rating'])}, {metadata['users']:,} users, "
+        f"{metadata['items']:,} items, fitted in {metadata['fit_seconds']:.1f} s on {metadata['ratings']['train']:,} "
+        f"ratings, validated on {metadata['ratings']['validation']:,}"
+    )
+    table = Table()
+    table.add_column("model")
+    names = [name for name in _RATING_NAMES if name in run.scores]
+    for name in names:
+        table.add_column(_RATING_NAMES[name], justify="right")
+    for position, (model, row) in enumerate(run.scores.iterrows()):
+        values = ["–" if row[column] != row[column] else f"{row[column]:.4f}" for column in names]
+        table.add_row(str(model), *values, style="bold" if position == 0 else None)
+    console.print(table)
