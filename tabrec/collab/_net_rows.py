@@ -14,7 +14,10 @@ from tabrec.neural._devices import seeded
 from tabrec.neural.embeddings import PackedEmbedding
 from tabrec.neural.tabular_model import TabularModel
 
-_N_STEPS = 100
+_N_STEPS = 30
+_N_HALVINGS = 10
+# Numbers of the matrices that are held at once.
+_BLOCK = 2**24
 
 
 def embeddings_of(model: TabularModel) -> PackedEmbedding:
@@ -48,10 +51,11 @@ def fold_into_net(
     model: TabularModel,
     column: str,
     codes: np.ndarray,
+    own: np.ndarray,
     inputs: tuple[Tensor, Tensor],
-    target: Tensor,
+    target: np.ndarray,
+    trust: np.ndarray,
     counts: np.ndarray,
-    noise_variance: float,
 ) -> None:
     """Find the most probable vectors of some codes, all else in the net staying as it is.
 
@@ -61,39 +65,95 @@ def fold_into_net(
         Changed in place, in those vectors alone.
     column : str
     codes : ndarray of int
+        In ascending order.
+    own : ndarray of shape (n_ratings,)
+        The code that each rating belongs to.
     inputs : tuple of Tensor
-        What the net takes for the ratings that the codes have.
-    target : Tensor of shape (n_ratings, 1)
+        What the net takes for these ratings.
+    target, trust : ndarray of shape (n_ratings,)
+        The ratings as the net gives them, and the precision of each around its prediction.
     counts : ndarray of shape (n_codes,)
         Ratings by which each vector was learned, 0 for those that were not.
-    noise_variance : float
-        Of targets around their predictions.
     """
-    table = embeddings_of(model).weight(column)
-    learned = np.flatnonzero(counts)
-    prior = fit_row_prior(table.detach().double().numpy()[learned], counts[learned])
+    table, learned = embeddings_of(model).weight(column), np.flatnonzero(counts)
+    precision = torch.from_numpy(fit_row_prior(table.detach().double().numpy()[learned], counts[learned]).precision[0])
     # Around the vector of an unknown label, by which the net has learned to go where it knows nothing.
-    mean, precision = table[:1].detach().double().clone(), torch.from_numpy(prior.precision[0])
+    mean = table[0].detach().double().clone()
     net = copy.deepcopy(model).double().eval().requires_grad_(False)
-    found = mean.repeat(len(codes), 1).requires_grad_()
-    group, first = embeddings_of(net).place_of(column)
-    rows = torch.from_numpy(codes.astype(np.int64)) + first
-    base, numbers = embeddings_of(net).tables[group].detach(), inputs[1].double()
+    order = np.argsort(own, kind="stable")
+    edges = np.searchsorted(own[order], np.append(codes, codes[-1] + 1))
+    per_block = max(1, _BLOCK // len(mean) ** 2)
+    start = 0
+    while start < len(codes):
+        # As many codes as have so many ratings, but one at least.
+        stop = max(start + 1, int(np.searchsorted(edges, edges[start] + per_block, side="right")) - 1)
+        rows = torch.from_numpy(order[edges[start] : edges[stop]])
+        position = torch.from_numpy(np.repeat(np.arange(stop - start), np.diff(edges[start : stop + 1])))
+        wanted = torch.from_numpy(target)[rows], torch.from_numpy(trust)[rows]
+        some = _Rated(net, column, (inputs[0][rows], inputs[1][rows].double()), position, *wanted)
+        found = _find_rows(some, stop - start, mean, precision)
+        with torch.no_grad():
+            table[torch.from_numpy(codes[start:stop].astype(np.int64))] = found.to(table.dtype)
+        start = stop
 
-    def cost() -> Tensor:
-        whole = {f"embeddings.table_{group}": base.index_copy(0, rows, found)}
-        predicted = torch.func.functional_call(net, whole, (inputs[0], numbers))
-        away = found - mean
-        return ((predicted - target) ** 2).sum() / noise_variance + (away @ precision * away).sum()
 
-    optimizer = torch.optim.LBFGS([found], max_iter=_N_STEPS, line_search_fn="strong_wolfe")
+class _Rated:
+    """Ratings whose ids of one column have vectors that are looked for."""
 
-    def step() -> Tensor:
-        optimizer.zero_grad()
-        value = cost()
-        value.backward()
-        return value
+    def __init__(
+        self,
+        net: Any,
+        column: str,
+        inputs: tuple[Tensor, Tensor],
+        position: Tensor,
+        target: Tensor,
+        trust: Tensor,
+    ):
+        group, first = embeddings_of(net).place_of(column)
+        self.net, self.position, self.target, self.trust, self.numbers = net, position, target, trust, inputs[1]
+        self.name, self.base = f"embeddings.table_{group}", embeddings_of(net).tables[group].detach()
+        self.codes = inputs[0].long().clone()
+        # Every rating looks its vector up in a row of its own, behind those of the table.
+        place = list(net.config["category_sizes"]).index(column)
+        self.codes[:, place] = len(self.base) - first + torch.arange(len(target))
 
-    optimizer.step(step)
-    with torch.no_grad():
-        table[torch.from_numpy(codes.astype(np.int64))] = found.detach().to(table.dtype)
+    def predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Predictions by the rows of the ids, (n_ratings,), and their derivatives, (n_ratings, width)."""
+        vectors = rows[self.position].requires_grad_()
+        with torch.enable_grad():
+            whole = {self.name: torch.cat([self.base, vectors])}
+            predicted = torch.func.functional_call(self.net, whole, (self.codes, self.numbers))[:, 0]
+            (slopes,) = torch.autograd.grad(predicted.sum(), vectors)
+        return predicted.detach(), slopes
+
+    def add_up(self, of_ratings: Tensor, n: int) -> Tensor:
+        """Sums over the ratings of each id."""
+        return of_ratings.new_zeros((n, *of_ratings.shape[1:])).index_add_(0, self.position, of_ratings)
+
+
+@torch.no_grad()
+def _find_rows(rated: _Rated, n: int, mean: Tensor, precision: Tensor) -> Tensor:
+    """Gauss-Newton steps for every id by itself, halved where too long: (n, width)."""
+
+    def cost(rows: Tensor) -> Tensor:
+        gaps, away = rated.target - rated.predict(rows)[0], rows - mean
+        return rated.add_up(rated.trust * gaps**2, n) + (away @ precision * away).sum(dim=1)
+
+    rows = mean.repeat(n, 1)
+    for _ in range(_N_STEPS):
+        predicted, slopes = rated.predict(rows)  # (R,), (R, W)
+        pull = rated.add_up((rated.trust * (rated.target - predicted)).unsqueeze(1) * slopes, n)  # (n, W)
+        curvature = rated.add_up((rated.trust.unsqueeze(1) * slopes).unsqueeze(2) * slopes.unsqueeze(1), n)  # (n, W, W)
+        step = torch.linalg.solve(precision + curvature, pull - (rows - mean) @ precision)
+        now, length = cost(rows), torch.ones(n, 1, dtype=rows.dtype)
+        for _ in range(_N_HALVINGS):
+            is_worse = cost(rows + length * step) > now
+            if not is_worse.any():
+                break
+            length[is_worse] /= 2
+        else:
+            length[cost(rows + length * step) > now] = 0.0
+        rows = rows + length * step
+        if (length * step).abs().max() < 1e-7:
+            break
+    return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,6 +49,7 @@ class RatingNet(Recommender):
         **Recommender._parameter_constraints,
         **{name: NetParameters._parameter_constraints[name] for name in _SHARED},
         "y_range": ["array-like", StrOptions({"auto"}), None],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
     }
     y_range: Any
@@ -66,6 +67,7 @@ class RatingNet(Recommender):
     random_state: Any
     model_: nn.Module
     history_: pd.DataFrame
+    _seed: int
     _least_batch_size: int = 64
     target_scaler_: TargetScaler
 
@@ -76,8 +78,14 @@ class RatingNet(Recommender):
             raise ValueError(f"patience={self.patience} needs ratings to validate on: set validation_fraction.")
 
     def _check_values(self, values: np.ndarray) -> None:
-        if self._bounds is not None:
-            read_range(self._bounds, values)
+        if self._bounds is None:
+            return
+        low, high = self._bounds
+        outside = values[(values < low) | (values > high)]
+        if len(outside):
+            raise ValueError(
+                f"The rating {outside[0]:g} lies outside ({low:g}, {high:g}), the range of the model in fit."
+            )
 
     def _learn_scale(self) -> None:
         """Learn what brings ratings to mean 0 and standard deviation 1, and within which bounds they lie."""
@@ -126,18 +134,29 @@ class RatingNet(Recommender):
         rows = Rows(inputs, target, None if weights is None else torch.from_numpy(weights.astype(np.float32)))
         return rows.take(torch.tensor([0, 0])) if len(rows) == 1 else rows  # statistics of a batch take two rows
 
-    def _hold_out(self, rows: Rows, seed: int) -> tuple[Rows, Rows | None]:
-        """Rows to train on and rows to validate on."""
+    def _draw_validation(self) -> np.ndarray | None:
+        """Which ratings to validate on: those of a pair stay together, and every id keeps some to be trained by."""
         if self.validation_fraction is None:
-            return rows, None
-        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(rows)))
-        n_valid = round(len(rows) * self.validation_fraction)
-        if not 0 < n_valid < len(rows):
+            return None
+        ratings = self._ratings
+        is_next = (np.diff(ratings.users, prepend=-1) != 0) | (np.diff(ratings.items, prepend=-1) != 0)
+        users, items = ratings.users[is_next], ratings.items[is_next]
+        order = np.random.default_rng(self._seed).permutation(len(users))
+        kept = np.concatenate([np.unique(side[order], return_index=True)[1] for side in (users, items)])
+        free = np.delete(order, kept)[: round(len(users) * self.validation_fraction)]
+        if not len(free):
             raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {len(rows)} ratings leaves {len(rows) - n_valid} "
-                f"to train and {n_valid} to validate."
+                f"validation_fraction={self.validation_fraction} of {len(ratings)} ratings leaves none to validate: "
+                "every user and item keeps one to be trained by."
             )
-        return rows.take(order[n_valid:].sort().values), rows.take(order[:n_valid].sort().values)
+        return np.isin(np.cumsum(is_next) - 1, free)
+
+    def _train_held_out(self, rows: Rows, is_valid: np.ndarray | None) -> pd.DataFrame:
+        """Train on the rows that are not to validate."""
+        valid = None
+        if is_valid is not None:
+            rows, valid = (rows.take(torch.from_numpy(np.flatnonzero(some))) for some in (~is_valid, is_valid))
+        return self._train(rows, self._seed, self._make_plan(len(rows)), valid)
 
 
 def half_step(values: np.ndarray) -> float:

@@ -27,6 +27,11 @@ class Pairs(NamedTuple):
     items: np.ndarray
     context: Context
 
+    def take(self, rows: slice) -> Pairs:
+        """Some of them."""
+        context = None if self.context is None else (self.context[0][rows], self.context[1][rows])
+        return Pairs(self.users[rows], self.items[rows], context)
+
 
 class RatingsReader:
     """Gives a recommender its eyes; expects `user` and `item`, sets `user_name_` and `item_name_`."""
@@ -89,6 +94,8 @@ class RatingsReader:
             self._check_values(y[rows])
         else:
             self._mean_weight = 1.0 if weights is None else float(weights.mean())
+        if weights is None and self._mean_weight != 1.0:
+            weights = np.ones(len(rows))
         return y, rows, None if weights is None else weights / self._mean_weight
 
     def _id_columns(self, frame: pd.DataFrame, rows: np.ndarray | None = None) -> list[Column]:

@@ -96,7 +96,8 @@ class DotProductBias(RatingNet, FactorRecommender):
     Raises
     ------
     ValueError
-        A missing id or rating, ratings outside `y_range`, columns that look swapped, fewer than two columns.
+        No id in any row, a missing rating, ratings outside `y_range`, columns that look swapped, fewer than two
+        columns.
 
     See Also
     --------
@@ -191,10 +192,10 @@ class DotProductBias(RatingNet, FactorRecommender):
     def _learn(self, context: Context) -> None:
         self._learn_scale()
         self._seed = self._draw_seed()
-        self._designs = self._make_designs()
+        is_valid = self._draw_validation()
+        self._designs = self._make_designs(is_valid)
         self.model_ = self._make_model(int(self.n_factors))
-        rows, valid = self._hold_out(self._to_rows(self._ratings), self._seed)
-        self.history_ = self._train(rows, self._seed, self._make_plan(len(rows)), valid)
+        self.history_ = self._train_held_out(self._to_rows(self._ratings), is_valid)
         self._settle()
 
     def _learn_more(self, more: Ratings, context: Context, new_users: np.ndarray, new_items: np.ndarray) -> None:
@@ -210,14 +211,15 @@ class DotProductBias(RatingNet, FactorRecommender):
         self.history_ = pd.concat([self.history_, history], ignore_index=True)
         self._settle()
 
-    def _make_designs(self) -> dict[str, np.ndarray]:
+    def _make_designs(self, is_valid: np.ndarray | None) -> dict[str, np.ndarray]:
         """Features of users and of items and, behind them, their history: (n_codes, n_columns)."""
         designs = [side.design() for side in self._sides]
         self._n_features = {kind: design.shape[1] for kind, design in zip(_KINDS, designs, strict=True)}
         if self.n_history:
+            trained = slice(None) if is_valid is None else ~is_valid
             histories = history_features(
-                self._ratings.users,
-                self._ratings.items,
+                self._ratings.users[trained],
+                self._ratings.items[trained],
                 self._users.n_codes,
                 self._items.n_codes,
                 int(self.n_history),

@@ -22,12 +22,15 @@ from tabrec.neural._devices import read_device, seeded
 from tabrec.neural._estimator import predictor
 from tabrec.neural._parameters import NetParameters
 from tabrec.neural._training import predict
+from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess._base import check_named
 
 # Numbers that a hidden layer may hold at once while predicting.
 _MOST_ACTIVATIONS = 2**21
+# Ratings from which the noise around predictions is worked out.
+_MOST_FOR_NOISE = 20_000
 
 
 class EmbeddingNN(RatingNet):
@@ -102,8 +105,8 @@ class EmbeddingNN(RatingNet):
     Raises
     ------
     ValueError
-        A missing id or rating, ratings outside `y_range`, columns that look swapped, a column of `context` that is
-        none.
+        No id in any row, a missing rating, ratings outside `y_range`, columns that look swapped, a column of `context`
+        that is none.
 
     See Also
     --------
@@ -249,9 +252,9 @@ class EmbeddingNN(RatingNet):
         inputs = self._inputs(Pairs(self._ratings.users, self._ratings.items, context))
         with seeded(self._seed, torch.device("cpu")):
             self.model_ = self._make_model(inputs[1].shape[1])
-        rows, valid = self._hold_out(self._make_rows(inputs, self._ratings.values, self._ratings.weights), self._seed)
-        self.history_ = self._train(rows, self._seed, self._make_plan(len(rows)), valid)
-        self._set_unlearned()
+        rows = self._make_rows(inputs, self._ratings.values, self._ratings.weights)
+        self.history_ = self._train_held_out(rows, self._draw_validation())
+        self._settle()
 
     def _learn_more(self, more: Ratings, context: Context, new_users: np.ndarray, new_items: np.ndarray) -> None:
         self.model_ = grown_net(self.model_, {"user": self._users.n_codes, "item": self._items.n_codes})
@@ -267,7 +270,7 @@ class EmbeddingNN(RatingNet):
         history = self._train(rows, self._seed, plan)
         history["epoch"] += len(self.history_)
         self.history_ = pd.concat([self.history_, history], ignore_index=True)
-        self._set_unlearned()
+        self._settle()
 
     def _fold_in(self, given: Ratings, users: np.ndarray) -> None:
         self.model_ = grown_net(self.model_, {"user": self._users.n_codes})
@@ -282,15 +285,18 @@ class EmbeddingNN(RatingNet):
         if context is not None:
             context = context[0][rows], context[1][rows]
         inputs = self._inputs(Pairs(ratings.users[rows], ratings.items[rows], context))
-        target = torch.from_numpy(self.target_scaler_.scale(ratings.values[rows, None]))
-        side = self._side(kind)
-        counts = self._ratings.counts(kind, side.n_codes)
+        target = self.target_scaler_.scale(ratings.values[rows, None])[:, 0]
+        trust = (np.ones(len(rows)) if ratings.weights is None else ratings.weights[rows]) / self._noise_variance
+        counts = self._ratings.counts(kind, self._side(kind).n_codes)
         counts[new] = 0
-        fold_into_net(self.model_, kind, codes, inputs, target, counts, self._noise_variance())
+        fold_into_net(self.model_, kind, codes, own[rows], inputs, target, trust, counts)
 
-    def _noise_variance(self) -> float:
-        """Of standardised ratings around their predictions."""
-        return max(float(self.history_["train_loss"].iloc[-1]), 1e-4)
+    def _measure_noise(self) -> float:
+        """Variance of standardised ratings around their predictions."""
+        step = max(1, len(self._ratings) // _MOST_FOR_NOISE)
+        predicted = self._score(Pairs(self._ratings.users[::step], self._ratings.items[::step], None))
+        gaps = (self._ratings.values[::step] - predicted) / self.target_scaler_.scales[0]
+        return max(float((gaps**2).mean()), 1e-4)
 
     def _make_model(self, n_numbers: int) -> TabularModel:
         sizes = {"user": self._users.n_codes, "item": self._items.n_codes}
@@ -304,7 +310,10 @@ class EmbeddingNN(RatingNet):
             n_numbers,
             1,
             layers=tuple(int(width) for width in self.layers),
-            embedding_sizes=dict.fromkeys(("user", "item"), int(self.embedding_size)) if self.embedding_size else None,
+            # Told, or further ids would change them.
+            embedding_sizes={
+                kind: int(self.embedding_size or embedding_size(sizes[kind])) for kind in ("user", "item")
+            },
             batch_norm=self.batch_norm,
             dropout=self.dropout,
             embedding_std=self.embedding_std,
@@ -313,12 +322,19 @@ class EmbeddingNN(RatingNet):
             y_range=self._scaled_range(),
         )
 
-    def _set_unlearned(self) -> None:
-        """Ids without ratings have the vector of an unknown one, which training has met."""
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        odd = [width for width in self.layers if not (isinstance(width, (int, np.integer)) and width > 0)]
+        if odd or not len(self.layers):
+            raise ValueError(f"layers={self.layers!r} must be widths of at least one layer, such as (100, 50).")
+
+    def _settle(self) -> None:
+        """Give ids without ratings the vector of an unknown one, which training has met, and measure the noise."""
         with torch.no_grad():
             for kind, side in zip(("user", "item"), self._sides, strict=True):
                 table = embeddings_of(self.model_).weight(kind)
                 table[np.flatnonzero(side.origins >= FROM_METADATA)] = table[0].clone()
+        self._noise_variance = self._measure_noise()
 
     def _inputs(self, pairs: Pairs, features: bool = True) -> tuple[Tensor, Tensor]:
         """What the net takes: codes of ids, of features and of the context, and their numbers."""
@@ -343,14 +359,17 @@ class EmbeddingNN(RatingNet):
     # Predicting.
 
     def _score(self, pairs: Pairs, features: bool = True) -> np.ndarray:
-        codes, numbers = self._inputs(pairs, features)
         device = read_device(self.device)
         model = predictor(self.model_, device)
-        if device.type == "cpu":
-            numbers = numbers.double()
-        at_once = max(16, _MOST_ACTIVATIONS // max(self.layers))
-        output = predict(model, (codes.to(device), numbers.to(device)), at_once).cpu().double().numpy()
-        return self.target_scaler_.restore(output)[:, 0]
+        at_once = max(16, _MOST_ACTIVATIONS // max(self.model_.config["layers"]))
+        scores = np.empty(len(pairs.users))
+        for start in range(0, len(scores), at_once):
+            some = slice(start, start + at_once)
+            codes, numbers = self._inputs(pairs.take(some), features)
+            numbers = numbers.double() if device.type == "cpu" else numbers
+            output = predict(model, (codes.to(device), numbers.to(device)), at_once).cpu().double().numpy()
+            scores[some] = self.target_scaler_.restore(output)[:, 0]
+        return scores
 
     def _score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         pairs = Pairs(np.repeat(users, len(items)), np.tile(items, len(users)), None)
@@ -370,5 +389,5 @@ class EmbeddingNN(RatingNet):
     def _argue(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
         expected = self._score(Pairs(np.zeros_like(rated), rated, None))
         vectors = self._vectors("item")
-        noise = self._noise_variance() * float(self.target_scaler_.scales[0]) ** 2
+        noise = self._noise_variance * float(self.target_scaler_.scales[0]) ** 2
         return argue_by_similarity(vectors[item], vectors[rated], values - expected, noise)
