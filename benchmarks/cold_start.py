@@ -1,6 +1,6 @@
 """Users without ratings in fit: errors by what is known of them, beside biases that know as much.
 
-    TABREC_DATA_DIR=/path/to/data python benchmarks/cold_start.py --json benchmarks/results/cold-start.json
+    TABREC_DATA_DIR=/path/to/data python benchmarks/cold_start.py --json benchmarks/results/cold-start-cpu.json
 
 The folder holds ``ml-100k``, unpacked or zipped. In each draw 100 users (`--users`) with at least 20 ratings in the
 first official fold lose all of them; of these up to 10 are given back through `new_user`, 1, 3, 5 and then 10 at once
@@ -31,7 +31,7 @@ import pandas as pd
 from _timing import describe_machine, markdown_table, note
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab._biases import _DAMPING, fit_biases
+from tabrec.collab._biases import DAMPING, fit_biases
 from tabrec.collab._ratings import sort_ratings
 from tabrec.datasets import load_movielens, load_movielens_fold
 
@@ -85,7 +85,7 @@ def predict_biases(draw: Draw) -> dict[str, np.ndarray]:
     for n in N_GIVEN:
         given = draw.first_given(n)
         by_user = (given["rating"] - base.loc[given["item"]].to_numpy()).groupby(given["user"])
-        user = by_user.sum() / (by_user.size() + _DAMPING["user"])
+        user = by_user.sum() / (by_user.size() + DAMPING["user"])
         predicted[f"{n} given"] = predicted["nothing"] + user.loc[draw.target["user"]].to_numpy()
     return {column: np.clip(rating, values.min(), values.max()) for column, rating in predicted.items()}
 

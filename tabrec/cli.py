@@ -181,8 +181,9 @@ def rate(
     Example: tabrec rate ratings.csv --user user --item title --rating rating --out runs/ml
     """
     from tabrec._files import check_free
-    from tabrec.rating_run import read_ratings
+    from tabrec.rating_run import check_model, read_ratings
 
+    check_model(model)
     out = out or _free_path(Path("runs") / f"{ratings.stem}-{model}")
     check_free(out)
     with console.status(f"Reading {ratings}"):
@@ -204,7 +205,7 @@ def recommend(
     Example: tabrec recommend runs/ml --user 196 -n 10
     """
     from tabrec._files import check_free, new_file
-    from tabrec.rating_run import load_recommender, parse_ids
+    from tabrec.rating_run import load_recommender, parse_ids, unknown_users
 
     if user is None and out is None:
         raise ValueError("Name a user, as in --user 196, or a file for everybody's, as in --out top.csv.")
@@ -212,17 +213,21 @@ def recommend(
         check_free(out)
     with console.status(f"Loading {run}"):
         model = load_recommender(run)
-    users = model.users_ if user is None else parse_ids(user, model.users_)
+    users = model.users_ if user is None else parse_ids(list(dict.fromkeys(user)), model.users_)
     recommended = model.recommend(users, n, exclude_seen=not seen)
     if out is not None:
         with new_file(out) as file:
             recommended.to_csv(file, index=False)
         console.print(f"{len(recommended):,} recommendations for {recommended['user'].nunique():,} users are in {out}.")
         return
-    for name, rows in recommended.groupby("user", sort=False):
-        known = "" if name in model.users_ else ", who is unknown: what everybody is recommended"
-        console.print(f"{model.user_name_} [bold]{escape(name)}[/]{known}")
-        print_ranked(rows, model.item_name_, "item", "score", "predicted")
+    unknown = unknown_users(model, users)
+    for name in users:
+        rows = recommended[recommended["user"] == name]
+        note = ", who is unknown: what everybody is recommended" if name in unknown else ""
+        note = note if len(rows) else ": nothing is left to recommend"
+        console.print(f"{model.user_name_} [bold]{escape(name)}[/]{note}")
+        if len(rows):
+            print_ranked(rows, model.item_name_, "item", "score", "predicted")
 
 
 @app.command()

@@ -70,6 +70,12 @@ class RatingRun:
     predictions: pd.DataFrame
 
 
+def check_model(model: str) -> None:
+    """A ValueError where there is no such model."""
+    if model not in MODELS:
+        raise ValueError(f"model={model!r} must be one of {', '.join(MODELS)}.")
+
+
 def rate(
     frame: pd.DataFrame,
     *,
@@ -108,8 +114,7 @@ def rate(
     """
     from tabrec.collab.evaluation import evaluate
 
-    if model not in MODELS:
-        raise ValueError(f"model={model!r} must be one of {', '.join(MODELS)}.")
+    check_model(model)
     options = {"user": user, "item": item, "user_features": user_features, "item_features": item_features}
     ratings = _take_columns(frame, user, item, rating, time_column)
     user, item, rating = ratings.columns[:3]
@@ -205,6 +210,13 @@ def parse_ids(texts: list[str], known: pd.Index) -> list:
         return [float(text) if "." in text else int(text) for text in texts]
     except ValueError as error:
         raise ValueError(f"{known.name} {texts} should be numbers, such as {known.tolist()[0]!r}.") from error
+
+
+def unknown_users(model: Any, users: Any) -> set:
+    """Those of some users of whom the recommender knows nothing."""
+    asked = pd.DataFrame({model.user_name_: list(users), model.item_name_: model.items_.tolist()[0]})
+    paths = model.predict(asked, return_path=True)[1]
+    return {user for user, path in zip(users, paths, strict=True) if path == "item bias"}
 
 
 def _take_columns(

@@ -295,7 +295,7 @@ class Recommender(RatingsReader, RatingModel, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         users, items, values = read_given(ratings, user, self.user_name_, self.item_name_)
-        self._check_values(values)
+        self._check_given(values)
         codes = self._items.ids.encode(items)
         side = self._users.with_ids(users, FOLDED_IN)
         user_codes, rows = side.ids.encode(users), codes > 0
@@ -396,7 +396,10 @@ class Recommender(RatingsReader, RatingModel, RegressorMixin, BaseEstimator):
         self._validate_params()
 
     def _predict_pairs(self, pairs: Pairs) -> np.ndarray:
-        predicted = self._score(pairs)
+        return self._with_mean(pairs, self._score(pairs))
+
+    def _with_mean(self, pairs: Pairs, predicted: np.ndarray) -> np.ndarray:
+        """Predictions, with the mean rating where neither user nor item is known."""
         return np.where((pairs.users == 0) & (pairs.items == 0), self.mean_rating_, predicted)
 
     def _paths(self, pairs: Pairs) -> np.ndarray:
@@ -406,7 +409,7 @@ class Recommender(RatingsReader, RatingModel, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         _check_count("n", n)
         side = self._side(kind)
-        codes = np.atleast_1d(side.require(ids))
+        codes = side.require(ids)
         owner, rank, found, similarity = rank_similar(self._vectors(kind), codes, side.known(), n)
         return pd.DataFrame(
             {

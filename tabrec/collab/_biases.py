@@ -9,7 +9,7 @@ import numpy as np
 from tabrec.collab._ratings import Ratings
 
 # Ratings that the mean counts for in a bias: the best on the folds of MovieLens 100k, lest the baseline be a straw man.
-_DAMPING = {"user": 5.0, "item": 3.0}
+DAMPING = {"user": 5.0, "item": 3.0}
 _N_ROUNDS = 10
 
 
@@ -35,8 +35,8 @@ def fit_biases(ratings: Ratings, n_users: int, n_items: int) -> Biases:
     gaps = ratings.values - ratings.mean()
     user, item = np.zeros(n_users), np.zeros(n_items)
     for _ in range(_N_ROUNDS):
-        item = _side(ratings.items, gaps - user[ratings.users], weights, n_items, _DAMPING["item"])
-        user = _side(ratings.users, gaps - item[ratings.items], weights, n_users, _DAMPING["user"])
+        item = _side(ratings.items, gaps - user[ratings.users], weights, n_items, DAMPING["item"])
+        user = _side(ratings.users, gaps - item[ratings.items], weights, n_users, DAMPING["user"])
     return Biases(ratings.mean(), user, item)
 
 

@@ -32,7 +32,7 @@ class DotProduct(nn.Module):
         Bounds of the ratings; None does without the sigmoid.
     std : float, default=0.01
         Standard deviation of the vectors at the start; biases and maps of features start at 0.
-    row_penalty : float, default=0.12
+    row_penalty : float, default=0.095
         Ridge penalty of an id's own vector and bias, paid once a rating of that id; weight decay is paid by all ids at
         every step, and weighs on those of few ratings.
     n_user_features, n_item_features : int, default=0
@@ -221,12 +221,6 @@ class DotProduct(nn.Module):
         # The last step's memory again: of a large table, taking new memory costs more than the update.
         table.grad = torch.zeros_like(table) if table.grad is None else table.grad.zero_()
         table.grad.index_add_(0, positions, of_own.view(-1, table.shape[1]))
-
-    @torch.no_grad()
-    def set_unknown_to_mean(self) -> None:
-        """Give code 0 of either side, which no rating trains, the mean of the known ids."""
-        for own in self._own_tables():
-            own[0] = own[1:].mean(dim=0)
 
     def user_table(self) -> np.ndarray:
         """Users' vectors, the bias last, with what their features add: shape (n_users + 1, n_factors + 1)."""

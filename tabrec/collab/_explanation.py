@@ -34,7 +34,7 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [f"{self.user!r}, {self.item!r}: {self.prediction:.2f} ({self.path})"]
-        lines += [f"  {name:<9}{part:+.2f}" for name, part in self.parts.items()]
+        lines += [f"  {name:<9}{round(part, 2) + 0.0:+.2f}" for name, part in self.parts.items()]
         if len(self.ratings):
             lines += ["  argued for, or against, by:"]
             lines += [

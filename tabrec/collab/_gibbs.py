@@ -8,7 +8,9 @@ prior). Ratings are normal, with a noise of their own for each user and item (La
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,30 +20,16 @@ from threadpoolctl import threadpool_limits
 from tabrec.collab._gibbs_posterior import (
     Posterior,
     SidePrior,
-    feature_effects,
-    fold_in,
-    predict_pairs,
-    prior_rows,
-    score_block,
 )
 from tabrec.collab._gibbs_priors import Effects, Ratings, draw_normal_wishart, draw_rows, history_matrix, kept_noise
 from tabrec.collab._ordinal import draw_latents_and_cutpoints, start_cutpoints
 
-__all__ = [
-    "GibbsPlan",
-    "GibbsState",
-    "Posterior",
-    "SidePrior",
-    "feature_effects",
-    "fold_in",
-    "predict_pairs",
-    "prior_rows",
-    "sample",
-    "score_block",
-]
-
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]
+# How many chains have BLAS limited at this moment, and what lifts the limit.
+_LOCK = threading.Lock()
+_n_limited = 0
+_limit: threadpool_limits | None = None
 
 # Degrees of freedom of the noise of a user and of an item: few let it differ much from id to id.
 _USER_FREEDOM, _ITEM_FREEDOM = 5.0, 10.0
@@ -154,7 +142,7 @@ def sample(
         To go on with the chain.
     """
     # The products of a sweep are small: one thread is as fast, and its sums don't depend on the number of cores.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _one_blas_thread():
         sides = (
             _Side(users, items, weights, (n_users, n_items), user_features, plan),
             _Side(items, users, weights, (n_items, n_users), item_features, plan),
@@ -163,6 +151,23 @@ def sample(
         chain.start(start, rng)
         posterior = _run(chain, plan, rng, on_sweep)
         return posterior, chain.state()
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Limit BLAS, for the whole process, until the last of the chains that run at once has ended."""
+    global _n_limited, _limit
+    with _LOCK:
+        _n_limited += 1
+        if _n_limited == 1:
+            _limit = threadpool_limits(limits=1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _n_limited -= 1
+            if _n_limited == 0 and _limit is not None:
+                _limit.restore_original_limits()
 
 
 def _run(chain: _Chain, plan: GibbsPlan, rng: np.random.Generator, on_sweep: Callable[[int], None] | None) -> Posterior:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -105,9 +106,11 @@ def fold_in(
     n_new: int,
     features: Array | None = None,
     *,
-    rng: np.random.Generator,
+    rngs: Sequence[np.random.Generator],
 ) -> Array:
     """Draw new rows given their few ratings, one draw for each sample, shape (S, n_new, k + 1).
+
+    No row depends on which others are drawn with it.
 
     Parameters
     ----------
@@ -125,9 +128,17 @@ def fold_in(
         Number of new rows; those without ratings are draws from their prior.
     features : array of shape (n_new, n_features), optional
         Their features.
-    rng : numpy.random.Generator
-        Source of the draws, which average to the conditional means over the samples.
+    rngs : sequence of numpy.random.Generator, of length n_new
+        Source of each row's draws, which average to the conditional means over the samples.
     """
+    if posterior.cutpoints is not None and n_new > 1:
+        rows = []
+        for new, rng in enumerate(rngs):
+            own = row_index == new
+            of_row = None if features is None else features[new : new + 1]
+            place = np.zeros(int(own.sum()), dtype=np.intp)
+            rows.append(fold_in(posterior, side, codes_of_other_side[own], ratings[own], place, 1, of_row, rngs=[rng]))
+        return np.concatenate(rows, axis=1)
     others, other_noise, _ = posterior.of("item" if side == "user" else "user")
     _, noise, prior = posterior.of(side)
     history = history_matrix(row_index, codes_of_other_side, (n_new, others.shape[1]))
@@ -135,14 +146,15 @@ def fold_in(
     # Only the ids that were rated matter, however many there are.
     seen, codes = np.unique(codes_of_other_side, return_inverse=True)
     rated = Ratings(row_index, codes, np.ones(len(ratings)), (n_new, len(seen)))
-    draws = matched_noise(means.shape, rng)
+    noise_of_rows = [matched_noise((len(means), 1, means.shape[2]), rng) for rng in rngs]
+    draws = np.concatenate(noise_of_rows, axis=1)
     for s, place in enumerate(draws):
         precisions = np.full(n_new, posterior.noise_precision[s] * noise[s, 0])
         known = (others[s, seen].astype(np.float64), prior.precision[s], precisions, other_noise[s, seen])
         if posterior.cutpoints is None:
             rated.set_targets(ratings - posterior.mean[s])
         else:
-            _settle_latents(rated, ratings, (row_index, codes), known, means[s], posterior, s, rng)
+            _settle_latents(rated, ratings, (row_index, codes), known, means[s], posterior, s, rngs[0])
         place[:] = draw_rows(rated, known[0], means[s], *known[1:], np.asarray(place, dtype=np.float64))[0]
     return draws
 

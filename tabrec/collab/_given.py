@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.collab._ids import as_column, check_ids, id_at
-from tabrec.preprocess._frames import Column, read_frame, to_columns
+from tabrec.preprocess._frames import Column, is_table, read_frame, to_columns
 from tabrec.preprocess._target import check_target
 
 
@@ -23,21 +23,19 @@ def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple
     """
     if isinstance(ratings, (Mapping, pd.Series)):
         given = ratings if isinstance(ratings, pd.Series) else pd.Series(dict(ratings), dtype=object)
-        items, values = as_column(item_name, given.index), given.to_numpy()
         if not len(given):
             raise ValueError("ratings holds none: give at least one, as in {item: rating}.")
+        items, values = as_column(item_name, given.index), given.to_numpy()
         users = as_column(user_name, [user] * len(given))
-    else:
-        frame = read_frame(ratings)
-        if frame.shape[1] not in (2, 3):
-            raise ValueError(
-                f"ratings has the columns {frame.columns.tolist()[:20]}, but must have an item and a rating, or a "
-                "user, an item and a rating."
-            )
-        values = frame.iloc[:, -1].to_numpy()
+    elif is_table(ratings):
+        frame = _by_position(read_frame(ratings), user_name, item_name)
         columns = list(to_columns(frame.iloc[:, :-1]).values())
-        items = Column(item_name, columns[-1].raw)
+        items, values = Column(item_name, columns[-1].raw), frame.iloc[:, -1].to_numpy()
         users = Column(user_name, columns[0].raw) if len(columns) == 2 else as_column(user_name, [user] * len(frame))
+    else:
+        raise TypeError(
+            f"ratings must be a mapping or Series of ratings by item, or a frame of items and ratings, not {ratings!r}."
+        )
     for column in (users, items):
         check_ids(column)
         if column.missing.any():
@@ -47,3 +45,19 @@ def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple
         if isinstance(value, str):
             raise ValueError(f"The rating of {id_at(items, row)!r} is the text {value!r}, but must be a number.")
     return users, items, check_target(values, len(values), "new_user", numeric=True).astype(float)
+
+
+def _by_position(frame: pd.DataFrame, user_name: str, item_name: str) -> pd.DataFrame:
+    """The [user,] item and rating, found by their names where the item goes by that of fit."""
+    if item_name in frame.columns:
+        ids = [name for name in (user_name, item_name) if name in frame.columns]
+        rest = [name for name in frame.columns if name not in ids]
+        rest = ["rating"] if "rating" in rest else rest
+        if len(rest) == 1:
+            return frame[[*ids, *rest]]
+    elif frame.shape[1] in (2, 3):
+        return frame
+    raise ValueError(
+        f"ratings has the columns {frame.columns.tolist()[:20]}, but must have an item and a rating, or a user, "
+        "an item and a rating."
+    )

@@ -74,6 +74,10 @@ class RatingsReader:
     def _check_values(self, values: np.ndarray) -> None:
         """Refuse ratings that the fitted model cannot give."""
 
+    def _check_given(self, values: np.ndarray) -> None:
+        """Refuse ratings of a new user that the fitted model cannot give."""
+        self._check_values(values)
+
     def _read_target(
         self, frame: pd.DataFrame, y: Any, sample_weight: Any, *, more: bool = False
     ) -> tuple[np.ndarray, np.ndarray, Any]:

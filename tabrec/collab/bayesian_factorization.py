@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Literal
 
@@ -195,9 +197,10 @@ class BayesianFactorization(FactorRecommender):
         """
         check_is_fitted(self)
         pairs = self._read_pairs(X)
-        found = [self._predict_pairs(pairs)]
+        mean, variance = predict_pairs(self.posterior_, pairs.users, pairs.items)
+        found = [self._with_mean(pairs, self._to_ratings(mean))]
         if return_std:
-            found.append(np.sqrt(predict_pairs(self.posterior_, pairs.users, pairs.items)[1]))
+            found.append(np.sqrt(variance))
         if return_path:
             found.append(self._paths(pairs))
         return tuple(found) if len(found) > 1 else found[0]
@@ -220,6 +223,13 @@ class BayesianFactorization(FactorRecommender):
             odd = values[~np.isin(values, levels)][0]
             raise ValueError(f"The rating {odd:g} is none of those in fit, as likelihood='ordinal' needs: {levels}.")
 
+    def _check_given(self, values: np.ndarray) -> None:
+        super()._check_given(values)
+        low, high = self._range
+        outside = values[(values < low) | (values > high)]
+        if len(outside):
+            raise ValueError(f"The rating {outside[0]:g} lies outside {low:g} to {high:g}, the ratings in fit.")
+
     def _learn(self, context: Context) -> None:
         values = self._ratings.values
         if self.likelihood == "ordinal" and len(np.unique(values)) > _MOST_LEVELS:
@@ -237,13 +247,20 @@ class BayesianFactorization(FactorRecommender):
     def _sample(self, n_sweeps: int, start: GibbsState | None) -> None:
         ratings = self._ratings
         plan = GibbsPlan(
-            n_factors=int(self.n_factors) if start is None else self._user_rows.shape[2] - 1,
+            n_factors=int(self.n_factors),
             n_sweeps=n_sweeps,
             n_burn_in=min(int(self.n_burn_in), n_sweeps // 3),
             n_kept=int(self.n_samples),
             likelihood=self.likelihood,
             history=bool(self.history),
         )
+        if start is not None:  # a chain goes on as what it was begun
+            plan = replace(
+                plan,
+                n_factors=start.users.rows.shape[1] - 1,
+                likelihood="normal" if start.cutpoints is None else "ordinal",
+                history=start.users.history_weights is not None,
+            )
         users, items = (None if side.table is None else side.table.design() for side in self._sides)
         self._designs = users, items
         with _progress(n_sweeps, self.verbose) as on_sweep:
@@ -272,9 +289,16 @@ class BayesianFactorization(FactorRecommender):
             self._designs = np.pad(self._designs[0], ((0, n_new), (0, 0))), self._designs[1]
         position = np.searchsorted(users, given.users)
         features = None if self._designs[0] is None else self._designs[0][users]
-        rng = np.random.default_rng([self._seed, len(self._ratings)])
-        made.users[:, users] = fold_in(old, "user", given.items, given.values, position, len(users), features, rng=rng)
+        # By their ratings alone, so that no user depends on who else is new.
+        own = (given.users == user for user in users)
+        rngs = [self._make_rng(given.items[rows], given.values[rows]) for rows in own]
+        made.users[:, users] = fold_in(
+            old, "user", given.items, given.values, position, len(users), features, rngs=rngs
+        )
         self.posterior_ = made
+
+    def _make_rng(self, items: np.ndarray, values: np.ndarray) -> np.random.Generator:
+        return np.random.default_rng([self._seed, zlib.crc32(items.tobytes()), zlib.crc32(values.tobytes())])
 
     def _score(self, pairs: Pairs) -> np.ndarray:
         return self._to_ratings(predict_pairs(self.posterior_, pairs.users, pairs.items)[0])

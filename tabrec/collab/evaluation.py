@@ -28,7 +28,8 @@ def evaluate(
     model : recommender
         Fitted to `train`, or not yet: then a clone of it is fitted.
     train, test : table of shape (n_ratings, n_columns)
-        Ratings, with the columns that the model takes and the one of the rating.
+        Ratings, with the columns that the model takes and the one of the rating. Rows without a user or an item are
+        left out.
     rating : str, default=None
         That column; None is the third.
     k : int, default=10
@@ -70,6 +71,7 @@ def evaluate(
     (X, y), (X_test, y_test) = (_take_rating(table, rating) for table in (train, test))
     if not _is_fitted(model):
         model = clone(model).fit(X, y)
+    (X, y), (X_test, y_test) = (_leave_out_nobody(model, *both) for both in ((X, y), (X_test, y_test)))
     users, items = (learn_side(_ids(X, name), "", None) for name in (model.user_name_, model.item_name_))
     ratings, _ = sort_ratings(
         users.ids.encode(_ids(X, model.user_name_)), items.ids.encode(_ids(X, model.item_name_)), y, None
@@ -82,10 +84,12 @@ def evaluate(
     test_users = X_test[model.user_name_].to_numpy()
     liked = y_test >= (ratings.mean() if threshold is None else threshold)
     relevant = pd.DataFrame({"user": test_users[liked], "item": X_test[model.item_name_].to_numpy()[liked]})
-    popularity = pd.Series(ratings.counts("item", items.n_codes)[1:], index=items.ids.index)
+    # Of users, not of ratings: a pair may be rated more than once.
+    raters = np.unique(np.stack([ratings.users, ratings.items]), axis=1)[1]
+    popularity = pd.Series(np.bincount(raters, minlength=items.n_codes)[1:], index=items.ids.index)
 
     def find(recommended: pd.DataFrame) -> dict:
-        if not len(relevant):
+        if not len(relevant) or not len(recommended):
             return {}
         found = rank_metrics(
             recommended, relevant, k, items=items.ids.index, popularity=popularity, n_users=users.n_codes - 1
@@ -111,6 +115,15 @@ def _take_rating(table: Any, rating: str | None) -> tuple[pd.DataFrame, np.ndarr
     if name not in frame.columns:
         raise ValueError(f"The table has no column {name!r} for the rating; it has {frame.columns.tolist()[:20]}.")
     return frame.drop(columns=name), frame[name].to_numpy(dtype=np.float64)
+
+
+def _leave_out_nobody(model: Any, X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows that have a user and an item."""
+    names = [model.user_name_, model.item_name_]
+    has_ids = ~X[names].isna().any(axis=1).to_numpy()
+    if not has_ids.any():
+        raise ValueError(f"No row has both a {names[0]} and a {names[1]}.")
+    return X[has_ids], y[has_ids]
 
 
 def _ids(X: pd.DataFrame, name: str) -> Any:

@@ -179,6 +179,8 @@ class RankingScorer:
             raise ValueError(f"No rating reaches the threshold {threshold:g}: nothing is relevant; give a lower one.")
         relevant = pd.DataFrame({"user": users, "item": items})[is_relevant]
         recommended = estimator.recommend(relevant["user"].unique(), n=self.k, exclude_seen=True)
+        if not len(recommended):
+            return 0.0
         return METRICS[self.metric](match(recommended, relevant, self.k))
 
 

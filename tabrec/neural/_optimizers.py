@@ -58,8 +58,12 @@ class _LeanAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
+        if closure is not None:
+            raise ValueError("This AdamW takes no closure: compute the loss and its gradients first.")
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
+            if not parameters:
+                continue
             for p in parameters:
                 if p not in self.state:
                     step = torch.zeros((), dtype=torch.float32, device=p.device)

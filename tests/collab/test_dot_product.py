@@ -108,13 +108,6 @@ def test_part_of_the_tables_from_features_is_their_map():
     assert model.item_feature_table().shape == model.item_table().shape == (5, 4)
 
 
-def test_unknown_ids_get_the_mean_of_the_known():
-    model = some_model()
-    model.set_unknown_to_mean()
-    for table in (model.user_table(), model.item_table()):
-        np.testing.assert_allclose(table[0], table[1:].mean(axis=0), rtol=1e-5, atol=1e-6)
-
-
 def test_features_of_another_shape_or_of_the_unknown_are_refused():
     model = DotProduct(3, 2, n_item_features=2)
     with pytest.raises(ValueError, match=r"item_features has shape \(2, 2\), expected \(3, 2\)"):

@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from tabrec.collab._gibbs import (
-    GibbsPlan,
-    feature_effects,
-    fold_in,
-    predict_pairs,
-    prior_rows,
-    sample,
-    score_block,
-)
+from tabrec.collab._gibbs import GibbsPlan, sample
+from tabrec.collab._gibbs_posterior import feature_effects, fold_in, predict_pairs, prior_rows, score_block
 from tabrec.collab._gibbs_priors import (
     Effects,
     Ratings,
@@ -266,11 +259,15 @@ def test_prior_rows_add_features_and_history():
 # New rows
 
 
+def generators(n):
+    return [np.random.default_rng(seed) for seed in range(n)]
+
+
 @pytest.mark.parametrize("chain", ["long_chain", "ordinal_chain"])
 def test_fold_in_of_a_users_own_ratings_lands_at_the_learned_row(chain, request):
     (users, items, ratings), _, posterior, _ = request.getfixturevalue(chain)
     own = users <= 5
-    rows = fold_in(posterior, "user", items[own], ratings[own], users[own] - 1, 6, rng=np.random.default_rng(0))
+    rows = fold_in(posterior, "user", items[own], ratings[own], users[own] - 1, 6, rngs=generators(6))
     grown = replace(posterior, users=rows)
     pairs = (np.repeat(np.arange(5), N_ITEMS - 1), np.tile(np.arange(1, N_ITEMS), 5))
     folded, folded_variance = predict_pairs(replace(grown, user_noise=posterior.user_noise[:, :1].repeat(6, 1)), *pairs)
@@ -282,7 +279,7 @@ def test_fold_in_of_a_users_own_ratings_lands_at_the_learned_row(chain, request)
 def test_fold_in_without_ratings_is_the_prior(long_chain):
     _, _, posterior, _ = long_chain
     nothing = np.zeros(0, dtype=int)
-    rows = fold_in(posterior, "item", nothing, np.zeros(0), nothing, 4, rng=np.random.default_rng(0))
+    rows = fold_in(posterior, "item", nothing, np.zeros(0), nothing, 4, rngs=generators(4))
     prior = prior_rows(posterior, "item", n_new=4)
     np.testing.assert_allclose(rows.mean(axis=0), prior.mean(axis=0), atol=0.06)
 

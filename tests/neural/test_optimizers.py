@@ -209,3 +209,26 @@ def test_sgds_decay_goes_with_the_pace():
     line.weight.grad = torch.zeros(1, 1)
     made.step()
     assert line.weight.item() == pytest.approx(2.0 * (1 - 0.4 * 0.5))
+
+
+def test_adamw_takes_the_steps_of_torchs_and_passes_over_what_has_no_gradient():
+    nets = [torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2)) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    ours = make_optimizer(nets[0], "adamw", 0.01, 0.1, 0.9)
+    decays = [{"params": [p for p in nets[1].parameters() if (p.ndim == 2) == decayed]} for decayed in (True, False)]
+    decays = [group | {"weight_decay": decay} for group, decay in zip(decays, (0.1, 0.0), strict=True)]
+    theirs = torch.optim.AdamW(decays, lr=0.01, betas=(0.9, 0.99), eps=1e-8, fused=True)
+    rows = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    for step in range(6):
+        for net, optimizer in zip(nets, (ours, theirs), strict=True):
+            optimizer.zero_grad()
+            net(rows).pow(2).sum().backward()
+            if step == 3:
+                for parameter in net.parameters():
+                    if parameter.ndim == 1:
+                        parameter.grad = None
+            optimizer.step()
+    for mine, other in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0)
+    with pytest.raises(ValueError, match="no closure"):
+        ours.step(lambda: 0.0)
