@@ -1,5 +1,6 @@
 """Recommenders: ratings in; predicted ratings, recommendations and reasons out."""
 
+from tabrec.collab._explanation import Explanation
 from tabrec.collab.bayesian_factorization import BayesianFactorization
 from tabrec.collab.crosstab import crosstab, plot_crosstab
 from tabrec.collab.dot_product_bias import DotProductBias
@@ -24,6 +25,7 @@ __all__ = [
     "BayesianFactorization",
     "DotProductBias",
     "EmbeddingNN",
+    "Explanation",
     "LeaveLastOut",
     "PerUserSplit",
     "coverage",
