@@ -146,3 +146,10 @@ def test_chains_at_once_leave_the_threads_of_blas_as_they_were():
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda seed: clone(MODELS["bayes"]).set_params(random_state=seed).fit(X, Y), range(6)))
     assert threads() == before
+
+
+def test_further_ratings_leave_what_batch_norms_have_learned():
+    net = clone(MODELS["nn"]).fit(X, Y)
+    before = [block.norm.running_mean.clone() for block in net.model_.blocks]
+    net.partial_fit(X[:40], Y[:40])
+    assert all((block.norm.running_mean == mean).all() for block, mean in zip(net.model_.blocks, before, strict=True))

@@ -10,7 +10,14 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 from tabrec import TabularClassifier, TabularModel, TabularRegressor
-from tabrec.neural._devices import explain_memory, multiplications_per_row, read_device, seeded, uses_bfloat16
+from tabrec.neural._devices import (
+    explain_memory,
+    flushed_denormals,
+    multiplications_per_row,
+    read_device,
+    seeded,
+    uses_bfloat16,
+)
 from tabrec.neural._step import _CapturedStep
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -309,3 +316,22 @@ def test_the_cpu_captures_nothing(monkeypatch):
     monkeypatch.setattr(torch.cuda, "graph", graph)
     X, y = make_frame()
     assert TabularRegressor(**NET).fit(X, y).score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_denormals_are_flushed_for_as_long_as_training_lasts(was_on):
+    def is_on():
+        return bool((torch.tensor([1e-40]) * 1.0 == 0).item())
+
+    def fail():
+        with flushed_denormals():
+            assert is_on()
+            raise ZeroDivisionError
+
+    torch.set_flush_denormal(was_on)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert is_on() == was_on
+    finally:
+        torch.set_flush_denormal(False)
