@@ -1,5 +1,6 @@
 """What the tests share: the real tables, where there are any."""
 
+import importlib
 import os
 from pathlib import Path
 
@@ -31,3 +32,21 @@ def pytest_runtest_setup(item):
 def data_dir():
     """The folder of real tables; for tests that are marked `real_data`."""
     return Path(os.environ[_VARIABLE])
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    """Imports a package that results are compared with; without it the test skips, but fails in .ci/run's second lane.
+
+    ``oracle("treeinterpreter.treeinterpreter")`` is the module.
+    """
+
+    def find(name):
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            if os.environ.get("TABREC_REQUIRE_ORACLES"):
+                pytest.fail(f"{name}: {error}")
+            pytest.skip(f"{name} is not installed")
+
+    return find

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import make_axes
-from tabrec.collab.plots import shorten
+from tabrec._plots import make_axes, shorten
 from tabrec.preprocess._frames import Column, as_frame, to_columns
 from tabrec.preprocess._sizes import is_integer
 

@@ -119,10 +119,15 @@ class DateParts(FrameTransformer):
         """Learn from the first chunk of a larger table; check that later chunks can be read the same way."""
         return self._learn_more(X)
 
+    @property
+    def parts_(self) -> dict[str, list[str]]:
+        """The columns that each date column becomes."""
+        return {name: [_prefix(name) + part for part in self._parts()] for name in self.formats_}
+
     def _names_out(self) -> list[str]:
         replaced = set(self.formats_) if self.drop else set()
         kept = [name for name in self._names_in() if name not in replaced]
-        return kept + [_prefix(name) + part for name in self.formats_ for part in self._parts()]
+        return kept + [part for parts in self.parts_.values() for part in parts]
 
     def _parts(self) -> list[str]:
         return [*_DAY_PARTS, *_FLAGS, *(_TIME_PARTS if self.time else []), "Elapsed"]

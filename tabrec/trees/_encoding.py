@@ -56,6 +56,25 @@ class TargetEncodingMixin(RawFrameMixin):
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
         return encoded, order
 
+    def _encode_training(self, X: Any, y: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """The matrix that the trees were grown on, from the table and target of `fit`, target encodings out of fold.
+
+        Parameters
+        ----------
+        X : table or array-like
+        y : ndarray of shape (n_rows,)
+        order : ndarray of int
+            Rows of X in the order of the matrix, copies of a row next to each other.
+        """
+        encoded = RawFrameMixin.encode(self, X).iloc[order]
+        if not self.target_encoded_:
+            return to_matrix(encoded)
+        targets = self._target_columns(y[order].ravel())
+        values = _encode_out_of_fold(
+            _codes(encoded, self.target_encoded_), targets, self._folds(order, np.arange(len(order)))
+        )
+        return to_matrix(self._replace_by_target(encoded, values))
+
     def _most_levels(self) -> Any:
         """Categories of more levels than this are encoded by the target."""
         most = self.high_cardinality

@@ -62,6 +62,7 @@ class ForestMixin(TargetEncodingMixin):
         del encoded
         y = y[self._rows]
         weights = None if weighting.weights is None else weighting.weights[order]
+        self.encoded_range_ = np.stack([matrix.min(axis=0), matrix.max(axis=0)])
         with self._parameters_that_fit(len(matrix)):
             super().fit(matrix, y, sample_weight=weights)
         if self.bootstrap and self.oob_score:
@@ -145,6 +146,10 @@ class ForestMixin(TargetEncodingMixin):
             totals = [a + b for a, b in zip(totals, outputs, strict=True)] if totals else outputs
         return [total / len(self.estimators_) for total in totals]
 
+    def _training_matrix(self, X: Any, y: np.ndarray) -> np.ndarray:
+        """The rows that the trees were grown on, from the table and target of `fit`, in the order of `_rows`."""
+        return self._encode_training(X, y, self._rows)
+
     def _tree_predictions(self, X: Any) -> Iterator[np.ndarray]:
         """The prediction of each tree in turn (of a classifier: its probabilities)."""
         check_is_fitted(self)
@@ -180,13 +185,16 @@ class ForestMixin(TargetEncodingMixin):
 
     def _score_out_of_bag(self, X: np.ndarray, y: np.ndarray) -> None:
         """Set `oob_score_` and the out-of-bag predictions; X and y are in canonical order, repeats and all."""
-        values, seen = self._left_out_predictions(X)
+        values, spread, seen = self._left_out_predictions(X, y)
         if not seen.all():
             warnings.warn(
                 f"{int((~seen).sum())} rows were drawn by every tree, so that they have no out-of-bag prediction: "
                 "it is NaN for them; grow more trees.",
                 stacklevel=3,
             )
+        self.oob_target_ = self._by_raw_row(y, None if is_classifier(self) else np.nan)
+        if not is_classifier(self):
+            self.oob_spread_ = self._by_raw_row(spread[:, 0] if self.n_outputs_ > 1 else spread[:, 0, 0], np.nan)
         y = y.reshape(len(y), -1)
         if is_classifier(self):
             y = np.column_stack([np.unique(output, return_inverse=True)[1] for output in y.T])
@@ -196,12 +204,24 @@ class ForestMixin(TargetEncodingMixin):
         if seen.any():
             y, predicted = (y[seen, 0], predicted[seen, 0]) if y.shape[1] == 1 else (y[seen], predicted[seen])
             self.oob_score_ = score(y, predicted)
-        by_row = np.full((self._n_raw_rows, *values.shape[1:]), np.nan)
-        by_row[self._rows] = values
-        self._keep_oob(by_row)
+        self._keep_oob(self._by_raw_row(values, np.nan))
 
-    def _left_out_predictions(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean prediction of the trees that drew no copy of a row, NaN where there is none, and which rows have one."""
+    def _by_raw_row(self, values: np.ndarray, missing: Any) -> np.ndarray:
+        """Values of the rows of the training matrix in the order of the caller's table."""
+        by_row = np.full((self._n_raw_rows, *values.shape[1:]), missing)
+        by_row[self._rows] = values
+        return by_row
+
+    def _left_out_predictions(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean and spread (of a classifier 0) of the trees that drew no copy of a row, NaN where there is none.
+
+        Returns
+        -------
+        mean, spread : ndarray of shape (n_rows, n_values, n_outputs)
+        seen : ndarray of bool, of shape (n_rows,)
+            Which rows have them.
+        """
+        centre = 0.0 if is_classifier(self) else y.mean(axis=0)
 
         def predict(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, Any]:
             in_bag = np.zeros(self._n_raw_rows, dtype=bool)
@@ -210,6 +230,7 @@ class ForestMixin(TargetEncodingMixin):
             return left_out, self._get_oob_predictions(tree, X[left_out]) if len(left_out) else None
 
         total: Any = 0.0
+        squares: Any = 0.0
         count = np.zeros(len(X))
         for left_out, prediction in self._in_threads(
             predict, self.estimators_, self._get_estimators_indices(), n_rows=len(X)
@@ -218,10 +239,15 @@ class ForestMixin(TargetEncodingMixin):
                 continue
             if np.ndim(total) == 0:
                 total = np.zeros((len(X), *prediction.shape[1:]))
+                squares = np.zeros_like(total)
             total[left_out] += prediction
+            if not is_classifier(self):
+                squares[left_out] += (prediction - centre) ** 2
             count[left_out] += 1
         if np.ndim(total) == 0:
             n_values = np.max(self.n_classes_) if is_classifier(self) else 1
-            total = np.zeros((len(X), n_values, self.n_outputs_))
+            squares = total = np.zeros((len(X), n_values, self.n_outputs_))
         with np.errstate(invalid="ignore"):
-            return total / count[:, None, None], count > 0
+            mean = total / count[:, None, None]
+            spread = np.sqrt(np.maximum(squares / count[:, None, None] - (mean - centre) ** 2, 0))
+        return mean, spread, count > 0

@@ -77,6 +77,12 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
     oob_prediction_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
         Prediction of each training row, in the order of fit, by the trees that did not draw it; NaN where there is
         none.
+    oob_spread_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Standard deviation of the predictions of those trees.
+    oob_target_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        The target of each training row, which the residuals of the out-of-bag predictions need.
+    encoded_range_ : ndarray of shape (2, len(encoded_names_))
+        Smallest and largest value of each encoded column in training.
     n_features_in_ : int
         Raw columns.
     feature_names_in_ : ndarray of str
@@ -234,6 +240,10 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         none.
     oob_prediction_ : ndarray of shape (n_rows,)
         The most probable class of each row of `oob_decision_function_`; None where there is none.
+    oob_target_ : ndarray of shape (n_rows,)
+        The class of each training row.
+    encoded_range_ : ndarray of shape (2, len(encoded_names_))
+        Smallest and largest value of each encoded column in training.
     oob_score_ : float
         Accuracy of the out-of-bag predictions.
     preprocessor_, encoded_names_, target_encoded_, target_encoder_, estimators_, n_features_in_, feature_names_in_

@@ -6,7 +6,8 @@ import pytest
 from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab.plots import principal_components, shorten
+from tabrec._maps import principal_components
+from tabrec._plots import shorten
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")

@@ -1,0 +1,304 @@
+"""What the reasons are asked of: any fitted estimator, and forests tree by tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone, is_classifier
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.tree import BaseDecisionTree
+from sklearn.utils.validation import check_is_fitted
+
+from tabrec.preprocess._base import align_names
+from tabrec.preprocess._frames import is_table, read_frame
+from tabrec.preprocess._target import check_target
+from tabrec.trees._encoding import to_matrix
+from tabrec.trees._forest_base import ForestMixin
+
+_FORESTS = (RandomForestRegressor, RandomForestClassifier, ExtraTreesRegressor, ExtraTreesClassifier)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """A fitted forest (ours or scikit-learn's), a single tree, or a pipeline that ends in one, as the trees see it.
+
+    Attributes
+    ----------
+    model : estimator
+        What the caller gave.
+    estimator : estimator
+        The forest or tree itself.
+    steps : Pipeline or None
+        What comes before it in a pipeline.
+    """
+
+    model: Any
+    estimator: Any
+    steps: Any
+
+    @cached_property
+    def trees(self) -> list[Any]:
+        """The `tree_` of each."""
+        members = getattr(self.estimator, "estimators_", [self.estimator])
+        return [member.tree_ for member in members]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Encoded columns, in the order in which the trees number them."""
+        if isinstance(self.estimator, ForestMixin):
+            return [str(name) for name in self.estimator.encoded_names_]
+        names = getattr(self.estimator, "feature_names_in_", None)
+        if names is None:
+            names = [f"x{i}" for i in range(self.estimator.n_features_in_)]
+        return [str(name) for name in names]
+
+    @property
+    def is_classifier(self) -> bool:
+        return is_classifier(self.estimator)
+
+    @property
+    def n_outputs(self) -> int:
+        return self.estimator.n_outputs_
+
+    @property
+    def classes(self) -> Any:
+        """Classes in order; a list of such for several outputs; None of a regressor."""
+        return self.estimator.classes_ if self.is_classifier else None
+
+    def encode(self, X: Any) -> pd.DataFrame:
+        """The frame that the trees see, by encoded column; a ValueError where columns of fit are missing.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            As the model takes it.
+        """
+        if isinstance(self.estimator, ForestMixin):
+            return self.estimator.encode(self._enter(X))
+        matrix = self.matrix(X)
+        index = read_frame(X).index
+        return pd.DataFrame(matrix, columns=self.names, index=index, copy=False)
+
+    def matrix(self, X: Any) -> np.ndarray:
+        """The numbers that the trees see: float32 array of shape (n_rows, n_encoded)."""
+        if isinstance(self.estimator, ForestMixin):
+            return to_matrix(self.estimator.encode(self._enter(X)))
+        entered = self._enter(X)
+        if is_table(entered):
+            entered = align_names(self.estimator, entered, read_frame(entered))
+            entered = entered.to_numpy() if not hasattr(self.estimator, "feature_names_in_") else entered
+        if isinstance(self.estimator, BaseDecisionTree):
+            return self.estimator._validate_X_predict(entered, check_input=True)
+        return self.estimator._validate_X_predict(entered)
+
+    def _enter(self, X: Any) -> Any:
+        return X if self.steps is None else self.steps.transform(X)
+
+    def values(self, tree: Any) -> np.ndarray:
+        """What each node of a tree predicts: its mean, or its class shares.
+
+        Returns
+        -------
+        ndarray of shape (n_nodes, n_outputs, n_values)
+            One value an output for a regressor; for a classifier one for each class, zeros for those that an output
+            lacks.
+        """
+        values = np.asarray(tree.value, dtype=np.float64)
+        return values / values.sum(axis=2, keepdims=True) if self.is_classifier else values
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The raw column that each encoded column comes from."""
+        raw = [str(name) for name in getattr(self.model, "feature_names_in_", [])]
+        dates = {part: name for name, parts in find_dates(self.model).items() for part in parts}
+        return {name: dates.get(name) or _source(name, raw) for name in self.names}
+
+    @cached_property
+    def labels(self) -> dict[str, list]:
+        """Labels by code of each encoded column that holds codes; label 0 stands for missing or never seen."""
+        target_encoded = getattr(self.estimator, "target_encoded_", [])
+        known = find_labels(self.model)
+        return {name: known[name] for name in self.names if name in known and name not in target_encoded}
+
+
+@dataclass(frozen=True)
+class Training:
+    """The rows a forest was grown on, as its trees saw them.
+
+    Attributes
+    ----------
+    matrix : ndarray of float32, of shape (n, n_encoded)
+    y : ndarray of shape (n,) or (n, n_outputs)
+        Target, as given.
+    drawn : list of ndarray
+        For each tree the positions, in `matrix`, of the rows it drew.
+    rows : ndarray of shape (n,)
+        Position in the caller's table of each row of `matrix`; a row of weight k stands there k times.
+    """
+
+    matrix: np.ndarray
+    y: np.ndarray
+    drawn: list[np.ndarray]
+    rows: np.ndarray
+
+    def left_out(self, tree: int) -> np.ndarray:
+        """Positions of the rows of which a tree drew no copy."""
+        in_bag = np.zeros(self.rows.max() + 1, dtype=bool)
+        in_bag[self.rows[self.drawn[tree]]] = True
+        return np.flatnonzero(~in_bag[self.rows])
+
+
+def read_trees(model: Any, function: str, instead: str = "") -> Trees:
+    """A fitted forest or tree.
+
+    Parameters
+    ----------
+    model : estimator
+    function : str
+        Who asks, for the message.
+    instead : str
+        What serves other models, for the message.
+
+    Raises
+    ------
+    TypeError
+        The model is no forest and no single tree.
+    sklearn.exceptions.NotFittedError
+    """
+    steps, estimator = split_pipeline(model)
+    if not isinstance(estimator, (*_FORESTS, BaseDecisionTree)):
+        advice = f" For this one use {instead}." if instead else ""
+        raise TypeError(
+            f"{function} reads forests and single trees (ForestRegressor, ForestClassifier, scikit-learn's random "
+            f"forests, extra trees and decision trees, or a pipeline that ends in one), not {type(estimator).__name__}."
+            f"{advice}"
+        )
+    check_is_fitted(estimator)
+    return Trees(model, estimator, steps)
+
+
+def is_forest(model: Any) -> bool:
+    """Whether `read_trees` takes the model."""
+    return isinstance(split_pipeline(model)[1], (*_FORESTS, BaseDecisionTree))
+
+
+def read_training(trees: Trees, X: Any, y: Any, function: str) -> Training:
+    """The training rows of a forest as its trees saw them, and which tree drew which.
+
+    Parameters
+    ----------
+    trees : Trees
+    X, y : as given to the model's `fit`
+        The same rows in the same order.
+
+    Raises
+    ------
+    ValueError
+        The forest draws no rows (a single tree, or ``bootstrap=False``), or was fitted on another number of rows.
+    """
+    forest = trees.estimator
+    if not getattr(forest, "bootstrap", False):
+        what = "a single tree" if isinstance(forest, BaseDecisionTree) else "a forest with bootstrap=False"
+        raise ValueError(
+            f"{function} needs rows that trees left out, but in {what} every tree has seen every row: "
+            "fit a forest with bootstrap=True, or use rows held out of fit."
+        )
+    n_rows = len(read_frame(X))
+    n_fitted = forest._n_raw_rows if isinstance(forest, ForestMixin) else forest._n_samples
+    if n_rows != n_fitted:
+        raise ValueError(
+            f"{function} needs the rows that the forest was fitted on, in their order: it was fitted on {n_fitted} "
+            f"rows, but X has {n_rows}."
+        )
+    y = check_target(y, n_rows, type(forest).__name__, numeric=not trees.is_classifier)
+    if isinstance(forest, ForestMixin):
+        matrix = forest._training_matrix(trees._enter(X), y)
+        return Training(matrix, y[forest._rows], list(forest._get_estimators_indices()), forest._rows)
+    return Training(trees.matrix(X), y, list(forest.estimators_samples_), np.arange(n_rows))
+
+
+def split_pipeline(model: Any) -> tuple[Any, Any]:
+    """What comes before the last step of a pipeline (None where nothing does), and that step."""
+    if not isinstance(model, Pipeline):
+        return None, model
+    before = model[:-1] if len(model.steps) > 1 else None
+    return before, model.steps[-1][1]
+
+
+def find_labels(model: Any) -> dict[str, list]:
+    """Labels by code of the categorical columns that a model encodes, wherever its preprocessor is."""
+    labels: dict[str, list] = {}
+    for step in _encoders(model):
+        found = getattr(step, "categories_", None)
+        labels = (found if isinstance(found, dict) else {}) | labels  # a later step sees the codes of an earlier one
+    return labels
+
+
+def find_dates(model: Any) -> dict[str, list[str]]:
+    """The raw date columns that a model takes apart, with the encoded columns that each becomes."""
+    found: dict[str, list[str]] = {}
+    for step in _encoders(model):
+        found |= getattr(step, "parts_", {})
+    return found
+
+
+def make_model(model_factory: Any) -> Any:
+    """A new unfitted estimator: what a function returns, or a clone of an estimator."""
+    if hasattr(model_factory, "fit"):
+        return clone(model_factory)
+    if not callable(model_factory):
+        raise TypeError(
+            f"model_factory={model_factory!r} must be an estimator, which is cloned, or a function that returns one."
+        )
+    return model_factory()
+
+
+def predictor(model: Any) -> Callable[[Any], np.ndarray]:
+    """A function from X to predictions, as the reasons speak of them.
+
+    Returns
+    -------
+    callable
+        Gives an array of shape (n_rows, n_outputs) for a regressor; for a classifier, the probabilities of its classes,
+        (n_rows, n_classes).
+
+    Raises
+    ------
+    TypeError
+        The model is no regressor and no classifier with probabilities.
+    """
+    check_is_fitted(model)
+    if is_classifier(model):
+        if not hasattr(model, "predict_proba"):
+            raise TypeError(f"{type(model).__name__} gives no probabilities: it lacks predict_proba.")
+        return lambda X: np.asarray(model.predict_proba(X), dtype=np.float64)
+    if not hasattr(model, "predict"):
+        raise TypeError(f"{type(model).__name__} predicts nothing: it lacks predict.")
+    return lambda X: np.asarray(model.predict(X), dtype=np.float64).reshape(len(read_frame(X)), -1)
+
+
+def _encoders(model: Any) -> list[Any]:
+    """The fitted transformers of a model, flattened: of pipelines, of `preprocessor_`, and of an ensemble's first."""
+    if isinstance(model, Pipeline):
+        return [found for _, step in model.steps for found in _encoders(step)]
+    if hasattr(model, "preprocessor_"):
+        return _encoders(model.preprocessor_)
+    members = getattr(model, "estimators_", None)
+    if isinstance(members, list) and members and hasattr(members[0], "preprocessor_"):
+        return _encoders(members[0])
+    if hasattr(model, "date_parts_"):
+        return [model.date_parts_, model]
+    return [model]
+
+
+def _source(name: str, raw: list[str]) -> str:
+    """The raw column of an encoded one: its own name, or what comes before `_na` or the class of a target encoding."""
+    if name in raw:
+        return name
+    return max((column for column in raw if name.startswith(f"{column}_")), key=len, default=name)
