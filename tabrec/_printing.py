@@ -107,3 +107,10 @@ def print_rating_scores(run: Any) -> None:
         values = ["–" if row[column] != row[column] else f"{row[column]:.4f}" for column in names]
         table.add_row(str(model), *values, style="bold" if position == 0 else None)
     console.print(table)
+
+
+def print_findings(findings: Any) -> None:
+    """Findings in order of what to do about them."""
+    styles = {1: "[red]act[/] ", 2: "[yellow]look[/]", 3: "know"}
+    for finding in findings:
+        console.print(f"{styles[finding.severity]}  {escape(finding.text)} [dim]{escape(finding.action)}[/]")

@@ -16,6 +16,7 @@ from tabrec._printing import (
     escape,
     one_line,
     print_columns,
+    print_findings,
     print_kinds,
     print_ranked,
     print_rating_scores,
@@ -102,6 +103,7 @@ def train(
     """
     from tabrec._files import check_free
     from tabrec.datasets import read_table
+    from tabrec.explain_run import describe_table
 
     out = out or _free_path(Path("runs") / f"{table.stem}-{model}")
     check_free(out)
@@ -110,6 +112,7 @@ def train(
     _train(
         frame,
         out,
+        describe_table(table, delimiter),
         target=target,
         model=model,
         log_target=log_target,
@@ -149,6 +152,35 @@ def predict(
     with new_file(out) as file:
         predictions.to_csv(file, index=False)
     console.print(f"{len(predictions):,} predictions of {metadata['target']} are in {out}.")
+
+
+@app.command()
+def explain(
+    run: Annotated[Path, typer.Argument(help="Folder that train or rate made.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="HTML page to write.", show_default="<run>/report.html")
+    ] = None,
+    new: Annotated[
+        Path | None,
+        typer.Option(help="Table of the newest rows, to compare with.", show_default="the validation rows"),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="The table of the run, if it has moved.", show_default="where it was")
+    ] = None,
+) -> None:
+    """Explain a run on one page: importance, effects, reasons, confidence, shift, and what to do about them.
+
+    Example: tabrec explain runs/Train-forest --new Valid.csv
+    """
+    from tabrec._files import check_free
+    from tabrec.explain_run import explain_run
+
+    out = out or run / "report.html"
+    check_free(out)
+    page = explain_run(run, table=table, new=new, verbose=console.is_terminal)
+    page.save(out)
+    print_findings(page.findings)
+    console.print(f"The report is in {out}: open it in a browser.", soft_wrap=True)
 
 
 _Run = Annotated[Path, typer.Argument(help="Folder that rate made.", show_default=False)]
@@ -256,6 +288,7 @@ def demo(
     """Make a table of auctions and a list of ratings, train models on both, price new rows and recommend items."""
     from tabrec._files import new_folder
     from tabrec.datasets import make_auctions
+    from tabrec.explain_run import describe_table
     from tabrec.run import predict_table
 
     out = out or _free_path(Path("runs") / "demo")
@@ -270,9 +303,12 @@ def demo(
         known.to_csv(folder / "auctions.csv", index=False)
         new.to_csv(folder / "new.csv", index=False)
         print_columns(known, 20, most=12)
-        options = {"target": "SalePrice", "log_target": True, "time_column": "saledate", "valid_from": "2011-01-01"}
+        options: dict[str, Any] = {"target": "SalePrice", "log_target": True}
+        options |= {"time_column": "saledate", "valid_from": "2011-01-01"}
+        table = describe_table(folder / "auctions.csv", ",", kept_at=out / "auctions.csv")
         for model in ("forest", "boosting", "net"):
-            _train(known, folder / model, shown=out / model, show_kinds=model == "forest", model=model, **options)
+            options |= {"model": model, "show_kinds": model == "forest"}
+            _train(known, folder / model, table, shown=out / model, **options)
         predictions = predict_table(folder / "boosting", new, id_column="SalesID")
         predictions.to_csv(folder / "submission.csv", index=False)
         shown_user = _demo_ratings(folder, out)
@@ -314,11 +350,14 @@ def _rate(frame: Any, out: Path, shown: Path | None, **options: Any) -> Any:
     return run.model
 
 
-def _train(frame: Any, out: Path, *, shown: Path | None = None, show_kinds: bool = True, **options: Any) -> None:
+def _train(
+    frame: Any, out: Path, table: dict, *, shown: Path | None = None, show_kinds: bool = True, **options: Any
+) -> None:
     from tabrec.run import find_preprocessor, save_run, train
 
     with console.status(f"Training a {options['model']} on {len(frame):,} rows"):
         run = train(frame, **options)
+        run.metadata["table"] = table
         save_run(run, out)
     if show_kinds:
         print_kinds(find_preprocessor(run.model).kinds_)

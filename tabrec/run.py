@@ -156,6 +156,7 @@ def train(
         "log_target": log_target,
         "time_column": time_column,
         "valid_from": valid_from,
+        "date_format": date_format,
         "rows": {"train": len(train_rows), "validation": len(valid_rows)},
         "fit_seconds": round(seconds, 3),
         "random_state": random_state,
@@ -216,6 +217,21 @@ def model_folder(folder: str | os.PathLike) -> Path:
     if not path.is_dir():
         raise FileNotFoundError(f"{folder} holds no run: there is no folder {path}.")
     return path
+
+
+def split_again(frame: pd.DataFrame, metadata: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `train` learned from and validated on, from the table it was given.
+
+    Returns
+    -------
+    y : ndarray of shape (n_rows,)
+        The target as the model sees it.
+    train_rows, valid_rows : ndarray of int
+    """
+    X = frame.drop(columns=metadata["target"])
+    y = _plain_target(frame[metadata["target"]], metadata["task"], metadata["log_target"])
+    time_column, valid_from, date_format = (metadata.get(name) for name in ("time_column", "valid_from", "date_format"))
+    return y, *_split(X, time_column, valid_from, date_format, metadata["random_state"])
 
 
 def _check_choice(name: str, value: str, choices: Any) -> None:

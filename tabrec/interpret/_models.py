@@ -115,9 +115,7 @@ class Trees:
     @cached_property
     def sources(self) -> dict[str, str]:
         """The raw column that each encoded column comes from."""
-        raw = [str(name) for name in getattr(self.model, "feature_names_in_", [])]
-        dates = {part: name for name, parts in find_dates(self.model).items() for part in parts}
-        return {name: dates.get(name) or _source(name, raw) for name in self.names}
+        return find_sources(self.model, self.names)
 
     @cached_property
     def labels(self) -> dict[str, list]:
@@ -246,6 +244,14 @@ def find_dates(model: Any) -> dict[str, list[str]]:
     for step in _encoders(model):
         found |= getattr(step, "parts_", {})
     return found
+
+
+def find_sources(model: Any, names: list[str]) -> dict[str, str]:
+    """The raw column that each of a model's encoded columns comes from."""
+    raw = [str(name) for name in getattr(model, "feature_names_in_", [])]
+    raw = raw or [f"x{i}" for i in range(getattr(model, "n_features_in_", 0))]
+    dates = {part: name for name, parts in find_dates(model).items() for part in parts}
+    return {name: dates.get(name) or dates.get(name.removesuffix("_na")) or _source(name, raw) for name in names}
 
 
 def make_model(model_factory: Any) -> Any:

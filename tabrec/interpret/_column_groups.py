@@ -1,0 +1,142 @@
+"""Columns that are permuted or dropped together, and the raw columns that encoded ones come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from tabrec.interpret._models import _source, find_dates, is_forest, read_trees
+from tabrec.preprocess import DateParts
+
+
+def read_groups(groups: Any, columns: list[str], sources: Mapping[str, str]) -> dict[str, list[str]]:
+    """Groups by name, their members among the columns.
+
+    Parameters
+    ----------
+    groups : None, "source", dict, list of lists, or a result with `clusters`
+    columns : list of str
+        What is permuted or dropped.
+    sources : mapping
+        The raw column of each encoded one. A member may be a raw column where encoded ones are permuted, and the other
+        way round.
+
+    Raises
+    ------
+    ValueError
+        An unknown column, or groups of another form.
+    """
+    if groups is None:
+        return {}
+    if isinstance(groups, str):
+        return _by_source(groups, columns, sources)
+    if isinstance(groups, Mapping):
+        return {str(name): _resolve(members, columns, sources) for name, members in groups.items()}
+    lists = getattr(groups, "clusters", groups)
+    if not isinstance(lists, (list, tuple)):
+        raise ValueError(_message(groups))
+    found = [_resolve(members, columns, getattr(groups, "sources", {}) | dict(sources)) for members in lists]
+    return {" + ".join(members): members for members in found if len(members) > 1}
+
+
+def sources_of(model: Any, raw: list[str]) -> dict[str, str]:
+    """The raw column of each encoded column of a fitted model, as far as it is known."""
+    if is_forest(model):
+        return read_trees(model, "feature_importance").sources
+    return {part: name for name, parts in find_dates(model).items() for part in parts} | {name: name for name in raw}
+
+
+def source_of(name: str, columns: list[str], sources: Mapping[str, str]) -> str | None:
+    """The raw column, among those given, that an encoded one comes from; None where there is none."""
+    found = sources.get(name) or _source(name, columns)
+    return found if found in columns else None
+
+
+def _by_source(groups: str, columns: list[str], sources: Mapping[str, str]) -> dict[str, list[str]]:
+    if groups != "source":
+        raise ValueError(_message(groups))
+    together: dict[str, list[str]] = {}
+    for name in columns:
+        together.setdefault(sources.get(name, name), []).append(name)
+    return {source: members for source, members in together.items() if len(members) > 1}
+
+
+def _resolve(members: Any, columns: list[str], sources: Mapping[str, str]) -> list[str]:
+    if isinstance(members, str) or not isinstance(members, Iterable):
+        raise ValueError(f"groups: {members!r} must be a list of column names, such as [{members!r}].")
+    found = [column for name in members for column in _columns_of(str(name), columns, sources)]
+    if not found:
+        raise ValueError("groups: a group has no members: leave it out.")
+    return list(dict.fromkeys(found))
+
+
+def _columns_of(name: str, columns: list[str], sources: Mapping[str, str]) -> list[str]:
+    if name in columns:
+        return [name]
+    if parts := [column for column in columns if sources.get(column) == name]:
+        return parts
+    if source := source_of(name, columns, sources):
+        return [source]
+    raise ValueError(f"groups: unknown column {name!r}; there are {columns[:20]}.")
+
+
+def _message(groups: Any) -> str:
+    return (
+        f"groups={groups!r} must be 'source', a dict of lists of columns by name, a list of lists of columns, "
+        "or what redundancy() returns."
+    )
+
+
+def columns_to_drop(columns: Any, frame: pd.DataFrame) -> list[list[str]]:
+    """The raw columns to drop at a time.
+
+    Parameters
+    ----------
+    columns : list of str or of lists of str, or a result with `clusters`
+    frame : pandas.DataFrame
+        The table to drop them from.
+
+    Raises
+    ------
+    ValueError
+        No columns, an unknown one, or none left.
+    """
+    names = frame.columns.tolist()
+    if hasattr(columns, "clusters"):
+        blocks = _blocks_of_clusters(columns, names)
+    else:
+        if isinstance(columns, str) or not isinstance(columns, Iterable):
+            raise ValueError(f"columns={columns!r} must be a list of columns, or of lists of columns.")
+        blocks = [[str(item)] if isinstance(item, (str, int)) else [str(name) for name in item] for item in columns]
+        unknown = [name for block in blocks for name in block if name not in names]
+        if unknown:
+            raise ValueError(f"columns: unknown {unknown[0]!r}{_hint(unknown[0], frame)}; X has {names[:20]}.")
+    if not blocks or not all(blocks):
+        raise ValueError("columns: there is nothing to drop.")
+    if any(set(block) >= set(names) for block in blocks):
+        raise ValueError(f"columns: no column would be left of the {len(names)} of X.")
+    return blocks
+
+
+def _blocks_of_clusters(found: Any, names: list[str]) -> list[list[str]]:
+    """Each column alone, then all but the first of every cluster."""
+    sources = getattr(found, "sources", {})
+    clusters = []
+    for members in found.clusters:
+        raw = list(dict.fromkeys(name if name in names else source_of(name, names, sources) for name in members))
+        if None in raw:
+            unknown = members[[name in names or source_of(name, names, sources) for name in members].index(None)]
+            raise ValueError(f"columns: unknown {unknown!r} in a cluster; X has {names[:20]}.")
+        clusters.append([name for name in raw if name is not None])
+    alone = [[name] for name in dict.fromkeys(name for cluster in clusters for name in cluster)]
+    rest = list(dict.fromkeys(name for cluster in clusters for name in cluster[1:]))
+    return alone + ([rest] if len(rest) > 1 else [])
+
+
+def _hint(name: str, frame: pd.DataFrame) -> str:
+    """For the name of an encoded column, the raw column that it comes from."""
+    dates = DateParts().fit(frame).parts_
+    source = next((raw for raw, parts in dates.items() if name in parts), _source(name, frame.columns.tolist()))
+    return f", which is made of {source!r}: drop that, or pass forest.encode(X) as X" if source != name else ""

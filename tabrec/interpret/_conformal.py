@@ -1,0 +1,120 @@
+"""Conformal prediction: how far predictions of rows not learned from were off, turned into a promise for new rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tabrec.interpret._out_of_bag_rows import OutOfBag
+
+# Of the typical error: no row is taken to be surer than this.
+_SMALLEST_SCALE = 0.1
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The error to expect of a row, from how much the trees disagree: `base` + `slope` × spread."""
+
+    base: float
+    slope: float
+    smallest: float
+
+    def of(self, spread: np.ndarray) -> np.ndarray:
+        """The error to expect; of models without spread (NaN) it is the same everywhere."""
+        return np.maximum(self.base + self.slope * np.nan_to_num(spread), self.smallest)
+
+
+ONE = Scale(1.0, 0.0, 1.0)
+
+
+def needed_rows(level: float) -> int:
+    """How many rows it takes to promise a level: with n rows, n / (n + 1) is the highest."""
+    return math.ceil(level / (1 - level) - _ROUNDING)
+
+
+def conformal_quantile(scores: np.ndarray, level: float) -> float:
+    """The score that a new row's stays below with probability `level`: the ceil((n + 1) level)-th smallest of n.
+
+    Raises
+    ------
+    ValueError
+        There are too few scores for the level.
+    """
+    n = len(scores)
+    if n < needed_rows(level):
+        raise ValueError(
+            f"level={level} needs at least {needed_rows(level)} rows to learn from, but there are {n} with a "
+            "prediction that does not rest on them: give more rows, grow more trees, or lower the level."
+        )
+    rank = math.ceil((n + 1) * level - _ROUNDING)
+    return float(np.partition(scores, rank - 1)[rank - 1])
+
+
+def fit_scale(spread: np.ndarray, errors: np.ndarray) -> Scale:
+    """Least squares of absolute errors on spread, neither coefficient below 0."""
+    typical = float(errors.mean())
+    if typical == 0:
+        return ONE
+    centred = spread - spread.mean()
+    varies = float(centred @ centred)
+    slope = max(float(centred @ errors) / varies, 0.0) if varies > 0 else 0.0
+    base = typical - slope * float(spread.mean())
+    if base < 0:
+        base, slope = 0.0, float(spread @ errors) / float(spread @ spread)
+    return Scale(base, slope, _SMALLEST_SCALE * typical)
+
+
+def unfitted_scale(spread: np.ndarray) -> Scale:
+    """A scale that looks at no target, so that the rows that settle the quantile have not settled it too."""
+    typical = float(spread.mean())
+    return Scale(typical, 1.0, typical) if typical > 0 else ONE
+
+
+def unbiased(spread: np.ndarray, n_trees: Any) -> np.ndarray:
+    """Spread as of infinitely many trees; 0 where there is but one."""
+    n_trees = np.asarray(n_trees, dtype=np.float64)
+    return spread * np.sqrt(n_trees / np.maximum(n_trees - 1, 1))
+
+
+class OobScores(NamedTuple):
+    """Out-of-bag errors as shares of the error to expect.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n_rows,)
+        Of rows that some tree left out.
+    scale : Scale
+        Gives the error to expect.
+    n_trees : int
+        Trees that left out a row, on average; two at least, where there are, as one has no spread.
+    """
+
+    scores: np.ndarray
+    scale: Scale
+    n_trees: int
+
+
+def oob_scores(left_out: OutOfBag, n_trees: int) -> OobScores:
+    """Score the out-of-bag errors of a forest of so many trees.
+
+    An out-of-bag prediction rests on fewer trees than that of a new row, which adds `variance / count` to its squared
+    error where `variance / n_trees` is due; the difference is taken off.
+    """
+    seen = left_out.count > 0
+    if not seen.any():
+        return OobScores(np.empty(0), ONE, 1)
+    count = left_out.count[seen]
+    spread = unbiased(left_out.spread[seen], count)
+    several = count > 1
+    spread[~several] = spread[several].mean() if several.any() else 0.0
+    errors = np.abs(left_out.y[seen] - left_out.prediction[seen, 0])
+    scale = fit_scale(spread, errors)
+    expected = scale.of(spread)
+    scores = errors / expected
+    squared = max(float(np.mean(np.square(scores))), np.finfo(float).tiny)
+    surplus = np.square(spread) * (1 / count - 1 / n_trees) / (squared * np.square(expected))
+    return OobScores(scores * np.sqrt(np.maximum(1 - surplus, 0)), scale, min(max(round(count.mean()), 2), n_trees))

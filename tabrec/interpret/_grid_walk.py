@@ -1,0 +1,159 @@
+"""Trees at many points at once: a row at one point of a grid reaches a leaf, which knows all points that lead there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from tabrec.interpret._models import Trees
+
+_ROWS_AT_ONCE = 20_000
+_NUMBERS_AT_ONCE = 2_000_000
+
+
+def walk_average(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
+    """Mean over the rows of a forest's prediction at each point of a grid.
+
+    Parameters
+    ----------
+    trees : Trees
+    matrix : ndarray of float32, of shape (n_rows, n_encoded)
+        What the trees see.
+    points : ndarray of float32, of shape (n_points, n_varied)
+        What they see in the varied columns instead, point by point.
+    varied : ndarray of int, of shape (n_varied,)
+
+    Returns
+    -------
+    ndarray of shape (n_points, n_outputs, n_values)
+    """
+
+    def walk(tree: Any) -> np.ndarray:
+        sets = _PointSets(tree, points, varied)
+        hits = np.zeros(tree.node_count)
+        for _, leaves in _walk(tree, sets, matrix):
+            hits += np.bincount(leaves, minlength=len(hits))
+        reached = np.flatnonzero(hits)
+        return sets.spread(reached, hits[reached, None, None] * trees.values(tree)[reached])
+
+    matrix = _ordered(trees, matrix)[0]
+    return _sum_over_trees(trees, walk) / (len(matrix) * len(trees.trees))
+
+
+def walk_rows(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
+    """A forest's prediction of each row at each point of a grid; parameters as in `walk_average`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_points, n_outputs, n_values)
+    """
+    ordered, order = _ordered(trees, matrix)
+    total = np.zeros((len(matrix), len(points), *trees.trees[0].value.shape[1:]))
+    for tree in trees.trees:
+        sets, values = _PointSets(tree, points, varied), trees.values(tree)
+        for rows, leaves in _walk(tree, sets, ordered):
+            pairs, at = np.nonzero(sets.holds(leaves))
+            total[order[rows[pairs]], at] += values[leaves[pairs]]
+    return total / len(trees.trees)
+
+
+def _ordered(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows in an order that puts those of like paths together, which spares the processor's caches."""
+    matrix = np.ascontiguousarray(matrix)
+    order = trees.trees[0].apply(matrix).argsort(kind="stable")
+    return matrix[order], order
+
+
+def _sum_over_trees(trees: Trees, walk: Callable[[Any], np.ndarray]) -> Any:
+    """Sum of what each tree gives, in their order, in as many threads as the forest works with."""
+    n_jobs = effective_n_jobs(getattr(trees.estimator, "n_jobs", None))
+    if n_jobs == 1:
+        return sum(map(walk, trees.trees))
+    with Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator") as parallel:
+        return sum(parallel(delayed(walk)(tree) for tree in trees.trees))
+
+
+class _PointSets:
+    """For each node of a tree the points of the grid that may come there, as bits of 64-bit words.
+
+    A point may come to a node where the splits above it on varied columns let it; other splits are up to the row. So a
+    row that reaches a leaf at one point reaches it at all points of that leaf's set.
+    """
+
+    def __init__(self, tree: Any, points: np.ndarray, varied: np.ndarray):
+        self.points, self.varied = points, varied
+        self.every = _pack(np.ones((len(points), 1), dtype=bool))
+        self.sets = np.zeros((len(self.every), tree.node_count), dtype=np.uint64)
+        self.sets[:, :1] = self.every
+        self._descend(tree)
+
+    def _descend(self, tree: Any) -> None:
+        column = np.full(tree.n_features, -1)
+        column[self.varied] = np.arange(len(self.varied))
+        column_of_node = column[tree.feature]
+        lefts, rights = tree.children_left, tree.children_right
+        nodes = np.zeros(1, dtype=np.intp)
+        while len(nodes := nodes[lefts[nodes] >= 0]):
+            left, right = lefts[nodes], rights[nodes]
+            self.sets[:, left] = self.sets[:, right] = self.sets[:, nodes]
+            here = np.flatnonzero(column_of_node[nodes] >= 0)
+            goes_left = self._goes_left(tree, nodes[here], column_of_node[nodes[here]])
+            self.sets[:, left[here]] &= goes_left
+            self.sets[:, right[here]] &= ~goes_left
+            nodes = np.concatenate([left, right])
+
+    def _goes_left(self, tree: Any, nodes: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        values = self.points[:, columns]  # (n_points, n_nodes)
+        # As scikit-learn compares: a float32 with a float64.
+        left = values.astype(np.float64) <= tree.threshold[nodes]
+        return _pack(np.where(np.isnan(values), _missing_goes_left(tree)[nodes], left))
+
+    def holds(self, nodes: np.ndarray) -> np.ndarray:
+        """Which points are in the sets of nodes: bool array of shape (len(nodes), n_points)."""
+        as_bytes = np.ascontiguousarray(self.sets[:, nodes].T).astype("<u8").view(np.uint8)
+        return np.unpackbits(as_bytes, axis=1, count=len(self.points), bitorder="little").astype(bool)
+
+    def spread(self, nodes: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """At each point the sum of the values of the nodes whose sets hold it: shape (n_points, *values.shape[1:])."""
+        total = np.zeros((len(self.points), values[0].size))
+        step = max(1, _NUMBERS_AT_ONCE // len(self.points))
+        for start in range(0, len(nodes), step):
+            some = slice(start, start + step)
+            total += self.holds(nodes[some]).astype(np.float64).T @ values[some].reshape(len(values[some]), -1)
+        return total.reshape(len(self.points), *values.shape[1:])
+
+
+def _missing_goes_left(tree: Any) -> np.ndarray:
+    return np.asarray(tree.missing_go_to_left).astype(bool)
+
+
+def _walk(tree: Any, sets: _PointSets, matrix: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows and the leaves they reach, each pair of them once, some at a time (a row once in each batch)."""
+    for start in range(0, len(matrix), _ROWS_AT_ONCE):
+        for rows, leaves in _walk_chunk(tree, sets, matrix[start : start + _ROWS_AT_ONCE]):
+            yield start + rows, leaves
+
+
+def _walk_chunk(tree: Any, sets: _PointSets, X: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Point by point, those rows whose leaf there is not known from an earlier point."""
+    unknown = np.repeat(sets.every, len(X), axis=1)  # (n_words, n_rows)
+    for point, values in enumerate(sets.points):
+        rows = np.flatnonzero((unknown[point // 64] & np.uint64(1 << point % 64)) != 0)
+        if len(rows):
+            some = X.take(rows, axis=0)
+            some[:, sets.varied] = values
+            leaves = tree.apply(some)
+            for word, known in zip(unknown, sets.sets, strict=True):
+                word[rows] &= ~known[leaves]
+            yield rows, leaves
+
+
+def _pack(flags: np.ndarray) -> np.ndarray:
+    """Flags of points, (n_points, n), as 64-bit words, (n_words, n)."""
+    packed = np.packbits(flags, axis=0, bitorder="little")
+    padded = np.zeros((flags.shape[1], -(-len(flags) // 64) * 8), dtype=np.uint8)
+    padded[:, : len(packed)] = packed.T
+    return np.ascontiguousarray(padded.view("<u8").T).astype(np.uint64)

@@ -1,0 +1,259 @@
+"""Grids: the values of a column at which an effect is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.preprocess._dates import as_dates
+from tabrec.preprocess._frames import Column
+from tabrec.preprocess.categorify import MISSING_LABEL, sorted_labels
+
+MOST_LABELS = 30
+
+
+@dataclass(frozen=True)
+class VariedColumn:
+    """A column, and what the model takes it for.
+
+    Attributes
+    ----------
+    name : str
+    raw : array
+        As the frame holds it.
+    labels : list or None
+        Labels in the order of their codes, where the model encodes it as a category.
+    names : list or None
+        The label of each code, where the column holds codes already.
+    date : tuple or None
+        Format and time zone by which the model reads it, where it takes it for dates.
+    """
+
+    name: str
+    raw: Any
+    labels: list | None = None
+    names: list | None = None
+    date: tuple[Any, Any] | None = None
+
+    @property
+    def column(self) -> Column:
+        return Column(self.name, self.raw)
+
+    @property
+    def kind(self) -> str:
+        column = self.column
+        if self.date is not None or column.is_date:
+            return "date"
+        return "category" if self.labels is not None or not column.is_number else "number"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Values of a column.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"number", "date", "category"}
+    values : ndarray of shape (n_values,)
+        As they are shown: floats, datetime64, or labels.
+    raw : array of length n_values
+        As they are put into the frame.
+    cells : ndarray of int, of shape (n_rows,)
+        For each row of the frame the nearest value, of categories its own; -1 where there is none.
+    ordered : bool
+        Whether the values have an order: numbers, dates, ordered labels.
+    observed : ndarray of float
+        Some values of the column, evenly spread over its rows in their order; none of a category.
+    """
+
+    name: str
+    kind: str
+    values: np.ndarray
+    raw: Any
+    cells: np.ndarray
+    ordered: bool
+    observed: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        return np.bincount(self.cells[self.cells >= 0], minlength=len(self.values))
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Where the values stand on an axis: numbers as they are, dates in days, labels one by one."""
+        if self.kind == "category":
+            return np.arange(len(self.values), dtype=np.float64)
+        return as_positions(self.values)
+
+    @property
+    def marks(self) -> np.ndarray:
+        """Numbers and dates as `read_numbers` gives them."""
+        return self.values.astype(np.float64)
+
+    def take(self, order: np.ndarray) -> Grid:
+        """The grid with its values in another order."""
+        place = np.append(np.argsort(order), -1)
+        return replace(self, values=self.values[order], raw=self.raw.take(order), cells=place[self.cells])
+
+    def with_cells(self, cells: np.ndarray) -> Grid:
+        return replace(self, cells=cells)
+
+
+def make_grid(column: VariedColumn, size: int, percentiles: tuple[float, float], given: Any = None) -> Grid:
+    """The grid of a column: the values given, or some that it holds."""
+    if column.kind == "category":
+        return _labels_grid(column, given)
+    numbers, shown = read_numbers(column)
+    values: np.ndarray
+    raw: Any
+    if given is None:
+        rows = _spread_rows(column.name, numbers, size, percentiles)
+        values, raw = shown[rows], column.raw.take(rows)
+    else:
+        values, raw = _given_dates(column, given) if column.kind == "date" else _given_numbers(column.name, given)
+    marks = values.astype(np.float64)
+    cells = np.where(np.isnan(numbers), -1, np.searchsorted((marks[1:] + marks[:-1]) / 2, numbers))
+    return Grid(column.name, column.kind, values, raw, cells, True, _observed(column.kind, numbers))
+
+
+def read_numbers(column: VariedColumn) -> tuple[np.ndarray, np.ndarray]:
+    """A column of numbers or dates as floats to be sorted (NaN where missing), and as it is shown."""
+    if column.kind == "number":
+        numbers = column.column.values.astype(np.float64)
+        return numbers, numbers
+    dates, rows = as_dates(column.column, *(column.date or (None, getattr(column.raw.dtype, "tz", None))))
+    distinct = np.append(dates.tz_localize(None).to_numpy("datetime64[ns]"), np.datetime64("NaT", "ns"))
+    shown = distinct[rows]
+    return np.where(np.isnat(shown), np.nan, shown.astype(np.float64)), shown
+
+
+def as_positions(values: np.ndarray) -> np.ndarray:
+    """Numbers as they are; dates in days, as matplotlib counts them."""
+    if values.dtype.kind == "M":
+        return values.astype("datetime64[s]").astype(np.float64) / 86_400
+    return values.astype(np.float64)
+
+
+def _spread_rows(name: str, numbers: np.ndarray, size: int, percentiles: tuple[float, float]) -> np.ndarray:
+    """Rows that hold the values of the grid: all distinct ones where they are few, else quantiles."""
+    order = np.argsort(numbers, kind="stable")[: np.count_nonzero(~np.isnan(numbers))]
+    if not len(order):
+        raise ValueError(f"Column {name!r} holds no value in X: pass grid=, the values to look at.")
+    is_first = np.diff(numbers[order], prepend=-np.inf) > 0
+    if is_first.sum() <= size:
+        return order[is_first]
+    picked = order[np.round(np.linspace(*percentiles, size) * (len(order) - 1)).astype(np.intp)]
+    return picked[np.diff(numbers[picked], prepend=-np.inf) > 0]
+
+
+def _observed(kind: str, numbers: np.ndarray) -> np.ndarray:
+    present = np.sort(numbers[~np.isnan(numbers)])
+    present = present[np.linspace(0, len(present) - 1, min(len(present), 1000)).astype(np.intp)]
+    return present / 86_400e9 if kind == "date" else present
+
+
+def _given_numbers(name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        values = np.unique(np.asarray(given, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"grid={given!r} must be numbers, as column {name!r} holds them.") from error
+    if not np.isfinite(values).all() or not len(values):
+        raise ValueError(f"grid={given!r} of column {name!r} must hold at least one number, all of them finite.")
+    return values, values
+
+
+def _given_dates(column: VariedColumn, given: Any) -> tuple[np.ndarray, Any]:
+    dates = pd.DatetimeIndex(pd.to_datetime(list(given))).unique().sort_values()
+    if dates.hasnans or not len(dates):
+        raise ValueError(f"grid={given!r} of column {column.name!r} must hold at least one date, and none missing.")
+    date_format = column.date[0] if column.date else None
+    raw: Any
+    if column.column.is_label:
+        raw = np.asarray(dates.strftime(date_format or "%Y-%m-%dT%H:%M:%S"), dtype=object)
+    else:
+        raw = (dates if dates.tz is not None else dates.tz_localize(getattr(column.raw.dtype, "tz", None))).array
+    return dates.tz_localize(None).to_numpy("datetime64[ns]"), raw
+
+
+def _labels_grid(column: VariedColumn, given: Any) -> Grid:
+    codes, labels = _read_labels(column)
+    if given is None:
+        counts = np.bincount(codes, minlength=len(labels))
+        frequent = np.sort(np.argsort(-counts, kind="stable")[:MOST_LABELS])
+        frequent = frequent[counts[frequent] > 0]
+        chosen = [labels[code] for code in frequent]
+        raw = column.raw.take(np.asarray([int(np.argmax(codes == code)) for code in frequent]))
+    else:
+        chosen = list(dict.fromkeys(MISSING_LABEL if _is_missing(label) else label for label in given))
+        raw = _given_labels(column, chosen, labels)
+    place = {label: position for position, label in enumerate(chosen)}
+    cells = np.asarray([place.get(label, -1) for label in labels])[codes]
+    return Grid(column.name, "category", as_objects(chosen), raw, cells, _is_ordered(column, labels[:-1]), np.zeros(0))
+
+
+def _read_labels(column: VariedColumn) -> tuple[np.ndarray, list]:
+    """The code of each row's label, and the labels: in the order of their codes, else sorted; missing is the last."""
+    codes, held = column.column.as_labels()
+    held = held if column.names is None else [column.names[code] for code in held]
+    known = [label for label in column.names or column.labels or [] if label in set(held)]
+    labels = [label for label in dict.fromkeys([*known, *sorted_labels(held)]) if not _is_missing(label)]
+    place = {label: position for position, label in enumerate([*labels, MISSING_LABEL])}
+    return np.asarray([place[label] for label in [*held, MISSING_LABEL]])[codes], list(place)
+
+
+def _is_ordered(column: VariedColumn, labels: list) -> bool:
+    """Levels with an order of their own: numbers, an ordered dtype, or codes that do not follow the alphabet."""
+    dtype = column.raw.dtype
+    if column.names is None and isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
+        return True
+    return not any(isinstance(label, str) for label in labels) or labels != sorted_labels(labels)
+
+
+def _given_labels(column: VariedColumn, chosen: list, labels: list) -> Any:
+    known = [*labels, *(column.names or column.labels or [])]
+    unknown = [label for label in chosen if label not in known]
+    if unknown or not chosen:
+        raise ValueError(f"grid names {unknown} of column {column.name!r}, which holds {labels[:20]}.")
+    if column.names is not None:
+        return pd.Categorical.from_codes([column.names.index(label) for label in chosen], dtype=column.raw.dtype)
+    values = [None if _is_missing(label) else label for label in chosen]
+    if isinstance(column.raw, np.ndarray) and column.raw.dtype.kind in "biuf":
+        return np.asarray(values, dtype=np.float64)
+    return pd.array(values, dtype=column.raw.dtype)
+
+
+def as_objects(labels: list) -> np.ndarray:
+    """Labels as an array of objects, whatever they are."""
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array
+
+
+def _is_missing(label: Any) -> bool:
+    return label is None or label is pd.NaT or label is pd.NA or label != label or label == MISSING_LABEL
+
+
+def count_cells(grids: list[Grid]) -> np.ndarray:
+    """Rows at each value, or at each pair of values."""
+    if len(grids) == 1:
+        return grids[0].counts
+    first, second = grids
+    both = (first.cells >= 0) & (second.cells >= 0)
+    cells = first.cells[both] * len(second.values) + second.cells[both]
+    return np.bincount(cells, minlength=len(first.values) * len(second.values)).reshape(len(first.values), -1)
+
+
+def make_table(grids: list[Grid], effect: np.ndarray, outputs: list, counts: np.ndarray) -> pd.DataFrame:
+    """A row for each output and value (or pair of values)."""
+    at = np.unravel_index(np.arange(counts.size), counts.shape)
+    columns: dict[str, Any] = {
+        grid.name: np.tile(grid.values[along], len(outputs)) for grid, along in zip(grids, at, strict=True)
+    }
+    columns["output"] = np.repeat(as_objects(outputs), counts.size)
+    columns["effect"] = effect.ravel()
+    columns["count"] = np.tile(counts.ravel(), len(outputs))
+    return pd.DataFrame(columns)

@@ -1,0 +1,112 @@
+"""What a forest predicts once columns are permuted, walking only the rows whose way through a tree they can change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from tabrec.interpret._models import Trees
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """The rows that a tree speaks of, their leaves, and the columns tested on the way there.
+
+    Attributes
+    ----------
+    tree : sklearn.tree._tree.Tree
+    values : ndarray of shape (n_nodes, n_values)
+    rows, leaves : ndarray of int, of shape (n_walked,)
+    tested : ndarray of uint64, of shape (n_walked, n_words)
+        Bit j of word k stands for column 64 k + j.
+    """
+
+    tree: Any
+    values: np.ndarray
+    rows: np.ndarray
+    leaves: np.ndarray
+    tested: np.ndarray
+
+
+class PermutedTrees:
+    """A forest over the rows of a matrix, each tree speaking only of the rows given to it.
+
+    Parameters
+    ----------
+    trees : Trees
+        Of one output, if a classifier's.
+    matrix : ndarray of float32, of shape (n_rows, n_encoded)
+    rows_of : callable
+        From the position of a tree to the positions of the rows that it speaks of.
+
+    Attributes
+    ----------
+    predicted : ndarray of shape (n_rows, n_outputs); of a classifier (n_rows, n_classes)
+        Mean over the trees that speak of a row; 0 where there is none.
+    seen : ndarray of bool, of shape (n_rows,)
+        Of which rows a tree speaks.
+    n_jobs : int
+        Threads.
+    """
+
+    def __init__(self, trees: Trees, matrix: np.ndarray, rows_of: Callable[[int], np.ndarray]):
+        self.n_jobs = effective_n_jobs(getattr(trees.estimator, "n_jobs", None))
+        self._matrix = np.ascontiguousarray(matrix)
+        work = (delayed(self._walk)(trees, tree, rows_of(i)) for i, tree in enumerate(trees.trees))
+        self._walks: list[_Walk] = Parallel(n_jobs=self.n_jobs, require="sharedmem")(work)
+        self._total = np.zeros((len(matrix), self._walks[0].values.shape[1]))
+        count = np.zeros(len(matrix))
+        for walk in self._walks:
+            self._total[walk.rows] += walk.values[walk.leaves]
+            count[walk.rows] += 1
+        self.seen = count > 0
+        self._count = np.maximum(count, 1)[:, None]
+        self.predicted = self._total / self._count
+
+    def permuted(self, columns: list[int], donors: np.ndarray) -> np.ndarray:
+        """The predictions once each row has its values in some columns from a row of another.
+
+        Parameters
+        ----------
+        columns : list of int
+            Positions in the matrix.
+        donors : ndarray of int, of shape (n_rows,)
+            For each row the row that gives it its values; every tree sees the same.
+        """
+        change = np.zeros_like(self._total)
+        differs = (self._matrix[:, columns] != self._matrix[np.ix_(donors, np.asarray(columns))]).any(axis=1)
+        bits = np.zeros(self._walks[0].tested.shape[1], dtype=np.uint64)
+        for column in columns:
+            bits[column // 64] |= np.uint64(1) << np.uint64(column % 64)
+        for walk in self._walks:
+            here = np.flatnonzero((walk.tested & bits).any(axis=1) & differs[walk.rows])
+            rows = walk.rows[here]
+            if not len(rows):
+                continue
+            moved = self._matrix[rows]
+            moved[:, columns] = self._matrix[np.ix_(donors[rows], np.asarray(columns))]
+            change[rows] += walk.values[walk.tree.apply(moved)] - walk.values[walk.leaves[here]]
+        return (self._total + change) / self._count
+
+    def _walk(self, trees: Trees, tree: Any, rows: np.ndarray) -> _Walk:
+        leaves = tree.apply(self._matrix[rows]).astype(np.int32)
+        values = tree.value[:, 0, :] if trees.is_classifier else tree.value[:, :, 0]
+        return _Walk(tree, values, rows.astype(np.int32), leaves, _tested_columns(tree)[leaves])
+
+
+def _tested_columns(tree: Any) -> np.ndarray:
+    """For each node, the columns tested on the way to it, as bits: uint64 array of shape (n_nodes, n_words)."""
+    tested = np.zeros((tree.node_count, (tree.n_features + 63) // 64), dtype=np.uint64)
+    left, right, feature = tree.children_left, tree.children_right, tree.feature
+    level = np.zeros(1, dtype=np.intp)
+    while len(level := level[left[level] >= 0]):
+        word, bit = np.divmod(feature[level], 64)
+        below = tested[level]
+        below[np.arange(len(level)), word] |= np.uint64(1) << bit.astype(np.uint64)
+        tested[left[level]] = tested[right[level]] = below
+        level = np.concatenate([left[level], right[level]])
+    return tested

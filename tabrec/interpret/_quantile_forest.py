@@ -1,0 +1,113 @@
+"""Quantile regression forests: the training targets that share leaves with a row, as its distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from tabrec.interpret._models import Trees
+
+# Rows whose leaves, and weights that are held at once.
+_MOST_ROWS = 20_000
+_MOST_WEIGHTS = 2_000_000
+_ROUNDING = 1e-6
+
+
+def forest_quantiles(
+    trees: Trees, matrix: np.ndarray, y: np.ndarray, X: np.ndarray, levels: tuple[float, ...]
+) -> np.ndarray:
+    """Quantiles of the target of each row, from all training rows in its leaves.
+
+    A training row in the row's leaf of a tree weighs 1 / (size of the leaf), averaged over the trees.
+
+    Parameters
+    ----------
+    trees : Trees
+    matrix : ndarray of float32, of shape (n_training, n_encoded)
+        Training rows, as the trees see them.
+    y : ndarray of shape (n_training,)
+    X : ndarray of float32, of shape (n_rows, n_encoded)
+    levels : tuple of float
+
+    Returns
+    -------
+    ndarray of shape (n_rows, len(levels))
+
+    References
+    ----------
+    Meinshausen, N. (2006). Quantile Regression Forests. Journal of Machine Learning Research 7, 983-999.
+    """
+    order = np.argsort(y, kind="stable")
+    members, sizes, offsets = _leaf_members(trees, matrix[order])
+    sorted_y = np.asarray(y, dtype=np.float64)[order]
+    quantiles = np.empty((len(X), len(levels)))
+    for start in range(0, len(X), _MOST_ROWS):
+        block = X[start : start + _MOST_ROWS]
+        leaves = np.column_stack([tree.apply(block) for tree in trees.trees]) + offsets
+        for rows in _slices(sizes[leaves].sum(axis=1)):
+            weights = _weights(leaves[rows], members, sizes)
+            quantiles[start : start + len(block)][rows] = _weighted_quantiles(weights, sorted_y, levels)
+    return quantiles
+
+
+def _slices(n_entries: np.ndarray) -> Iterator[slice]:
+    """Rows in slices of at most so many weights, or of one row."""
+    total = np.cumsum(n_entries)
+    start = 0
+    while start < len(total):
+        done = total[start - 1] if start else 0
+        stop = max(int(np.searchsorted(total, done + _MOST_WEIGHTS, side="right")), start + 1)
+        yield slice(start, stop)
+        start = stop
+
+
+def _leaf_members(trees: Trees, matrix: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Which training rows are in which node, the nodes of all trees numbered through.
+
+    Returns
+    -------
+    members : sparse array of shape (n_nodes, n_training), 1 where a row is in a leaf
+    sizes : ndarray of shape (n_nodes,)
+    offsets : ndarray of shape (n_trees,)
+        Number of the first node of each tree.
+    """
+    rows, sizes = [], []
+    for tree in trees.trees:
+        leaves = tree.apply(matrix)
+        rows.append(np.argsort(leaves, kind="stable").astype(np.int32))
+        sizes.append(np.bincount(leaves, minlength=tree.node_count))
+    offsets = np.cumsum([0, *(len(nodes) for nodes in sizes[:-1])])
+    all_sizes = np.concatenate(sizes)
+    bounds = np.concatenate([[0], np.cumsum(all_sizes)])
+    indices = np.concatenate(rows)
+    ones = np.ones(len(indices), dtype=np.float32)
+    members = sparse.csr_array((ones, indices, bounds), shape=(len(all_sizes), len(matrix)))
+    return members, all_sizes, offsets
+
+
+def _weights(leaves: np.ndarray, members: Any, sizes: np.ndarray) -> Any:
+    """The weights of the training rows for each row: sparse array of shape (n_rows, n_training), by rising target."""
+    n_rows, n_trees = leaves.shape
+    shares = (1 / (n_trees * np.maximum(sizes[leaves], 1))).astype(np.float32)
+    picked = sparse.csr_array(
+        (shares.ravel(), leaves.ravel(), np.arange(n_rows + 1) * n_trees), shape=(n_rows, members.shape[0])
+    )
+    weights = picked @ members
+    weights.sort_indices()
+    return weights
+
+
+def _weighted_quantiles(weights: Any, sorted_y: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
+    """For each row the smallest target up to which the weights add up to each level."""
+    starts, stops = weights.indptr[:-1], weights.indptr[1:]
+    summed = np.concatenate([[0.0], np.cumsum(weights.data, dtype=np.float64)])
+    totals = summed[stops] - summed[starts]
+    quantiles = np.empty((len(starts), len(levels)))
+    for j, level in enumerate(levels):
+        reached = summed[starts] + (level - _ROUNDING) * totals
+        position = np.searchsorted(summed[1:], reached)
+        quantiles[:, j] = sorted_y[weights.indices[np.clip(position, starts, stops - 1)]]
+    return quantiles

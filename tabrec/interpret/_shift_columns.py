@@ -1,0 +1,252 @@
+"""Two tables column by column: what each shared column holds on both sides, and how the new side differs, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.preprocess import column_kinds
+from tabrec.preprocess._dates import as_dates, learn_dates
+from tabrec.preprocess._frames import Column, read_frame, to_columns
+from tabrec.preprocess.categorify import sorted_labels
+from tabrec.preprocess.column_kinds import is_date
+
+# From here on something is worth a word: a share of the rows, or an AUC.
+_WORTH_A_WORD = 0.05
+_FEW = 0.01
+# And so many standard errors.
+_BEYOND_CHANCE = 3
+# A column of so many values, nearly all distinct, holds ids.
+_MANY, _NEARLY_ALL = 50, 0.95
+# Numbers from here on are shown without decimals.
+_LARGE = 10_000
+
+
+@dataclass(frozen=True)
+class ColumnPair:
+    """A column of both tables, in numbers that keep its order.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        As `column_kinds` tells it of the training table.
+    family : {"numbers", "dates", "labels"}
+    train, new : ndarray of float64, of shape (n_train,) and (n_new,)
+        Numbers; seconds since 1970; codes of the labels of both tables in their order. NaN where missing.
+    labels : list
+        Label of each code.
+    id_reason : str
+        Why the column looks like an id or a clock; empty where it does not.
+    """
+
+    name: str
+    kind: str
+    family: str
+    train: np.ndarray
+    new: np.ndarray
+    labels: list
+    id_reason: str
+
+    @cached_property
+    def how(self) -> str:
+        """How the new side differs, in plain words; empty where it hardly does."""
+        if self.family == "labels":
+            told = [self._unseen(), self._most_changed(), self._gaps()]
+        else:
+            told = [self._order() or self._most_changed(), *self._beyond(), self._gaps()]
+        return "; ".join(part for part in told if part)
+
+    def _order(self) -> str:
+        train, new = _present(self.train), _present(self.new)
+        if not len(train) or not len(new):
+            return ""
+        more, less = ("later", "earlier") if self.family == "dates" else ("larger", "smaller")
+        above = _share_above(train, new)
+        std_error = np.sqrt((len(train) + len(new) + 1) / (12 * len(train) * len(new)))
+        if abs(above - 0.5) < max(_WORTH_A_WORD, _BEYOND_CHANCE * std_error):
+            return ""
+        middle = f"median {self._show(np.median(train))} → {self._show(np.median(new))}"
+        return f"new values {more if above > 0.5 else less} ({middle})"
+
+    def _beyond(self) -> list[str]:
+        train, new = _present(self.train), _present(self.new)
+        if not len(train) or not len(new):
+            return []
+        largest, smallest = ("last", "first") if self.family == "dates" else ("largest", "smallest")
+        after, before = ("after", "before") if self.family == "dates" else ("above", "below")
+        shares = {
+            f"{after} the {largest} in training": np.mean(new > train.max()),
+            f"{before} the {smallest} in training": np.mean(new < train.min()),
+        }
+        return [f"{_percent(share)} {where}" for where, share in shares.items() if share >= _FEW]
+
+    def _gaps(self) -> str:
+        before, now = float(np.isnan(self.train).mean()), float(np.isnan(self.new).mean())
+        if not _is_change(before, now, len(self.train), len(self.new)):
+            return ""
+        return f"missing {'more' if now > before else 'less'} often ({_percent(before)} → {_percent(now)})"
+
+    def _unseen(self) -> str:
+        new = _present(self.new)
+        unseen = float(np.mean(~np.isin(new, self.train))) if len(new) else 0.0
+        return f"labels never seen: {_percent(unseen)}" if unseen >= _FEW else ""
+
+    def _most_changed(self) -> str:
+        """The value that has become more or less common, if one has."""
+        train, new = _present(self.train), _present(self.new)
+        if not len(train) or not len(new):
+            return ""
+        values, codes = np.unique(np.concatenate([train, new]), return_inverse=True)
+        before = np.bincount(codes[: len(train)], minlength=len(values)) / len(train)
+        now = np.bincount(codes[len(train) :], minlength=len(values)) / len(new)
+        largest = int(np.argmax(np.abs(now - before)))
+        was, is_ = float(before[largest]), float(now[largest])
+        if not _is_change(was, is_, len(train), len(new)):
+            return ""
+        more = "more" if is_ > was else "less"
+        return f"{self._show(values[largest])} {more} often ({_percent(was)} → {_percent(is_)})"
+
+    def _show(self, value: float) -> str:
+        if self.family == "labels":
+            return repr(self.labels[int(value)])
+        if self.family == "dates":
+            return str(pd.Timestamp(value, unit="s").date())
+        return str(round(value)) if float(value).is_integer() or abs(value) >= _LARGE else f"{value:.4g}"
+
+
+def pair_columns(X_train: Any, X_new: Any) -> tuple[list[ColumnPair], list[str], list[str]]:
+    """The columns that two tables share, and the names of those that only one has.
+
+    Raises
+    ------
+    ValueError
+        No column is shared, or one holds numbers, dates or labels on one side and something else on the other.
+    """
+    frame = read_frame(X_train)
+    train, new = to_columns(frame), to_columns(read_frame(X_new))
+    shared = [name for name in train if name in new]
+    if not shared:
+        raise ValueError(
+            f"X_train and X_new share no column: X_train has {list(train)[:20]}, X_new has {list(new)[:20]}."
+        )
+    kinds = dict(zip(train, column_kinds(frame)["kind"], strict=True))
+    pairs = [_pair(train[name], new[name], kinds[name]) for name in shared]
+    return pairs, [name for name in train if name not in new], [name for name in new if name not in train]
+
+
+def _pair(train: Column, new: Column, kind: str) -> ColumnPair:
+    family = _shared_family(train, new)
+    labels: list = []
+    if family == "dates":
+        before, now = _as_seconds(train, new)
+    elif family == "labels":
+        before, now, labels = _as_codes(train, new)
+    else:
+        before, now = _as_floats(train), _as_floats(new)
+    reason = "" if kind == "constant" else _id_reason(kind, family, before)
+    return ColumnPair(train.name, kind, family, before, now, labels, reason)
+
+
+def _shared_family(train: Column, new: Column) -> str:
+    """The family of both sides; a side without any value is of the family of the other."""
+    families = [_family(column) for column in (train, new) if not column.missing.all()]
+    if not families:
+        return "numbers"
+    if len(set(families)) == 1:
+        return families[0]
+    if "dates" in families and (train.is_label or new.is_label):
+        return "dates"  # text that names a date on one side: read in its format, or refused by value
+    if {train.family(), new.family()} == {"labels", "booleans"}:
+        return "labels"
+    raise ValueError(
+        f"Column {train.name!r} holds {families[0]} such as {train.example()!r} in X_train, but {families[1]} such as "
+        f"{new.example()!r} in X_new: bring both to one type."
+    )
+
+
+def _family(column: Column) -> str:
+    if column.is_label:
+        return "dates" if is_date(column) else "labels"
+    return "dates" if column.is_date else "numbers"
+
+
+def _as_floats(column: Column) -> np.ndarray:
+    if column.missing.all():
+        return np.full(len(column.values if not column.is_label else column.values.codes), np.nan)
+    return column.values.astype(np.float64)
+
+
+def _as_codes(train: Column, new: Column) -> tuple[np.ndarray, np.ndarray, list]:
+    sides = [column.as_labels() for column in (train, new)]
+    labels = sorted_labels(list(dict.fromkeys(label for side in sides for label in side.in_use)))
+    code_of = {label: float(code) for code, label in enumerate(labels)}
+    before, now = (np.array([*(code_of.get(label, np.nan) for label in s.labels), np.nan])[s.codes] for s in sides)
+    return before, now, labels
+
+
+def _as_seconds(train: Column, new: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Text is read in its own format, or in that of the other side where its own is in doubt."""
+    formats = [learn_dates(column, None)[0] if _is_settled(column) else None for column in (train, new)]
+    formats = [own or other for own, other in zip(formats, formats[::-1], strict=True)]
+    sides = []
+    for column, date_format in zip((train, new), formats, strict=True):
+        _, zone = learn_dates(column, date_format)
+        distinct, rows = as_dates(column, date_format, zone)
+        sides.append((distinct, rows))
+    if len({distinct.tz is None for distinct, _ in sides if len(distinct)}) > 1:
+        raise ValueError(
+            f"Column {train.name!r} holds dates with a time zone on one side and without on the other: "
+            "localise or convert it so that X_train and X_new agree."
+        )
+    before, now = (_seconds(distinct)[rows] for distinct, rows in sides)
+    return before, now
+
+
+def _is_settled(column: Column) -> bool:
+    return not column.missing.all() and is_date(column)
+
+
+def _seconds(dates: pd.DatetimeIndex) -> np.ndarray:
+    """Seconds since 1970, and NaN at the end for the rows without a date."""
+    naive = dates if dates.tz is None else dates.tz_convert("UTC").tz_localize(None)
+    return np.append((naive - pd.Timestamp(0)) / pd.Timedelta(seconds=1), np.nan)
+
+
+def _id_reason(kind: str, family: str, train: np.ndarray) -> str:
+    present = _present(train)
+    n_distinct = len(np.unique(present))
+    counts = family == "labels" or (family == "numbers" and np.array_equal(present, np.round(present)))
+    if n_distinct == len(present) and kind == "id":
+        return "looks like an id: every training row has a value of its own"
+    if counts and n_distinct >= max(_MANY, _NEARLY_ALL * len(present)):
+        return f"looks like an id: {n_distinct} values in {len(present)} training rows"
+    if n_distinct > _MANY and np.ptp(np.sign(np.diff(present))) <= 1:
+        return "runs with the order of the training rows"
+    return ""
+
+
+def _share_above(train: np.ndarray, new: np.ndarray) -> float:
+    """The chance that a new value is larger than one of training, ties counting half."""
+    order = np.sort(train)
+    below, up_to = np.searchsorted(order, new, "left"), np.searchsorted(order, new, "right")
+    return float((below + up_to).mean() / (2 * len(order)))
+
+
+def _is_change(before: float, now: float, n_before: int, n_now: int) -> bool:
+    """Whether two shares differ by more than a little, and by more than chance."""
+    both = (before * n_before + now * n_now) / (n_before + n_now)
+    std_error = np.sqrt(both * (1 - both) * (1 / n_before + 1 / n_now))
+    return bool(abs(now - before) >= max(_WORTH_A_WORD, _BEYOND_CHANCE * std_error))
+
+
+def _present(values: np.ndarray) -> np.ndarray:
+    return values[~np.isnan(values)]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

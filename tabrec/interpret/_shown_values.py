@@ -1,0 +1,69 @@
+"""What stands in a row, as a person reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.interpret._models import Trees, find_dates
+
+_LARGEST_WHOLE = 1e15
+
+
+def show_encoded(trees: Trees, raw: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
+    """By encoded column what stands in the caller's rows: labels, dates and numbers as they came, parts of dates.
+
+    Parameters
+    ----------
+    trees : Trees
+    raw, encoded : pandas.DataFrame
+        The same rows.
+    """
+    target_encoded = [str(name) for name in getattr(trees.estimator, "target_encoded_", [])]
+    elapsed = [name for parts in find_dates(trees.model).values() for name in parts if name.endswith("Elapsed")]
+    shown: dict[str, Any] = {}
+    for name in trees.names:
+        source = trees.sources[name]
+        is_plain = name == source or name in elapsed
+        is_plain |= source in target_encoded and not name.endswith("_na")
+        if source in raw and is_plain:
+            shown[name] = _mark_unseen(raw[source], encoded[name], name in trees.labels)
+        else:
+            shown[name] = _labels_of(encoded[name], trees.labels.get(name))
+    return pd.DataFrame(shown, index=raw.index)
+
+
+def _mark_unseen(raw: pd.Series, encoded: pd.Series, has_codes: bool) -> Any:
+    """The column as it came; a label that the model has never seen is marked as such."""
+    if not has_codes:
+        return raw.array.copy()
+    codes = encoded.cat.codes if isinstance(encoded.dtype, pd.CategoricalDtype) else encoded
+    is_unseen = (codes.to_numpy() == 0) & raw.notna().to_numpy()
+    if not is_unseen.any():
+        return raw.array.copy()
+    marked = raw.to_numpy(dtype=object).copy()
+    marked[is_unseen] = [f"{label} (never seen)" for label in marked[is_unseen]]
+    return marked
+
+
+def _labels_of(encoded: pd.Series, labels: list | None) -> Any:
+    """Labels for codes; other columns as they are."""
+    if labels is None:
+        return encoded.array
+    codes = encoded.cat.codes if isinstance(encoded.dtype, pd.CategoricalDtype) else encoded
+    return np.asarray([str(label) for label in labels], dtype=object)[codes.to_numpy().astype(np.intp)]
+
+
+def to_text(value: Any) -> str:
+    """A value as text: whole numbers without decimals, days without the time, gaps as "missing"."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return "missing"
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.0f}" if float(value).is_integer() and abs(float(value)) < _LARGEST_WHOLE else f"{value:.6g}"
+    if isinstance(value, np.datetime64):
+        value = pd.Timestamp(value)
+    if isinstance(value, pd.Timestamp):
+        return str(value.date()) if value == value.normalize() else str(value)
+    return str(value)

@@ -1,0 +1,62 @@
+"""Whether new rows are later than those a model was fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tabrec.interpret._models import Trees, find_dates
+from tabrec.trees._forest_base import ForestMixin
+
+# So unlikely it must be that rows drawn at random are as late.
+_BY_CHANCE = 0.01
+
+
+def late_columns(trees: Trees, X: Any, training_matrix: Callable[[], np.ndarray] | None = None) -> dict[str, float]:
+    """The raw date columns in which rows lie after all training rows, more of them than chance would put there.
+
+    Parameters
+    ----------
+    trees : Trees
+    X : table or array-like
+        As the model takes it.
+    training_matrix : callable, default=None
+        Gives what the trees were grown on, (n_training, n_encoded), where they are no forest of ours: that remembers
+        the range of its columns.
+
+    Returns
+    -------
+    dict
+        By column the share of the rows of X that lie after the last training row; empty where nothing is known of
+        the training rows.
+    """
+    dates = {
+        raw: trees.names.index(part)
+        for raw, parts in find_dates(trees.model).items()
+        for part in parts
+        if part.endswith("Elapsed") and part in trees.names
+    }
+    known = _last_values(trees, training_matrix) if dates else None
+    if known is None:
+        return {}
+    last, n_training = known
+    matrix = trees.matrix(X)
+    shares = {raw: float(np.mean(matrix[:, position] > last[position])) for raw, position in dates.items()}
+    return {raw: share for raw, share in shares.items() if _is_late(share, len(matrix), n_training)}
+
+
+def _last_values(trees: Trees, training_matrix: Callable[[], np.ndarray] | None) -> tuple[np.ndarray, int] | None:
+    if isinstance(trees.estimator, ForestMixin):
+        return trees.estimator.encoded_range_[1], trees.estimator._n_raw_rows
+    if training_matrix is None:
+        return None
+    matrix = training_matrix()
+    return matrix.max(axis=0), len(matrix)
+
+
+def _is_late(share: float, n_rows: int, n_training: int) -> bool:
+    """Of rows in random order, k new ones all lie after the last training row with about (m / (m + n)) ** k."""
+    n_late = share * n_rows
+    return n_late > 0 and (n_rows / (n_rows + n_training)) ** n_late < _BY_CHANCE

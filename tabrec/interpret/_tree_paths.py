@@ -1,0 +1,189 @@
+"""Paths through trees: what each split on the way to a leaf adds to the prediction, by column or by set of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from tabrec.interpret._models import Trees
+
+# So many numbers a tree's part of the result may hold at once, and so many rows are worth threads.
+_MOST_NUMBERS = 2**22
+_FEW_ROWS = 500
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a tree's nodes add to those above them.
+
+    Attributes
+    ----------
+    parents : ndarray of shape (n_nodes,)
+        -1 for the root, which is node 0.
+    columns : ndarray of shape (n_nodes,)
+        The column that the parent splits on; of the root, where nothing is gained, any.
+    values, gains : ndarray of shape (n_nodes, n_outputs)
+        The prediction of each node, and what it adds to that of its parent.
+    """
+
+    tree: Any
+    parents: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    gains: np.ndarray
+
+
+def sum_by_column(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The mean over the trees of prediction, bias and contributions by column.
+
+    Parameters
+    ----------
+    trees : Trees
+    matrix : ndarray of float32, of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    prediction : ndarray of shape (n_rows, n_outputs)
+    bias : ndarray of shape (n_outputs,)
+    contributions : ndarray of shape (n_rows, n_columns, n_outputs)
+    """
+    n_rows, n_columns = matrix.shape
+    bias = np.mean([_flat_values(trees, tree)[0] for tree in trees.trees], axis=0)
+    n_outputs, n_trees = len(bias), len(trees.trees)
+    prediction = np.zeros((n_rows, n_outputs))
+    contributions = np.zeros((n_rows, n_columns, n_outputs))
+    at_once = max(_MOST_NUMBERS // (n_columns * n_outputs), 1)
+    for start in range(0, n_rows, at_once):
+        part = slice(start, start + at_once)
+        for of_leaves, of_paths in _in_threads(trees, matrix[part]):
+            prediction[part] += of_leaves
+            contributions[part] += of_paths
+    contributions /= n_trees
+    return prediction / n_trees, bias, contributions
+
+
+def read_steps(trees: Trees, tree: Any) -> Steps:
+    """The steps of one tree (`tree_` of an estimator)."""
+    values = _flat_values(trees, tree)
+    parents = np.full(tree.node_count, -1, dtype=np.int32)
+    inner = np.flatnonzero(tree.children_left >= 0)
+    parents[tree.children_left[inner]] = inner
+    parents[tree.children_right[inner]] = inner
+    columns = np.where(parents >= 0, tree.feature[parents], 0)
+    return Steps(tree, parents, columns, values, values - values[np.maximum(parents, 0)])
+
+
+def _flat_values(trees: Trees, tree: Any) -> np.ndarray:
+    """(n_nodes, n_outputs), the classes of several outputs side by side."""
+    values = trees.values(tree)
+    n_each = np.atleast_1d(trees.estimator.n_classes_) if trees.is_classifier else np.ones(trees.n_outputs, dtype=int)
+    return np.concatenate([values[:, output, :n_values] for output, n_values in enumerate(n_each)], axis=1)
+
+
+def _in_threads(trees: Trees, matrix: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The results of the trees in their order, so that sums do not depend on which thread ends first."""
+    n_jobs = effective_n_jobs(getattr(trees.estimator, "n_jobs", None))
+    if n_jobs == 1 or len(matrix) < _FEW_ROWS:
+        yield from (_sum_paths(trees, tree, matrix) for tree in trees.trees)
+        return
+    tasks = (delayed(_sum_paths)(trees, tree, matrix) for tree in trees.trees)
+    with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
+        while batch := list(islice(tasks, 2 * n_jobs)):
+            yield from parallel(batch)
+
+
+def _sum_paths(trees: Trees, tree: Any, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Prediction (n_rows, n_outputs) and contributions (n_rows, n_columns, n_outputs) of one tree.
+
+    Only leaves that rows reach are looked at, each once: from the leaf up to the root.
+    """
+    steps = read_steps(trees, tree)
+    n_columns, n_outputs = matrix.shape[1], steps.values.shape[1]
+    reached, leaf_of_row = _reached_leaves(steps, matrix)
+    positions, nodes = (np.concatenate(found) for found in zip(*_climb(steps, reached), strict=True))
+    cells = positions * n_columns + steps.columns[nodes]
+    table = np.empty((len(reached) * n_columns, n_outputs))
+    for output, gains in enumerate(steps.gains.T):
+        table[:, output] = np.bincount(cells, gains[nodes], minlength=len(table))
+    by_leaf = table.reshape(len(reached), n_columns, n_outputs)
+    return steps.values[reached][leaf_of_row], by_leaf.take(leaf_of_row, axis=0)
+
+
+def _reached_leaves(steps: Steps, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The leaves that rows reach, and for each row the position of its leaf among them."""
+    leaves = steps.tree.apply(matrix)
+    position = np.zeros(len(steps.parents), dtype=np.intp)
+    position[leaves] = 1
+    reached = np.flatnonzero(position)
+    position[reached] = np.arange(len(reached))
+    return reached, position[leaves]
+
+
+def _climb(steps: Steps, leaves: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """From all leaves up at once: positions among the leaves, and the node that each has come to, the root at last."""
+    positions, nodes = np.arange(len(leaves)), leaves
+    while len(nodes):
+        yield positions, nodes
+        nodes = steps.parents[nodes]
+        goes_on = nodes >= 0
+        positions, nodes = positions[goes_on], nodes[goes_on]
+
+
+def sum_by_set(trees: Trees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
+    """Joint contributions: what a split adds belongs to all columns that the path has tested down to it.
+
+    Parameters
+    ----------
+    trees : Trees
+    matrix : ndarray of float32, of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    list of dict
+        For each row, from tuples of ascending columns to the mean over the trees, an ndarray of shape (n_outputs,).
+    """
+    steps = [read_steps(trees, tree) for tree in trees.trees]
+    found: list[dict[tuple[int, ...], np.ndarray]] = []
+    for start in range(0, len(matrix), _ROWS_AT_ONCE):
+        found += _sum_sets(steps, matrix[start : start + _ROWS_AT_ONCE])
+    return found
+
+
+def _sum_sets(steps: list[Steps], matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
+    numbers: dict[frozenset[int], int] = {}
+    rows, sets, gains = [], [], []
+    for of_tree in steps:
+        reached, leaf_of_row = _reached_leaves(of_tree, matrix)
+        set_of_node = _number_sets(of_tree, reached, numbers)
+        for positions, nodes in _climb(of_tree, reached[leaf_of_row]):
+            is_inner = nodes > 0
+            rows.append(positions[is_inner])
+            sets.append(set_of_node[nodes[is_inner]])
+            gains.append(of_tree.gains[nodes[is_inner]])
+    keys, place = np.unique(np.concatenate(rows) * len(numbers) + np.concatenate(sets), return_inverse=True)
+    total = np.column_stack([np.bincount(place, gain, len(keys)) for gain in np.concatenate(gains).T]) / len(steps)
+    tuples = [tuple(sorted(columns)) for columns in numbers]
+    found: list[dict[tuple[int, ...], np.ndarray]] = [{} for _ in range(len(matrix))]
+    for key, gain in zip(keys.tolist(), total, strict=True):
+        row, number = divmod(key, len(numbers))
+        found[row][tuples[number]] = gain
+    return found
+
+
+def _number_sets(steps: Steps, leaves: np.ndarray, numbers: dict[frozenset[int], int]) -> np.ndarray:
+    """For each node on the way to the leaves the number of the set of columns tested above it, new ones added."""
+    is_passed = np.zeros(len(steps.parents), dtype=bool)
+    for _, nodes in _climb(steps, leaves):
+        is_passed[nodes] = True
+    sets: dict[int, frozenset[int]] = {0: frozenset()}
+    set_of_node = np.zeros(len(steps.parents), dtype=np.int64)
+    for node in np.flatnonzero(is_passed)[1:].tolist():  # a node's parent always has a smaller number
+        sets[node] = sets[int(steps.parents[node])] | {int(steps.columns[node])}
+        set_of_node[node] = numbers.setdefault(sets[node], len(numbers))
+    return set_of_node

@@ -1,0 +1,286 @@
+"""Leakage: planted leaks are found first, and honest data raises no alarm."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+
+from tabrec import BoostingRegressor, ForestClassifier, ForestRegressor, TabularPreprocessor
+from tabrec.datasets import make_auctions
+from tabrec.interpret import leakage_check
+
+FAST = {"n_estimators": 12, "n_jobs": 1, "random_state": 0}
+
+
+def make_frame(n=1500, seed=0):
+    """Honest columns, and a target that they explain in part."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "age": rng.uniform(0, 30, n),
+            "power": rng.uniform(0, 30, n),
+            "hours": np.where(rng.random(n) < 0.3, np.nan, rng.lognormal(5, 1, n)),
+            "state": rng.choice(["Ohio", "Utah", "Texas"], n),
+            "shop": rng.choice([f"shop {i}" for i in range(200)], n),
+            "sold": pd.Timestamp("2010-01-01") + pd.to_timedelta(rng.integers(0, 900, n), "D"),
+            "number": rng.permutation(n),
+            "key": [f"key {i}" for i in range(n)],
+        }
+    )
+    y = frame["age"] + frame["power"] + 5 * (frame["state"] == "Utah") + rng.normal(0, 4, n)
+    return frame, y.to_numpy()
+
+
+def kinds_of(found):
+    return [(f.kind, f.columns) for f in found.findings]
+
+
+def classes_of(y, n=3):
+    return np.array([f"class {i}" for i in range(n)], dtype=object)[pd.qcut(y, n, labels=False)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("target", ["number", "three classes", "rare class"])
+def test_honest_data_raise_no_alarm(seed, target):
+    frame, y = make_frame(seed=seed)
+    y = {"number": y, "three classes": classes_of(y), "rare class": y > np.quantile(y, 0.97)}[target]
+    model = (ForestRegressor if target == "number" else ForestClassifier)(**FAST).fit(frame, y)
+    for checked in (model, None):
+        assert leakage_check(checked, frame, y, random_state=seed).findings == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_made_auctions_hold_no_leak(seed):
+    sales = make_auctions(3000, random_state=seed)
+    y = sales.pop("SalePrice")
+    assert all(f.severity > 1 for f in leakage_check(None, sales, y).findings)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda y, rng: y,
+        lambda y, rng: -3 * y + 1,
+        lambda y, rng: np.exp(y / 10),
+        lambda y, rng: y + rng.normal(0, 0.5, len(y)),
+        lambda y, rng: np.where(rng.random(len(y)) < 0.01, np.nan, y),
+        lambda y, rng: np.round(y).astype(int).astype(str),
+        lambda y, rng: pd.Timestamp("2000-01-01") + pd.to_timedelta((y * 100).round(), "D"),
+    ],
+    ids=["copy", "line", "curve", "noisy", "gaps", "text", "dates"],
+)
+def test_a_planted_function_of_a_number_is_found_first(plant):
+    frame, y = make_frame()
+    frame["leak"] = plant(y, np.random.default_rng(0))
+    found = leakage_check(None, frame, y)
+    assert (found.findings[0].severity, found.findings[0].columns) == (1, ("leak",))
+    assert found.table.loc[0, "column"] == "leak"
+    assert found.findings[0].kind == "too-good column"
+
+
+@pytest.mark.parametrize("n_classes", [2, 30])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_planted_function_of_classes_is_found_first(n_classes, as_text):
+    frame, y = make_frame()
+    y = classes_of(y, n_classes)
+    codes = pd.factorize(y)[0]
+    frame["leak"] = [f"code {c * 7 % 31}" for c in codes] if as_text else codes * 7 % 31
+    for model in (None, ForestClassifier(3, n_jobs=1, random_state=0, oob_score=False).fit(frame, y)):
+        found = leakage_check(model, frame, y)
+        assert (found.findings[0].severity, found.findings[0].columns) == (1, ("leak",))
+        assert "under another name" in found.findings[0].text
+
+
+def test_alone_is_the_r2_of_out_of_fold_means_of_labels():
+    rng = np.random.default_rng(0)
+    level = rng.integers(0, 3, 6000)
+    y = np.array([0.0, 2.0, 5.0])[level] + rng.normal(size=6000)
+    line = leakage_check(None, pd.DataFrame({"a": np.array(list("xyz"))[level]}), y).table.iloc[0]
+    means = pd.Series(y).groupby(level).transform("mean")
+    assert line["alone"] == pytest.approx(r2_score(y, means), abs=0.001)
+    assert 0 < line["alone_error"] < 0.01
+
+
+def test_the_standard_error_is_the_spread_over_draws():
+    scores, errors = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        level = rng.integers(0, 3, 500)
+        y = np.array([0.0, 1.0, 3.0])[level] + rng.exponential(size=500)
+        line = leakage_check(None, pd.DataFrame({"a": np.array(list("xyz"))[level]}), y).table.iloc[0]
+        scores.append(line["alone"])
+        errors.append(line["alone_error"])
+    assert np.mean(errors) == pytest.approx(np.std(scores), rel=0.25)
+
+
+def test_what_tells_nothing_is_never_above_chance():
+    table = leakage_check(None, *make_frame(4000)).table.set_index("column")
+    assert (table.loc[["hours", "shop", "sold", "number", "key"], "alone"] < 0.01).all()
+
+
+@pytest.mark.parametrize("of_classes", [False, True])
+def test_gaps_that_tell_the_target_are_found_first_with_their_effect(of_classes):
+    frame, y = make_frame()
+    rng = np.random.default_rng(1)
+    is_high = y > np.median(y)
+    frame["filled later"] = np.where(
+        rng.random(len(y)) < np.where(is_high, 0.95, 0.05), np.nan, rng.normal(size=len(y))
+    )
+    found = leakage_check(None, frame, is_high if of_classes else y)
+    assert kinds_of(found)[0] == ("telling gaps", ("filled later",))
+    line = found.table.set_index("column").loc["filled later"]
+    missing = frame["filled later"].isna()
+    expected = np.corrcoef(missing, is_high if of_classes else y)[0, 1] ** 2
+    assert line["missing_effect"] == pytest.approx(expected)
+    assert line["missing_p"] < 1e-10
+    assert found.findings[0].severity == 1
+
+
+def test_p_values_of_gaps_are_those_of_the_tests_times_the_columns():
+    from scipy.stats import ttest_ind
+
+    frame, y = make_frame()
+    frame["also"] = frame["hours"].where(np.arange(len(frame)) % 4 > 0)
+    y = y + 0.3 * frame["hours"].isna()
+    line = leakage_check(None, frame, y).table.set_index("column").loc["hours"]
+    missing = frame["hours"].isna()
+    assert line["missing_p"] == pytest.approx(min(2 * ttest_ind(y[missing], y[~missing]).pvalue, 1))
+
+
+def test_small_effects_of_gaps_in_many_rows_are_no_finding():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=20_000)
+    gaps = rng.random(20_000) < 0.3 + 0.04 * np.sign(y)
+    found = leakage_check(None, pd.DataFrame({"a": np.where(gaps, np.nan, 1.0)}), y)
+    assert found.table.loc[0, "missing_p"] < 0.01
+    assert found.findings == []
+
+
+@pytest.mark.parametrize("make", [ForestRegressor, ForestClassifier])
+def test_ids_in_the_order_of_the_target_matter_but_noise_ids_do_not(make):
+    frame, y = make_frame()
+    rank = (y + np.random.default_rng(0).normal(0, 5, len(y))).argsort().argsort()
+    frame["written"] = 10 * rank + 3
+    y = y if make is ForestRegressor else classes_of(y)
+    found = leakage_check(make(**FAST).fit(frame, y), frame, y)
+    assert ("id that matters", ("written",)) in kinds_of(found)
+    assert not any("number" in f.columns for f in found.findings)
+    lines = found.table.set_index("column")
+    assert lines.loc["written", "importance"] > 0.05
+    assert abs(lines.loc["number", "importance"]) < 0.02
+    assert np.isnan(lines.loc["age", "importance"])
+
+
+def test_ids_of_other_models_are_permuted_in_the_rows_given():
+    frame, y = make_frame()
+    frame["written"] = 10 * y.argsort().argsort() + 3
+    half = len(y) // 2
+    model = BoostingRegressor(max_iter=20).fit(frame.iloc[:half], y[:half])
+    found = leakage_check(model, frame.iloc[half:], y[half:])
+    assert found.table.set_index("column").loc["written", "importance"] > 0.15
+    assert found.findings[0].columns == ("written",)
+    X = frame[["age", "written"]].to_numpy(dtype=int)
+    assert leakage_check(LinearRegression().fit(X, y), X, y).table["importance"].notna().sum() == 1
+
+
+def test_rows_in_the_order_of_the_target_are_found():
+    frame, y = make_frame()
+    order = y.argsort()
+    found = leakage_check(None, frame.iloc[order].assign(number=0), y[order])
+    assert "telling row order" in [f.kind for f in found.findings]
+    assert found.row_order > 0.95
+
+
+def test_a_column_as_good_as_the_model_and_a_perfect_model_are_worth_a_look():
+    frame, y = make_frame()
+    frame["strong"] = y + np.random.default_rng(0).normal(0, 3, len(y))
+    model = ForestRegressor(n_estimators=30, n_jobs=1, random_state=0).fit(frame, y)
+    found = leakage_check(model, frame, y)
+    assert found.score == pytest.approx(r2_score(y, model.oob_prediction_))
+    assert [f.severity for f in found.findings if f.columns == ("strong",)] == [2]
+    sum_of_two = 5.0 * (frame["age"] > 10) + 3 * (frame["power"] > 20)
+    two = frame[["age", "power"]]
+    perfect = leakage_check(ForestRegressor(**FAST).fit(two, sum_of_two), two, sum_of_two)
+    assert [f.kind for f in perfect.findings] == ["too good to be true"]
+
+
+def test_pipelines_polars_tables_encoded_frames_and_held_out_rows_work():
+    frame, y = make_frame()
+    pipeline = make_pipeline(TabularPreprocessor(), ForestRegressor(**FAST)).fit(frame, y)
+    assert 0 < leakage_check(pipeline, frame, y).score <= 1
+    model = ForestRegressor(**FAST).fit(frame, y)
+    assert leakage_check(model, pl.from_pandas(frame), pl.Series(y)).score == leakage_check(model, frame, y).score
+    held_out, y_held = make_frame(seed=9)
+    assert leakage_check(model, held_out, y_held).score == pytest.approx(r2_score(y_held, model.predict(held_out)))
+    leakage_check(None, TabularPreprocessor().fit_transform(frame), y)
+
+
+@pytest.mark.parametrize("bootstrap", [True, False])
+def test_forests_without_bootstrap_and_single_trees_in_them_work(bootstrap):
+    frame, y = make_frame(200)
+    model = ForestRegressor(1, bootstrap=bootstrap, oob_score=False, n_jobs=1).fit(frame, y)
+    assert np.isfinite(leakage_check(model, frame, y).score)
+
+
+def test_constants_missing_columns_empty_categories_and_few_rows_work():
+    frame = pd.DataFrame(
+        {
+            "one": [1.0] * 12,
+            "none": [np.nan] * 12,
+            "c": pd.Categorical(list("abab") * 3, categories=["never", "a", "b"]),
+            "flag": [True, False, False] * 4,
+        }
+    )
+    found = leakage_check(None, frame, np.arange(12.0))
+    assert np.isfinite(found.table["alone"]).all()
+    found.plot()
+
+
+def test_errors_say_what_is_wrong():
+    frame, y = make_frame(100)
+    with pytest.raises(NotFittedError):
+        leakage_check(ForestRegressor(), frame, y)
+    with pytest.raises(ValueError, match="in every row"):
+        leakage_check(None, frame, np.ones(100))
+    with pytest.raises(ValueError, match="2 columns"):
+        leakage_check(None, frame, np.column_stack([y, y]))
+    with pytest.raises(ValueError, match="100 rows"):
+        leakage_check(None, frame, y[:50])
+    with pytest.raises(ValueError, match="max_rows=3"):
+        leakage_check(None, frame, y, max_rows=3)
+    with pytest.raises(ValueError, match="state"):
+        leakage_check(ForestRegressor(**FAST).fit(frame, y), frame.drop(columns="state"), y)
+
+
+def test_a_sample_is_repeatable_and_the_callers_frame_stays():
+    frame, y = make_frame()
+    kept = frame.copy()
+    first, second = (leakage_check(None, frame, y, max_rows=300, random_state=2).table for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+    pd.testing.assert_frame_equal(frame, kept)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_a_thousand_columns_and_ugly_labels_are_drawn_and_no_figure_is_left():
+    rng = np.random.default_rng(0)
+    names = ["<b>a</b>", "$\\frac{1$", "🚜\nnew line", "x" * 90, *[f"c{i}" for i in range(996)]]
+    X = pd.DataFrame(rng.normal(size=(80, 1000)), columns=names)
+    found = leakage_check(None, X, X["$\\frac{1$"] + X["🚜\nnew line"] / 2)
+    ax = found.plot()
+    ax.figure.savefig("/dev/null", format="svg")
+    assert len(ax.get_yticklabels()) == 25
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.real_data("bulldozers/Train.csv")
+def test_bulldozers_hold_no_leak_but_a_planted_one_is_found(data_dir):
+    sales = pd.read_csv(data_dir / "bulldozers/Train.csv", low_memory=False)
+    y = np.log(sales.pop("SalePrice"))
+    assert all(f.severity > 1 for f in leakage_check(None, sales, y).findings)
+    found = leakage_check(None, sales.assign(commission=np.exp(y) * 0.05 + 100), y)
+    assert found.findings[0].columns == ("commission",)

@@ -1,0 +1,120 @@
+"""The report page in headless Chromium: no error, no request, no overflow, nothing cut off."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from tabrec import BayesianFactorization, ForestRegressor, TabularClassifier, split_by_time
+from tabrec.datasets import make_auctions, make_ratings
+from tabrec.interpret import report
+
+UGLY = {
+    "Large": "<script>alert('x')</script>",
+    "Medium": "$\\frac{1}{0}$ & $",
+    "Small": "smile 😀 \n second line",
+    "Mini": "</svg><img src=http://example.com/x.png onerror=alert(1)>",
+}
+WIDTHS = {"desktop": (1280, 900, False), "phone": (375, 800, True)}
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+CUT_OFF = """
+return [...document.querySelectorAll('figure svg')].flatMap(svg => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('text')].filter(text => {
+    const own = text.getBoundingClientRect();
+    return own.left < box.left - 3 || own.right > box.right + 3 || own.top < box.top - 3 || own.bottom > box.bottom + 3;
+  }).map(text => text.textContent);
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not binary or not driver:
+        if os.environ.get("TABREC_REQUIRE_BROWSER"):
+            pytest.fail("Chromium or chromedriver is not installed")
+        pytest.skip("Chromium or chromedriver is not installed")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
+
+
+def make_forest_page():
+    auctions = make_auctions(1_500, random_state=0)
+    auctions = auctions[["SalePrice", "SalesID", "YearMade", "ProductSize", "state", "auctioneerID", "saledate"]]
+    auctions["ProductSize"] = auctions["ProductSize"].astype(object).replace(UGLY)
+    auctions = auctions.rename(columns={"state": "<b>state</b> & $x$ 😀"})
+    price = np.log(auctions.pop("SalePrice")).rename("<i>log</i> price $")
+    train, valid = split_by_time(auctions, "saledate", at="2010-01-01")
+    forest = ForestRegressor(30, random_state=0).fit(auctions.iloc[train], price.iloc[train])
+    return report(forest, auctions.iloc[train], price.iloc[train], auctions.iloc[valid], price.iloc[valid])
+
+
+def make_net_page():
+    auctions = make_auctions(1_200, random_state=0)[["SalePrice", "YearMade", "ProductSize", "ProductGroup", "state"]]
+    kind = np.array(["low 😀", "<b>mid</b>", "high $"])[np.digitize(auctions.pop("SalePrice"), [15_000, 40_000])]
+    net = TabularClassifier(layers=[16], epochs=3, validation_fraction=0.2, random_state=0)
+    net.fit(auctions[:900], kind[:900])
+    return report(net, auctions[:900], kind[:900], auctions[900:], kind[900:], title="A net & <its> reasons")
+
+
+def make_recommender_page():
+    ratings = make_ratings(6_000, n_users=150, n_items=80, random_state=0)
+    ratings["item"] = [f"<b>{item}</b> $ 😀" for item in ratings["item"]]
+    train, valid = ratings[::2], ratings[1::2]
+    ids = ["user", "item"]
+    model = BayesianFactorization(n_factors=4, n_sweeps=20, random_state=0).fit(train[ids], train["rating"])
+    return report(model, train[ids], train["rating"], valid[ids], valid["rating"])
+
+
+@pytest.fixture(scope="module", params=[make_forest_page, make_net_page, make_recommender_page])
+def page(request, tmp_path_factory):
+    return request.param().save(tmp_path_factory.mktemp("page") / "report.html")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_page_is_sound_at_any_width(browser, page, width):
+    pixels, height, is_phone = WIDTHS[width]
+    metrics = {"width": pixels, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    browser.get(page.as_uri())
+    assert browser.execute_script("return document.querySelectorAll('figure svg').length") >= 3
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert {url for url in asked if not url.startswith("data:")} == {page.as_uri()}
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= pixels
+    assert browser.execute_script(CUT_OFF) == []
+
+
+def test_page_runs_nothing_of_the_users(browser, page):
+    browser.get(page.as_uri())
+    assert (
+        browser.execute_script(
+            "return document.querySelectorAll('script, img, iframe, object, link:not([rel=icon])').length"
+        )
+        == 0
+    )
+    assert browser.execute_script("return document.querySelectorAll('main b, main i').length") == 0
