@@ -31,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Models from raw tables and ratings, with honest validation.",
 )
+_SHOWN_FINDINGS = 6  # in the demo, the first ones
 _Delimiter = Annotated[str, typer.Option(help="What separates the fields of a CSV.")]
 _Table = Annotated[Path, typer.Argument(help="A CSV or parquet file.", show_default=False)]
 
@@ -288,7 +289,7 @@ def demo(
     """Make a table of auctions and a list of ratings, train models on both, price new rows and recommend items."""
     from tabrec._files import new_folder
     from tabrec.datasets import make_auctions
-    from tabrec.explain_run import describe_table
+    from tabrec.explain_run import describe_table, explain_run
     from tabrec.run import predict_table
 
     out = out or _free_path(Path("runs") / "demo")
@@ -311,6 +312,11 @@ def demo(
             _train(known, folder / model, table, shown=out / model, **options)
         predictions = predict_table(folder / "boosting", new, id_column="SalesID")
         predictions.to_csv(folder / "submission.csv", index=False)
+        with console.status("Explaining the forest"):
+            page = explain_run(folder / "forest", table=folder / "auctions.csv", new=folder / "new.csv")
+            page.save(folder / "report.html")
+        console.print("\nWhat to know of the forest:")
+        print_findings(page.findings[:_SHOWN_FINDINGS])
         shown_user = _demo_ratings(folder, out)
     console.print(
         f"\nThe boosting priced the {len(new):,} new machines: {out / 'submission.csv'}.\n"
@@ -318,8 +324,10 @@ def demo(
         f"  tabrec train {out / 'auctions.csv'} --target SalePrice --log-target --time-column saledate "
         f"--valid-from 2011-01-01 --model boosting --out runs/mine\n"
         f"  tabrec predict runs/mine {out / 'new.csv'} --id SalesID -o submission.csv\n"
+        f"  tabrec explain runs/mine --new {out / 'new.csv'}\n"
         f"  tabrec rate {out / 'ratings.csv'} --user user --item item --rating rating --model bayes --out runs/ml\n"
-        f"  tabrec recommend runs/ml --user {shown_user} -n 10",
+        f"  tabrec recommend runs/ml --user {shown_user} -n 10\n\n"
+        f"Now open {out / 'report.html'} in a browser: it explains the forest.",
         soft_wrap=True,
     )
 

@@ -151,6 +151,9 @@ def test_demo_does_all_of_it(run, tmp_path):
     assert len(pd.read_csv(tmp_path / "runs/demo/submission.csv")) > 0
     assert (tmp_path / "runs/demo/forest/metrics.json").is_file()
     assert (tmp_path / "runs/demo/boosting/model").is_dir()
+    assert "YearMade" in (tmp_path / "runs/demo/report.html").read_text(encoding="utf-8")
+    assert "runs/demo/report.html" in printed
+    assert run("explain", "runs/demo/dot")[0] == run("explain", "runs/demo/net")[0] == 0
 
 
 def test_version(run):

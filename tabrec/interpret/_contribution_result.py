@@ -74,7 +74,7 @@ class Contributions(Result):
         Whether predictions are probabilities.
     raw : pandas.DataFrame
         The rows as they were given.
-    method : {"path", "occlusion", "integrated_gradients"}
+    method : {"path", "shap", "occlusion", "integrated_gradients"}
     standard_error : ndarray like `contributions`, or None
         Of occlusion and integrated gradients: how far contributions may be off for having looked at so few background
         rows; NaN with one background row. None where they are exact.
@@ -169,24 +169,27 @@ class Contributions(Result):
         """
         sources = [self.sources[name] for name in self.columns]
         names = list(dict.fromkeys(sources))
-        if len(names) == len(self.columns):
+        if names == self.columns:
             return self
         positions = [names.index(source) for source in sources]
         total = np.zeros((len(self), len(names), *self.contributions.shape[2:]))
         for column, position in enumerate(positions):
             total[:, position] += self.contributions[:, column]
-        shown = {
-            name: self.raw[name] if name in self.raw else self.values.iloc[:, sources.index(name)] for name in names
-        }
         return replace(
             self,
             contributions=total,
             columns=names,
             sources={name: name for name in names},
-            values=pd.DataFrame(shown, copy=False),
+            values=pd.DataFrame({name: self._value_of(name, sources) for name in names}, copy=False),
             standard_error=None,
             joint=None,
         )
+
+    def _value_of(self, source: str, sources: list[str]) -> pd.Series:
+        """What stands in a raw column: as its encoded column of the same name shows it, else as it was given."""
+        if source in self.values:
+            return self.values[source]
+        return self.raw[source] if source in self.raw else self.values.iloc[:, sources.index(source)]
 
     def mean(self, output: Any = None) -> pd.DataFrame:
         """How much each column moves predictions: the mean size of its contributions over the rows.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.pipeline import Pipeline
@@ -55,7 +56,7 @@ class Trees:
             return [str(name) for name in self.estimator.encoded_names_]
         names = getattr(self.estimator, "feature_names_in_", None)
         if names is None:
-            names = [f"x{i}" for i in range(self.estimator.n_features_in_)]
+            names = _names_out(self.steps, self.estimator.n_features_in_)
         return [str(name) for name in names]
 
     @property
@@ -93,6 +94,8 @@ class Trees:
         if is_table(entered):
             entered = align_names(self.estimator, entered, read_frame(entered))
             entered = entered.to_numpy() if not hasattr(self.estimator, "feature_names_in_") else entered
+        if issparse(entered):
+            entered = entered.toarray()
         if isinstance(self.estimator, BaseDecisionTree):
             return self.estimator._validate_X_predict(entered, check_input=True)
         return self.estimator._validate_X_predict(entered)
@@ -303,8 +306,26 @@ def _encoders(model: Any) -> list[Any]:
     return [model]
 
 
+def _names_out(steps: Any, n_columns: int) -> list[str]:
+    """Names for the columns of an array that comes out of steps, which are not those that went in."""
+    if steps is None:
+        return [f"x{i}" for i in range(n_columns)]
+    try:
+        return [str(name) for name in steps.get_feature_names_out()]
+    except (AttributeError, ValueError):  # a step that cannot tell
+        return [f"encoded{i}" for i in range(n_columns)]
+
+
 def _source(name: str, raw: list[str]) -> str:
-    """The raw column of an encoded one: its own name, or what comes before `_na` or the class of a target encoding."""
-    if name in raw:
-        return name
-    return max((column for column in raw if name.startswith(f"{column}_")), key=len, default=name)
+    """The raw column of an encoded one: its own name, or what stands before a label, a class or `_na`.
+
+    A ColumnTransformer puts the name of the transformer and two underscores before.
+    """
+    for known in (name, name.partition("__")[2]):
+        if known in raw:
+            return known
+    for longer in (name.partition("__")[2], name):
+        starts = [column for column in raw if longer.startswith(f"{column}_")]
+        if starts:
+            return max(starts, key=len)
+    return name

@@ -54,7 +54,7 @@ def sum_by_column(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndar
     contributions : ndarray of shape (n_rows, n_columns, n_outputs)
     """
     n_rows, n_columns = matrix.shape
-    bias = np.mean([_flat_values(trees, tree)[0] for tree in trees.trees], axis=0)
+    bias = np.mean([flat_values(trees, tree)[0] for tree in trees.trees], axis=0)
     n_outputs, n_trees = len(bias), len(trees.trees)
     prediction = np.zeros((n_rows, n_outputs))
     contributions = np.zeros((n_rows, n_columns, n_outputs))
@@ -70,7 +70,7 @@ def sum_by_column(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def read_steps(trees: Trees, tree: Any) -> Steps:
     """The steps of one tree (`tree_` of an estimator)."""
-    values = _flat_values(trees, tree)
+    values = flat_values(trees, tree)
     parents = np.full(tree.node_count, -1, dtype=np.int32)
     inner = np.flatnonzero(tree.children_left >= 0)
     parents[tree.children_left[inner]] = inner
@@ -79,7 +79,7 @@ def read_steps(trees: Trees, tree: Any) -> Steps:
     return Steps(tree, parents, columns, values, values - values[np.maximum(parents, 0)])
 
 
-def _flat_values(trees: Trees, tree: Any) -> np.ndarray:
+def flat_values(trees: Trees, tree: Any) -> np.ndarray:
     """(n_nodes, n_outputs), the classes of several outputs side by side."""
     values = trees.values(tree)
     n_each = np.atleast_1d(trees.estimator.n_classes_) if trees.is_classifier else np.ones(trees.n_outputs, dtype=int)
@@ -148,17 +148,17 @@ def sum_by_set(trees: Trees, matrix: np.ndarray) -> list[dict[tuple[int, ...], n
     list of dict
         For each row, from tuples of ascending columns to the mean over the trees, an ndarray of shape (n_outputs,).
     """
-    steps = [read_steps(trees, tree) for tree in trees.trees]
     found: list[dict[tuple[int, ...], np.ndarray]] = []
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
-        found += _sum_sets(steps, matrix[start : start + _ROWS_AT_ONCE])
+        found += _sum_sets(trees, matrix[start : start + _ROWS_AT_ONCE])
     return found
 
 
-def _sum_sets(steps: list[Steps], matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
+def _sum_sets(trees: Trees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
     numbers: dict[frozenset[int], int] = {}
     rows, sets, gains = [], [], []
-    for of_tree in steps:
+    for tree in trees.trees:
+        of_tree = read_steps(trees, tree)
         reached, leaf_of_row = _reached_leaves(of_tree, matrix)
         set_of_node = _number_sets(of_tree, reached, numbers)
         for positions, nodes in _climb(of_tree, reached[leaf_of_row]):
@@ -167,7 +167,7 @@ def _sum_sets(steps: list[Steps], matrix: np.ndarray) -> list[dict[tuple[int, ..
             sets.append(set_of_node[nodes[is_inner]])
             gains.append(of_tree.gains[nodes[is_inner]])
     keys, place = np.unique(np.concatenate(rows) * len(numbers) + np.concatenate(sets), return_inverse=True)
-    total = np.column_stack([np.bincount(place, gain, len(keys)) for gain in np.concatenate(gains).T]) / len(steps)
+    total = np.column_stack([np.bincount(place, gain, len(keys)) for gain in np.concatenate(gains).T]) / len(trees.trees)
     tuples = [tuple(sorted(columns)) for columns in numbers]
     found: list[dict[tuple[int, ...], np.ndarray]] = [{} for _ in range(len(matrix))]
     for key, gain in zip(keys.tolist(), total, strict=True):

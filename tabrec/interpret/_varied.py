@@ -86,7 +86,7 @@ def read_rows(
         A column that the model does not know, more than two columns, or an unknown class or output.
     """
     predict = predictor(model)
-    frame = _read_frame(model, X)
+    frame = read_named(model, X)
     names = _read_features(features, function)
     trees = read_trees(model, function) if is_forest(model) else None
     is_encoded = _is_encoded(model, frame, names, trees)
@@ -123,7 +123,7 @@ def read_rows(
     )
 
 
-def _read_frame(model: Any, X: Any) -> pd.DataFrame:
+def read_named(model: Any, X: Any) -> pd.DataFrame:
     """X as a frame, its columns named as the model names them."""
     frame = read_frame(X)
     names = getattr(model, "feature_names_in_", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from tabrec.interpret._models import Trees, find_sources, is_forest, predictor, 
 from tabrec.interpret._occlusion import AgainstBackground, occlude
 from tabrec.interpret._shown_values import show_encoded
 from tabrec.interpret._tree_paths import sum_by_column, sum_by_set
+from tabrec.interpret._varied import read_named
 from tabrec.preprocess._frames import is_table, read_frame
+from tabrec.trees._encoding import to_matrix
 
 __all__ = ["Contributions", "RowContributions", "contributions"]
 
@@ -147,10 +150,38 @@ def _read_background(background: Any, method: str, most: int, rng: np.random.Gen
 
 
 def _by_path(trees: Trees, X: Any, joint: bool) -> Contributions:
-    raw = read_frame(X)
     encoded = trees.encode(X)
-    matrix = trees.matrix(X)
-    prediction, bias, gains = sum_by_column(trees, matrix)
+    matrix = to_matrix(encoded)
+    found = describe(trees, X, encoded, "path", *sum_by_column(trees, matrix))
+    if not joint:
+        return found
+    return replace(found, joint=_name_sets(sum_by_set(trees, matrix), trees.names, found.outputs is None))
+
+
+def describe(
+    trees: Trees,
+    X: Any,
+    encoded: pd.DataFrame,
+    method: str,
+    prediction: np.ndarray,
+    bias: np.ndarray,
+    gains: np.ndarray,
+) -> Contributions:
+    """What trees give, in the names of columns and outputs.
+
+    Parameters
+    ----------
+    trees : Trees
+    X : table or array-like
+        The rows, as the model takes them.
+    encoded : pandas.DataFrame
+        The same, as the trees see them.
+    method : str
+    prediction : ndarray of shape (n_rows, n_outputs)
+    bias : ndarray of shape (n_outputs,)
+    gains : ndarray of shape (n_rows, n_columns, n_outputs)
+    """
+    raw = read_named(trees.model, X)
     names = _output_names(trees.classes, trees.n_outputs)
     return Contributions(
         prediction=_squeeze(prediction, names),
@@ -162,8 +193,7 @@ def _by_path(trees: Trees, X: Any, joint: bool) -> Contributions:
         outputs=names,
         is_classifier=trees.is_classifier,
         raw=raw.copy(),
-        method="path",
-        joint=_name_sets(sum_by_set(trees, matrix), trees.names, names is None) if joint else None,
+        method=method,
     )
 
 
@@ -179,7 +209,8 @@ def _name_sets(found: list[dict], names: list[str], is_single: bool) -> list[dic
 
 def _by_occlusion(model: Any, predict: Any, X: Any, background: Any, rng: np.random.Generator) -> Contributions:
     raw, others, columns = _read_pair(model, X, background)
-    found = occlude(predict, raw[columns], others[columns], rng, as_array=not is_table(X))
+    as_array = not is_table(X) and not hasattr(model, "feature_names_in_")
+    found = occlude(predict, raw[columns], others[columns], rng, as_array)
     return _of_raw_columns(model, raw, columns, "occlusion", found)
 
 
@@ -203,7 +234,7 @@ def _by_gradients(model: Any, X: Any, background: Any) -> Contributions:
 def _read_pair(model: Any, X: Any, background: Any) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """X and the background as frames, and the columns that the model takes."""
     predictor(model)(X)  # what the model refuses, it refuses here in its own words
-    raw, others = read_frame(X), read_frame(background)
+    raw, others = read_named(model, X), read_named(model, background)
     columns = [str(name) for name in getattr(model, "feature_names_in_", raw.columns) if str(name) in raw]
     absent = [name for name in columns if name not in others]
     if absent:

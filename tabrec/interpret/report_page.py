@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
-from sklearn.base import is_classifier, is_regressor
+from rich.progress import track
 from sklearn.utils.validation import check_is_fitted
 
 import tabrec
 from tabrec._files import new_file
-from tabrec.interpret._page import columns, data, nets, ratings, rows, world
 from tabrec.interpret._page.blocks import Section
-from tabrec.interpret._page.subject import Subject, read_subject
+from tabrec.interpret._page.parts import OF_RATINGS, OF_TABLES, Part
+from tabrec.interpret._page.ratings import RatingSubject
+from tabrec.interpret._page.subject import FRAME_FOR_ARRAY, Subject, read_subject
+from tabrec.interpret._page.world import order_findings
 from tabrec.interpret._result import Finding
 from tabrec.preprocess._frames import as_frame
 
 # A column that no table of ids has.
 _RATING = " rating"
+
+# How the note begins on what could not be worked out.
+NOT_SHOWN = "Not shown:"
 
 _SEVERITIES = {1: "Act", 2: "Look", 3: "Know"}
 
@@ -139,50 +143,25 @@ def report(
     """
     check_is_fitted(model)
     if hasattr(model, "recommend"):
-        makers, about = _recommender_sections(model, X, y, X_valid, y_valid, scores)
+        rated = RatingSubject(model, _read_scores(model, X, y, X_valid, y_valid, scores))
+        about = f"{type(model).__name__}, fitted to {len(model._ratings):,} ratings."
+        sections = _fill(OF_RATINGS, rated, verbose)
     else:
-        makers, about = _table_sections(model, X, y, X_valid, y_valid, X_new, target, random_state)
-    sections = _make_sections(makers, verbose)
+        subject = read_subject(model, X, y, X_valid, y_valid, X_new, target, random_state)
+        about = _about(subject)
+        sections = _fill(OF_TABLES, subject, verbose)
     return _render(sections, title or f"{type(model).__name__}: a report", about)
 
 
-def _recommender_sections(
-    model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, scores: pd.DataFrame | None
-) -> tuple[list[Callable[[], Section]], str]:
+def _read_scores(model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, scores: Any) -> pd.DataFrame | None:
     from tabrec.collab import evaluate  # torch takes a second to load
 
-    if scores is None and X_valid is not None:
-        if X is None or y is None or y_valid is None:
-            raise ValueError("To score a recommender, give X, y, X_valid and y_valid: ids of pairs and their ratings.")
-        train, test = (as_frame(ids).assign(**{_RATING: list(r)}) for ids, r in ((X, y), (X_valid, y_valid)))
-        scores = evaluate(model, train, test, rating=_RATING)
-    about = f"{type(model).__name__}, fitted to {len(model._ratings):,} ratings."
-    return ratings.rating_sections(model, scores), about
-
-
-def _table_sections(
-    model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, X_new: Any, target: str | None, random_state: int
-) -> tuple[list[Callable[[], Section]], str]:
-    if not (is_classifier(model) or is_regressor(model)):
-        raise TypeError(f"report explains what predicts numbers or classes, not {type(model).__name__}.")
-    if X is None or y is None:
-        raise ValueError(f"report needs the rows that the {type(model).__name__} was fitted on: give X and y.")
-    subject = read_subject(model, X, y, X_valid, y_valid, X_new, target, random_state)
-    makers: list[Callable[[Subject], Section]] = [data.show_scores]
-    makers += [lambda subject: nets.show_training(subject.model)] if hasattr(model, "history_") else []
-    makers += [
-        data.describe_data,
-        columns.show_importance,
-        columns.show_redundancy,
-        columns.show_effects,
-        rows.show_reasons,
-        rows.show_confidence,
-        world.show_leaks,
-        world.show_shift,
-    ]
-    makers += [nets.show_embeddings] if hasattr(model, "embeddings_") else []
-    makers += [columns.show_tree] if subject.trees is not None else []
-    return [partial(maker, subject) for maker in makers], _about(subject)
+    if scores is not None or X_valid is None:
+        return scores
+    if X is None or y is None or y_valid is None:
+        raise ValueError("To score a recommender, give X, y, X_valid and y_valid: ids of pairs and their ratings.")
+    train, test = (as_frame(ids).assign(**{_RATING: list(r)}) for ids, r in ((X, y), (X_valid, y_valid)))
+    return evaluate(model, train, test, rating=_RATING)
 
 
 def _about(subject: Subject) -> str:
@@ -194,19 +173,21 @@ def _about(subject: Subject) -> str:
     )
 
 
-def _make_sections(makers: Sequence[Callable[[], Section]], verbose: bool) -> list[Section]:
-    if not verbose:
-        return [_make_section(maker) for maker in makers]
-    from rich.progress import track
-
-    return [_make_section(maker) for maker in track(makers, "Explaining", transient=True)]
+def _fill(parts: Sequence[Part], subject: Any, verbose: bool) -> list[Section]:
+    chosen = [part for part in parts if part.suits(subject)]
+    return [_make_section(part, subject) for part in track(chosen, "Explaining", transient=True, disable=not verbose)]
 
 
-def _make_section(maker: Callable[[], Section]) -> Section:
-    """The section, what it warned of among its notes."""
+def _make_section(part: Part, subject: Any) -> Section:
+    """The section; what it warned of, or why it cannot be, stands among its notes."""
+    section = Section(part.anchor, part.title)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        section = maker()
+        warnings.filterwarnings("ignore", FRAME_FOR_ARRAY)
+        try:
+            part.fill(section, subject)
+        except ValueError as error:
+            section.note(f"{NOT_SHOWN} {error}")
     messages = dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning)
     for message in messages:
         if not any(finding.text in message for finding in section.findings):
@@ -215,7 +196,7 @@ def _make_section(maker: Callable[[], Section]) -> Section:
 
 
 def _render(sections: list[Section], title: str, about: str) -> Report:
-    findings = world.order_findings([finding for section in sections for finding in section.findings])
+    findings = order_findings([finding for section in sections for finding in section.findings])
     first = Section("findings", "What to do")
     if not findings:
         first.say("Nothing stands out.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -12,8 +11,9 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 from tabrec.interpret._models import Trees, read_trees
 from tabrec.interpret._shapley_tree import tree_shapley
-from tabrec.interpret._tree_paths import read_steps
-from tabrec.interpret.path_contributions import Contributions, contributions
+from tabrec.interpret._tree_paths import flat_values
+from tabrec.interpret.path_contributions import Contributions, describe
+from tabrec.trees._encoding import to_matrix
 
 # So many numbers a tree's part of the result may hold at once.
 _MOST_NUMBERS = 2**22
@@ -76,31 +76,29 @@ def shap_values(model: Any, X: Any) -> Contributions:
         "shap_values",
         "contributions(model, X, method='occlusion', background=X_train), which estimates Shapley values",
     )
-    by_path = contributions(model, X, method="path")
-    bias, shapley = _mean_over_trees(trees, trees.matrix(X))
-    return replace(
-        by_path,
-        bias=np.tile(bias, (len(shapley), 1)).reshape(by_path.bias.shape),
-        contributions=shapley.reshape(by_path.contributions.shape),
-        method="shap",
-    )
+    encoded = trees.encode(X)
+    return describe(trees, X, encoded, "shap", *_mean_over_trees(trees, to_matrix(encoded)))
 
 
-def _mean_over_trees(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bias (n_outputs,) and Shapley values (n_rows, n_columns, n_outputs)."""
+def _mean_over_trees(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Prediction (n_rows, n_outputs), bias (n_outputs,) and Shapley values (n_rows, n_columns, n_outputs)."""
     n_rows, n_columns = matrix.shape
-    n_outputs = read_steps(trees, trees.trees[0]).values.shape[1]
+    n_outputs = flat_values(trees, trees.trees[0]).shape[1]
+    prediction = np.zeros((n_rows, n_outputs))
     shapley = np.zeros((n_rows, n_columns, n_outputs))
     at_once = max(_MOST_NUMBERS // (n_columns * n_outputs), 1)
     for start in range(0, n_rows, at_once):
+        part = slice(start, start + at_once)
         bias = np.zeros(n_outputs)
-        for of_leaves, of_columns in _in_threads(trees, matrix[start : start + at_once]):
-            bias += of_leaves
-            shapley[start : start + at_once] += of_columns
-    return bias / len(trees.trees), np.divide(shapley, len(trees.trees), out=shapley)
+        for predicted, of_root, of_columns in _in_threads(trees, matrix[part]):
+            prediction[part] += predicted
+            bias += of_root
+            shapley[part] += of_columns
+    n_trees = len(trees.trees)
+    return prediction / n_trees, bias / n_trees, np.divide(shapley, n_trees, out=shapley)
 
 
-def _in_threads(trees: Trees, matrix: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _in_threads(trees: Trees, matrix: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The results of the trees in their order, so that sums do not depend on which thread ends first."""
     n_jobs = effective_n_jobs(getattr(trees.estimator, "n_jobs", None))
     tasks = (delayed(_explain_tree)(trees, tree, matrix) for tree in trees.trees)
@@ -109,5 +107,6 @@ def _in_threads(trees: Trees, matrix: np.ndarray) -> Iterator[tuple[np.ndarray, 
             yield from parallel(batch)
 
 
-def _explain_tree(trees: Trees, tree: Any, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return tree_shapley(tree, read_steps(trees, tree).values, matrix)
+def _explain_tree(trees: Trees, tree: Any, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values = flat_values(trees, tree)
+    return values[tree.apply(matrix)], *tree_shapley(tree, values, matrix)

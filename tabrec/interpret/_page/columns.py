@@ -13,9 +13,8 @@ _N_EFFECTS = 6
 _N_BRUTE_ROWS = 200
 
 
-def show_importance(subject: Subject) -> Section:
+def show_importance(section: Section, subject: Subject) -> None:
     """What the model relies on, and what can go."""
-    section = Section("importance", "What it relies on")
     result = subject.importance
     how = {
         "oob": "the rows that each tree did not draw",
@@ -29,7 +28,6 @@ def show_importance(subject: Subject) -> Section:
     table = result.table
     useless = table[~table["is_group"] & (table["importance"] <= 2 * table["std_error"])]["column"].tolist()
     section.find(_find_useless(useless, int((~table["is_group"]).sum())))
-    return section
 
 
 def _find_useless(useless: list[str], n_columns: int) -> list[Finding]:
@@ -48,23 +46,20 @@ def _find_useless(useless: list[str], n_columns: int) -> list[Finding]:
     ]
 
 
-def show_redundancy(subject: Subject) -> Section:
+def show_redundancy(section: Section, subject: Subject) -> None:
     """Columns that say the same."""
-    section = Section("redundancy", "What says the same")
     result = redundancy(subject.X, max_rows=MANY_ROWS, random_state=subject.random_state)
     section.say("Columns that rank the rows alike (Spearman's correlation, by size) join early, at the left.")
     section.draw_as_it_is(result.plot(), "Clusters of columns.")
     section.find(result.findings)
-    return section
 
 
-def show_effects(subject: Subject) -> Section:
+def show_effects(section: Section, subject: Subject) -> None:
     """How the prediction moves with the columns that matter most."""
-    section = Section("effects", "How the columns act")
     columns = subject.top_columns(_N_EFFECTS)
     if not columns:
         section.note("No column matters enough to show its effect.")
-        return section
+        return
     section.say(
         "The prediction for the same rows with the column set to one value after the other: on average, all else as it "
         "is. Where columns go together, such rows may not exist."
@@ -74,12 +69,10 @@ def show_effects(subject: Subject) -> Section:
     for column in columns:
         result = partial_dependence(subject.model, X, column)
         section.draw_as_it_is(result.plot(), f"Effect of {column}, on average over {len(X):,} rows of fit.")
-    return section
 
 
-def show_tree(subject: Subject) -> Section:
+def show_tree(section: Section, subject: Subject) -> None:
     """One of the trees, as far as it can be read."""
-    section = Section("tree", "One of its trees")
     n_trees = len(subject.trees.trees)  # type: ignore[union-attr]
     section.say(
         "The first splits"
@@ -88,4 +81,3 @@ def show_tree(subject: Subject) -> Section:
     section.draw_as_it_is(
         draw_tree(subject.model, max_depth=2), "Each card is a node; thicker branches hold more rows."
     )
-    return section

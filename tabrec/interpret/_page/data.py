@@ -23,9 +23,8 @@ _SHOWN_COLUMNS = 200
 _DOTS = 1_500
 
 
-def describe_data(subject: Subject) -> Section:
+def describe_data(section: Section, subject: Subject) -> None:
     """The columns with their kinds, and values that look like codes for missing."""
-    section = Section("data", "The data")
     kinds = column_kinds(subject.X)
     counts = kinds["kind"].value_counts()
     section.say(
@@ -41,7 +40,6 @@ def describe_data(subject: Subject) -> Section:
         section.note(f"{len(kinds) - _SHOWN_COLUMNS} more columns are not listed.")
     section.find(find_placeholders(subject.X))
     section.find(_find_empty(kinds))
-    return section
 
 
 def _find_empty(kinds: pd.DataFrame) -> list[Finding]:
@@ -60,9 +58,8 @@ def _find_empty(kinds: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def show_scores(subject: Subject) -> Section:
+def show_scores(section: Section, subject: Subject) -> None:
     """The scores beside a baseline, and how predictions compare with what happened."""
-    section = Section("scores", "How well it does")
     if subject.has_oob and subject.X_valid is not None:
         _compare_with_oob(subject, section)
     else:
@@ -71,7 +68,6 @@ def show_scores(subject: Subject) -> Section:
         _show_classes(subject, section)
     else:
         section.draw(partial(_plot_predicted, subject), f"Predicted against actual {subject.target}.", (5.2, 4.6))
-    return section
 
 
 def _compare_with_oob(subject: Subject, section: Section) -> None:

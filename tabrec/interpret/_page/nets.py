@@ -15,15 +15,13 @@ _N_MAPS = 4
 _FEWEST_LABELS = 4
 
 
-def show_training(model: Any) -> Section:
+def show_training(section: Section, subject: Any) -> None:
     """The losses by epoch."""
     from tabrec.neural import plot_history
 
-    section = Section("training", "How training went")
-    history = model.history_
+    history = subject.model.history_
     section.draw(lambda ax: plot_history(history, ax), f"Losses over {len(history)} epochs.", (6.4, 3.4))
     section.find(_find_overtrained(history))
-    return section
 
 
 def _find_overtrained(history: Any) -> list[Finding]:
@@ -45,16 +43,14 @@ def _find_overtrained(history: Any) -> list[Finding]:
     ]
 
 
-def show_embeddings(subject: Subject) -> Section:
+def show_embeddings(section: Section, subject: Subject) -> None:
     """Maps of the labels of the columns that matter most."""
-    section = Section("embeddings", "What its embeddings have learned")
     tables = subject.model.embeddings_
     by_importance = [name for name in subject.importance.table["column"] if name in tables]
     shown = [name for name in by_importance if len(tables[name]) > _FEWEST_LABELS][:_N_MAPS]
     if not shown:
         section.note("No column has labels enough for a map.")
-        return section
+        return
     section.say("Labels that the net treats alike lie together (first two principal components of their vectors).")
     for name in shown:
         section.draw(embedding_map(subject.model, name, n=30).plot, f"Labels of {name}.", (8, 5.6))
-    return section

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,6 @@ import pandas as pd
 
 from tabrec._plots import BLUE, ORANGE, finish
 from tabrec.interpret._page.blocks import Section
-from tabrec.interpret._page.nets import show_training
 from tabrec.interpret._result import Finding
 from tabrec.interpret.waterfall_chart import waterfall
 
@@ -28,19 +28,20 @@ _METRICS = {
 }
 
 
-def rating_sections(model: Any, scores: pd.DataFrame | None) -> list[Any]:
-    """Functions that make the sections of a recommender's page, in order."""
-    made = [partial(show_rating_scores, scores), partial(show_ratings, model), partial(show_liked, model)]
-    made += [partial(show_map, model), partial(show_recommendation, model)]
-    return [*made, partial(show_training, model)] if hasattr(model, "history_") else made
+@dataclass(frozen=True)
+class RatingSubject:
+    """What a recommender's report is about: the model, and the table that `evaluate` gave, if any."""
+
+    model: Any
+    scores: pd.DataFrame | None
 
 
-def show_rating_scores(scores: pd.DataFrame | None) -> Section:
+def show_rating_scores(section: Section, subject: RatingSubject) -> None:
     """Errors and recommendations beside biases and the most popular items."""
-    section = Section("scores", "How well it does")
+    scores = subject.scores
     if scores is None:
         section.note("No ratings were held out: give X_valid and y_valid, or scores.")
-        return section
+        return
     shown = scores[[name for name in _METRICS if name in scores]].rename(columns=_METRICS)
     section.show(
         shown.rename_axis("model").reset_index(),
@@ -62,7 +63,6 @@ def show_rating_scores(scores: pd.DataFrame | None) -> Section:
             ]
         )
     section.find(_find_popular(scores))
-    return section
 
 
 def _find_popular(scores: pd.DataFrame) -> list[Finding]:
@@ -83,9 +83,9 @@ def _find_popular(scores: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def show_ratings(model: Any) -> Section:
+def show_ratings(section: Section, subject: RatingSubject) -> None:
     """How many ratings there are, of what, and how they spread over items."""
-    section = Section("data", "The ratings")
+    model = subject.model
     ratings = model._ratings
     n_users, n_items = len(model.users_), len(model.items_)
     section.say(
@@ -111,7 +111,6 @@ def show_ratings(model: Any) -> Section:
                 )
             ]
         )
-    return section
 
 
 def _plot_values(values: np.ndarray, ax: Any) -> Any:
@@ -136,39 +135,38 @@ def _plot_tail(counts: np.ndarray, ax: Any) -> Any:
     return finish(ax)
 
 
-def show_liked(model: Any) -> Section:
+def show_liked(section: Section, subject: RatingSubject) -> None:
     """Items by their bias: liked, or not, beyond what their factors foretell."""
-    section = Section("biases", "What is liked, whoever is asked")
+    model = subject.model
     counts = model._ratings.counts("item", model._items.n_codes)[model._items.known()]
     table = pd.DataFrame({"item": model.items_.astype(str), "bias": model.item_bias_.to_numpy(), "ratings": counts})
     table = table.sort_values("bias", ascending=False, kind="stable")
     formats = {"bias": "{:+.2f}", "ratings": "{:,}"}
     section.show(table.head(_N_ITEMS), "Most liked.", formats)
     section.show(table.tail(_N_ITEMS)[::-1], "Least liked.", formats)
-    return section
 
 
-def show_map(model: Any) -> Section:
-    section = Section("map", "The map of items")
+def show_map(section: Section, subject: RatingSubject) -> None:
+    """Items by what tells their raters apart."""
+    model = subject.model
     if len(model.items_) < 2:
         section.note("There is only one item.")
-        return section
+        return
     section.say("Items that are liked by the same people lie together, whatever is called their genre.")
     section.draw(
         lambda ax: model.plot_items(30, ax=ax), "First two principal components of the items' vectors.", (8, 6)
     )
-    return section
 
 
-def show_recommendation(model: Any) -> Section:
+def show_recommendation(section: Section, subject: RatingSubject) -> None:
     """What a typical user is recommended, and why."""
-    section = Section("reasons", "Why something is recommended")
+    model = subject.model
     counts = pd.Series(model._ratings.counts("user", model._users.n_codes)[model._users.known()], index=model.users_)
     user = counts.sort_values(kind="stable").index[len(counts) // 2]
     top = model.recommend([user], 5)
     if not len(top):
         section.note(f"{model.user_name_} {user} has rated everything.")
-        return section
+        return
     best = top["item"].iloc[0]
     reasons = model.explain(user, best)
     section.say(f"{model.user_name_} {user} has given {counts[user]:,} ratings, as many as most have.")
@@ -186,4 +184,3 @@ def show_recommendation(model: Any) -> Section:
             "Ratings of the same user that argue for it.",
             {"rating": "{:g}", "argues": "{:+.3f}"},
         )
-    return section

@@ -18,9 +18,8 @@ _LEVEL = 0.9
 _FEWEST = 60
 
 
-def show_reasons(subject: Subject) -> Section:
+def show_reasons(section: Section, subject: Subject) -> None:
     """Waterfalls of a typical row and of the worst ones."""
-    section = Section("rows", "Why single rows are predicted so")
     section.say(
         "From the mean prediction, each column moves the prediction of the row up or down; the last bar is what is "
         "predicted."
@@ -34,7 +33,6 @@ def show_reasons(subject: Subject) -> Section:
         output = subject.model.classes_[subject.predicted[row].argmax()] if subject.is_classifier else None
         axes = waterfall(result.row(position, output=output), sorted_value=True)
         section.draw_as_it_is(axes, f"{name}: {_describe(subject, row)}")
-    return section
 
 
 def _choose_rows(subject: Subject) -> dict[str, int]:
@@ -59,9 +57,8 @@ def _describe(subject: Subject, row: int) -> str:
     return f"row {index}, predicted {best} (probability {subject.predicted[row].max():.2f}), actual {actual}."
 
 
-def show_confidence(subject: Subject) -> Section:
+def show_confidence(section: Section, subject: Subject) -> None:
     """Intervals, and whether they cover what they promise."""
-    section = Section("confidence", "How sure it is")
     X, y = subject.judged
     from_oob = subject.has_oob and hasattr(subject.trees.estimator, "oob_target_")  # type: ignore[union-attr]
     results: dict[str, tuple[Any, np.ndarray]] = {}
@@ -71,7 +68,7 @@ def show_confidence(subject: Subject) -> Section:
         results["from every other row held out"] = _calibrate(subject)
     if not results:
         section.note(f"There are no {_FEWEST} rows held out to learn the size of errors from.")
-        return section
+        return
     shown, checked = next(iter(results.values()))
     section.say(
         f"What is made to hold the actual value for {_LEVEL:.0%} of the rows, by the errors on rows that the model has "
@@ -84,7 +81,6 @@ def show_confidence(subject: Subject) -> Section:
         section.show(table[["errors", *tables[0].columns.drop("errors")]], "By where the errors are from.", formats)
         section.draw_as_it_is(shown.plot(y=y[checked]), "Rows held out, by their prediction.")
     section.find(shown.findings)
-    return section
 
 
 def _calibrate(subject: Subject) -> tuple[Any, np.ndarray]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 
 from tabrec.interpret._models import Trees, is_forest, predictor, read_trees
+from tabrec.interpret._out_of_bag_rows import check_fitted_rows
 from tabrec.interpret.importance import feature_importance
 from tabrec.preprocess._frames import read_frame
 
 # Rows that suffice for a picture or an average; what needs every row takes every row.
 MANY_ROWS = 20_000
 SOME_ROWS = 2_000
+
+# What scikit-learn warns of when a model fitted to an array is given a frame of the same columns, as it is here.
+FRAME_FOR_ARRAY = "X has feature names, but"
 
 
 @dataclass(frozen=True)
@@ -111,13 +116,17 @@ class Subject:
 def read_subject(
     model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, X_new: Any, target: str | None, random_state: int
 ) -> Subject:
-    """Check that tables and targets go together, before any work."""
+    """Check that model, tables and targets go together, before any work."""
+    if not (is_classifier(model) or is_regressor(model)):
+        raise TypeError(f"report explains what predicts numbers or classes, not {type(model).__name__}.")
+    if X is None or y is None:
+        raise ValueError(f"report needs the rows that the {type(model).__name__} was fitted on: give X and y.")
     if (X_valid is None) != (y_valid is None):
         raise ValueError("X_valid and y_valid belong together: give both or neither (X_new needs no target).")
     named = getattr(y, "name", None)
     frame = read_frame(X)
     valid = None if X_valid is None else read_frame(X_valid)
-    return Subject(
+    subject = Subject(
         model,
         frame,
         _read_target("y", frame, y),
@@ -127,6 +136,14 @@ def read_subject(
         str(target if target is not None else named if named is not None else "target"),
         random_state,
     )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", FRAME_FOR_ARRAY)
+        for given in (subject.X, subject.X_valid, subject.X_new):
+            if given is not None:
+                predictor(model)(given.head(1))  # names the columns that are missing
+    if subject.has_oob:
+        check_fitted_rows(subject.trees, subject.X, "report")  # type: ignore[arg-type]
+    return subject
 
 
 def _read_target(name: str, frame: pd.DataFrame, values: Any) -> np.ndarray:

@@ -15,9 +15,8 @@ from tabrec.interpret.shift import domain_shift
 _LITTLE = 0.05
 
 
-def show_leaks(subject: Subject) -> Section:
+def show_leaks(section: Section, subject: Subject) -> None:
     """Columns that know the target too well."""
-    section = Section("leaks", "Does it know too much?")
     result = leakage_check(subject.model, subject.X, subject.y, random_state=subject.random_state)
     section.say(
         "What a column alone foretells of the target, out of fold, and what its being missing does. A column that "
@@ -25,15 +24,13 @@ def show_leaks(subject: Subject) -> Section:
     )
     section.draw_as_it_is(result.plot(), "What single columns foretell.")
     section.find(result.findings)
-    return section
 
 
-def show_shift(subject: Subject) -> Section:
+def show_shift(section: Section, subject: Subject) -> None:
     """How the newest rows differ from those of fit, and where that carries the model out of what it knows."""
-    section = Section("shift", "Has the world moved on?")
     if subject.newest is None:
         section.note("There are no newer rows to compare with: give X_valid, or X_new.")
-        return section
+        return
     X_new = subject.newest[[name for name in subject.X.columns if name in subject.newest.columns]]
     result = domain_shift(
         subject.X, X_new, model=subject.model, importance=subject.importance, random_state=subject.random_state
@@ -51,7 +48,6 @@ def show_shift(subject: Subject) -> Section:
     named = {name for finding in result.findings for name in finding.columns}
     found = _soften(outside.findings, subject)
     section.find([finding for finding in found if finding.severity == 1 or not named.issuperset(finding.columns)])
-    return section
 
 
 def _soften(findings: list[Finding], subject: Subject) -> list[Finding]:

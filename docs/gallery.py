@@ -1,0 +1,40 @@
+"""Draw the pictures of the gallery, each by the call that stands above it there: python docs/gallery.py
+
+Needs matplotlib. Names of pictures draw only those: python docs/gallery.py waterfall ale
+"""
+
+import re
+import sys
+import warnings
+from pathlib import Path
+
+from tabrec import find_learning_rate, interpret
+from tabrec.collab import crosstab, plot_crosstab
+from tabrec.neural import plot_history
+
+HERE = Path(__file__).parent
+_SETUP = re.compile(r"```python\n(.*?)```", re.DOTALL)
+_DRAWN = re.compile(r"```py\n(.*?)\n```\n\n!\[[^\]]+\]\(images/gallery/(\w+)\.png\)", re.DOTALL)
+
+
+def read_gallery() -> tuple[str, dict[str, str]]:
+    """The code that makes what the calls speak of, and the call of each picture."""
+    text = (HERE / "gallery.md").read_text(encoding="utf-8")
+    return _SETUP.findall(text)[0], {name: call for call, name in _DRAWN.findall(text)}
+
+
+def draw(only: list[str]) -> None:
+    """Draw all pictures, or only some."""
+    setup, calls = read_gallery()
+    names = {name: getattr(interpret, name) for name in interpret.__all__}
+    names |= {f.__name__: f for f in (find_learning_rate, plot_history, crosstab, plot_crosstab)}
+    exec(compile(setup, "gallery.md", "exec"), names)
+    for name in only or calls:
+        axes = eval(calls[name], names)
+        axes.figure.savefig(HERE / "images" / "gallery" / f"{name}.png", dpi=100)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", UserWarning)  # the pictures show what is warned of
+    (HERE / "images" / "gallery").mkdir(parents=True, exist_ok=True)
+    draw(sys.argv[1:])
