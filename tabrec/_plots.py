@@ -15,10 +15,10 @@ def make_axes(ax: Any, size: tuple[float, float] = (6.4, 4.0)) -> Any:
     if ax is not None:
         return ax
     try:
-        from matplotlib.figure import Figure
+        from tabrec._quiet_figure import QuietFigure
     except ImportError as error:
         raise ImportError("Plots need matplotlib: pip install 'tabrec[viz]'.") from error
-    return Figure(figsize=size, layout="constrained").subplots()
+    return QuietFigure(figsize=size, layout="constrained").subplots()
 
 
 def finish(ax: Any) -> Any:
@@ -26,6 +26,21 @@ def finish(ax: Any) -> Any:
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def number_axis(axis: Any, whole: bool = False) -> None:
+    """Plain numbers on an axis, without a power or an offset; whole ones where there is nothing in between."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(6, integer=whole))
+    axis.set_major_formatter(lambda value, _: write_tick(value))
+
+
+def write_tick(value: float) -> str:
+    """A number on an axis; thousands are set apart from 10,000 on, so that years stay as they are."""
+    value += 0.0  # no minus before 0
+    text = f"{value:,.12g}" if abs(value) >= 10_000 else f"{value:.12g}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def shorten(label: Any, longest: int = _LONGEST) -> str:

@@ -22,10 +22,18 @@ def linear_gains(metric: Metric, gains: np.ndarray) -> np.ndarray:
     return gains / (2 * score) if score > 0 else gains
 
 
+def standard_error(metric: Metric, gains: np.ndarray) -> float:
+    """Standard error of a score from the gains of its rows; NaN of one row."""
+    return _error_of_mean(linear_gains(metric, gains))
+
+
 def paired_error(metric: Metric, before: np.ndarray, after: np.ndarray) -> float:
     """Standard error of the difference of two scores over the same rows, from the gains of each row."""
-    differences = linear_gains(metric, after) - linear_gains(metric, before)
-    return float(differences.std(ddof=1) / np.sqrt(len(differences))) if len(differences) > 1 else np.nan
+    return _error_of_mean(linear_gains(metric, after) - linear_gains(metric, before))
+
+
+def _error_of_mean(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
 def loss_by_permuting(

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tabrec._plots import BLUE, GREEN, GREY, ORANGE, RED, finish, make_axes, shorten
+from tabrec._plots import BLUE, GREEN, GREY, ORANGE, RED, finish, make_axes, number_axis, shorten, write_tick
 from tabrec.interpret._grids import Grid
+from tabrec.interpret._shown_values import to_text
 
 _COLOURS = [BLUE, ORANGE, GREEN, RED, "#8250df", "#0f9d9d", "#b58900", "#d6409f"]
 _N_BARS = 40
@@ -41,6 +42,7 @@ def draw_effect(
         _draw_lines(ax, grid, effect, shown, rows, shows_average)
         ax.set_xlabel(shorten(grid.name))
         ax.set_ylabel(unit)
+        number_axis(ax.yaxis)
     _name_outputs(ax, outputs, shown)
     return finish(ax)
 
@@ -67,7 +69,7 @@ def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: s
     scales = [_Scale(grid) for grid in grids]
     mesh = ax.pcolormesh(*[_edges(scale.at) for scale in scales], effect[shown].T, **colours)
     what = f"{unit}: {shorten(outputs[shown], 20)}" if len(outputs) > 1 else unit
-    ax.figure.colorbar(mesh, ax=ax, label=what)
+    number_axis(ax.figure.colorbar(mesh, ax=ax, label=what).ax.yaxis)
     for axis, scale in zip((ax.xaxis, ax.yaxis), scales, strict=True):
         scale.label(axis)
     ax.set_xlabel(shorten(first.name))
@@ -107,13 +109,15 @@ class _Scale:
 
     def label(self, axis: Any) -> None:
         if self.grid.kind == "category":
-            axis.set_ticks(self.at, [shorten(value, 20) for value in self.grid.values])
+            axis.set_ticks(self.at, [shorten(to_text(value), 20) for value in self.grid.values])
             tilts = axis.axis_name == "x" and len(self.at) > 3
             axis.set_tick_params(rotation=60 if tilts else 0)
         elif self.cut:
             self._label_both_sides(axis)
         elif self.grid.kind == "date":
             axis.axis_date()
+        else:
+            number_axis(axis, whole=bool((self.at % 1 == 0).all()))
 
     def _label_both_sides(self, axis: Any) -> None:
         from matplotlib.ticker import MaxNLocator
@@ -130,7 +134,7 @@ class _Scale:
     def _text(self, position: float) -> str:
         if self.grid.kind == "date":
             return str(np.datetime64(int(position * 86_400), "s").astype("datetime64[D]"))
-        return f"{position:g}"
+        return write_tick(float(f"{position:.6g}"))
 
 
 def _largest(effect: np.ndarray) -> np.ndarray:
@@ -181,9 +185,11 @@ def _draw_dots(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows:
             ax.scatter(rows[output], at + wobble, s=4, color=colour, alpha=0.25, linewidths=0)
         if shows_average or rows is None:
             ax.plot(effect[output], at, "o", color=colour, markersize=6, label=str(output))
-    ax.set_yticks(at, [f"{shorten(value)} ({count:,})" for value, count in zip(grid.values, grid.counts, strict=True)])
+    ax.set_yticks(
+        at, [f"{shorten(to_text(value))} ({count:,})" for value, count in zip(grid.values, grid.counts, strict=True)]
+    )
     ax.set_ylim(-0.6, len(at) - 0.4)
-    ax.locator_params(axis="x", nbins=6)
+    number_axis(ax.xaxis)
     ax.set_title(f"{shorten(grid.name)} (rows)", loc="left", fontsize="medium")
 
 

@@ -13,6 +13,7 @@ from tabrec.preprocess._frames import Column
 from tabrec.preprocess.categorify import MISSING_LABEL, sorted_labels
 
 MOST_LABELS = 30
+_HOUR, _SECONDS_OFF = 3600, 128
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class VariedColumn:
         The label of each code, where the column holds codes already.
     date : tuple or None
         Format and time zone by which the model reads it, where it takes it for dates.
+    is_elapsed : bool
+        Whether it holds, instead of dates, the seconds since 1970 (UTC) that the model makes of them.
     """
 
     name: str
@@ -37,6 +40,7 @@ class VariedColumn:
     labels: list | None = None
     names: list | None = None
     date: tuple[Any, Any] | None = None
+    is_elapsed: bool = False
 
     @property
     def column(self) -> Column:
@@ -125,10 +129,27 @@ def read_numbers(column: VariedColumn) -> tuple[np.ndarray, np.ndarray]:
     if column.kind == "number":
         numbers = column.column.values.astype(np.float64)
         return numbers, numbers
+    if column.is_elapsed:
+        shown = _elapsed_dates(column)
+        return np.where(np.isnat(shown), np.nan, shown.astype(np.float64)), shown
     dates, rows = as_dates(column.column, *(column.date or (None, getattr(column.raw.dtype, "tz", None))))
     distinct = np.append(dates.tz_localize(None).to_numpy("datetime64[ns]"), np.datetime64("NaT", "ns"))
     shown = distinct[rows]
     return np.where(np.isnat(shown), np.nan, shown.astype(np.float64)), shown
+
+
+def _elapsed_dates(column: VariedColumn) -> np.ndarray:
+    """Local dates of seconds; float32 has them only to a minute or two, so that days and hours are rounded to."""
+    seconds = column.column.values.astype(np.float64)
+    hours = np.round(seconds / _HOUR) * _HOUR
+    near = np.abs(seconds - hours) <= _SECONDS_OFF
+    nanoseconds = np.where(near, hours, seconds) * 1e9
+    dates = pd.to_datetime(pd.Series(nanoseconds), unit="ns", utc=True).dt.tz_convert(_zone(column))
+    return dates.dt.tz_localize(None).to_numpy("datetime64[ns]")
+
+
+def _zone(column: VariedColumn) -> str:
+    return (column.date and column.date[1]) or "UTC"
 
 
 def as_positions(values: np.ndarray) -> np.ndarray:
@@ -167,9 +188,14 @@ def _given_numbers(name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _given_dates(column: VariedColumn, given: Any) -> tuple[np.ndarray, Any]:
-    dates = pd.DatetimeIndex(pd.to_datetime(list(given))).unique().sort_values()
+    dates = _read_dates(column.name, given)
     if dates.hasnans or not len(dates):
         raise ValueError(f"grid={given!r} of column {column.name!r} must hold at least one date, and none missing.")
+    if column.is_elapsed:
+        local = dates if dates.tz is not None else dates.tz_localize(_zone(column))
+        seconds = local.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[s]").astype(np.int64)
+        shown = local.tz_convert(_zone(column)).tz_localize(None).to_numpy("datetime64[ns]")
+        return shown, seconds.astype(column.raw.dtype)
     date_format = column.date[0] if column.date else None
     raw: Any
     if column.column.is_label:
@@ -177,6 +203,19 @@ def _given_dates(column: VariedColumn, given: Any) -> tuple[np.ndarray, Any]:
     else:
         raw = (dates if dates.tz is not None else dates.tz_localize(getattr(column.raw.dtype, "tz", None))).array
     return dates.tz_localize(None).to_numpy("datetime64[ns]"), raw
+
+
+def _read_dates(name: str, given: Any) -> pd.DatetimeIndex:
+    """Dates in order; numbers are refused, which pandas would take for nanoseconds since 1970."""
+    given = list(given)
+    try:
+        if any(isinstance(value, (int, float, np.number)) for value in given):
+            raise TypeError("numbers are no dates")
+        return pd.DatetimeIndex(pd.to_datetime(given)).unique().sort_values()
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"grid={given!r} of column {name!r} must hold dates, such as '2011-11-01' or Timestamps: {error}."
+        ) from error
 
 
 def _labels_grid(column: VariedColumn, given: Any) -> Grid:
@@ -199,18 +238,26 @@ def _read_labels(column: VariedColumn) -> tuple[np.ndarray, list]:
     """The code of each row's label, and the labels: in the order of their codes, else sorted; missing is the last."""
     codes, held = column.column.as_labels()
     held = held if column.names is None else [column.names[code] for code in held]
-    known = [label for label in column.names or column.labels or [] if label in set(held)]
+    in_use = set(held)
+    known = [label for label in column.names or column.labels or [] if label in in_use]
     labels = [label for label in dict.fromkeys([*known, *sorted_labels(held)]) if not _is_missing(label)]
     place = {label: position for position, label in enumerate([*labels, MISSING_LABEL])}
-    return np.asarray([place[label] for label in [*held, MISSING_LABEL]])[codes], list(place)
+    places = [place[MISSING_LABEL if _is_missing(label) else label] for label in [*held, MISSING_LABEL]]
+    return np.asarray(places)[codes], list(place)
 
 
 def _is_ordered(column: VariedColumn, labels: list) -> bool:
-    """Levels with an order of their own: numbers, an ordered dtype, or codes that do not follow the alphabet."""
+    """Levels with an order of their own: an ordered dtype, codes that do not follow the alphabet, a few numbers.
+
+    Many numbers are the names of things (ids), of which the grid holds some here and some there.
+    """
     dtype = column.raw.dtype
     if column.names is None and isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
         return True
-    return not any(isinstance(label, str) for label in labels) or labels != sorted_labels(labels)
+    levels = [label for label in column.names or column.labels or labels if not _is_missing(label)]
+    if not any(isinstance(label, str) for label in levels):
+        return len(levels) <= MOST_LABELS
+    return levels != sorted_labels(levels)
 
 
 def _given_labels(column: VariedColumn, chosen: list, labels: list) -> Any:

@@ -12,9 +12,10 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from tabrec.interpret._comparison import gain_of, loss_by_permuting, paired_error
-from tabrec.interpret._left_out import draws_rows, left_out_by_folds, left_out_by_trees, read_target, rows_of, without
+from tabrec.interpret._left_out import draws_rows, left_out_by_folds, left_out_by_trees, read_target, without
 from tabrec.interpret._models import Trees, is_forest, predictor, read_training, read_trees
 from tabrec.interpret._permuted_trees import PermutedTrees
+from tabrec.interpret._row_samples import rows_of, sample_rows
 from tabrec.interpret._scores import Metric
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess._frames import is_table, read_frame
@@ -77,7 +78,6 @@ def out_of_bag_rows(trees: Trees, X: Any, y: Any, max_rows: int | None, rng: np.
     """The training rows of a forest, each spoken of by the trees that left it out; encoded columns are permuted."""
     y = read_target(trees.estimator, y, len(read_frame(X)), FUNCTION)
     training = read_training(trees, X, y, FUNCTION)
-    _check_rows_of_fit(trees, training)
     scored = sample_rows(len(training.matrix), max_rows, rng)
     place = np.full(len(training.matrix), -1)
     place[scored] = np.arange(len(scored))
@@ -95,8 +95,9 @@ def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.rand
     y = read_target(model, y, len(frame), FUNCTION)
     rows = sample_rows(len(frame), max_rows, rng)
     X, y = (X, y) if len(rows) == len(frame) else (rows_of(X, rows), y[rows])
-    if is_forest(model) and _sees_raw_columns_apart(trees := read_trees(model, FUNCTION)):
-        parts = {name: [part for part in trees.names if trees.sources[part] == name] for name in raw_columns(model, X)}
+    columns = raw_columns(model, X)
+    if is_forest(model) and _sees_raw_columns_apart(trees := read_trees(model, FUNCTION), columns):
+        parts = {name: [part for part in trees.names if trees.sources[part] == name] for name in columns}
         return _by_trees(trees, trees.matrix(X), y, lambda tree: np.arange(len(rows)), parts)
     predict, frame, table = predictor(model), read_frame(X), is_table(X)
 
@@ -140,20 +141,8 @@ def shares_by_tree(trees: Trees) -> np.ndarray:
 
 def raw_columns(model: Any, X: Any) -> list[str]:
     """The columns of a table or array that a model was fitted on."""
-    frame = read_frame(X)
-    known = getattr(model, "feature_names_in_", None)
-    if known is None:
-        return frame.columns.tolist()
-    if not is_table(X) and len(known) == frame.shape[1]:
-        return frame.columns.tolist()
-    return [str(name) for name in known if name in frame.columns]
-
-
-def sample_rows(n_rows: int, max_rows: int | None, rng: np.random.Generator) -> np.ndarray:
-    """Positions of the rows to score, in order."""
-    if max_rows is None or n_rows <= max_rows:
-        return np.arange(n_rows)
-    return np.sort(rng.choice(n_rows, max_rows, replace=False))
+    columns = read_frame(X).columns.tolist()
+    return [str(name) for name in getattr(model, "feature_names_in_", columns) if name in columns]
 
 
 def _by_trees(trees: Trees, matrix: np.ndarray, y: np.ndarray, rows_of_tree: Any, parts: dict) -> Scored:
@@ -173,26 +162,12 @@ def _by_trees(trees: Trees, matrix: np.ndarray, y: np.ndarray, rows_of_tree: Any
     return Scored(y[seen], engine.predicted[seen], seen, trees.classes, permuted, engine.n_jobs)
 
 
-def _sees_raw_columns_apart(trees: Trees) -> bool:
-    """Whether every encoded column is known to come of one raw column alone, row by row."""
-    if trees.steps is not None:
+def _sees_raw_columns_apart(trees: Trees, columns: list[str]) -> bool:
+    """Whether every encoded column is known to come of one of the raw columns alone, row by row."""
+    if trees.steps is not None or not set(trees.sources.values()) <= set(columns):
         return False
     ours = isinstance(trees.estimator, ForestMixin)
     return not ours or isinstance(trees.estimator.preprocessor_, TabularPreprocessor)
-
-
-def _check_rows_of_fit(trees: Trees, training: Any) -> None:
-    """X and y must be those of fit: leaves know how many rows they hold, forests of ours their target."""
-    tree, drawn = trees.trees[0], np.unique(training.drawn[0])
-    held = np.bincount(tree.apply(np.ascontiguousarray(training.matrix[drawn])), minlength=tree.node_count)
-    is_leaf = tree.children_left < 0
-    target = getattr(trees.estimator, "oob_target_", None)
-    same_target = target is None or np.array_equal(target[training.rows].ravel(), training.y.ravel())
-    if (held[is_leaf] < tree.n_node_samples[is_leaf]).any() or not same_target:
-        raise ValueError(
-            f"{FUNCTION}: X and y have as many rows as those that the forest was fitted on, but are not those rows in "
-            "that order. Give them as given to fit; for other rows pass method='permutation'."
-        )
 
 
 def as_table(columns: list[str], losses: np.ndarray, sources: list[str], n_groups: int) -> pd.DataFrame:

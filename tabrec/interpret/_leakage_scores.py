@@ -11,8 +11,10 @@ from scipy.stats import chi2, rankdata
 from scipy.stats import f as f_distribution
 from sklearn.base import is_classifier
 
-from tabrec.interpret._models import is_forest, predictor, read_training, read_trees
+from tabrec.interpret._models import has_target, is_forest, is_training, predictor, read_training, read_trees
+from tabrec.interpret._out_of_bag_rows import keeps_out_of_bag
 from tabrec.interpret._placeholders import read_dates_of
+from tabrec.interpret._row_samples import rows_of, sample_rows
 from tabrec.preprocess._frames import Column, is_table, read_frame
 from tabrec.preprocess._target import check_target, has_numbers_to_predict
 from tabrec.preprocess.column_kinds import is_date
@@ -154,12 +156,24 @@ def model_score(model: Any, X: Any, y: np.ndarray, rows: np.ndarray) -> tuple[fl
 
     Out of bag for forests that kept such predictions of these rows, otherwise of the rows as given.
     """
-    kept: Any = getattr(model, "oob_decision_function_" if is_classifier(model) else "oob_prediction_", None)
-    is_kept = kept is not None and np.array_equal(getattr(model, "oob_target_", []), y)
-    predicted = kept[rows].reshape(len(rows), -1) if is_kept else predictor(model)(take(X, rows))
+    kept = _kept_out_of_bag(model, y)
+    predicted = predictor(model)(rows_of(X, rows)) if kept is None else kept[rows].reshape(len(rows), -1)
     seen = ~np.isnan(predicted).any(axis=1)
+    if not seen.any():
+        return np.nan, True
     truth = _truth(model, y[rows])
-    return float(1 - np.square(truth - predicted)[seen].sum(axis=1).mean() / _spread(truth)), is_kept
+    return float(1 - np.square(truth - predicted)[seen].sum(axis=1).mean() / _spread(truth)), kept is not None
+
+
+def _kept_out_of_bag(model: Any, y: np.ndarray) -> np.ndarray | None:
+    """The out-of-bag predictions that a forest, or a pipeline that ends in one, kept of rows with this target."""
+    if not is_forest(model):
+        return None
+    trees = read_trees(model, "leakage_check")
+    forest = trees.estimator
+    if not keeps_out_of_bag(trees) or len(y) != forest._n_raw_rows or not has_target(trees, y):
+        return None
+    return forest.oob_decision_function_ if trees.is_classifier else forest.oob_prediction_
 
 
 def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: int) -> dict[str, tuple[float, float]]:
@@ -170,12 +184,10 @@ def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: int
     if not names:
         return {}
     generator = np.random.default_rng(seed)
-    if _has_left_out(model, len(y)):
+    if is_forest(model) and is_training(read_trees(model, "leakage_check"), X, y):
         return _out_of_bag_importance(model, X, y, names, generator)
-    rows = np.arange(len(y))
-    if len(rows) > _MOST_ROWS_FOR_IDS:
-        rows = np.sort(generator.choice(len(y), _MOST_ROWS_FOR_IDS, replace=False))
-    predict, given = predictor(model), take(X, rows)
+    rows = sample_rows(len(y), _MOST_ROWS_FOR_IDS, generator)
+    predict, given = predictor(model), rows_of(X, rows)
     truth = _truth(model, y[rows])
     before = np.square(truth - predict(given)).sum(axis=1)
     found = {}
@@ -185,14 +197,6 @@ def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: int
         after = np.square(truth - predict(mixed if is_table(given) else mixed.to_numpy())).sum(axis=1)
         found[name] = _mean_and_error((after - before) / _spread(truth))
     return found
-
-
-def _has_left_out(model: Any, n_rows: int) -> bool:
-    if not is_forest(model):
-        return False
-    forest = read_trees(model, "leakage_check").estimator
-    n_fitted = getattr(forest, "_n_raw_rows", getattr(forest, "_n_samples", None))
-    return bool(getattr(forest, "bootstrap", False)) and n_fitted == n_rows
 
 
 def _out_of_bag_importance(
@@ -205,8 +209,7 @@ def _out_of_bag_importance(
     losses: dict[str, list[float]] = {name: [] for name in names}
     for position, tree in enumerate(trees.trees[:_MOST_TREES]):
         left_out = training.left_out(position)
-        if len(left_out) > _MOST_ROWS_FOR_IDS:
-            left_out = generator.choice(left_out, _MOST_ROWS_FOR_IDS, replace=False)
+        left_out = left_out[sample_rows(len(left_out), _MOST_ROWS_FOR_IDS, generator)]
         if not len(left_out):
             continue
         matrix, values = training.matrix[left_out], trees.values(tree)[:, 0]
@@ -233,9 +236,3 @@ def _spread(truth: np.ndarray) -> float:
 
 def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(values.std() / np.sqrt(len(values)))
-
-
-def take(X: Any, rows: np.ndarray) -> Any:
-    """The given rows of a table, or of an array."""
-    frame = read_frame(X)
-    return frame.iloc[rows] if is_table(X) else frame.to_numpy()[rows]

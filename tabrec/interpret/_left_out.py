@@ -12,6 +12,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
 from tabrec.interpret._models import is_forest, predictor, read_training, read_trees, split_pipeline
 from tabrec.interpret._out_of_bag_rows import out_of_bag
+from tabrec.interpret._row_samples import rows_of
 from tabrec.preprocess._frames import is_table, read_frame
 from tabrec.preprocess._target import check_target
 
@@ -89,12 +90,6 @@ def left_out_by_folds(make: Callable[[], Any], X: Any, y: np.ndarray, cv: Any, s
         predicted[test[:, None], np.arange(predicted.shape[1])[columns]] = values
         seen[test] = True
     return LeftOut(predicted, seen, classes)
-
-
-def rows_of(X: Any, rows: np.ndarray) -> Any:
-    """The given rows of a table or an array."""
-    frame = read_frame(X).iloc[rows]
-    return frame if is_table(X) else np.asarray(X)[rows]
 
 
 def without(X: Any, columns: list[str]) -> Any:

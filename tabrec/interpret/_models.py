@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -137,7 +138,7 @@ class Training:
     matrix : ndarray of float32, of shape (n, n_encoded)
     y : ndarray of shape (n,) or (n, n_outputs)
         Target, as given.
-    drawn : list of ndarray
+    drawn : sequence of ndarray
         For each tree the positions, in `matrix`, of the rows it drew.
     rows : ndarray of shape (n,)
         Position in the caller's table of each row of `matrix`; a row of weight k stands there k times.
@@ -145,7 +146,7 @@ class Training:
 
     matrix: np.ndarray
     y: np.ndarray
-    drawn: list[np.ndarray]
+    drawn: Sequence[np.ndarray]
     rows: np.ndarray
 
     def left_out(self, tree: int) -> np.ndarray:
@@ -153,6 +154,27 @@ class Training:
         in_bag = np.zeros(self.rows.max() + 1, dtype=bool)
         in_bag[self.rows[self.drawn[tree]]] = True
         return np.flatnonzero(~in_bag[self.rows])
+
+
+class Draws(Sequence):
+    """The rows that each tree of a forest drew, drawn again when they are asked for: all at once are large.
+
+    Parameters
+    ----------
+    forest : estimator
+        Ours or scikit-learn's, fitted with ``bootstrap=True``.
+    """
+
+    def __init__(self, forest: Any):
+        self._forest = forest
+
+    def __len__(self) -> int:
+        return len(self._forest.estimators_)
+
+    def __getitem__(self, tree: Any) -> Any:
+        alone = copy(self._forest)
+        alone.estimators_ = [self._forest.estimators_[tree]]
+        return next(iter(alone._get_estimators_indices()))
 
 
 def read_trees(model: Any, function: str, instead: str = "") -> Trees:
@@ -201,7 +223,7 @@ def read_training(trees: Trees, X: Any, y: Any, function: str) -> Training:
     Raises
     ------
     ValueError
-        The forest draws no rows (a single tree, or ``bootstrap=False``), or was fitted on another number of rows.
+        The forest draws no rows (a single tree, or ``bootstrap=False``), or was fitted on other rows.
     """
     forest = trees.estimator
     if not getattr(forest, "bootstrap", False):
@@ -218,10 +240,54 @@ def read_training(trees: Trees, X: Any, y: Any, function: str) -> Training:
             f"rows, but X has {n_rows}."
         )
     y = check_target(y, n_rows, type(forest).__name__, numeric=not trees.is_classifier)
-    if isinstance(forest, ForestMixin):
-        matrix = forest._training_matrix(trees._enter(X), y)
-        return Training(matrix, y[forest._rows], list(forest._get_estimators_indices()), forest._rows)
-    return Training(trees.matrix(X), y, list(forest.estimators_samples_), np.arange(n_rows))
+    training = _as_drawn(trees, X, y)
+    if not (has_target(trees, y) and _were_grown_on(trees, training)):
+        raise ValueError(
+            f"{function}: X and y have as many rows as those that the forest was fitted on, but are not those rows in "
+            "that order. Give them as given to fit; for other rows feature_importance has method='permutation'."
+        )
+    return training
+
+
+def is_training(trees: Trees, X: Any, y: np.ndarray) -> bool:
+    """Whether X and y are the rows that a forest drew from, in their order.
+
+    Parameters
+    ----------
+    trees : Trees
+    X : table or array-like of shape (n_rows, n_features)
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+    """
+    forest = trees.estimator
+    n_fitted = getattr(forest, "_n_raw_rows", getattr(forest, "_n_samples", None))
+    if not getattr(forest, "bootstrap", False) or len(y) != n_fitted:
+        return False
+    return has_target(trees, y) and _were_grown_on(trees, _as_drawn(trees, X, y))
+
+
+def training_positions(trees: Trees, n_rows: int) -> np.ndarray:
+    """Positions in the table of fit of the rows that count: one of weight k comes k times, of weight 0 never."""
+    return trees.estimator._rows if isinstance(trees.estimator, ForestMixin) else np.arange(n_rows)
+
+
+def _as_drawn(trees: Trees, X: Any, y: np.ndarray) -> Training:
+    forest, rows = trees.estimator, training_positions(trees, len(y))
+    matrix = forest._training_matrix(trees._enter(X), y) if isinstance(forest, ForestMixin) else trees.matrix(X)
+    return Training(matrix, y[rows], Draws(forest), rows)
+
+
+def has_target(trees: Trees, y: np.ndarray) -> bool:
+    """Whether a target is that of fit, as far as a forest remembers."""
+    kept, rows = getattr(trees.estimator, "oob_target_", None), training_positions(trees, len(y))
+    return kept is None or np.array_equal(kept[rows].ravel(), y[rows].ravel())
+
+
+def _were_grown_on(trees: Trees, training: Training) -> bool:
+    """Whether no leaf of the first tree lacks rows that it held."""
+    tree, drawn = trees.trees[0], np.unique(training.drawn[0])
+    held = np.bincount(tree.apply(np.ascontiguousarray(training.matrix[drawn])), minlength=tree.node_count)
+    is_leaf = tree.children_left < 0
+    return not (held[is_leaf] < tree.n_node_samples[is_leaf]).any()
 
 
 def split_pipeline(model: Any) -> tuple[Any, Any]:
@@ -312,7 +378,7 @@ def _names_out(steps: Any, n_columns: int) -> list[str]:
         return [f"x{i}" for i in range(n_columns)]
     try:
         return [str(name) for name in steps.get_feature_names_out()]
-    except (AttributeError, ValueError):  # a step that cannot tell
+    except (AttributeError, TypeError, ValueError):  # a step that cannot tell
         return [f"encoded{i}" for i in range(n_columns)]
 
 

@@ -84,20 +84,11 @@ class EmbeddedNet:
         """Rows as the estimator takes them → (n_rows, sum of widths)."""
         codes, numbers = self._estimator._reader.read(self._estimator._encode_columns(X))
         numbers = numbers.double() if self._device.type == "cpu" else numbers
-        codes, numbers = codes.to(self._device), numbers.to(self._device)
-        parts = [self._model.embeddings(codes)] if self._model.embeddings is not None else []
-        if numbers.shape[1]:
-            numbers = numbers if self._model.numeric_norm is None else self._model.numeric_norm(numbers)
-            embedding = self._model.numeric_embedding
-            parts.append(numbers if embedding is None else embedding(numbers))
-        return torch.cat(parts, dim=1)
+        return self._model.embed(codes.to(self._device), numbers.to(self._device))
 
     def predict(self, embedded: Tensor) -> Tensor:
         """(n_rows, sum of widths) → predictions, (n_rows, n_outputs); of a classifier, probabilities."""
-        model = self._model
-        x = embedded if model.member_scale is None else embedded.unsqueeze(1) * model.member_scale
-        out = model.output(model.blocks(x))
-        out = (out if model.y_range is None else model.y_range(out)).double()
+        out = self._model.predict_embedded(embedded).double()
         if is_classifier(self._estimator):
             return _mean_of_members(out.softmax(dim=-1))
         return self._restore(_mean_of_members(out))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabrec.interpret._models import Training, Trees, read_training
+from tabrec.interpret._models import Training, Trees, read_training, training_positions
 from tabrec.preprocess._frames import read_frame
 from tabrec.preprocess._target import check_target
 from tabrec.trees._forest_base import ForestMixin
@@ -55,9 +55,8 @@ def read_training_rows(trees: Trees, X: Any, y: Any, function: str) -> Training:
     check_fitted_rows(trees, X, function)
     n_rows = len(read_frame(X))
     y = check_target(y, n_rows, type(model).__name__, numeric=not trees.is_classifier)
-    ours = isinstance(model, ForestMixin)
-    rows = model._rows if ours else np.arange(n_rows)
-    matrix = model._training_matrix(trees._enter(X), y) if ours else trees.matrix(X)
+    rows = training_positions(trees, n_rows)
+    matrix = model._training_matrix(trees._enter(X), y) if isinstance(model, ForestMixin) else trees.matrix(X)
     return Training(matrix, y[rows], [np.arange(len(rows))] * len(trees.trees), rows)
 
 

@@ -42,11 +42,16 @@ def _absolute(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
 
 
 def _explained(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
-    """Gains whose mean is R² (of several outputs: its mean)."""
+    """Gains whose mean is R² (of several outputs: its mean), and whose spread is that of R² to first order.
+
+    For that, each row says how far it alone moves the variance of the target, too.
+    """
     y = _flat(y)
     variance = y.var(axis=0)
-    variance = np.where(variance > 0, variance, 1.0)
-    return 1 - (np.square(y - predicted) / variance).mean(axis=1)
+    known = np.where(variance > 0, variance, 1.0)
+    left = np.square(y - predicted) / known
+    own_part = np.where(variance > 0, np.square(y - y.mean(axis=0)) / known - 1, 0.0)
+    return 1 - (left - left.mean(axis=0) * own_part).mean(axis=1)
 
 
 def _right(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:

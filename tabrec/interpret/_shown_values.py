@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.interpret._models import Trees, find_dates
+from tabrec.preprocess.categorify import MISSING_LABEL
 
 _LARGEST_WHOLE = 1e15
 
@@ -58,7 +59,7 @@ def _labels_of(encoded: pd.Series, labels: list | None) -> Any:
 
 def to_text(value: Any) -> str:
     """A value as text: whole numbers without decimals, days without the time, gaps as "missing"."""
-    if pd.api.types.is_scalar(value) and pd.isna(value):
+    if (pd.api.types.is_scalar(value) and pd.isna(value)) or (isinstance(value, str) and value == MISSING_LABEL):
         return "missing"
     if isinstance(value, (float, np.floating)):
         return f"{value:.0f}" if float(value).is_integer() and abs(float(value)) < _LARGEST_WHOLE else f"{value:.6g}"

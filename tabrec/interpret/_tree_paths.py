@@ -167,7 +167,9 @@ def _sum_sets(trees: Trees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np
             sets.append(set_of_node[nodes[is_inner]])
             gains.append(of_tree.gains[nodes[is_inner]])
     keys, place = np.unique(np.concatenate(rows) * len(numbers) + np.concatenate(sets), return_inverse=True)
-    total = np.column_stack([np.bincount(place, gain, len(keys)) for gain in np.concatenate(gains).T]) / len(trees.trees)
+    total = np.column_stack([np.bincount(place, gain, len(keys)) for gain in np.concatenate(gains).T]) / len(
+        trees.trees
+    )
     tuples = [tuple(sorted(columns)) for columns in numbers]
     found: list[dict[tuple[int, ...], np.ndarray]] = [{} for _ in range(len(matrix))]
     for key, gain in zip(keys.tolist(), total, strict=True):

@@ -146,6 +146,11 @@ class Words:
             part for step in steps for part in (getattr(step, key, None) for key in _PARTS) if part is not None
         ]
 
+    def elapsed_zone(self, name: str) -> tuple[bool, str | None]:
+        """Whether an encoded column holds seconds since 1970 as they are, and the time zone of its dates."""
+        _, zone = self._dates.get(name, (None, None))
+        return name in self._dates and name not in self._restorers, zone
+
     @cached_property
     def _dates(self) -> dict[str, tuple[str, str | None]]:
         """Columns of seconds since 1970: the date column that each is of, and its time zone."""

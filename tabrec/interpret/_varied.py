@@ -12,6 +12,7 @@ from sklearn.base import is_classifier
 
 from tabrec.interpret._grids import VariedColumn
 from tabrec.interpret._models import Trees, _encoders, find_labels, is_forest, predictor, read_trees
+from tabrec.interpret._tree_words import Words
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 from tabrec.preprocess._frames import is_table, read_frame, to_columns
 from tabrec.trees._encoding import to_matrix
@@ -90,6 +91,7 @@ def read_rows(
     names = _read_features(features, function)
     trees = read_trees(model, function) if is_forest(model) else None
     is_encoded = _is_encoded(model, frame, names, trees)
+    frame = frame[[name for name in getattr(model, "feature_names_in_", frame.columns) if name in frame.columns]]
     frame = _sample(frame, max_rows, random_state)
     stays_table = is_table(X) or hasattr(model, "feature_names_in_")
 
@@ -188,7 +190,8 @@ def _raw_column(frame: pd.DataFrame, name: str, model: Any) -> VariedColumn:
 def _encoded_column(frame: pd.DataFrame, name: str, trees: Trees) -> VariedColumn:
     raw = to_columns(frame[[name]])[name].raw
     names = trees.labels.get(name) if isinstance(raw.dtype, pd.CategoricalDtype) else None
-    return VariedColumn(name, raw, names=names)
+    is_elapsed, zone = Words(trees).elapsed_zone(name)
+    return VariedColumn(name, raw, names=names, date=(None, zone) if is_elapsed else None, is_elapsed=is_elapsed)
 
 
 def _predict_matrix(trees: Trees, matrix: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from tabrec._maps import draw_labelled, principal_components
 from tabrec._plots import GREY, make_axes, shorten
 from tabrec.interpret._models import is_forest, split_pipeline
 from tabrec.interpret._result import Result
+from tabrec.interpret._shown_values import to_text
 from tabrec.interpret._tree_words import is_whole
 
 
@@ -42,7 +43,7 @@ class EmbeddingMap(Result):
         points = self.table[["first", "second"]].to_numpy()
         ax = make_axes(ax, (9.5, 6.8))
         ax.scatter(*points[self.n :].T, s=8, color=GREY, alpha=0.5, linewidth=0, zorder=2)
-        texts = [shorten(label) for label in self.table["label"].iloc[: self.n]]
+        texts = [shorten(to_text(label)) for label in self.table["label"].iloc[: self.n]]
         draw_labelled(points[: self.n], texts, self._title(len(texts)), ax)
         for axis, which, share in zip((ax.xaxis, ax.yaxis), ("first", "second"), self.shares, strict=True):
             axis.set_label_text(f"{which} principal component ({share:.0%} of variance)")

@@ -23,7 +23,8 @@ from tabrec.interpret._importance_methods import (
 )
 from tabrec.interpret._left_out import draws_rows
 from tabrec.interpret._models import Trees, read_trees, split_pipeline
-from tabrec.interpret._result import Result
+from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._row_samples import as_named
 from tabrec.interpret._scores import Metric, read_metric
 from tabrec.preprocess._base import warn_caller
 from tabrec.preprocess._frames import read_frame
@@ -58,6 +59,8 @@ class FeatureImportance(Result):
         The metric with all columns as they are; NaN for impurity.
     groups : dict
         Members of each group by its name.
+    findings : list of Finding
+        Says so where the model relies on no column.
     """
 
     table: pd.DataFrame
@@ -71,6 +74,25 @@ class FeatureImportance(Result):
         """Whether each row of the table is above 0 by more than 2 standard errors."""
         table = self.table
         return table["importance"] > 2 * table["std_error"].fillna(0)
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [] if self.is_clear.any() or self.table.empty else [self._nothing_matters()]
+
+    def _nothing_matters(self) -> Finding:
+        if self.method == "impurity":
+            text, evidence = "The trees split on no column.", "They predict the same for every row."
+        else:
+            largest = self.table.iloc[0]
+            text = "The model relies on no column clearly."
+            evidence = (
+                f"The largest {_AXES[self.method].format(metric=self.metric)} is {largest['importance']:.2g}, of "
+                f"{largest['column']}, with a standard error of {largest['std_error']:.2g}."
+            )
+        action = (
+            "Look at its score: it may be no better than a guess. Else columns stand in for one another; group them."
+        )
+        return Finding("nothing relied on", 2, (), text, evidence, action)
 
     def plot(self, ax: Any = None, n: int = 30) -> Any:
         """Rank the `n` most important: bars with 2 standard errors, grey where not clearly above 0.
@@ -96,8 +118,9 @@ class FeatureImportance(Result):
         ax.set_ylim(len(table) - 0.4, -0.6)
         ax.set_xlabel(_AXES[self.method].format(metric=self.metric) + "\n(± 2 standard errors)")
         ax.set_axisbelow(True)
-        if len(table) < len(self.table):
-            ax.set_title(f"the first {len(table)} of {len(self.table)}", fontsize=9, loc="left")
+        said = [finding.text for finding in self.findings]
+        said += [f"the first {len(table)} of {len(self.table)}"] if len(table) < len(self.table) else []
+        ax.set_title(" ".join(said), fontsize=9, loc="left")
         return finish(ax)
 
     def _label(self, row: Any) -> str:
@@ -183,6 +206,7 @@ def feature_importance(
     ('oob', 'ProductSize')
     """
     check_is_fitted(split_pipeline(model)[1])
+    X = X if X is None else as_named(model, X)
     method = _choose(model, X, y, method)
     _check_counts(n_repeats, max_rows)
     rng = np.random.default_rng(random_state)

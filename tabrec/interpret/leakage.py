@@ -19,6 +19,7 @@ from tabrec.interpret._leakage_scores import (
     score_alone,
 )
 from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._row_samples import as_named, sample_rows
 from tabrec.preprocess import column_kinds
 from tabrec.preprocess._frames import Column, read_frame, to_columns
 
@@ -123,12 +124,11 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
     """
     if not isinstance(max_rows, (int, np.integer)) or max_rows < 10:
         raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 10.")
+    X = as_named(model, X)
     frame = read_frame(X)
     y, is_class = read_target(model, y, len(frame))
     generator = np.random.default_rng(random_state)
-    rows = np.arange(len(y))
-    if len(rows) > max_rows:
-        rows = np.sort(generator.choice(len(y), max_rows, replace=False))
+    rows = sample_rows(len(y), max_rows, generator)
     target = make_target(y[rows], is_class)
     score, is_out_of_bag = (np.nan, False) if model is None else model_score(model, X, y, rows)
     folds = generator.permutation(np.arange(len(rows)) % _N_FOLDS)
@@ -188,7 +188,7 @@ def _good_column(line: Any, severity: int, what: str) -> Finding:
         severity,
         (line.column,),
         f"{line.column} {what}.",
-        f"alone it explains {line.alone:.1%} ± {2 * line.alone_error:.1%} of the variance, out of fold{correlation}",
+        f"alone it explains {line.alone:.1%} ± {2 * line.alone_error:.1%} of the variance, out of fold{correlation}.",
         "Ask whether its value is known when a prediction is asked for; if it is written later, drop it.",
     )
 
@@ -202,7 +202,7 @@ def _good_model(score: float, is_out_of_bag: bool) -> list[Finding]:
             2,
             (),
             "The model is nearly perfect on rows that its trees never saw.",
-            f"it explains {score:.2%} of the variance out of bag",
+            f"it explains {score:.2%} of the variance out of bag.",
             "Problems that are worth a model are seldom that easy: look at its most important columns.",
         )
     ]
@@ -226,7 +226,7 @@ def _gap_finding(telling: pd.DataFrame, severity: int) -> Finding:
         tuple(telling["column"]),
         f"Whether {first.column} is missing predicts the target.{more}",
         f"its gaps ({first.missing:.1%} of the rows) explain {first.missing_effect:.1%} of the variance, "
-        f"p {_written(first.missing_p)} after correction",
+        f"p {_written(first.missing_p)} after correction.",
         "Ask whether it is filled in after the outcome is known; if so, drop the column and its indicator.",
     )
 
@@ -252,7 +252,7 @@ def _telling_ids(table: pd.DataFrame) -> list[Finding]:
                     2,
                     (line.column,),
                     f"{line.column} is an id, yet it says something of the target.",
-                    f"alone it explains {line.alone:.1%} of the variance{loss}",
+                    f"alone it explains {line.alone:.1%} of the variance{loss}.",
                     "Ids follow the order in which rows were written, often that of time or of the outcome: try the "
                     "model without it.",
                 )
@@ -269,7 +269,7 @@ def _telling_order(score: float, error: float) -> list[Finding]:
             1 if score >= _NEARLY_PERFECT else 2,
             (),
             "The order of the rows predicts the target.",
-            f"the position alone explains {score:.1%} of the variance",
+            f"the position alone explains {score:.1%} of the variance.",
             "If rows are in the order of time, validate on the last ones; if they are sorted by the outcome, shuffle "
             "them, and distrust ids.",
         )

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tabrec._plots import BLUE, GREY, INK, finish, make_axes
-from tabrec.interpret._models import Trees, predictor, read_trees
+from tabrec.interpret._comparison import paired_error, standard_error
+from tabrec.interpret._models import Trees, has_target, predictor, read_trees, training_positions
 from tabrec.interpret._out_of_bag_rows import (
     check_fitted_rows,
     keeps_out_of_bag,
@@ -19,6 +20,7 @@ from tabrec.interpret._out_of_bag_rows import (
     read_training_rows,
 )
 from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._row_samples import rows_of, sample_rows
 from tabrec.interpret._scores import Metric, read_metric
 from tabrec.interpret._time_order import late_columns
 from tabrec.preprocess._frames import read_frame
@@ -26,7 +28,6 @@ from tabrec.preprocess._target import check_target
 
 _BASELINE, _TRAIN, _OOB, _VALID = "baseline", "train", "out of bag", "validation"
 _N_ERRORS = 2  # differences of more standard errors than this are taken for real
-_STEP = 1e-4
 _CLOSE = 1.15
 
 
@@ -34,6 +35,7 @@ class _Score(NamedTuple):
     n: int
     score: float
     std_error: float
+    gains: np.ndarray
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +46,8 @@ class OobReport(Result):
     ----------
     table : pandas.DataFrame
         Columns `rows` ("baseline": the mean or the most frequent class of the training target, on the validation rows;
-        "train", where X and y were given; "out of bag"; "validation"), `n`, `score` and its `std_error`.
+        "train", where X and y were given; "out of bag"; "validation"), `n`, `score` and its `std_error`, NaN of one
+        row.
     metric : str
         The metric of `score`.
     findings : list of Finding
@@ -86,7 +89,15 @@ class OobReport(Result):
 
 
 def oob_report(
-    forest: Any, X_valid: Any, y_valid: Any, *, X: Any = None, y: Any = None, metric: str | None = None
+    forest: Any,
+    X_valid: Any,
+    y_valid: Any,
+    *,
+    X: Any = None,
+    y: Any = None,
+    metric: str | None = None,
+    max_rows: int = 20_000,
+    random_state: int = 0,
 ) -> OobReport:
     """Compare the error of a forest on its training rows, out of bag, and on validation rows.
 
@@ -106,6 +117,10 @@ def oob_report(
         with ``oob_score=False``, for the out-of-bag error too.
     metric : {"rmse", "mae", "r2"} or {"accuracy", "log_loss"}, default=None
         RMSE of a regressor, accuracy of a classifier where None.
+    max_rows : int, default=20_000
+        So many training rows are drawn for the error in training; the other errors are of all rows.
+    random_state : int, default=0
+        Seed of that draw.
 
     Returns
     -------
@@ -136,7 +151,7 @@ def oob_report(
     ['baseline', 'train', 'out of bag', 'validation']
     """
     trees = read_trees(forest, "oob_report")
-    _check_request(trees, X, y)
+    _check_request(trees, X, y, max_rows)
     scorer = read_metric(forest, metric)
     numeric = not trees.is_classifier
     target = check_target(y_valid, len(read_frame(X_valid)), "oob_report", numeric=numeric).reshape(-1)
@@ -144,16 +159,21 @@ def oob_report(
     predict = predictor(forest)
     parts = {_BASELINE: (target, _guess(y_train, len(target), trees.classes))}
     if X is not None:
-        parts[_TRAIN] = (check_target(y, len(read_frame(X)), "oob_report", numeric=numeric).reshape(-1), predict(X))
+        known = _read_training_target(trees, X, y)
+        rows = training_positions(trees, len(known))
+        rows = rows[sample_rows(len(rows), max_rows, np.random.default_rng(random_state))]
+        parts[_TRAIN] = (known[rows], predict(rows_of(X, rows)))
     parts |= {_OOB: (y_oob, predicted_oob), _VALID: (target, predict(X_valid))}
     scores = {name: _score(scorer, truth, predicted, trees.classes) for name, (truth, predicted) in parts.items()}
-    table = pd.DataFrame([(name, *score) for name, score in scores.items()], columns=["rows", *_Score._fields])
+    table = pd.DataFrame([(name, *score[:3]) for name, score in scores.items()], columns=["rows", *_Score._fields[:3]])
     late = late_columns(trees, X_valid, None if X is None else lambda: read_training_rows(trees, X, y, "").matrix)
     return OobReport(table, scorer.name, _explain(scores, scorer, late))
 
 
-def _check_request(trees: Trees, X: Any, y: Any) -> None:
+def _check_request(trees: Trees, X: Any, y: Any, max_rows: Any) -> None:
     name = type(trees.estimator).__name__
+    if not isinstance(max_rows, (int, np.integer)) or max_rows < 2:
+        raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 2.")
     if trees.n_outputs > 1:
         raise ValueError(f"oob_report is for one output, but this {name} has {trees.n_outputs}: fit a forest for each.")
     if not getattr(trees.estimator, "bootstrap", False):
@@ -167,6 +187,13 @@ def _check_request(trees: Trees, X: Any, y: Any) -> None:
         check_fitted_rows(trees, X, "oob_report")
     elif not keeps_out_of_bag(trees):
         raise ValueError(f"oob_report needs X and y, the rows of fit: this {name} keeps no out-of-bag targets.")
+
+
+def _read_training_target(trees: Trees, X: Any, y: Any) -> np.ndarray:
+    target = check_target(y, len(read_frame(X)), "oob_report", numeric=not trees.is_classifier).reshape(-1)
+    if not has_target(trees, target):
+        raise ValueError("oob_report: y is not the target that the forest was fitted on: give X and y as given to fit.")
+    return target
 
 
 def _out_of_bag_rows(trees: Trees, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -192,22 +219,28 @@ def _guess(y: np.ndarray, n: int, classes: Any) -> np.ndarray:
 
 
 def _score(metric: Metric, y: np.ndarray, predicted: np.ndarray, classes: Any) -> _Score:
-    """Number of rows, score, and its standard error by the delta method."""
     gains = metric.gains(y, predicted, classes)
-    score = metric.score(gains)
-    error = float(gains.std() / np.sqrt(len(gains)))
-    if error == 0:
-        return _Score(len(gains), score, 0.0)
-    mean = gains.mean()
-    slope = abs(metric.score(np.array([mean])) - metric.score(np.array([mean - _STEP * error]))) / (_STEP * error)
-    return _Score(len(gains), score, slope * error)
+    return _Score(len(gains), metric.score(gains), standard_error(metric, gains), gains)
 
 
 def _explain(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> list[Finding]:
+    if 1 in (scores[_VALID].n, scores[_OOB].n):
+        return [_one_row(scores)]
     findings = [_against_baseline(scores, metric), _against_out_of_bag(scores, metric, late)]
     if _TRAIN in scores:
         findings.append(_against_train(scores, metric))
     return sorted((finding for finding in findings if finding), key=lambda finding: finding.severity)
+
+
+def _one_row(scores: dict[str, _Score]) -> Finding:
+    return Finding(
+        "too few rows",
+        2,
+        (),
+        "A score of one row cannot tell whether the world has changed.",
+        f"{scores[_OOB].n} row(s) out of bag, {scores[_VALID].n} in validation.",
+        "Give more rows: a score of one has no standard error.",
+    )
 
 
 def _against_out_of_bag(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> Finding:
@@ -221,7 +254,7 @@ def _against_out_of_bag(scores: dict[str, _Score], metric: Metric, late: dict[st
             tuple(late),
             "Validation rows are predicted worse than training rows that trees had not seen: the rows differ, which is "
             "no overfitting.",
-            f"{evidence}; {worse:.1f} standard errors apart{when}",
+            f"{evidence}; {worse:.1f} standard errors apart{when}.",
             "Look for the columns that tell them apart with domain_shift, and try without them with drop_and_compare.",
         )
     if worse < -_N_ERRORS:
@@ -231,7 +264,7 @@ def _against_out_of_bag(scores: dict[str, _Score], metric: Metric, late: dict[st
             (),
             "Validation rows are predicted better than training rows that trees had not seen: they are easier, or "
             "copies of training rows are among them.",
-            f"{evidence}; {-worse:.1f} standard errors apart",
+            f"{evidence}; {-worse:.1f} standard errors apart.",
             "Look for rows of one person, machine or day on both sides of the split.",
         )
     return Finding(
@@ -240,13 +273,13 @@ def _against_out_of_bag(scores: dict[str, _Score], metric: Metric, late: dict[st
         tuple(late),
         "Validation rows are predicted about as well as training rows that trees had not seen: nothing points to a "
         "changed world.",
-        f"{evidence}; {abs(worse):.1f} standard errors apart",
+        f"{evidence}; {abs(worse):.1f} standard errors apart.",
         "The out-of-bag error can stand in for a validation error here.",
     )
 
 
 def _against_train(scores: dict[str, _Score], metric: Metric) -> Finding:
-    evidence = f"{metric.name} {_told(scores, _TRAIN)} in training, {_told(scores, _OOB)} out of bag"
+    evidence = f"{metric.name} {_told(scores, _TRAIN)} in training, {_told(scores, _OOB)} out of bag."
     worse = _worse(scores, metric, _OOB, _TRAIN)
     near = _loss(scores, metric, _OOB) <= _CLOSE * _loss(scores, metric, _TRAIN)
     if worse <= _N_ERRORS or near:
@@ -270,7 +303,9 @@ def _against_train(scores: dict[str, _Score], metric: Metric) -> Finding:
 
 
 def _against_baseline(scores: dict[str, _Score], metric: Metric) -> Finding | None:
-    if _worse(scores, metric, _BASELINE, _VALID) > _N_ERRORS:
+    guessed, predicted = scores[_BASELINE], scores[_VALID]
+    error = paired_error(metric, predicted.gains, guessed.gains)
+    if _in_errors(_loss(scores, metric, _BASELINE) - _loss(scores, metric, _VALID), error) > _N_ERRORS:
         return None
     return Finding(
         "no better than a guess",
@@ -278,7 +313,7 @@ def _against_baseline(scores: dict[str, _Score], metric: Metric) -> Finding | No
         (),
         "On validation rows the forest is not clearly better than the mean or the shares of classes of the training "
         "target.",
-        f"{metric.name} {_told(scores, _VALID)}, guessing {_told(scores, _BASELINE)}",
+        f"{metric.name} {_told(scores, _VALID)}, guessing {_told(scores, _BASELINE)}.",
         "Do not use it for such rows before domain_shift and leakage_check have been looked at.",
     )
 
@@ -286,7 +321,10 @@ def _against_baseline(scores: dict[str, _Score], metric: Metric) -> Finding | No
 def _worse(scores: dict[str, _Score], metric: Metric, part: str, than: str) -> float:
     """By how many standard errors of the difference one score is worse than another."""
     difference = _loss(scores, metric, part) - _loss(scores, metric, than)
-    error = math.hypot(scores[part].std_error, scores[than].std_error)
+    return _in_errors(difference, math.hypot(scores[part].std_error, scores[than].std_error))
+
+
+def _in_errors(difference: float, error: float) -> float:
     if error == 0:
         return math.copysign(math.inf, difference) if difference else 0.0
     return difference / error

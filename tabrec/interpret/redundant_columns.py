@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 
 from tabrec._plots import BLUE, GREEN, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._row_samples import sample_rows
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.trees._encoding import to_matrix
 
@@ -150,13 +151,14 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     _check_settings(threshold, max_rows)
     preprocessor = TabularPreprocessor("forest")
     encoded = preprocessor.fit_transform(X)
-    rows = _draw_rows(len(encoded), max_rows, random_state)
+    rows = sample_rows(len(encoded), max_rows, np.random.default_rng(random_state))
     matrix = to_matrix(encoded, rows)
     names = [str(name) for name in encoded.columns]
-    correlation, is_constant = _spearman(matrix)
+    correlation, has_no_spread = _spearman(matrix)
+    is_constant = has_no_spread & _never_change(encoded)
     distance = _distances(correlation)
     links = _link(distance)
-    is_category = np.array([isinstance(dtype, pd.CategoricalDtype) for dtype in encoded.dtypes]) & ~is_constant
+    is_category = np.array([isinstance(dtype, pd.CategoricalDtype) for dtype in encoded.dtypes]) & ~has_no_spread
     determines = _determination(matrix, np.flatnonzero(is_category), random_state)
     table = _pairs(names, correlation, distance, determines)
     clusters = _clusters(names, links, distance, threshold)
@@ -209,12 +211,6 @@ def _check_settings(threshold: Any, max_rows: Any) -> None:
         raise ValueError(f"threshold={threshold!r} must be a distance between 0 and 1.")
     if not isinstance(max_rows, (int, np.integer)) or max_rows < 2:
         raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 2.")
-
-
-def _draw_rows(n_rows: int, most: int, random_state: int) -> np.ndarray:
-    if n_rows <= most:
-        return np.arange(n_rows)
-    return np.sort(np.random.default_rng(random_state).choice(n_rows, most, replace=False))
 
 
 def _spearman(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -336,7 +332,7 @@ def _cluster_finding(cluster: list[str], correlation: pd.DataFrame, sources: dic
         3 if one_source else 2,
         tuple(cluster),
         f"{_listed(cluster)} say nearly the same.",
-        f"rank correlation at least {np.floor(lowest * 1000) / 1000:.3f} in size",
+        f"rank correlation at least {np.floor(lowest * 1000) / 1000:.3f} in size.",
         "Try the model without all but one of them: try_dropping tells what each is worth.",
     )
 
@@ -352,7 +348,7 @@ def _relabelled_findings(table: pd.DataFrame, clusters: list[list[str]]) -> list
             (row.column_a, row.column_b),
             f"{row.column_a} and {row.column_b} are one column under two sets of labels.",
             f"each tells {row.determines:.0%} of what there is to tell of the other; "
-            f"rank correlation {row.correlation:.2f}",
+            f"rank correlation {row.correlation:.2f}.",
             "Keep one of them.",
         )
         for row in found
@@ -365,7 +361,7 @@ def _constant_findings(constants: list[str]) -> list[Finding]:
         return []
     text = f"{_listed(constants)}: one value in every row."
     return [
-        Finding("constant column", 3, tuple(constants), text, f"{len(constants)} columns", "Drop what is constant.")
+        Finding("constant column", 3, tuple(constants), text, f"{len(constants)} column(s).", "Drop what is constant.")
     ]
 
 

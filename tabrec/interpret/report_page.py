@@ -34,6 +34,16 @@ _SEVERITIES = {1: "Act", 2: "Look", 3: "Know"}
 
 
 @dataclass(frozen=True)
+class Card:
+    """Findings of one kind that ask for the same, and the section they come from."""
+
+    severity: int
+    action: str
+    section: Section
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
 class Report:
     """A page about a model.
 
@@ -205,9 +215,19 @@ def _render(sections: list[Section], title: str, about: str) -> Report:
     html = environment.get_template("page.html").render(
         title=title,
         subtitle=about,
-        findings=[(finding, next(s for s in sections if finding in s.findings)) for finding in findings],
+        cards=_gather(findings, sections),
         sections=[first, *sections],
         severities=_SEVERITIES,
         version=tabrec.__version__,
     )
     return Report(html.strip() + "\n", findings)
+
+
+def _gather(findings: list[Finding], sections: list[Section]) -> list[Card]:
+    """Findings on cards, each where its first one stands."""
+    cards: dict[tuple, Card] = {}
+    for finding in findings:
+        section = next(section for section in sections if finding in section.findings)
+        key = (finding.severity, finding.kind, finding.action, section.anchor)
+        cards.setdefault(key, Card(finding.severity, finding.action, section, [])).findings.append(finding)
+    return list(cards.values())

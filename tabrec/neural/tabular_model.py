@@ -148,6 +148,10 @@ class TabularModel(nn.Module):
         return torch.randn(n_members, len(widths)).repeat_interleave(torch.tensor(widths), dim=1)
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        return self.predict_embedded(self.embed(codes, numbers))
+
+    def embed(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        """The vectors of the columns side by side: (n_rows, sum of their widths)."""
         parts = []
         if self.embeddings is not None:
             if self.training and self.unknown_rate:
@@ -158,7 +162,10 @@ class TabularModel(nn.Module):
                 numbers = self.numeric_norm(numbers)
             # (B, N) → (B, N), or (B, N * size)
             parts.append(numbers if self.numeric_embedding is None else self.numeric_embedding(numbers))
-        x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)  # (B, F)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)  # (B, F)
+
+    def predict_embedded(self, x: Tensor) -> Tensor:
+        """From the vectors of the columns to outputs: (n_rows, n_outputs), or (n_rows, n_members, n_outputs)."""
         if self.member_scale is not None:
             x = x.unsqueeze(1) * self.member_scale  # (B, F) → (B, K, F)
         out = self.output(self.blocks(x))  # (B, O), or (B, K, O)

@@ -22,6 +22,7 @@ from tabrec.trees._encoding import TargetEncodingMixin, to_matrix
 # Below so many rows threads cost more than they save; and so many numbers may wait for the ones before them.
 _FEW_ROWS = 500
 _MOST_WAITING = 200_000
+_OOB_ATTRIBUTES = ("oob_score_", "oob_prediction_", "oob_decision_function_", "oob_spread_", "oob_target_")
 
 
 class ForestMixin(TargetEncodingMixin):
@@ -63,6 +64,7 @@ class ForestMixin(TargetEncodingMixin):
         y = y[self._rows]
         weights = None if weighting.weights is None else weighting.weights[order]
         self.encoded_range_ = np.stack([matrix.min(axis=0), matrix.max(axis=0)])
+        self._forget_oob()
         with self._parameters_that_fit(len(matrix)):
             super().fit(matrix, y, sample_weight=weights)
         if self.bootstrap and self.oob_score:
@@ -205,6 +207,11 @@ class ForestMixin(TargetEncodingMixin):
             y, predicted = (y[seen, 0], predicted[seen, 0]) if y.shape[1] == 1 else (y[seen], predicted[seen])
             self.oob_score_ = score(y, predicted)
         self._keep_oob(self._by_raw_row(values, np.nan))
+
+    def _forget_oob(self) -> None:
+        """What an earlier fit has left would be of other rows."""
+        for name in _OOB_ATTRIBUTES:
+            vars(self).pop(name, None)
 
     def _by_raw_row(self, values: np.ndarray, missing: Any) -> np.ndarray:
         """Values of the rows of the training matrix in the order of the caller's table."""

@@ -408,7 +408,7 @@ def test_a_placeholder_far_from_all_else_does_not_flatten_the_picture():
     ax = partial_dependence(model, X, "x0").plot()
     low, high = ax.get_xlim()
     assert high - low < 10
-    assert "-100000" in [label.get_text() for label in ax.get_xticklabels()]
+    assert "−100,000" in [label.get_text() for label in ax.get_xticklabels()]
 
 
 # --- Size ------------------------------------------------------------------------------------------------------------

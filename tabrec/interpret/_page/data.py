@@ -39,23 +39,6 @@ def describe_data(section: Section, subject: Subject) -> None:
     if len(kinds) > _SHOWN_COLUMNS:
         section.note(f"{len(kinds) - _SHOWN_COLUMNS} more columns are not listed.")
     section.find(find_placeholders(subject.X))
-    section.find(_find_empty(kinds))
-
-
-def _find_empty(kinds: pd.DataFrame) -> list[Finding]:
-    constant = kinds.index[kinds["kind"] == "constant"].astype(str).tolist()
-    if not constant:
-        return []
-    return [
-        Finding(
-            "constant column",
-            3,
-            tuple(constant),
-            f"{len(constant)} column(s) hold one value only, or none: {', '.join(constant[:8])}.",
-            "At most one distinct value.",
-            "Drop them: they say nothing.",
-        )
-    ]
 
 
 def show_scores(section: Section, subject: Subject) -> None:
