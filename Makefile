@@ -27,6 +27,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/collab.py
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/collab_scale.py
+	$(BIN)/python benchmarks/interpret.py --only report
 
 docs: $(STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'

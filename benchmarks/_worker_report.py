@@ -1,6 +1,11 @@
-"""One process: a forest of made (or given) auctions, saved by another process, and its report."""
+"""One process: a forest of made (or given) auctions, saved by another process, and its report (Linux only)."""
 
+import ctypes
+import gc
+import resource
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +25,28 @@ def read_auctions(source: str):
     return auctions, price, *split_by_time(auctions, "saledate", at="2011-01-01")
 
 
+@contextmanager
+def resident_peak():
+    """The resident memory, in MiB, before and all along the block; that of loading the forest has been given back."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    seen, done = [resident_mib()], threading.Event()
+
+    def watch_memory():
+        while not done.wait(0.05):
+            seen.append(resident_mib())
+
+    watcher = threading.Thread(target=watch_memory, daemon=True)
+    watcher.start()
+    yield seen
+    done.set()
+    watcher.join()
+
+
+def resident_mib() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
 def main(step: str, source: str, folder: str) -> None:
     X, y, train, valid = read_auctions(source)
     if step == "fit":
@@ -30,8 +57,9 @@ def main(step: str, source: str, folder: str) -> None:
         watch.values["nodes"] = sum(tree.tree_.node_count for tree in forest.estimators_)
     else:
         forest = load(Path(folder) / "model")
-        with watch.stage("report"):
+        with resident_peak() as peak, watch.stage("report"):
             page = report(forest, X.iloc[train], y.iloc[train], X.iloc[valid], y.iloc[valid])
+        watch.values |= {"before_mib": peak[0], "report_peak_mib": max(peak)}
         watch.values["page_mb"] = len(page.html) / 1e6
     watch.report("tabrec", "scikit-learn", "numpy", "pandas")
 

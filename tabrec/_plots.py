@@ -32,21 +32,22 @@ def number_axis(axis: Any, whole: bool = False) -> None:
     """Plain numbers on an axis, without a power or an offset; whole ones where there is nothing in between."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(6, integer=whole))
-    axis.set_major_formatter(lambda value, _: write_tick(value))
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], integer=whole))
+    axis.set_major_formatter(lambda value, _: write_tick(value, max(map(abs, axis.get_view_interval()))))
 
 
-def write_tick(value: float) -> str:
-    """A number on an axis; thousands are set apart from 10,000 on, so that years stay as they are."""
+def write_tick(value: float, largest: float = 0.0) -> str:
+    """A number on an axis up to `largest`; thousands are set apart from 10,000 on, so that years stay as they are."""
     value += 0.0  # no minus before 0
-    text = f"{value:,.12g}" if abs(value) >= 10_000 else f"{value:.12g}"
+    text = f"{value:,.12g}" if max(abs(value), largest) >= 10_000 else f"{value:.12g}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
 def shorten(label: Any, longest: int = _LONGEST) -> str:
-    """A label in one short line, the year at its end kept, its dollars not taken for formulas."""
+    """A label in one short line, cut in the middle (or before a year at its end), its dollars no formulas."""
     text = " ".join(str(label).split())
     if len(text) > longest:
-        year = re.search(r" \(\d{4}\)$|$", text)[0]  # type: ignore[index]
-        text = text[: longest - 1 - len(year)].rstrip(" ,(-:") + "…" + year
+        year = re.search(r" \(\d{4}\)$", text)
+        tail = year[0] if year else text[-(longest // 3) :].lstrip(" ,)-:")
+        text = text[: longest - 1 - len(tail)].rstrip(" ,(-:") + "…" + tail
     return text.replace("$", r"\$")

@@ -54,6 +54,21 @@ def source_of(name: str, columns: list[str], sources: Mapping[str, str]) -> str 
     return found if found in columns else None
 
 
+def importance_by_source(table: pd.DataFrame) -> pd.Series:
+    """The importance of each raw column: that of all its encoded ones together where it was measured, else their sum.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        That of `feature_importance`. Importance below 0 counts as 0.
+    """
+    worth = table["importance"].clip(lower=0)
+    alone = worth[~table["is_group"]].groupby(table["source"]).sum()
+    is_whole = table["is_group"] & (table["column"] == table["source"])
+    whole = worth[is_whole].set_axis(table.loc[is_whole, "source"])
+    return whole.combine_first(alone)
+
+
 def _by_source(groups: str, columns: list[str], sources: Mapping[str, str]) -> dict[str, list[str]]:
     if groups != "source":
         raise ValueError(_message(groups))

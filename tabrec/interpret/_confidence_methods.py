@@ -99,7 +99,9 @@ def _quantile(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
     assert rows.trees is not None
     learned = rows.learned
     tails = (1 - level) / 2, (1 + level) / 2
-    lower, upper = forest_quantiles(rows.trees, learned.matrix, learned.y, rows.trees.matrix(rows.X), tails).T
+    lower, upper = forest_quantiles(
+        rows.trees, learned.matrix, learned.y.reshape(-1), rows.trees.matrix(rows.X), tails
+    ).T
     finding = _width((upper - lower) / 2, level, len(learned.y), "training")
     found = rows.predict(rows.X)
     return {"prediction": found.mean, "lower": lower, "upper": upper, "spread": found.spread}, [finding]
@@ -112,7 +114,7 @@ def _spread(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
         2,
         (),
         "The spread of the trees ranks rows by doubt; it is no interval.",
-        f"{level:.0%} asked; on made data spreads of nominal 90% covered 48% (2 trees) to 91% (100 trees)",
+        f"{level:.0%} asked; on made data spreads of nominal 90% covered 48% (2 trees) to 91% (100 trees).",
         "Use method='conformal' where the level has to hold.",
     )
     return _around(found, norm.ppf((1 + level) / 2) * found.spread), [finding]
@@ -133,7 +135,7 @@ def label_sets(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]
     if rows.calibration is None:
         left_out = rows.left_out()
         seen = left_out.count > 0
-        y, known = left_out.y[seen], left_out.prediction[seen]
+        y, known = left_out.y[seen].reshape(-1), left_out.prediction[seen]
     else:
         known = predict(rows.calibration[0])
         y = check_target(rows.calibration[1], len(known), "confidence", numeric=False).reshape(len(known))
@@ -168,7 +170,7 @@ def _width(half: np.ndarray, level: float, n_rows: int, source: str) -> Finding:
         (),
         f"Half of the {level:.0%} intervals reach {_number(typical)} or less to either side of their middle; "
         f"the widest tenth reach {_number(wide)} or more.",
-        f"from {n_rows:,} {source} rows",
+        f"From {n_rows:,} {source} rows.",
         "Check them with coverage(y) on rows held out of fit, by the subgroups that matter.",
     )
 
@@ -180,7 +182,7 @@ def _set_sizes(sizes: np.ndarray, threshold: float, level: float) -> Finding:
         (),
         f"{np.mean(sizes == 1):.0%} of the rows have a {level:.0%} set of one label; the sets hold {sizes.mean():.3g} "
         "labels on average.",
-        f"a label is in a set where its probability is at least {threshold:.3f}",
+        f"a label is in a set where its probability is at least {threshold:.3f}.",
         "Look by hand at rows of several labels; check the sets with coverage(y) on rows held out of fit.",
     )
 

@@ -111,7 +111,7 @@ def oob_scores(left_out: OutOfBag, n_trees: int) -> OobScores:
     spread = unbiased(left_out.spread[seen], count)
     several = count > 1
     spread[~several] = spread[several].mean() if several.any() else 0.0
-    errors = np.abs(left_out.y[seen] - left_out.prediction[seen, 0])
+    errors = np.abs(left_out.y[seen].reshape(-1) - left_out.prediction[seen, 0])
     scale = fit_scale(spread, errors)
     expected = scale.of(spread)
     scores = errors / expected

@@ -165,7 +165,7 @@ class Contributions(Result):
     def by_source(self) -> Contributions:
         """Contributions of the raw columns: those of all encoded columns that come from one, added up.
 
-        Standard errors and joint contributions, which do not add up, are left out where columns come together.
+        Joint contributions, which are of encoded columns, are left out where such come together.
         """
         sources = [self.sources[name] for name in self.columns]
         names = list(dict.fromkeys(sources))
@@ -181,7 +181,6 @@ class Contributions(Result):
             columns=names,
             sources={name: name for name in names},
             values=pd.DataFrame({name: self._value_of(name, sources) for name in names}, copy=False),
-            standard_error=None,
             joint=None,
         )
 
@@ -220,7 +219,7 @@ class Contributions(Result):
         ax.set_ylim(len(table) - 0.4, -0.6)
         rows = "1 row" if len(self) == 1 else f"{len(self):,} rows"
         unit = "in units of the prediction" if self.outputs is None else "mean over the outputs"
-        ax.set_xlabel(f"mean |contribution| over {rows}, {unit}")
+        ax.set_xlabel(f"mean |contribution| over {rows}\n{unit}")
         return finish(ax)
 
     def __repr__(self) -> str:

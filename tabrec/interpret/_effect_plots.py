@@ -115,7 +115,7 @@ class _Scale:
         elif self.cut:
             self._label_both_sides(axis)
         elif self.grid.kind == "date":
-            axis.axis_date()
+            _date_axis(axis)
         else:
             number_axis(axis, whole=bool((self.at % 1 == 0).all()))
 
@@ -135,6 +135,15 @@ class _Scale:
         if self.grid.kind == "date":
             return str(np.datetime64(int(position * 86_400), "s").astype("datetime64[D]"))
         return write_tick(float(f"{position:.6g}"))
+
+
+def _date_axis(axis: Any) -> None:
+    from matplotlib.dates import AutoDateFormatter, AutoDateLocator
+
+    axis.axis_date()
+    locator = AutoDateLocator(minticks=3, maxticks=6)
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(AutoDateFormatter(locator))
 
 
 def _largest(effect: np.ndarray) -> np.ndarray:
@@ -185,9 +194,8 @@ def _draw_dots(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows:
             ax.scatter(rows[output], at + wobble, s=4, color=colour, alpha=0.25, linewidths=0)
         if shows_average or rows is None:
             ax.plot(effect[output], at, "o", color=colour, markersize=6, label=str(output))
-    ax.set_yticks(
-        at, [f"{shorten(to_text(value))} ({count:,})" for value, count in zip(grid.values, grid.counts, strict=True)]
-    )
+    levels = zip(grid.values, grid.counts, strict=True)
+    ax.set_yticks(at, [f"{shorten(to_text(value))} ({count:,})" for value, count in levels])
     ax.set_ylim(-0.6, len(at) - 0.4)
     number_axis(ax.xaxis)
     ax.set_title(f"{shorten(grid.name)} (rows)", loc="left", fontsize="medium")

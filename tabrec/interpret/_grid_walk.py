@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 
+from tabrec.interpret._by_tree import by_tree
 from tabrec.interpret._models import Trees
 
 _ROWS_AT_ONCE = 20_000
@@ -40,7 +40,8 @@ def walk_average(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: n
         return sets.spread(reached, hits[reached, None, None] * trees.values(tree)[reached])
 
     matrix = _ordered(trees, matrix)[0]
-    return _sum_over_trees(trees, walk) / (len(matrix) * len(trees.trees))
+    total: Any = sum(by_tree(trees, walk))
+    return total / (len(matrix) * len(trees.trees))
 
 
 def walk_rows(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
@@ -65,15 +66,6 @@ def _ordered(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     matrix = np.ascontiguousarray(matrix)
     order = trees.trees[0].apply(matrix).argsort(kind="stable")
     return matrix[order], order
-
-
-def _sum_over_trees(trees: Trees, walk: Callable[[Any], np.ndarray]) -> Any:
-    """Sum of what each tree gives, in their order, in as many threads as the forest works with."""
-    n_jobs = effective_n_jobs(getattr(trees.estimator, "n_jobs", None))
-    if n_jobs == 1:
-        return sum(map(walk, trees.trees))
-    with Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator") as parallel:
-        return sum(parallel(delayed(walk)(tree) for tree in trees.trees))
 
 
 class _PointSets:

@@ -163,7 +163,7 @@ def _spread_rows(name: str, numbers: np.ndarray, size: int, percentiles: tuple[f
     """Rows that hold the values of the grid: all distinct ones where they are few, else quantiles."""
     order = np.argsort(numbers, kind="stable")[: np.count_nonzero(~np.isnan(numbers))]
     if not len(order):
-        raise ValueError(f"Column {name!r} holds no value in X: pass grid=, the values to look at.")
+        raise ValueError(f"Column {name!r} holds no value in X: give rows that hold some.")
     is_first = np.diff(numbers[order], prepend=-np.inf) > 0
     if is_first.sum() <= size:
         return order[is_first]

@@ -95,9 +95,9 @@ def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.rand
     y = read_target(model, y, len(frame), FUNCTION)
     rows = sample_rows(len(frame), max_rows, rng)
     X, y = (X, y) if len(rows) == len(frame) else (rows_of(X, rows), y[rows])
-    columns = raw_columns(model, X)
-    if is_forest(model) and _sees_raw_columns_apart(trees := read_trees(model, FUNCTION), columns):
-        parts = {name: [part for part in trees.names if trees.sources[part] == name] for name in columns}
+    trees = read_trees(model, FUNCTION) if is_forest(model) else None
+    parts = None if trees is None else _parts_of(trees, raw_columns(model, X))
+    if trees is not None and parts is not None:
         return _by_trees(trees, trees.matrix(X), y, lambda tree: np.arange(len(rows)), parts)
     predict, frame, table = predictor(model), read_frame(X), is_table(X)
 
@@ -162,12 +162,16 @@ def _by_trees(trees: Trees, matrix: np.ndarray, y: np.ndarray, rows_of_tree: Any
     return Scored(y[seen], engine.predicted[seen], seen, trees.classes, permuted, engine.n_jobs)
 
 
-def _sees_raw_columns_apart(trees: Trees, columns: list[str]) -> bool:
-    """Whether every encoded column is known to come of one of the raw columns alone, row by row."""
-    if trees.steps is not None or not set(trees.sources.values()) <= set(columns):
-        return False
+def _parts_of(trees: Trees, columns: list[str]) -> dict[str, list[str]] | None:
+    """The encoded columns that come of each raw one alone, row by row; None where that is not known."""
     ours = isinstance(trees.estimator, ForestMixin)
-    return not ours or isinstance(trees.estimator.preprocessor_, TabularPreprocessor)
+    if trees.steps is not None or (ours and not isinstance(trees.estimator.preprocessor_, TabularPreprocessor)):
+        return None
+    if set(trees.sources.values()) <= set(columns):
+        return {name: [part for part in trees.names if trees.sources[part] == name] for name in columns}
+    # A table asked of a forest that was fitted on an array.
+    by_place = not ours and len(columns) == len(trees.names)
+    return {name: [part] for name, part in zip(columns, trees.names, strict=True)} if by_place else None
 
 
 def as_table(columns: list[str], losses: np.ndarray, sources: list[str], n_groups: int) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from scipy.stats import chi2, rankdata
 from scipy.stats import f as f_distribution
 from sklearn.base import is_classifier
 
-from tabrec.interpret._models import has_target, is_forest, is_training, predictor, read_training, read_trees
+from tabrec.interpret._models import Training, Trees, find_training, has_target, is_forest, predictor, read_trees
 from tabrec.interpret._out_of_bag_rows import keeps_out_of_bag
 from tabrec.interpret._placeholders import read_dates_of
 from tabrec.interpret._row_samples import rows_of, sample_rows
@@ -52,7 +52,7 @@ def read_target(model: Any, y: Any, n_rows: int) -> tuple[np.ndarray, bool]:
         raise ValueError(f"leakage_check looks at one target, but y has {y.shape[1]} columns: pass them one by one.")
     y = y.ravel()
     if len(pd.unique(y)) < 2:
-        raise ValueError(f"y is {y[0]!r} in every row: there is nothing to predict, so that nothing can leak.")
+        raise ValueError(f"y is {y.tolist()[0]!r} in every row: there is nothing to predict, so that nothing can leak.")
     return y, is_class
 
 
@@ -161,8 +161,8 @@ def model_score(model: Any, X: Any, y: np.ndarray, rows: np.ndarray) -> tuple[fl
     seen = ~np.isnan(predicted).any(axis=1)
     if not seen.any():
         return np.nan, True
-    truth = _truth(model, y[rows])
-    return float(1 - np.square(truth - predicted)[seen].sum(axis=1).mean() / _spread(truth)), kept is not None
+    truth, predicted = _truth(model, y[rows])[seen], predicted[seen]
+    return float(1 - np.square(truth - predicted).sum(axis=1).mean() / _spread(truth)), kept is not None
 
 
 def _kept_out_of_bag(model: Any, y: np.ndarray) -> np.ndarray | None:
@@ -184,8 +184,10 @@ def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: int
     if not names:
         return {}
     generator = np.random.default_rng(seed)
-    if is_forest(model) and is_training(read_trees(model, "leakage_check"), X, y):
-        return _out_of_bag_importance(model, X, y, names, generator)
+    trees = read_trees(model, "leakage_check") if is_forest(model) else None
+    training = None if trees is None else find_training(trees, X, y)
+    if trees is not None and training is not None:
+        return _out_of_bag_importance(trees, training, names, generator)
     rows = sample_rows(len(y), _MOST_ROWS_FOR_IDS, generator)
     predict, given = predictor(model), rows_of(X, rows)
     truth = _truth(model, y[rows])
@@ -200,12 +202,10 @@ def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: int
 
 
 def _out_of_bag_importance(
-    model: Any, X: Any, y: np.ndarray, names: list[str], generator: np.random.Generator
+    trees: Trees, training: Training, names: list[str], generator: np.random.Generator
 ) -> dict[str, tuple[float, float]]:
     """Mean over trees of the loss on rows left out when what the tree sees of an id is permuted among them."""
-    trees = read_trees(model, "leakage_check")
-    training = read_training(trees, X, y, "leakage_check")
-    truth = _truth(model, training.y.ravel())
+    truth = _truth(trees.estimator, training.y.ravel())
     losses: dict[str, list[float]] = {name: [] for name in names}
     for position, tree in enumerate(trees.trees[:_MOST_TREES]):
         left_out = training.left_out(position)

@@ -249,8 +249,8 @@ def read_training(trees: Trees, X: Any, y: Any, function: str) -> Training:
     return training
 
 
-def is_training(trees: Trees, X: Any, y: np.ndarray) -> bool:
-    """Whether X and y are the rows that a forest drew from, in their order.
+def find_training(trees: Trees, X: Any, y: np.ndarray) -> Training | None:
+    """What `read_training` gives, or None where X and y are not the rows that a forest drew from, in their order.
 
     Parameters
     ----------
@@ -261,8 +261,9 @@ def is_training(trees: Trees, X: Any, y: np.ndarray) -> bool:
     forest = trees.estimator
     n_fitted = getattr(forest, "_n_raw_rows", getattr(forest, "_n_samples", None))
     if not getattr(forest, "bootstrap", False) or len(y) != n_fitted:
-        return False
-    return has_target(trees, y) and _were_grown_on(trees, _as_drawn(trees, X, y))
+        return None
+    training = _as_drawn(trees, X, y) if has_target(trees, y) else None
+    return training if training is not None and _were_grown_on(trees, training) else None
 
 
 def training_positions(trees: Trees, n_rows: int) -> np.ndarray:

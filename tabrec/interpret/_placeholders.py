@@ -138,7 +138,7 @@ def _in_labels(columns: list[Column]) -> list[Finding]:
             3,
             tuple(by_share),
             f"Labels that say no more than missing does: {said}.",
-            f"most often in {by_share[0]}: {shares[by_share[0]]:.1%} of the rows",
+            f"most often in {by_share[0]}: {shares[by_share[0]]:.1%} of the rows.",
             "Where such a label means the same as a gap, turn it into one; if it means none of the options, keep it.",
         )
     ]
@@ -150,6 +150,6 @@ def _finding(name: str, value: str, count: int, n_rows: int) -> Finding:
         2,
         (name,),
         f"{name} = {value} looks like a code for missing.",
-        f"{count / n_rows:.1%} of the rows ({count}), far from all other values",
+        f"{count / n_rows:.1%} of the rows ({count}), far from all other values.",
         "If it is one, turn it into a gap before fitting, or means, splits and ranges take it for a measurement.",
     )

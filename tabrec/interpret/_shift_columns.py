@@ -249,4 +249,4 @@ def _present(values: np.ndarray) -> np.ndarray:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{share:.0%}"

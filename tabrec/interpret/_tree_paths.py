@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 
+from tabrec.interpret._by_tree import by_tree
 from tabrec.interpret._models import Trees
 
 # So many numbers a tree's part of the result may hold at once, and so many rows are worth threads.
@@ -61,7 +61,8 @@ def sum_by_column(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndar
     at_once = max(_MOST_NUMBERS // (n_columns * n_outputs), 1)
     for start in range(0, n_rows, at_once):
         part = slice(start, start + at_once)
-        for of_leaves, of_paths in _in_threads(trees, matrix[part]):
+        work = partial(_sum_paths, trees, matrix[part])
+        for of_leaves, of_paths in by_tree(trees, work, in_threads=len(matrix[part]) >= _FEW_ROWS):
             prediction[part] += of_leaves
             contributions[part] += of_paths
     contributions /= n_trees
@@ -86,19 +87,7 @@ def flat_values(trees: Trees, tree: Any) -> np.ndarray:
     return np.concatenate([values[:, output, :n_values] for output, n_values in enumerate(n_each)], axis=1)
 
 
-def _in_threads(trees: Trees, matrix: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The results of the trees in their order, so that sums do not depend on which thread ends first."""
-    n_jobs = effective_n_jobs(getattr(trees.estimator, "n_jobs", None))
-    if n_jobs == 1 or len(matrix) < _FEW_ROWS:
-        yield from (_sum_paths(trees, tree, matrix) for tree in trees.trees)
-        return
-    tasks = (delayed(_sum_paths)(trees, tree, matrix) for tree in trees.trees)
-    with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
-        while batch := list(islice(tasks, 2 * n_jobs)):
-            yield from parallel(batch)
-
-
-def _sum_paths(trees: Trees, tree: Any, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sum_paths(trees: Trees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray]:
     """Prediction (n_rows, n_outputs) and contributions (n_rows, n_columns, n_outputs) of one tree.
 
     Only leaves that rows reach are looked at, each once: from the leaf up to the root.

@@ -30,7 +30,7 @@ class PartialDependence(Result):
     ----------
     features : tuple of str
     grids : list of ndarray
-        For each column the values looked at: floats, datetime64, or labels.
+        For each column the values looked at: floats, datetime64 (of seconds made of dates too), or labels.
     average : ndarray of shape (n_outputs, n_grid) or (n_outputs, n_grid_1, n_grid_2)
         Mean prediction over the rows, were the column(s) to hold each value in all of them; of a classifier, of
         probabilities.
@@ -109,7 +109,7 @@ def partial_dependence(
         Rows to average over, as the model takes them.
     features : str or pair of str
         A column or two (by position where they have no names); of a forest also encoded columns, such as
-        ``"saleElapsed"``: then only that varies, and other parts of the date stay.
+        ``"saleElapsed"`` (seconds, told as dates): then only that varies, and other parts of the date stay.
     kind : {"average", "individual", "both"}, default="average"
         Whether to keep the lines of the rows (which take n_rows x n_grid numbers) besides their mean.
     grid_size : int, default=None
@@ -133,7 +133,8 @@ def partial_dependence(
     Returns
     -------
     PartialDependence
-        Labels without an order of their own are in the order of their effect; two columns keep theirs.
+        Labels without an order of their own (text, or more than 30 numbers) are in the order of their effect; two
+        columns keep theirs.
 
     Raises
     ------

@@ -14,6 +14,7 @@ from tabrec._plots import BLUE, GREEN, GREY, INK, ORANGE, finish, make_axes, sho
 from tabrec.interpret._models import find_labels, is_forest, predictor, read_trees
 from tabrec.interpret._placeholders import read_dates_of
 from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._row_samples import as_named, rows_of, sample_rows
 from tabrec.preprocess._frames import Column, is_table, read_frame, to_columns
 from tabrec.preprocess._numbers import as_numbers
 from tabrec.preprocess.column_kinds import is_date
@@ -46,7 +47,7 @@ class ExtrapolationCheck(Result):
         In how many columns each new row is outside.
     pinned : pandas.Series
         ``lowest`` and ``highest`` prediction for training rows, and the shares of new rows predicted ``at_lowest`` and
-        ``at_highest``, within 1 % of the range, or beyond, beside those of training rows, ``train_at_lowest`` and
+        ``at_highest``, within 1% of the range, or beyond, beside those of training rows, ``train_at_lowest`` and
         ``train_at_highest``; NaN of a classifier.
     findings : list of Finding
     """
@@ -149,13 +150,15 @@ def extrapolation_check(
         raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 1.")
     predict = predictor(model)
     generator = np.random.default_rng(random_state)
-    predict(_take(X_new, np.arange(1)))  # names what is missing
+    X_train, X_new = as_named(model, X_train), as_named(model, X_new)
+    predict(rows_of(X_new, np.arange(1)))  # names what is missing
     train, new = read_frame(X_train), read_frame(X_new)
     pinned = _edge_of_predictions(model, predict, X_train, X_new, max_rows, generator)
     checked = _check_columns(model, train, new)
     trial = _Trial(predict, read_trees(model, "extrapolation_check") if is_forest(model) else None, X_train, X_new)
     for found in checked.values():
-        beyond = _draw(np.flatnonzero(found.beyond), _MOST_TRIED, generator)
+        beyond = np.flatnonzero(found.beyond)
+        beyond = beyond[sample_rows(len(beyond), _MOST_TRIED, generator)]
         found.line["pinned"], found.line["change"] = trial.at_the_edge(found, beyond)
     table = pd.DataFrame([found.line for found in checked.values()])
     table = table.sort_values("outside", ascending=False, kind="stable", ignore_index=True)
@@ -259,7 +262,7 @@ class _Trial:
 
     def _of_rows(self, name: str, column: _Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predictions before and after the raw value is set to the edge."""
-        given, train = _take(self.X_new, rows), read_frame(self.X_train)
+        given, train = rows_of(self.X_new, rows), read_frame(self.X_train)
         frame = read_frame(given)
         edge = column.edges[column.ways["above"][rows].astype(np.intp)]
         position = list(train.columns).index(name)
@@ -290,7 +293,7 @@ def _edge_of_predictions(
 ) -> pd.Series:
     if is_classifier(model):
         return pd.Series(np.nan, index=_EDGE_NAMES)
-    train, new = (predict(_take(X, _draw(np.arange(len(read_frame(X))), most, generator))) for X in (X_train, X_new))
+    train, new = (predict(rows_of(X, sample_rows(len(read_frame(X)), most, generator))) for X in (X_train, X_new))
     lowest, highest = train.min(axis=0), train.max(axis=0)
     near = _AT_EDGE * (highest - lowest)
     shares = [
@@ -299,15 +302,6 @@ def _edge_of_predictions(
         for is_there in (predicted <= lowest + near, predicted >= highest - near)
     ]
     return pd.Series([lowest.min(), highest.max(), *shares], index=_EDGE_NAMES)
-
-
-def _take(X: Any, rows: np.ndarray) -> Any:
-    frame = read_frame(X)
-    return frame.iloc[rows] if is_table(X) else frame.to_numpy()[rows]
-
-
-def _draw(rows: np.ndarray, most: int, generator: np.random.Generator) -> np.ndarray:
-    return rows if len(rows) <= most else np.sort(generator.choice(rows, most, replace=False))
 
 
 def _findings(table: pd.DataFrame, pinned: pd.Series, n_new: int, of_forest: bool) -> list[Finding]:
@@ -331,7 +325,7 @@ def _range_finding(line: Any, of_forest: bool) -> Finding:
         f"{outside:.1%} of the new rows are {where} what training saw of {line.column}{said}.",
         f"training {_written(line.train_min)} to {_written(line.train_max)}, the new rows as far as "
         f"{_written(line.most_extreme)}; set to the edge, "
-        f"{line.pinned:.0%} of these predictions stay as they are and the mean change is {line.change:.4g}",
+        f"{line.pinned:.0%} of these predictions stay as they are and the mean change is {line.change:.4g}.",
         "If the target goes on along this column, train on newer rows, predict a difference or a ratio instead, or use "
         "a model that extrapolates; if it is an id or a clock, try the model without it.",
     )
@@ -347,7 +341,7 @@ def _unseen_finding(line: Any) -> Finding:
         2,
         (line.column,),
         f"{line.unseen:.1%} of the new rows have a label of {line.column} that training never saw.",
-        f"most often {line.most_extreme!r}",
+        f"Most often {line.most_extreme!r}.",
         "The model takes such a label as missing: train on newer rows, or merge rare labels.",
     )
 
@@ -358,7 +352,7 @@ def _missing_finding(line: Any) -> Finding:
         2,
         (line.column,),
         f"{line.newly_missing:.1%} of the new rows lack {line.column}, which no training row did.",
-        "none missing in training",
+        "None is missing in training.",
         "Find out why it is missing now; the model was never shown a gap there.",
     )
 
@@ -372,8 +366,8 @@ def _edge_findings(pinned: pd.Series, n_new: int) -> list[Finding]:
             2,
             (),
             f"{pinned[f'at_{edge}']:.1%} of the new predictions are at the {edge} that the model gave in training.",
-            f"within 1 % of the range from {pinned['lowest']:.4g} to {pinned['highest']:.4g}, or beyond; in training "
-            f"{pinned[f'train_at_{edge}']:.1%}",
+            f"within 1% of the range from {pinned['lowest']:.4g} to {pinned['highest']:.4g}, or beyond; in training "
+            f"{pinned[f'train_at_{edge}']:.1%}.",
             "Where the target may lie beyond what training saw, do not trust these predictions.",
         )
         for edge in ("lowest", "highest")

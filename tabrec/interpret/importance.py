@@ -22,9 +22,9 @@ from tabrec.interpret._importance_methods import (
     shares_by_tree,
 )
 from tabrec.interpret._left_out import draws_rows
-from tabrec.interpret._models import Trees, read_trees, split_pipeline
+from tabrec.interpret._models import Trees, predictor, read_trees, split_pipeline
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._row_samples import as_named
+from tabrec.interpret._row_samples import as_named, rows_of
 from tabrec.interpret._scores import Metric, read_metric
 from tabrec.preprocess._base import warn_caller
 from tabrec.preprocess._frames import read_frame
@@ -214,6 +214,7 @@ def feature_importance(
         return _impurity(model, X, y, groups, rng)
     measure = read_metric(model, metric, default="r2")
     if method == "drop":
+        predictor(model)(rows_of(X, np.arange(1)))  # names what is missing
         columns = raw_columns(model, X)
         named = read_groups(groups, columns, sources_of(model, columns))
         _check_some_left([*[[name] for name in columns], *named.values()], columns)

@@ -7,16 +7,16 @@ from typing import Any
 
 import pandas as pd
 from sklearn.base import is_classifier
-from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret._confidence_methods import METHODS, Pair, Rows, label_sets, several_outputs
 from tabrec.interpret._confidence_result import Confidence
-from tabrec.interpret._models import Trees, is_forest, read_trees
-from tabrec.interpret._out_of_bag_rows import keeps_out_of_bag
+from tabrec.interpret._models import Trees, is_forest, predictor, read_trees
+from tabrec.interpret._out_of_bag_rows import check_fitted_rows, keeps_out_of_bag
 from tabrec.interpret._result import Finding
 from tabrec.interpret._time_order import late_columns
 from tabrec.preprocess._base import warn_caller
 from tabrec.preprocess._frames import read_frame
+from tabrec.preprocess._target import check_target
 
 
 def confidence(
@@ -136,7 +136,7 @@ def _late_finding(column: str, share: float) -> Finding:
         (column,),
         f"Rows of X are later in {column!r} than every row that the intervals were learned from, so they may be too "
         "narrow or off.",
-        f"{share:.0%} of the rows of X",
+        f"{share:.0%} of the rows of X.",
         "Pass calibration=(X, y) of the latest rows with a known target, with method='conformal'.",
     )
 
@@ -162,7 +162,7 @@ def _check_request(
 def _read_trees(model: Any, method: str, training: Pair | None, calibration: Pair | None) -> Trees | None:
     """The trees of a forest, checked to have what the method reads; None of another model."""
     if method == "conformal" and not is_forest(model):
-        check_is_fitted(model)
+        predictor(model)
         if calibration is None:
             raise ValueError(
                 f"confidence of a {type(model).__name__}, which has no out-of-bag predictions, needs "
@@ -174,6 +174,9 @@ def _read_trees(model: Any, method: str, training: Pair | None, calibration: Pai
         raise ValueError(several_outputs(model, trees.n_outputs))
     if method == "conformal" and calibration is None and not keeps_out_of_bag(trees):
         _check_leaves_out(trees.estimator, training)
+    if training is not None:
+        check_fitted_rows(trees, training[0], "confidence")
+        check_target(training[1], len(read_frame(training[0])), "confidence", numeric=not trees.is_classifier)
     return trees
 
 

@@ -18,8 +18,9 @@ from tabrec.interpret._leakage_scores import (
     read_target,
     score_alone,
 )
+from tabrec.interpret._models import predictor
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._row_samples import as_named, sample_rows
+from tabrec.interpret._row_samples import as_named, rows_of, sample_rows
 from tabrec.preprocess import column_kinds
 from tabrec.preprocess._frames import Column, read_frame, to_columns
 
@@ -126,6 +127,8 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
         raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 10.")
     X = as_named(model, X)
     frame = read_frame(X)
+    if model is not None:
+        predictor(model)(rows_of(X, np.arange(1)))  # names what is missing
     y, is_class = read_target(model, y, len(frame))
     generator = np.random.default_rng(random_state)
     rows = sample_rows(len(y), max_rows, generator)

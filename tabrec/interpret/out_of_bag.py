@@ -150,7 +150,7 @@ def oob_report(
     >>> found.table["rows"].tolist()
     ['baseline', 'train', 'out of bag', 'validation']
     """
-    trees = read_trees(forest, "oob_report")
+    trees = read_trees(forest, "oob_report", instead="domain_shift, which tells whether new rows differ")
     _check_request(trees, X, y, max_rows)
     scorer = read_metric(forest, metric)
     numeric = not trees.is_classifier

@@ -155,7 +155,6 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     matrix = to_matrix(encoded, rows)
     names = [str(name) for name in encoded.columns]
     correlation, has_no_spread = _spearman(matrix)
-    is_constant = has_no_spread & _never_change(encoded)
     distance = _distances(correlation)
     links = _link(distance)
     is_category = np.array([isinstance(dtype, pd.CategoricalDtype) for dtype in encoded.dtypes]) & ~has_no_spread
@@ -163,7 +162,9 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     table = _pairs(names, correlation, distance, determines)
     clusters = _clusters(names, links, distance, threshold)
     sources = _sources(preprocessor, names)
-    constants = [name for name, constant in zip(names, is_constant, strict=True) if constant]
+    # A rare value may be in none of the rows drawn.
+    in_sample = [name for name, flat in zip(encoded.columns, has_no_spread, strict=True) if flat]
+    constants = [str(name) for name in in_sample if encoded[name].nunique(dropna=False) < 2]
     frame = pd.DataFrame(correlation, index=names, columns=names)
     findings = [
         *[_cluster_finding(cluster, frame, sources) for cluster in clusters],
@@ -274,13 +275,12 @@ def _tells(codes: np.ndarray, other: np.ndarray) -> float:
     width = other.max() + 1
     cells, inverse, counts = np.unique(codes * width + other, return_inverse=True, return_counts=True)
     label = cells // width
-    others = counts - 1  # without the row itself
-    best, second = np.zeros((2, codes.max() + 1), dtype=np.int64)
+    best = np.zeros(codes.max() + 1, dtype=np.int64)
     np.maximum.at(best, label, counts)
     is_best = counts == best[label]
-    np.maximum.at(second, label[~is_best], counts[~is_best])
     n_best = np.bincount(label[is_best], minlength=len(best))
-    is_right = (others > 0) & is_best & (n_best[label] == 1) & (others >= second[label])
+    # Without the row itself its label must be left, and not be outnumbered by one that was as frequent.
+    is_right = (counts > 1) & is_best & (n_best[label] == 1)
     by_chance = np.bincount(other).max() / len(other)
     return float(max((is_right[inverse].mean() - by_chance) / (1 - by_chance), 0))
 

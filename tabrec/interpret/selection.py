@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec._plots import BLUE, GREEN, GREY, RED, finish, make_axes, shorten
-from tabrec.interpret._column_groups import columns_to_drop
+from tabrec.interpret._column_groups import columns_to_drop, importance_by_source
 from tabrec.interpret._comparison import gain_of, paired_error
 from tabrec.interpret._left_out import (
     LeftOut,
@@ -202,10 +202,7 @@ def drop_unimportant(
     shares = _shares(importance, columns)
     kept = [name for name in columns if shares[name] > threshold]
     if not kept:
-        raise ValueError(
-            f"threshold={threshold!r} keeps no column: the largest share of importance is {shares.max():.3g} "
-            f"({shares.index[0]!r})."
-        )
+        raise ValueError(f"threshold={threshold!r} keeps no column: {_largest(shares)}.")
     dropped = [name for name in columns if name not in kept]
     after = make_model(model_factory).fit(without(X, dropped), y)
     table = _compare(measure, model_factory, (before, after), dropped, (X, y), (X_valid, y_valid), rng)
@@ -291,12 +288,16 @@ def try_dropping(
 
 
 def _shares(importance: FeatureImportance, columns: list[str]) -> pd.Series:
-    """Share of importance by raw column: that of its group where it has one."""
-    table = importance.table.sort_values("is_group", ascending=False, kind="stable")
-    by_source = table.drop_duplicates("source").set_index("source")["importance"].clip(lower=0)
-    by_source = by_source.reindex(columns, fill_value=0.0)
+    """Share of importance by raw column, the largest first."""
+    by_source = importance_by_source(importance.table).reindex(columns, fill_value=0.0)
     total = by_source.sum()
     return (by_source / total if total > 0 else by_source).sort_values(ascending=False, kind="stable")
+
+
+def _largest(shares: pd.Series) -> str:
+    if shares.iloc[0] == 0:
+        return "none has any importance, so that the model is no better than a guess"
+    return f"the largest share of importance is {shares.iloc[0]:.3g} ({shares.index[0]!r})"
 
 
 def _compare(
@@ -358,7 +359,7 @@ def _finding(table: pd.DataFrame, dropped: list[str], n_columns: int, metric: Me
     text = f"Without {len(dropped)} of {n_columns} columns the model is {'worse' if lost else 'no worse'}."
     evidence = (
         f"{row['rows']} {metric.name} {row['before']:.4g} before, {row['after']:.4g} after; change "
-        f"{row['change']:+.2g} ± {row['std_error']:.2g} standard error"
+        f"{row['change']:+.2g} ± {row['std_error']:.2g} standard error."
     )
     action = "Lower the threshold, or keep all." if lost else "Use the smaller model: it is easier to look after."
     return Finding("unimportant columns", 2 if lost else 3, tuple(dropped), text, evidence, action)

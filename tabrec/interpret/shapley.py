@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 
+from tabrec.interpret._by_tree import by_tree
 from tabrec.interpret._models import Trees, read_trees
 from tabrec.interpret._shapley_tree import tree_shapley
 from tabrec.interpret._tree_paths import flat_values
@@ -90,7 +89,7 @@ def _mean_over_trees(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.n
     for start in range(0, n_rows, at_once):
         part = slice(start, start + at_once)
         bias = np.zeros(n_outputs)
-        for predicted, of_root, of_columns in _in_threads(trees, matrix[part]):
+        for predicted, of_root, of_columns in by_tree(trees, partial(_explain_tree, trees, matrix[part])):
             prediction[part] += predicted
             bias += of_root
             shapley[part] += of_columns
@@ -98,15 +97,6 @@ def _mean_over_trees(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.n
     return prediction / n_trees, bias / n_trees, np.divide(shapley, n_trees, out=shapley)
 
 
-def _in_threads(trees: Trees, matrix: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The results of the trees in their order, so that sums do not depend on which thread ends first."""
-    n_jobs = effective_n_jobs(getattr(trees.estimator, "n_jobs", None))
-    tasks = (delayed(_explain_tree)(trees, tree, matrix) for tree in trees.trees)
-    with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
-        while batch := list(islice(tasks, n_jobs)):
-            yield from parallel(batch)
-
-
-def _explain_tree(trees: Trees, tree: Any, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _explain_tree(trees: Trees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values = flat_values(trees, tree)
     return values[tree.apply(matrix)], *tree_shapley(tree, values, matrix)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.interpret._column_groups import source_of, sources_of
+from tabrec.interpret._column_groups import importance_by_source, source_of, sources_of
 from tabrec.interpret._models import read_trees
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret._shift_columns import ColumnPair, pair_columns
@@ -20,8 +20,8 @@ from tabrec.preprocess._sizes import is_integer, is_number
 
 _FEWEST_ROWS = 10
 _MOST_NAMES = 10
-# A shifted column of at least this AUC gets a finding of its own.
-_STANDS_OUT = 0.6
+# A shifted column of at least this AUC gets a finding of its own; no more than so many of a kind do.
+_STANDS_OUT, _MOST_FINDINGS = 0.6, 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -234,13 +234,19 @@ def _given_importance(importance: Any) -> pd.Series:
     if isinstance(table, pd.DataFrame):
         if not {"column", "importance"} <= set(table.columns):
             raise ValueError(f"importance.table must have 'column' and 'importance', but has {list(table.columns)}.")
-        return pd.Series(table["importance"].to_numpy(np.float64), index=table["column"])
+        return _by_raw_column(table)
     if not isinstance(importance, (pd.Series, Mapping)):
         raise TypeError(
             f"importance must be what feature_importance returns, or a Series or dict by column, not "
             f"{type(importance).__name__}."
         )
     return pd.Series(importance, dtype=np.float64)
+
+
+def _by_raw_column(table: pd.DataFrame) -> pd.Series:
+    if {"source", "is_group"} <= set(table.columns):
+        return importance_by_source(table)
+    return pd.Series(table["importance"].to_numpy(np.float64), index=table["column"])
 
 
 def _make_table(pairs: list[ColumnPair], aucs: np.ndarray, rounds: list[Round], shares: pd.Series) -> pd.DataFrame:
@@ -303,17 +309,16 @@ def _of_columns(table: pd.DataFrame, pairs: list[ColumnPair]) -> list[Finding]:
     rows: list[Any] = list(table.itertuples())
     # More than its even share: what a model of equally important columns would give it.
     important = [row for row in rows if row.model_importance > 1 / len(rows)]
-    shifted = [row for row in rows if not pd.isna(row.set_aside_in_round)]
-    others = [row for row in shifted if row not in important]
-    apart = [row for row in others if row.auc >= _STANDS_OUT]
-    findings = [
-        _leaned_on(row, id_reasons[row.column]) for row in important if row in shifted or id_reasons[row.column]
-    ]
-    return findings + [_not_leaned_on(row) for row in apart] + _of_the_rest([row for row in others if row not in apart])
+    leaned_on = [row for row in important if not pd.isna(row.set_aside_in_round) or id_reasons[row.column]]
+    leaned_on = sorted(leaned_on, key=lambda row: -row.model_importance)[:_MOST_FINDINGS]
+    others = [row for row in rows if not pd.isna(row.set_aside_in_round) and row not in leaned_on]
+    apart = [row for row in others if row.auc >= _STANDS_OUT and row not in important][:_MOST_FINDINGS]
+    findings = [_leaned_on(row, id_reasons[row.column]) for row in leaned_on] + [_not_leaned_on(row) for row in apart]
+    return findings + _of_the_rest([row for row in others if row not in apart])
 
 
 def _leaned_on(row: Any, id_reason: str) -> Finding:
-    share = f"{100 * row.model_importance:.0f} % of the model's importance"
+    share = f"{row.model_importance:.0%} of the model's importance"
     action = "Retrain without it and compare on later rows, with drop_and_compare."
     if pd.isna(row.set_aside_in_round):
         text = f"The model leans on {row.column}, which {id_reason}."
@@ -334,9 +339,10 @@ def _not_leaned_on(row: Any) -> Finding:
 def _of_the_rest(rows: list[Any]) -> list[Finding]:
     if not rows:
         return []
+    rows = sorted(rows, key=lambda row: -row.auc)
     names = tuple(row.column for row in rows)
-    text = f"More columns have shifted, each a little: {_list(names)}"
-    evidence = f"{len(rows)} column(s), each with an AUC below {_STANDS_OUT} by itself; they tell more together."
+    text = f"More columns have shifted: {_list(names)}"
+    evidence = f"{len(rows)} column(s), each with an AUC of {rows[0].auc:.2f} or less by itself."
     return [Finding("shifted columns", 3, names, text, evidence, "Look at how they differ, in the table.")]
 
 

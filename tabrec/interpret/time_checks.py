@@ -381,13 +381,11 @@ def _best_share(table: pd.DataFrame, metric: Metric) -> float:
 def _recent_finding(table: pd.DataFrame, best: float, metric: Metric) -> Finding:
     full, row = table.iloc[0], table[table["share"] == best].iloc[0]
     if best == 1:
-        tried = ", ".join(f"{100 * share:.0f} %" for share in table["share"].iloc[1:])
+        tried = ", ".join(f"{share:.0%}" for share in table["share"].iloc[1:])
         text = "Training on recent rows only does not help."
         evidence = f"{metric.name} {full['score']:.4g} with all rows; tried {tried or 'nothing else'}."
         return Finding("recent rows", 3, (), text, evidence, "Train on all rows.")
-    text = (
-        f"Training on the most recent {100 * best:.0f} % of the rows, from {row['from']}, predicts later rows better."
-    )
+    text = f"Training on the most recent {best:.0%} of the rows, from {row['from']}, predicts later rows better."
     evidence = (
         f"{metric.name} {full['score']:.4g} → {row['score']:.4g}, a change of {row['change']:+.2g} "
         f"± {row['std_error']:.1g}."

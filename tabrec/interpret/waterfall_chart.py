@@ -24,7 +24,7 @@ def waterfall(
     sorted_value: bool = False,
     n_largest: int | None = 12,
     rotation: float = 30,
-    number_format: str = "{:,.2f}",
+    number_format: str | None = None,
     title: str | None = None,
     xlabel: str | None = None,
     ylabel: str = "prediction",
@@ -49,8 +49,8 @@ def waterfall(
         Of more contributions, all but the largest join "other"; None keeps all.
     rotation : float, default=30
         Of the labels, in degrees.
-    number_format : str, default="{:,.2f}"
-        Of all numbers.
+    number_format : str, default=None
+        Of all numbers, such as ``"{:,.2f}"`` or ``"{:.1%}"``; None writes as many decimals as the steps need.
     title, xlabel : str, default=None
     ylabel : str, default="prediction"
     ax : matplotlib.axes.Axes, default=None
@@ -81,6 +81,7 @@ def waterfall(
     labels, amounts, base = _read(row, base)
     bars = _to_bars(labels, amounts, base, threshold, sorted_value, n_largest)
     ax = make_axes(ax, (max(6.4, 1.2 + 0.68 * len(bars)), 4.8))
+    number_format = number_format or _format_of(bars)
     _draw_bars(ax, bars, number_format)
     ax.set_xticks(
         range(len(bars)),
@@ -89,7 +90,7 @@ def waterfall(
         ha="right" if rotation % 180 else "center",
         rotation_mode="anchor",
     )
-    ax.yaxis.set_major_formatter(lambda value, _: number_format.format(value).replace("$", r"\$"))
+    _set_ticks(ax, number_format)
     ax.set_ylabel(shorten(ylabel))
     if xlabel is not None:
         ax.set_xlabel(shorten(xlabel))
@@ -213,14 +214,14 @@ def _draw_bars(ax: Any, bars: pd.DataFrame, number_format: str) -> None:
         bar.set_alpha(0.5 if kind == "other" else 1.0)
     for position in range(len(bars) - 1):
         ax.plot([position + 0.31, position + 0.69], [ends[position]] * 2, color=GREY, linewidth=0.8, zorder=2)
-    edge = _limit(ax, np.concatenate([starts[is_step], ends]))
+    edge = _limit(ax, np.concatenate([starts[is_step], ends]), ends[ends < starts])
     for position in range(len(bars)):
-        _write_number(ax, position, starts[position], ends[position], is_step[position], number_format)
+        _write_amount(ax, position, starts[position], ends[position], is_step[position], number_format)
         if edge is not None and not is_step[position]:
             ax.text(position, edge, "≈", color="white", fontsize=15, weight="bold", ha="center", va="center", zorder=4)
 
 
-def _limit(ax: Any, levels: np.ndarray) -> float | None:
+def _limit(ax: Any, levels: np.ndarray, fallen: np.ndarray) -> float | None:
     """Set the limits of the axis around the levels; where zero is not on it, the height to mark bars as cut at."""
     low, high = float(levels.min()), float(levels.max())
     span = high - low
@@ -228,7 +229,8 @@ def _limit(ax: Any, levels: np.ndarray) -> float | None:
     if has_zero:
         low, high = min(low, 0.0), max(high, 0.0)
         span = high - low or 1.0
-    below = low < 0 or not has_zero or low == high
+    written_below = (fallen < low + _MARGIN * span).any()  # the number of a bar that falls stands under it
+    below = low < 0 or not has_zero or low == high or written_below
     above = high > 0 or not has_zero or low == high
     ax.set_ylim(low - _MARGIN * span * below, high + _MARGIN * span * above)
     if low <= 0 <= high:
@@ -237,12 +239,38 @@ def _limit(ax: Any, levels: np.ndarray) -> float | None:
     return low - 0.5 * _MARGIN * span if low > 0 else high + 0.5 * _MARGIN * span
 
 
-def _write_number(ax: Any, position: int, start: float, end: float, is_step: bool, number_format: str) -> None:
+def _set_ticks(ax: Any, number_format: str) -> None:
+    """As many ticks as there is room for and as the format tells apart."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = ax.get_ylim()
+    for n_most in range(min(9, max(ax.yaxis.get_tick_space(), 1)), 0, -1):
+        ticks = MaxNLocator(n_most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        ticks = ticks[(ticks >= low) & (ticks <= high)]
+        texts = [_write(number_format, tick) for tick in ticks]
+        if len(set(texts)) == len(texts):
+            break
+    n_distinct = len(texts) if len(set(texts)) == len(texts) else 1
+    ax.set_yticks(ticks[:n_distinct], texts[:n_distinct])
+
+
+def _format_of(bars: pd.DataFrame) -> str:
+    """Three digits of the way that the steps go."""
+    levels = np.append(bars["end"], bars["start"][~bars["kind"].isin(["base", "total"])])
+    span = np.ptp(levels) or np.abs(levels).max() or 1.0
+    return f"{{:,.{int(np.clip(2 - np.floor(np.log10(span)), 0, 12))}f}}"
+
+
+def _write(number_format: str, number: float) -> str:
+    return number_format.format(number + 0.0).replace("$", r"\$")
+
+
+def _write_amount(ax: Any, position: int, start: float, end: float, is_step: bool, number_format: str) -> None:
     """The number of a bar: beyond it, in the direction in which it goes."""
     amount = end - start if is_step else end
     sign = "+" if is_step and amount > 0 else ""
     ax.annotate(
-        (sign + number_format.format(amount)).replace("$", r"\$"),
+        sign + _write(number_format, amount),
         (position, end),
         xytext=(0, -4 if amount < 0 else 4),
         textcoords="offset points",

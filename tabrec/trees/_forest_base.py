@@ -211,7 +211,8 @@ class ForestMixin(TargetEncodingMixin):
     def _forget_oob(self) -> None:
         """What an earlier fit has left would be of other rows."""
         for name in _OOB_ATTRIBUTES:
-            vars(self).pop(name, None)
+            if hasattr(self, name):
+                delattr(self, name)
 
     def _by_raw_row(self, values: np.ndarray, missing: Any) -> np.ndarray:
         """Values of the rows of the training matrix in the order of the caller's table."""

@@ -101,6 +101,37 @@ def test_alike_labels_stand_next_to_each_other():
     assert order in ([0, 2, 3, 1], [1, 3, 2, 0])
 
 
+def test_columns_that_the_model_does_not_take_have_no_say():
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame({"state": generator.choice(list("abcd"), 300), "age": generator.uniform(0, 1, 300)})
+    forest = ForestRegressor(**FAST, oob_score=False).fit(X, (X["state"] == "b") + X["age"])
+    expected = ale(forest, X, "state").table
+    with_more = X.assign(price=np.where(X["state"].isin(["a", "c"]), 1e6, 0.0), notes=[["a list"]] * 300)
+    pd.testing.assert_frame_equal(ale(forest, with_more, "state").table, expected)
+
+
+@pytest.mark.parametrize("kind", ["number", "flag", "label", "date"])
+def test_one_column_of_any_kind_tells_which_labels_are_alike(kind):
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, 4, 4000)
+    level = np.array([0.0, 3.0, 1.0, 2.0])[codes]
+    number = level + generator.normal(0, 0.5, 4000)
+    others = {
+        "number": number,
+        "flag": level > generator.uniform(0, 3, 4000),
+        "label": np.where(level > generator.uniform(0, 3, 4000), "new", "old"),
+        "date": pd.Timestamp("2020-01-01") + pd.to_timedelta(number, "D"),
+    }
+    assert order_levels(codes, 4, pd.DataFrame({"other": others[kind]})).tolist() in ([0, 2, 3, 1], [1, 3, 2, 0])
+
+
+def test_cells_without_rows_take_the_change_of_their_neighbours():
+    pairs = np.array([(i, j) for i in range(8) for j in range(8) if abs(i - j) <= 2], dtype=float)
+    effect = ale(known(lambda X: X[:, 0] * X[:, 1], pairs), pairs, ("x0", "x1")).effect[0]
+    assert effect.shape == (8, 8)
+    np.testing.assert_allclose(np.diff(np.diff(effect, axis=0), axis=1), 1.0)
+
+
 def test_rows_without_a_value_do_not_take_part():
     X = np.column_stack([np.r_[np.full(50, np.nan), np.linspace(0, 1, 100)], np.ones(150)])
     effect = ale(known(lambda X: 2 * np.nan_to_num(X[:, 0]), X), X, "x0", n_bins=5)
@@ -121,7 +152,10 @@ def test_raw_frames_dates_and_encoded_columns_of_our_forest():
     by_state = ale(forest, X, "state")
     assert by_state.grids[0][by_state.effect[0].argmax()] == "Utah"
     assert ale(forest, X, "sold").grids[0].dtype.kind == "M"
-    assert ale(forest, X, "soldElapsed").effect.shape == (1, 21)
+    elapsed = ale(forest, X, "soldElapsed")
+    assert elapsed.effect.shape == (1, 21)
+    assert elapsed.grids[0].dtype.kind == "M"
+    assert elapsed.counts.sum() == 300
     pair = ale(forest, X, ("sold", "state"), n_bins=5)
     assert pair.table.columns.tolist() == ["sold", "state", "output", "effect", "count"]
     for effect in (by_state, pair, ale(forest, X, "sold")):

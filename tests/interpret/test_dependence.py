@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
-from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor
+from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize
 from tabrec.interpret import partial_dependence
 
 N_ROWS = 300
@@ -261,6 +261,36 @@ def test_dates_as_text_are_read_as_the_model_reads_them(table):
     assert given.average[0, 1] == pytest.approx(by_hand)
 
 
+def test_a_grid_lies_at_quantiles_and_each_row_counts_for_the_nearest_value():
+    X = np.r_[np.arange(100.0), 1e6].reshape(-1, 1)
+    model = LinearRegression().fit(X, X[:, 0])
+    effect = partial_dependence(model, X, "x0", grid_size=4, percentiles=(0.1, 0.97))
+    assert effect.grids[0].tolist() == [10.0, 39.0, 68.0, 97.0]
+    assert effect.counts.tolist() == [25, 29, 29, 18]
+    given = partial_dependence(model, X, "x0", grid=[0.0, 80.0, 2e6])
+    assert given.counts.tolist() == [41, 60, 0]
+
+
+def test_dates_of_a_time_zone_are_told_in_it(table):
+    X, y = table
+    local = X.assign(sold=X["sold"].dt.tz_localize("America/New_York"))
+    forest = ForestRegressor(**FAST, oob_score=False).fit(local, y)
+    dates = partial_dependence(forest, local, "sold").grids[0]
+    assert (dates == dates.astype("datetime64[D]")).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_missing_flag_goes_where_the_trees_send_it(seed):
+    generator = np.random.default_rng(seed)
+    flag = pd.array(generator.choice([True, False, None], N_ROWS), dtype="boolean")
+    X = pd.DataFrame({"flag": flag, "size": generator.normal(size=N_ROWS)})
+    y = X["size"] + np.where(X["flag"].isna(), 2.0, X["flag"].fillna(False).astype(float) * (-1) ** seed)
+    forest = RandomForestRegressor(**FAST).fit(X, y)
+    walked, brute = (partial_dependence(forest, X, "flag", method=method) for method in ("walk", "brute"))
+    assert "#na#" in walked.grids[0]
+    np.testing.assert_allclose(walked.average, brute.average, atol=1e-12)
+
+
 def test_given_grids_are_used(forest, table):
     X = table[0]
     labels = partial_dependence(forest, X, "state", grid=["Texas", None])
@@ -401,6 +431,15 @@ def test_plot_shows_lines_of_rows_and_uses_given_axes(forest, table):
     assert partial_dependence(forest, table[0], "hours", "individual").plot().get_lines()[-1].get_linewidth() < 1
 
 
+def test_a_map_shows_the_output_of_the_largest_effect_with_the_first_column_across():
+    X, y = make_numbers()
+    model = RandomForestRegressor(**FAST).fit(X, np.column_stack([y / 1e6, y, y / 1e3]))
+    effect = partial_dependence(model, X, ("x0", "x1"), grid_size=4)
+    ax = effect.plot()
+    np.testing.assert_array_equal(ax.collections[0].get_array().reshape(4, 4), effect.average[1].T)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x0", "x1")
+
+
 def test_a_placeholder_far_from_all_else_does_not_flatten_the_picture():
     X, y = make_numbers()
     X[:60, 0] = -100_000
@@ -433,6 +472,115 @@ def test_walk_is_faster_than_brute_force():
         partial_dependence(model, X, "x5", method=method)
         seconds[method] = time.perf_counter() - begin
     assert seconds["brute"] > 2 * seconds["walk"]
+
+
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_elapsed_seconds_are_told_as_dates(table, zone):
+    X, y = table
+    X = X.assign(sold=X["sold"].dt.tz_localize(zone))
+    forest = ForestRegressor(**FAST, oob_score=False).fit(X, y)
+    days = [pd.Timestamp("2011-03-01"), pd.Timestamp("2012-07-04")]
+    effect = partial_dependence(forest, X, "soldElapsed", grid=days)
+    assert effect.grids[0].tolist() == np.asarray(days, dtype="datetime64[ns]").tolist()
+    encoded = forest.encode(X)
+    expected = []
+    for day in days:
+        seconds = day.tz_localize(zone or "UTC").timestamp()
+        encoded["soldElapsed"] = np.float32(seconds)
+        matrix = np.column_stack(
+            [column.cat.codes if column.dtype == "category" else column for _, column in encoded.items()]
+        )
+        expected.append(np.mean([tree.predict(matrix.astype(np.float32)) for tree in forest.estimators_]))
+    np.testing.assert_allclose(effect.average[0], expected)
+    held = partial_dependence(forest, X, "soldElapsed").grids[0].astype("datetime64[ns]")
+    assert set(held) <= set(X["sold"].dt.tz_localize(None).to_numpy("datetime64[ns]"))
+    ax = effect.plot()
+    ax.figure.draw_without_rendering()
+    assert "20" in "".join(label.get_text() for label in ax.get_xticklabels())
+    assert ax.get_xlim()[1] < 20_000  # days
+
+
+def test_normalised_seconds_stay_numbers(table):
+    X, y = table
+    model = make_pipeline(DateParts(), Categorify(), FillMissing(), Normalize(), RandomForestRegressor(**FAST)).fit(
+        X, y
+    )
+    assert partial_dependence(model, X, "soldElapsed").grids[0].dtype == np.float64
+
+
+@pytest.mark.parametrize("feature", ["sold", "soldElapsed"])
+@pytest.mark.parametrize("grid", [[2011, 2012], ["soon"], [None]])
+def test_a_grid_of_dates_must_hold_dates(forest, table, feature, grid):
+    with pytest.raises(ValueError, match="date"):
+        partial_dependence(forest, table[0], feature, grid=grid)
+
+
+def tick_texts(axis):
+    low, high = sorted(axis.get_view_interval())
+    ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
+    return [label.get_text() for tick, label in ticks if low <= tick <= high]
+
+
+def test_ids_years_and_effects_are_written_as_plain_numbers():
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {"id": 1_000_000 + generator.permutation(N_ROWS), "year": generator.choice([2000, 2001, 2002], N_ROWS)}
+    )
+    model = LinearRegression().fit(X, 1e7 + X["id"] + X["year"])
+    axes = [partial_dependence(model, X, name).plot() for name in ("id", "year", ("id", "year"))]
+    for ax in axes:
+        ax.figure.draw_without_rendering()
+    numbers = tick_texts(axes[0].xaxis)
+    assert all(1_000_000 <= int(text.replace(",", "")) < 1_000_300 for text in numbers)
+    assert numbers[0].count(",") == 2
+    assert set(tick_texts(axes[1].xaxis)) <= {"2000", "2001", "2002"}
+    assert all(text.startswith("11,") for text in tick_texts(axes[0].yaxis))
+    for ax in axes:
+        assert {axis.get_offset_text().get_text() for part in ax.figure.axes for axis in (part.xaxis, part.yaxis)} == {
+            ""
+        }
+
+
+def test_what_is_missing_is_called_so_in_pictures(forest, table):
+    effect = partial_dependence(forest, table[0], "state")
+    assert "#na#" in effect.grids[0]
+    texts = [label.get_text() for label in effect.plot().get_yticklabels()]
+    assert sum(text.startswith("missing (") for text in texts) == 1
+    assert not any("#na#" in text for text in texts)
+    pair = partial_dependence(forest, table[0], ("state", "hours"), grid_size=3).plot()
+    assert "missing" in [label.get_text() for label in pair.get_xticklabels()]
+
+
+def test_many_number_labels_are_ordered_by_effect_and_few_by_size():
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame({"model": generator.integers(0, 60, 900), "month": generator.integers(1, 13, 900)})
+    y = generator.normal(size=60)[X["model"]] + X["month"] % 3
+    forest = ForestRegressor(**FAST, oob_score=False, categorical_features=["model", "month"], high_cardinality=20).fit(
+        X, y
+    )
+    assert forest.target_encoded_ == ["model"]
+    effect = partial_dependence(forest, X, "model")
+    assert effect.average.shape == (1, 30)
+    assert (np.diff(effect.average[0]) >= 0).all()
+    assert partial_dependence(forest, X, "month").grids[0].tolist() == list(range(1, 13))
+
+
+def test_an_unseen_label_does_not_give_labels_an_order(forest, table):
+    X = table[0].assign(state=table[0]["state"].where(np.arange(N_ROWS) > 3, "Alaska"))
+    effect = partial_dependence(forest, X, "state")
+    assert "Alaska" in effect.grids[0]
+    assert (np.diff(effect.average[0]) >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["object", "category", pd.Series(["a"]).dtype], ids=str)
+def test_a_sample_of_rows_with_gaps_has_its_labels(table, dtype):
+    X, y = table
+    X = X.assign(state=pd.array(X["state"], dtype=dtype))
+    model = HistGradientBoostingRegressor(max_iter=3)
+    model = make_pipeline(make_column_transformer((OneHotEncoder(sparse_output=False), ["state"])), model).fit(X, y)
+    effect = partial_dependence(model, X, "state", max_rows=40)
+    assert effect.counts.sum() == 40
+    assert "#na#" in effect.grids[0]
 
 
 @pytest.mark.real_data("bulldozers/Train.csv")

@@ -64,6 +64,9 @@ def test_the_table_holds_the_principal_components_of_all_labels(net):
     assert found.column == "kind"
     assert found.table.columns.tolist() == ["label", "first", "second"]
     assert set(found.table["label"]) == set(vectors.index) == {"#na#", *UGLY}
+    texts = {text.get_text() for text in found.plot().texts}
+    assert "missing" in texts
+    assert "#na#" not in texts
     centred = vectors.to_numpy(float) - vectors.to_numpy(float).mean(axis=0)
     variances = np.linalg.eigvalsh(centred.T @ centred)[::-1]
     np.testing.assert_allclose(found.shares, variances[:2] / variances.sum(), rtol=1e-6)

@@ -48,6 +48,7 @@ from tabrec.interpret import (
     try_dropping,
     waterfall,
 )
+from tabrec.interpret.report_page import NOT_SHOWN
 
 N_ROWS, N_NEW, N_COLUMNS = 240, 80, 36
 FOREST = {"n_estimators": 8, "n_jobs": 1, "random_state": 0}
@@ -152,7 +153,7 @@ def tried() -> Any:
 @functools.cache
 def compared() -> Any:
     model = ForestRegressor(**FOREST | {"n_estimators": 3})
-    return drop_and_compare(model, tables().X, tables().y, ugly(34), time=tables().sold)
+    return drop_and_compare(model, tables().X, tables().y, ugly(18), time=tables().sold)
 
 
 @functools.cache
@@ -284,7 +285,8 @@ def draw(name: str, ax: Any = None) -> Axes:
 
 
 def rendered(figure: Figure) -> Any:
-    """The figure drawn as to a file; returns what measures its texts."""
+    """The figure drawn in the resolution of SVG, as on the page of a report; returns what measures its texts."""
+    figure.set_dpi(72)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         canvas = FigureCanvasAgg(figure)
@@ -327,7 +329,7 @@ def is_text(artist: Any) -> bool:
     return isinstance(artist, Text) and artist.get_visible() and bool(artist.get_text().strip())
 
 
-def outside_of_figure(figure: Figure, renderer: Any, slack: float = 2.0) -> list[str]:
+def outside_of_figure(figure: Figure, renderer: Any, slack: float = 1.5) -> list[str]:
     """Texts of which something lies beyond the edge of the figure, and by how many pixels."""
     frame, found = figure.bbox, []
     for text in texts_of(figure):
@@ -355,6 +357,18 @@ def hidden_labels(figure: Figure, renderer: Any) -> list[tuple[str, str]]:
             for one, other in itertools.pairwise(labels):
                 if gap_between(axis, one, other, renderer) < -1:
                     found.append((one.get_text(), other.get_text()))
+    return found
+
+
+def numbers_over_tick_labels(figure: Figure, renderer: Any) -> list[tuple[str, str]]:
+    """Texts within axes that lie over a level tick label."""
+    found = []
+    for axes in figure.axes:
+        texts = [(text.get_text(), text.get_window_extent(renderer)) for text in axes.texts if is_text(text)]
+        labels = [label for _, labels in tick_labels(axes) for label in labels if label.get_rotation() % 180 == 0]
+        for label in labels:
+            box = label.get_window_extent(renderer).padded(-1)
+            found += [(text, label.get_text()) for text, other in texts if box.overlaps(other)]
     return found
 
 
@@ -404,6 +418,20 @@ def test_no_tick_label_hides_another(name):
 
 
 @every_plot
+def test_nothing_is_written_over_tick_labels(name):
+    axes, renderer = picture(name)
+    assert numbers_over_tick_labels(axes.figure, renderer) == []
+
+
+@every_plot
+def test_labels_that_differ_in_their_ends_are_told_apart(name):
+    axes, _ = picture(name)
+    for axis, labels in tick_labels(axes):
+        texts = [label.get_text() for label in labels]
+        assert sorted(set(texts)) == sorted(texts), axis.axis_name
+
+
+@every_plot
 def test_numbers_at_the_axes_are_explained(name):
     axes, _ = picture(name)
     assert unnamed_axes(axes.figure) == []
@@ -427,13 +455,12 @@ def test_the_given_axes_are_drawn_into(name):
     assert second.has_data() or second.texts or second.patches
 
 
-@every_plot
-def test_no_figure_is_left_behind(name):
+def test_no_figure_is_left_behind():
     before = pyplot.get_fignums()
-    figure = weakref.ref(draw(name).figure)
+    figures = {name: weakref.ref(draw(name).figure) for name in PLOTS}
     assert pyplot.get_fignums() == before
     gc.collect()
-    assert figure() is None
+    assert [name for name, figure in figures.items() if figure() is not None] == []
 
 
 # --- The report ------------------------------------------------------------------------------------------------------
@@ -442,10 +469,14 @@ def test_no_figure_is_left_behind(name):
 def test_the_report_leaves_no_figure_behind_and_its_pictures_are_whole():
     gc.collect()
     before, figures = pyplot.get_fignums(), _count_figures()
-    page = report(classifier(), tables().X, tables().label, tables().new, tables().new_label)
+    columns = [*ugly(6), tables().kind, tables().sold]
+    X, new = tables().X[columns], tables().new[columns]
+    page = report(ForestClassifier(**FOREST).fit(X, tables().label), X, tables().label, new, tables().new_label)
     assert pyplot.get_fignums() == before
     gc.collect()
     assert _count_figures() == figures
+    assert NOT_SHOWN not in page.html
+    assert "<script" not in page.html
     for svg in re.findall(r"<svg.*?</svg>", page.html, flags=re.DOTALL):
         width, height = (float(size) for size in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())
         assert width < 1_100

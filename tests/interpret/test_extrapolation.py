@@ -109,6 +109,14 @@ def test_trees_are_pinned_at_the_edge(make, kind):
     assert np.isnan(found.table.loc[1, "pinned"])
 
 
+def test_a_forest_that_saw_more_than_the_rows_given_is_not_pinned_at_their_edge():
+    seen = np.arange(100.0)[:, None]
+    forest = RandomForestRegressor(20, bootstrap=False, random_state=0).fit(seen, seen.ravel())
+    found = extrapolation_check(forest, seen[:51], seen[60:81]).table.loc[0]
+    assert found["pinned"] == 0
+    assert found["change"] == pytest.approx(20)  # from 70 on average to 50
+
+
 def test_predictions_at_the_edge_are_counted():
     old, new = np.arange(100.0)[:, None], np.arange(80.0, 180.0)[:, None]
     model = RandomForestRegressor(**FAST).fit(old, np.arange(100.0))

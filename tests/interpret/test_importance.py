@@ -24,7 +24,7 @@ from sklearn.tree import DecisionTreeRegressor
 from tabrec import ForestClassifier, ForestRegressor
 from tabrec.datasets import make_auctions
 from tabrec.interpret import feature_importance
-from tabrec.interpret._models import predictor, read_trees
+from tabrec.interpret._models import predictor, read_training, read_trees
 from tabrec.interpret._permuted_trees import PermutedTrees, _tested_columns
 
 UGLY = ["<b>bold & wide</b>", "$x^2$ \n in dollars", "🚜 tractors", "a" * 90, "\\frac{1}{2}$"]
@@ -193,6 +193,21 @@ def test_a_noise_id_is_not_above_0_but_a_binary_signal_is_while_impurity_says_th
         impurity = by_column(feature_importance(forest, X, y, "impurity"))["importance"]
     assert "'signal'" not in str(caught[0].message)
     assert impurity["id"] > 1.5 * impurity["signal"]
+
+
+@pytest.mark.parametrize("metric", ["r2", "rmse"])
+def test_the_standard_error_of_one_permutation_is_the_spread_over_samples(metric):
+    """A row counts by its own prediction and by what it gives to another."""
+    line = LinearRegression().fit([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [0.0, 2.0, 0.5])
+    found = []
+    for seed in range(300):
+        rng = np.random.default_rng((5, seed))
+        X = rng.normal(size=(200, 2))
+        y = line.predict(X) + rng.normal(size=200)
+        options = {"metric": metric, "n_repeats": 1, "random_state": seed}
+        found.append(by_column(feature_importance(line, X, y, "permutation", **options)).loc["x0"])
+    spread = np.std([row["importance"] for row in found])
+    assert np.mean([row["std_error"] for row in found]) == pytest.approx(spread, rel=0.1)
 
 
 def test_standard_errors_cover_the_spread_over_samples():
@@ -514,6 +529,49 @@ def test_a_thousand_columns_work():
     found = feature_importance(RandomForestRegressor(4, random_state=0).fit(X, y), X, y, n_repeats=1)
     assert len(found.table) == 1000
     assert found.plot().get_figure().get_figheight() < 12
+
+
+@pytest.mark.parametrize("method", ["permutation", "drop"])
+@pytest.mark.parametrize("make", [RandomForestRegressor, ForestRegressor])
+def test_arrays_are_read_under_the_names_of_fit(make, method):
+    X, y = make_numbers()
+    frame = pd.DataFrame(X[:200], columns=list("dcba"))
+    forest = make(10, random_state=0).fit(frame, y[:200])
+    pd.testing.assert_frame_equal(
+        feature_importance(forest, X[:200], y[:200], method).table,
+        feature_importance(forest, frame, y[:200], method).table,
+    )
+
+
+def test_a_table_may_be_asked_of_a_forest_fitted_on_an_array():
+    X, y = make_numbers()
+    forest = RandomForestRegressor(10, random_state=0).fit(X[:200], y[:200])
+    table = pd.DataFrame(X[200:], columns=list("dcba"))
+    with pytest.warns(UserWarning, match="fitted without feature names"):
+        named = feature_importance(forest, table, y[200:], "permutation").table
+    plain = feature_importance(forest, X[200:], y[200:]).table
+    np.testing.assert_allclose(named["importance"], plain["importance"])
+
+
+def test_a_model_that_relies_on_nothing_is_said_to():
+    X, y = make_numbers()
+    forest = RandomForestRegressor(10, random_state=0).fit(X, np.ones(len(X)))
+    for found in (feature_importance(forest, X, np.ones(len(X))), feature_importance(forest)):
+        assert [finding.kind for finding in found.findings] == ["nothing relied on"]
+        assert "no column" in found.plot().get_title(loc="left")
+    assert feature_importance(RandomForestRegressor(10, random_state=0).fit(X, y), X, y).findings == []
+
+
+def test_what_trees_drew_is_drawn_again_one_tree_at_a_time():
+    X, y = make_numbers()
+    for forest in (ForestRegressor(5, random_state=0).fit(X, y), RandomForestRegressor(5, random_state=0).fit(X, y)):
+        trees = read_trees(forest, "test")
+        training = read_training(trees, X, y, "test")
+        assert not isinstance(training.drawn, list)
+        assert len(training.drawn) == 5
+        for drawn, rows in zip(training.drawn, forest.estimators_samples_, strict=True):
+            np.testing.assert_array_equal(training.rows[drawn], rows)
+        assert len(forest.estimators_) == 5
 
 
 def test_unseen_labels_and_gaps_in_held_out_rows_are_borne(auctions):

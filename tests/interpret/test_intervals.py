@@ -31,12 +31,14 @@ from tabrec.interpret._conformal import (
 )
 from tabrec.interpret._models import read_trees
 from tabrec.interpret._out_of_bag_rows import (
+    OutOfBag,
     kept_out_of_bag,
     out_of_bag,
     predict_with_spread,
     read_training_rows,
 )
 from tabrec.interpret._quantile_forest import forest_quantiles
+from tabrec.interpret._time_order import late_columns
 
 
 def make_noisy(n_rows, seed):
@@ -285,6 +287,14 @@ def test_training_rows_of_target_encoded_columns_are_those_that_the_trees_saw():
         assert (found.table["lower"] <= found.table["upper"]).all()
 
 
+def test_as_many_rows_that_are_not_those_of_fit_are_refused(noisy):
+    forest, X, y = noisy
+    theirs = RandomForestRegressor(10, random_state=0).fit(X, y)
+    for model in (forest, theirs):
+        with pytest.raises(ValueError, match="confidence: X and y .* not those rows in that order"):
+            confidence(model, X[:5], method="quantile", training=(X[::-1], y[::-1]))
+
+
 # Out of bag
 
 
@@ -316,6 +326,15 @@ def test_out_of_bag_errors_are_brought_to_the_size_of_the_whole_forest(noisy):
     assert (scores <= as_they_are).all()
     assert (scores > 0.9 * as_they_are).all()
     assert n_trees == 22  # of 60, exp(-1)
+
+
+def test_what_fewer_trees_add_to_the_squared_error_is_taken_off():
+    y = np.tile([2.0, -2.0], 10)
+    # Four of 16 trees left out each row; their spread of 1.5 is one of sqrt(3) of infinitely many.
+    left_out = OutOfBag(y, np.zeros((20, 1)), np.full(20, 1.5), np.full(20, 4))
+    scores, scale, n_trees = oob_scores(left_out, 16)
+    assert n_trees == 4
+    np.testing.assert_allclose(scores * scale.of(np.ones(20)), np.sqrt(2**2 - 3 * (1 / 4 - 1 / 16)))
 
 
 def test_prediction_and_spread_are_those_of_the_forest(noisy):
@@ -493,6 +512,15 @@ def test_rows_of_the_same_time_and_later_calibration_rows_are_not_warned_of(by_d
         mixed = X.sample(frac=1, random_state=0)
         model = ForestRegressor(n_estimators=20, random_state=0).fit(mixed[:600], y[mixed.index[:600]])
         confidence(model, mixed[600:])
+
+
+def test_a_few_later_rows_may_be_chance(by_date):
+    forest, X, _ = by_date
+    trees = read_trees(forest, "test")
+    mixed = X.iloc[:60].copy()
+    for n_later, is_late in ((0, False), (1, False), (2, True)):  # (60 / 660) ** 2 < 0.01
+        mixed.iloc[:n_later, 0] = X["saledate"].max()
+        assert late_columns(trees, mixed) == ({"saledate": n_later / 60} if is_late else {})
 
 
 def test_calibration_rows_of_the_time_of_training_do_not_help_later_ones(by_date):

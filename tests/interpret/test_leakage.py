@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
@@ -118,6 +119,18 @@ def test_the_standard_error_is_the_spread_over_draws():
     assert np.mean(errors) == pytest.approx(np.std(scores), rel=0.25)
 
 
+def test_labels_of_few_rows_are_drawn_to_the_mean_of_all():
+    rng = np.random.default_rng(0)
+    shop = rng.integers(0, 300, 1500)
+    noise = rng.normal(size=1500)
+    X = pd.DataFrame({"shop": [f"shop {k}" for k in shop]})
+    # Means of four rows each would be off by a quarter of the variance.
+    assert abs(leakage_check(None, X, noise).table["alone"][0]) < 0.03
+    # Of a share of one half, the best guess from 4 rows explains 0.5 * 4 / (4 + 1) of the variance.
+    half = leakage_check(None, X, rng.normal(size=300)[shop] + noise).table["alone"][0]
+    assert half == pytest.approx(0.4, abs=0.06)
+
+
 def test_what_tells_nothing_is_never_above_chance():
     table = leakage_check(None, *make_frame(4000)).table.set_index("column")
     assert (table.loc[["hours", "shop", "sold", "number", "key"], "alone"] < 0.01).all()
@@ -186,6 +199,39 @@ def test_ids_of_other_models_are_permuted_in_the_rows_given():
     assert found.findings[0].columns == ("written",)
     X = frame[["age", "written"]].to_numpy(dtype=int)
     assert leakage_check(LinearRegression().fit(X, y), X, y).table["importance"].notna().sum() == 1
+
+
+def test_as_many_rows_as_in_fit_are_not_taken_for_those_of_fit():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"key": rng.permutation(600), "size": rng.normal(size=600)})
+    y = X["size"].to_numpy() + rng.normal(size=600) + X["key"].to_numpy() / 300
+    for make in (ForestRegressor, RandomForestRegressor):
+        forest = make(20, random_state=0).fit(X[:300], y[:300])
+        held_out = X[300:].reset_index(drop=True)
+        found = leakage_check(forest, held_out, y[300:])
+        by_hand = 1 - np.mean((y[300:] - forest.predict(held_out)) ** 2) / y[300:].var()
+        assert found.score == pytest.approx(by_hand)
+        # The same rows with one more are surely not those of fit, and their ids matter as much.
+        one_more = leakage_check(forest, X[299:], y[299:]).table.set_index("column").loc["key"]
+        told = found.table.set_index("column").loc["key"]
+        assert told["importance"] == pytest.approx(one_more["importance"], abs=3 * one_more["importance_error"])
+        assert told["importance_error"] == pytest.approx(one_more["importance_error"], rel=0.3)
+
+
+def test_rows_of_weight_0_and_pipelines_are_judged_out_of_bag_too():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=300), "b": rng.normal(size=300)})
+    y = X["a"].to_numpy() + rng.normal(size=300)
+    weights = np.repeat([0, 1], 150)
+    forest = ForestRegressor(30, random_state=0).fit(X, y, sample_weight=weights)
+    known = forest.oob_prediction_[150:]
+    truth = y[150:]
+    by_hand = 1 - np.mean((truth - known) ** 2) / truth.var()
+    assert leakage_check(forest, X, y).score == pytest.approx(by_hand)
+    piped = make_pipeline("passthrough", ForestRegressor(30, random_state=0)).fit(X, y)
+    assert leakage_check(piped, X, y).score == pytest.approx(
+        1 - np.mean((y - piped[-1].oob_prediction_) ** 2) / y.var()
+    )
 
 
 def test_rows_in_the_order_of_the_target_are_found():

@@ -51,15 +51,12 @@ def test_a_standard_error_is_what_the_score_varies_by(metric):
     truth = rng.normal(size=(600, 400))
     predicted = truth + rng.normal(size=truth.shape)
     scores = [_score(METRICS[metric], *rows, None) for rows in zip(truth, predicted[:, :, None], strict=True)]
-    if metric == "r2":  # its error counts the variance of the target as known
-        assert all(score.std_error > 0 for score in scores)
-        return
     assert np.mean([score.std_error for score in scores]) == pytest.approx(np.std([s.score for s in scores]), rel=0.1)
 
 
 def test_a_score_without_any_error_has_no_standard_error():
     y = np.arange(5.0)
-    assert _score(METRICS["rmse"], y, y[:, None], None) == (5, 0.0, 0.0)
+    assert _score(METRICS["rmse"], y, y[:, None], None)[:3] == (5, 0.0, 0.0)
 
 
 def test_sklearn_forests_are_read_by_their_training_rows():
@@ -96,6 +93,22 @@ def test_thirty_classes():
     X = y[:, None] + rng.normal(0, 0.1, size=(300, 2))
     report = oob_report(ForestClassifier(n_estimators=20, random_state=0).fit(X, y), X, y)
     assert report.table.set_index("rows").loc["baseline", "score"] == pytest.approx(1 / 30)
+
+
+def test_the_error_in_training_is_of_a_sample_of_the_rows_that_count():
+    X, y = make_rows(400, 0)
+    weights = np.repeat([0, 1, 3], [100, 200, 100])
+    forest = ForestRegressor(n_estimators=60, random_state=0).fit(X, y, sample_weight=weights)
+    given = {"X": X, "y": y, "max_rows": 10_000}
+    whole = oob_report(forest, *make_rows(50, 1), **given).table.set_index("rows").loc["train"]
+    repeated = np.repeat(np.arange(400), weights)
+    assert whole["n"] == 500
+    assert whole["score"] == pytest.approx(np.sqrt(np.mean((y - forest.predict(X))[repeated] ** 2)))
+    given["max_rows"] = 120
+    first, again, other = (oob_report(forest, *make_rows(50, 1), **given, random_state=seed) for seed in (0, 0, 1))
+    assert first.table["n"].tolist()[:2] == [50, 120]
+    assert first.table.equals(again.table)
+    assert not first.table.equals(other.table)
 
 
 # What the gaps mean
@@ -139,6 +152,28 @@ def test_a_forest_that_learned_nothing_is_no_better_than_a_guess():
     assert kinds(report)[0] == "no better than a guess"
 
 
+def test_one_validation_row_tells_of_no_world():
+    X, y = make_rows(100, 0)
+    forest = ForestRegressor(n_estimators=20, random_state=0).fit(X, y)
+    report = oob_report(forest, X[:1], y[:1] + 10)
+    assert kinds(report) == ["too few rows"]
+    assert np.isnan(report.table.set_index("rows").loc["validation", "std_error"])
+    report.plot().figure.savefig("/dev/null", format="svg")
+
+
+def test_a_slight_but_certain_gain_over_a_guess_is_seen():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 1))
+    y = 0.25 * np.sign(X[:, 0]) + rng.normal(size=3000)
+    forest = ForestRegressor(n_estimators=40, min_samples_leaf=150, random_state=0).fit(X[:1500], y[:1500])
+    report = oob_report(forest, X[1500:], y[1500:])
+    scores = report.table.set_index("rows")
+    apart = scores.loc["baseline", "score"] - scores.loc["validation", "score"]
+    # Were the two scores of different rows, the gain would be within chance.
+    assert apart < 2 * np.hypot(*scores.loc[["baseline", "validation"], "std_error"])
+    assert "no better than a guess" not in kinds(report)
+
+
 def test_a_forest_of_large_leaves_has_learned_little_by_heart():
     X, y = make_rows(400, 0)
     forest = ForestRegressor(n_estimators=30, min_samples_leaf=60, random_state=0).fit(X, y)
@@ -173,6 +208,17 @@ def test_rows_that_do_not_fit_are_refused(forest):
         oob_report(forest, X, y, metric="auc")
     with pytest.raises(ValueError, match="2 features"):
         oob_report(forest, X[:, :2], y)
+
+
+def test_as_many_rows_that_are_not_those_of_fit_are_refused(forest):
+    X, y = make_rows(400, 1)
+    with pytest.raises(ValueError, match="not the target that the forest was fitted on"):
+        oob_report(forest, X, y, X=X, y=y)
+    theirs = RandomForestRegressor(10, random_state=0).fit(*make_rows(400, 0))
+    with pytest.raises(ValueError, match="oob_report: X and y have as many rows .* not those rows in that order"):
+        oob_report(theirs, X, y, X=X, y=y)
+    with pytest.raises(ValueError, match="max_rows=1 must be an integer of at least 2"):
+        oob_report(forest, X, y, max_rows=1)
 
 
 def test_several_outputs_are_refused():

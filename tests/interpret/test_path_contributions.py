@@ -1,5 +1,7 @@
 """Contributions: that they add up, equal treeinterpreter's, and speak of columns and labels by name."""
 
+import weakref
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -7,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -19,7 +23,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeRegressor
 
 mpl.use("Agg")
@@ -28,7 +32,7 @@ from matplotlib import pyplot as plt
 
 from tabrec import BoostingRegressor, ForestClassifier, ForestRegressor, TabularClassifier, TabularRegressor
 from tabrec.datasets import make_auctions
-from tabrec.interpret import contributions
+from tabrec.interpret import _tree_paths, contributions, shap_values
 
 COLUMNS = ["YearMade", "ProductSize", "saledate", "state", "MachineHoursCurrentMeter"]
 
@@ -441,6 +445,17 @@ def test_integrated_gradients_agree_with_occlusion_within_their_errors(auctions,
     assert np.corrcoef(gradients.contributions.ravel(), shapley.contributions.ravel())[0, 1] > 0.98
 
 
+def test_the_error_of_integrated_gradients_is_that_of_a_mean_over_background_rows(auctions, nets):
+    X, background = auctions[COLUMNS].head(2), auctions[COLUMNS].iloc[100:108]
+    found = contributions(nets["regressor"], X, background=background)
+    alone = [contributions(nets["regressor"], X, background=background.iloc[[i]]) for i in range(8)]
+    draws = np.stack([one.contributions for one in alone])
+    size = np.abs(draws).max()
+    np.testing.assert_allclose(found.contributions, draws.mean(axis=0), atol=1e-3 * size)
+    np.testing.assert_allclose(found.standard_error, draws.std(axis=0, ddof=1) / 8**0.5, atol=1e-3 * size)
+    assert np.isnan(alone[0].standard_error).all()
+
+
 def test_a_column_that_stays_as_in_the_background_contributes_nothing_to_a_net(auctions, nets):
     X = auctions[COLUMNS].assign(state="Ohio")
     found = contributions(nets["regressor"], X.head(5), background=X)
@@ -536,6 +551,89 @@ def test_plots_bear_any_label_and_leave_no_figure():
         assert "x" * 100 in repr(found)
         assert "&lt;script&gt;" in found._repr_html_()
     assert plt.get_fignums() == before
+
+
+def test_what_steps_make_of_an_array_is_not_taken_for_the_columns_that_went_in():
+    X, y = make_data()
+    found = contributions(make_pipeline(PCA(2), DecisionTreeRegressor(max_depth=3)).fit(X, y), X[:3])
+    assert found.columns == list(found.sources.values()) == ["pca0", "pca1"]
+    unnamed = make_pipeline(FunctionTransformer(lambda X: X[:, ::-1]), DecisionTreeRegressor(max_depth=3)).fit(X, y)
+    found = contributions(unnamed, X[:3])
+    assert found.columns == [f"encoded{i}" for i in range(6)]
+    np.testing.assert_array_equal(found.values.to_numpy(), X[:3, ::-1])
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_columns_of_a_column_transformer_are_traced_to_those_that_went_in(sparse, output):
+    if sparse and output == "pandas":
+        return  # scikit-learn has no sparse frames
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x0": rng.normal(size=200), "x1": rng.normal(size=200), "kind": rng.choice(["a", "b"], 200)})
+    encoder = OneHotEncoder(sparse_output=sparse)
+    steps = ColumnTransformer(
+        [("s", StandardScaler(), ["x1"]), ("o", encoder, ["kind"])],
+        remainder="passthrough",
+        sparse_threshold=float(sparse),
+    )
+    forest = RandomForestRegressor(5, random_state=0)
+    model = make_pipeline(steps.set_output(transform=output), forest).fit(X, 5 * X["x1"] + (X["kind"] == "a"))
+    found = contributions(model, X)
+    assert found.sources == {"s__x1": "x1", "o__kind_a": "kind", "o__kind_b": "kind", "remainder__x0": "x0"}
+    assert_additive(found)
+    np.testing.assert_allclose(found.prediction, model.predict(X))
+    by_source = found.by_source()
+    assert by_source.mean()["column"].tolist()[0] == "x1"
+    pd.testing.assert_frame_equal(by_source.values, X[["x1", "kind", "x0"]])
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_arrays_of_a_model_fitted_on_a_frame_are_read_by_its_names():
+    X, y = make_data(n_columns=3)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    model = GradientBoostingRegressor(n_estimators=5, random_state=0).fit(frame, y)
+    named = contributions(model, frame[:3], background=frame[10:20])
+    found = contributions(model, X[:3], background=X[10:20])
+    assert found.columns == ["a", "b", "c"]
+    np.testing.assert_array_equal(found.contributions, named.contributions)
+    forest = RandomForestRegressor(3, random_state=0).fit(frame, y)
+    assert contributions(forest, X[:3]).raw.columns.tolist() == ["a", "b", "c"]
+
+
+def test_raw_columns_tell_of_labels_never_seen_as_encoded_ones_do(auctions, forest):
+    row = auctions.head(1).assign(state="Atlantis")
+    found = contributions(forest, row)
+    assert found.values["state"].tolist() == found.by_source().values["state"].tolist() == ["Atlantis (never seen)"]
+
+
+def test_raw_columns_have_no_joint_contributions(auctions, forest):
+    found = contributions(forest, auctions.head(2), joint=True)
+    assert found.joint is not None
+    assert found.by_source().joint is None
+
+
+def test_rows_are_encoded_once(auctions, forest, monkeypatch):
+    n_calls = []
+    encode = ForestRegressor.encode
+    monkeypatch.setattr(ForestRegressor, "encode", lambda self, X: n_calls.append(len(X)) or encode(self, X))
+    contributions(forest, auctions.head(3), joint=True)
+    shap_values(forest, auctions.head(3))
+    assert n_calls == [3, 3]
+
+
+def test_joint_contributions_hold_the_steps_of_one_tree_at_a_time(auctions, forest, monkeypatch):
+    made, n_alive = [], []
+    read = _tree_paths.read_steps
+
+    def read_and_count(trees, tree):
+        steps = read(trees, tree)
+        made.append(weakref.ref(steps))
+        n_alive.append(sum(step() is not None for step in made))
+        return steps
+
+    monkeypatch.setattr(_tree_paths, "read_steps", read_and_count)
+    contributions(forest, auctions.head(3), joint=True)
+    assert max(n_alive) <= 2
 
 
 @pytest.mark.real_data("bulldozers/Train.csv")

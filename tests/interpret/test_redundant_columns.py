@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 from tabrec import TabularPreprocessor
 from tabrec.datasets import make_auctions
 from tabrec.interpret import cluster_columns, redundancy
+from tabrec.interpret.redundant_columns import _tells
 
 
 def make_frame(n=400, seed=0):
@@ -55,6 +56,13 @@ def test_a_constant_is_named_and_far_from_everything():
     assert np.isfinite(found.linkage).all()
 
 
+def test_a_rare_value_outside_the_sample_is_no_constant():
+    X = pd.DataFrame({"a": np.zeros(5000), "b": np.arange(5000.0), "c": 1.0})
+    X.loc[4999, "a"] = 1.0
+    found = redundancy(X, max_rows=50)
+    assert found.constants == ["c"]
+
+
 def test_pairs_come_closest_first_each_once():
     table = redundancy(make_frame()).table
     assert len(table) == 10
@@ -75,6 +83,16 @@ def test_categories_under_other_labels_are_found_though_their_codes_do_not_corre
     assert {first["column_a"], first["column_b"]} == {"short", "long"}
     assert first["determines"] == 1
     assert [f.columns for f in found.findings] == [("short", "long")]
+
+
+def test_each_row_is_judged_by_the_others():
+    # Label 0 goes with 0 and 1 as often: without itself every row is guessed wrong. Label 2 stands alone.
+    codes, other = np.array([0, 0, 0, 0, 1, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2, 2, 2])
+    assert _tells(codes, other) == 0
+    assert _tells(codes[4:], other[:4]) == 0
+    # 6 of 8 are right where the most common of all is right for 4.
+    codes, other = np.array([0, 0, 0, 0, 1, 1, 1, 2]), np.array([0, 0, 0, 1, 2, 2, 2, 2])
+    assert _tells(codes, other) == (6 / 8 - 4 / 8) / (1 - 4 / 8)
 
 
 def test_determines_counts_the_rows_that_differ():

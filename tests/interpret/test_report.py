@@ -231,6 +231,10 @@ def test_mistakes_are_told_before_any_work():
         report(forest, X, y[:199])
     with pytest.raises(ValueError, match="fitted on 200 rows, but X has 150"):
         report(forest, X[:150], y[:150])
+    with pytest.raises(ValueError, match="not the target"):
+        report(forest, X, y + 1)
+    with pytest.raises(ValueError, match="NaN"):
+        report(forest, X, y, X, y.where(y > y.min()))
     with pytest.raises(ValueError, match="one target"):
         report(forest, X, np.column_stack([y, y]))
 

@@ -229,7 +229,7 @@ def test_recent_rows_are_best_where_the_world_has_turned():
     assert found.table["score"].iloc[3] == pytest.approx(0.1, abs=0.03)
     assert found.table["std_error"].iloc[0] == 0
     assert found.findings[0].severity == 2
-    assert "25 %" in found.findings[0].text
+    assert "25%" in found.findings[0].text
 
 
 def test_all_rows_are_best_where_nothing_has_changed():

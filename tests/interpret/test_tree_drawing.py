@@ -183,6 +183,16 @@ def test_of_thirty_classes_the_most_frequent_get_a_colour():
     assert_nothing_overlaps(draw_tree(ExtraTreesClassifier(2, random_state=0).fit(X, y), max_depth=4))
 
 
+def test_cards_above_the_mean_are_orange_and_those_below_blue():
+    X = pd.DataFrame({"x": [0.0, 0.0, 1.0, 1.0]})
+    ax = draw_tree(DecisionTreeRegressor().fit(X, [1.0, 1.0, 5.0, 5.0]))
+    cards = [patch for patch in ax.patches if type(patch).__name__ == "FancyBboxPatch"]
+    colours = [card.get_facecolor()[:3] for card in sorted(cards, key=lambda card: (card.get_x(), card.get_y()))]
+    assert len(colours) == 3
+    assert colours[1][2] > colours[1][0]  # at the left, the lower mean
+    assert colours[2][0] > colours[2][2]
+
+
 def test_labels_of_any_kind_are_drawn():
     rng = np.random.default_rng(0)
     n = 300

@@ -1,5 +1,8 @@
 """The waterfall: which bars it has, and that any label and any numbers can be drawn."""
 
+import io
+import warnings
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -99,6 +102,13 @@ def test_bars_are_those_of_waterfallcharts(oracle, threshold, sorted_value):
     assert bars["label"].tolist()[:-1] == their_labels[:-1]  # the last is "net" there, "total" here
 
 
+def test_the_table_of_a_row_starts_with_the_largest_steps_up_or_down():
+    row = make_row((1.0, -4.0, 0.0, 2.0))
+    assert row.table["contribution"].tolist() == [-4.0, 2.0, 1.0, 0.0]
+    assert row.table["value"].tolist() == ["value 1", "value 3", "value 0", "value 2"]
+    assert labels(row.plot())[1:3] == ["column 1 = value 1", "column 3 = value 3"]
+
+
 def test_what_is_drawn_are_the_bars():
     ax = waterfall(STEPS, base=10.0, threshold=0.2)
     bars = waterfall_bars(STEPS, base=10.0, threshold=0.2)
@@ -123,6 +133,12 @@ def test_the_axis_is_cut_where_zero_is_far_from_the_steps():
     assert -7 < high < 0
     low, high = waterfall({"a": 0.6, "b": -0.1}, base=0.5).get_ylim()
     assert low == 0
+
+
+def test_the_number_of_a_step_down_to_zero_has_room_above_the_labels():
+    ax = waterfall({"up": 3.0, "down": -3.0})
+    low, high = ax.get_ylim()
+    assert low < -0.1 * high
 
 
 @pytest.mark.parametrize("steps", [[-1.0, -2.0], [0.0, 0.0], [3.0], [0.0], [1e-12, 1e9], list(range(200))])
@@ -176,3 +192,28 @@ def test_the_callers_axes_are_used_and_no_figure_is_kept():
 def test_what_cannot_be_drawn_is_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         waterfall(**arguments)
+
+
+@pytest.mark.parametrize("number_format", [None, "{:,.2f}", "{:.1%}", "{:.0f} $"])
+@pytest.mark.parametrize("base", [0.389, 31_000.0, 1e-6, 0.0])
+def test_no_two_ticks_bear_the_same_number(number_format, base):
+    ax = waterfall({"a": 0.002, "b": 0.0004, "c": -0.001}, base=base, number_format=number_format)
+    ax.figure.draw_without_rendering()
+    texts = [text.get_text() for text in ax.get_yticklabels()]
+    assert len(set(texts)) == len(texts) >= 1
+
+
+@pytest.mark.parametrize(
+    ("step", "base", "written"), [(0.0024, 0.389, "+0.00240"), (0.31, 10.1, "+0.310"), (3100.0, 31_000.0, "+3,100")]
+)
+def test_numbers_bear_the_decimals_that_their_steps_need(step, base, written):
+    assert written in [text.get_text() for text in waterfall({"a": step}, base=base).texts]
+
+
+def test_labels_that_no_font_has_are_drawn_without_a_warning():
+    ax = waterfall({"😀 = 漢字": 1.0})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax.figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
+        ax.figure.savefig(io.BytesIO(), format="svg")
+    assert labels(ax)[0] == "😀 = 漢字"

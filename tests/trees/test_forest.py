@@ -16,6 +16,7 @@ from sklearn.metrics import mean_absolute_error
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
+import tabrec
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize, TabularPreprocessor
 from tabrec.preprocess._rows import canonical_order
 
@@ -45,6 +46,9 @@ def make_frame(seed=0):
 
 def classes(y):
     return np.array(["high", "low", "mid"], dtype=object)[np.digitize(y, np.quantile(y, [0.3, 0.6]))]
+
+
+sklearn_version = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 
 
 def order_of(X, y):
@@ -223,6 +227,116 @@ def test_parameters_stay_as_given_when_fit_fails():
     with pytest.raises(ValueError, match="negative"):
         forest.fit(X, y)
     assert (forest.max_samples, forest.oob_score) == (10_000, True)
+
+
+# --- What the reasons read -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", [None, "whole", "fractions"])
+@pytest.mark.parametrize("high_cardinality", [100, 1], ids=["codes", "target encoded"])
+@pytest.mark.parametrize("make", [ForestRegressor, ForestClassifier])
+def test_the_training_matrix_is_what_the_trees_were_grown_on(make, high_cardinality, weights):
+    X, y = make_frame()
+    y = y if make is ForestRegressor else classes(y)
+    generator = np.random.default_rng(5)
+    given = {"whole": generator.integers(0, 4, N_ROWS), "fractions": generator.choice([0, 0.5, 1.7], N_ROWS)}.get(
+        weights
+    )
+    forest = make(**FAST, high_cardinality=high_cardinality).fit(X, y, sample_weight=given)
+    matrix = forest._training_matrix(X, y)
+    assert len(matrix) == len(forest._rows)
+    np.testing.assert_array_equal(forest.encoded_range_, [matrix.min(axis=0), matrix.max(axis=0)])
+    own = np.ones(len(matrix))
+    if weights == "fractions" and sklearn_version < (1, 8):  # from then on weights decide what is drawn
+        own = given[forest._rows]
+    target = y[forest._rows, None] == forest.classes_ if make is ForestClassifier else y[forest._rows, None]
+    for member, drawn in zip(forest.estimators_, forest._get_estimators_indices(), strict=True):
+        tree = member.tree_
+        leaves = tree.apply(matrix[drawn])
+        total = np.bincount(leaves, own[drawn], minlength=tree.node_count)
+        means = np.column_stack(
+            [np.bincount(leaves, own[drawn] * column[drawn], minlength=tree.node_count) for column in target.T]
+        )
+        here = np.unique(leaves)
+        np.testing.assert_allclose(means[here] / total[here, None], tree.value.reshape(tree.node_count, -1)[here])
+        # Every leaf is reached: no row has gone another way than in training.
+        np.testing.assert_array_equal(here, np.flatnonzero(tree.children_left < 0))
+
+
+def test_the_range_of_training_is_by_encoded_column():
+    X, y = make_frame()
+    forest = ForestRegressor(**FAST).fit(X, y)
+    ranges = pd.DataFrame(forest.encoded_range_, columns=forest.encoded_names_)
+    assert ranges["age"].tolist() == pytest.approx([X["age"].min(), X["age"].max()])
+    assert ranges["state"].tolist() == [1, 3]
+    assert ranges["hours_na"].tolist() == [0, 1]
+
+
+def test_targets_and_spread_of_left_out_rows_are_those_of_the_table():
+    X, y = make_frame()
+    forest = ForestRegressor(**FAST | {"n_estimators": 30}, high_cardinality=1).fit(X, y)
+    np.testing.assert_array_equal(forest.oob_target_, y)
+    matrix = np.empty((N_ROWS, len(forest.encoded_names_)), dtype=np.float32)
+    matrix[forest._rows] = forest._training_matrix(X, y)
+    by_tree = np.full((30, N_ROWS), np.nan)
+    for tree, drawn, own in zip(forest.estimators_, forest.estimators_samples_, by_tree, strict=True):
+        left_out = np.setdiff1d(np.arange(N_ROWS), drawn)
+        own[left_out] = tree.predict(matrix[left_out])
+    np.testing.assert_allclose(forest.oob_prediction_, np.nanmean(by_tree, axis=0))
+    np.testing.assert_allclose(forest.oob_spread_, np.nanstd(by_tree, axis=0), atol=1e-6)
+
+
+def test_what_is_kept_of_several_outputs_and_of_rows_of_weight_0():
+    X, y = make_frame()
+    two = np.column_stack([y, -2 * y])
+    weights = np.repeat([1, 0, 2], [80, 20, 100])
+    forest = ForestRegressor(**FAST | {"n_estimators": 30}).fit(X, two, sample_weight=weights)
+    kept = weights > 0
+    np.testing.assert_array_equal(forest.oob_target_[kept], two[kept])
+    np.testing.assert_allclose(forest.oob_spread_[kept, 1], 2 * forest.oob_spread_[kept, 0], rtol=0.02)
+    assert np.isnan(forest.oob_target_[~kept]).all()
+    assert np.isnan(forest.oob_spread_[~kept]).all()
+    labels = np.column_stack([y > 15, y > 25]).astype(int)
+    many = ForestClassifier(**FAST | {"n_estimators": 30}).fit(X, labels, sample_weight=weights)
+    np.testing.assert_array_equal(many.oob_target_[kept], labels[kept])
+    assert all(value is None for value in many.oob_target_[~kept].ravel())
+    assert not hasattr(many, "oob_spread_")
+
+
+@pytest.mark.parametrize("make", [ForestRegressor, ForestClassifier])
+def test_what_is_kept_comes_through_a_save(make, tmp_path):
+    X, y = make_frame()
+    y = y if make is ForestRegressor else classes(y)
+    forest = make(**FAST | {"n_estimators": 30}, high_cardinality=1).fit(X, y)
+    tabrec.save(forest, tmp_path / "model")
+    again = tabrec.load(tmp_path / "model")
+    names = ["oob_target_", "encoded_range_", "_rows"]
+    names += ["oob_prediction_", "oob_spread_"] if make is ForestRegressor else ["oob_decision_function_"]
+    for name in names:
+        np.testing.assert_array_equal(getattr(again, name), getattr(forest, name))
+        assert getattr(again, name).dtype == getattr(forest, name).dtype
+    np.testing.assert_array_equal(again._training_matrix(X, y), forest._training_matrix(X, y))
+
+
+def test_what_is_kept_grows_with_a_warm_start():
+    X, y = make_frame()
+    warm = ForestRegressor(**FAST | {"n_estimators": 15}, warm_start=True, high_cardinality=1).fit(X, y)
+    warm.set_params(n_estimators=30).fit(X, y)
+    whole = ForestRegressor(**FAST | {"n_estimators": 30}, high_cardinality=1).fit(X, y)
+    for name in ("oob_target_", "oob_spread_", "oob_prediction_", "encoded_range_"):
+        np.testing.assert_array_equal(getattr(warm, name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("without", [{"oob_score": False}, {"bootstrap": False}], ids=str)
+def test_a_fit_without_out_of_bag_rows_leaves_nothing_of_an_earlier_one(without):
+    X, y = make_frame()
+    forest = ForestRegressor(**FAST | {"n_estimators": 30}).fit(X, y)
+    forest.set_params(**without).fit(X[::-1], y[::-1] + 1)
+    left = {name for name in vars(forest) if name.startswith("oob_")}
+    assert left == {"oob_score"}  # the parameter
+    assert forest.encoded_range_.shape == (2, len(forest.encoded_names_))
+    many = ForestClassifier(**FAST | {"n_estimators": 30}).fit(X, classes(y)).set_params(**without).fit(X, classes(y))
+    assert {name for name in vars(many) if name.startswith("oob_")} == {"oob_score"}
 
 
 # --- Several outputs -------------------------------------------------------------------------------------------------

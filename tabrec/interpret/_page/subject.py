@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier, is_regressor
 
-from tabrec.interpret._models import Trees, is_forest, predictor, read_trees
+from tabrec.interpret._models import Trees, has_target, is_forest, predictor, read_trees
 from tabrec.interpret._out_of_bag_rows import check_fitted_rows
 from tabrec.interpret.importance import feature_importance
 from tabrec.preprocess._frames import read_frame
+from tabrec.preprocess._target import check_target
 
 # Rows that suffice for a picture or an average; what needs every row takes every row.
 MANY_ROWS = 20_000
@@ -129,9 +130,9 @@ def read_subject(
     subject = Subject(
         model,
         frame,
-        _read_target("y", frame, y),
+        _read_target("y", model, frame, y),
         valid,
-        None if valid is None else _read_target("y_valid", valid, y_valid),
+        None if valid is None else _read_target("y_valid", model, valid, y_valid),
         None if X_new is None else read_frame(X_new),
         str(target if target is not None else named if named is not None else "target"),
         random_state,
@@ -141,15 +142,17 @@ def read_subject(
         for given in (subject.X, subject.X_valid, subject.X_new):
             if given is not None:
                 predictor(model)(given.head(1))  # names the columns that are missing
-    if subject.has_oob:
-        check_fitted_rows(subject.trees, subject.X, "report")  # type: ignore[arg-type]
+    if subject.trees is not None and subject.has_oob:
+        check_fitted_rows(subject.trees, subject.X, "report")
+        if not has_target(subject.trees, subject.y):
+            raise ValueError("y is not the target that the forest was fitted on: give X and y as given to fit.")
     return subject
 
 
-def _read_target(name: str, frame: pd.DataFrame, values: Any) -> np.ndarray:
-    array = np.asarray(values)
-    if len(array) != len(frame):
-        raise ValueError(f"{name} has {len(array)} values, but its table has {len(frame)} rows.")
-    if array.ndim > 1 and array.shape[1] > 1:
-        raise ValueError(f"{name} has {array.shape[1]} columns: a report is about one target.")
-    return array.ravel()
+def _read_target(name: str, model: Any, frame: pd.DataFrame, values: Any) -> np.ndarray:
+    if len(values) != len(frame):
+        raise ValueError(f"{name} has {len(values)} values, but its table has {len(frame)} rows.")
+    target = check_target(values, len(frame), "report", numeric=not is_classifier(model))
+    if target.ndim > 1 and target.shape[1] > 1:
+        raise ValueError(f"{name} has {target.shape[1]} columns: a report is about one target.")
+    return target.ravel()
