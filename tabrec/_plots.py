@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 BLUE, ORANGE, GREEN = "#1f6feb", "#d9730d", "#2e8540"
@@ -51,3 +53,14 @@ def shorten(label: Any, longest: int = _LONGEST) -> str:
         tail = year[0] if year else text[-(longest // 3) :].lstrip(" ,)-:")
         text = text[: longest - 1 - len(tail)].rstrip(" ,(-:") + "…" + tail
     return text.replace("$", r"\$")
+
+
+def shorten_all(labels: Iterable, longest: int = _LONGEST) -> list[str]:
+    """Labels in short lines, those that would read the same in lines as long as it takes to tell them apart."""
+    full = [" ".join(str(label).split()) for label in labels]
+    texts = [shorten(label, longest) for label in full]
+    while longest < max(map(len, full), default=0):
+        longest += 8
+        counts = Counter(texts)
+        texts = [shorten(label, longest) if counts[text] > 1 else text for label, text in zip(full, texts, strict=True)]
+    return texts

@@ -62,7 +62,7 @@ from tabrec.interpret import (
     waterfall,
 )
 from tabrec.interpret._result import Result
-from tabrec.interpret.report_page import NOT_SHOWN
+from tabrec.interpret.page.report_page import NOT_SHOWN
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ from tabrec.interpret import (
     try_dropping,
     waterfall,
 )
-from tabrec.interpret.report_page import NOT_SHOWN
+from tabrec.interpret.page.report_page import NOT_SHOWN
 
 N_ROWS, N_NEW, N_COLUMNS = 240, 80, 36
 FOREST = {"n_estimators": 8, "n_jobs": 1, "random_state": 0}

@@ -1,0 +1,1 @@
+"""What each column adds to a prediction: contributions, SHAP values, the waterfall."""

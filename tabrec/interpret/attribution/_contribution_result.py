@@ -1,0 +1,255 @@
+"""What contributions are given as: one result for all rows, and one for a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec._plots import BLUE, finish, make_axes, shorten
+from tabrec.interpret._result import Result
+from tabrec.interpret.attribution._shown_values import to_text
+
+
+@dataclass(frozen=True)
+class RowContributions(Result):
+    """What each column adds to the prediction of one row.
+
+    Attributes
+    ----------
+    prediction, base : float
+        The prediction, and what it starts from; ``prediction = base + contributions.sum()``.
+    columns : list of str
+    values : list of str
+        The row's value in each column, as text.
+    contributions : ndarray of shape (n_columns,)
+    output : object
+        The class or output that is spoken of; None where a model has but one.
+    table : pandas.DataFrame
+        Columns ``column``, ``value`` and ``contribution``, the largest contributions first.
+    """
+
+    prediction: float
+    base: float
+    columns: list[str]
+    values: list[str]
+    contributions: np.ndarray
+    output: Any = None
+
+    @cached_property
+    def table(self) -> pd.DataFrame:  # type: ignore[override]
+        table = pd.DataFrame({"column": self.columns, "value": self.values, "contribution": self.contributions})
+        order = np.argsort(-np.abs(self.contributions), kind="stable")
+        return table.iloc[order].reset_index(drop=True)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the waterfall from base to prediction, largest steps first; see `waterfall` for its settings."""
+        from tabrec.interpret.attribution.waterfall_chart import waterfall
+
+        return waterfall(self, sorted_value=True, ax=ax)
+
+
+@dataclass(frozen=True, repr=False)
+class Contributions(Result):
+    """What each column adds to the prediction of each row: ``prediction = bias + contributions.sum(axis=1)``.
+
+    Attributes
+    ----------
+    prediction, bias : ndarray of shape (n_rows,), or (n_rows, n_outputs) with several outputs or classes
+        Of a classifier, probabilities.
+    contributions : ndarray of shape (n_rows, n_columns), or (n_rows, n_columns, n_outputs)
+    columns : list of str
+        What contributes: encoded columns of forests, raw columns of other models.
+    sources : dict of str to str
+        The raw column that each of `columns` comes from.
+    values : pandas.DataFrame of shape (n_rows, n_columns)
+        What stands in each row: labels for categories, dates for seconds, the caller's numbers.
+    outputs : list or None
+        Classes, or numbers of outputs; for several outputs of a classifier pairs (output, class). None where a
+        regressor has one output.
+    is_classifier : bool
+        Whether predictions are probabilities.
+    raw : pandas.DataFrame
+        The rows as they were given.
+    method : {"path", "shap", "occlusion", "integrated_gradients"}
+    standard_error : ndarray like `contributions`, or None
+        Of occlusion and integrated gradients: how far contributions may be off for having looked at so few background
+        rows; NaN with one background row. None where they are exact.
+    residual : ndarray like `prediction`, or None
+        Of integrated gradients: what the numerical integral left over, which was spread over the columns in proportion
+        to the size of their contributions.
+    joint : list of dict, or None
+        With ``joint=True``, for each row from tuples of columns to the contribution of those columns together, a float
+        or an ndarray of shape (n_outputs,).
+    table : pandas.DataFrame
+        Columns ``row``, ``output`` (where there are several), ``column``, ``value`` and ``contribution``; as long as
+        all contributions together, so made only when asked for.
+    joint_table : pandas.DataFrame or None
+        Columns ``row``, ``output`` (where there are several), ``columns`` and ``contribution``.
+    """
+
+    prediction: np.ndarray
+    bias: np.ndarray
+    contributions: np.ndarray
+    columns: list[str]
+    sources: dict[str, str]
+    values: pd.DataFrame
+    outputs: list | None
+    is_classifier: bool
+    raw: pd.DataFrame
+    method: str
+    standard_error: np.ndarray | None = None
+    residual: np.ndarray | None = None
+    joint: list[dict] | None = None
+
+    def __len__(self) -> int:
+        return len(self.prediction)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:  # type: ignore[override]
+        n_columns, n_outputs = len(self.columns), len(self._names)
+        cells = np.moveaxis(self._by_output(self.contributions), 2, 1)  # (n_rows, n_outputs, n_columns)
+        values = self.values.to_numpy(dtype=object)
+        table = pd.DataFrame({"row": np.repeat(self.values.index, n_columns * n_outputs)})
+        if self.outputs is not None:
+            table["output"] = np.tile(np.repeat(_objects(self.outputs), n_columns), len(self))
+        positions = np.tile(np.arange(n_columns), len(self) * n_outputs)
+        table["column"] = pd.Categorical.from_codes(positions, categories=pd.Index(self.columns))
+        table["value"] = np.repeat(values, n_outputs, axis=0).ravel()
+        return table.assign(contribution=cells.ravel())
+
+    @cached_property
+    def joint_table(self) -> pd.DataFrame | None:
+        if self.joint is None:
+            return None
+        found = [
+            (row, name, columns, gain)
+            for row, by_set in zip(self.values.index, self.joint, strict=True)
+            for columns, gains in by_set.items()
+            for name, gain in zip(self._names, np.atleast_1d(gains).tolist(), strict=True)
+        ]
+        table = pd.DataFrame(found, columns=["row", "output", "columns", "contribution"])
+        return table.drop(columns="output") if self.outputs is None else table
+
+    def row(self, i: int, output: Any = None) -> RowContributions:
+        """The contributions of one row, for one output.
+
+        Parameters
+        ----------
+        i : int
+            Position of the row, counted from 0; negative from the end.
+        output : object, default=None
+            One of `outputs`. None takes the second of two classes, the most probable of more, the first of several
+            targets.
+
+        Returns
+        -------
+        RowContributions
+        """
+        if not -len(self) <= i < len(self):
+            raise ValueError(f"row {i} is not among the {len(self)} rows, which are counted from 0.")
+        prediction = self._by_output(self.prediction)[i]
+        at = self._usual_position(prediction) if output is None else self._position(output)
+        return RowContributions(
+            prediction=float(prediction[at]),
+            base=float(self._by_output(self.bias)[i, at]),
+            columns=self.columns,
+            values=[to_text(self.values.iloc[i, position]) for position in range(len(self.columns))],
+            contributions=self._by_output(self.contributions)[i, :, at],
+            output=self._names[at],
+        )
+
+    def by_source(self) -> Contributions:
+        """Contributions of the raw columns: those of all encoded columns that come from one, added up.
+
+        Joint contributions, which are of encoded columns, are left out where such come together.
+        """
+        sources = [self.sources[name] for name in self.columns]
+        names = list(dict.fromkeys(sources))
+        if names == self.columns:
+            return self
+        positions = [names.index(source) for source in sources]
+        total = np.zeros((len(self), len(names), *self.contributions.shape[2:]))
+        for column, position in enumerate(positions):
+            total[:, position] += self.contributions[:, column]
+        return replace(
+            self,
+            contributions=total,
+            columns=names,
+            sources={name: name for name in names},
+            values=pd.DataFrame({name: self._value_of(name, sources) for name in names}, copy=False),
+            joint=None,
+        )
+
+    def _value_of(self, source: str, sources: list[str]) -> pd.Series:
+        """What stands in a raw column: as its encoded column of the same name shows it, else as it was given."""
+        if source in self.values:
+            return self.values[source]
+        return self.raw[source] if source in self.raw else self.values.iloc[:, sources.index(source)]
+
+    def mean(self, output: Any = None) -> pd.DataFrame:
+        """How much each column moves predictions: the mean size of its contributions over the rows.
+
+        Parameters
+        ----------
+        output : object, default=None
+            One of `outputs`; None takes the mean over all of them.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``column`` and ``mean_absolute``, in units of the prediction, the largest first.
+        """
+        cells = self._by_output(self.contributions)
+        if output is not None:
+            cells = cells[:, :, [self._position(output)]]
+        table = pd.DataFrame({"column": self.columns, "mean_absolute": np.abs(cells).mean(axis=(0, 2))})
+        return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
+
+    def plot(self, ax: Any = None, n_largest: int = 20) -> Any:
+        """Draw the mean size of the contributions of the columns that move predictions most."""
+        table = self.mean().head(n_largest)
+        ax = make_axes(ax, (6.4, 1.2 + 0.28 * len(table)))
+        positions = np.arange(len(table))
+        ax.barh(positions, table["mean_absolute"], color=BLUE, height=0.7)
+        ax.set_yticks(positions, [shorten(name) for name in table["column"]])
+        ax.set_ylim(len(table) - 0.4, -0.6)
+        rows = "1 row" if len(self) == 1 else f"{len(self):,} rows"
+        unit = "in units of the prediction" if self.outputs is None else "mean over the outputs"
+        ax.set_xlabel(f"mean |contribution| over {rows}\n{unit}")
+        return finish(ax)
+
+    def __repr__(self) -> str:
+        return (
+            f"Contributions to {len(self)} predictions (method {self.method!r})\n{self.mean().to_string(max_rows=20)}"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.mean().to_html(max_rows=20)
+
+    @property
+    def _names(self) -> list:
+        return [None] if self.outputs is None else self.outputs
+
+    def _by_output(self, array: np.ndarray) -> np.ndarray:
+        return array[..., None] if self.outputs is None else array
+
+    def _position(self, output: Any) -> int:
+        if output not in self._names:
+            raise ValueError(f"output={output!r} must be one of {self._names[:20]}.")
+        return self._names.index(output)
+
+    def _usual_position(self, prediction: np.ndarray) -> int:
+        """The output to speak of where none is named."""
+        if self.is_classifier and len(self._names) == 2:
+            return 1
+        return int(np.argmax(prediction)) if self.is_classifier else 0
+
+
+def _objects(items: list) -> np.ndarray:
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array

@@ -1,0 +1,132 @@
+"""Contributions to a net's predictions by integrated gradients, from background rows to each row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import is_classifier
+from torch import Tensor
+
+from tabrec.interpret.attribution._occlusion import AgainstBackground
+from tabrec.neural._devices import read_device
+from tabrec.neural._estimator import TabularEstimator, predictor
+
+# So many points of all lines to a row at least, and of each; and numbers that a hidden layer may hold at once.
+_N_POINTS, _LEAST_POINTS = 1024, 16
+_MOST_ACTIVATIONS = 2**22
+
+
+def integrate_gradients(
+    estimator: TabularEstimator, rows: Any, background: Any, sources: dict[str, str], columns: list[str]
+) -> AgainstBackground:
+    """Integrated gradients along the straight lines from background rows to rows, between their embedded columns.
+
+    Parameters
+    ----------
+    estimator : TabularEstimator
+    rows, background : table or array
+        As the estimator takes them.
+    sources : dict of str to str
+        The column that each encoded column is counted to.
+    columns : list of str
+        What contributions are wanted of.
+    """
+    net = EmbeddedNet(estimator)
+    ends, starts = net.embed(rows), net.embed(background)
+    prediction, base = net.predict_all(ends), net.predict_all(starts).mean(axis=0)
+    belongs = np.zeros((len(columns), len(net.columns)))
+    for position, name in enumerate(net.columns):
+        belongs[columns.index(sources[name]), position] = 1
+    contributions = np.empty((len(ends), len(columns), prediction.shape[1]))
+    standard_error = np.empty_like(contributions)
+    for i, end in enumerate(ends):
+        by_background = belongs @ net.integrate(end, starts)  # (n_background, n_columns, n_outputs)
+        contributions[i] = by_background.mean(axis=0)
+        standard_error[i] = _standard_error(by_background)
+    residual = prediction - base - contributions.sum(axis=1)
+    size = np.abs(contributions)
+    total = size.sum(axis=1, keepdims=True)
+    share = np.divide(size, total, out=np.full_like(size, 1 / len(columns)), where=total > 0)
+    contributions += share * residual[:, None]
+    return AgainstBackground(prediction, base, contributions, standard_error, residual)
+
+
+def _standard_error(draws: np.ndarray) -> np.ndarray:
+    """Of the mean over the first axis; NaN of a single draw."""
+    return draws.std(axis=0, ddof=1) / np.sqrt(len(draws)) if len(draws) > 1 else np.full(draws.shape[1:], np.nan)
+
+
+class EmbeddedNet:
+    """A fitted net in two halves: columns to vectors, and vectors to predictions in their own units.
+
+    Attributes
+    ----------
+    columns : list of str
+        Encoded columns in the order of their vectors.
+    widths : list of int
+        Width of the vector of each.
+    """
+
+    def __init__(self, estimator: TabularEstimator):
+        self._estimator: Any = estimator
+        self._device = read_device(estimator.device)
+        model: Any = predictor(estimator.model_, self._device)
+        self._model = model
+        embeddings, numeric = self._model.embeddings, self._model.numeric_embedding
+        numbers = self._estimator._reader.continuous
+        width = numeric.width // len(numbers) if numeric else 1
+        self.columns = [*(embeddings.names if embeddings else []), *numbers]
+        self.widths = [*(embeddings.widths if embeddings else []), *([width] * len(numbers))]
+
+    def embed(self, X: Any) -> Tensor:
+        """Rows as the estimator takes them → (n_rows, sum of widths)."""
+        codes, numbers = self._estimator._reader.read(self._estimator._encode_columns(X))
+        numbers = numbers.double() if self._device.type == "cpu" else numbers
+        return self._model.embed(codes.to(self._device), numbers.to(self._device))
+
+    def predict(self, embedded: Tensor) -> Tensor:
+        """(n_rows, sum of widths) → predictions, (n_rows, n_outputs); of a classifier, probabilities."""
+        out = self._model.predict_embedded(embedded).double()
+        if is_classifier(self._estimator):
+            return _mean_of_members(out.softmax(dim=-1))
+        return self._restore(_mean_of_members(out))
+
+    def predict_all(self, embedded: Tensor) -> np.ndarray:
+        with torch.no_grad():
+            return torch.cat([self.predict(part) for part in embedded.split(self._at_once())]).cpu().numpy()
+
+    def _restore(self, scaled: Tensor) -> Tensor:
+        """In units of the target; of quantiles the one nearest to the median."""
+        levels, scaler = self._estimator._levels, self._estimator.target_scaler_
+        if len(levels):
+            middle = int(np.argmin(np.abs(levels - 0.5)))
+            scaled = scaled.view(len(scaled), -1, len(levels)).sort(dim=2).values[:, :, middle]
+        scales, means = (torch.as_tensor(part, device=scaled.device) for part in (scaler.scales, scaler.means))
+        return scaled * scales + means
+
+    def integrate(self, row: Tensor, background: Tensor) -> np.ndarray:
+        """Integrated gradients of one row from each background row: (n_background, n_columns, n_outputs)."""
+        n_points = max(_LEAST_POINTS, _N_POINTS // len(background))
+        middles = (torch.arange(n_points, dtype=row.dtype, device=row.device) + 0.5) / n_points
+        gap = row - background  # (B, F)
+        path = background + middles.view(-1, 1, 1) * gap  # (Q, B, F)
+        gradient = torch.cat([self._gradients(part) for part in path.flatten(0, 1).split(self._at_once())], dim=1)
+        mean = gradient.view(len(gradient), *path.shape).mean(dim=1)  # (O, B, F)
+        parts = (mean * gap).split(self.widths, dim=2)
+        return torch.stack([part.sum(dim=2) for part in parts]).permute(2, 0, 1).cpu().numpy()
+
+    def _gradients(self, embedded: Tensor) -> Tensor:
+        """Of each output with respect to the embedded columns: (n_outputs, n_rows, sum of widths)."""
+        embedded = embedded.detach().requires_grad_()
+        totals = self.predict(embedded).sum(dim=0)
+        return torch.stack([torch.autograd.grad(total, embedded, retain_graph=True)[0] for total in totals])
+
+    def _at_once(self) -> int:
+        widest = max(block.linear.out_features for block in self._model.blocks)
+        return max(16, _MOST_ACTIVATIONS // (widest * (self._model.n_members or 1)))
+
+
+def _mean_of_members(out: Tensor) -> Tensor:
+    return out.mean(dim=1) if out.ndim == 3 else out

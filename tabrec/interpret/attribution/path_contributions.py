@@ -1,0 +1,276 @@
+"""`contributions`: what each column adds to the prediction of each row."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from tabrec.interpret._models import Trees, find_sources, is_forest, predictor, read_trees, split_pipeline
+from tabrec.interpret.attribution._contribution_result import Contributions, RowContributions
+from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
+from tabrec.interpret.attribution._shown_values import show_encoded
+from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
+from tabrec.interpret.effects._varied import read_named
+from tabrec.preprocess._frames import is_table, read_frame
+from tabrec.trees._encoding import to_matrix
+
+__all__ = ["Contributions", "RowContributions", "contributions"]
+
+_METHODS = ("auto", "path", "occlusion", "integrated_gradients")
+
+
+def contributions(
+    model: Any,
+    X: Any,
+    joint: bool = False,
+    *,
+    method: str = "auto",
+    background: Any = None,
+    max_background: int = 50,
+    random_state: int | np.random.Generator | None = 0,
+) -> Contributions:
+    """Take predictions apart: each is a bias plus what each column adds.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted regressor or classifier: forests and single trees (ours, scikit-learn's random forests, extra trees and
+        decision trees), our nets, boosting, ensembles, pipelines.
+    X : table or array-like of shape (n_rows, n_features)
+        Rows to explain, as the model takes them.
+    joint : bool, default=False
+        Whether to give the contributions of sets of columns too; forests and trees only.
+    method : {"auto", "path", "occlusion", "integrated_gradients"}, default="auto"
+        "path", for forests and trees: the bias is the mean prediction at the roots, and each split on the way to the
+        leaf adds the change of the node's mean to the column that it tests. Exact; by encoded column.
+
+        "occlusion", for any model: the bias is the mean prediction of the background rows. From a background row to the
+        row, the columns are replaced one after the other, in a random order and in the reverse of it; a column's
+        contribution is the change of the prediction when it is replaced, in the mean over the background rows. That
+        estimates Shapley values; the contributions add up exactly, and each has a standard error. It takes
+        ``2 * n_background * (n_columns - 1)`` predictions a row.
+
+        "integrated_gradients", for our nets: the same bias; the gradient is integrated along the straight line from
+        each background row to the row, between embedded columns, and counted to the raw columns.
+
+        "auto" is "path" for forests and trees, "integrated_gradients" for our nets and "occlusion" for others.
+    background : table or array-like of shape (n_background, n_features), default=None
+        Rows that stand for the usual, such as training rows; needed by all methods but "path", which ignores it.
+    max_background : int, default=50
+        At most so many of them are used, drawn at random.
+    random_state : int, numpy.random.Generator or None, default=0
+        Seed of that draw, and of the orders of "occlusion".
+
+    Returns
+    -------
+    Contributions
+        With `prediction`, `bias` and `contributions`; ``.row(i)`` for one row, ``.by_source()`` for raw columns.
+
+    Raises
+    ------
+    TypeError
+        The method does not serve the model, or the model predicts nothing.
+    ValueError
+        An unknown method, no `background` where one is needed, columns of fit that are missing, or `joint` for
+        another method than "path".
+    sklearn.exceptions.NotFittedError
+
+    References
+    ----------
+    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Tree interpreter".
+    Saabas (2014), "Interpreting random forests". Štrumbelj & Kononenko (2014), "Explaining prediction models and
+    individual predictions with feature contributions". Sundararajan, Taly & Yan (2017), "Axiomatic attribution for deep
+    networks".
+
+    Examples
+    --------
+    >>> from tabrec import ForestRegressor
+    >>> from tabrec.datasets import make_auctions
+    >>> from tabrec.interpret import contributions
+    >>> auctions = make_auctions(300, random_state=0)[["YearMade", "ProductSize", "saledate", "SalePrice"]]
+    >>> price = auctions.pop("SalePrice")
+    >>> forest = ForestRegressor(n_estimators=10, random_state=0).fit(auctions, price)
+    >>> reasons = contributions(forest, auctions.head(2)).by_source()
+    >>> reasons.row(0).table["column"].tolist()
+    ['ProductSize', 'YearMade', 'saledate']
+    >>> abs(reasons.bias + reasons.contributions.sum(axis=1) - reasons.prediction).max() < 1e-9
+    np.True_
+    """
+    method = _choose_method(model, method)
+    if joint and method != "path":
+        raise ValueError(f"joint=True is for forests and single trees, not for method={method!r}: leave it out.")
+    if method == "path":
+        return _by_path(read_trees(model, "contributions", "method='occlusion' with background="), X, joint)
+    check_is_fitted(model)
+    rng = np.random.default_rng(random_state)
+    if method == "integrated_gradients":
+        return _by_gradients(model, X, _read_background(background, method, max_background, rng))
+    predict = predictor(model)
+    return _by_occlusion(model, predict, X, _read_background(background, method, max_background, rng), rng)
+
+
+def _choose_method(model: Any, method: str) -> str:
+    if method not in _METHODS:
+        raise ValueError(f"method={method!r} must be one of {_METHODS}.")
+    net = _is_net(model)
+    if method == "auto":
+        return "path" if is_forest(model) else "integrated_gradients" if net else "occlusion"
+    if method == "integrated_gradients" and not net:
+        raise TypeError(
+            f"method='integrated_gradients' is for fitted TabularRegressor and TabularClassifier, not for "
+            f"{type(split_pipeline(model)[1]).__name__}: pass method='auto'."
+        )
+    return method
+
+
+def _is_net(model: Any) -> bool:
+    """Whether the model is a net of ours; whoever has one has loaded its module, and with it torch."""
+    module = sys.modules.get("tabrec.neural._estimator")
+    return module is not None and isinstance(split_pipeline(model)[1], module.TabularEstimator)
+
+
+def _read_background(background: Any, method: str, most: int, rng: np.random.Generator) -> Any:
+    """At most so many background rows, a table if it was one."""
+    if background is None:
+        raise ValueError(
+            f"method={method!r} compares each row with background rows: pass them, such as background=X_train."
+        )
+    if not (isinstance(most, (int, np.integer)) and most >= 1):
+        raise ValueError(f"max_background={most!r} must be an integer of at least 1.")
+    frame = read_frame(background)
+    chosen = np.sort(rng.choice(len(frame), min(most, len(frame)), replace=False))
+    frame = frame.iloc[chosen]
+    return frame if is_table(background) else frame.to_numpy()
+
+
+def _by_path(trees: Trees, X: Any, joint: bool) -> Contributions:
+    encoded = trees.encode(X)
+    matrix = to_matrix(encoded)
+    found = describe(trees, X, encoded, "path", *sum_by_column(trees, matrix))
+    if not joint:
+        return found
+    return replace(found, joint=_name_sets(sum_by_set(trees, matrix), trees.names, found.outputs is None))
+
+
+def describe(
+    trees: Trees,
+    X: Any,
+    encoded: pd.DataFrame,
+    method: str,
+    prediction: np.ndarray,
+    bias: np.ndarray,
+    gains: np.ndarray,
+) -> Contributions:
+    """What trees give, in the names of columns and outputs.
+
+    Parameters
+    ----------
+    trees : Trees
+    X : table or array-like
+        The rows, as the model takes them.
+    encoded : pandas.DataFrame
+        The same, as the trees see them.
+    method : str
+    prediction : ndarray of shape (n_rows, n_outputs)
+    bias : ndarray of shape (n_outputs,)
+    gains : ndarray of shape (n_rows, n_columns, n_outputs)
+    """
+    raw = read_named(trees.model, X)
+    names = _output_names(trees.classes, trees.n_outputs)
+    return Contributions(
+        prediction=_squeeze(prediction, names),
+        bias=_squeeze(np.tile(bias, (len(raw), 1)), names),
+        contributions=_squeeze(gains, names),
+        columns=trees.names,
+        sources=trees.sources,
+        values=show_encoded(trees, raw, encoded),
+        outputs=names,
+        is_classifier=trees.is_classifier,
+        raw=raw.copy(),
+        method=method,
+    )
+
+
+def _name_sets(found: list[dict], names: list[str], is_single: bool) -> list[dict]:
+    return [
+        {
+            tuple(names[column] for column in columns): float(gain[0]) if is_single else gain
+            for columns, gain in by_set.items()
+        }
+        for by_set in found
+    ]
+
+
+def _by_occlusion(model: Any, predict: Any, X: Any, background: Any, rng: np.random.Generator) -> Contributions:
+    raw, others, columns = _read_pair(model, X, background)
+    as_array = not is_table(X) and not hasattr(model, "feature_names_in_")
+    found = occlude(predict, raw[columns], others[columns], rng, as_array)
+    return _of_raw_columns(model, raw, columns, "occlusion", found)
+
+
+def _by_gradients(model: Any, X: Any, background: Any) -> Contributions:
+    from tabrec.interpret.attribution._net_contributions import integrate_gradients
+
+    raw, _, columns = _read_pair(model, X, background)
+    steps, net = split_pipeline(model)
+    sources = find_sources(model, [str(name) for name in net.encoded_names_])
+    lost = [name for name, source in sources.items() if source not in columns]
+    if lost:
+        raise ValueError(
+            f"It cannot be told which of the columns of X becomes {lost[0]!r}, which the net sees: "
+            "pass method='occlusion'."
+        )
+    entered = (X, background) if steps is None else (steps.transform(X), steps.transform(background))
+    found = integrate_gradients(net, *entered, sources, columns)
+    return _of_raw_columns(model, raw, columns, "integrated_gradients", found)
+
+
+def _read_pair(model: Any, X: Any, background: Any) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """X and the background as frames, and the columns that the model takes."""
+    predictor(model)(X)  # what the model refuses, it refuses here in its own words
+    raw, others = read_named(model, X), read_named(model, background)
+    columns = [str(name) for name in getattr(model, "feature_names_in_", raw.columns) if str(name) in raw]
+    absent = [name for name in columns if name not in others]
+    if absent:
+        raise ValueError(f"background lacks the column(s) {absent[:20]}: give it rows with the columns of X.")
+    return raw, others, columns
+
+
+def _of_raw_columns(
+    model: Any, raw: pd.DataFrame, columns: list[str], method: str, found: AgainstBackground
+) -> Contributions:
+    names = _output_names(model.classes_ if is_classifier(model) else None, found.prediction.shape[1])
+    return Contributions(
+        prediction=_squeeze(found.prediction, names),
+        bias=_squeeze(np.tile(found.base, (len(raw), 1)), names),
+        contributions=_squeeze(found.contributions, names),
+        columns=columns,
+        sources={name: name for name in columns},
+        values=raw[columns].copy(),
+        outputs=names,
+        is_classifier=is_classifier(model),
+        raw=raw.copy(),
+        method=method,
+        standard_error=_squeeze(found.standard_error, names),
+        residual=None if found.residual is None else _squeeze(found.residual, names),
+    )
+
+
+def _squeeze(array: np.ndarray, names: list | None) -> np.ndarray:
+    """Without the axis of outputs where there is but one."""
+    return array[..., 0] if names is None else array
+
+
+def _output_names(classes: Any, n_outputs: int) -> list | None:
+    """Classes; numbers of outputs; pairs of both; None for a single number."""
+    if classes is None:
+        return None if n_outputs == 1 else list(range(n_outputs))
+    if isinstance(classes, list):
+        return [(output, label) for output, of_output in enumerate(classes) for label in of_output.tolist()]
+    return classes.tolist()

@@ -1,0 +1,1 @@
+"""How sure a model is: intervals, sets, and errors out of bag."""

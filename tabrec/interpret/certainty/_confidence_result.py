@@ -1,0 +1,199 @@
+"""What `confidence` returns: intervals of a regressor, sets of labels of a classifier, and how often they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tabrec._plots import BLUE, INK, ORANGE, finish, make_axes
+from tabrec.interpret._result import Finding, Result
+from tabrec.preprocess._target import check_target
+
+_N_GROUPS = 5
+_MOST_DISTINCT = 10
+_FEW_ROWS = 60
+_MOST_DRAWN = 1_000
+
+
+@dataclass(frozen=True, repr=False)
+class Confidence(Result):
+    """How sure a model is of each row.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row for each row of X, under its index. Of a regressor: `prediction`, `lower`, `upper` and `spread` (the
+        standard deviation over the trees, NaN where there are none), in units of the target. Of a classifier:
+        `prediction`, its `probability`, the `set` of labels (a tuple, the most probable first) and its `size`.
+    level : float
+        The share of new rows whose truth is to lie within.
+    method : str
+    findings : list of Finding
+        What to know before relying on it.
+    """
+
+    table: pd.DataFrame
+    level: float
+    method: str
+    findings: list[Finding]
+    _X: pd.DataFrame = field(compare=False)
+
+    def coverage(self, y: Any, by: Any = None) -> pd.DataFrame:
+        """How often the truth of these rows lies within, overall or by subgroup.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_rows,)
+            Their true targets, in the order of X. The rows must not have been used in fit or as `calibration`.
+        by : str or array-like of shape (n_rows,), default=None
+            Subgroups: a column of X by name, or a value for each row. Numbers of more than ten distinct values are cut
+            into five groups of equal size.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By subgroup: `n` rows, `coverage`, its `std_error` (Agresti and Coull's, so that it is not 0 where every
+            row is covered), and `mean_width` of the intervals or `mean_size` of the sets.
+        """
+        rows = pd.DataFrame({"covered": self._covers(self._read_target(y, "coverage")), "width": self._width()})
+        groups = _Groups("rows", np.zeros(len(rows), dtype=int), ["all"]) if by is None else self._groups(by)
+        width = "mean_size" if self._is_of_classes else "mean_width"
+        found = rows.groupby(groups.codes).agg(
+            n=("covered", "size"), coverage=("covered", "mean"), mean_width=("width", "mean")
+        )
+        steadied = (found["coverage"] * found["n"] + 2) / (found["n"] + 4)
+        found.insert(2, "std_error", np.sqrt(steadied * (1 - steadied) / (found["n"] + 4)))
+        found.index = pd.Index([groups.names[code] for code in found.index], name=groups.name)
+        return found.rename(columns={"mean_width": width})
+
+    def plot(self, ax: Any = None, y: Any = None) -> Any:
+        """Intervals in the order of their predictions; of a classifier, how many labels the sets hold.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure's where None.
+        y : array-like of shape (n_rows,), default=None
+            True targets, drawn as dots where the interval misses them and where it does not.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        target = None if y is None else self._read_target(y, "plot")
+        ax = make_axes(ax, (7.0, 4.2))
+        if self._is_of_classes:
+            return _draw_sizes(ax, self, target)
+        return _draw_intervals(ax, self, target)
+
+    @property
+    def _is_of_classes(self) -> bool:
+        return "set" in self.table
+
+    def _read_target(self, y: Any, function: str) -> np.ndarray:
+        n_rows = len(self.table)
+        return check_target(y, n_rows, function, numeric=not self._is_of_classes).reshape(n_rows)
+
+    def _covers(self, y: np.ndarray) -> np.ndarray:
+        if self._is_of_classes:
+            return np.array([truth in labels for truth, labels in zip(y, self.table["set"], strict=True)], dtype=bool)
+        return (self.table["lower"].to_numpy() <= y) & (y <= self.table["upper"].to_numpy())
+
+    def _width(self) -> np.ndarray:
+        if self._is_of_classes:
+            return self.table["size"].to_numpy()
+        return (self.table["upper"] - self.table["lower"]).to_numpy()
+
+    def _groups(self, by: Any) -> _Groups:
+        if isinstance(by, str):
+            if by not in self._X:
+                raise ValueError(f"by={by!r} is no column of X, which has {self._X.columns.tolist()[:20]}.")
+            by = self._X[by]
+        groups = by.reset_index(drop=True) if isinstance(by, pd.Series) else pd.Series(np.asarray(by), name="group")
+        if len(groups) != len(self.table):
+            raise ValueError(f"by has {len(groups)} values, but there are {len(self.table)} rows: give one for each.")
+        return _Groups("group" if groups.name is None else str(groups.name), *_number_groups(groups))
+
+
+class _Groups(NamedTuple):
+    name: str
+    codes: np.ndarray
+    names: list[str]
+
+
+def _number_groups(groups: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """The group of each row, numbered in the order of their values, and their names; what is missing comes last."""
+    ordered = pd.api.types.is_numeric_dtype(groups) or pd.api.types.is_datetime64_any_dtype(groups)
+    values = groups if ordered else groups.astype(object).where(groups.isna(), groups.astype(str))
+    if ordered and values.nunique() > _MOST_DISTINCT:
+        parts = pd.qcut(values, _N_GROUPS, labels=False, duplicates="drop")
+        ends = values.groupby(parts).agg(["min", "max"])
+        names = [f"{_value(low)} to {_value(high)}" for low, high in ends.itertuples(index=False)]
+        codes = np.searchsorted(ends.index.to_numpy(), parts.to_numpy())
+    else:
+        codes, distinct = pd.factorize(values, sort=True)
+        names = [str(value) for value in distinct]
+    return np.where(values.isna(), len(names), codes), [*names, "missing"]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
+
+
+def _other_than(name: str, names: list[str]) -> str:
+    return name if name not in names else _other_than(f"({name})", names)
+
+
+def _draw_intervals(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
+    n = len(result.table)
+    position = np.unique(np.linspace(0, n - 1, min(n, _MOST_DRAWN)).astype(int))
+    order = np.argsort(result.table["prediction"].to_numpy(), kind="stable")[position]
+    table = result.table.iloc[order]
+    lower, upper = table["lower"], table["upper"]
+    name = f"{result.level:.0%} interval"
+    if n <= _FEW_ROWS:
+        ax.vlines(position, lower, upper, color=BLUE, alpha=0.45, linewidth=3, label=name)
+        ax.plot(position, table["prediction"], "o", color=BLUE, markersize=4, label="prediction")
+    else:
+        ax.fill_between(position, lower, upper, step="mid", color=BLUE, alpha=0.25, linewidth=0, label=name)
+        ax.plot(position, table["prediction"], color=BLUE, linewidth=1.5, label="prediction")
+    if y is not None:
+        _draw_truths(ax, position, y[order], result._covers(y)[order], result._covers(y).mean())
+    ax.set_xlim(-0.03 * n - 0.5, 1.03 * n - 0.5)
+    ax.set_xlabel("rows, by their prediction" if n > 1 else "the row")
+    ax.set_ylabel("target")
+    return _finish_with_legend(ax)
+
+
+def _draw_truths(ax: Any, position: np.ndarray, y: np.ndarray, inside: np.ndarray, share: float) -> None:
+    size = 9 if len(y) <= _MOST_DRAWN / 3 else 4
+    for where, colour, name in ((inside, INK, f"truth within ({share:.0%})"), (~inside, ORANGE, "truth outside")):
+        if where.any():
+            ax.scatter(position[where], y[where], s=size, color=colour, zorder=3, linewidths=0, label=name)
+
+
+def _draw_sizes(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
+    """Bars by size of set, cut where they hold the true label."""
+    sizes = result.table["size"].to_numpy()
+    values, counts = np.unique(sizes, return_counts=True)
+    held = np.ones(len(sizes), dtype=bool) if y is None else result._covers(y)
+    inside = np.array([int(held[sizes == value].sum()) for value in values])
+    ax.bar(values, inside, color=BLUE, label="rows" if y is None else f"holds the true label ({held.mean():.0%})")
+    if not held.all():
+        ax.bar(values, counts - inside, bottom=inside, color=ORANGE, label="misses it")
+    ax.set_xlim(min(sizes.min(), 1) - 0.6, max(sizes.max(), 3) + 0.6)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlabel(f"labels in the {result.level:.0%} set")
+    ax.set_ylabel("rows")
+    return finish(ax) if y is None else _finish_with_legend(ax)
+
+
+def _finish_with_legend(ax: Any) -> Any:
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=9, borderaxespad=0.2)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    return finish(ax)

@@ -1,0 +1,342 @@
+"""Training, out-of-bag and validation error side by side: has the forest overfitted, or has the world changed?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tabrec._plots import BLUE, GREY, INK, finish, make_axes
+from tabrec.interpret._comparison import paired_error, standard_error
+from tabrec.interpret._models import Trees, has_target, predictor, read_trees, training_positions
+from tabrec.interpret._out_of_bag_rows import (
+    check_fitted_rows,
+    keeps_out_of_bag,
+    kept_out_of_bag,
+    out_of_bag,
+    read_training_rows,
+)
+from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._row_samples import rows_of, sample_rows
+from tabrec.interpret._scores import Metric, read_metric
+from tabrec.interpret.certainty._time_order import late_columns
+from tabrec.preprocess._frames import read_frame
+from tabrec.preprocess._target import check_target
+
+_BASELINE, _TRAIN, _OOB, _VALID = "baseline", "train", "out of bag", "validation"
+_N_ERRORS = 2  # differences of more standard errors than this are taken for real
+_CLOSE = 1.15
+
+
+class _Score(NamedTuple):
+    n: int
+    score: float
+    std_error: float
+    gains: np.ndarray
+
+
+@dataclass(frozen=True, repr=False)
+class OobReport(Result):
+    """The errors of a forest, from rows it knows to rows it does not.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        Columns `rows` ("baseline": the mean or the most frequent class of the training target, on the validation rows;
+        "train", where X and y were given; "out of bag"; "validation"), `n`, `score` and its `std_error`, NaN of one
+        row.
+    metric : str
+        The metric of `score`.
+    findings : list of Finding
+        What the gaps between them mean.
+    """
+
+    table: pd.DataFrame
+    metric: str
+    findings: list[Finding]
+
+    def plot(self, ax: Any = None) -> Any:
+        """The scores with bars of two standard errors, and the baseline as a line.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure's where None.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        ax = make_axes(ax, (6.4, 2.6))
+        scores = self.table.set_index("rows")
+        baseline = scores.loc[_BASELINE, "score"]
+        scores = scores.drop(index=_BASELINE).iloc[::-1]
+        position = np.arange(len(scores))
+        ax.axvline(baseline, color=GREY, linestyle="--", label="baseline")
+        bars = _N_ERRORS * scores["std_error"]
+        ax.errorbar(scores["score"], position, xerr=bars, fmt="o", color=BLUE, ecolor=INK, capsize=3, zorder=3)
+        for height, value in zip(position, scores["score"], strict=True):
+            ax.annotate(_number(value), (value, height), (0, 7), textcoords="offset points", ha="center", fontsize=9)
+        names = [f"{name} ({n:,} rows)" for name, n in scores["n"].items()]
+        ax.set_yticks(position, names)
+        ax.set_ylim(-0.6, len(scores) - 0.3)
+        ax.set_xlabel(f"{self.metric}, ± {_N_ERRORS} standard errors")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=9, borderaxespad=0.2)
+        return finish(ax)
+
+
+def oob_report(
+    forest: Any,
+    X_valid: Any,
+    y_valid: Any,
+    *,
+    X: Any = None,
+    y: Any = None,
+    metric: str | None = None,
+    max_rows: int = 20_000,
+    random_state: int = 0,
+) -> OobReport:
+    """Compare the error of a forest on its training rows, out of bag, and on validation rows.
+
+    Each training row is predicted out of bag by the trees that did not draw it. Such rows are new to those trees, but
+    of the same time and place as the training rows. So a gap from training to out of bag is what the forest has learned
+    by heart, while a gap from out of bag to validation is a difference between the rows: often a changed world.
+
+    Parameters
+    ----------
+    forest : estimator
+        A fitted forest of one output with ``bootstrap=True``, ours or scikit-learn's, or a pipeline that ends in one.
+    X_valid : table or array-like of shape (n_valid, n_features)
+        Rows held out of fit, later ones where time matters.
+    y_valid : array-like of shape (n_valid,)
+    X, y : default=None
+        The rows of `fit`, in its order: for the error in training, and, for scikit-learn's forests and those fitted
+        with ``oob_score=False``, for the out-of-bag error too.
+    metric : {"rmse", "mae", "r2"} or {"accuracy", "log_loss"}, default=None
+        RMSE of a regressor, accuracy of a classifier where None.
+    max_rows : int, default=20_000
+        So many training rows are drawn for the error in training; the other errors are of all rows.
+    random_state : int, default=0
+        Seed of that draw.
+
+    Returns
+    -------
+    OobReport
+
+    Raises
+    ------
+    TypeError
+        The model is no forest.
+    ValueError
+        No out-of-bag rows (a single tree, ``bootstrap=False``, every row drawn by every tree), rows that are missing or
+        not those of fit, several outputs.
+
+    References
+    ----------
+    Howard, J. & Gugger, S. *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Out-of-Bag Error".
+
+    Examples
+    --------
+    >>> from tabrec import ForestRegressor
+    >>> from tabrec.datasets import make_auctions
+    >>> from tabrec.interpret import oob_report
+    >>> sales = make_auctions(400, random_state=0)
+    >>> X, y = sales[["YearMade", "ProductSize", "saledate"]], sales["SalePrice"]
+    >>> forest = ForestRegressor(n_estimators=30, random_state=0).fit(X[:300], y[:300])
+    >>> found = oob_report(forest, X[300:], y[300:], X=X[:300], y=y[:300])
+    >>> found.table["rows"].tolist()
+    ['baseline', 'train', 'out of bag', 'validation']
+    """
+    trees = read_trees(forest, "oob_report", instead="domain_shift, which tells whether new rows differ")
+    _check_request(trees, X, y, max_rows)
+    scorer = read_metric(forest, metric)
+    numeric = not trees.is_classifier
+    target = check_target(y_valid, len(read_frame(X_valid)), "oob_report", numeric=numeric).reshape(-1)
+    y_oob, predicted_oob, y_train = _out_of_bag_rows(trees, X, y)
+    predict = predictor(forest)
+    parts = {_BASELINE: (target, _guess(y_train, len(target), trees.classes))}
+    if X is not None:
+        known = _read_training_target(trees, X, y)
+        rows = training_positions(trees, len(known))
+        rows = rows[sample_rows(len(rows), max_rows, np.random.default_rng(random_state))]
+        parts[_TRAIN] = (known[rows], predict(rows_of(X, rows)))
+    parts |= {_OOB: (y_oob, predicted_oob), _VALID: (target, predict(X_valid))}
+    scores = {name: _score(scorer, truth, predicted, trees.classes) for name, (truth, predicted) in parts.items()}
+    table = pd.DataFrame([(name, *score[:3]) for name, score in scores.items()], columns=["rows", *_Score._fields[:3]])
+    late = late_columns(trees, X_valid, None if X is None else lambda: read_training_rows(trees, X, y, "").matrix)
+    return OobReport(table, scorer.name, _explain(scores, scorer, late))
+
+
+def _check_request(trees: Trees, X: Any, y: Any, max_rows: Any) -> None:
+    name = type(trees.estimator).__name__
+    if not isinstance(max_rows, (int, np.integer)) or max_rows < 2:
+        raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 2.")
+    if trees.n_outputs > 1:
+        raise ValueError(f"oob_report is for one output, but this {name} has {trees.n_outputs}: fit a forest for each.")
+    if not getattr(trees.estimator, "bootstrap", False):
+        raise ValueError(
+            f"oob_report needs rows that trees left out, but in this {name} every tree has seen every row: fit a "
+            "forest with bootstrap=True."
+        )
+    if (X is None) != (y is None):
+        raise ValueError("X and y, the rows of fit, go together: pass both or neither.")
+    if X is not None:
+        check_fitted_rows(trees, X, "oob_report")
+    elif not keeps_out_of_bag(trees):
+        raise ValueError(f"oob_report needs X and y, the rows of fit: this {name} keeps no out-of-bag targets.")
+
+
+def _read_training_target(trees: Trees, X: Any, y: Any) -> np.ndarray:
+    target = check_target(y, len(read_frame(X)), "oob_report", numeric=not trees.is_classifier).reshape(-1)
+    if not has_target(trees, target):
+        raise ValueError("oob_report: y is not the target that the forest was fitted on: give X and y as given to fit.")
+    return target
+
+
+def _out_of_bag_rows(trees: Trees, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Targets and predictions of the rows that some tree left out, and the targets of all."""
+    if keeps_out_of_bag(trees):
+        found = kept_out_of_bag(trees)
+    else:
+        found = out_of_bag(trees, read_training_rows(trees, X, y, "oob_report"))
+    seen = found.count > 0
+    if not seen.any():
+        raise ValueError(
+            "Every row was drawn by every tree, so that none has an out-of-bag prediction: grow more trees."
+        )
+    target = found.y.reshape(-1)
+    return target[seen], found.prediction[seen], target
+
+
+def _guess(y: np.ndarray, n: int, classes: Any) -> np.ndarray:
+    """The mean, or the shares of the classes, for each of n rows."""
+    if classes is None:
+        return np.full((n, 1), y.mean())
+    return np.tile([(y == label).mean() for label in classes], (n, 1))
+
+
+def _score(metric: Metric, y: np.ndarray, predicted: np.ndarray, classes: Any) -> _Score:
+    gains = metric.gains(y, predicted, classes)
+    return _Score(len(gains), metric.score(gains), standard_error(metric, gains), gains)
+
+
+def _explain(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> list[Finding]:
+    if 1 in (scores[_VALID].n, scores[_OOB].n):
+        return [_one_row(scores)]
+    findings = [_against_baseline(scores, metric), _against_out_of_bag(scores, metric, late)]
+    if _TRAIN in scores:
+        findings.append(_against_train(scores, metric))
+    return sorted((finding for finding in findings if finding), key=lambda finding: finding.severity)
+
+
+def _one_row(scores: dict[str, _Score]) -> Finding:
+    return Finding(
+        "too few rows",
+        2,
+        (),
+        "A score of one row cannot tell whether the world has changed.",
+        f"{scores[_OOB].n} row(s) out of bag, {scores[_VALID].n} in validation.",
+        "Give more rows: a score of one has no standard error.",
+    )
+
+
+def _against_out_of_bag(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> Finding:
+    worse = _worse(scores, metric, _VALID, _OOB)
+    evidence = f"{metric.name} {_told(scores, _OOB)} out of bag, {_told(scores, _VALID)} on validation rows"
+    if worse > _N_ERRORS:
+        when = "".join(f"; {share:.0%} of them later in {name!r}" for name, share in late.items())
+        return Finding(
+            "changed world",
+            1,
+            tuple(late),
+            "Validation rows are predicted worse than training rows that trees had not seen: the rows differ, which is "
+            "no overfitting.",
+            f"{evidence}; {worse:.1f} standard errors apart{when}.",
+            "Look for the columns that tell them apart with domain_shift, and try without them with drop_and_compare.",
+        )
+    if worse < -_N_ERRORS:
+        return Finding(
+            "easier validation rows",
+            2,
+            (),
+            "Validation rows are predicted better than training rows that trees had not seen: they are easier, or "
+            "copies of training rows are among them.",
+            f"{evidence}; {-worse:.1f} standard errors apart.",
+            "Look for rows of one person, machine or day on both sides of the split.",
+        )
+    return Finding(
+        "same world",
+        3,
+        tuple(late),
+        "Validation rows are predicted about as well as training rows that trees had not seen: nothing points to a "
+        "changed world.",
+        f"{evidence}; {abs(worse):.1f} standard errors apart.",
+        "The out-of-bag error can stand in for a validation error here.",
+    )
+
+
+def _against_train(scores: dict[str, _Score], metric: Metric) -> Finding:
+    evidence = f"{metric.name} {_told(scores, _TRAIN)} in training, {_told(scores, _OOB)} out of bag."
+    worse = _worse(scores, metric, _OOB, _TRAIN)
+    near = _loss(scores, metric, _OOB) <= _CLOSE * _loss(scores, metric, _TRAIN)
+    if worse <= _N_ERRORS or near:
+        return Finding(
+            "little learned by heart",
+            3,
+            (),
+            "Out of bag the forest is nearly as good as on the rows it knows: it has learned little by heart.",
+            evidence,
+            "There may be more to learn: try a smaller min_samples_leaf or more columns.",
+        )
+    return Finding(
+        "learned by heart",
+        3,
+        (),
+        "Out of bag the forest is worse than on the rows it knows: that is what it has learned by heart. It is usual "
+        "for grown-out trees and harms nothing by itself.",
+        evidence,
+        "Judge the model by its out-of-bag and validation error; a larger min_samples_leaf is worth a try.",
+    )
+
+
+def _against_baseline(scores: dict[str, _Score], metric: Metric) -> Finding | None:
+    guessed, predicted = scores[_BASELINE], scores[_VALID]
+    error = paired_error(metric, predicted.gains, guessed.gains)
+    if _in_errors(_loss(scores, metric, _BASELINE) - _loss(scores, metric, _VALID), error) > _N_ERRORS:
+        return None
+    return Finding(
+        "no better than a guess",
+        1,
+        (),
+        "On validation rows the forest is not clearly better than the mean or the shares of classes of the training "
+        "target.",
+        f"{metric.name} {_told(scores, _VALID)}, guessing {_told(scores, _BASELINE)}.",
+        "Do not use it for such rows before domain_shift and leakage_check have been looked at.",
+    )
+
+
+def _worse(scores: dict[str, _Score], metric: Metric, part: str, than: str) -> float:
+    """By how many standard errors of the difference one score is worse than another."""
+    difference = _loss(scores, metric, part) - _loss(scores, metric, than)
+    return _in_errors(difference, math.hypot(scores[part].std_error, scores[than].std_error))
+
+
+def _in_errors(difference: float, error: float) -> float:
+    if error == 0:
+        return math.copysign(math.inf, difference) if difference else 0.0
+    return difference / error
+
+
+def _loss(scores: dict[str, _Score], metric: Metric, part: str) -> float:
+    return 1 - scores[part].score if metric.greater_is_better else scores[part].score
+
+
+def _told(scores: dict[str, _Score], part: str) -> str:
+    return f"{_number(scores[part].score)} (standard error {_number(scores[part].std_error)})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

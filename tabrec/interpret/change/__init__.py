@@ -1,0 +1,1 @@
+"""Whether the world has moved on: shift, validation in time, extrapolation."""

@@ -1,0 +1,380 @@
+"""Where new rows leave the world that a model was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+
+from tabrec._plots import BLUE, GREEN, GREY, INK, ORANGE, finish, make_axes, shorten
+from tabrec.interpret._models import find_labels, is_forest, predictor, read_trees
+from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._row_samples import as_named, rows_of, sample_rows
+from tabrec.interpret.audit._placeholders import read_dates_of
+from tabrec.preprocess._frames import Column, is_table, read_frame, to_columns
+from tabrec.preprocess._numbers import as_numbers
+from tabrec.preprocess.column_kinds import is_date
+
+_MOST_DRAWN = 30
+_WAYS = {"below": BLUE, "above": ORANGE, "unseen": GREEN, "newly_missing": GREY}
+# A prediction this near to the edge of those in training, as a share of their range, is at it.
+_AT_EDGE = 0.01
+_SAME = 1e-9
+# Fewer rows outside than this share are no news.
+_MIN_SHARE, _LARGE_SHARE, _MORE_AT_EDGE = 0.01, 0.2, 0.05
+# So many rows outside are predicted again for each column.
+_MOST_TRIED = 2_000
+
+
+@dataclass(frozen=True, repr=False)
+class ExtrapolationCheck(Result):
+    """Which columns and rows lie outside the training range, and what the model makes of them.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a raw column, most often outside first: ``column``; ``kind``, "number", "date" or "labels";
+        ``train_min`` and ``train_max`` (None of labels) and ``n_labels`` (of labels); the shares of new rows
+        ``below``, ``above``, with labels ``unseen``, and ``newly_missing`` where nothing was missing in training;
+        ``outside``, their sum; ``most_extreme``, the value farthest out, or the most frequent unseen label; ``pinned``
+        and ``change``: of the rows below or above, the share whose prediction stays the same with the value set to the
+        edge of the training range, and the mean size of the change (NaN where no row is).
+    rows : pandas.Series
+        In how many columns each new row is outside.
+    pinned : pandas.Series
+        ``lowest`` and ``highest`` prediction for training rows, and the shares of new rows predicted ``at_lowest`` and
+        ``at_highest``, within 1% of the range, or beyond, beside those of training rows, ``train_at_lowest`` and
+        ``train_at_highest``; NaN of a classifier.
+    findings : list of Finding
+    """
+
+    table: pd.DataFrame
+    rows: pd.Series
+    pinned: pd.Series
+    findings: list[Finding]
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the shares of new rows outside, by column (at most 30) and way."""
+        shown = self.table[self.table["outside"] > 0].head(_MOST_DRAWN)
+        ax = make_axes(ax, (6.8, max(2.2, 1.3 + 0.24 * len(shown))))
+        if shown.empty:
+            ax.text(0.5, 0.5, "No new row is outside the training range", ha="center", color=INK)
+            ax.set(xlim=(0, 1), yticks=[], xlabel="share of new rows outside")
+            return finish(ax)
+        places, start = np.arange(len(shown)), np.zeros(len(shown))
+        for way, color in _WAYS.items():
+            if shown[way].any():
+                ax.barh(places, shown[way], left=start, color=color, label=_IN_WORDS[way], height=0.7)
+                start = start + shown[way].to_numpy()
+        ax.set_yticks(places, [shorten(name) for name in shown["column"]], fontsize=8)
+        ax.invert_yaxis()
+        ax.set(xlim=(0, min(1.0, start.max() * 1.05)), xlabel="share of new rows outside the training range")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8, frameon=False)
+        finish(ax).grid(visible=False, axis="y")
+        return ax
+
+
+_IN_WORDS = {
+    "below": "below",
+    "above": "above",
+    "unseen": "label unseen in training",
+    "newly_missing": "missing, as none was in training",
+}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the new rows beside that of training: its line in the table, and which rows are outside, and how."""
+
+    line: dict[str, Any]
+    ways: dict[str, np.ndarray]
+    edges: np.ndarray  # positions in training of the smallest and the largest value
+
+    @property
+    def beyond(self) -> np.ndarray:
+        return self.ways["below"] | self.ways["above"]
+
+
+def extrapolation_check(
+    model: Any, X_train: Any, X_new: Any, *, max_rows: int = 20_000, random_state: int = 0
+) -> ExtrapolationCheck:
+    """Find where new rows leave the range of training, and how far that pins the predictions.
+
+    A tree cannot extrapolate: beyond the last value it saw it predicts what it predicts there. For forests the check
+    sets what the trees see of a column (of a date: every part) to the edge and predicts again; for other models the
+    raw value.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X_train : table or array-like of shape (n_train, n_features)
+        The rows that the model was fitted on.
+    X_new : table or array-like of shape (n_new, n_features)
+    max_rows : int, default=20_000
+        So many rows of either table are drawn to compare predictions, and 2,000 rows a column for ``pinned`` and
+        ``change``; the other shares are of all rows.
+    random_state : int, default=0
+        Seed of those draws.
+
+    Returns
+    -------
+    ExtrapolationCheck
+
+    Raises
+    ------
+    ValueError
+        Columns that the model needs are missing, or `max_rows` below 1.
+    TypeError
+        The model neither predicts nor gives probabilities.
+
+    References
+    ----------
+    Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "The Extrapolation Problem".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from tabrec.interpret import extrapolation_check
+    >>> old, new = np.arange(20.0)[:, None], np.arange(15.0, 25.0)[:, None]
+    >>> forest = RandomForestRegressor(10, random_state=0).fit(old, old.ravel())
+    >>> extrapolation_check(forest, old, new).table[["column", "above", "most_extreme", "pinned"]]
+      column  above  most_extreme  pinned
+    0     x0    0.5          24.0     1.0
+    """
+    if not isinstance(max_rows, (int, np.integer)) or max_rows < 1:
+        raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 1.")
+    predict = predictor(model)
+    generator = np.random.default_rng(random_state)
+    X_train, X_new = as_named(model, X_train), as_named(model, X_new)
+    predict(rows_of(X_new, np.arange(1)))  # names what is missing
+    train, new = read_frame(X_train), read_frame(X_new)
+    pinned = _edge_of_predictions(model, predict, X_train, X_new, max_rows, generator)
+    checked = _check_columns(model, train, new)
+    trial = _Trial(predict, read_trees(model, "extrapolation_check") if is_forest(model) else None, X_train, X_new)
+    for found in checked.values():
+        beyond = np.flatnonzero(found.beyond)
+        beyond = beyond[sample_rows(len(beyond), _MOST_TRIED, generator)]
+        found.line["pinned"], found.line["change"] = trial.at_the_edge(found, beyond)
+    table = pd.DataFrame([found.line for found in checked.values()])
+    table = table.sort_values("outside", ascending=False, kind="stable", ignore_index=True)
+    n_outside = sum(np.any(list(found.ways.values()), axis=0).astype(np.int64) for found in checked.values())
+    rows = pd.Series(n_outside, index=new.index, name="n_columns_outside")
+    return ExtrapolationCheck(table, rows, pinned, _findings(table, pinned, len(new), is_forest(model)))
+
+
+def _check_columns(model: Any, train: pd.DataFrame, new: pd.DataFrame) -> dict[str, _Column]:
+    """The columns that the model reads, those that both tables have."""
+    known = [str(name) for name in getattr(model, "feature_names_in_", train.columns)]
+    names = [name for name in known if name in train.columns and name in new.columns]
+    if not names:  # fitted on a table, asked about arrays, or the other way round
+        new = new.set_axis(train.columns, axis=1)
+        names = list(train.columns)
+    before, after = to_columns(train[names]), to_columns(new[names])
+    coded = find_labels(model)
+    return {name: _compare(before[name], after[name], name in coded) for name in names}
+
+
+def _compare(train: Column, new: Column, is_coded: bool) -> _Column:
+    if is_date(train):
+        return _compare_numbers(train.name, "date", read_dates_of(train).to_numpy(), read_dates_of(new).to_numpy())
+    if train.is_label or is_coded:
+        return _compare_labels(train, new)
+    return _compare_numbers(train.name, "number", as_numbers(train), as_numbers(new))
+
+
+def _compare_numbers(name: str, kind: str, train: np.ndarray, new: np.ndarray) -> _Column:
+    """Numbers or dates, NaN or NaT where missing."""
+    known, present = ~pd.isna(train), ~pd.isna(new)
+    if not known.any():
+        nothing = np.zeros(len(new), dtype=bool)
+        ways = {"below": nothing, "above": nothing, "unseen": present, "newly_missing": nothing}
+        return _Column(_line(name, kind, ways), ways, np.zeros(2, dtype=np.intp))
+    positions = np.flatnonzero(known)
+    edges = positions[[train[known].argmin(), train[known].argmax()]]
+    lowest, highest = train[edges]
+    ways = {
+        "below": present & (new < lowest),
+        "above": present & (new > highest),
+        "unseen": np.zeros(len(new), dtype=bool),
+        "newly_missing": ~present & known.all(),
+    }
+    line = _line(name, kind, ways) | {"train_min": _plain(lowest), "train_max": _plain(highest)}
+    if (ways["below"] | ways["above"]).any():
+        least, most = new[present].min(), new[present].max()
+        line["most_extreme"] = _plain(least if lowest - least > most - highest else most)
+    return _Column(line, ways, edges)
+
+
+def _compare_labels(train: Column, new: Column) -> _Column:
+    known, (codes, labels) = set(train.as_labels().in_use), new.as_labels()
+    is_unseen = np.array([label not in known for label in labels] + [False])  # the last one: missing
+    unseen, nothing = is_unseen[codes], np.zeros(len(codes), dtype=bool)
+    newly_missing = new.missing & (not train.missing.any())
+    ways = {"below": nothing, "above": nothing, "unseen": unseen, "newly_missing": newly_missing}
+    line = _line(train.name, "labels", ways) | {"n_labels": len(known)}
+    if unseen.any():
+        line["most_extreme"] = pd.Series([labels[code] for code in codes[unseen]], dtype=object).mode()[0]
+    return _Column(line, ways, np.zeros(2, dtype=np.intp))
+
+
+def _line(name: str, kind: str, ways: dict[str, np.ndarray]) -> dict[str, Any]:
+    shares = {way: float(rows.mean()) for way, rows in ways.items()}
+    empty = {"train_min": None, "train_max": None, "n_labels": np.nan}
+    return {"column": name, "kind": kind} | empty | shares | {"outside": sum(shares.values()), "most_extreme": None}
+
+
+def _plain(value: Any) -> Any:
+    return pd.Timestamp(value) if isinstance(value, np.datetime64) else value.item()
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Predictions with a column set to the edge of its training range."""
+
+    predict: Any
+    trees: Any  # of forests, else None
+    X_train: Any
+    X_new: Any
+
+    def at_the_edge(self, column: _Column, rows: np.ndarray) -> tuple[float, float]:
+        """Of the given new rows, the share whose prediction stays the same, and the mean size of the change."""
+        if not len(rows):
+            return np.nan, np.nan
+        name = column.line["column"]
+        sources = {} if self.trees is None else self.trees.sources
+        seen = [position for position, source in enumerate(sources.values()) if source == name]
+        before, after = self._of_trees(seen, rows) if seen else self._of_rows(name, column, rows)
+        change = np.abs(after - before).max(axis=1)
+        return float((change <= _SAME * (1 + np.abs(before).max())).mean()), float(change.mean())
+
+    def _of_trees(self, seen: list[int], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions before and after every number that the trees see of the column is set to the edge."""
+        matrix = self._new[rows]
+        changed = matrix.copy()
+        lowest, highest = self._range
+        changed[:, seen] = np.clip(matrix[:, seen], lowest[seen], highest[seen])
+        return self._predict_matrix(matrix), self._predict_matrix(changed)
+
+    def _of_rows(self, name: str, column: _Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions before and after the raw value is set to the edge."""
+        given, train = rows_of(self.X_new, rows), read_frame(self.X_train)
+        frame = read_frame(given)
+        edge = column.edges[column.ways["above"][rows].astype(np.intp)]
+        position = list(train.columns).index(name)
+        label = name if name in frame.columns else frame.columns[position]
+        changed = frame.assign(**{label: train[name].iloc[edge].set_axis(frame.index)})
+        return self.predict(given), self.predict(changed if is_table(given) else changed.to_numpy())
+
+    @cached_property
+    def _new(self) -> np.ndarray:
+        return self.trees.matrix(self.X_new)
+
+    @cached_property
+    def _range(self) -> np.ndarray:
+        matrix = self.trees.matrix(self.X_train)
+        return np.stack([matrix.min(axis=0), matrix.max(axis=0)])
+
+    def _predict_matrix(self, matrix: np.ndarray) -> np.ndarray:
+        trees: Any = self.trees
+        total: Any = sum(trees.values(tree)[tree.apply(matrix)] for tree in trees.trees)
+        return total.reshape(len(matrix), -1) / len(trees.trees)
+
+
+_EDGE_NAMES = ["lowest", "highest", "at_lowest", "at_highest", "train_at_lowest", "train_at_highest"]
+
+
+def _edge_of_predictions(
+    model: Any, predict: Any, X_train: Any, X_new: Any, most: int, generator: np.random.Generator
+) -> pd.Series:
+    if is_classifier(model):
+        return pd.Series(np.nan, index=_EDGE_NAMES)
+    train, new = (predict(rows_of(X, sample_rows(len(read_frame(X)), most, generator))) for X in (X_train, X_new))
+    lowest, highest = train.min(axis=0), train.max(axis=0)
+    near = _AT_EDGE * (highest - lowest)
+    shares = [
+        is_there.any(axis=1).mean()
+        for predicted in (new, train)
+        for is_there in (predicted <= lowest + near, predicted >= highest - near)
+    ]
+    return pd.Series([lowest.min(), highest.max(), *shares], index=_EDGE_NAMES)
+
+
+def _findings(table: pd.DataFrame, pinned: pd.Series, n_new: int, of_forest: bool) -> list[Finding]:
+    lines: list[Any] = list(table.itertuples())
+    found = [_range_finding(line, of_forest) for line in lines if line.below + line.above >= _MIN_SHARE]
+    found += [_unseen_finding(line) for line in lines if line.unseen >= _MIN_SHARE]
+    found += [_missing_finding(line) for line in lines if line.newly_missing >= _MIN_SHARE]
+    found += _edge_findings(pinned, n_new)
+    return sorted(found, key=lambda finding: finding.severity)
+
+
+def _range_finding(line: Any, of_forest: bool) -> Finding:
+    outside = line.below + line.above
+    where = "above" if line.above >= line.below else "below"
+    pins = of_forest and line.pinned > 0.5 and line.train_min != line.train_max
+    said = ", where trees predict what they predict at its edge" if pins else ""
+    return Finding(
+        "outside the training range",
+        1 if pins and outside >= _LARGE_SHARE else 2,
+        (line.column,),
+        f"{outside:.1%} of the new rows are {where} what training saw of {line.column}{said}.",
+        f"training {_written(line.train_min)} to {_written(line.train_max)}, the new rows as far as "
+        f"{_written(line.most_extreme)}; set to the edge, "
+        f"{line.pinned:.0%} of these predictions stay as they are and the mean change is {line.change:.4g}.",
+        "If the target goes on along this column, train on newer rows, predict a difference or a ratio instead, or use "
+        "a model that extrapolates; if it is an id or a clock, try the model without it.",
+    )
+
+
+def _written(value: Any) -> str:
+    return str(value.date()) if isinstance(value, pd.Timestamp) else f"{value:.10g}"
+
+
+def _unseen_finding(line: Any) -> Finding:
+    return Finding(
+        "unseen labels",
+        2,
+        (line.column,),
+        f"{line.unseen:.1%} of the new rows have a label of {line.column} that training never saw.",
+        f"Most often {line.most_extreme!r}.",
+        "The model takes such a label as missing: train on newer rows, or merge rare labels.",
+    )
+
+
+def _missing_finding(line: Any) -> Finding:
+    return Finding(
+        "newly missing",
+        2,
+        (line.column,),
+        f"{line.newly_missing:.1%} of the new rows lack {line.column}, which no training row did.",
+        "None is missing in training.",
+        "Find out why it is missing now; the model was never shown a gap there.",
+    )
+
+
+def _edge_findings(pinned: pd.Series, n_new: int) -> list[Finding]:
+    if not pinned["highest"] > pinned["lowest"]:
+        return []
+    return [
+        Finding(
+            "pinned predictions",
+            2,
+            (),
+            f"{pinned[f'at_{edge}']:.1%} of the new predictions are at the {edge} that the model gave in training.",
+            f"within 1% of the range from {pinned['lowest']:.4g} to {pinned['highest']:.4g}, or beyond; in training "
+            f"{pinned[f'train_at_{edge}']:.1%}.",
+            "Where the target may lie beyond what training saw, do not trust these predictions.",
+        )
+        for edge in ("lowest", "highest")
+        if _is_more(pinned[f"at_{edge}"], pinned[f"train_at_{edge}"], n_new)
+    ]
+
+
+def _is_more(share: float, before: float, n: int) -> bool:
+    """Whether a share of n rows is larger than before, two standard errors aside."""
+    return share - 2 * np.sqrt(share * (1 - share) / n) >= before + _MORE_AT_EDGE

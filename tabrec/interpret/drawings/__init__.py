@@ -1,0 +1,1 @@
+"""Pictures and words of trees, maps of embeddings."""

@@ -1,0 +1,1 @@
+"""How predictions move with a column: partial dependence and accumulated local effects."""

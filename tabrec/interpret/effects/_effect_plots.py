@@ -1,0 +1,223 @@
+"""Pictures of effects: lines over numbers and dates, dots over labels, maps over two columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tabrec._plots import BLUE, GREEN, GREY, ORANGE, RED, finish, make_axes, number_axis, shorten, write_tick
+from tabrec.interpret.attribution._shown_values import to_text
+from tabrec.interpret.effects._grids import Grid
+
+_COLOURS = [BLUE, ORANGE, GREEN, RED, "#8250df", "#0f9d9d", "#b58900", "#d6409f"]
+_N_BARS = 40
+_WIDE = 3  # a gap is moved together where it is so many times wider than all others together
+
+
+def draw_effect(
+    grid: Grid, effect: np.ndarray, outputs: list, unit: str, ax: Any, rows: Any = None, shows_average: bool = True
+) -> Any:
+    """The effect of one column.
+
+    Parameters
+    ----------
+    grid : Grid
+    effect : ndarray of shape (n_outputs, n_grid)
+    outputs : list
+    unit : str
+        Of the effect, for the axis.
+    ax : matplotlib.axes.Axes or None
+    rows : ndarray of shape (n_outputs, n_rows, n_grid), default=None
+        Lines of rows, drawn thin.
+    shows_average : bool, default=True
+    """
+    shown = _largest(effect)
+    width = 7.0 if len(outputs) == 1 else 9.5  # names of outputs stand beside
+    if grid.kind == "category":
+        ax = make_axes(ax, (width, 1.5 + 0.28 * len(grid.values)))
+        _draw_dots(ax, grid, effect, shown, rows, shows_average)
+        ax.set_xlabel(unit)
+    else:
+        ax = make_axes(ax, (width, 4.2))
+        _draw_lines(ax, grid, effect, shown, rows, shows_average)
+        ax.set_xlabel(shorten(grid.name))
+        ax.set_ylabel(unit)
+        number_axis(ax.yaxis)
+    _name_outputs(ax, outputs, shown)
+    return finish(ax)
+
+
+def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: str, ax: Any, zero: bool = False) -> Any:
+    """The effect of two columns, by colour; of several outputs, the one of the largest effect.
+
+    Parameters
+    ----------
+    grids : pair of Grid
+    effect : ndarray of shape (n_outputs, n_grid_1, n_grid_2)
+    outputs : list
+    unit : str
+    ax : matplotlib.axes.Axes or None
+    zero : bool, default=False
+        Whether 0 is in the middle of the colours.
+    """
+    shown = int(np.argmax(np.ptp(effect.reshape(len(effect), -1), axis=1)))
+    first, second = grids
+    tall = 2.4 + 0.28 * len(second.values) if second.kind == "category" else 4.8
+    wide = 2.4 + 0.28 * len(first.values) if first.kind == "category" else 7.0
+    ax = make_axes(ax, (max(wide, 7.0), max(tall, 4.2)))
+    limit = np.abs(effect[shown]).max() or 1.0
+    colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if zero else {"cmap": "viridis"}
+    scales = [_Scale(grid) for grid in grids]
+    mesh = ax.pcolormesh(*[_edges(scale.at) for scale in scales], effect[shown].T, **colours)
+    what = f"{unit}: {shorten(outputs[shown], 20)}" if len(outputs) > 1 else unit
+    number_axis(ax.figure.colorbar(mesh, ax=ax, label=what).ax.yaxis)
+    for axis, scale in zip((ax.xaxis, ax.yaxis), scales, strict=True):
+        scale.label(axis)
+    ax.set_xlabel(shorten(first.name))
+    ax.set_ylabel(shorten(second.name))
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+class _Scale:
+    """Where the values of a grid stand on an axis.
+
+    A placeholder far from all other values (a year of 1000) is moved next to them, or nothing else could be told apart.
+    """
+
+    def __init__(self, grid: Grid):
+        self.grid = grid
+        self.at = grid.positions
+        self.cut = 0  # values before the gap
+        self.moved = 0.0
+        gaps = np.diff(self.at)
+        if grid.kind == "category" or len(gaps) < 2:
+            return
+        widest = int(gaps.argmax())
+        rest = gaps.sum() - gaps[widest]
+        if gaps[widest] > _WIDE * rest:
+            self.cut = widest + 1
+            self.moved = gaps[widest] - 0.15 * rest
+            self.middle = self.at[widest : widest + 2].mean()
+            self.at = self.place(self.at)
+
+    def place(self, positions: np.ndarray) -> np.ndarray:
+        return positions if not self.cut else np.where(positions < self.middle, positions + self.moved, positions)
+
+    @property
+    def segments(self) -> list[slice]:
+        return [slice(0, self.cut), slice(self.cut, None)] if self.cut else [slice(0, None)]
+
+    def label(self, axis: Any) -> None:
+        if self.grid.kind == "category":
+            axis.set_ticks(self.at, [shorten(to_text(value), 20) for value in self.grid.values])
+            tilts = axis.axis_name == "x" and len(self.at) > 3
+            axis.set_tick_params(rotation=90 if tilts else 0)
+        elif self.cut:
+            self._label_both_sides(axis)
+        elif self.grid.kind == "date":
+            _date_axis(axis)
+        else:
+            number_axis(axis, whole=bool((self.at % 1 == 0).all()))
+
+    def _label_both_sides(self, axis: Any) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        near, far = self.segments if 2 * self.cut > len(self.at) else self.segments[::-1]
+        ticks = MaxNLocator(6).tick_values(*self.at[near][[0, -1]])
+        ticks = ticks[(ticks >= self.at[near][0]) & (ticks <= self.at[near][-1])]
+        shift = self.moved if near.start == 0 else 0.0
+        texts = [self._text(tick - shift) for tick in ticks]
+        ends = [0, -1] if len(self.at[far]) > 1 and np.ptp(self.at[far]) > 0.1 * np.ptp(self.at) else [0]
+        texts += [self._text(value) for value in self.grid.positions[far][ends]]
+        axis.set_ticks([*ticks, *self.at[far][ends]], texts)
+
+    def _text(self, position: float) -> str:
+        if self.grid.kind == "date":
+            return str(np.datetime64(int(position * 86_400), "s").astype("datetime64[D]"))
+        return write_tick(float(f"{position:.6g}"))
+
+
+def _date_axis(axis: Any) -> None:
+    from matplotlib.dates import AutoDateFormatter, AutoDateLocator
+
+    axis.axis_date()
+    locator = AutoDateLocator(minticks=3, maxticks=6)
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(AutoDateFormatter(locator))
+
+
+def _largest(effect: np.ndarray) -> np.ndarray:
+    """The outputs to draw: at most as many as there are colours, those of the largest effect on average."""
+    size = np.abs(effect).reshape(len(effect), -1).mean(axis=1)
+    return np.sort(np.argsort(-size, kind="stable")[: len(_COLOURS)])
+
+
+def _draw_lines(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows: Any, shows_average: bool) -> None:
+    scale = _Scale(grid)
+    at = scale.at
+    for colour, output in zip(_COLOURS, shown, strict=False):
+        for number, part in enumerate(scale.segments):
+            marker = "o" if len(at[part]) < 12 else ""
+            if rows is not None:
+                ax.plot(at[part], rows[output][:, part].T, color=colour, linewidth=0.6, alpha=0.25)
+            if shows_average or rows is None:
+                label = "" if number else str(output)
+                style = {"color": colour, "linewidth": 2.2, "marker": marker, "markersize": 4, "label": label}
+                ax.plot(at[part], effect[output, part], **style)
+    if scale.cut:
+        ax.axvline(at[scale.cut - 1 : scale.cut + 1].mean(), color=GREY, linestyle=":", linewidth=1.2)
+    _draw_density(ax, scale)
+    scale.label(ax.xaxis)
+    margin = (at[-1] - at[0]) * 0.02 or 1.0
+    ax.set_xlim(at[0] - margin, at[-1] + margin)
+
+
+def _draw_density(ax: Any, scale: _Scale) -> None:
+    """Bars along the bottom: how the rows spread over the values."""
+    low, high = scale.at[[0, -1]]
+    observed = scale.place(scale.grid.observed)
+    inside = observed[(observed >= low) & (observed <= high)]
+    if low == high or not len(inside):
+        return
+    whole = bool((inside % 1 == 0).all()) and high - low < 2 * _N_BARS
+    bins = np.arange(np.floor(low), np.ceil(high) + 2) - 0.5 if whole else np.linspace(low, high, _N_BARS + 1)
+    heights, edges = np.histogram(inside, bins=bins)
+    style = {"width": np.diff(edges), "align": "edge", "color": GREY, "alpha": 0.35, "linewidth": 0, "zorder": 0}
+    ax.bar(edges[:-1], 0.12 * heights / heights.max(), transform=ax.get_xaxis_transform(), **style)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom - 0.14 * (top - bottom), top)
+
+
+def _draw_dots(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows: Any, shows_average: bool) -> None:
+    at = grid.positions
+    for colour, output in zip(_COLOURS, shown, strict=False):
+        if rows is not None:
+            wobble = np.linspace(-0.25, 0.25, rows.shape[1])[:, None]
+            ax.scatter(rows[output], at + wobble, s=4, color=colour, alpha=0.25, linewidths=0)
+        if shows_average or rows is None:
+            ax.plot(effect[output], at, "o", color=colour, markersize=6, label=str(output))
+    levels = zip(grid.values, grid.counts, strict=True)
+    ax.set_yticks(at, [f"{shorten(to_text(value))} ({count:,})" for value, count in levels])
+    ax.set_ylim(-0.6, len(at) - 0.4)
+    number_axis(ax.xaxis)
+    ax.set_title(f"{shorten(grid.name)} (rows)", loc="left", fontsize="medium")
+
+
+def _name_outputs(ax: Any, outputs: list, shown: np.ndarray) -> None:
+    if len(outputs) > 1:
+        handles, _ = ax.get_legend_handles_labels()
+        names = [shorten(outputs[output]) for output in shown]
+        names += [f"({len(outputs) - len(shown)} more)"] * (len(shown) < len(outputs))
+        handles += [ax.plot([], [], " ")[0]] * (len(shown) < len(outputs))
+        if handles:
+            ax.legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+
+
+def _edges(at: np.ndarray) -> np.ndarray:
+    """Where the cells of a map begin and end."""
+    if len(at) == 1:
+        return np.asarray([at[0] - 0.5, at[0] + 0.5])
+    middle = (at[1:] + at[:-1]) / 2
+    return np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]])

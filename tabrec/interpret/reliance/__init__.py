@@ -1,0 +1,1 @@
+"""What a model relies on, and what can go: importance, selection, redundancy."""

@@ -1,0 +1,189 @@
+"""How importance is worked out, one function a method: each gives a frame of column, importance and standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import clone
+
+from tabrec.interpret._comparison import gain_of, loss_by_permuting, paired_error
+from tabrec.interpret._models import Trees, is_forest, predictor, read_training, read_trees
+from tabrec.interpret._row_samples import rows_of, sample_rows
+from tabrec.interpret._scores import Metric
+from tabrec.interpret.reliance._left_out import draws_rows, left_out_by_folds, left_out_by_trees, read_target, without
+from tabrec.interpret.reliance._permuted_trees import PermutedTrees
+from tabrec.preprocess import TabularPreprocessor
+from tabrec.preprocess._frames import is_table, read_frame
+from tabrec.trees._forest_base import ForestMixin
+
+FUNCTION = "feature_importance"
+# Where fewer rows are scored, permutations are repeated until as many have been, but no more than so often.
+_ENOUGH_ROWS, _MOST_REPEATS = 20_000, 5
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The rows that are scored, and how they are predicted once columns are permuted.
+
+    Attributes
+    ----------
+    y, predicted : ndarray
+        Of the rows seen.
+    seen : ndarray of bool, of shape (n_rows,)
+    classes : ndarray or None
+    permuted : callable
+        From the columns of a block and a permutation to the predictions of all rows.
+    n_jobs : int
+        Threads over blocks.
+    """
+
+    y: np.ndarray
+    predicted: np.ndarray
+    seen: np.ndarray
+    classes: Any
+    permuted: Callable[[list[str], np.ndarray], np.ndarray]
+    n_jobs: int = 1
+
+    def gains(self, metric: Metric, predicted: np.ndarray) -> np.ndarray:
+        return metric.gains(self.y, predicted, self.classes)
+
+    def score(self, metric: Metric) -> float:
+        return metric.score(self.gains(metric, self.predicted))
+
+    def losses(
+        self, metric: Metric, blocks: list[list[str]], n_repeats: int | None, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Importance and standard error of each block of columns, (n_blocks, 2)."""
+        gains, n_rows = self.gains(metric, self.predicted), len(self.seen)
+        n_repeats = n_repeats or int(np.clip(-(-_ENOUGH_ROWS // n_rows), 1, _MOST_REPEATS))
+
+        def loss(columns: list[str], own: np.random.Generator) -> tuple[float, float]:
+            permutations = [own.permutation(n_rows) for _ in range(n_repeats)]
+
+            def gains_permuted(donors: np.ndarray) -> np.ndarray:
+                return self.gains(metric, self.permuted(columns, donors)[self.seen])
+
+            return loss_by_permuting(metric, gains, gains_permuted, self.seen, permutations)
+
+        work = (delayed(loss)(*task) for task in zip(blocks, rng.spawn(len(blocks)), strict=True))
+        return np.array(Parallel(n_jobs=self.n_jobs, require="sharedmem")(work))
+
+
+def out_of_bag_rows(trees: Trees, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
+    """The training rows of a forest, each spoken of by the trees that left it out; encoded columns are permuted."""
+    y = read_target(trees.estimator, y, len(read_frame(X)), FUNCTION)
+    training = read_training(trees, X, y, FUNCTION)
+    scored = sample_rows(len(training.matrix), max_rows, rng)
+    place = np.full(len(training.matrix), -1)
+    place[scored] = np.arange(len(scored))
+
+    def rows_of_tree(tree: int) -> np.ndarray:
+        rows = place[training.left_out(tree)]
+        return rows[rows >= 0]
+
+    return _by_trees(trees, training.matrix[scored], training.y[scored], rows_of_tree, {})
+
+
+def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
+    """Rows that a model has not seen; raw columns are permuted."""
+    frame = read_frame(X)
+    y = read_target(model, y, len(frame), FUNCTION)
+    rows = sample_rows(len(frame), max_rows, rng)
+    X, y = (X, y) if len(rows) == len(frame) else (rows_of(X, rows), y[rows])
+    trees = read_trees(model, FUNCTION) if is_forest(model) else None
+    parts = None if trees is None else _parts_of(trees, raw_columns(model, X))
+    if trees is not None and parts is not None:
+        return _by_trees(trees, trees.matrix(X), y, lambda tree: np.arange(len(rows)), parts)
+    predict, frame, table = predictor(model), read_frame(X), is_table(X)
+
+    def permuted(columns: list[str], donors: np.ndarray) -> np.ndarray:
+        moved = frame.copy(deep=False)
+        for name in columns:
+            moved[name] = frame[name].array.take(donors)
+        return predict(moved if table else moved.to_numpy())
+
+    return Scored(y, predict(X), np.ones(len(rows), bool), getattr(model, "classes_", None), permuted)
+
+
+def drop_columns(
+    model: Any, X: Any, y: Any, metric: Metric, blocks: list[list[str]], rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Importance and standard error of each block by refitting without it, (n_blocks, 2), and the score with all."""
+    y = read_target(model, y, len(read_frame(X)), FUNCTION)
+    seed = int(rng.integers(2**31))
+
+    def left_out(table: Any) -> Any:
+        if draws_rows(model):
+            return left_out_by_trees(clone(model).fit(table, y), table, y, FUNCTION)
+        return left_out_by_folds(lambda: clone(model), table, y, None, seed)
+
+    base = left_out(X)
+    results = []
+    for columns in blocks:
+        other = left_out(without(X, columns))
+        both = base.seen & other.seen
+        before, after = (metric.gains(y[both], found.predicted[both], found.classes) for found in (base, other))
+        loss = gain_of(metric, metric.score(after), metric.score(before))
+        results.append((loss, paired_error(metric, before, after)))
+    score = metric.score(metric.gains(y[base.seen], base.predicted[base.seen], base.classes))
+    return np.array(results), score
+
+
+def shares_by_tree(trees: Trees) -> np.ndarray:
+    """Each tree's decrease of impurity by column, adding up to 1, or to 0 for a tree without splits: (n_trees, n)."""
+    return np.array([tree.compute_feature_importances(normalize=True) for tree in trees.trees])
+
+
+def raw_columns(model: Any, X: Any) -> list[str]:
+    """The columns of a table or array that a model was fitted on."""
+    columns = read_frame(X).columns.tolist()
+    return [str(name) for name in getattr(model, "feature_names_in_", columns) if name in columns]
+
+
+def _by_trees(trees: Trees, matrix: np.ndarray, y: np.ndarray, rows_of_tree: Any, parts: dict) -> Scored:
+    engine = PermutedTrees(trees, matrix, rows_of_tree)
+    seen = engine.seen
+    if not seen.any():
+        raise ValueError(
+            f"{FUNCTION}: no tree has left out any of the rows: grow more trees, or use rows held out of fit with "
+            "method='permutation'."
+        )
+    position = {name: i for i, name in enumerate(trees.names)}
+
+    def permuted(columns: list[str], donors: np.ndarray) -> np.ndarray:
+        encoded = [position[part] for name in columns for part in parts.get(name, [name])]
+        return engine.permuted(encoded, donors)
+
+    return Scored(y[seen], engine.predicted[seen], seen, trees.classes, permuted, engine.n_jobs)
+
+
+def _parts_of(trees: Trees, columns: list[str]) -> dict[str, list[str]] | None:
+    """The encoded columns that come of each raw one alone, row by row; None where that is not known."""
+    ours = isinstance(trees.estimator, ForestMixin)
+    if trees.steps is not None or (ours and not isinstance(trees.estimator.preprocessor_, TabularPreprocessor)):
+        return None
+    if set(trees.sources.values()) <= set(columns):
+        return {name: [part for part in trees.names if trees.sources[part] == name] for name in columns}
+    # A table asked of a forest that was fitted on an array.
+    by_place = not ours and len(columns) == len(trees.names)
+    return {name: [part] for name, part in zip(columns, trees.names, strict=True)} if by_place else None
+
+
+def as_table(columns: list[str], losses: np.ndarray, sources: list[str], n_groups: int) -> pd.DataFrame:
+    """A tidy frame, the most important first; the last `n_groups` are groups."""
+    losses = losses.reshape(-1, 2)
+    table = pd.DataFrame(
+        {
+            "column": columns,
+            "importance": losses[:, 0],
+            "std_error": losses[:, 1],
+            "source": sources,
+            "is_group": np.arange(len(columns)) >= len(columns) - n_groups,
+        }
+    )
+    return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
