@@ -85,7 +85,7 @@ def _report(source: str, repeats: int) -> list[dict]:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["peers", "report"])
-    parser.add_argument("--min-samples-leaf", type=int, nargs="+", default=[5, 1])
+    parser.add_argument("--min-samples-leaf", type=int, nargs="+", default=[5])
     parser.add_argument("--explained", type=int, default=200, help="rows that SHAP explains")
     parser.add_argument("--auctions", nargs="+", default=["412698"], help="numbers of made auctions, or CSV files")
     parser.add_argument("--repeats", type=int, default=3)

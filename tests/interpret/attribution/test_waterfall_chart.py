@@ -81,7 +81,7 @@ def test_labels_of_a_row_name_column_and_value():
 
 def test_a_long_name_leaves_room_for_its_end_and_for_the_value():
     row = RowContributions(1.0, 0.0, ["MachineHoursCurrentMeter_na"], ["None or Unspecified"], np.array([1.0]))
-    assert waterfall_bars(row)["label"][1] == "MachineHoursC…ter_na = None or…cified"
+    assert waterfall_bars(row)["label"][1] == "MachineHoursC…ter_na = None or U…fied"
 
 
 @pytest.mark.parametrize("threshold", [None, 0.05, 0.3, 0.9])
