@@ -38,7 +38,7 @@ def main() -> None:
     if not arguments.only or arguments.only == "peers":
         told["peers"] = _compare(arguments)
     if not arguments.only or arguments.only == "report":
-        told["report"] = {source: _report(source, arguments.repeats) for source in arguments.auctions}
+        told["report"] = {Path(source).name: _report(source, arguments.repeats) for source in arguments.auctions}
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(told, indent=2) + "\n")

@@ -8,6 +8,8 @@ import numpy as np
 
 from tabrec.interpret._scores import Metric
 
+CLEAR = 2  # standard errors: a smaller change is taken for chance
+
 
 def gain_of(metric: Metric, before: float, after: float) -> float:
     """How much better a score has become, whichever way it is better."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
-from tabrec.interpret._comparison import gain_of, paired_error
+from tabrec.interpret._comparison import CLEAR, gain_of, paired_error
 from tabrec.interpret._models import make_model, predictor
 from tabrec.interpret._scores import Metric, read_metric
 from tabrec.preprocess._frames import read_frame, to_columns
@@ -69,7 +69,7 @@ class Trials:
         score, before = self.metric.score(gains), self.metric.score(reference)
         std_error = paired_error(self.metric, reference, gains)
         gain = gain_of(self.metric, before, score)
-        least = std_error + _ROUNDING * abs(before)
+        least = CLEAR * std_error + _ROUNDING * abs(before)
         verdict = "better" if gain > least else "worse" if gain < -least else "no harm"
         return {"score": score, "change": score - before, "std_error": std_error, "verdict": verdict}
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tabrec._plots import BLUE, GREEN, GREY, INK, RED, finish, make_axes, shorten
+from tabrec.interpret._comparison import CLEAR
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret._scores import Metric
 from tabrec.interpret.change._time_trials import Trials
@@ -43,7 +44,7 @@ class DropAndCompare(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """The change of the score without each column, with one standard error to either side.
+        """The change of the score without each column, with two standard errors to either side.
 
         Parameters
         ----------
@@ -59,12 +60,14 @@ class DropAndCompare(Result):
         rows: Any = shown.itertuples()
         for position, row in enumerate(rows):
             colour = _COLOURS[row.verdict]
-            ax.errorbar(row.change, position, xerr=row.std_error, fmt="o", color=colour, capsize=3, markersize=5)
+            ax.errorbar(
+                row.change, position, xerr=CLEAR * row.std_error, fmt="o", color=colour, capsize=3, markersize=5
+            )
         ax.axvline(0, color=GREY, linewidth=1)
         ax.set_yticks(range(len(shown)), [_describe(dropped) for dropped in shown["dropped"]])
         ax.set_ylim(-0.6, len(shown) - 0.4)
         better = "more" if self.greater_is_better else "less"
-        ax.set_xlabel(f"change of {self.metric} without it ({better} is better)")
+        ax.set_xlabel(f"change of {self.metric} without it, ± {CLEAR} standard errors\n({better} is better)")
         full = self.table["score"].iloc[0]
         ax.set_title(f"Later rows, {self.metric} with all columns: {full:.4g}", fontsize=10)
         return finish(ax)
@@ -80,7 +83,7 @@ class RecentOnly(Result):
         One row a model, that with all training rows first: ``share`` (of the training rows), ``from`` (the first
         moment), ``n_rows``, ``score``, ``change`` (of the score against all rows), ``std_error`` (of the change).
     best : float
-        The share to train on: the best score among those that beat all rows by more than a standard error, else 1.0.
+        The share to train on: the best score among those that beat all rows by more than two standard errors, else 1.0.
     metric : str
     greater_is_better : bool
     findings : list of Finding
@@ -93,7 +96,7 @@ class RecentOnly(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """The score by the share of the training rows; bars are one standard error of the change.
+        """The score by the share of the training rows; bars are two standard errors of the change.
 
         Parameters
         ----------
@@ -107,7 +110,9 @@ class RecentOnly(Result):
         ax = make_axes(ax, (6.4, 3.8))
         shown = self.table.sort_values("share")
         share = 100 * shown["share"]
-        ax.errorbar(share, shown["score"], yerr=shown["std_error"], fmt="o-", color=BLUE, capsize=3, markersize=5)
+        ax.errorbar(
+            share, shown["score"], yerr=CLEAR * shown["std_error"], fmt="o-", color=BLUE, capsize=3, markersize=5
+        )
         ax.axhline(self.table["score"].iloc[0], color=GREY, linewidth=1, linestyle="--", label="all rows")
         best = self.table[self.table["share"] == self.best].iloc[0]
         ax.scatter([100 * self.best], [best["score"]], s=90, facecolors="none", edgecolors=INK, zorder=3, label="best")
@@ -132,7 +137,7 @@ def drop_and_compare(
 ) -> DropAndCompare:
     """Compare a model with itself without each suspect column, on rows later than those it learned from.
 
-    A column whose absence does not make the score worse by more than one standard error does no harm by going. Those
+    A column whose absence does not make the score worse by more than two standard errors does no harm by going. Those
     columns are then left out together; where that is worse after all, they are left out one after the other for as
     long as it does no harm.
 
@@ -344,8 +349,7 @@ def _drop_finding(row: Any, full: float, drop: list[str], metric: Metric) -> Fin
         action = f"It could go, but not together with {', '.join(drop)}."
         return Finding("can go", 3, row.dropped, text, evidence, action)
     if row.verdict == "better":
-        severity = 2 if abs(row.change) > 2 * row.std_error else 3
-        return Finding("better without", severity, row.dropped, text, evidence, "Leave out what does harm.")
+        return Finding("better without", 2, row.dropped, text, evidence, "Leave out what does harm.")
     return Finding("can go", 3, row.dropped, text, evidence, "It can go: a simpler model is easier to trust.")
 
 
@@ -390,8 +394,7 @@ def _recent_finding(table: pd.DataFrame, best: float, metric: Metric) -> Finding
         f"{metric.name} {full['score']:.4g} → {row['score']:.4g}, a change of {row['change']:+.2g} "
         f"± {row['std_error']:.1g}."
     )
-    severity = 2 if abs(row["change"]) > 2 * row["std_error"] else 3
-    return Finding("recent rows", severity, (), text, evidence, "Leave the older rows out of training.")
+    return Finding("recent rows", 2, (), text, evidence, "Leave the older rows out of training.")
 
 
 def _describe(dropped: tuple[str, ...]) -> str:

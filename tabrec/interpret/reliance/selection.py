@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, GREEN, GREY, RED, finish, make_axes, shorten
+from tabrec._plots import BLUE, GREEN, GREY, RED, finish, make_axes, number_axis, shorten
 from tabrec.interpret._column_groups import columns_to_drop, importance_by_source
-from tabrec.interpret._comparison import gain_of, paired_error
+from tabrec.interpret._comparison import CLEAR, gain_of, paired_error
 from tabrec.interpret._models import make_model, predictor
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret._scores import Metric, read_metric
@@ -27,8 +27,6 @@ from tabrec.interpret.reliance._left_out import (
 )
 from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
 from tabrec.preprocess._frames import read_frame
-
-_CLEAR = 2  # standard errors
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,13 +107,14 @@ class TryDropping(Result):
         table = self.table
         ax = make_axes(ax, (7.0, 1.4 + 0.26 * len(table)))
         colours = table["verdict"].map({"worse": RED, "better": GREEN, "no clear change": GREY})
-        error = 2 * table["std_error"].fillna(0)
+        error = CLEAR * table["std_error"].fillna(0)
         for at, (change, width, colour) in enumerate(zip(table["change"], error, colours, strict=True)):
             ax.errorbar(change, at, xerr=width, fmt="o", color=colour, ms=5, capsize=2)
         ax.axvline(0, color=GREY, lw=1)
+        number_axis(ax.xaxis)
         ax.set_yticks(np.arange(len(table)), [shorten(name) for name in table["dropped"]], fontsize=8)
         ax.set_ylim(len(table) - 0.4, -0.6)
-        ax.set_xlabel(f"change of {self.metric} without\n(± 2 standard errors)")
+        ax.set_xlabel(f"change of {self.metric} without\n(± {CLEAR} standard errors)")
         ax.set_title(f"{self.rows} {self.metric} with all columns: {self.baseline:.4g}", fontsize=9, loc="left")
         return finish(ax)
 
@@ -347,7 +346,7 @@ def _change(metric: Metric, y: np.ndarray, before: LeftOut, after: LeftOut) -> d
 
 def _verdict(metric: Metric, change: float, std_error: float) -> str:
     gain = gain_of(metric, 0.0, change)
-    if abs(gain) <= _CLEAR * std_error or np.isnan(std_error):
+    if abs(gain) <= CLEAR * std_error or np.isnan(std_error):
         return "no clear change"
     return "better" if gain > 0 else "worse"
 

@@ -121,8 +121,7 @@ def test_classes_are_said_with_their_shares():
     X = pd.DataFrame({"a": [1, 2, 3, 4]})
     tree = DecisionTreeClassifier(max_depth=1).fit(X, ["no", "no", "yes", "yes"])
     assert (
-        tree_rules(tree)
-        == "all rows: no 50%, 4 rows\n    a ≤ 2.5: → no 100%, 2 rows\n    a > 2.5: → yes 100%, 2 rows"
+        tree_rules(tree) == "all rows: no 50%, 4 rows\n    a ≤ 2.5: → no 100%, 2 rows\n    a > 2.5: → yes 100%, 2 rows"
     )
 
 
