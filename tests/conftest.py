@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,21 @@ def oracle():
             pytest.skip(f"{name} is not installed")
 
     return find
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the program in an empty folder: (exit code, what it printed, what it complained of)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+
+    from tabrec.cli import main  # late: tests of single rooms need not load it
+
+    def run_main(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tabrec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = capsys.readouterr()
+        return stopped.value.code or 0, printed.out, printed.err
+
+    return run_main

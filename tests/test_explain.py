@@ -2,34 +2,15 @@
 
 import json
 import shutil
-import sys
-import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tabrec.cli import main
 from tabrec.datasets import make_auctions, make_ratings, read_table
 from tabrec.run import read_metadata, split_again
 
 COLUMNS = ["SalePrice", "SalesID", "YearMade", "ProductSize", "state", "saledate"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run the program in an empty folder: (exit code, what it printed, what it complained of)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-
-    def run_main(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tabrec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, printed.out, printed.err
-
-    return run_main
 
 
 @pytest.fixture
