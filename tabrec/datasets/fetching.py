@@ -1,0 +1,45 @@
+"""`fetch_dataset`: a table of somebody else's, by a short name, from its owner into the data folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DATASETS = {
+    "bulldozers": "Blue Book for Bulldozers, auction prices (Kaggle)",
+    "house-prices": "House Prices, Ames, Iowa (Kaggle)",
+    "adult": "Adult census income (UCI)",
+    "movielens-100k": "MovieLens, 100,000 ratings of 1998 (GroupLens)",
+    "movielens-latest-small": "MovieLens, 100,836 ratings to 2018 (GroupLens)",
+    "movielens-1m": "MovieLens, 1 million ratings of 2000 (GroupLens)",
+    "movielens-25m": "MovieLens, 25 million ratings to 2019 (GroupLens)",
+}
+"""The names that `fetch_dataset` takes beside ``kaggle:<competition>``, and what each is."""
+
+
+def fetch_dataset(name: str, data_dir: str | os.PathLike | None = None, *, verbose: bool = True) -> Path:
+    """Download a data set by its short name, unless it is there already.
+
+    Parameters
+    ----------
+    name : str
+        A key of `DATASETS`, or ``"kaggle:<competition>"`` for any other competition of Kaggle's.
+    data_dir : str or path-like, default=None
+        The folder in which the data set gets a folder of its own. None takes the environment variable
+        TABREC_DATA_DIR, or, if that is not set, ``~/.cache/tabrec``.
+    verbose : bool, default=True
+        Whether to show progress on standard error, if that is a terminal.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder with the files.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name; the message lists them.
+    tabrec.datasets.FetchError
+        If the data set cannot be had; the message says why and what to do about it. It is an OSError.
+    """
+    raise NotImplementedError
