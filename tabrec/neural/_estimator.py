@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from tabrec.neural._defaults import default_batch_size, default_epochs
 from tabrec.neural._devices import explain_memory, read_device, seeded
+from tabrec.neural._given_model import make_given_model
 from tabrec.neural._inputs import FrameReader, columns_of
 from tabrec.neural._losses import Loss
 from tabrec.neural._parameters import NetParameters
@@ -101,6 +102,8 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     def embeddings_(self) -> dict[str, pd.DataFrame]:
         """The vector of every label by category column: frames whose index is the labels, ``"#na#"`` (code 0) first."""
         check_is_fitted(self)
+        if self.module is not None:
+            raise AttributeError("embeddings_ are those of TabularModel: into a module of your own look by model_.net.")
         labels = getattr(self.preprocessor_, "categories_", {})
         frames = {}
         for name, n_codes in self._reader.category_sizes.items():
@@ -234,6 +237,9 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         return weights
 
     def _make_model(self, training: Rows) -> nn.Module:
+        if self.module is not None:
+            sizes, bounds = self._reader.category_sizes, self._model_range()
+            return make_given_model(self.module, sizes, training.inputs, self._n_outputs, self.unknown_rate, bounds)
         numbers = training.inputs[1]
         is_piecewise = self.numeric_embedding == "piecewise"
         return TabularModel(

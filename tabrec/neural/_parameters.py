@@ -19,6 +19,7 @@ class NetParameters(BaseEstimator):
     """Holds the parameters; a subclass adds those of its target."""
 
     _parameter_constraints: ClassVar[dict] = {
+        "module": [callable, None],
         "layers": ["array-like"],
         "n_members": [Interval(Integral, 1, None, closed="left"), None],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -57,6 +58,7 @@ class NetParameters(BaseEstimator):
     def __init__(
         self,
         *,
+        module: Callable | None,
         layers: Sequence[int],
         n_members: int | None,
         activation: str,
@@ -91,6 +93,7 @@ class NetParameters(BaseEstimator):
         categorical_features: Sequence | None,
         preprocessor: Any,
     ):
+        self.module = module
         self.layers = layers
         self.n_members = n_members
         self.activation = activation

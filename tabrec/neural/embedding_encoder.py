@@ -210,6 +210,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         if self.estimator is not None:
             if not isinstance(self.estimator, TabularEstimator):
                 raise TypeError(f"estimator={self.estimator!r} must be a TabularRegressor or a TabularClassifier.")
+            if self.estimator.module is not None:
+                raise ValueError("estimator has a module of its own, whose embeddings are not known: set module=None.")
             return clone(self.estimator)
         net = TabularRegressor if y.ndim == 2 or has_numbers_to_predict(y) else TabularClassifier
         return net(random_state=self.random_state)

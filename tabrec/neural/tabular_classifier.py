@@ -27,7 +27,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     Parameters
     ----------
-    layers, n_members, activation, batch_norm, dropout : as of `TabularRegressor`
+    layers, module, n_members, activation, batch_norm, dropout : as of `TabularRegressor`
     embedding_sizes, max_embedding_size : as of `TabularRegressor`
     embedding_std, embedding_dropout, unknown_rate : as of `TabularRegressor`
     numeric_embedding, numeric_embedding_size, n_bins : as of `TabularRegressor`
@@ -71,6 +71,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         self,
         layers: Sequence[int] = (256, 256),
         *,
+        module: Callable | None = None,
         n_members: int | None = 8,
         activation: str = "relu",
         batch_norm: bool = False,

@@ -138,7 +138,7 @@ class TabularModel(nn.Module):
             n_in = n_out
         self.blocks = nn.Sequential(*blocks)
         self.output = nn.Linear(n_in, n_outputs) if n_members is None else _MemberLinear(n_in, n_outputs, n_members)
-        self.y_range = None if y_range is None else _Range(*y_range)
+        self.y_range = None if y_range is None else Range(*y_range)
 
     def _draw_scales(self, n_members: int, n_continuous: int) -> Tensor:
         """What each member multiplies the embedded columns by at first: one normal number a column, (K, F)."""
@@ -154,8 +154,8 @@ class TabularModel(nn.Module):
         """The vectors of the columns side by side: (n_rows, sum of their widths)."""
         parts = []
         if self.embeddings is not None:
-            if self.training and self.unknown_rate:
-                codes = codes * (torch.rand(codes.shape, device=codes.device) >= self.unknown_rate)
+            if self.training:
+                codes = mask_codes(codes, self.unknown_rate)
             parts.append(self.embedding_dropout(self.embeddings(codes)))  # (B, C) → (B, sum of widths)
         if numbers.shape[1]:
             if self.numeric_norm is not None:
@@ -170,6 +170,11 @@ class TabularModel(nn.Module):
             x = x.unsqueeze(1) * self.member_scale  # (B, F) → (B, K, F)
         out = self.output(self.blocks(x))  # (B, O), or (B, K, O)
         return out if self.y_range is None else self.y_range(out)
+
+
+def mask_codes(codes: Tensor, unknown_rate: float) -> Tensor:
+    """The codes, a share of them drawn to be 0, for unknown."""
+    return codes * (torch.rand(codes.shape, device=codes.device) >= unknown_rate) if unknown_rate else codes
 
 
 class _Block(nn.Module):
@@ -203,7 +208,7 @@ class _MemberLinear(nn.Module):
         return torch.bmm(x.transpose(0, 1), self.weight).transpose(0, 1) + self.bias
 
 
-class _Range(nn.Module):
+class Range(nn.Module):
     """A sigmoid scaled to lie between two numbers, for each output."""
 
     low: Tensor

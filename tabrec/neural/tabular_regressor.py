@@ -38,6 +38,12 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     ----------
     layers : sequence of int, default=(256, 256)
         Widths of the hidden layers.
+    module : callable, default=None
+        Makes a net of your own in the place of `TabularModel`: called as ``module(category_sizes, n_continuous,
+        n_outputs)``, whose first is a dict of the number of codes by category column, it gives a torch module with
+        ``forward(codes, numbers)`` from whole numbers (n_rows, n_categories) and float32 (n_rows, n_continuous) to
+        (n_rows, n_outputs). `unknown_rate`, `y_range`, the loss and all of training are as ever; what shapes
+        `TabularModel` (`layers`, `n_members`, `dropout`, embeddings) is then without effect. None is `TabularModel`.
     n_members : int or None, default=8
         Number of nets trained at once, sharing most weights; predictions are their mean. None is one plain net.
     activation : {"relu", "gelu", "silu", "mish"}, default="relu"
@@ -108,7 +114,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     Attributes
     ----------
     model_ : TabularModel
-        The trained net, on the CPU.
+        The trained net, on the CPU. With `module`, what that made is ``model_.net``.
     history_ : pandas.DataFrame
         A row an epoch: epoch, train_loss (smoothed as fastai's), valid_loss, metrics, learning_rate, seconds. Losses
         are of the standardised target.
@@ -159,6 +165,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         self,
         layers: Sequence[int] = (256, 256),
         *,
+        module: Callable | None = None,
         n_members: int | None = 8,
         activation: str = "relu",
         batch_norm: bool = False,

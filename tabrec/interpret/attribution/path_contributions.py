@@ -122,17 +122,19 @@ def _choose_method(model: Any, method: str) -> str:
     if method == "auto":
         return "path" if is_forest(model) else "integrated_gradients" if net else "occlusion"
     if method == "integrated_gradients" and not net:
+        name = type(split_pipeline(model)[1]).__name__
+        name += " with a module of its own" if getattr(split_pipeline(model)[1], "module", None) else ""
         raise TypeError(
-            f"method='integrated_gradients' is for fitted TabularRegressor and TabularClassifier, not for "
-            f"{type(split_pipeline(model)[1]).__name__}: pass method='auto'."
+            "method='integrated_gradients' is for fitted TabularRegressor and TabularClassifier, not for "
+            f"{name}: pass method='auto'."
         )
     return method
 
 
 def _is_net(model: Any) -> bool:
-    """Whether the model is a net of ours; whoever has one has loaded its module, and with it torch."""
-    module = sys.modules.get("tabrec.neural._estimator")
-    return module is not None and isinstance(split_pipeline(model)[1], module.TabularEstimator)
+    """Whether the model is a `TabularModel` of ours; whoever has one has loaded its room, and with it torch."""
+    room, last = sys.modules.get("tabrec.neural._estimator"), split_pipeline(model)[1]
+    return room is not None and isinstance(last, room.TabularEstimator) and last.module is None
 
 
 def _read_background(background: Any, method: str, most: int, rng: np.random.Generator) -> Any:
