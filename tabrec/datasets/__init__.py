@@ -2,18 +2,31 @@
 
 from tabrec.datasets._errors import FetchError
 from tabrec.datasets.fetching import DATASETS, fetch_dataset
+from tabrec.datasets.grouplens import fetch_movielens
+from tabrec.datasets.kaggle_competitions import fetch_kaggle, submit_kaggle
 from tabrec.datasets.made import make_auctions
 from tabrec.datasets.made_ratings import make_ratings
 from tabrec.datasets.movielens import load_movielens, load_movielens_fold
+from tabrec.datasets.real_tables import load_adult, load_bulldozers, load_house_prices
+from tabrec.datasets.submissions import check_submission
 from tabrec.datasets.tables import read_table
+from tabrec.datasets.uci import fetch_adult
 
 __all__ = [
     "DATASETS",
     "FetchError",
+    "check_submission",
+    "fetch_adult",
     "fetch_dataset",
+    "fetch_kaggle",
+    "fetch_movielens",
+    "load_adult",
+    "load_bulldozers",
+    "load_house_prices",
     "load_movielens",
     "load_movielens_fold",
     "make_auctions",
     "make_ratings",
     "read_table",
+    "submit_kaggle",
 ]

@@ -1,5 +1,39 @@
-"""What is raised when data cannot be had."""
+"""What is raised when data cannot be had, and the system's own errors in those words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class FetchError(OSError):
     """Data that could not be downloaded, sent, or put in their place; the message says why and what to do about it."""
+
+
+class Interruption(FetchError):
+    """A request that failed for a cause that may pass, to be tried again after `retry_after` seconds, if known."""
+
+    def __init__(self, message: str, retry_after: float | None = None):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """What goes wrong in writing below a folder, as a FetchError that says what to do."""
+    try:
+        yield
+    except FetchError:
+        raise
+    except OSError as error:
+        elsewhere = "choose another folder by data_dir or the environment variable TABREC_DATA_DIR"
+        if error.errno in _FULL:
+            raise FetchError(f"The disk of {folder} is full: make room there, or {elsewhere}.") from error
+        if error.errno in _NOT_ALLOWED:
+            raise FetchError(f"{folder} cannot be written to ({error.strerror}): {elsewhere}.") from error
+        raise FetchError(f"{folder} cannot be written to: {error}. Mend that, or {elsewhere}.") from error

@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tabrec.datasets.grouplens import fetch_movielens
+from tabrec.datasets.kaggle_competitions import BULLDOZERS, HOUSE_PRICES, fetch_kaggle
+from tabrec.datasets.uci import fetch_adult
+
+_COMPETITIONS = {"bulldozers": BULLDOZERS, "house-prices": HOUSE_PRICES}
 DATASETS = {
     "bulldozers": "Blue Book for Bulldozers, auction prices (Kaggle)",
     "house-prices": "House Prices, Ames, Iowa (Kaggle)",
@@ -41,5 +46,26 @@ def fetch_dataset(name: str, data_dir: str | os.PathLike | None = None, *, verbo
         If there is no such name; the message lists them.
     tabrec.datasets.FetchError
         If the data set cannot be had; the message says why and what to do about it. It is an OSError.
+
+    See Also
+    --------
+    fetch_kaggle, fetch_movielens, fetch_adult : What this calls.
+
+    Examples
+    --------
+    >>> from tabrec.datasets import DATASETS, fetch_dataset
+    >>> list(DATASETS)[:3]
+    ['bulldozers', 'house-prices', 'adult']
+    >>> fetch_dataset("titanic")
+    Traceback (most recent call last):
+        ...
+    ValueError: name='titanic' must be one of bulldozers, house-prices, adult, ... or kaggle:<competition>.
     """
-    raise NotImplementedError
+    competition = _COMPETITIONS.get(name) or (name.removeprefix("kaggle:") if name.startswith("kaggle:") else None)
+    if competition is not None:
+        return fetch_kaggle(competition, data_dir, verbose=verbose)
+    if name == "adult":
+        return fetch_adult(data_dir, verbose=verbose)
+    if name in DATASETS:
+        return fetch_movielens(name.removeprefix("movielens-"), data_dir, verbose=verbose)
+    raise ValueError(f"name={name!r} must be one of {', '.join(DATASETS)}, or kaggle:<competition>.")

@@ -20,15 +20,15 @@ from tabrec.datasets._movielens_files import (
     read_u_user,
     read_users_dat,
 )
+from tabrec.datasets._places import DATA_DIR, places_to_look
 
 SIZES = ("100k", "latest-small", "1m", "25m")
-_FILES = {
+FILES = {
     "100k": ("u.data", "u.item", "u.user", "u.genre"),
     "1m": ("ratings.dat", "movies.dat", "users.dat"),
     "latest-small": ("ratings.csv", "movies.csv"),
     "25m": ("ratings.csv", "movies.csv"),
 }
-_DATA_DIR = "TABREC_DATA_DIR"
 _ADDRESS = "grouplens.org/datasets/movielens"
 
 
@@ -63,8 +63,8 @@ def load_movielens(size: str, data_dir: str | os.PathLike | None = None) -> Movi
         The release.
     data_dir : str or path-like, default=None
         A folder with the release in it, as GroupLens names it, unpacked (``ml-100k``) or not
-        (``ml-100k.zip``, read as it is), or that folder or zip itself. None takes the environment variable
-        TABREC_DATA_DIR, or, if that is not set, the working directory.
+        (``ml-100k.zip``, read as it is), or that folder or zip itself. None looks where the environment variable
+        TABREC_DATA_DIR says, if it is set, and then in ``~/.cache/tabrec``.
 
     Returns
     -------
@@ -74,13 +74,13 @@ def load_movielens(size: str, data_dir: str | os.PathLike | None = None) -> Movi
     Raises
     ------
     FileNotFoundError
-        If the release, or one of its files, is not there. There is no download: the files come from
-        grouplens.org/datasets/movielens, under licences that do not allow passing them on.
+        If the release, or one of its files, is not there; `fetch_movielens` gets it.
     ValueError
         If `size` is no release, or a file is malformed; the message names the file and the line.
 
     See Also
     --------
+    fetch_movielens : Downloads a release from GroupLens.
     load_movielens_fold : The official folds of the 100k release.
     make_ratings : Ratings of any number, made up, in the same columns.
 
@@ -110,7 +110,7 @@ def load_movielens(size: str, data_dir: str | os.PathLike | None = None) -> Movi
     if size not in SIZES:
         raise ValueError(f"size={size!r} must be one of {', '.join(map(repr, SIZES))}.")
     with _open_release(size, data_dir) as folder:
-        _check_files(folder, _FILES[size])
+        _check_files(folder, FILES[size])
         if size == "100k":
             return MovieLens(read_ratings(folder / "u.data", "\t"), read_u_user(folder), read_u_item(folder))
         if size == "1m":
@@ -208,7 +208,7 @@ def _release_in(folder: Folder, path: Path) -> str | None:
 
 def _has_files(folder: Folder, size: str) -> bool:
     # for the 100k release the ratings and titles are telling enough
-    return all((folder / name).is_file() for name in (_FILES[size][:2] if size == "100k" else _FILES[size]))
+    return all((folder / name).is_file() for name in (FILES[size][:2] if size == "100k" else FILES[size]))
 
 
 @contextmanager
@@ -227,20 +227,20 @@ def _open_folder(path: Path) -> Iterator[Folder | None]:
 
 @contextmanager
 def _open_release(size: str, data_dir: str | os.PathLike | None) -> Iterator[Folder]:
-    base = Path(os.environ.get(_DATA_DIR) or ".") if data_dir is None else Path(data_dir)
-    places = [base, base / f"ml-{size}", base / f"ml-{size}.zip"]
-    for place in places:
-        if find_movielens(place) == size:
-            with _open_folder(place) as folder:
-                assert folder is not None
-                yield folder
-            return
-    found = find_movielens(base)
-    is_other = f" {base} is the release {found!r}." if found else ""
+    bases = places_to_look(data_dir)
+    for base in bases:
+        for place in (base, base / f"ml-{size}", base / f"ml-{size}.zip"):
+            if find_movielens(place) == size:
+                with _open_folder(place) as folder:
+                    assert folder is not None
+                    yield folder
+                return
+    others = [f" {base} is the release {found!r}." for base in bases if (found := find_movielens(base))]
     raise FileNotFoundError(
-        f"No MovieLens {size} release: looked in {base.absolute()} for the folder ml-{size} or ml-{size}.zip, with "
-        f"{', '.join(_FILES[size])} inside, and for these files themselves.{is_other} There is no download yet: get "
-        f"ml-{size}.zip from {_ADDRESS} and give its place as data_dir or in the environment variable {_DATA_DIR}."
+        f"No MovieLens {size} release: looked in {' and '.join(map(str, bases))} for the folder ml-{size} or "
+        f"ml-{size}.zip, with {', '.join(FILES[size])} inside, and for these files themselves.{''.join(others)} Get it "
+        f"by `tabrec download movielens-{size}` or tabrec.datasets.fetch_movielens({size!r}), or give its place as "
+        f"data_dir or in the environment variable {DATA_DIR}."
     )
 
 

@@ -179,8 +179,9 @@ def test_a_zip_is_read_as_the_folder_and_left_as_it_is(tmp_path, size):
     assert [path.name for path in (tmp_path / "b").iterdir()] == [packed.name]
 
 
-def test_the_place_is_that_given_or_that_of_the_environment_or_here(tmp_path, monkeypatch):
+def test_the_place_is_that_given_or_that_of_the_environment_or_the_cache(tmp_path, monkeypatch):
     write_folder(tmp_path, "1m")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("TABREC_DATA_DIR", raising=False)
     expected = load_movielens("1m", str(tmp_path))
     assert_same(load_movielens("1m", tmp_path / "ml-1m"), expected)
@@ -188,11 +189,16 @@ def test_the_place_is_that_given_or_that_of_the_environment_or_here(tmp_path, mo
         load_movielens("1m")
     monkeypatch.setenv("TABREC_DATA_DIR", str(tmp_path))
     assert_same(load_movielens("1m"), expected)
+    # the cache comes after the variable, and the working directory not at all
+    write_folder(tmp_path / "cache" / "tabrec", "latest-small")
+    assert load_movielens("latest-small").users is None
     monkeypatch.setenv("TABREC_DATA_DIR", "")
     monkeypatch.chdir(tmp_path)
-    assert_same(load_movielens("1m"), expected)
-    monkeypatch.chdir(tmp_path / "ml-1m")
-    assert_same(load_movielens("1m"), expected)
+    assert load_movielens("latest-small").users is None
+    with pytest.raises(FileNotFoundError):
+        load_movielens("1m")
+    with pytest.raises(FileNotFoundError):  # a place that is given is the only one
+        load_movielens("latest-small", tmp_path)
 
 
 @pytest.mark.parametrize("size", RELEASES)
@@ -222,7 +228,7 @@ def test_what_is_no_release_is_none(tmp_path):
 def test_a_release_that_is_not_there_says_where_it_was_sought_and_where_to_get_it(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         load_movielens("25m", tmp_path)
-    for part in (str(tmp_path), "ml-25m.zip", "ratings.csv", "grouplens.org/datasets/movielens", "TABREC_DATA_DIR"):
+    for part in (str(tmp_path), "ml-25m.zip", "ratings.csv", "tabrec download movielens-25m", "TABREC_DATA_DIR"):
         assert part in str(caught.value)
     other = write_folder(tmp_path, "100k")
     with pytest.raises(FileNotFoundError, match="is the release '100k'"):
