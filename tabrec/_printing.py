@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import os
+from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape as _escape_markup
 from rich.table import Table
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# Without colour means without bold and dim, too: no escape sequence at all.
+_STYLED: Any = None if os.environ.get("NO_COLOR") else "auto"
+console = Console(highlight=False, color_system=_STYLED)
+errors = Console(stderr=True, highlight=False, color_system=_STYLED)
 
 _METRIC_NAMES = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "log_loss": "log loss", "auc": "AUC"}
 _RATING_NAMES = {
@@ -22,6 +28,42 @@ _RATING_NAMES = {
 _ROW_NAMES = {"train": "training", "oob": "out-of-bag", "validation": "validation", "baseline": "baseline, validation"}
 
 
+# What stands for a character that an encoding lacks: one for one, so that columns stay aligned.
+_STAND_INS = {"²": "2", "–": "-", "—": "-", "…": ".", "×": "x", "’": "'"}
+
+
+def _replace_unencodable(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    lost = error.object[error.start : error.end]
+    return "".join(_STAND_INS.get(character, "?") for character in lost), error.end
+
+
+codecs.register_error("tabrec.stand_in", _replace_unencodable)
+
+
+def read_by_anything(*streams: Any) -> None:
+    """Lets streams take any text, whatever their encoding."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="tabrec.stand_in")
+
+
+def stage(text: str) -> AbstractContextManager:
+    """Shows what is under way while the block runs, where somebody watches; a file is told nothing."""
+    spinner = "line" if errors.options.ascii_only else "dots"
+    return errors.status(escape(text), spinner=spinner)
+
+
+def say(text: str) -> None:
+    """Prints a line: broken between words in a terminal, whole in a file."""
+    console.print(text, soft_wrap=not console.is_terminal)
+
+
+def complain(text: str) -> None:
+    """Prints a mistake, as `say` does, to standard error."""
+    errors.print(f"[bold red]error:[/] {text}", soft_wrap=not errors.is_terminal)
+
+
 def one_line(error: BaseException) -> str:
     return escape(" ".join(str(error).split()) or type(error).__name__)
 
@@ -31,7 +73,7 @@ def escape(text: Any) -> str:
 
 
 def print_warning(message: Any, *_: Any, **__: Any) -> None:
-    errors.print(f"[yellow]warning:[/] {one_line(message)}", soft_wrap=True)
+    errors.print(f"[yellow]warning:[/] {one_line(message)}", soft_wrap=not errors.is_terminal)
 
 
 def print_ranked(rows: Any, title: str, names: str, scores: str, score_title: str) -> None:
@@ -114,3 +156,15 @@ def print_findings(findings: Any) -> None:
     styles = {1: "[red]act[/] ", 2: "[yellow]look[/]", 3: "know"}
     for finding in findings:
         console.print(f"{styles[finding.severity]}  {escape(finding.text)} [dim]{escape(finding.action)}[/]")
+
+
+def print_datasets() -> None:
+    """What `tabrec download` takes."""
+    from tabrec.datasets import DATASETS
+
+    table = Table()
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it is", overflow="fold")
+    for name, what in DATASETS.items():
+        table.add_row(name, escape(what))
+    console.print(table)

@@ -1,0 +1,78 @@
+"""What the shell is told when an option is completed; loads neither pandas nor torch, for every Tab waits for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_Completions = list[tuple[str, str]]
+
+# The tests hold these against those of `run`, `rating_run` and `datasets`, which take a second to load.
+TABLE_MODELS = {
+    "forest": "many trees, averaged",
+    "boosting": "trees, each mending the ones before",
+    "net": "embeddings and layers",
+    "ensemble": "forest and net, averaged",
+}
+RATING_MODELS = {
+    "dot": "factors, a net",
+    "nn": "embeddings and layers",
+    "bayes": "factors, sampled",
+}
+TASKS = {
+    "auto": "told by the target",
+    "regression": "a number",
+    "classification": "a label",
+}
+DATASETS = {
+    "bulldozers": "Kaggle",
+    "house-prices": "Kaggle",
+    "adult": "UCI",
+    "movielens-100k": "GroupLens",
+    "movielens-latest-small": "GroupLens",
+    "movielens-1m": "GroupLens",
+    "movielens-25m": "GroupLens",
+}
+
+
+def one_of(choices: dict[str, str]) -> Callable[[str], _Completions]:
+    """Completes the name of a choice."""
+
+    def complete(incomplete: str) -> _Completions:
+        return [(name, what) for name, what in choices.items() if name.startswith(incomplete)]
+
+    return complete
+
+
+def any_run(incomplete: str) -> _Completions:
+    return _runs(incomplete, lambda metadata: True)
+
+
+def run_of_train(incomplete: str) -> _Completions:
+    return _runs(incomplete, lambda metadata: "target" in metadata)
+
+
+def run_of_rate(incomplete: str) -> _Completions:
+    return _runs(incomplete, lambda metadata: "rating" in metadata)
+
+
+def _runs(incomplete: str, is_meant: Callable[[dict], bool]) -> _Completions:
+    """The folders of runs below ``runs/``, in it or one further down, as those of the demo are."""
+    files = sorted([*Path("runs").glob("*/metrics.json"), *Path("runs").glob("*/*/metrics.json")])
+    found = [(file.parent.as_posix(), _read(file)) for file in files]
+    return [
+        (folder, f"{metadata.get('model')} of {metadata.get('target') or metadata.get('rating')}")
+        for folder, metadata in found
+        if folder.startswith(incomplete) and is_meant(metadata)
+    ]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The metrics of a run, or nothing: the shell is told of no mistakes."""
+    try:
+        metadata = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
