@@ -70,8 +70,8 @@ class Entry:
     """Something to ask of a case, and which parts of the case it reads.
 
     Words of `reads`: "model" (fitted) or "factory" (to be fitted); "trees" where only forests serve; "bootstrap" where
-    rows left out are needed; "rows" of fit with "target"; "new" rows, with "truth" their target; "heavy" where a
-    thousand columns take too long.
+    rows left out are needed; "rows" of fit with "target"; "new" rows, with "truth" their target; "shared" where
+    only the columns that both have are compared; "heavy" where a thousand columns take too long.
     """
 
     name: str
@@ -202,7 +202,7 @@ ENTRIES = [
     Entry(
         "domain_shift of a model",
         lambda c: domain_shift(c.X, c.new, model=c.model, n_permutations=49, n_estimators=5),
-        "model trees rows new heavy",
+        "model trees rows new shared heavy",
         "importance=",
         refuses={"one row": _FEW},
     ),
@@ -240,10 +240,25 @@ REPORT = Entry("report", lambda c: report(c.model, c.X, c.y, c.new, c.truth), "m
 ALL = [*ENTRIES, VIEW, EMBEDDING, REPORT]
 
 
-def entries(*words: str, among: list[Entry] = ENTRIES) -> Any:
-    """Those that read all of the words."""
-    chosen = [entry for entry in among if all(entry.has(word) for word in words)]
+def entries(*words: str, among: list[Entry] = ENTRIES, without: tuple[str, ...] = ()) -> Any:
+    """Those that read all of the words, and none of those in `without`."""
+    chosen = [entry for entry in among if all(map(entry.has, words)) and not any(map(entry.has, without))]
     return pytest.mark.parametrize("entry", chosen, ids=lambda entry: entry.name)
+
+
+def pairs(variable: str, values: Any, fit: Callable, *words: str, among: list[Entry] = ENTRIES) -> Any:
+    """Those that read all of the words, with each value that `fit(entry, value)` allows."""
+    chosen = [entry for entry in among if all(map(entry.has, words))]
+    found = [(entry, value) for value in values for entry in chosen if fit(entry, value)]
+    return pytest.mark.parametrize(
+        ("entry", variable), [pytest.param(entry, value, id=f"{value}-{entry.name}") for entry, value in found]
+    )
+
+
+def is_for(entry: Entry, situation: str) -> bool:
+    if entry.has("regressor") and situation in ("two classes", "thirty classes", "ugly labels"):
+        return False
+    return not (entry.has("heavy") and situation == "a thousand columns")
 
 
 # --- The cases -------------------------------------------------------------------------------------------------------
@@ -365,12 +380,6 @@ def quietly(entry: Entry, case: Case) -> Any:
         return entry.ask(case)
 
 
-def is_for(entry: Entry, situation: str) -> bool:
-    if entry.has("regressor") and situation in ("two classes", "thirty classes", "ugly labels"):
-        return False
-    return not (entry.has("heavy") and situation == "a thousand columns")
-
-
 def refused(entry: Entry, case: Case, kind: Any, match: str | None = None) -> str:
     """What the entry says when it refuses the case by this kind of error: in words, without the types of numbers."""
     with pytest.raises(kind, match=match) as error:
@@ -389,11 +398,12 @@ UNFITTED = {
 }
 
 
-@entries("model", among=ALL)
-@pytest.mark.parametrize("unfitted", UNFITTED)
+def serves(entry: Entry, unfitted: str) -> bool:
+    return entry is not EMBEDDING and not (unfitted == "boosting" and entry.has("trees"))
+
+
+@pairs("unfitted", UNFITTED, serves, "model", among=ALL)
 def test_an_unfitted_model_is_refused(entry, unfitted):
-    if entry is EMBEDDING or (unfitted == "boosting" and entry.has("trees")):
-        pytest.skip("no model of this kind serves")
     refused(entry, case().but(model=UNFITTED[unfitted]()), NotFittedError)
 
 
@@ -458,18 +468,14 @@ def test_a_forest_without_bootstrap_has_no_rows_out_of_bag(entry, kind):
 # --- Tables that do not go with the model ----------------------------------------------------------------------------
 
 
-@entries("model", "rows", among=[*ENTRIES, REPORT])
+@entries("model", "rows", among=[*ENTRIES, REPORT], without=("shared",))
 def test_a_column_that_the_rows_of_fit_lack_is_named(entry):
-    if entry.name.startswith("domain_shift"):
-        pytest.skip("it compares the columns that both tables have")
     usual = case()
     refused(entry, usual.but(X=usual.X.drop(columns="hours"), new=usual.new.drop(columns="hours")), ValueError, "hours")
 
 
-@entries("model", "new", among=[*ENTRIES, REPORT])
+@entries("model", "new", among=[*ENTRIES, REPORT], without=("shared",))
 def test_a_column_that_new_rows_lack_is_named(entry):
-    if entry.name.startswith("domain_shift"):
-        pytest.skip("it compares the columns that both tables have")
     usual = case()
     refused(entry, usual.but(new=usual.new.drop(columns="hours")), ValueError, "hours")
 
@@ -529,11 +535,8 @@ def assert_sound(result: Any) -> None:
         assert "nan" not in str(finding).lower().split(), str(finding)
 
 
-@entries()
-@pytest.mark.parametrize("situation", [name for name in SITUATIONS if name != "usual"])
+@pairs("situation", [name for name in SITUATIONS if name != "usual"], is_for)
 def test_odd_tables_give_sound_results(entry, situation):
-    if not is_for(entry, situation):
-        pytest.skip("not for this case")
     if situation in entry.refuses:
         refused(entry, case(situation), ValueError, entry.refuses[situation])
     else:
@@ -594,11 +597,8 @@ def test_a_target_is_the_same_whatever_holds_it(entry, holder):
     assert_same(quietly(entry, usual.but(y=hold(usual.y), truth=hold(usual.truth))), quietly(entry, usual))
 
 
-@entries()
-@pytest.mark.parametrize("situation", ["ugly labels", "scikit-learn's forest", "a pipeline"])
+@pairs("situation", ["ugly labels", "scikit-learn's forest", "a pipeline"], is_for)
 def test_asking_changes_nothing_and_asked_again_gives_the_same(entry, situation):
-    if not is_for(entry, situation):
-        pytest.skip("not for this case")
     asked, before = case(situation), case(situation)
     known = joblib.hash(asked.model)
     first = quietly(entry, asked)
@@ -643,10 +643,8 @@ def test_a_map_of_labels_of_any_kind_is_drawn_and_the_same_again():
     np.testing.assert_array_equal(net.model.predict(net.new), before)
 
 
-@entries("model", "new")
+@entries("model", "new", without=("trees", "bootstrap"))
 def test_a_net_is_explained_where_no_trees_are_needed(entry):
-    if entry.has("trees") or entry.has("bootstrap"):
-        pytest.skip("for trees")
     assert_sound(quietly(entry, _net()))
 
 

@@ -67,7 +67,7 @@ class DropAndCompare(Result):
         ax.set_yticks(range(len(shown)), [_describe(dropped) for dropped in shown["dropped"]])
         ax.set_ylim(-0.6, len(shown) - 0.4)
         better = "more" if self.greater_is_better else "less"
-        ax.set_xlabel(f"change of {self.metric} without it, ± {CLEAR} standard errors\n({better} is better)")
+        ax.set_xlabel(f"change of {self.metric} without it ({better} is better)\n± {CLEAR} standard errors")
         full = self.table["score"].iloc[0]
         ax.set_title(f"Later rows, {self.metric} with all columns: {full:.4g}", fontsize=10)
         return finish(ax)
