@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -86,23 +87,45 @@ def print_ranked(rows: Any, title: str, names: str, scores: str, score_title: st
     console.print(table)
 
 
+# The widths of an example, and of all that stands beside it in the table of columns except the name.
+_LEAST_EXAMPLE, _MOST_EXAMPLE = 10, 40
+_BESIDE_EXAMPLE = 43
+
+
+def _shorten(text: str, most: int) -> str:
+    """Text that stands on one line, cut where it is longer than that."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def print_columns(frame: Any, max_card: int, most: int | None = None) -> None:
     from tabrec import column_kinds
 
     kinds = column_kinds(frame, max_card=max_card)
+    shown = kinds.head(most or len(kinds))
+    room = max(_LEAST_EXAMPLE, console.width - _BESIDE_EXAMPLE - max(len(str(name)) for name in shown.index))
     console.print(f"{len(frame):,} rows, {len(kinds)} columns")
     table = Table()
     table.add_column("column", overflow="fold")
     table.add_column("kind", no_wrap=True)
     table.add_column("distinct", justify="right", no_wrap=True)
     table.add_column("missing", justify="right", no_wrap=True)
-    table.add_column("example", overflow="fold")
-    for name, row in kinds.head(most or len(kinds)).iterrows():
-        example = "" if row["example"] is None else str(row["example"])[:40]
-        table.add_row(str(name), row["kind"], f"{row['n_unique']:,}", f"{row['missing']:.1%}", example)
+    table.add_column("example", no_wrap=True)
+    for name, row in shown.iterrows():
+        example = "" if row["example"] is None else escape(_shorten(str(row["example"]), min(room, _MOST_EXAMPLE)))
+        table.add_row(escape(name), row["kind"], f"{row['n_unique']:,}", f"{row['missing']:.1%}", example)
     if most is not None and most < len(kinds):
         table.add_row(f"… {len(kinds) - most} more", "", "", "", "")
     console.print(table)
+
+
+def _print_beside(label: str, text: str, width: int = 12) -> None:
+    """A label, and beside it a text whose further lines begin below its first."""
+    row = Table.grid()
+    row.add_column(width=width, no_wrap=True)
+    row.add_column(overflow="fold")
+    row.add_row(label, text)
+    console.print(row)
 
 
 def print_kinds(kinds: dict[str, str]) -> None:
@@ -110,16 +133,17 @@ def print_kinds(kinds: dict[str, str]) -> None:
         names = [name for name, of_kind in kinds.items() if of_kind == kind]
         if names:
             listed = ", ".join(names[:6]) + (f", … ({len(names)} in all)" if len(names) > 6 else "")
-            console.print(f"[bold]{kind:<12}[/]{listed}")
+            _print_beside(f"[bold]{kind}[/]", escape(listed))
 
 
 def print_scores(run: Any) -> None:
     metadata = run.metadata
     metrics = list(run.metrics["validation"])
     rows = metadata["rows"]
-    console.print(
-        f"[bold]{metadata['model']:<12}[/]{'log of ' if metadata['log_target'] else ''}{metadata['target']}, fitted in "
-        f"{metadata['fit_seconds']:.1f} s on {rows['train']:,} rows, validated on {rows['validation']:,}"
+    _print_beside(
+        f"[bold]{metadata['model']}[/]",
+        f"{'log of ' if metadata['log_target'] else ''}{escape(metadata['target'])}, fitted in "
+        f"{metadata['fit_seconds']:.1f} s on {rows['train']:,} rows, validated on {rows['validation']:,}",
     )
     table = Table()
     table.add_column("rows")
@@ -135,10 +159,11 @@ def print_scores(run: Any) -> None:
 def print_rating_scores(run: Any) -> None:
     """What a rating run has reached, beside its baselines."""
     metadata = run.metadata
-    console.print(
-        f"[bold]{metadata['model']:<12}[/]{escape(metadata['rating'])}, {metadata['users']:,} users, "
+    _print_beside(
+        f"[bold]{metadata['model']}[/]",
+        f"{escape(metadata['rating'])}, {metadata['users']:,} users, "
         f"{metadata['items']:,} items, fitted in {metadata['fit_seconds']:.1f} s on {metadata['ratings']['train']:,} "
-        f"ratings, validated on {metadata['ratings']['validation']:,}"
+        f"ratings, validated on {metadata['ratings']['validation']:,}",
     )
     table = Table()
     table.add_column("model")
@@ -153,18 +178,19 @@ def print_rating_scores(run: Any) -> None:
 
 def print_findings(findings: Any) -> None:
     """Findings in order of what to do about them."""
-    styles = {1: "[red]act[/] ", 2: "[yellow]look[/]", 3: "know"}
+    styles = {1: "[red]act[/]", 2: "[yellow]look[/]", 3: "know"}
     for finding in findings:
-        console.print(f"{styles[finding.severity]}  {escape(finding.text)} [dim]{escape(finding.action)}[/]")
+        text = f"{escape(finding.text)} [dim]{escape(finding.action)}[/]"
+        _print_beside(styles[finding.severity], text, width=6)
 
 
-def print_datasets() -> None:
-    """What `tabrec download` takes."""
-    from tabrec.datasets import DATASETS
-
+def print_datasets(rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """What can be downloaded, by name, and what of it is here already."""
     table = Table()
     table.add_column("name", no_wrap=True)
-    table.add_column("what it is", overflow="fold")
-    for name, what in DATASETS.items():
-        table.add_row(name, escape(what))
+    table.add_column("what it is")
+    table.add_column("about", justify="right", no_wrap=True)
+    table.add_column("here", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(escape, row))
     console.print(table)

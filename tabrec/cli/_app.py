@@ -11,7 +11,8 @@ import typer
 
 import tabrec
 from tabrec._printing import complain, console, errors, one_line, print_warning, read_by_anything
-from tabrec.cli._begin import demo, download
+from tabrec.cli._data import download, submit
+from tabrec.cli._demo import demo
 from tabrec.cli._help import Command, Group
 from tabrec.cli._ratings import rate, recommend, similar
 from tabrec.cli._reasons import explain
@@ -19,7 +20,7 @@ from tabrec.cli._tables import columns, predict, train
 
 _COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Begin": [demo, download],
-    "Tables": [columns, train, predict],
+    "Tables": [columns, train, predict, submit],
     "Ratings": [rate, recommend, similar],
     "Reasons": [explain],
 }

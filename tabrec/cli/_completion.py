@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tabrec.cli._catalogue import DATASETS
+
 _Completions = list[tuple[str, str]]
 
-# The tests hold these against those of `run`, `rating_run` and `datasets`, which take a second to load.
+# The tests hold these against those of `run` and `rating_run`, which take a second to load.
 TABLE_MODELS = {
     "forest": "many trees, averaged",
     "boosting": "trees, each mending the ones before",
@@ -26,15 +28,7 @@ TASKS = {
     "regression": "a number",
     "classification": "a label",
 }
-DATASETS = {
-    "bulldozers": "Kaggle",
-    "house-prices": "Kaggle",
-    "adult": "UCI",
-    "movielens-100k": "GroupLens",
-    "movielens-latest-small": "GroupLens",
-    "movielens-1m": "GroupLens",
-    "movielens-25m": "GroupLens",
-}
+SOURCES = {name: listed.source for name, listed in DATASETS.items()}
 
 
 def one_of(choices: dict[str, str]) -> Callable[[str], _Completions]:

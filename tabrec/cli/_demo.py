@@ -1,4 +1,4 @@
-"""The commands to begin with: demo, download."""
+"""The command to begin with: demo."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ import typer
 
 from tabrec._printing import (
     console,
-    errors,
     escape,
     print_columns,
-    print_datasets,
     print_findings,
     print_ranked,
     say,
     stage,
 )
-from tabrec.cli._completion import DATASETS, one_of
 from tabrec.cli._ratings import rate_and_save
 from tabrec.cli._tables import free_path, train_and_save
 
@@ -55,42 +52,6 @@ def demo(
     say(f"\nThe boosting priced the {len(new):,} new machines: {escape(out / 'submission.csv')}.")
     _print_by_hand(out, user)
     say(f"Now open {escape(out / 'report.html')} in a browser: it explains the forest.")
-
-
-def download(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="NAME",
-            help="One of the list, or kaggle:COMPETITION for any other of Kaggle's.",
-            show_default="the list",
-            autocompletion=one_of(DATASETS),
-        ),
-    ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Where it gets a folder of its own.",
-            show_default="$TABREC_DATA_DIR, or ~/.cache/tabrec",
-        ),
-    ] = None,
-    show_list: Annotated[bool, typer.Option("--list", help="List what there is, and download nothing.")] = False,
-) -> None:
-    """Download a data set, unless it is there already; without a name, list what there is.
-
-    Example:
-      tabrec download movielens-100k
-
-    Kaggle's ask for your token and for its rules to be accepted: the error says how.
-    """
-    from tabrec.datasets import fetch_dataset
-
-    if name is None or show_list:
-        print_datasets()
-        return
-    folder = fetch_dataset(name, data_dir, verbose=errors.is_terminal)
-    say(f"{escape(name)} is in {escape(folder)}.")
 
 
 def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> None:
@@ -135,7 +96,8 @@ def _print_by_hand(out: Path, user: int) -> None:
     console.print(
         f"The same by hand, with a CSV of yours in the place of {escape(out / 'auctions.csv')}:\n\n"
         f"  tabrec train {escape(out / 'auctions.csv')} --target SalePrice --log-target \\\n"
-        "    --time-column saledate --valid-from 2011-01-01 --model boosting --out runs/mine\n"
+        "    --time-column saledate --valid-from 2011-01-01 \\\n"
+        "    --model boosting --out runs/mine\n"
         f"  tabrec predict runs/mine {escape(out / 'new.csv')} --id SalesID -o submission.csv\n"
         f"  tabrec explain runs/mine --new {escape(out / 'new.csv')}\n"
         f"  tabrec rate {escape(out / 'ratings.csv')} --model bayes --out runs/ml\n"

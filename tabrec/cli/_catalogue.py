@@ -1,0 +1,24 @@
+"""What can be downloaded, for the list and for completion; loads nothing that takes time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Listed(NamedTuple):
+    """A data set as it is listed: the size of its download, and a file that is there once it is."""
+
+    source: str
+    size: str
+    file: str
+
+
+DATASETS = {
+    "bulldozers": Listed("Kaggle", "50 MB", "bulldozers/Train.csv"),
+    "house-prices": Listed("Kaggle", "0.2 MB", "house-prices/train.csv"),
+    "adult": Listed("UCI", "0.6 MB", "adult/adult.data"),
+    "movielens-100k": Listed("GroupLens", "5 MB", "ml-100k/u.data"),
+    "movielens-latest-small": Listed("GroupLens", "1 MB", "ml-latest-small/ratings.csv"),
+    "movielens-1m": Listed("GroupLens", "6 MB", "ml-1m/ratings.dat"),
+    "movielens-25m": Listed("GroupLens", "260 MB", "ml-25m/ratings.csv"),
+}
