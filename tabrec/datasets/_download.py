@@ -265,7 +265,7 @@ def _append(response: Any, partial: _Partial, report: Callable[[int, int | None]
     with file:
         while True:
             report(partial.size, partial.total)
-            block = response.read(_BLOCK)
+            block = response.read1(_BLOCK)  # what is there, not a whole block
             if not block:
                 return
             with writing_to(partial.path.parent):

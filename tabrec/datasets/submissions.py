@@ -112,9 +112,9 @@ def _id_faults(given: pd.Series, wanted: pd.Series) -> list[str]:
     if lacking:
         faults.append(f"it lacks {len(lacking):,} of its ids: {_first(lacking)}")
     if unknown:
-        faults.append(f"{len(unknown):,} ids are not in the sample: {_first(unknown)}")
+        faults.append(f"{_ids_are(unknown)} not in the sample: {_first(unknown)}")
     if repeated:
-        faults.append(f"{len(repeated):,} ids are there too often: {_first(repeated)}")
+        faults.append(f"{_ids_are(repeated)} there too often: {_first(repeated)}")
     return faults
 
 
@@ -135,6 +135,10 @@ def _count(is_bad: np.ndarray, what: str, column: str, ids: pd.Series) -> list[s
         return []
     many = what if n == 1 else what.replace("value", "values", 1).replace("is no number", "are no numbers")
     return [f"column {column!r} has {n:,} {many}, first for id {ids.iloc[int(np.flatnonzero(is_bad)[0])]}"]
+
+
+def _ids_are(names: list[str]) -> str:
+    return "1 id is" if len(names) == 1 else f"{len(names):,} ids are"
 
 
 def _first(names: list[str]) -> str:
