@@ -15,6 +15,7 @@ _ADULT_COLUMNS = [
     *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),
     *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
 ]
+_ADULT_NUMBERS = {"age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week"}
 
 
 class Bulldozers(NamedTuple):
@@ -242,14 +243,12 @@ def _read_sales(path: Path) -> pd.DataFrame:
 
 
 def _read_adult(paths: list[Path]) -> pd.DataFrame:
-    parts = [_read_adult_file(path) for path in paths]
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat([_read_adult_file(path) for path in paths], ignore_index=True)
     table["income"] = table["income"].str.removesuffix(".")
     wrong = table.loc[~table["income"].isin(["<=50K", ">50K"]), "income"]
     if len(wrong):
         raise ValueError(f"{paths[0]}: column 'income' has {wrong.iloc[0]!r}, which is neither '<=50K' nor '>50K'.")
-    text = table.columns[[not pd.api.types.is_numeric_dtype(table[name]) for name in table]]
-    return table.astype(dict.fromkeys(text, "category"))
+    return table.astype({name: "category" for name in _ADULT_COLUMNS if name not in _ADULT_NUMBERS})
 
 
 def _read_adult_file(path: Path) -> pd.DataFrame:
@@ -257,6 +256,7 @@ def _read_adult_file(path: Path) -> pd.DataFrame:
         return pd.read_csv(
             path,
             names=_ADULT_COLUMNS,
+            dtype={name: "int64" if name in _ADULT_NUMBERS else "str" for name in _ADULT_COLUMNS},
             index_col=False,
             skipinitialspace=True,
             na_values="?",
