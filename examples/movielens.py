@@ -1,13 +1,16 @@
 """MovieLens 100k by three models: how well they predict, which films are liked beyond their kind, which lie together.
 
-    TABREC_DATA_DIR=... python examples/movielens.py [PICTURE]
+    python examples/movielens.py [FOLDER]
 
-TABREC_DATA_DIR holds GroupLens's ml-100k, as a folder or a zip; PICTURE is where to save a map of the films.
+Scores on the official split u1, the findings of chapter 8 of the fastai book, and somebody new. Saves a map of films
+where FOLDER is given. The data: https://grouplens.org/datasets/movielens/100k, by `tabrec download movielens-100k`.
 """
 
 import sys
+from pathlib import Path
 
 import pandas as pd
+from sklearn.decomposition import PCA
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
 from tabrec.collab import crosstab, evaluate
@@ -46,6 +49,12 @@ for name, model in (("dot", dot), ("bayes", bayes)):
     print(f"\nNearest to {silence}, by {name}:")
     print(model.similar_items(silence, 5)[["similar", "similarity"]].to_string(index=False, header=False))
 
+# What tells films apart most, whoever likes them: the first principal component of their factors.
+known = titled["title"].value_counts().index[:200]
+first = pd.Series(PCA(2, random_state=0).fit_transform(bayes.item_factors_.loc[known])[:, 0], known).sort_values()
+print("\nThe ends of the first principal component of the 200 films rated most:")
+print(pd.DataFrame({"one end": first.index[:5], "the other": first.index[:-6:-1]}).to_string(index=False))
+
 # Why, and for somebody new.
 explanation = bayes.explain(196, "Fargo (1996)")
 print(f"\nWhy:\n{explanation}")
@@ -54,4 +63,4 @@ print("\nFor a new user who loves Star Wars and hates The English Patient:")
 print(new.recommend("new user", 5)[["item", "score"]].round(2).to_string(index=False, header=False))
 
 if len(sys.argv) > 1:
-    bayes.plot_items(50).figure.savefig(sys.argv[1], dpi=110)
+    bayes.plot_items(50).figure.savefig(Path(sys.argv[1]) / "films.png", dpi=110)

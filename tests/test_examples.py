@@ -4,34 +4,95 @@ import re
 import runpy
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from tabrec.datasets import check_submission
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-def run_example(name, capsys):
-    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
-    return capsys.readouterr().out
+@pytest.fixture
+def run_example(monkeypatch, capsys, tmp_path):
+    """What an example prints, run in an empty folder, and that folder."""
+
+    def run(name, *arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", [name, *arguments])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out, tmp_path
+
+    return run
 
 
-@pytest.mark.real_data("bulldozers/Train.csv")
-def test_forest_and_net_together_beat_each_alone(capsys):
-    printed = run_example("forest_and_net.py", capsys)
-    errors = dict(re.findall(r"^  (\w[\w ]*?) +(0\.\d+)$", printed, flags=re.MULTILINE))
-    assert set(errors) == {"forest", "net", "their mean"}
-    assert float(errors["their mean"]) < min(float(errors["forest"]), float(errors["net"]))
+def errors_in(printed):
+    """The numbers behind the names in lines such as ``  forest  0.2944``."""
+    found = re.findall(r"^ *([a-z ,]+?) +(0\.\d{4})(?= |$)", printed, flags=re.MULTILINE)
+    return {name: float(error) for name, error in found}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_examples_are_short_and_say_what_they_are(path):
+    text = path.read_text()
+    assert len(text.splitlines()) < 80
+    assert text.startswith('"""')
+    assert f"python examples/{path.name}" in text.split('"""')[1]
+
+
+@pytest.mark.real_data("bulldozers/Train.csv", "bulldozers/Valid.csv")
+def test_bulldozers_goes_from_the_table_to_a_submission_and_the_ensemble_is_best(run_example, data_dir):
+    printed, folder = run_example("bulldozers.py", ".")
+    looks, models = printed.split("RMSE of the log price, auctions of 2011")
+    errors = errors_in(models)
+    assert list(errors) == ["forest", "boosting", "net", "ensemble"]
+    assert errors["ensemble"] < min(errors["forest"], errors["boosting"], errors["net"])
+    assert errors["ensemble"] < 0.28
+    assert errors["forest"] < 0.31
+
+    of_forest = errors_in(re.sub(r" \d+ ", " ", looks.split("RMSE of the forest")[1].split("R² with")[0]))
+    assert of_forest["train"] < of_forest["out of bag"] < of_forest["validation"] < of_forest["baseline"]
+    assert "fiModelDesc, fiBaseModel" in looks
+    effects = [float(effect) for effect in re.findall(r"^ +(?:1980|1990|2000|2010)\.0 +([\d.]+)$", looks, re.MULTILINE)]
+    assert len(effects) == 4
+    assert effects == sorted(effects)
+    told = looks.split("Told from 2012 by")[1].split("RMSE without")[0]
+    assert all(column in told for column in ("SalesID", "saledate", "MachineID"))
+
+    future = pd.read_csv(data_dir / "bulldozers" / "Valid.csv", usecols=["SalesID"])
+    check_submission(folder / "submission.csv", future.assign(SalePrice=0.0))
+    pictures = {path.stem: path.stat().st_size for path in folder.glob("*.png")}
+    assert set(pictures) == {"importance", "same", "shift", "tree", "year_made"}
+    assert min(pictures.values()) > 10_000
+    assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.real_data("house-prices/train.csv", "house-prices/test.csv")
+def test_house_prices_ensemble_is_best_in_cross_validation_and_its_prices_can_be_submitted(run_example, data_dir):
+    printed, folder = run_example("house_prices.py")
+    errors = errors_in(printed)
+    assert list(errors) == ["ridge", "forest", "boosting", "net", "ensemble"]
+    assert errors["ensemble"] == min(errors.values())
+    assert errors["ensemble"] <= 0.125
+
+    assert [path.name for path in folder.iterdir()] == ["submission.csv"]
+    submission = pd.read_csv(folder / "submission.csv")
+    assert len(submission) == 1_459
+    test = pd.read_csv(data_dir / "house-prices" / "test.csv", usecols=["Id"])
+    check_submission(folder / "submission.csv", test.assign(SalePrice=0.0))
+    assert 20_000 < submission["SalePrice"].min() < submission["SalePrice"].max() < 1_000_000
 
 
 @pytest.mark.real_data("ml-100k/u.data", "ml-100k/u1.base")
-def test_movielens_shows_the_findings_of_the_book(capsys, data_dir, monkeypatch, tmp_path):
-    monkeypatch.setattr("sys.argv", ["movielens.py", str(tmp_path / "films.png")])
-    printed = run_example("movielens.py", capsys)
-    errors = {
-        name: float(error) for name, error in re.findall(r"^([a-z ,]+?) +(0\.\d{4}) ", printed, flags=re.MULTILINE)
-    }
+def test_movielens_shows_the_findings_of_the_book(run_example):
+    printed, folder = run_example("movielens.py", ".")
+    errors = errors_in(printed)
     assert errors["bayes, with features"] < errors["bayes"] < errors["dot"] < errors["biases only"]
+    assert errors["dot"] < errors["nn"] < errors["biases only"]
     least = printed.split("Liked least")[1].split("Liked most")[0]
     assert "Children of the Corn: The Gathering (1996)" in least
     most = printed.split("Liked most")[1].split("Nearest")[0]
     assert "Shawshank Redemption, The (1994)" in most
-    assert (tmp_path / "films.png").stat().st_size > 10_000
+    ends = printed.split("first principal component")[1].split("Why:")[0].splitlines()[2:7]
+    assert any("Independence Day" in line for line in ends)
+    assert any("Brazil" in line for line in ends)
+    assert (folder / "films.png").stat().st_size > 10_000
