@@ -12,7 +12,8 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ TIMEOUT = 30.0  # seconds without a byte
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each new try; progress starts them over
 LONGEST_WAIT = 60.0  # a server that asks for more is told to the user
 _BLOCK = 1 << 20
+
+Report = Callable[[int, int | None], object]  # takes how many bytes are there, and how many there will be
+Explain = Callable[[int, float | None], FetchError | None]  # takes a status and the seconds of Retry-After
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def download(
     *,
     verbose: bool,
     md5: str | None = None,
-    explain: Callable[[int, float | None], FetchError | None] = lambda status, retry_after: None,
+    explain: Explain = lambda status, retry_after: None,
 ) -> None:
     """Download to a file that appears whole or not at all.
 
@@ -55,21 +59,15 @@ def download(
     """
     partial = _Partial(target)
     try:
-        with _progress(verbose) as progress:
-            task = progress.add_task(target.name, total=None)
-            _insist(ask, partial, explain, lambda done, size: progress.update(task, completed=done, total=size))
+        with _progress(target.name, verbose) as report:
+            _insist(ask, partial, explain, report)
         partial.finish(md5)
     finally:
         if partial.validator is None:
             partial.discard()  # nothing would prove that it belongs to what the server has then
 
 
-def _insist(
-    ask: Callable[[], Request],
-    partial: _Partial,
-    explain: Callable[[int, float | None], FetchError | None],
-    report: Callable[[int, int | None], object],
-) -> None:
+def _insist(ask: Callable[[], Request], partial: _Partial, explain: Explain, report: Report) -> None:
     """Tries until the file is there, or until it does not get longer any more."""
     start = largest = partial.size
     failures = 0
@@ -198,8 +196,8 @@ class _Partial:
 def _try(
     request: Request,
     partial: _Partial,
-    explain: Callable[[int, float | None], FetchError | None],
-    report: Callable[[int, int | None], object],
+    explain: Explain,
+    report: Report,
 ) -> None:
     """One request, and what it brings appended to the partial file."""
     headers = {"Accept-Encoding": "identity"}
@@ -259,7 +257,7 @@ def _check_space(partial: _Partial) -> None:
         )
 
 
-def _append(response: Any, partial: _Partial, report: Callable[[int, int | None], object]) -> None:
+def _append(response: Any, partial: _Partial, report: Report) -> None:
     with writing_to(partial.path.parent):
         file = partial.path.open("ab", buffering=0)
     with file:
@@ -282,9 +280,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _open(
-    request: Request, headers: Mapping[str, str], explain: Callable[[int, float | None], FetchError | None]
-) -> Any:
+def _open(request: Request, headers: Mapping[str, str], explain: Explain) -> Any:
     opened = urllib.request.Request(request.url, data=request.body, headers=dict(headers), method=request.method)
     for name, value in request.headers.items():
         opened.add_unredirected_header(name, value)
@@ -318,8 +314,12 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or url
 
 
-def _progress(verbose: bool) -> Progress:
+@contextmanager
+def _progress(name: str, verbose: bool) -> Iterator[Report]:
     console = Console(stderr=True, highlight=False)
+    if not (verbose and console.is_terminal):
+        yield lambda done, total: None
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
@@ -327,4 +327,6 @@ def _progress(verbose: bool) -> Progress:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=console, transient=True, disable=not (verbose and console.is_terminal))
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import urllib.request
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -143,6 +144,15 @@ def test_a_part_that_is_the_whole_is_downloaded_anew(site, target, repeated):
     assert sha256(target) == content.sha256()
 
 
+def test_a_server_that_sends_other_bytes_than_asked_for_is_asked_from_the_start(site, target, repeated):
+    site.files["/data.zip"] = content = repeated(SIZE)
+    wrong = ("status", 206, {"Content-Range": f"bytes 0-9/{SIZE}"}, b"0123456789")
+    site.faults["/data.zip"] = [("cut", 1_000_000), wrong]
+    get(site, target)
+    assert ranges(site) == [None, "bytes=1000000-", None]
+    assert sha256(target) == content.sha256()
+
+
 def test_a_length_that_is_not_told_is_taken_as_it_comes(site, target, repeated):
     site.files["/data.zip"] = content = repeated(SIZE)
     site.chunked = True
@@ -224,6 +234,18 @@ def test_a_redirect_is_followed_without_the_credentials(site, storage, target):
     assert target.read_bytes() == b"zip"
     assert site.seen[0].headers["authorization"] == "Bearer secret"
     assert "authorization" not in storage.seen[0].headers
+
+
+def test_progress_is_told(site, target, repeated, monkeypatch):
+    told = []
+    monkeypatch.setattr(_download, "_progress", lambda name, verbose: nullcontext(lambda *done: told.append(done)))
+    site.files["/data.zip"] = repeated(SIZE)
+    site.faults["/data.zip"] = [("cut", 1_000_000)]
+    get(site, target)
+    assert told[0] == (0, SIZE)
+    assert (1_000_000, SIZE) in told
+    assert told[-1] == (SIZE, SIZE)
+    assert told == sorted(told)
 
 
 def test_a_redirect_out_of_https_is_refused():
