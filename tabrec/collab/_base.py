@@ -198,7 +198,18 @@ class Recommender(RatingsReader, RatingModel, RegressorMixin, BaseEstimator):
         return self._similar("item", items, n)
 
     def similar_users(self, users: Any, n: int = 10) -> pd.DataFrame:
-        """The users nearest to others, as `similar_items` gives the nearest items."""
+        """The users nearest to others, as `similar_items` gives the nearest items.
+
+        Parameters
+        ----------
+        users : id or array-like of ids
+        n : int, default=10
+
+        Returns
+        -------
+        pandas.DataFrame
+            `user`, `rank` (from 1), `similar` and `similarity` (-1 to 1).
+        """
         return self._similar("user", users, n)
 
     def explain(self, user: Any, item: Any, *, n: int = 5) -> Explanation:

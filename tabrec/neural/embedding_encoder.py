@@ -201,7 +201,17 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         return self._assemble(encoded, vectors)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the columns that transform returns: object array of shape (n_columns_out,)."""
+        """Name the columns that transform returns.
+
+        Parameters
+        ----------
+        input_features : object, default=None
+            Passed over.
+
+        Returns
+        -------
+        ndarray of str of shape (n_columns_out,)
+        """
         check_is_fitted(self)
         kept = [name for name in self.estimator_.encoded_names_ if name not in self.columns_]
         return np.asarray([*kept, *(name for column in self.columns_ for name in self._names(column))], dtype=object)

@@ -148,10 +148,33 @@ class TabularModel(nn.Module):
         return torch.randn(n_members, len(widths)).repeat_interleave(torch.tensor(widths), dim=1)
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        """From codes and numbers to outputs.
+
+        Parameters
+        ----------
+        codes : Tensor of shape (n_rows, n_categories)
+            Whole numbers.
+        numbers : Tensor of shape (n_rows, n_continuous)
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_outputs) or (n_rows, n_members, n_outputs)
+        """
         return self.predict_embedded(self.embed(codes, numbers))
 
     def embed(self, codes: Tensor, numbers: Tensor) -> Tensor:
-        """The vectors of the columns side by side: (n_rows, sum of their widths)."""
+        """Put the vectors of the columns side by side.
+
+        Parameters
+        ----------
+        codes : Tensor of shape (n_rows, n_categories)
+            Whole numbers.
+        numbers : Tensor of shape (n_rows, n_continuous)
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_embedded)
+        """
         parts = []
         if self.embeddings is not None:
             if self.training:
@@ -165,7 +188,17 @@ class TabularModel(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)  # (B, F)
 
     def predict_embedded(self, x: Tensor) -> Tensor:
-        """From the vectors of the columns to outputs: (n_rows, n_outputs), or (n_rows, n_members, n_outputs)."""
+        """From the vectors of the columns to outputs.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_rows, n_embedded)
+            What `embed` gives.
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_outputs) or (n_rows, n_members, n_outputs)
+        """
         if self.member_scale is not None:
             x = x.unsqueeze(1) * self.member_scale  # (B, F) → (B, K, F)
         out = self.output(self.blocks(x))  # (B, O), or (B, K, O)

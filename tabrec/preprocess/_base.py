@@ -115,12 +115,33 @@ class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
         return self._to_frame(to_columns(frame), frame.index)
 
     def fit_transform(self, X: Any, y: Any = None) -> pd.DataFrame:
-        """Fit to X, then transform it: the same as one after the other, with the columns read once."""
+        """Fit to X, then transform it: the same as one after the other, with the columns read once.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        y : object, default=None
+            Passed over.
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_rows, n_columns_out)
+        """
         frame, columns = self._learn(X)
         return self._to_frame(columns, frame.index)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the columns that transform returns: object array of shape (n_columns_out,)."""
+        """Name the columns that transform returns.
+
+        Parameters
+        ----------
+        input_features : sequence of str, default=None
+            The columns of fit, or None.
+
+        Returns
+        -------
+        ndarray of str of shape (n_columns_out,)
+        """
         check_is_fitted(self)
         if input_features is not None:
             self._check_input_features(list(input_features))

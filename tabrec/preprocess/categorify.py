@@ -85,7 +85,19 @@ class Categorify(FrameTransformer):
         self.max_categories = max_categories
 
     def partial_fit(self, X: Any, y: Any = None) -> Categorify:
-        """Learn from one more chunk: chunk by chunk gives the same codes as one fit over all rows."""
+        """Learn from one more chunk: chunk by chunk gives the same codes as one fit over all rows.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        y : object, default=None
+            Passed over.
+
+        Returns
+        -------
+        Categorify
+            Itself.
+        """
         return self._learn_more(X)
 
     def inverse_transform(self, X: Any) -> pd.DataFrame:

@@ -116,7 +116,19 @@ class DateParts(FrameTransformer):
         _check_no_clash(self._names_out())
 
     def partial_fit(self, X: Any, y: Any = None) -> DateParts:
-        """Learn from the first chunk of a larger table; check that later chunks can be read the same way."""
+        """Learn from the first chunk of a larger table; check that later chunks can be read the same way.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        y : object, default=None
+            Passed over.
+
+        Returns
+        -------
+        DateParts
+            Itself.
+        """
         return self._learn_more(X)
 
     @property

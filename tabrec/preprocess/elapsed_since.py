@@ -140,7 +140,19 @@ class ElapsedSince(FrameTransformer):
         self.window = window
 
     def partial_fit(self, X: Any, y: Any = None) -> ElapsedSince:
-        """Learn from the first chunk of a larger table; remember the events of later ones too."""
+        """Learn from the first chunk of a larger table; remember the events of later ones too.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        y : object, default=None
+            Passed over.
+
+        Returns
+        -------
+        ElapsedSince
+            Itself.
+        """
         return self._learn_more(X)
 
     def _learn_settings(self, columns: dict[str, Column]) -> None:

@@ -89,7 +89,19 @@ class FillMissing(FrameTransformer):
         self.random_state = random_state
 
     def partial_fit(self, X: Any, y: Any = None) -> FillMissing:
-        """Learn from one more chunk; see Notes for what is exact."""
+        """Learn from one more chunk; see Notes for what is exact.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        y : object, default=None
+            Passed over.
+
+        Returns
+        -------
+        FillMissing
+            Itself.
+        """
         return self._learn_more(X)
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:

@@ -79,7 +79,19 @@ class Normalize(FrameTransformer):
         self.random_state = random_state
 
     def partial_fit(self, X: Any, y: Any = None) -> Normalize:
-        """Learn from one more chunk: means and standard deviations are those of one fit over all rows."""
+        """Learn from one more chunk: means and standard deviations are those of one fit over all rows.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        y : object, default=None
+            Passed over.
+
+        Returns
+        -------
+        Normalize
+            Itself.
+        """
         return self._learn_more(X)
 
     def inverse_transform(self, X: Any) -> pd.DataFrame:

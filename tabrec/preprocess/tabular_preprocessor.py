@@ -135,11 +135,24 @@ class TabularPreprocessor(FrameTransformer):
         self.random_state = random_state
 
     def partial_fit(self, X: Any, y: Any = None) -> TabularPreprocessor:
-        """Learn from one more chunk of a table that need not fit into memory; see Notes for what is exact."""
+        """Learn from one more chunk of a table that need not fit into memory; see Notes for what is exact.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        y : object, default=None
+            Passed over.
+
+        Returns
+        -------
+        TabularPreprocessor
+            Itself.
+        """
         return self._learn_more(X)
 
     @property
     def categories_(self) -> dict[str, list]:
+        """Labels by code of each categorical column."""
         return self.categorify_.categories_
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:

@@ -41,12 +41,23 @@ class RowContributions(Result):
 
     @cached_property
     def table(self) -> pd.DataFrame:  # type: ignore[override]
+        """`column`, `value` and `contribution`, the largest first."""
         table = pd.DataFrame({"column": self.columns, "value": self.values, "contribution": self.contributions})
         order = np.argsort(-np.abs(self.contributions), kind="stable")
         return table.iloc[order].reset_index(drop=True)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the waterfall from base to prediction, largest steps first; see `waterfall` for its settings."""
+        """Draw the waterfall from base to prediction, largest steps first; see `waterfall` for its settings.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            That of a new figure where None.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
         from tabrec.interpret.attribution.waterfall_chart import waterfall
 
         return waterfall(self, sorted_value=True, ax=ax)
@@ -110,6 +121,7 @@ class Contributions(Result):
 
     @cached_property
     def table(self) -> pd.DataFrame:  # type: ignore[override]
+        """A row for each row, output and column: `row`, `output` (of several), `column`, `value`, `contribution`."""
         n_columns, n_outputs = len(self.columns), len(self._names)
         cells = np.moveaxis(self._by_output(self.contributions), 2, 1)  # (n_rows, n_outputs, n_columns)
         values = self.values.to_numpy(dtype=object)
@@ -123,6 +135,7 @@ class Contributions(Result):
 
     @cached_property
     def joint_table(self) -> pd.DataFrame | None:
+        """A row for each row, output and set of columns that contribute jointly; None where not asked for."""
         if self.joint is None:
             return None
         found = [
@@ -210,7 +223,19 @@ class Contributions(Result):
         return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
 
     def plot(self, ax: Any = None, n_largest: int = 20) -> Any:
-        """Draw the mean size of the contributions of the columns that move predictions most."""
+        """Draw the mean size of the contributions of the columns that move predictions most.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            That of a new figure where None.
+        n_largest : int, default=20
+            Columns to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
         table = self.mean().head(n_largest)
         ax = make_axes(ax, (6.4, 1.2 + 0.28 * len(table)))
         positions = np.arange(len(table))

@@ -62,7 +62,17 @@ class LeakageCheck(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw what each column alone explains beside the model (at most 25 columns); red: act, orange: look."""
+        """Draw what each column alone explains beside the model (at most 25 columns); red: act, orange: look.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            That of a new figure where None.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
         shown = self.table.head(_MOST_DRAWN)
         ax = make_axes(ax, (6.8, max(2.2, 1.3 + 0.24 * len(shown))))
         worst = {name: found.severity for found in self.findings[::-1] for name in found.columns}

@@ -58,7 +58,17 @@ class ExtrapolationCheck(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the shares of new rows outside, by column (at most 30) and way."""
+        """Draw the shares of new rows outside, by column (at most 30) and way.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            That of a new figure where None.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
         shown = self.table[self.table["outside"] > 0].head(_MOST_DRAWN)
         ax = make_axes(ax, (6.8, max(2.2, 1.3 + 0.24 * len(shown))))
         if shown.empty:

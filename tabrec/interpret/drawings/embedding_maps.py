@@ -39,7 +39,17 @@ class EmbeddingMap(Result):
     n: int
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the map: all labels as points, `n` of them by name."""
+        """Draw the map: all labels as points, `n` of them by name.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            That of a new figure where None.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
         points = self.table[["first", "second"]].to_numpy()
         ax = make_axes(ax, (9.5, 6.8))
         ax.scatter(*points[self.n :].T, s=8, color=GREY, alpha=0.5, linewidth=0, zorder=2)

@@ -77,6 +77,7 @@ class FeatureImportance(Result):
 
     @property
     def findings(self) -> list[Finding]:
+        """That no column matters clearly, where none does."""
         return [] if self.is_clear.any() or self.table.empty else [self._nothing_matters()]
 
     def _nothing_matters(self) -> Finding:

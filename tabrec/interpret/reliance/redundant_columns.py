@@ -59,7 +59,17 @@ class Redundancy(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the dendrogram, clusters in colour; of more than 80 columns the 80 that have the closest neighbours."""
+        """Draw the dendrogram, clusters in colour; of more than 80 columns the 80 that have the closest neighbours.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            That of a new figure where None.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
         names, links = self._drawn()
         ax = make_axes(ax, (7.2, max(2.4, 0.6 + 0.19 * len(names))))
         places, colors = [0], {0: INK}

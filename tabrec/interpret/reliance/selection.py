@@ -63,7 +63,18 @@ class DropUnimportant(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None, n: int = 30) -> Any:
-        """The `n` largest shares, those kept in blue, beside the threshold; returns the matplotlib Axes."""
+        """Draw the `n` largest shares, those kept in blue, beside the threshold.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            That of a new figure where None.
+        n : int, default=30
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
         shares = self.shares.head(n)
         ax = make_axes(ax, (7.0, 1.2 + 0.24 * len(shares)))
         at, kept = np.arange(len(shares)), shares.index.isin(self.kept)
@@ -103,7 +114,17 @@ class TryDropping(Result):
     rows: str
 
     def plot(self, ax: Any = None) -> Any:
-        """The change of the score, with 2 standard errors; returns the matplotlib Axes."""
+        """Draw the change of the score, with 2 standard errors.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            That of a new figure where None.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
         table = self.table
         ax = make_axes(ax, (7.0, 1.4 + 0.26 * len(table)))
         colours = table["verdict"].map({"worse": RED, "better": GREEN, "no clear change": GREY})
