@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -24,6 +27,7 @@ _COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Ratings": [rate, recommend, similar],
     "Reasons": [explain],
 }
+_MISTAKE = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 # The base of what typer raises for a command line that it cannot read: click's, or typer's own, by its version.
@@ -36,28 +40,49 @@ for _panel, _commands in _COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line: a user's mistake is one line and exit code 2, never a traceback."""
+    """Run the command line: a mistake is one line and exit code 2, Ctrl-C one line and 130, never a traceback."""
     warnings.showwarning = print_warning
     read_by_anything(sys.stdout, sys.stderr)
+    with _stopped_by_interrupt():
+        sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        code = app(standalone_mode=False) or 0
+        return app(prog_name="tabrec", standalone_mode=False) or 0
     except _UsageError as error:
         complain(_explain_usage(error))
-        code = 2
     except (ValueError, TypeError, OSError) as error:
         complain(one_line(error))
-        code = 2
-    except KeyboardInterrupt:
-        code = _INTERRUPTED
-    if code == _INTERRUPTED:
-        errors.print("interrupted: what was under way has left no file")
-    sys.exit(code)
+    return _MISTAKE
+
+
+@contextmanager
+def _stopped_by_interrupt() -> Iterator[None]:
+    """Ctrl-C ends the program: as a SystemExit, for nets take a KeyboardInterrupt as the wish to stop early."""
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ours = ours and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:
+            errors.print("interrupted")
+        raise
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupt(*_: object) -> None:
+    sys.exit(_INTERRUPTED)
 
 
 def _explain_usage(error: Exception) -> str:
-    message = one_line(error.format_message())  # type: ignore[attr-defined]
+    message = one_line(error.format_message()).removesuffix(".")  # type: ignore[attr-defined]
     context = getattr(error, "ctx", None)
-    return f"{message} See {context.command_path} --help." if context else message
+    return f"{message}. See {context.command_path} --help." if context else f"{message}."
 
 
 def _print_version(wanted: bool) -> None:

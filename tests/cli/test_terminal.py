@@ -1,0 +1,101 @@
+"""What is printed suits a terminal, a file, a pipe that closes and another encoding; Ctrl-C leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from tabrec.datasets import make_auctions
+
+PROGRAM = [sys.executable, "-m", "tabrec"]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tables") / "auctions.csv"
+    auctions = make_auctions(300, random_state=0)[["SalePrice", "YearMade", "ProductSize", "fiProductClassDesc"]]
+    auctions = auctions.assign(remarks="ein längerer Text, über mehr als eine Zeile, der nirgends endet")
+    auctions.to_csv(path, index=False)
+    return path
+
+
+def start(folder, *arguments, **changes):
+    environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
+    environ |= {"PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"} | changes
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*PROGRAM, *map(str, arguments)], stdout=pipe, stderr=pipe, cwd=folder, env=environ)
+
+
+def finish(process):
+    printed, complained = process.communicate(timeout=300)
+    return process.returncode, printed.decode("utf-8"), complained.decode("utf-8")
+
+
+def test_a_log_has_no_control_characters_and_fits_80_columns(table, tmp_path):
+    code, printed, complained = finish(start(tmp_path, "train", table, "--target", "SalePrice", "--out", "r"))
+    assert (code, complained) == (0, "")
+    assert not {"\x1b", "\r", "\b"} & set(printed)
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "The run is in r:" in printed
+
+
+def test_an_ascii_log_is_readable(table, tmp_path):
+    code, printed, _ = finish(start(tmp_path, "columns", table, PYTHONIOENCODING="ascii"))
+    assert code == 0
+    assert printed.isascii()
+    assert "ein l?ngerer" in printed
+    assert len({len(line) for line in printed.splitlines()[1:]}) == 1  # one line a row, and all of one length
+
+
+def test_one_line_a_column_whatever_its_values(run, table, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, printed, _ = run("columns", table)
+    rows = [line for line in printed.splitlines() if line.startswith("│")]
+    assert len(rows) == 5
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_markup_in_names_is_printed_as_it_is(run, tmp_path):
+    frame = pd.DataFrame({"[b]x[/b]": range(60), "[red]y": [value % 7 for value in range(60)]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    _, printed, _ = run("columns", "t.csv")
+    assert "[b]x[/b]" in printed
+    assert run("train", "t.csv", "--target", "[red]y", "--out", "r[i]")[1].count("[red]y") == 1
+    assert "predictions of [red]y are in [i].csv" in run("predict", "r[i]", "t.csv", "-o", "[i].csv")[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes close otherwise there")
+def test_a_pipe_that_closes_is_no_mistake(table, tmp_path):
+    process = start(tmp_path, "columns", table)
+    process.stdout.close()  # as `| head -0` does
+    complained = process.stderr.read()
+    process.wait(timeout=60)
+    process.stderr.close()
+    assert complained == b""
+
+
+@pytest.mark.parametrize(
+    ("model", "moment"),
+    [("net", "torch.Tensor.backward"), ("forest", "pandas.DataFrame.to_csv")],
+    ids=["while a net trains", "while the last file is written"],
+)
+def test_an_interrupt_is_one_line_and_leaves_no_file(run, table, tmp_path, monkeypatch, model, moment):
+    monkeypatch.setattr(moment, lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    before = signal.getsignal(signal.SIGINT)
+    code, printed, complained = run("train", table, "--target", "SalePrice", "--model", model, "--out", "runs/r")
+    assert (code, printed, complained) == (130, "", "interrupted\n")
+    assert not list(tmp_path.glob("runs/*"))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_of_rate_predicts_no_table(run, table, tmp_path):
+    from tabrec.datasets import make_ratings
+
+    make_ratings(800, n_users=40, n_items=50, random_state=0).to_csv(tmp_path / "r.csv", index=False)
+    assert run("rate", "r.csv", "--model", "dot", "--out", "ml")[0] == 0
+    code, _, complained = run("predict", "ml", table)
+    assert code == 2
+    assert complained == "error: ml holds a recommender, which rate made: see tabrec recommend.\n"
