@@ -1,5 +1,8 @@
-"""Every Python block of the README and the documentation runs, and every file they point to is there."""
+"""Every Python block of the documentation runs and prints what stands below it, and every link leads somewhere."""
 
+import contextlib
+import importlib.util
+import io
 import re
 from pathlib import Path
 
@@ -7,19 +10,85 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
 )
+# Pages each of whose blocks stands for itself; those of other pages run from top to bottom.
+SEPARATE = {"README.md", "docs/nets.md", "docs/ratings.md", "docs/reasons.md"}
+BLOCK = re.compile(r"^```python\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", flags=re.DOTALL | re.MULTILINE)
+NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e[+-]\d+)?")
+LINK = re.compile(r"(?<!`)\]\(([^)\s]+)\)")
+HOSTS = {"archive.ics.uci.edu", "files.grouplens.org", "grouplens.org", "www.kaggle.com"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_python_blocks_run(document, tmp_path, monkeypatch):
+def name_of(document):
+    return document.relative_to(ROOT).as_posix()
+
+
+def has_blocks(document):
+    return BLOCK.search(document.read_text(encoding="utf-8")) is not None
+
+
+def heading_anchors(document):
+    """The anchors of a page's headings, as MkDocs and code forges make them."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+
+
+def assert_prints(printed, shown):
+    """The same words; numbers may differ by a tenth, from one version of a library to the next."""
+    assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", shown).split()
+    numbers = [[float(number.replace(",", "")) for number in NUMBER.findall(text)] for text in (printed, shown)]
+    assert numbers[0] == pytest.approx(numbers[1], rel=0.1, abs=0.01)
+
+
+@pytest.mark.parametrize("document", filter(has_blocks, DOCUMENTS), ids=name_of)
+def test_python_blocks_run_and_print_what_is_shown(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for block in re.findall(r"```python\n(.*?)```", document.read_text(), flags=re.DOTALL):
-        exec(compile(block, str(document), "exec"), {})
+    names = {}
+    for code, shown in BLOCK.findall(document.read_text(encoding="utf-8")):
+        names = {} if name_of(document) in SEPARATE else names
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, str(document), "exec"), names)
+        if shown:
+            assert_prints(printed.getvalue(), shown)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_to_files_are_whole(document):
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
-        if not target.startswith("http"):
-            assert (document.parent / target).exists(), target
+def test_shown_output_is_told_apart():
+    assert_prints("error 0.301, rows 1,200", "error 0.300, rows 1,200")
+    with pytest.raises(AssertionError):
+        assert_prints("error 0.401", "error 0.300")
+    with pytest.raises(AssertionError):
+        assert_prints("net 0.300", "forest 0.300")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_links_lead_somewhere(document):
+    for link in LINK.findall(document.read_text(encoding="utf-8")):
+        if link.startswith("http"):
+            assert re.fullmatch(r"https://([\w.-]+)(/\S*)?", link)[1] in HOSTS, link
+            continue
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        if anchor and not anchor.startswith("tabrec."):  # those of names are made when the site is built
+            assert anchor in heading_anchors(target), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_no_block_is_left_out_for_its_fence(document):
+    """Python is ```python, which runs; ```py is a call of the gallery, or another library's."""
+    fences = set(re.findall(r"^ *```(\w+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert fences <= {"python", "py", "text", "console", "bash"}
+    if "py" in fences:
+        assert name_of(document) in {"docs/gallery.md", "docs/fastai.md"}
+
+
+def test_every_dependency_is_in_the_table():
+    spec = importlib.util.spec_from_file_location("dependencies", ROOT / "docs" / "dependencies.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    for name in {name for names in script.read_project().values() for name in names}:
+        assert f"\n| {name} | {script.WHAT_FOR[name]} | " in page, name

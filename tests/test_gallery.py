@@ -43,12 +43,6 @@ def test_every_result_is_in_the_gallery(name):
     assert f"`{name}`" in GALLERY
 
 
-@pytest.mark.parametrize("name", interpret.__all__)
-def test_every_public_name_is_in_the_api(name):
-    members = re.findall(r"members: \[(.*)\]", (DOCS / "api.md").read_text(encoding="utf-8"))
-    assert name in ", ".join(members).split(", ")
-
-
 def test_pictures_are_drawn_anew_by_name(script, tmp_path, monkeypatch):
     (tmp_path / "gallery.md").write_text(
         "```python\nX = [0, 1]\n```\n\n```py\nwaterfall({'a': X[1]})\n```\n\n![One step](images/gallery/one.png)\n"

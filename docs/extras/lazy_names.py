@@ -1,0 +1,28 @@
+"""What the reader of docstrings has to be told (an extension of Griffe)."""
+
+import re
+from importlib import import_module
+from typing import Any
+
+import griffe
+
+_ROLE = re.compile(r":(?:class|func|meth|mod|attr):`~?([^`]+)`")
+_FOOTNOTE = re.compile(r"^\.\. \[(\d+)\] ", re.MULTILINE)
+
+
+class LazyNames(griffe.Extension):
+    """Adds public names that are imported when first used, as aliases, and takes Sphinx's marks from docstrings."""
+
+    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
+        """Add the names of tabrec and tabrec.interpret that only `__getattr__` finds."""
+        for module in (pkg, pkg["interpret"]):
+            runtime = import_module(module.path)
+            for name in sorted(set(runtime.__all__) - set(module.members)):
+                home = runtime._HOME_OF[name].removeprefix(f"{module.path}.")
+                module.set_member(name, griffe.Alias(name, f"{module.path}.{home}.{name}"))
+            module.exports = list(runtime.__all__)
+
+    def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
+        """Roles become code, footnotes become numbers."""
+        if obj.docstring:
+            obj.docstring.value = _FOOTNOTE.sub(r"\1. ", _ROLE.sub(r"`\1`", obj.docstring.value))

@@ -1,0 +1,112 @@
+"""The built site: every link, anchor and picture is there, nothing is asked of other hosts, and search finds."""
+
+import json
+import re
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+# Hosts that pages may link to.
+HOSTS = {
+    "archive.ics.uci.edu",
+    "doi.org",
+    "files.grouplens.org",
+    "grouplens.org",
+    "squidfunk.github.io",
+    "www.kaggle.com",
+}
+
+
+class Page(HTMLParser):
+    """What a page holds: ids, links, and what a browser fetches to show it."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.ids, self.links, self.fetched = set(), [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        elif tag == "link" and values.get("rel") in ("stylesheet", "icon", "preconnect", "preload"):
+            self.fetched.append(values["href"])
+        elif values.get("src"):
+            self.fetched.append(values["src"])
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path: Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
+
+
+def is_foreign(link):
+    return bool(urlsplit(link).scheme or urlsplit(link).netloc)
+
+
+def leads_somewhere(link, path, pages):
+    """Whether a link of a page to the site's own has a file at its end, and the anchor in it."""
+    parts = urlsplit(link)
+    target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+    if not target.is_file():
+        return False
+    return not parts.fragment or target not in pages or unquote(parts.fragment) in pages[target].ids
+
+
+def test_every_link_and_anchor_leads_somewhere(pages):
+    links = {(path, link) for path, page in pages.items() for link in page.links if not is_foreign(link)}
+    assert len(links) > 1_000
+    assert [(path.name, link) for path, link in links if not leads_somewhere(link, path, pages)] == []
+
+
+def test_every_picture_style_and_script_is_of_the_site(pages):
+    for path, page in pages.items():
+        for link in page.fetched:
+            assert not is_foreign(link), link
+            assert (path.parent / unquote(urlsplit(link).path)).is_file(), (path.name, link)
+
+
+def test_links_out_go_to_known_hosts(pages):
+    found = {link for page in pages.values() for link in page.links if is_foreign(link)}
+    assert {urlsplit(link).scheme for link in found} <= {"https"}
+    assert {urlsplit(link).netloc for link in found} <= HOSTS
+
+
+def test_every_page_is_reached_from_home(site, pages):
+    seen, ahead = set(), [site / "index.html"]
+    while ahead:
+        path = ahead.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        links = [urlsplit(link).path for link in pages[path].links if not is_foreign(link)]
+        ahead += [target for link in links if link and (target := (path.parent / link).resolve()) in pages]
+    assert seen == set(pages)
+
+
+def test_pages_from_outside_docs_are_in_the_site(site):
+    assert "412,698" in (site / "benchmarks.html").read_text(encoding="utf-8")
+    assert (site / "benchmarks" / "results" / "neural-cpu.json").is_file()
+    assert "0.1.0" in (site / "changelog.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("ForestRegressor", "api/trees.html"),
+        ("domain_shift", "api/interpret.html"),
+        ("unseen label", "guides/unseen-labels-and-gaps.html"),
+        ("submission", "tutorial.html"),
+        ("fit_one_cycle", "fastai.html"),
+        ("licence", "dependencies.html"),
+        ("conformal interval promises", "ideas/intervals.html"),
+        ("new user", "guides/new-users.html"),
+    ],
+)
+def test_the_search_index_has_the_words_of_a_page(site, words, page):
+    entries = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]
+    texts = [entry["title"] + " " + entry["text"] for entry in entries if entry["location"].split("#")[0] == page]
+    found = set(re.findall(r"\w+", " ".join(texts).lower()))
+    assert set(words.lower().split()) <= found
