@@ -166,7 +166,7 @@ def print_rating_scores(run: Any) -> None:
         f"ratings, validated on {metadata['ratings']['validation']:,}",
     )
     table = Table()
-    table.add_column("model")
+    table.add_column("model", overflow="fold")
     names = [name for name in _RATING_NAMES if name in run.scores]
     for name in names:
         table.add_column(_RATING_NAMES[name], justify="right")
