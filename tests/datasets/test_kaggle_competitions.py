@@ -254,7 +254,8 @@ def test_a_client_that_cannot_be_imported_ends_in_an_error_not_in_an_exit(alone,
         "from tabrec.datasets import fetch_kaggle, FetchError\n"
         "try:\n    fetch_kaggle('titanic')\nexcept FetchError as error:\n    print(error)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "KAGGLE_API_TOKEN": "token"}
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "KAGGLE_API_TOKEN": "token"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Kaggle's client cannot be imported" in done.stdout
