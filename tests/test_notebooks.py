@@ -1,0 +1,160 @@
+"""Every notebook is in step with its text, holds no outputs, runs on real data, and draws in every section."""
+
+import base64
+import importlib
+import os
+import re
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+BULLDOZERS = ["bulldozers/Train.csv", "bulldozers/Valid.csv"]
+MOVIELENS = ["ml-100k/u.data", "ml-100k/u1.base"]
+DATA = {
+    "05_movielens": MOVIELENS,
+    "06_house_prices_for_kaggle": ["house-prices/train.csv", "house-prices/test.csv"],
+    "07_coming_from_fastai": BULLDOZERS + MOVIELENS,
+}
+SYNC = "jupytext --sync notebooks/*.ipynb"
+
+
+def need(name):
+    """Import a package of the extra `notebooks`; without it the test skips.
+
+    With TABREC_REQUIRE_NOTEBOOKS set, as .ci/run sets it, the test fails instead.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        if os.environ.get("TABREC_REQUIRE_NOTEBOOKS"):
+            pytest.fail(f"{name}: {error}")
+        pytest.skip(f"{name} is not installed")
+
+
+def read(name):
+    return need("nbformat").read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+
+
+def read_sections(notebook):
+    """The code cells of each section, by its heading."""
+    sections, cells = {}, None
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            if cells is not None:
+                cells.append(cell)
+        elif heading := re.match(r"## (.+)", cell.source):
+            cells = sections.setdefault(heading[1], [])
+    return sections
+
+
+def run(notebook, folder, environment=None):
+    """Execute a notebook in a fresh kernel whose working folder and settings are below `folder`."""
+    kernel = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    kernel |= {"IPYTHONDIR": str(folder / "ipython"), "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", "")}
+    kernel |= environment or {}
+    work = folder / "work"
+    work.mkdir()
+    client = need("nbclient").NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(work)}}
+    )
+    client.execute(env={name: value for name, value in kernel.items() if value})
+    return work
+
+
+def read_pictures(cells):
+    outputs = [output.get("data", {}) for cell in cells for output in cell.outputs]
+    pngs = [base64.b64decode(data["image/png"]) for data in outputs if "image/png" in data]
+    return [need("matplotlib.image").imread(BytesIO(png), format="png") for png in pngs]
+
+
+def ink(picture):
+    """The share of a picture that is not background."""
+    return float((np.abs(picture[..., :3] - picture[0, 0, :3]).max(axis=-1) > 0.1).mean())
+
+
+def test_there_are_seven_notebooks_each_with_its_text():
+    assert [name[:2] for name in NAMES] == [f"{number:02}" for number in range(1, 8)]
+    assert sorted(path.stem for path in NOTEBOOKS.glob("*.md")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_is_in_step_with_its_text(name):
+    jupytext = need("jupytext")
+    notebook, text = read(name), jupytext.read(NOTEBOOKS / f"{name}.md")
+    cells, texts = ([(cell.cell_type, cell.source) for cell in book.cells] for book in (notebook, text))
+    assert cells == texts, f"run: {SYNC}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_holds_no_outputs_and_little_metadata(name):
+    notebook = read(name)
+    for cell in notebook.cells:
+        assert not cell.get("outputs"), f"clear the outputs: jupytext --to ipynb --update notebooks/{name}.md"
+        assert cell.get("execution_count") is None
+        assert not cell.metadata
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_begins_with_what_it_shows_and_how_to_get_the_data(name):
+    first = read(name).cells[0].source
+    assert first.startswith("# ")
+    assert "**The data**" in first
+    assert "`tabrec download " in first
+    assert "`TABREC_DATA_DIR`" in first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_data_that_a_notebook_asks_for_can_be_downloaded(name):
+    from tabrec.datasets import DATASETS
+
+    assert set(re.findall(r"`tabrec download ([\w-]+)`", read(name).cells[0].source)) <= set(DATASETS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_section_draws(name):
+    sections = read_sections(read(name))
+    assert len(sections) >= 5
+    for heading, cells in sections.items():
+        assert re.search(r"\.figure$|subplots\(|\.plot\.barh\(", "\n".join(c.source for c in cells), re.M), heading
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_between_notebooks_and_to_the_documentation_are_whole(name):
+    for cell in read(name).cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)#]+)[^)]*\)", cell.source):
+                assert target.startswith("https://") or (NOTEBOOKS / target).is_file(), target
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.real_data(*DATA.get(name, BULLDOZERS))) for name in NAMES]
+)
+def test_notebook_runs_and_shows_a_picture_in_every_section(name, tmp_path):
+    notebook = read(name)
+    if "fastai" in name:
+        need("fastai")
+    work = run(notebook, tmp_path)
+    for heading, cells in read_sections(notebook).items():
+        pictures = read_pictures(cells)
+        assert pictures, f"no picture in section {heading!r}"
+        for picture in pictures:
+            assert min(picture.shape[:2]) >= 150, heading
+            assert 0.005 < ink(picture) < 0.9, heading
+    if name == "06_house_prices_for_kaggle":
+        assert len((work / "submission.csv").read_text().splitlines()) == 1_460
+
+
+def test_without_data_a_notebook_says_how_to_get_them(tmp_path):
+    notebook = read("01_bulldozers_with_a_forest")
+    nowhere = {"TABREC_DATA_DIR": "", "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    with pytest.raises(need("nbclient.exceptions").CellExecutionError) as stopped:
+        run(notebook, tmp_path, nowhere)
+    assert stopped.value.ename == "FileNotFoundError"
+    assert "tabrec download bulldozers" in stopped.value.evalue
+    assert "TABREC_DATA_DIR" in stopped.value.evalue
