@@ -1,0 +1,115 @@
+"""The built site in headless Chromium: no error, no request to others, no page wider than the screen; search finds."""
+
+import json
+import os
+import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+WIDTHS = {"desktop": (1280, 900, False), "phone": (375, 800, True)}
+PAGES = [
+    "index.html",
+    "tutorial.html",
+    "guides/unseen-labels-and-gaps.html",
+    "api/interpret.html",
+    "gallery.html",
+    "benchmarks.html",
+    "fastai.html",
+    "dependencies.html",
+]
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+# Words or figures that reach out of the page and that nothing lets scroll.
+CUT_OFF = """
+const width = document.documentElement.clientWidth;
+return [...document.querySelectorAll('.md-content :is(p, li, img, h1, h2, h3, dt, dd)')].filter(element => {
+  const box = element.getBoundingClientRect();
+  return box.width && box.right > width + 1 && !element.closest('table, pre');
+}).map(element => element.textContent.slice(0, 60) || element.src);
+"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not binary or not driver:
+        if os.environ.get("TABREC_REQUIRE_BROWSER"):
+            pytest.fail("Chromium or chromedriver is not installed")
+        pytest.skip("Chromium or chromedriver is not installed")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
+
+
+def open_page(browser, address, page, width):
+    pixels, height, is_phone = WIDTHS[width]
+    metrics = {"width": pixels, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    browser.get(f"{address}/{page}")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("page", PAGES)
+def test_page_is_sound_at_any_width(browser, address, page, width):
+    open_page(browser, address, page, width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= WIDTHS[width][0]
+    assert browser.execute_script(CUT_OFF) == []
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert asked
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [("unseen labels", "guides/unseen-labels-and-gaps.html"), ("waterfall", "api/interpret.html")],
+)
+def test_search_finds(browser, address, words, page, width):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    open_page(browser, address, "index.html", width)
+    browser.execute_script("document.querySelector('#__search').click()")
+    box = browser.find_element(By.CSS_SELECTOR, "input.md-search__input")
+    WebDriverWait(browser, 20).until(lambda _: box.is_displayed() and box.is_enabled())
+    box.send_keys(words)
+    links = WebDriverWait(browser, 20).until(
+        lambda b: [a.get_attribute("href") for a in b.find_elements(By.CSS_SELECTOR, "a.md-search-result__link")]
+    )
+    assert any(f"/{page}" in link for link in links)
