@@ -49,9 +49,9 @@ def coverage(recommended: Any, items: Any, k: int = 10) -> float:
 
 
 def gini(recommended: Any, items: Any, k: int = 10) -> float:
-    r"""Gini index of how often each item of the catalogue is recommended, among the first k.
+    """Gini index of how often each item of the catalogue is recommended, among the first k.
 
-    .. math:: G = \frac{1}{n - 1} \sum_{j=1}^{n} (2j - n - 1) \, p_j
+    ``G = 1/(n - 1) · Σ_j (2j - n - 1) p_j``, j from 1 to n,
 
     where p_j is the share of the recommendations that falls to the j-th of the n items, the least recommended
     first. 0 if all are recommended equally often, 1 if it is always the same one.
@@ -95,9 +95,9 @@ def gini(recommended: Any, items: Any, k: int = 10) -> float:
 
 
 def novelty(recommended: Any, popularity: Any, n_users: int, k: int = 10) -> float:
-    r"""How little known the recommended items are: the mean of their self-information, in bits.
+    """How little known the recommended items are: the mean of their self-information, in bits.
 
-    .. math:: \frac{1}{|L|} \sum_{(u, i) \in L} -\log_2 \frac{\text{ratings of } i}{\text{users}}
+    ``1/|L| · Σ_(u, i) -log2(ratings of i / users)``
 
     over all recommendations L, the first k of each user: 0 if everybody knows them all, 1 if half of the users do.
     An item without ratings counts as if it had one.

@@ -29,9 +29,9 @@ __all__ = [
 
 
 def precision_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
-    r"""Share of the first k recommendations that are relevant, mean over users.
+    """Share of the first k recommendations that are relevant, mean over users.
 
-    .. math:: P@k = \frac{1}{|U|} \sum_{u \in U} \frac{|\{\text{first } k \text{ of } u\} \cap R_u|}{k}
+    ``P@k = 1/|U| · Σ_u |first k of u ∩ R_u| / k``
 
     over the users U of `relevant`, R_u being what is relevant to user u. It is divided by k even where fewer
     were recommended: an empty place is no hit.
@@ -81,9 +81,9 @@ def precision_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
 
 
 def recall_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
-    r"""Share of what is relevant that is among the first k recommendations, mean over users.
+    """Share of what is relevant that is among the first k recommendations, mean over users.
 
-    .. math:: R@k = \frac{1}{|U|} \sum_{u \in U} \frac{|\{\text{first } k \text{ of } u\} \cap R_u|}{|R_u|}
+    ``R@k = 1/|U| · Σ_u |first k of u ∩ R_u| / |R_u|``
 
     A user to whom more than k items are relevant can't reach 1.
 
@@ -115,12 +115,12 @@ def recall_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
 
 
 def ndcg_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
-    r"""Normalised discounted cumulative gain: hits high up count most; mean over users.
+    """Normalised discounted cumulative gain: hits high up count most; mean over users.
 
-    .. math:: nDCG@k = \frac{1}{|U|} \sum_{u \in U} \frac{\sum_{r=1}^{k} g_{u,r} / \log_2(r + 1)}{IDCG_u}
+    ``nDCG@k = 1/|U| · Σ_u (Σ_r g_ur / log2(r + 1)) / IDCG_u``, r from 1 to k,
 
-    where g is the gain of the item at rank r, 0 if it is not relevant, and IDCG_u the sum above the line for
-    the best possible list. A user whose gains are all 0 counts with 0.
+    where g is the gain of the item at rank r, 0 if it is not relevant, and IDCG_u the sum over r for the best
+    possible list. A user whose gains are all 0 counts with 0.
 
     Parameters
     ----------
@@ -160,9 +160,9 @@ def ndcg_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
 
 
 def map_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
-    r"""Mean average precision: the mean over users of the precision at each of their hits.
+    """Mean average precision: the mean over users of the precision at each of their hits.
 
-    .. math:: MAP@k = \frac{1}{|U|} \sum_{u \in U} \frac{1}{\min(k, |R_u|)} \sum_{r=1}^{k} P_u@r \cdot h_{u,r}
+    ``MAP@k = 1/|U| · Σ_u 1/min(k, |R_u|) · Σ_r P_u@r · h_ur``, r from 1 to k,
 
     where h is 1 if the item at rank r is relevant and 0 if not. Dividing by min(k, number of relevant items)
     lets a list without a miss reach 1 whatever k; other libraries divide by the number of hits or of
@@ -197,9 +197,9 @@ def map_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
 
 
 def mrr(recommended: Any, relevant: Any, k: int = 10) -> float:
-    r"""Mean reciprocal rank: the mean over users of 1 / rank of their first hit.
+    """Mean reciprocal rank: the mean over users of 1 / rank of their first hit.
 
-    .. math:: MRR@k = \frac{1}{|U|} \sum_{u \in U} \frac{1}{\text{rank of the first hit of } u}
+    ``MRR@k = 1/|U| · Σ_u 1 / (rank of the first hit of u)``
 
     A user without a hit among the first k counts with 0.
 

@@ -13,10 +13,9 @@ from tabrec.preprocess._frames import is_table, read_frame, to_columns
 
 
 def per_user_rmse(y_true: Any, y_pred: Any, users: Any, sample_weight: Any = None) -> float:
-    r"""Root mean squared error of each user's ratings, mean over users.
+    """Root mean squared error of each user's ratings, mean over users.
 
-    .. math:: \frac{1}{|U|} \sum_{u \in U}
-              \sqrt{\frac{\sum_{i \in u} w_i (y_i - \hat y_i)^2}{\sum_{i \in u} w_i}}
+    ``1/|U| · Σ_u sqrt(Σ_i w_i (y_i - ŷ_i)² / Σ_i w_i)``, i over the ratings of user u.
 
     This is not the RMSE over all ratings: here each user counts the same, there each rating, so that those who
     rate most weigh most. The two differ on the same predictions, usually in the second decimal; never

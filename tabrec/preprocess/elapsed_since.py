@@ -27,12 +27,10 @@ class ElapsedSince(FrameTransformer):
 
     For each event column, such as ``promo``, and within each group, such as a store, a row gets
 
-    ================ ===============================================================================
-    ``Afterpromo``   days since the last event, 0 on the day of an event
-    ``promo_bw``     number of moments with an event in the `window` up to the row, its own included
-    ``Beforepromo``  days until the next event, 0 on the day of an event
-    ``promo_fw``     number of moments with an event in the `window` from the row on, its own included
-    ================ ===============================================================================
+    - ``Afterpromo``: days since the last event, 0 on the day of an event
+    - ``promo_bw``: number of moments with an event in the `window` up to the row, its own included
+    - ``Beforepromo``: days until the next event, 0 on the day of an event
+    - ``promo_fw``: number of moments with an event in the `window` from the row on, its own included
 
     All other columns, the event columns too, stay as they are.
 

@@ -22,16 +22,12 @@ def shrink_dtypes(
 ) -> pd.DataFrame:
     """Give each column of a table the smallest dtype that holds its values.
 
-    ============================== =====================================================================
-    column                         becomes
-    ============================== =====================================================================
-    integer                        the smallest integer that holds it; signed stays signed, so that a
-                                   difference of two columns does not wrap round below zero
-    nullable integer (``Int64``)   the smallest nullable integer that holds it
-    float, ``Float64``             ``float32``, ``Float32`` where that loses next to nothing (see Notes)
-    text                           ``category`` where labels repeat, see `max_share`
-    bool, date, category, others   as it is
-    ============================== =====================================================================
+    - integer: the smallest integer that holds it; signed stays signed, so that a difference of two columns does not
+      wrap round below zero
+    - nullable integer (``Int64``): the smallest nullable integer that holds it
+    - float, ``Float64``: ``float32``, ``Float32`` where that loses next to nothing (see Notes)
+    - text: ``category`` where labels repeat, see `max_share`
+    - bool, date, category, others: as it is
 
     Parameters
     ----------
