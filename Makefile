@@ -2,9 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.up-to-date
+# Extras to install: dev for the tests, docs for the site, notebooks for the notebooks, one of which compares with fastai.
+EXTRAS ?= dev
+COMMA := ,
+STAMP := $(VENV)/.up-to-date-$(subst $(COMMA),-,$(EXTRAS))
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench docs site clean
 
 demo: $(STAMP)
 	$(BIN)/tabrec demo
@@ -29,14 +32,16 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/collab_scale.py
 	$(BIN)/python benchmarks/interpret.py --only report
 
-docs: $(STAMP)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+docs:
+	$(MAKE) site EXTRAS=dev,docs
+
+site: $(STAMP)
 	$(BIN)/mkdocs build --strict
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("tabrec needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $(STAMP)
 
 clean:
