@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 WHAT_FOR = {
+    "filelock": "two processes that fetch the same data take turns",
     "jinja2": "the page of `report`",
     "joblib": "trees in threads; scikit-learn brings it",
     "numpy": "arrays",
@@ -35,11 +36,14 @@ WHAT_FOR = {
     "mkdocs": "the site",
     "mkdocs-material": "how the site looks, its search",
     "mkdocstrings": "API pages from docstrings",
+    "fastai": "each of its calls beside ours, in a notebook",
     "hypothesis": "tests on made cases",
+    "ipykernel": "runs notebooks",
     "jupytext": "notebooks as text",
     "lightgbm": "takes the encoded frame, in tests",
     "mypy": "types",
     "nbclient": "runs notebooks",
+    "nbformat": "reads notebooks",
     "pandas-stubs": "types of pandas",
     "polars": "its frames, in tests",
     "pytest": "tests",
