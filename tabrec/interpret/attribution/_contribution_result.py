@@ -12,6 +12,7 @@ import pandas as pd
 from tabrec._plots import BLUE, finish, make_axes, shorten
 from tabrec.interpret._result import Result
 from tabrec.interpret.attribution._shown_values import to_text
+from tabrec.interpret.attribution._waterfall_bars import draw_bars, label_steps, make_bars
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,8 @@ class RowContributions(Result):
         -------
         matplotlib.axes.Axes
         """
-        from tabrec.interpret.attribution.waterfall_chart import waterfall
-
-        return waterfall(self, sorted_value=True, ax=ax)
+        labels = label_steps(self.columns, self.values)
+        return draw_bars(make_bars(labels, self.contributions, self.base, sorted_value=True), ax)
 
 
 @dataclass(frozen=True, repr=False)
