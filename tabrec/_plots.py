@@ -17,10 +17,10 @@ def make_axes(ax: Any, size: tuple[float, float] = (6.4, 4.0)) -> Any:
     if ax is not None:
         return ax
     try:
-        from tabrec._quiet_figure import QuietFigure
+        from tabrec._quiet_figure import QuietFigure, ShownAxes
     except ImportError as error:
         raise ImportError("Plots need matplotlib: pip install 'tabrec[viz]'.") from error
-    return QuietFigure(figsize=size, layout="constrained").subplots()
+    return QuietFigure(figsize=size, layout="constrained").subplots(subplot_kw={"axes_class": ShownAxes})
 
 
 def finish(ax: Any) -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 
@@ -23,6 +25,16 @@ class QuietFigure(Figure):
     def get_tightbbox(self, *arguments: Any, **options: Any) -> Any:
         with _no_word_of_glyphs():
             return super().get_tightbbox(*arguments, **options)
+
+
+class ShownAxes(Axes):
+    """Axes that a notebook shows as their picture, when they are what a cell ends with."""
+
+    def _repr_png_(self) -> bytes:
+        picture, figure = BytesIO(), self.figure
+        assert isinstance(figure, Figure)
+        figure.savefig(picture, format="png", dpi=100, bbox_inches="tight")
+        return picture.getvalue()
 
 
 @contextmanager

@@ -405,6 +405,11 @@ def test_a_picture_is_axes_of_a_figure_of_its_own(name):
     assert isinstance(axes.figure, Figure)
 
 
+def test_a_notebook_shows_the_axes_that_a_cell_ends_with():
+    axes = waterfall({"age": 1.0, "size": -0.5}, base=2.0)
+    assert axes._repr_png_().startswith(b"\x89PNG")
+
+
 @every_plot
 def test_no_text_is_cut_off(name):
     axes, renderer = picture(name)
