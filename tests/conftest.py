@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -12,6 +13,17 @@ import pytest
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 _VARIABLE = "TABREC_DATA_DIR"
+_BROWSER_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 
 
 def pytest_runtest_setup(item):
@@ -34,6 +46,26 @@ def pytest_runtest_setup(item):
 def data_dir():
     """The folder of real tables; for tests that are marked `real_data`."""
     return Path(os.environ[_VARIABLE])
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium that keeps its logs; without it the test skips, but fails in .ci/run."""
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not binary or not driver:
+        if os.environ.get("TABREC_REQUIRE_BROWSER"):
+            pytest.fail("Chromium or chromedriver is not installed")
+        pytest.skip("Chromium or chromedriver is not installed")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in [*_BROWSER_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The report page in headless Chromium: no error, no request, no overflow, nothing cut off."""
 
 import json
-import os
-import shutil
 
 import numpy as np
 import pytest
@@ -18,17 +16,6 @@ UGLY = {
     "Mini": "</svg><img src=http://example.com/x.png onerror=alert(1)>",
 }
 WIDTHS = {"desktop": (1280, 900, False), "phone": (375, 800, True)}
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 CUT_OFF = """
 return [...document.querySelectorAll('figure svg')].flatMap(svg => {
   const box = svg.getBoundingClientRect();
@@ -38,25 +25,6 @@ return [...document.querySelectorAll('figure svg')].flatMap(svg => {
   }).map(text => text.textContent);
 });
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not binary or not driver:
-        if os.environ.get("TABREC_REQUIRE_BROWSER"):
-            pytest.fail("Chromium or chromedriver is not installed")
-        pytest.skip("Chromium or chromedriver is not installed")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
 
 
 def make_forest_page():
