@@ -95,6 +95,11 @@ def embedding_map(model: Any, column: str, *, n: int = 50) -> EmbeddingMap:
     ValueError
         No such column, fewer than two labels, or `n` is less than 1.
 
+    Notes
+    -----
+    Vectors begin at random, and a label is moved only by rows that bear it: with the default of our nets,
+    ``embedding_std=0.5``, much of that start remains. For a net to be looked at, set ``embedding_std=0.01``, fastai's.
+
     References
     ----------
     Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Categorical embeddings". Guo &
