@@ -26,6 +26,18 @@ _BROWSER_FLAGS = [
 ]
 
 
+# Files whose tests are long and share nothing, so that workers may take them one by one.
+_ONE_BY_ONE = {"test_notebooks.py", "test_examples.py", "test_documents.py", "test_accuracy.py"}
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of a file go to one worker, which makes their fixtures once: `pytest -n 2 --dist loadgroup`."""
+    for item in items:
+        file, _, name = item.nodeid.partition("::")
+        group = f"{file}::{name}" if Path(file).name in _ONE_BY_ONE else file
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_runtest_setup(item):
     """Skip a test marked `real_data("bulldozers/Train.csv", ...)` where those tables are not.
 
