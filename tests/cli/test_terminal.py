@@ -84,11 +84,14 @@ def test_a_pipe_that_closes_is_no_mistake(table, tmp_path):
 )
 def test_an_interrupt_is_one_line_and_leaves_no_file(run, table, tmp_path, monkeypatch, model, moment):
     monkeypatch.setattr(moment, lambda *_, **__: signal.raise_signal(signal.SIGINT))
-    before = signal.getsignal(signal.SIGINT)
-    code, printed, complained = run("train", table, "--target", "SalePrice", "--model", model, "--out", "runs/r")
-    assert (code, printed, complained) == (130, "", "interrupted\n")
-    assert not list(tmp_path.glob("runs/*"))
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        code, printed, complained = run("train", table, "--target", "SalePrice", "--model", model, "--out", "runs/r")
+        assert (code, printed, complained) == (130, "", "interrupted\n")
+        assert not list(tmp_path.glob("runs/*"))
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_run_of_rate_predicts_no_table(run, table, tmp_path):
