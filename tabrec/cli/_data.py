@@ -58,6 +58,12 @@ def submit(
     message: Annotated[
         str, typer.Option("--message", "-m", metavar="TEXT", help="What to remember it by.", show_default=False)
     ],
+    sample: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="The sample submission.", show_default="the one among the competition's files"
+        ),
+    ] = None,
     data_dir: _Folder = None,
 ) -> None:
     """Check predictions against the sample submission of a Kaggle competition, and send them.
@@ -70,7 +76,7 @@ def submit(
     """
     from tabrec.datasets import submit_kaggle
 
-    say(escape(submit_kaggle(competition, file, message, data_dir=data_dir)))
+    say(escape(submit_kaggle(competition, file, message, sample=sample, data_dir=data_dir)))
 
 
 def _list(data_dir: Path | None) -> None:
