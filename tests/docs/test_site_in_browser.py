@@ -26,6 +26,8 @@ return [...document.querySelectorAll('.md-content :is(p, li, img, h1, h2, h3, dt
   return box.width && box.right > width + 1 && !element.closest('table, pre');
 }).map(element => element.textContent.slice(0, 60) || element.src);
 """
+# The list is drawn anew after each letter, so its links are read in one step, not one by one.
+FOUND = "return [...document.querySelectorAll('a.md-search-result__link')].map(link => link.href);"
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -77,7 +79,6 @@ def test_search_finds(browser, address, words, page, width):
     box = browser.find_element(By.CSS_SELECTOR, "input.md-search__input")
     WebDriverWait(browser, 20).until(lambda _: box.is_displayed() and box.is_enabled())
     box.send_keys(words)
-    links = WebDriverWait(browser, 20).until(
-        lambda b: [a.get_attribute("href") for a in b.find_elements(By.CSS_SELECTOR, "a.md-search-result__link")]
+    WebDriverWait(browser, 20).until(
+        lambda _: any(f"/{page}" in link for link in browser.execute_script(FOUND)), f"{page} not among the results"
     )
-    assert any(f"/{page}" in link for link in links)
