@@ -1,7 +1,5 @@
 """`ElapsedSince`: days since and until events, in any order of rows, alone or in a batch."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -373,7 +371,7 @@ def test_one_row_alone_gets_what_it_gets_in_its_batch(rows, data):
     pd.testing.assert_frame_equal(elapsed.transform(df.iloc[[row]]), elapsed.transform(df).iloc[[row]])
 
 
-def test_a_million_rows_take_seconds():
+def test_a_store_among_a_million_rows_is_as_alone():
     n_rows, n_stores = 1_000_000, 1_000
     rng = np.random.default_rng(0)
     df = pd.DataFrame(
@@ -383,6 +381,8 @@ def test_a_million_rows_take_seconds():
             "promo": rng.random(n_rows) < 0.4,
         }
     )
-    start = time.perf_counter()
-    ElapsedSince(group="store").fit_transform(df)
-    assert time.perf_counter() - start < 10  # about one second on a quiet machine
+    among_all = ElapsedSince(group="store").fit_transform(df)
+    for store in (0, 517, n_stores - 1):
+        rows = df["store"] == store
+        alone = ElapsedSince(group="store").fit_transform(df[rows])
+        pd.testing.assert_frame_equal(among_all[rows], alone)
