@@ -39,7 +39,8 @@ class Normalize(FrameTransformer):
     Attributes
     ----------
     means_, stds_ : dict of str to float
-        Of each column; the standard deviation of a constant column is given as 1.
+        Of each column; the standard deviation of a constant column is given as 1, and so is one below 1e-19, whose
+        square float32 cannot hold.
     quantiles_ : dict of str to ndarray
         With ``method="quantile"``: the quantiles of each column, ascending.
     n_features_in_ : int
