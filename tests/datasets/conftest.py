@@ -171,6 +171,8 @@ class Site:
         handler.end_headers()
         end = start + rest[0] if kind == "cut" else len(content)
         for piece in content.pieces(start, end):
+            with self.lock:  # counted first: who has all of it may look at the count
+                self.sent += len(piece)
             if kind == "slow":
                 for i in range(0, len(piece), rest[0]):
                     time.sleep(0.02)
@@ -180,7 +182,6 @@ class Site:
                 handler.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             else:
                 handler.wfile.write(piece)
-            self.sent += len(piece)
         if kind == "cut":
             handler.close_connection = True
         elif self.chunked:
