@@ -94,6 +94,8 @@ def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.rand
     frame = read_frame(X)
     y = read_target(model, y, len(frame), FUNCTION)
     rows = sample_rows(len(frame), max_rows, rng)
+    if len(rows) < 2:
+        raise ValueError(f"{FUNCTION}: permuting exchanges the values of rows, but there is only 1: give at least 2.")
     X, y = (X, y) if len(rows) == len(frame) else (rows_of(X, rows), y[rows])
     trees = read_trees(model, FUNCTION) if is_forest(model) else None
     parts = None if trees is None else _parts_of(trees, raw_columns(model, X))

@@ -179,7 +179,8 @@ def feature_importance(
     Raises
     ------
     ValueError
-        Rows that are not those of fit for "oob", missing columns, an unknown column in `groups`, or an unknown option.
+        Rows that are not those of fit for "oob", one row only for "permutation", missing columns, an unknown column in
+        `groups`, or an unknown option.
     TypeError
         "impurity" or "oob" of a model without trees.
 
