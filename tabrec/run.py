@@ -253,7 +253,7 @@ def _read_task(y: pd.Series, task: str, log_target: bool) -> str:
     if task == "auto":
         task = "regression" if log_target or has_numbers_to_predict(y) else "classification"
     if task == "regression" and not is_number:
-        odd = y.dropna().iloc[0] if y.notna().any() else None
+        odd = y.dropna().tolist()[0] if y.notna().any() else None
         raise ValueError(f"Target {y.name!r} holds {odd!r}, but a regression needs numbers.")
     if task == "classification" and log_target:
         raise ValueError("log_target is for regressions: classes have no logarithm.")
@@ -267,9 +267,9 @@ def _check_values(y: pd.Series, task: str, log_target: bool) -> None:
             f"Target {y.name!r} is missing in {int(y.isna().sum())} rows, the first being row {row}: drop them."
         )
     if y.nunique() < 2:
-        raise ValueError(f"Target {y.name!r} is constant ({y.iloc[0]!r}): there is nothing to learn.")
+        raise ValueError(f"Target {y.name!r} is constant ({y.tolist()[0]!r}): there is nothing to learn.")
     if log_target and (y <= 0).any():
-        raise ValueError(f"Target {y.name!r} holds {y[y <= 0].iloc[0]!r}: only positive numbers have a logarithm.")
+        raise ValueError(f"Target {y.name!r} holds {y[y <= 0].tolist()[0]!r}: only positive numbers have a logarithm.")
 
 
 def _plain_target(y: pd.Series, task: str, log_target: bool) -> np.ndarray:

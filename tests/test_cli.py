@@ -155,7 +155,7 @@ MISTAKES = {
     "wrong delimiter": (["table.csv"], "a;SalePrice\n1;2\n3;4\n", "looks separated by ';'"),
     "ragged rows": (["table.csv"], "a,SalePrice\n1,2\n3,4,5\n", "cannot be read as a table"),
     "absent target": (["table.csv"], "a,b\n1,2\n3,4\n", "no column 'SalePrice' for the target"),
-    "constant target": (["table.csv"], "a,SalePrice\n1,2\n3,2\n", "is constant"),
+    "constant target": (["table.csv"], "a,SalePrice\n1,2\n3,2\n", "is constant (2)"),
     "missing target": (
         ["table.csv"],
         "a,SalePrice\n1,2\n3,\n4,5\n6,7\n",
@@ -163,7 +163,7 @@ MISTAKES = {
     ),
     "text target": (["table.csv", "--task", "regression"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
     "text target, logarithm": (["table.csv", "--log-target"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
-    "logarithm of 0": (["table.csv", "--log-target"], "a,SalePrice\n1,0\n2,5\n3,6\n", "only positive numbers"),
+    "logarithm of 0": (["table.csv", "--log-target"], "a,SalePrice\n1,0\n2,5\n3,6\n", "holds 0: only positive"),
     "duplicate columns": (["table.csv"], "a,a,SalePrice\n1,2,3\n3,4,5\n5,6,8\n", "stand more than once"),
     "infinity": (["table.csv"], "a,SalePrice\ninf,3\n3,5\n5,8\n1,2\n3,4\n5,6\n", "Column 'a' holds inf"),
     "unknown model": (

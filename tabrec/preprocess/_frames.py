@@ -162,13 +162,15 @@ def as_frame(X: Any) -> pd.DataFrame:
     ValueError
         No rows, no columns, duplicate column names or names of several levels, or complex numbers.
     TypeError
-        A sparse matrix.
+        A sparse matrix, or the name of a file.
     """
     return read_frame(X).copy(deep=False)
 
 
 def read_frame(X: Any) -> pd.DataFrame:
     """What `as_frame` gives, for reading only: it may be the caller's own frame."""
+    if isinstance(X, str | os.PathLike):
+        raise TypeError(f"Got the text {os.fspath(X)!r}, not a table: read the file first, as with pandas.read_csv.")
     if isinstance(X, pd.DataFrame):
         frame = X
     elif is_table(X):

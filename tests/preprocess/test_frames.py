@@ -2,6 +2,7 @@
 
 import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -172,6 +173,12 @@ def test_infinity_is_refused_by_column_and_row(dtype):
 def test_lists_and_dicts_are_refused_by_name(values):
     with pytest.raises(TypeError, match="Column 'x' holds .* of type (list|dict)"):
         _ = column(values, object).values
+
+
+@pytest.mark.parametrize("file", ["Train.csv", Path("Train.csv")])
+def test_the_name_of_a_file_is_no_table(file):
+    with pytest.raises(TypeError, match=r"Got the text 'Train.csv', not a table: .* pandas.read_csv"):
+        read_frame(file)
 
 
 @pytest.mark.parametrize("dtype", ["complex128", object])
