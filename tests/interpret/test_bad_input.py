@@ -120,6 +120,7 @@ ENTRIES = [
         "importance by permutation",
         lambda c: feature_importance(c.model, c.new, c.truth, "permutation", n_repeats=2),
         "model new truth",
+        refuses={"one row": _FEW},
     ),
     Entry("importance by drop", lambda c: feature_importance(c.model, c.X, c.y, "drop"), "model rows target heavy"),
     Entry(
