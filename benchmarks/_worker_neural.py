@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from tabrec import DateParts, TabularPreprocessor, TabularRegressor
 from tabrec.datasets import make_auctions
-from tabrec.neural._devices import read_device, uses_bfloat16
+from tabrec.neural.devices import read_device, uses_bfloat16
 
 LEARNING_RATE, WEIGHT_DECAY = 1e-2, 0.01
 MAX_CARD = 9_000  # beyond it whole numbers are continuous, as in chapter 9 of fastai's book

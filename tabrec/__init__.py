@@ -6,7 +6,7 @@ The public names are imported when first used: ``import tabrec`` loads neither t
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "tabrec.preprocess": [
@@ -31,7 +31,7 @@ _HOME = {
         "TabularRegressor",
         "find_learning_rate",
     ],
-    "tabrec.persistence": ["load", "save"],
+    "tabrec.saving": ["load", "save"],
 }
 _HOME_OF = {name: module for module, names in _HOME.items() for name in names}
 

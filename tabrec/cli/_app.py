@@ -13,10 +13,10 @@ from typing import Annotated
 import typer
 
 import tabrec
-from tabrec._printing import complain, console, errors, one_line, print_warning, read_by_anything
 from tabrec.cli._data import download, submit
 from tabrec.cli._demo import demo
 from tabrec.cli._help import Command, Group
+from tabrec.cli._printing import complain, console, errors, one_line, print_warning, read_by_anything
 from tabrec.cli._ratings import rate, recommend, similar
 from tabrec.cli._reasons import explain
 from tabrec.cli._tables import columns, predict, train

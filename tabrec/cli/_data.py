@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tabrec._printing import console, errors, escape, print_datasets, say
 from tabrec.cli._catalogue import DATASETS
 from tabrec.cli._completion import SOURCES, one_of
+from tabrec.cli._printing import console, errors, escape, print_datasets, say
 
 _Folder = Annotated[
     Path | None,
@@ -81,7 +81,7 @@ def submit(
 
 def _list(data_dir: Path | None) -> None:
     from tabrec.datasets import DATASETS as NAMED
-    from tabrec.datasets._places import places_to_look
+    from tabrec.datasets.places import places_to_look
 
     rows = []
     for name, what in NAMED.items():

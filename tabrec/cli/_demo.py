@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tabrec._printing import (
+from tabrec.cli._printing import (
     console,
     escape,
     print_columns,
@@ -35,8 +35,8 @@ def demo(
 
     It asks nothing of any network, and ends by naming the page to open.
     """
-    from tabrec._files import new_folder
     from tabrec.datasets import make_auctions
+    from tabrec.saving.files import new_folder
 
     out = out or free_path(Path("runs") / "demo")
     auctions = make_auctions(rows, random_state=0)
@@ -56,8 +56,8 @@ def demo(
 
 def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> None:
     """The tables' half of the demo: three models, prices by the boosting, a page about the forest."""
-    from tabrec.explain_run import describe_table, explain_run
-    from tabrec.run import predict_table
+    from tabrec.runs.explain_run import describe_table, explain_run
+    from tabrec.runs.table_run import predict_table
 
     known.to_csv(folder / "auctions.csv", index=False)
     new.to_csv(folder / "new.csv", index=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from tabrec._printing import console
+from tabrec.cli._printing import console
 
 _WIDEST = 100  # longer lines are hard to read
 

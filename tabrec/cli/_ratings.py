@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tabrec._printing import console, escape, print_ranked, print_rating_scores, say, stage
 from tabrec.cli._completion import RATING_MODELS, one_of, run_of_rate
 from tabrec.cli._options import READING, VALIDATION, Count, Delimiter, Seed
+from tabrec.cli._printing import console, escape, print_ranked, print_rating_scores, say, stage
 from tabrec.cli._tables import free_path, say_where
 
 _Run = Annotated[
@@ -63,8 +63,8 @@ def rate(
 
     Next: tabrec recommend, tabrec similar and tabrec explain.
     """
-    from tabrec._files import check_free
-    from tabrec.rating_run import check_model, read_ratings
+    from tabrec.runs.rating_run import check_model, read_ratings
+    from tabrec.saving.files import check_free
 
     check_model(model)
     out = out or free_path(Path("runs") / f"{ratings.stem}-{model}")
@@ -101,8 +101,8 @@ def recommend(
 
     Everybody's, into a file: tabrec recommend runs/ml --out top.csv.
     """
-    from tabrec._files import check_free, new_file
-    from tabrec.rating_run import load_recommender, parse_ids
+    from tabrec.runs.rating_run import load_recommender, parse_ids
+    from tabrec.saving.files import check_free, new_file
 
     if user is None and out is None:
         raise ValueError("Name a user, as in --user 196, or a file for everybody's, as in --out top.csv.")
@@ -133,7 +133,7 @@ def similar(
 
     An item that is not known is answered by the names nearest to it.
     """
-    from tabrec.rating_run import load_recommender, parse_ids
+    from tabrec.runs.rating_run import load_recommender, parse_ids
 
     with stage(f"Loading {run}"):
         model = load_recommender(run)
@@ -143,7 +143,7 @@ def similar(
 
 def rate_and_save(frame: Any, out: Path, *, shown: Path | None = None, **options: Any) -> Any:
     """Train by `options`, save to `out`, which will be at `shown`, and print the scores; returns the recommender."""
-    from tabrec.rating_run import rate, save_rating_run
+    from tabrec.runs.rating_run import rate, save_rating_run
 
     with stage(f"Training a recommender on {len(frame):,} ratings"):
         run = rate(frame, **options)
@@ -154,7 +154,7 @@ def rate_and_save(frame: Any, out: Path, *, shown: Path | None = None, **options
 
 
 def _print_recommended(model: Any, users: Any, recommended: Any) -> None:
-    from tabrec.rating_run import unknown_users
+    from tabrec.runs.rating_run import unknown_users
 
     unknown = unknown_users(model, users)
     for name in users:

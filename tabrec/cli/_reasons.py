@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tabrec._printing import console, escape, print_findings, say
 from tabrec.cli._completion import any_run
+from tabrec.cli._printing import console, escape, print_findings, say
 
 
 def explain(
@@ -40,8 +40,8 @@ def explain(
 
     The page is one file, which asks nothing of any network.
     """
-    from tabrec._files import check_free
-    from tabrec.explain_run import explain_run
+    from tabrec.runs.explain_run import explain_run
+    from tabrec.saving.files import check_free
 
     out = out or run / "report.html"
     check_free(out)

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tabrec._printing import escape, print_columns, print_kinds, print_scores, say, stage
 from tabrec.cli._completion import TABLE_MODELS, TASKS, one_of, run_of_train
 from tabrec.cli._options import READING, VALIDATION, Delimiter, Seed, Table
+from tabrec.cli._printing import escape, print_columns, print_kinds, print_scores, say, stage
 
 
 def columns(
@@ -106,9 +106,9 @@ def train(
 
     Next: tabrec predict for new rows, and tabrec explain for the reasons.
     """
-    from tabrec._files import check_free
     from tabrec.datasets import read_table
-    from tabrec.explain_run import describe_table
+    from tabrec.runs.explain_run import describe_table
+    from tabrec.saving.files import check_free
 
     out = out or free_path(Path("runs") / f"{table.stem}-{model}")
     check_free(out)
@@ -151,9 +151,9 @@ def predict(
 
     Every row gets a prediction; a column that is missing or unreadable is an error.
     """
-    from tabrec._files import check_free, new_file
     from tabrec.datasets import read_table
-    from tabrec.run import predict_table, read_metadata
+    from tabrec.runs.table_run import predict_table, read_metadata
+    from tabrec.saving.files import check_free, new_file
 
     check_free(out)
     metadata = read_metadata(run)
@@ -171,7 +171,7 @@ def train_and_save(
     frame: Any, out: Path, table: dict, *, shown: Path | None = None, show_kinds: bool = True, **options: Any
 ) -> None:
     """Train by `options`, save to `out`, which will be at `shown`, and print the scores."""
-    from tabrec.run import find_preprocessor, save_run, train
+    from tabrec.runs.table_run import find_preprocessor, save_run, train
 
     with stage(f"Training a {options['model']} on {len(frame):,} rows"):
         run = train(frame, **options)

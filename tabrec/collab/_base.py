@@ -20,8 +20,9 @@ from tabrec.collab._ratings import Ratings, sort_ratings
 from tabrec.collab._reading import Pairs, RatingsReader
 from tabrec.collab._sides import FOLDED_IN, LEARNED, Side, learn_side, name_paths
 from tabrec.collab.plots import draw_items
-from tabrec.preprocess._base import align_names, warn_caller
-from tabrec.preprocess._frames import read_frame
+from tabrec.tables.columns import read_frame
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.names import align_names
 
 
 class Recommender(RatingsReader, RatingModel, RegressorMixin, BaseEstimator):

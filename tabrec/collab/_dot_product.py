@@ -11,7 +11,7 @@ import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
-from tabrec.neural._step import Rows
+from tabrec.neural.step import Rows
 
 
 class DotProduct(nn.Module):

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tabrec.collab._ids import as_column, check_ids, id_at
-from tabrec.preprocess._frames import Column, is_table, read_frame, to_columns
-from tabrec.preprocess._target import check_target
+from tabrec.tables.columns import Column, is_table, read_frame, to_columns
+from tabrec.tables.target import check_target
 
 
 def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple[Column, Column, np.ndarray]:

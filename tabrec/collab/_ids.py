@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.preprocess._frames import Column
 from tabrec.preprocess.categorify import Codes, label_kind, sorted_labels
+from tabrec.tables.columns import Column
 
 
 class Ids:

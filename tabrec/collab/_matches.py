@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.preprocess._frames import read_frame
+from tabrec.tables.columns import read_frame
 
 _ID_KINDS = {str: "text", numbers.Number: "numbers"}
 

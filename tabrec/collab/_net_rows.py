@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tabrec.collab._row_prior import fit_row_prior
-from tabrec.neural._devices import seeded
+from tabrec.neural.devices import seeded
 from tabrec.neural.embeddings import PackedEmbedding
 from tabrec.neural.tabular_model import TabularModel
 

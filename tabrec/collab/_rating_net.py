@@ -15,13 +15,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from tabrec.collab._base import Recommender
-from tabrec.neural._devices import read_device, seeded
-from tabrec.neural._inputs import TargetScaler
-from tabrec.neural._losses import regression_loss
-from tabrec.neural._parameters import NetParameters
-from tabrec.neural._ranges import read_range
-from tabrec.neural._step import Rows
-from tabrec.neural._training import Plan, train
+from tabrec.neural.devices import read_device, seeded
+from tabrec.neural.inputs import TargetScaler
+from tabrec.neural.losses import regression_loss
+from tabrec.neural.parameters import NetParameters
+from tabrec.neural.ranges import read_range
+from tabrec.neural.step import Rows
+from tabrec.neural.training import Plan, train
 
 _SHARED = (
     "epochs",

@@ -11,10 +11,11 @@ from sklearn.utils.validation import column_or_1d
 from tabrec.collab._ids import check_ids
 from tabrec.collab._ratings import Ratings
 from tabrec.collab._sides import Side, check_not_swapped
-from tabrec.preprocess._base import align_names, learn_names, warn_caller
-from tabrec.preprocess._frames import Column, read_frame, to_columns
-from tabrec.preprocess._rows import read_weights
-from tabrec.preprocess._target import check_target
+from tabrec.tables.columns import Column, read_frame, to_columns
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.names import align_names, learn_names
+from tabrec.tables.target import check_target
+from tabrec.tables.weights import read_weights
 
 # Codes and numbers of the further columns that a model has asked for: (n_pairs, n_categories), (n_pairs, n_numbers).
 Context = tuple[np.ndarray, np.ndarray] | None

@@ -12,7 +12,7 @@ import numpy as np
 
 from tabrec.collab._features import SideTable, learn_side_table
 from tabrec.collab._ids import Ids, as_column, id_at
-from tabrec.preprocess._frames import Column
+from tabrec.tables.columns import Column
 
 # How a row of a model came about, the best first.
 LEARNED, FOLDED_IN, FROM_METADATA, UNKNOWN = range(4)

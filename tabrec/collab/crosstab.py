@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import make_axes, shorten
-from tabrec.preprocess._frames import Column, as_frame, to_columns
-from tabrec.preprocess._sizes import is_integer
+from tabrec.plotting.axes import make_axes, shorten
+from tabrec.tables.columns import Column, as_frame, to_columns
+from tabrec.tables.sizes import is_integer
 
 _INK, _BLANK, _FAINT = "#24292f", "#f3f4f6", "#6b7280"
 

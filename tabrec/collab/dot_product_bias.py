@@ -20,8 +20,8 @@ from tabrec.collab._ratings import Ratings
 from tabrec.collab._reading import Context, Pairs
 from tabrec.collab._row_prior import fit_row_prior, fold_in_row
 from tabrec.collab._sides import FROM_METADATA
-from tabrec.neural._devices import seeded
-from tabrec.neural._step import Rows
+from tabrec.neural.devices import seeded
+from tabrec.neural.step import Rows
 
 # Ratings from which the noise around predictions is worked out.
 _MOST_FOR_NOISE = 200_000

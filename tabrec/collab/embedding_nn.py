@@ -18,14 +18,14 @@ from tabrec.collab._ratings import Ratings
 from tabrec.collab._reading import Context, Pairs
 from tabrec.collab._row_prior import argue_by_similarity
 from tabrec.collab._sides import FROM_METADATA
-from tabrec.neural._devices import read_device, seeded
-from tabrec.neural._estimator import predictor
-from tabrec.neural._parameters import NetParameters
-from tabrec.neural._training import predict
+from tabrec.neural.devices import read_device, seeded
 from tabrec.neural.embeddings import embedding_size
+from tabrec.neural.parameters import NetParameters
+from tabrec.neural.tabular_estimator import predictor
 from tabrec.neural.tabular_model import TabularModel
+from tabrec.neural.training import predict
 from tabrec.preprocess import TabularPreprocessor
-from tabrec.preprocess._base import check_named
+from tabrec.tables.names import check_named
 
 # Numbers that a hidden layer may hold at once while predicting.
 _MOST_ACTIVATIONS = 2**21

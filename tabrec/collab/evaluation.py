@@ -15,7 +15,7 @@ from tabrec.collab._ranking import rank_all
 from tabrec.collab._ratings import sort_ratings
 from tabrec.collab._sides import Side, learn_side
 from tabrec.collab.metrics import per_user_rmse, rank_metrics
-from tabrec.preprocess._frames import as_frame, to_columns
+from tabrec.tables.columns import as_frame, to_columns
 
 
 def evaluate(

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tabrec._maps import draw_labelled, principal_components
-from tabrec._plots import shorten
+from tabrec.plotting.axes import shorten
+from tabrec.plotting.maps import draw_labelled, principal_components
 
 # Principal components are those of the items with most ratings, as in the book: rare ones have hardly left the middle.
 _MOST_FOR_COMPONENTS = 1000

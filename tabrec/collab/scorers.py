@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.collab._matches import METRICS, match
-from tabrec.preprocess._frames import is_table, read_frame, to_columns
+from tabrec.tables.columns import is_table, read_frame, to_columns
 
 
 def per_user_rmse(y_true: Any, y_pred: Any, users: Any, sample_weight: Any = None) -> float:

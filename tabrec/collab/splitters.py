@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 
-from tabrec.datasets._draws import RandomState, make_generator
-from tabrec.preprocess._frames import as_frame
-from tabrec.preprocess._sizes import is_integer, is_number
+from tabrec.datasets.draws import RandomState, make_generator
 from tabrec.preprocess.time_split import get_column, read_times
+from tabrec.tables.columns import as_frame
+from tabrec.tables.sizes import is_integer, is_number
 
 Fold = tuple[np.ndarray, np.ndarray]
 

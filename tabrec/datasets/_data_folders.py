@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from tabrec.datasets._errors import FetchError, writing_to
-from tabrec.datasets._places import folder_to_fill
+from tabrec.datasets.places import folder_to_fill
 
 MANIFEST = ".tabrec.json"  # in each folder that was filled here: its files and their sizes
 _WORK = ".tabrec"  # beside these folders: locks, and downloads under way

@@ -13,7 +13,7 @@ from tabrec.datasets._auction_levels import (
     class_descriptions,
     option_levels,
 )
-from tabrec.datasets._draws import RandomState, check_count, make_generator, zipf
+from tabrec.datasets.draws import RandomState, check_count, make_generator, zipf
 
 _FIRST_DAY, _LAST_DAY = np.datetime64("1989-01-17"), np.datetime64("2012-04-28")
 _N_AUCTION_DAYS = 4_000

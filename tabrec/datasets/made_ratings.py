@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tabrec.datasets._draws import RandomState, check_count, make_generator, zipf
+from tabrec.datasets.draws import RandomState, check_count, make_generator, zipf
 
 _FIRST_RATING, _LAST_RATING = 789_652_009, 1_574_327_703  # January 1995, November 2019
 _RATING_SPELL = 30 * 24 * 3600  # seconds over which a user typically rates

@@ -20,7 +20,7 @@ from tabrec.datasets._movielens_files import (
     read_u_user,
     read_users_dat,
 )
-from tabrec.datasets._places import DATA_DIR, places_to_look
+from tabrec.datasets.places import DATA_DIR, places_to_look
 
 SIZES = ("100k", "latest-small", "1m", "25m")
 FILES = {

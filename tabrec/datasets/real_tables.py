@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tabrec.datasets._places import DATA_DIR, places_to_look
+from tabrec.datasets.places import DATA_DIR, places_to_look
 from tabrec.datasets.tables import read_table
 
 _ADULT_COLUMNS = [

@@ -17,11 +17,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import BaseDecisionTree
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec.preprocess._base import align_names
-from tabrec.preprocess._frames import is_table, read_frame
-from tabrec.preprocess._target import check_target
-from tabrec.trees._encoding import to_matrix
-from tabrec.trees._forest_base import ForestMixin
+from tabrec.tables.columns import is_table, read_frame
+from tabrec.tables.names import align_names
+from tabrec.tables.target import check_target
+from tabrec.trees.forest_base import ForestMixin
+from tabrec.trees.target_encoding import to_matrix
 
 _FORESTS = (RandomForestRegressor, RandomForestClassifier, ExtraTreesRegressor, ExtraTreesClassifier)
 

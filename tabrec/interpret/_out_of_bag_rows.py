@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tabrec.interpret._models import Training, Trees, read_training, training_positions
-from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._target import check_target
-from tabrec.trees._forest_base import ForestMixin
+from tabrec.tables.columns import read_frame
+from tabrec.tables.target import check_target
+from tabrec.trees.forest_base import ForestMixin
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec.neural._estimator import TabularEstimator
 from tabrec.neural.tabular_classifier import TabularClassifier
+from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.neural.tabular_regressor import TabularRegressor
-from tabrec.preprocess._base import check_named, learn_names
-from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._raw_frames import take_rows
-from tabrec.preprocess._target import check_target, has_numbers_to_predict
+from tabrec.tables.columns import read_frame
+from tabrec.tables.names import check_named, learn_names
+from tabrec.tables.rows import take_rows
+from tabrec.tables.target import check_target, has_numbers_to_predict
 
 
 class EmbeddingEncoder(TransformerMixin, BaseEstimator):

@@ -13,12 +13,12 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from tabrec.neural._devices import explain_memory, read_device, seeded
-from tabrec.neural._estimator import TabularEstimator, Task
 from tabrec.neural._optimizers import Pace, make_optimizer, set_pace
-from tabrec.neural._step import make_step, mean_loss
-from tabrec.neural._training import iterate
+from tabrec.neural.devices import explain_memory, read_device, seeded
 from tabrec.neural.plots import plot_learning_rates
+from tabrec.neural.step import make_step, mean_loss
+from tabrec.neural.tabular_estimator import TabularEstimator, Task
+from tabrec.neural.training import iterate
 
 # The loss is always taken over the same rows, so many at most, or the noise of batches would hide its course.
 _N_PROBED = 512

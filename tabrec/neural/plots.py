@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, GREEN, ORANGE, finish, make_axes
+from tabrec.plotting.axes import BLUE, GREEN, ORANGE, finish, make_axes
 
 
 def plot_learning_rates(

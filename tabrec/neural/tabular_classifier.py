@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
-from tabrec.neural._estimator import TabularEstimator
-from tabrec.neural._losses import Loss, class_loss
-from tabrec.neural._parameters import common_parameters
+from tabrec.neural.losses import Loss, class_loss
+from tabrec.neural.parameters import common_parameters
+from tabrec.neural.tabular_estimator import TabularEstimator
 
 
 class TabularClassifier(ClassifierMixin, TabularEstimator):

@@ -13,11 +13,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
-from tabrec.neural._estimator import TabularEstimator
-from tabrec.neural._inputs import TargetScaler
-from tabrec.neural._losses import REGRESSION_LOSSES, Loss, regression_loss
-from tabrec.neural._parameters import common_parameters
-from tabrec.neural._ranges import read_range
+from tabrec.neural.inputs import TargetScaler
+from tabrec.neural.losses import REGRESSION_LOSSES, Loss, regression_loss
+from tabrec.neural.parameters import common_parameters
+from tabrec.neural.ranges import read_range
+from tabrec.neural.tabular_estimator import TabularEstimator
 
 
 def _predicts_quantiles(estimator: TabularRegressor) -> bool:

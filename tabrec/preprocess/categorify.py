@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec.preprocess._base import FrameTransformer, check_named
-from tabrec.preprocess._frames import Column, Labels, as_frame, from_columns, in_threads
+from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.tables.columns import Column, Labels, as_frame, from_columns, in_threads
+from tabrec.tables.names import check_named
 
 MISSING_LABEL = "#na#"
 

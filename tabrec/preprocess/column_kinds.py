@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.preprocess._base import check_named
-from tabrec.preprocess._dates import find_format, looks_like_dates
-from tabrec.preprocess._frames import Column, as_frame, to_columns
+from tabrec.tables.columns import Column, as_frame, to_columns
+from tabrec.tables.dates import find_format, looks_like_dates
+from tabrec.tables.names import check_named
 
 KINDS = ("continuous", "categorical", "date", "id", "constant")
 

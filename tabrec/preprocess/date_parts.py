@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.preprocess._base import FrameTransformer, check_named
-from tabrec.preprocess._dates import as_dates, learn_dates
-from tabrec.preprocess._frames import Column
+from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.tables.columns import Column
+from tabrec.tables.dates import as_dates, learn_dates
+from tabrec.tables.names import check_named
 
 _DAY_PARTS = ["Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear"]
 _FLAGS = [

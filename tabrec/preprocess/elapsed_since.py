@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from tabrec.preprocess._base import FrameTransformer, check_named
-from tabrec.preprocess._dates import as_dates, learn_dates
-from tabrec.preprocess._frames import Column
+from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.tables.columns import Column
+from tabrec.tables.dates import as_dates, learn_dates
+from tabrec.tables.names import check_named
 
 _Events = tuple[np.ndarray, np.ndarray]  # groups and moments
 _NO_EVENTS: _Events = (np.array([], dtype=np.int64), np.array([], dtype="datetime64[us]"))

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.preprocess._base import FrameTransformer, check_named, warn_caller
-from tabrec.preprocess._frames import Column, in_threads
-from tabrec.preprocess._numbers import UniformSample, as_float32, as_numbers
+from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.tables.columns import Column, in_threads
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.names import check_named
+from tabrec.tables.numbers import UniformSample, as_float32, as_numbers
 
 _STRATEGIES = ("median", "most_frequent", "constant")
 

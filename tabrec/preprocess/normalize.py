@@ -10,9 +10,10 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec.preprocess._base import FrameTransformer, check_named
-from tabrec.preprocess._frames import Column, as_frame, from_columns, to_columns
-from tabrec.preprocess._numbers import UniformSample, as_float32, as_numbers
+from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.tables.columns import Column, as_frame, from_columns, to_columns
+from tabrec.tables.names import check_named
+from tabrec.tables.numbers import UniformSample, as_float32, as_numbers
 
 _SMALLEST_SPREAD = float(np.sqrt(np.finfo(np.float32).tiny))
 _METHODS = ("standard", "quantile")

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api import types
 
-from tabrec.preprocess._frames import as_frame
+from tabrec.tables.columns import as_frame
 
 _INTEGERS = {"i": ("int8", "int16", "int32", "int64"), "u": ("uint8", "uint16", "uint32", "uint64")}
 # what float32 may lose, as a share of the value itself and of the range of the column

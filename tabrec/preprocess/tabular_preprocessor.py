@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.preprocess._base import FrameTransformer, check_named, warn_caller
-from tabrec.preprocess._dates import looks_like_dates
-from tabrec.preprocess._frames import Column, Labels, read_in_threads
-from tabrec.preprocess._numbers import as_numbers
 from tabrec.preprocess.categorify import Categorify
 from tabrec.preprocess.column_kinds import is_continuous, is_date
 from tabrec.preprocess.date_parts import DateParts
 from tabrec.preprocess.fill_missing import FillMissing
+from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.normalize import Normalize
+from tabrec.tables.columns import Column, Labels, read_in_threads
+from tabrec.tables.dates import looks_like_dates
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.names import check_named
+from tabrec.tables.numbers import as_numbers
 
 _MAX_CARD = {"forest": 0, "net": 20}
 _NORMALIZE = {"forest": None, "net": "standard"}

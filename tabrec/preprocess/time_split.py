@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils.validation import _num_samples
 
-from tabrec.preprocess._dates import as_dates, learn_dates
-from tabrec.preprocess._frames import Column, as_frame, to_columns
-from tabrec.preprocess._sizes import Size, is_integer, is_number, read_size
+from tabrec.tables.columns import Column, as_frame, to_columns
+from tabrec.tables.dates import as_dates, learn_dates
+from tabrec.tables.sizes import Size, is_integer, is_number, read_size
 
 
 def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +75,7 @@ def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray
     """
     frame = as_frame(df)
     times = read_times(get_column(frame, column))
-    is_valid = np.asarray(times >= _read_at(at, times, column))
+    is_valid = np.asarray(times >= read_at(at, times, column))
     if is_valid.all() or not is_valid.any():
         side = "train on" if is_valid.all() else "validate on"
         raise ValueError(
@@ -283,7 +283,7 @@ def read_times(column: Column) -> pd.Index:
     return dates[rows]
 
 
-def _read_at(at: Any, times: pd.Index, column: str) -> Any:
+def read_at(at: Any, times: pd.Index, column: str) -> Any:
     if not isinstance(times, pd.DatetimeIndex):
         if not is_number(at) or not np.isfinite(at):
             raise ValueError(f"at={at!r} must be a finite number, since column {column!r} holds numbers.")

@@ -11,10 +11,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.utils.validation import column_or_1d
 from threadpoolctl import threadpool_limits
 
-from tabrec.preprocess._base import learn_names
-from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._rows import read_weights
-from tabrec.trees._encoding import TargetEncodingMixin
+from tabrec.tables.columns import read_frame
+from tabrec.tables.names import learn_names
+from tabrec.tables.weights import read_weights
+from tabrec.trees.target_encoding import TargetEncodingMixin
 
 _FEW_ROWS = 5_000
 

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import accuracy_score, r2_score
 
-from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._target import check_target
-from tabrec.trees._forest_base import ForestMixin
+from tabrec.tables.columns import read_frame
+from tabrec.tables.target import check_target
+from tabrec.trees.forest_base import ForestMixin
 
 
 class ForestRegressor(ForestMixin, RandomForestRegressor):

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from tabrec.collab._dot_product import DotProduct, history_features
-from tabrec.neural._losses import regression_loss
-from tabrec.neural._step import Rows, mean_loss
+from tabrec.neural.losses import regression_loss
+from tabrec.neural.step import Rows, mean_loss
 
 
 def some_rows(n_users, n_items, n_rows=40, weighted=False):

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
 from tabrec.collab._ids import Ids, as_column, check_ids
 from tabrec.collab._sides import nearest_labels
-from tabrec.preprocess._frames import Column
+from tabrec.tables.columns import Column
 
 MODELS = {
     "dot": DotProductBias(n_factors=3, epochs=2, device="cpu", random_state=0),

@@ -6,8 +6,8 @@ import pytest
 from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec._maps import principal_components
-from tabrec._plots import shorten
+from tabrec.plotting.axes import shorten
+from tabrec.plotting.maps import principal_components
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")

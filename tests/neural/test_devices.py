@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 from tabrec import TabularClassifier, TabularModel, TabularRegressor
-from tabrec.neural._devices import (
+from tabrec.neural.devices import (
     explain_memory,
     flushed_denormals,
     multiplications_per_row,
@@ -18,7 +18,7 @@ from tabrec.neural._devices import (
     seeded,
     uses_bfloat16,
 )
-from tabrec.neural._step import _CapturedStep
+from tabrec.neural.step import _CapturedStep
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 NET = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
 from tabrec.neural import _inputs
-from tabrec.neural._inputs import FrameReader, TargetScaler, columns_of
+from tabrec.neural.inputs import FrameReader, TargetScaler, columns_of
 
 
 def categories(codes, n_codes):

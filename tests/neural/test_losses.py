@@ -6,7 +6,7 @@ import torch
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import log_loss, mean_absolute_error, mean_pinball_loss, mean_squared_error
 
-from tabrec.neural._losses import REGRESSION_LOSSES, class_loss, quantile_loss, regression_loss
+from tabrec.neural.losses import REGRESSION_LOSSES, class_loss, quantile_loss, regression_loss
 
 QUANTILES = (0.1, 0.5, 0.9)
 

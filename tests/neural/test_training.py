@@ -11,8 +11,8 @@ from sklearn.model_selection import KFold, PredefinedSplit, train_test_split
 
 from tabrec import TabularClassifier, TabularRegressor, TimeSplit
 from tabrec.neural._optimizers import SCHEDULES, pace_at
-from tabrec.neural._step import Rows
-from tabrec.neural._training import Plan, iterate, train
+from tabrec.neural.step import Rows
+from tabrec.neural.training import Plan, iterate, train
 
 NET = {
     "layers": (16,),
@@ -522,7 +522,7 @@ def test_a_full_gpu_is_told_with_what_filled_it_and_what_to_lower(monkeypatch):
     def full(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("tabrec.neural._step.mean_loss", full)
+    monkeypatch.setattr("tabrec.neural.step.mean_loss", full)
     with pytest.raises(MemoryError, match=r"200 rows .* batches of 32.* Lower batch_size, layers or n_members") as told:
         TabularRegressor(**NET).fit(*make_frame())
     assert isinstance(told.value.__cause__, torch.cuda.OutOfMemoryError)
@@ -532,7 +532,7 @@ def test_a_gpu_that_does_not_hold_the_rows_is_told_too(monkeypatch):
     def full(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB")
 
-    monkeypatch.setattr("tabrec.neural._step.Rows.to", full)
+    monkeypatch.setattr("tabrec.neural.step.Rows.to", full)
     with pytest.raises(MemoryError, match="The GPU is out of memory: 200 rows"):
         TabularRegressor(**NET).fit(*make_frame())
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from tabrec import FillMissing
-from tabrec.preprocess._numbers import UniformSample
+from tabrec.tables.numbers import UniformSample
 
 
 def table(values, dtype=None):

@@ -29,7 +29,7 @@ def make_frame(n_rows=400, seed=0):
 
 def in_growing_order(model, X, y):
     """The encoded frame with its rows in the order in which the model grows."""
-    from tabrec.preprocess._rows import canonical_order
+    from tabrec.tables.rows import canonical_order
 
     encoded = model.encode(X)
     order = canonical_order(encoded, y)

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 import tabrec
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize, TabularPreprocessor
-from tabrec.preprocess._rows import canonical_order
+from tabrec.tables.rows import canonical_order
 
 FAST = {"n_estimators": 12, "n_jobs": 1, "random_state": 0}
 N_ROWS = 200

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, finish, make_axes, shorten
 from tabrec.interpret._result import Result
 from tabrec.interpret.attribution._shown_values import to_text
 from tabrec.interpret.attribution._waterfall_bars import draw_bars, label_steps, make_bars
+from tabrec.plotting.axes import BLUE, finish, make_axes, shorten
 
 
 @dataclass(frozen=True)

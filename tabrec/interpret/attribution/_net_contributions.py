@@ -10,8 +10,8 @@ from sklearn.base import is_classifier
 from torch import Tensor
 
 from tabrec.interpret.attribution._occlusion import AgainstBackground
-from tabrec.neural._devices import read_device
-from tabrec.neural._estimator import TabularEstimator, predictor
+from tabrec.neural.devices import read_device
+from tabrec.neural.tabular_estimator import TabularEstimator, predictor
 
 # So many points of all lines to a row at least, and of each; and numbers that a hidden layer may hold at once.
 _N_POINTS, _LEAST_POINTS = 1024, 16

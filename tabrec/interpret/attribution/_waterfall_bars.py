@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, GREY, INK, ORANGE, finish, make_axes, shorten, shorten_all
+from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, finish, make_axes, shorten, shorten_all
 
 _COLORS = {"base": GREY, "positive": BLUE, "negative": ORANGE, "total": INK}
 # How far the axis is drawn beyond the steps, and how far from them zero may lie to be on it, as shares of their span.

@@ -17,8 +17,8 @@ from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
 from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
 from tabrec.interpret.effects._varied import read_named
-from tabrec.preprocess._frames import is_table, read_frame
-from tabrec.trees._encoding import to_matrix
+from tabrec.tables.columns import is_table, read_frame
+from tabrec.trees.target_encoding import to_matrix
 
 __all__ = ["Contributions", "RowContributions", "contributions"]
 
@@ -133,7 +133,7 @@ def _choose_method(model: Any, method: str) -> str:
 
 def _is_net(model: Any) -> bool:
     """Whether the model is a `TabularModel` of ours; whoever has one has loaded its room, and with it torch."""
-    room, last = sys.modules.get("tabrec.neural._estimator"), split_pipeline(model)[1]
+    room, last = sys.modules.get("tabrec.neural.tabular_estimator"), split_pipeline(model)[1]
     return room is not None and isinstance(last, room.TabularEstimator) and last.module is None
 
 

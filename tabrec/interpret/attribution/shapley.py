@@ -12,7 +12,7 @@ from tabrec.interpret._models import Trees, read_trees
 from tabrec.interpret.attribution._shapley_tree import tree_shapley
 from tabrec.interpret.attribution._tree_paths import flat_values
 from tabrec.interpret.attribution.path_contributions import Contributions, describe
-from tabrec.trees._encoding import to_matrix
+from tabrec.trees.target_encoding import to_matrix
 
 # So many numbers a tree's part of the result may hold at once.
 _MOST_NUMBERS = 2**22

@@ -13,11 +13,11 @@ from sklearn.base import is_classifier
 
 from tabrec.interpret._models import Training, Trees, find_training, has_target, is_forest, predictor, read_trees
 from tabrec.interpret._out_of_bag_rows import keeps_out_of_bag
-from tabrec.interpret._row_samples import rows_of, sample_rows
 from tabrec.interpret.audit._placeholders import read_dates_of
-from tabrec.preprocess._frames import Column, is_table, read_frame
-from tabrec.preprocess._target import check_target, has_numbers_to_predict
 from tabrec.preprocess.column_kinds import is_date
+from tabrec.tables.columns import Column, is_table, read_frame
+from tabrec.tables.rows import rows_of, sample_rows
+from tabrec.tables.target import check_target, has_numbers_to_predict
 
 _N_FOLDS = 5
 # Numbers are cut into bins of so many rows, and into so many bins, whichever tells more of the target.

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from tabrec.interpret._result import Finding
-from tabrec.preprocess._dates import as_dates, learn_dates
-from tabrec.preprocess._frames import Column, as_frame, to_columns
 from tabrec.preprocess.column_kinds import is_date
+from tabrec.tables.columns import Column, as_frame, to_columns
+from tabrec.tables.dates import as_dates, learn_dates
 
 _CODES = [sign * (10.0**k - 1) for k in range(3, 10) for sign in (-1, 1)] + [-1.0, -9.0, -99.0]
 _DATES = pd.DatetimeIndex(["1753-01-01", "1899-12-30", "1900-01-01", "1970-01-01", "2099-12-31"])

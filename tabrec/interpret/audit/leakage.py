@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.interpret._models import predictor
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._row_samples import as_named, rows_of, sample_rows
 from tabrec.interpret.audit._leakage_scores import (
     Target,
     id_importance,
@@ -21,8 +19,11 @@ from tabrec.interpret.audit._leakage_scores import (
     read_target,
     score_alone,
 )
+from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.preprocess import column_kinds
-from tabrec.preprocess._frames import Column, read_frame, to_columns
+from tabrec.tables.columns import Column, read_frame, to_columns
+from tabrec.tables.names import as_named
+from tabrec.tables.rows import rows_of, sample_rows
 
 _MOST_DRAWN = 25
 _COPY, _NEARLY_PERFECT, _TOO_GOOD_MODEL = 0.999, 0.95, 0.99

@@ -24,7 +24,7 @@ from tabrec.interpret._out_of_bag_rows import (
 from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty._conformal import conformal_quantile, oob_scores, unbiased, unfitted_scale
 from tabrec.interpret.certainty._quantile_forest import forest_quantiles
-from tabrec.preprocess._target import check_target
+from tabrec.tables.target import check_target
 
 Pair = tuple[Any, Any]
 _ROUNDING = 1e-12

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, INK, ORANGE, finish, make_axes
 from tabrec.interpret._result import Finding, Result
-from tabrec.preprocess._target import check_target
+from tabrec.plotting.axes import BLUE, INK, ORANGE, finish, make_axes
+from tabrec.tables.target import check_target
 
 _N_GROUPS = 5
 _MOST_DISTINCT = 10

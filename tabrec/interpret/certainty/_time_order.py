@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tabrec.interpret._models import Trees, find_dates
-from tabrec.trees._forest_base import ForestMixin
+from tabrec.trees.forest_base import ForestMixin
 
 # So unlikely it must be that rows drawn at random are as late.
 _BY_CHANCE = 0.01

@@ -14,9 +14,9 @@ from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty._confidence_methods import METHODS, Pair, Rows, label_sets, several_outputs
 from tabrec.interpret.certainty._confidence_result import Confidence
 from tabrec.interpret.certainty._time_order import late_columns
-from tabrec.preprocess._base import warn_caller
-from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._target import check_target
+from tabrec.tables.columns import read_frame
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.target import check_target
 
 
 def confidence(

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, GREY, INK, finish, make_axes
 from tabrec.interpret._comparison import paired_error, standard_error
 from tabrec.interpret._models import Trees, has_target, predictor, read_trees, training_positions
 from tabrec.interpret._out_of_bag_rows import (
@@ -20,11 +19,12 @@ from tabrec.interpret._out_of_bag_rows import (
     read_training_rows,
 )
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._row_samples import rows_of, sample_rows
 from tabrec.interpret._scores import Metric, read_metric
 from tabrec.interpret.certainty._time_order import late_columns
-from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._target import check_target
+from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
+from tabrec.tables.columns import read_frame
+from tabrec.tables.rows import rows_of, sample_rows
+from tabrec.tables.target import check_target
 
 _BASELINE, _TRAIN, _OOB, _VALID = "baseline", "train", "out of bag", "validation"
 _N_ERRORS = 2  # differences of more standard errors than this are taken for real

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tabrec.preprocess import column_kinds
-from tabrec.preprocess._dates import as_dates, learn_dates
-from tabrec.preprocess._frames import Column, read_frame, to_columns
 from tabrec.preprocess.categorify import sorted_labels
 from tabrec.preprocess.column_kinds import is_date
+from tabrec.tables.columns import Column, read_frame, to_columns
+from tabrec.tables.dates import as_dates, learn_dates
 
 # From here on something is worth a word: a share of the rows, or an AUC.
 _WORTH_A_WORD = 0.05

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, GREY, INK, ORANGE, finish, make_axes, shorten
+from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, finish, make_axes, shorten
 
 _MOST_BARS = 20
 _MOST_LABELS = 12

@@ -13,9 +13,9 @@ from sklearn.base import is_classifier
 from tabrec.interpret._comparison import CLEAR, gain_of, paired_error
 from tabrec.interpret._models import make_model, predictor
 from tabrec.interpret._scores import Metric, read_metric
-from tabrec.preprocess._frames import read_frame, to_columns
-from tabrec.preprocess._target import check_target
 from tabrec.preprocess.time_split import TimeSplit, get_column, read_times
+from tabrec.tables.columns import read_frame, to_columns
+from tabrec.tables.target import check_target
 
 # Two ways to the same predictions differ by so much of the score.
 _ROUNDING = 1e-9

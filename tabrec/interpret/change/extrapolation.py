@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
-from tabrec._plots import BLUE, GREEN, GREY, INK, ORANGE, finish, make_axes, shorten
 from tabrec.interpret._models import find_labels, is_forest, predictor, read_trees
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._row_samples import as_named, rows_of, sample_rows
 from tabrec.interpret.audit._placeholders import read_dates_of
-from tabrec.preprocess._frames import Column, is_table, read_frame, to_columns
-from tabrec.preprocess._numbers import as_numbers
+from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, finish, make_axes, shorten
 from tabrec.preprocess.column_kinds import is_date
+from tabrec.tables.columns import Column, is_table, read_frame, to_columns
+from tabrec.tables.names import as_named
+from tabrec.tables.numbers import as_numbers
+from tabrec.tables.rows import rows_of, sample_rows
 
 _MOST_DRAWN = 30
 _WAYS = {"below": BLUE, "above": ORANGE, "unseen": GREEN, "newly_missing": GREY}

@@ -15,8 +15,8 @@ from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.change._shift_columns import ColumnPair, pair_columns
 from tabrec.interpret.change._shift_plots import draw_bars, draw_points
 from tabrec.interpret.change._shift_rounds import Round, draw_sample, run_rounds, single_aucs
-from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._sizes import is_integer, is_number
+from tabrec.tables.columns import read_frame
+from tabrec.tables.sizes import is_integer, is_number
 
 _FEWEST_ROWS = 10
 _MOST_NAMES = 10

@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from tabrec._plots import BLUE, GREEN, GREY, INK, RED, finish, make_axes, shorten
 from tabrec.interpret._comparison import CLEAR
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret._scores import Metric
 from tabrec.interpret.change._time_trials import Trials
-from tabrec.preprocess._base import check_named
-from tabrec.preprocess._sizes import is_number
-from tabrec.preprocess.time_split import _read_at
+from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, RED, finish, make_axes, shorten
+from tabrec.preprocess.time_split import read_at
+from tabrec.tables.names import check_named
+from tabrec.tables.sizes import is_number
 
 _COLOURS = {"better": GREEN, "no harm": BLUE, "worse": RED}
 
@@ -370,7 +370,7 @@ def _starts_since(times: pd.Index, since: Sequence[Any]) -> list[int]:
         raise TypeError(f"since={since!r} must be a list of moments, such as [{since!r}].")
     starts = []
     for moment in since:
-        start = int((times < _read_at(moment, times, "time")).sum())
+        start = int((times < read_at(moment, times, "time")).sum())
         if start == len(times):
             raise ValueError(f"since holds {moment!r}, but the last training row is of {times[-1]}: no row is left.")
         starts.append(start)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tabrec._plots import BLUE, GREEN, INK, ORANGE, RED, shorten
+from tabrec.plotting.axes import BLUE, GREEN, INK, ORANGE, RED, shorten
 
 PURPLE, TEAL, PINK = "#7a4fbf", "#12858f", "#bf3989"
 CLASS_COLOURS = [BLUE, ORANGE, GREEN, PURPLE, TEAL, PINK]

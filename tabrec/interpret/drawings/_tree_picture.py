@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tabrec._plots import BLUE, GREY, INK, ORANGE, RED, make_axes
 from tabrec.interpret._models import Trees
 from tabrec.interpret.drawings._node_plots import (
     BAR,
@@ -26,6 +25,7 @@ from tabrec.interpret.drawings._node_plots import (
 )
 from tabrec.interpret.drawings._tree_layout import find_visits, place, read_shape
 from tabrec.interpret.drawings._tree_words import Bounds, Words, plain, write_amount, write_share
+from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, make_axes
 
 # Inches: what stands above a card, between cards, around all, and above and below the tree.
 _HEAD, _BETWEEN, _MARGIN, _TITLE, _KEY, _SHORT_KEY = 0.17, 0.11, 0.12, 0.42, 0.5, 0.3

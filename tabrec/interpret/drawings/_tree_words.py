@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _num_samples
 
-from tabrec._plots import shorten
 from tabrec.interpret._models import Trees, _encoders, find_dates
-from tabrec.preprocess._frames import is_table, read_frame
-from tabrec.preprocess._raw_frames import take_rows
+from tabrec.plotting.axes import shorten
+from tabrec.tables.columns import is_table, read_frame
+from tabrec.tables.rows import take_rows
 
 _LONGEST_LABEL = 24
 _FEW_LABELS = 3

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec._maps import draw_labelled, principal_components
-from tabrec._plots import GREY, make_axes, shorten
 from tabrec.interpret._models import is_forest, split_pipeline
 from tabrec.interpret._result import Result
 from tabrec.interpret.attribution._shown_values import to_text
 from tabrec.interpret.drawings._tree_words import is_whole
+from tabrec.plotting.axes import GREY, make_axes, shorten
+from tabrec.plotting.maps import draw_labelled, principal_components
 
 
 @dataclass(frozen=True, repr=False)

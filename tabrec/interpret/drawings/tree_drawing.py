@@ -12,8 +12,8 @@ import pandas as pd
 from tabrec.interpret._models import Trees, read_trees
 from tabrec.interpret.drawings._tree_picture import Picture
 from tabrec.interpret.drawings._tree_words import check_depth, read_row, read_tree
-from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._target import check_target
+from tabrec.tables.columns import read_frame
+from tabrec.tables.target import check_target
 
 _INSTEAD = "feature_importance and partial_dependence"
 

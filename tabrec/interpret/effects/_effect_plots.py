@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tabrec._plots import BLUE, GREEN, GREY, ORANGE, RED, finish, make_axes, number_axis, shorten, write_tick
 from tabrec.interpret.attribution._shown_values import to_text
 from tabrec.interpret.effects._grids import Grid
+from tabrec.plotting.axes import BLUE, GREEN, GREY, ORANGE, RED, finish, make_axes, number_axis, shorten, write_tick
 
 _COLOURS = [BLUE, ORANGE, GREEN, RED, "#8250df", "#0f9d9d", "#b58900", "#d6409f"]
 _N_BARS = 40

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.preprocess._dates import as_dates
-from tabrec.preprocess._frames import Column
 from tabrec.preprocess.categorify import MISSING_LABEL, sorted_labels
+from tabrec.tables.columns import Column
+from tabrec.tables.dates import as_dates
 
 MOST_LABELS = 30
 _HOUR, _SECONDS_OFF = 3600, 128

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tabrec.preprocess._frames import Column, to_columns
+from tabrec.tables.columns import Column, to_columns
 
 _N_QUANTILES = 100
 

@@ -14,9 +14,9 @@ from tabrec.interpret._models import Trees, _encoders, find_labels, is_forest, p
 from tabrec.interpret.drawings._tree_words import Words
 from tabrec.interpret.effects._grids import VariedColumn
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
-from tabrec.preprocess._frames import is_table, read_frame, to_columns
-from tabrec.trees._encoding import to_matrix
-from tabrec.trees._forest_base import ForestMixin
+from tabrec.tables.columns import is_table, read_frame, to_columns
+from tabrec.trees.forest_base import ForestMixin
+from tabrec.trees.target_encoding import to_matrix
 
 # Transformers whose result for a row depends on that row alone, column by column.
 _BY_COLUMN = (Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor)

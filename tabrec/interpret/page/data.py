@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from tabrec._plots import BLUE, GREY, finish, shorten
 from tabrec.interpret._models import predictor
 from tabrec.interpret._result import Finding
 from tabrec.interpret._scores import METRICS, read_metric
@@ -17,6 +16,7 @@ from tabrec.interpret.audit._placeholders import find_placeholders
 from tabrec.interpret.certainty.out_of_bag import oob_report
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.subject import MANY_ROWS, Subject
+from tabrec.plotting.axes import BLUE, GREY, finish, shorten
 from tabrec.preprocess import column_kinds
 
 _SHOWN_COLUMNS = 200

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, ORANGE, finish
 from tabrec.interpret._result import Finding
 from tabrec.interpret.attribution.waterfall_chart import waterfall
 from tabrec.interpret.page.blocks import Section
+from tabrec.plotting.axes import BLUE, ORANGE, finish
 
 _N_ITEMS = 8
 _FEW = 5

@@ -15,14 +15,14 @@ from rich.progress import track
 from sklearn.utils.validation import check_is_fitted
 
 import tabrec
-from tabrec._files import new_file
 from tabrec.interpret._result import Finding
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.parts import OF_RATINGS, OF_TABLES, Part
 from tabrec.interpret.page.ratings import RatingSubject
 from tabrec.interpret.page.subject import FRAME_FOR_ARRAY, Subject, read_subject
 from tabrec.interpret.page.world import order_findings
-from tabrec.preprocess._frames import as_frame
+from tabrec.saving.files import new_file
+from tabrec.tables.columns import as_frame
 
 # A column that no table of ids has.
 _RATING = " rating"

@@ -14,8 +14,8 @@ from sklearn.base import is_classifier, is_regressor
 from tabrec.interpret._models import Trees, has_target, is_forest, predictor, read_trees
 from tabrec.interpret._out_of_bag_rows import check_fitted_rows
 from tabrec.interpret.reliance.importance import feature_importance
-from tabrec.preprocess._frames import read_frame
-from tabrec.preprocess._target import check_target
+from tabrec.tables.columns import read_frame
+from tabrec.tables.target import check_target
 
 # Rows that suffice for a picture or an average; what needs every row takes every row.
 MANY_ROWS = 20_000

@@ -13,13 +13,13 @@ from sklearn.base import clone
 
 from tabrec.interpret._comparison import gain_of, loss_by_permuting, paired_error
 from tabrec.interpret._models import Trees, is_forest, predictor, read_training, read_trees
-from tabrec.interpret._row_samples import rows_of, sample_rows
 from tabrec.interpret._scores import Metric
 from tabrec.interpret.reliance._left_out import draws_rows, left_out_by_folds, left_out_by_trees, read_target, without
 from tabrec.interpret.reliance._permuted_trees import PermutedTrees
 from tabrec.preprocess import TabularPreprocessor
-from tabrec.preprocess._frames import is_table, read_frame
-from tabrec.trees._forest_base import ForestMixin
+from tabrec.tables.columns import is_table, read_frame
+from tabrec.tables.rows import rows_of, sample_rows
+from tabrec.trees.forest_base import ForestMixin
 
 FUNCTION = "feature_importance"
 # Where fewer rows are scored, permutations are repeated until as many have been, but no more than so often.

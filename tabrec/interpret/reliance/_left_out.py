@@ -12,9 +12,9 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
 from tabrec.interpret._models import is_forest, predictor, read_training, read_trees, split_pipeline
 from tabrec.interpret._out_of_bag_rows import out_of_bag
-from tabrec.interpret._row_samples import rows_of
-from tabrec.preprocess._frames import is_table, read_frame
-from tabrec.preprocess._target import check_target
+from tabrec.tables.columns import is_table, read_frame
+from tabrec.tables.rows import rows_of
+from tabrec.tables.target import check_target
 
 _N_FOLDS = 5
 

@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec._plots import BLUE, GREY, finish, make_axes, shorten
 from tabrec.interpret._column_groups import read_groups, sources_of
 from tabrec.interpret._models import Trees, predictor, read_trees, split_pipeline
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._row_samples import as_named, rows_of
 from tabrec.interpret._scores import Metric, read_metric
 from tabrec.interpret.reliance._importance_methods import (
     FUNCTION,
@@ -26,9 +24,12 @@ from tabrec.interpret.reliance._importance_methods import (
     shares_by_tree,
 )
 from tabrec.interpret.reliance._left_out import draws_rows
-from tabrec.preprocess._base import warn_caller
-from tabrec.preprocess._frames import read_frame
-from tabrec.trees._forest_base import ForestMixin
+from tabrec.plotting.axes import BLUE, GREY, finish, make_axes, shorten
+from tabrec.tables.columns import read_frame
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.names import as_named
+from tabrec.tables.rows import rows_of
+from tabrec.trees.forest_base import ForestMixin
 
 _METHODS = ("auto", "oob", "permutation", "drop", "impurity")
 _AXES = {

@@ -12,11 +12,11 @@ from scipy.cluster.hierarchy import dendrogram, fcluster, linkage
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
-from tabrec._plots import BLUE, GREEN, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._row_samples import sample_rows
+from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.preprocess import TabularPreprocessor
-from tabrec.trees._encoding import to_matrix
+from tabrec.tables.rows import sample_rows
+from tabrec.trees.target_encoding import to_matrix
 
 _MOST_DRAWN = 80
 # Pairs of categories below this much agreement of random projections are no relabelling of one another.

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec._plots import BLUE, GREEN, GREY, RED, finish, make_axes, number_axis, shorten
 from tabrec.interpret._column_groups import columns_to_drop, importance_by_source
 from tabrec.interpret._comparison import CLEAR, gain_of, paired_error
 from tabrec.interpret._models import make_model, predictor
@@ -26,7 +25,8 @@ from tabrec.interpret.reliance._left_out import (
     without,
 )
 from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
-from tabrec.preprocess._frames import read_frame
+from tabrec.plotting.axes import BLUE, GREEN, GREY, RED, finish, make_axes, number_axis, shorten
+from tabrec.tables.columns import read_frame
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,0 +1,355 @@
+"""What `TabularRegressor` and `TabularClassifier` share: from a raw frame to a trained net, and back."""
+
+from __future__ import annotations
+
+import copy
+import math
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import sklearn.metrics
+import torch
+from sklearn.base import is_classifier
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from tabrec.neural._defaults import default_batch_size, default_epochs
+from tabrec.neural._given_model import make_given_model
+from tabrec.neural.devices import explain_memory, read_device, seeded
+from tabrec.neural.embeddings import embedding_size
+from tabrec.neural.inputs import FrameReader, columns_of
+from tabrec.neural.losses import Loss
+from tabrec.neural.parameters import NetParameters
+from tabrec.neural.step import Rows
+from tabrec.neural.tabular_model import TabularModel
+from tabrec.neural.training import Plan, predict, train
+from tabrec.preprocess.raw_frames import RawFrameMixin
+from tabrec.tables.columns import read_frame
+from tabrec.tables.names import check_named, learn_names
+from tabrec.tables.rows import canonical_order, take_rows
+from tabrec.tables.weights import read_weights
+
+# Numbers that a hidden layer of all members may hold at once while predicting.
+_MOST_ACTIVATIONS = 2**19
+
+# Copies of models in the precision that predictions are computed in, with the version of the weights they were made of.
+_PREDICTORS: weakref.WeakKeyDictionary[nn.Module, tuple[int, nn.Module]] = weakref.WeakKeyDictionary()
+
+
+@dataclass
+class Task:
+    """A net and all that its training takes."""
+
+    model: nn.Module
+    rows: Rows
+    valid: Rows | None
+    loss: Loss
+    plan: Plan
+    seed: int
+    goes_on: bool = False
+
+
+class TabularEstimator(RawFrameMixin, NetParameters, ABC):
+    """Base of the two estimators; a subclass tells of the target: `_learn_target`, `_to_target`, `_make_loss`."""
+
+    _encoded_for = "net"
+    _n_outputs: int
+    model_: nn.Module
+    history_: pd.DataFrame
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        eval_set: tuple[Any, Any] | None = None,
+        eval_sample_weight: Any = None,
+    ) -> Self:
+        """Train the net.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            A raw pandas, polars or arrow table, or an encoded frame, which is used as it is.
+        y : array-like of shape (n_rows,), or of a regression (n_rows, n_outputs)
+            Target, without gaps.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Whole weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
+            ten times as many rows as there are). Other weights multiply the losses of their rows.
+        eval_set : (X, y), default=None
+            Rows to validate on, instead of `validation_fraction`.
+        eval_sample_weight : array-like, default=None
+            Their weights.
+
+        Returns
+        -------
+        self
+        """
+        made = copy.copy(self)  # what is refused or fails leaves this net as it was
+        goes_on = self.warm_start and hasattr(self, "model_")
+        made._train(made._prepare(X, y, sample_weight, eval_set, eval_sample_weight, goes_on=goes_on))
+        self.__dict__ = made.__dict__
+        return self
+
+    @property
+    def embeddings_(self) -> dict[str, pd.DataFrame]:
+        """The vector of every label by category column: frames whose index is the labels, ``"#na#"`` (code 0) first."""
+        check_is_fitted(self)
+        if self.module is not None:
+            raise AttributeError("embeddings_ are those of TabularModel: into a module of your own look by model_.net.")
+        labels = getattr(self.preprocessor_, "categories_", {})
+        frames = {}
+        for name, n_codes in self._reader.category_sizes.items():
+            vectors = self._embedding_table(name).detach().cpu().numpy()
+            index = labels[name] if len(labels.get(name, ())) == n_codes else range(n_codes)
+            frames[name] = pd.DataFrame(vectors.copy(), index=pd.Index(list(index), name=name, dtype=object))
+        return frames
+
+    def _embedding_table(self, name: str) -> Tensor:
+        model: Any = self.model_
+        return model.embeddings.weight(name)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        eval_set: tuple[Any, Any] | None = None,
+        eval_sample_weight: Any = None,
+        *,
+        y_known: np.ndarray | None = None,
+        goes_on: bool = False,
+        holds_out: bool = True,
+    ) -> Task:
+        """All that comes before training: checks, encoding, the target, the net."""
+        self._check_parameters()
+        device = read_device(self.device)
+        frame = read_frame(X)
+        y = self._check_fit_target(y, len(frame))
+        self._check_eval_set(eval_set, eval_sample_weight, holds_out)
+        weighting = read_weights(sample_weight, len(frame))
+        rows, weights, held_out = self._hold_out(frame, y, *weighting) if holds_out else (*weighting, None)
+        if len(rows) == 1:
+            rows, weights = np.repeat(rows, 2), None  # statistics of a batch take two rows
+        if goes_on:
+            encoded = self.encode(take_rows(X, frame, rows))
+            order = canonical_order(encoded, y[rows])
+        else:
+            encoded, order = self._fit_encoding(X, frame, y[rows], rows)
+            self._reader = FrameReader(encoded)
+            self._learn_target(y[rows], y[weighting.rows] if y_known is None else y_known)
+            learn_names(self, X, frame)
+        training = self._to_rows(encoded, y[rows], weights).take(torch.from_numpy(order))
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        if goes_on:
+            self.model_, seed = copy.deepcopy(self.model_), seed + len(self.history_)
+        else:
+            with seeded(seed, device):
+                self.model_ = self._make_model(training)
+        valid = None
+        if eval_set is not None:
+            valid = self._read_eval_set(eval_set, eval_sample_weight)
+        elif held_out is not None:
+            valid = self._to_rows(self.encode(take_rows(X, frame, held_out[0])), y[held_out[0]], held_out[1])
+        return Task(self.model_, training, valid, self._make_loss(), self._make_plan(len(training)), seed, goes_on)
+
+    def _train(self, task: Task) -> None:
+        device = read_device(self.device)
+        with seeded(task.seed, device):
+            history = train(task.model, task.rows, task.loss, task.plan, task.valid, device)
+        if task.goes_on:
+            history["epoch"] += len(self.history_)
+            history = pd.concat([self.history_, history], ignore_index=True)
+        self.history_ = history
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, y_known: np.ndarray | None = None) -> Self:
+        """One epoch over a chunk, at a constant pace, by what the first chunk taught of columns and target."""
+        made = copy.copy(self)
+        goes_on = hasattr(self, "model_")
+        task = made._prepare(X, y, sample_weight, y_known=y_known, goes_on=goes_on, holds_out=False)
+        task.plan = replace(task.plan, epochs=1, schedule="constant")
+        made._train(task)
+        self.__dict__ = made.__dict__
+        return self
+
+    def _check_eval_set(self, eval_set: Any, eval_sample_weight: Any, holds_out: bool) -> None:
+        if eval_set is None:
+            if eval_sample_weight is not None:
+                raise ValueError("eval_sample_weight is for eval_set, which is None.")
+            if holds_out and self.patience is not None and self.validation_fraction is None:
+                raise ValueError(
+                    f"patience={self.patience} needs rows to validate on: set validation_fraction, or give eval_set."
+                )
+            return
+        if not (isinstance(eval_set, (tuple, list)) and len(eval_set) == 2):
+            raise ValueError("eval_set must be a pair (X, y).")
+        if self.validation_fraction is not None:
+            raise ValueError("Give either eval_set or validation_fraction, not both.")
+
+    def _hold_out(
+        self, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray, weights: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray | None] | None]:
+        """Rows to train on with their weights, and those to validate on; copies of a row stay together."""
+        how = self.validation_fraction
+        if how is None:
+            return rows, weights, None
+        positions = np.unique(rows)
+        if isinstance(how, (float, np.floating)):
+            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+            counts = np.unique(y[positions], return_counts=True)[1] if is_classifier(self) else [0]
+            stratify = y[positions] if min(counts) > 1 and len(counts) <= how * len(positions) else None
+            kept, held_out = train_test_split(positions, test_size=how, random_state=seed, stratify=stratify)
+        else:
+            *_, (kept, held_out) = how.split(frame.iloc[positions], y[positions])
+            kept, held_out = positions[kept], positions[held_out]
+        if not len(kept) or not len(held_out):
+            raise ValueError(
+                f"validation_fraction={how} leaves {len(kept)} rows to train and {len(held_out)} to validate."
+            )
+        is_kept, is_held = np.isin(rows, kept), np.isin(rows, held_out)
+        chosen = None if weights is None else weights[is_held]
+        return rows[is_kept], None if weights is None else weights[is_kept], (rows[is_held], chosen)
+
+    def _read_eval_set(self, eval_set: tuple[Any, Any], sample_weight: Any) -> Rows:
+        X, y = eval_set
+        frame = read_frame(X)
+        y = self._check_fit_target(y, len(frame))
+        rows, weights = read_weights(sample_weight, len(frame))
+        return self._to_rows(self.encode(take_rows(X, frame, rows)), y[rows], weights)
+
+    def _to_rows(self, encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None) -> Rows:
+        weights = self._weigh(y, weights)
+        weight = None if weights is None else torch.from_numpy((weights / weights.mean()).astype(np.float32))
+        return Rows(self._reader.read(columns_of(encoded)), self._to_target(y), weight)
+
+    def _weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        """Weights of rows, where a target's value has a say."""
+        return weights
+
+    def _make_model(self, training: Rows) -> nn.Module:
+        if self.module is not None:
+            sizes, bounds = self._reader.category_sizes, self._model_range()
+            return make_given_model(self.module, sizes, training.inputs, self._n_outputs, self.unknown_rate, bounds)
+        numbers = training.inputs[1]
+        is_piecewise = self.numeric_embedding == "piecewise"
+        return TabularModel(
+            self._reader.category_sizes,
+            numbers.shape[1],
+            self._n_outputs,
+            layers=tuple(int(width) for width in self.layers),
+            embedding_sizes=self._embedding_sizes(),
+            activation=self.activation,
+            batch_norm=self.batch_norm,
+            dropout=self.dropout,
+            embedding_std=self.embedding_std,
+            embedding_dropout=self.embedding_dropout,
+            unknown_rate=self.unknown_rate,
+            numeric_embedding=self.numeric_embedding,
+            numeric_embedding_size=self.numeric_embedding_size,
+            bin_edges=self._reader.bin_edges(numbers, self.n_bins) if is_piecewise else None,
+            n_members=self.n_members,
+            y_range=self._model_range(),
+        )
+
+    def _embedding_sizes(self) -> dict[str, int]:
+        """Widths by column: those told, and for the others the rule, up to the most allowed."""
+        told = dict(self.embedding_sizes or {})
+        check_named("embedding_sizes", told, self._reader.category_sizes)
+        most = self.max_embedding_size or math.inf
+        by_rule = {name: int(min(embedding_size(n), most)) for name, n in self._reader.category_sizes.items()}
+        return by_rule | told
+
+    def _model_range(self) -> tuple[Any, Any] | None:
+        """Bounds of the net's outputs."""
+        return None
+
+    def _make_plan(self, n_rows: int) -> Plan:
+        batch_size = default_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
+        return Plan(
+            epochs=default_epochs(n_rows, batch_size) if self.epochs == "auto" else int(self.epochs),
+            batch_size=batch_size,
+            learning_rate=float(self.learning_rate),
+            weight_decay=float(self.weight_decay),
+            optimizer=self.optimizer,
+            momentum=float(self.momentum),
+            schedule=self.schedule,
+            max_grad_norm=self.max_grad_norm,
+            patience=self.patience,
+            mixed_precision=self.mixed_precision,
+            compile=self.compile,
+            callbacks=tuple(self.callbacks),
+            metrics=self._read_metrics(),
+            verbose=int(self.verbose),
+        )
+
+    def _read_metrics(self) -> dict[str, Callable[[Tensor, Tensor], float]]:
+        """Metrics by name, of the net's outputs and targets."""
+
+        def apply(metric: Callable) -> Callable[[Tensor, Tensor], float]:
+            return lambda output, target: float(metric(self._from_target(target), self._to_prediction(output)))
+
+        found: dict[str, Callable[[Tensor, Tensor], float]] = {}
+        for metric in self.metrics:
+            function = getattr(sklearn.metrics, metric, None) if isinstance(metric, str) else metric
+            if not callable(function):
+                raise ValueError(f"metrics names {metric!r}, which is no function of sklearn.metrics.")
+            name = base = getattr(function, "__name__", repr(function))
+            while name in found:
+                name = f"{base}_{len(found) + 1}"
+            found[name] = apply(function)
+        return found
+
+    def _outputs(self, X: Any) -> Tensor:
+        """The net's outputs for raw rows: (n_rows, [n_members,] n_outputs)."""
+        check_is_fitted(self)
+        codes, numbers = self._reader.read(self._encode_columns(X))
+        device = read_device(self.device)
+        model = predictor(self.model_, device)
+        if device.type == "cpu":
+            numbers = numbers.double()
+        at_once = max(16, _MOST_ACTIVATIONS // (max(self.layers) * (self.n_members or 1)))
+        n_bytes = codes.numel() * codes.element_size() + numbers.numel() * numbers.element_size()
+        with explain_memory(len(codes), n_bytes, at_once):
+            return predict(model, (codes.to(device), numbers.to(device)), at_once).cpu()
+
+    # What a subclass tells of the target.
+
+    @abstractmethod
+    def _learn_target(self, y: np.ndarray, y_known: np.ndarray) -> None:
+        """Learn from the targets of the training rows, and from all that are known to come."""
+
+    @abstractmethod
+    def _to_target(self, y: np.ndarray) -> Tensor:
+        """Targets as the net is trained on them."""
+
+    @abstractmethod
+    def _from_target(self, target: Tensor) -> np.ndarray:
+        """The caller's targets again."""
+
+    @abstractmethod
+    def _to_prediction(self, output: Tensor) -> np.ndarray:
+        """What `predict` gives for the net's outputs."""
+
+    @abstractmethod
+    def _make_loss(self) -> Loss:
+        """The loss of each row."""
+
+
+def predictor(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model as predictions are computed with it: on a CPU in float64, so that no row depends on its batch."""
+    version = hash((device, *(p._version for p in model.parameters()), *(b._version for b in model.buffers())))
+    if model not in _PREDICTORS or _PREDICTORS[model][0] != version:
+        made = copy.deepcopy(model).to(device).eval().requires_grad_(False)
+        _PREDICTORS[model] = version, made.double() if device.type == "cpu" else made
+    return _PREDICTORS[model][1]

@@ -1,0 +1,1 @@
+"""What every picture shares: axes, colours, maps of vectors, light and dark."""

@@ -1,0 +1,5 @@
+"""`save` and `load`: models as folders that never run code; files that appear whole or not at all."""
+
+from tabrec.saving.models import load, load_metadata, save
+
+__all__ = ["load", "load_metadata", "save"]

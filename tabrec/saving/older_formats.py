@@ -1,0 +1,75 @@
+"""How folders of older formats are read: the class names they hold, and learned state that has changed since.
+
+Format 1 (tabrec 0.1) names classes by module path. Format 2 (tabrec 0.2) names them as `class_names` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tabrec
+
+# The module paths that format 1 holds, and the names that the classes have now.
+_FORMAT_1 = {
+    "tabrec.preprocess.date_parts.DateParts": "date-parts",
+    "tabrec.preprocess.categorify.Categorify": "categorify",
+    "tabrec.preprocess.categorify.Codes": "category-codes",
+    "tabrec.preprocess.fill_missing.FillMissing": "fill-missing",
+    "tabrec.preprocess.normalize.Normalize": "normalize",
+    "tabrec.preprocess.elapsed_since.ElapsedSince": "elapsed-since",
+    "tabrec.preprocess.tabular_preprocessor.TabularPreprocessor": "tabular-preprocessor",
+    "tabrec.preprocess.time_split.TimeSplit": "time-split",
+    "tabrec.preprocess._numbers.UniformSample": "uniform-sample",
+    "tabrec.trees.forest.ForestRegressor": "forest-regressor",
+    "tabrec.trees.forest.ForestClassifier": "forest-classifier",
+    "tabrec.trees.boosting.BoostingRegressor": "boosting-regressor",
+    "tabrec.trees.boosting.BoostingClassifier": "boosting-classifier",
+    "tabrec.neural.tabular_regressor.TabularRegressor": "tabular-regressor",
+    "tabrec.neural.tabular_classifier.TabularClassifier": "tabular-classifier",
+    "tabrec.neural.embedding_encoder.EmbeddingEncoder": "embedding-encoder",
+    "tabrec.neural.tabular_model.TabularModel": "tabular-model",
+    "tabrec.neural._inputs.FrameReader": "frame-reader",
+    "tabrec.neural._inputs.TargetScaler": "target-scaler",
+    "tabrec.collab.dot_product_bias.DotProductBias": "dot-product-bias",
+    "tabrec.collab.embedding_nn.EmbeddingNN": "embedding-nn",
+    "tabrec.collab.bayesian_factorization.BayesianFactorization": "bayesian-factorization",
+    "tabrec.collab.splitters.LeaveLastOut": "leave-last-out",
+    "tabrec.collab.splitters.PerUserSplit": "per-user-split",
+    "tabrec.collab._dot_product.DotProduct": "dot-product",
+    "tabrec.collab._factors.RowPrior": "row-prior",
+    "tabrec.collab._features.SideTable": "side-table",
+    "tabrec.collab._gibbs.GibbsState": "gibbs-state",
+    "tabrec.collab._gibbs.SideState": "gibbs-side-state",
+    "tabrec.collab._gibbs_posterior.Posterior": "posterior",
+    "tabrec.collab._gibbs_posterior.SidePrior": "posterior-side",
+    "tabrec.collab._ids.Ids": "ids",
+    "tabrec.collab._ratings.Ratings": "ratings",
+    "tabrec.collab._sides.Side": "rating-side",
+    "sklearn.pipeline.Pipeline": "pipeline",
+    "sklearn.pipeline.FeatureUnion": "feature-union",
+    "sklearn.compose._column_transformer.ColumnTransformer": "column-transformer",
+    "sklearn.compose._target.TransformedTargetRegressor": "transformed-target-regressor",
+    "sklearn.ensemble._voting.VotingClassifier": "voting-classifier",
+    "sklearn.ensemble._voting.VotingRegressor": "voting-regressor",
+    "sklearn.ensemble._stacking.StackingClassifier": "stacking-classifier",
+    "sklearn.ensemble._stacking.StackingRegressor": "stacking-regressor",
+}
+
+# By name, from the attributes that format 1 saved to those of the class as it is now.
+_FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def name_in_format_1(path_of_class: str, path: Path) -> str:
+    """The name of a class that format 1 names by its module path; `path` is the folder, for the message."""
+    if path_of_class not in _FORMAT_1:
+        raise ValueError(f"{path} holds a {path_of_class}, which tabrec {tabrec.__version__} does not know.")
+    return _FORMAT_1[path_of_class]
+
+
+def upgrade(name: str, state: dict[str, Any], file_format: int) -> dict[str, Any]:
+    """The attributes of a saved object as its class has them now."""
+    if file_format == 1 and name in _FROM_FORMAT_1:
+        return _FROM_FORMAT_1[name](state)
+    return state

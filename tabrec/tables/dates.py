@@ -1,0 +1,204 @@
+"""Reading dates: which format a text column follows, and the dates it holds."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.tables.columns import Column, Labels
+
+ISO = "ISO8601"
+_ISO_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
+_OFFSET = re.compile(r"[T ].*\d(Z|[+-]\d\d:?\d\d)$")
+_SLASHED_TEXT = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}( \d{1,2}:\d{2}(:\d{2})?)?")
+
+
+def looks_like_dates(labels: list) -> bool:
+    """Whether every label is text in the shape of a date."""
+    return bool(labels) and all(
+        isinstance(label, str) and (_ISO_TEXT.fullmatch(label) or _SLASHED_TEXT.fullmatch(label)) for label in labels
+    )
+
+
+def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, str | None]:
+    """Format and name of the time zone of a column that is to be read as dates.
+
+    Parameters
+    ----------
+    column : Column
+    date_format : str or None
+        Format of a text column; None finds it.
+
+    Returns
+    -------
+    date_format : str or None
+        None for a column that came as dates.
+    time_zone : str or None
+
+    Raises
+    ------
+    ValueError
+        The column holds no dates, or text that no format or more than one format reads.
+    """
+    if column.is_label:
+        labels = column.values.in_use
+        if not labels:
+            return date_format, None
+        date_format = date_format or find_format(column.name, labels)
+        return date_format, _zone_name(column.name, read_dates(column.name, labels, date_format))
+    if column.is_date:
+        return date_format, _zone_name(column.name, pd.DatetimeIndex(column.values))
+    if column.missing.all():
+        return date_format, None
+    raise ValueError(
+        f"Column {column.name!r} is to be read as dates, but holds {column.family()} such as {column.example()!r}."
+    )
+
+
+def find_format(name: str, labels: list) -> str:
+    """The one format that reads every label, or a ValueError naming the column and the value that stands against it.
+
+    Tried are ISO 8601, then year, day and month in either order with ``/``, ``.`` or ``-``. A column that two formats
+    read is ambiguous, even where both read the same dates: the next row may tell them apart.
+    """
+    for label in labels:
+        if not isinstance(label, str):
+            raise ValueError(f"Column {name!r} is to be read as dates, but holds {label!r} ({type(label).__name__}).")
+    if all(_ISO_TEXT.fullmatch(label) for label in labels):
+        read_dates(name, labels, ISO)
+        return ISO
+    fitting = [candidate for candidate in _candidates(labels[0]) if _reads_all(labels, candidate)]
+    if not fitting:
+        odd = next((label for label in labels if not looks_like_dates([label])), labels[0])
+        raise ValueError(
+            f"Column {name!r} holds {odd!r}, which no unambiguous date format reads together with the rest: "
+            + _advice(name, "%d %b %Y")
+        )
+    if len(fitting) > 1:
+        raise ValueError(
+            f"The dates of column {name!r}, such as {labels[0]!r}, "
+            f"can be read as {' or as '.join(map(repr, fitting))}: " + _advice(name, fitting[0])
+        )
+    return fitting[0]
+
+
+def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
+    """The labels read by one format; a label that cannot be read is a ValueError naming it.
+
+    Text with offsets from UTC is read in its offset, or in UTC where there are several, as on both sides of a change
+    of clocks.
+    """
+    utc = _has_several_offsets(name, labels)
+    try:
+        texts = pd.Index(labels, dtype=object)
+        return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format, utc=utc))
+    except (ValueError, TypeError) as error:
+        dates = pd.to_datetime(pd.Index(labels, dtype=object), format=date_format, errors="coerce", utc=True)
+        odd = [label for label, missing in zip(labels, dates.isna(), strict=True) if missing]
+        told = f"holds {odd[0]!r}, which is no date" if odd else f"holds dates that do not go together ({error})"
+        raise ValueError(f"Column {name!r} {told} in the format {date_format!r}.") from error
+
+
+def _has_several_offsets(name: str, labels: list) -> bool:
+    """Whether the labels name different offsets from UTC; some with and some without are a ValueError."""
+    found = {label: _OFFSET.search(label) for label in labels if isinstance(label, str) and label}
+    offsets = {offset and offset.group(1) for offset in found.values()}
+    if None in offsets and len(offsets) > 1:
+        bare = next(label for label, offset in found.items() if offset is None)
+        raise ValueError(
+            f"Column {name!r} holds {bare!r} without an offset from UTC beside dates that have one: "
+            "give it to all or to none."
+        )
+    return len(offsets) > 1
+
+
+def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[pd.DatetimeIndex, np.ndarray]:
+    """The distinct dates of a column, and for each row which one it holds (-1 for none).
+
+    Parameters
+    ----------
+    column : Column
+    date_format : str or None
+        Format of a text column; None reads ISO 8601.
+    time_zone : tzinfo or None
+        Time zone learned in fit, into which aware dates are converted.
+    """
+    if column.is_label:
+        labels = column.values.in_use
+        distinct = read_dates(column.name, labels, date_format or ISO) if labels else pd.DatetimeIndex([])
+        rows = _renumbered(column.values)
+        if distinct.hasnans:  # blank text is a missing date
+            is_date = distinct.notna()
+            rows = np.append(np.where(is_date, np.cumsum(is_date) - 1, -1), -1)[rows]
+            distinct = distinct[is_date]
+    elif column.is_date:
+        rows, distinct = pd.factorize(column.values)
+        distinct = pd.DatetimeIndex(distinct)
+    elif column.missing.all():
+        return pd.DatetimeIndex([]), np.full(len(column.values), -1)
+    else:
+        raise ValueError(
+            f"Column {column.name!r} held dates in fit, but now {column.family()} such as {column.example()!r}."
+        )
+    return _in_zone(column.name, distinct, time_zone), rows
+
+
+def _renumbered(values: Labels) -> np.ndarray:
+    """For each row the position of its label among those in use, -1 where it has none."""
+    is_used = values.counts > 0
+    return np.append(np.where(is_used, np.cumsum(is_used) - 1, -1), -1)[values.codes]
+
+
+def _in_zone(name: str, dates: pd.DatetimeIndex, time_zone: Any) -> pd.DatetimeIndex:
+    if len(dates) == 0:
+        return dates
+    if (dates.tz is None) != (time_zone is None):
+        here, before = ("with", "without") if dates.tz is not None else ("without", "with")
+        raise ValueError(
+            f"Column {name!r} held dates {before} a time zone in fit, but now {here} one, such as {dates[0]}: "
+            "localise or convert the column so that both agree."
+        )
+    return dates if time_zone is None else dates.tz_convert(time_zone)
+
+
+def _advice(name: str, example: str) -> str:
+    return (
+        f"name the format that is meant, as in DateParts(columns={{{name!r}: {example!r}}}), "
+        f"or turn the column into dates first, with pandas.to_datetime(..., format={example!r})."
+    )
+
+
+def _zone_name(name: str, dates: pd.DatetimeIndex) -> str | None:
+    """The name by which the time zone of the dates can be found again."""
+    if dates.tz is None:
+        return None
+    offset = dates.tz.utcoffset(None)
+    zone = str(dates.tz if offset is None else datetime.timezone(offset))
+    try:
+        dates[:1].tz_convert(zone)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"Column {name!r} is in the time zone {zone!r}, which has no name to find it by: "
+            "convert the column to a named one, as in .dt.tz_convert('Europe/Paris')."
+        ) from error
+    return zone
+
+
+def _candidates(example: str) -> list[str]:
+    match = _SLASHED_TEXT.fullmatch(example)
+    if not match:
+        return []
+    mark = match.group(1)
+    orders = ["%Y{0}%m{0}%d"] if re.match(r"\d{4}", example) else ["%m{0}%d{0}%Y", "%d{0}%m{0}%Y"]
+    if not re.search(r"\d{4}", example.split(" ")[0]):
+        orders = ["%m{0}%d{0}%y", "%d{0}%m{0}%y", "%y{0}%m{0}%d"]
+    clock = "" if not match.group(2) else " %H:%M:%S" if match.group(3) else " %H:%M"
+    return [order.format(mark) + clock for order in orders]
+
+
+def _reads_all(labels: list, candidate: str) -> bool:
+    return not pd.to_datetime(pd.Index(labels, dtype=object), format=candidate, errors="coerce").isna().any()

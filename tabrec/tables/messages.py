@@ -1,0 +1,14 @@
+"""Warnings that point at the caller's line."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+
+def warn_caller(message: str) -> None:
+    """Warn, pointing at the line outside this package and scikit-learn that led here."""
+    frame, depth = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("tabrec.", "sklearn.")):
+        frame, depth = frame.f_back, depth + 1
+    warnings.warn(message, stacklevel=depth)

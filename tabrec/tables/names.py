@@ -1,0 +1,90 @@
+"""The names of columns: learned in fit, matched in predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.tables.columns import is_table, read_frame
+from tabrec.tables.messages import warn_caller
+
+
+def learn_names(estimator: Any, X: Any, frame: pd.DataFrame) -> None:
+    """Set `n_features_in_` and, where X names its columns, `feature_names_in_`."""
+    estimator.n_features_in_ = frame.shape[1]
+    if is_table(X):
+        estimator.feature_names_in_ = np.asarray(frame.columns, dtype=object)
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+
+
+def align_names(estimator: Any, X: Any, frame: pd.DataFrame, unused: Iterable[str] = ()) -> pd.DataFrame:
+    """The columns known from fit, in the order of fit.
+
+    A frame's columns are matched by name (reordered, extra ones ignored, `unused` ones not missed); an array's by
+    position.
+
+    Raises
+    ------
+    ValueError
+        A column known from fit is missing, or an array has another number of columns.
+    """
+    owner = type(estimator).__name__
+    named = hasattr(estimator, "feature_names_in_")
+    if named and is_table(X):
+        known = estimator.feature_names_in_
+        if len(known) == frame.shape[1] and (frame.columns.to_numpy() == known).all():
+            return frame
+        spared = set(frame.columns) | set(unused)
+        absent = [name for name in known if name not in spared]
+        if absent:
+            raise ValueError(
+                f"Column(s) {absent} seen in fit are missing; the table has {frame.columns.tolist()[:20]}. "
+                f"{owner} needs every column it learned from."
+            )
+        return frame[[name for name in known if name in frame.columns]]
+    if frame.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {frame.shape[1]} features, but {owner} is expecting {estimator.n_features_in_} features as input."
+        )
+    if named:
+        warn_caller(f"X does not have valid feature names, but {owner} was fitted with feature names")
+        return frame.set_axis(list(estimator.feature_names_in_), axis=1)
+    if is_table(X):
+        warn_caller(f"X has feature names, but {owner} was fitted without feature names")
+        return frame.set_axis([f"x{i}" for i in range(frame.shape[1])], axis=1)
+    return frame
+
+
+def check_named(parameter: str, names: Iterable, columns: Iterable[str]) -> list[str]:
+    """The columns given in a parameter, by name or (an integer) by position."""
+    if isinstance(names, str):
+        raise TypeError(f"{parameter}={names!r} must be a list of column names, such as [{names!r}].")
+    known = list(columns)
+    found = [known[name] if _is_position(name, known) else str(name) for name in names]
+    absent = [name for name in found if name not in known]
+    if absent:
+        raise ValueError(f"{parameter} names {absent}, but the table has no such column; it has {known[:20]}.")
+    return found
+
+
+def _is_position(name: Any, known: list[str]) -> bool:
+    return isinstance(name, (int, np.integer)) and str(name) not in known and 0 <= int(name) < len(known)
+
+
+def as_named(model: Any, X: Any) -> Any:
+    """An array under the names of the columns that a model was fitted on, where it knows any; tables stay as they are.
+
+    Parameters
+    ----------
+    model : fitted estimator or None
+    X : table or array-like of shape (n_rows, n_features)
+    """
+    known = getattr(model, "feature_names_in_", None)
+    if known is None or is_table(X):
+        return X
+    frame = read_frame(X)
+    return frame.set_axis([str(name) for name in known], axis=1) if frame.shape[1] == len(known) else X

@@ -1,0 +1,55 @@
+"""Some rows of a table or an array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.tables.columns import is_table, read_frame
+
+
+def rows_of(X: Any, rows: np.ndarray) -> Any:
+    """The given rows of a table (as a pandas frame) or an array."""
+    frame = read_frame(X).iloc[rows]
+    return frame if is_table(X) else np.asarray(X)[rows]
+
+
+def sample_rows(n_rows: int, max_rows: int | None, rng: np.random.Generator) -> np.ndarray:
+    """Positions of at most so many rows, drawn without replacement, in order."""
+    if max_rows is None or n_rows <= max_rows:
+        return np.arange(n_rows)
+    return np.sort(rng.choice(n_rows, max_rows, replace=False))
+
+
+def take_rows(X: Any, frame: pd.DataFrame, rows: np.ndarray) -> Any:
+    """The given rows of X (a table, or an array without names), of which `frame` is what `read_frame` gave."""
+    if np.array_equal(rows, np.arange(len(frame))):
+        return X
+    return frame.iloc[rows] if is_table(X) else frame.to_numpy()[rows]
+
+
+def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+    """An order of the rows that depends on their content alone: by target, then by a hash of their numbers.
+
+    Random draws are by position, so growing in this order makes a model independent of the order in which rows came.
+
+    Parameters
+    ----------
+    encoded : pandas.DataFrame of shape (n_rows, n_columns)
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Positions of the rows, in this order; those of equal rows as they came.
+    """
+    hashes = np.zeros(len(encoded), dtype=np.uint64)
+    for name in encoded.columns:
+        column = encoded[name]
+        values = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
+        # Adding 0 makes -0.0 the 0.0 that it equals.
+        hashes = hashes * np.uint64(1_000_003) + pd.util.hash_array(values.to_numpy() + np.int8(0))
+    targets = [pd.factorize(output, sort=True)[0] for output in y.reshape(len(y), -1).T]
+    return np.lexsort([hashes, *targets[::-1]])

@@ -1,0 +1,261 @@
+"""What the two forests share: raw frames in, row order without effect, out-of-bag predictions in parallel, spread."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Self
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.base import is_classifier
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
+
+from tabrec.tables.columns import read_frame
+from tabrec.tables.names import learn_names
+from tabrec.tables.weights import read_weights
+from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
+
+# Below so many rows threads cost more than they save; and so many numbers may wait for the ones before them.
+_FEW_ROWS = 500
+_MOST_WAITING = 200_000
+_OOB_ATTRIBUTES = ("oob_score_", "oob_prediction_", "oob_decision_function_", "oob_spread_", "oob_target_")
+
+
+class ForestMixin(TargetEncodingMixin):
+    """Stands before scikit-learn's forest among the bases of ours."""
+
+    max_samples: Any
+    oob_score: Any
+    _n_raw_rows: int
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Grow the forest.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            A raw pandas, polars or arrow table, or an encoded frame, which is used as it is.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Target, without gaps.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Whole weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
+            ten times as many rows as there are); only a target encoding takes none of its k copies into account. Other
+            weights are used as scikit-learn's forest uses them.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        frame = read_frame(X)
+        y = self._check_fit_target(y, len(frame))
+        self._check_oob(y)
+        weighting = read_weights(sample_weight, len(frame))
+        if self.warm_start and hasattr(self, "estimators_") and len(frame) != self._n_raw_rows:
+            raise ValueError(f"warm_start adds trees on the same {self._n_raw_rows} rows, but X has {len(frame)}.")
+        encoded, order = self._fit_encoding(X, frame, y[weighting.rows], weighting.rows)
+        self._n_raw_rows, self._rows = len(frame), weighting.rows[order]
+        matrix = to_matrix(encoded, order)
+        del encoded
+        y = y[self._rows]
+        weights = None if weighting.weights is None else weighting.weights[order]
+        self.encoded_range_ = np.stack([matrix.min(axis=0), matrix.max(axis=0)])
+        self._forget_oob()
+        with self._parameters_that_fit(len(matrix)):
+            super().fit(matrix, y, sample_weight=weights)
+        if self.bootstrap and self.oob_score:
+            self._score_out_of_bag(matrix, y)
+        # The parent class has learned the encoded columns.
+        learn_names(self, X, frame)
+        return self
+
+    def predict_spread(self, X: Any) -> np.ndarray:
+        """Standard deviation of the trees' predictions: how much they disagree.
+
+        It ranks rows by doubt; it is no interval. Trees are visited one after the other, so memory does not grow with
+        their number.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_outputs); of a classifier (n_rows, n_classes)
+            In units of the target; of a classifier, of probabilities.
+        """
+        n, mean, squares = 0, np.zeros(1), np.zeros(1)
+        for prediction in self._tree_predictions(X):
+            n += 1
+            step = prediction - mean
+            mean = mean + step / n
+            squares = squares + step * (prediction - mean)
+        return np.sqrt(squares / n)
+
+    @property
+    def estimators_samples_(self) -> list[np.ndarray]:
+        """For each tree, the rows of the training table that it drew (with repeats)."""
+        check_is_fitted(self)
+        return [self._rows[drawn] for drawn in self._get_estimators_indices()]
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Impurity-based importance of each encoded column: ndarray of shape (len(encoded_names_),), adding up to 1.
+
+        Columns of many distinct values are flattered; prefer permutation importance.
+        """
+        if all(tree.tree_.node_count == 1 for tree in self.estimators_):
+            return np.zeros(len(self.encoded_names_))
+        return super().feature_importances_
+
+    @contextmanager
+    def _parameters_that_fit(self, n_rows: int) -> Iterator[None]:
+        """While growing: `max_samples` no more than there are rows, no draws without `bootstrap`, no out-of-bag score.
+
+        A share is of the rows, which newer releases of scikit-learn would take of the sum of the weights.
+        """
+        given = self.max_samples, self.oob_score
+        self.oob_score = False
+        if not self.bootstrap:
+            self.max_samples = None
+        elif isinstance(self.max_samples, (int, np.integer)):
+            self.max_samples = min(self.max_samples, n_rows)
+        elif self.max_samples is not None and self.max_samples <= 1:
+            self.max_samples = max(int(self.max_samples * n_rows), 1)
+        try:
+            yield
+        finally:
+            self.max_samples, self.oob_score = given
+
+    def _validate_X_predict(self, X: Any) -> np.ndarray:
+        """The hook through which every predicting method of the parent class reads X."""
+        return to_matrix(self.encode(X))
+
+    def _mean_prediction(self, X: Any, method: str) -> list[np.ndarray]:
+        """Mean over the trees, one array an output, added up in the order of the trees.
+
+        scikit-learn adds in the order in which threads finish, so that predictions differ in their last bit from call
+        to call.
+        """
+        check_is_fitted(self)
+        totals: list[Any] = []
+        for predicted in self._by_tree(self._validate_X_predict(X), method):
+            outputs = predicted if isinstance(predicted, list) else [predicted]
+            totals = [a + b for a, b in zip(totals, outputs, strict=True)] if totals else outputs
+        return [total / len(self.estimators_) for total in totals]
+
+    def _training_matrix(self, X: Any, y: np.ndarray) -> np.ndarray:
+        """The rows that the trees were grown on, from the table and target of `fit`, in the order of `_rows`."""
+        return self._encode_training(X, y, self._rows)
+
+    def _tree_predictions(self, X: Any) -> Iterator[np.ndarray]:
+        """The prediction of each tree in turn (of a classifier: its probabilities)."""
+        check_is_fitted(self)
+        if is_classifier(self) and self.n_outputs_ > 1:
+            raise ValueError(
+                f"This is for one output, but the forest was fitted on {self.n_outputs_}: fit one forest for each."
+            )
+        yield from self._by_tree(self._validate_X_predict(X), "predict_proba" if is_classifier(self) else "predict")
+
+    def _by_tree(self, matrix: np.ndarray, method: str) -> Iterator[Any]:
+        def predict(tree: Any) -> Any:
+            return getattr(tree, method)(matrix, check_input=False)
+
+        if len(matrix) < _FEW_ROWS:
+            yield from map(predict, self.estimators_)
+        else:
+            yield from self._in_threads(predict, self.estimators_, n_rows=len(matrix))
+
+    def _in_threads(self, work: Callable, *inputs: Any, n_rows: int) -> Iterator[Any]:
+        """`map` over threads, results of n_rows rows in order, only so many waiting to be taken."""
+        tasks = (delayed(work)(*arguments) for arguments in zip(*inputs, strict=True))
+        n_jobs = effective_n_jobs(self.n_jobs)
+        with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
+            while batch := list(islice(tasks, max(2 * n_jobs, _MOST_WAITING // n_rows))):
+                yield from parallel(batch)
+
+    def _check_oob(self, y: np.ndarray) -> None:
+        if is_classifier(self) and self.bootstrap and self.oob_score and type_of_target(y) == "multiclass-multioutput":
+            raise ValueError(
+                "y holds several outputs of more than two classes, for which there is no out-of-bag score: "
+                "pass oob_score=False."
+            )
+
+    def _score_out_of_bag(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Set `oob_score_` and the out-of-bag predictions; X and y are in canonical order, repeats and all."""
+        values, spread, seen = self._left_out_predictions(X, y)
+        if not seen.all():
+            warnings.warn(
+                f"{int((~seen).sum())} rows were drawn by every tree, so that they have no out-of-bag prediction: "
+                "it is NaN for them; grow more trees.",
+                stacklevel=3,
+            )
+        self.oob_target_ = self._by_raw_row(y, None if is_classifier(self) else np.nan)
+        if not is_classifier(self):
+            self.oob_spread_ = self._by_raw_row(spread[:, 0] if self.n_outputs_ > 1 else spread[:, 0, 0], np.nan)
+        y = y.reshape(len(y), -1)
+        if is_classifier(self):
+            y = np.column_stack([np.unique(output, return_inverse=True)[1] for output in y.T])
+        predicted = values.argmax(axis=1) if is_classifier(self) else values[:, 0]
+        score = self.oob_score if callable(self.oob_score) else self._default_oob_scorer
+        self.oob_score_ = np.nan
+        if seen.any():
+            y, predicted = (y[seen, 0], predicted[seen, 0]) if y.shape[1] == 1 else (y[seen], predicted[seen])
+            self.oob_score_ = score(y, predicted)
+        self._keep_oob(self._by_raw_row(values, np.nan))
+
+    def _forget_oob(self) -> None:
+        """What an earlier fit has left would be of other rows."""
+        for name in _OOB_ATTRIBUTES:
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def _by_raw_row(self, values: np.ndarray, missing: Any) -> np.ndarray:
+        """Values of the rows of the training matrix in the order of the caller's table."""
+        by_row = np.full((self._n_raw_rows, *values.shape[1:]), missing)
+        by_row[self._rows] = values
+        return by_row
+
+    def _left_out_predictions(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean and spread (of a classifier 0) of the trees that drew no copy of a row, NaN where there is none.
+
+        Returns
+        -------
+        mean, spread : ndarray of shape (n_rows, n_values, n_outputs)
+        seen : ndarray of bool, of shape (n_rows,)
+            Which rows have them.
+        """
+        centre = 0.0 if is_classifier(self) else y.mean(axis=0)
+
+        def predict(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, Any]:
+            in_bag = np.zeros(self._n_raw_rows, dtype=bool)
+            in_bag[self._rows[drawn]] = True
+            left_out = np.flatnonzero(~in_bag[self._rows])
+            return left_out, self._get_oob_predictions(tree, X[left_out]) if len(left_out) else None
+
+        total: Any = 0.0
+        squares: Any = 0.0
+        count = np.zeros(len(X))
+        for left_out, prediction in self._in_threads(
+            predict, self.estimators_, self._get_estimators_indices(), n_rows=len(X)
+        ):
+            if prediction is None:
+                continue
+            if np.ndim(total) == 0:
+                total = np.zeros((len(X), *prediction.shape[1:]))
+                squares = np.zeros_like(total)
+            total[left_out] += prediction
+            if not is_classifier(self):
+                squares[left_out] += (prediction - centre) ** 2
+            count[left_out] += 1
+        if np.ndim(total) == 0:
+            n_values = np.max(self.n_classes_) if is_classifier(self) else 1
+            squares = total = np.zeros((len(X), n_values, self.n_outputs_))
+        with np.errstate(invalid="ignore"):
+            mean = total / count[:, None, None]
+            spread = np.sqrt(np.maximum(squares / count[:, None, None] - (mean - centre) ** 2, 0))
+        return mean, spread, count > 0

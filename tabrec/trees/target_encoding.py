@@ -1,0 +1,197 @@
+"""How estimators over trees take raw frames: encoded, columns of many levels by the target, out of fold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+from sklearn.preprocessing import TargetEncoder
+
+from tabrec.preprocess import TabularPreprocessor
+from tabrec.preprocess.raw_frames import RawFrameMixin
+
+_N_FOLDS = 5
+
+
+class TargetEncodingMixin(RawFrameMixin):
+    """Gives an estimator over trees a preprocessor and a target encoder of its own.
+
+    Expects the parameters `high_cardinality` and `random_state` besides; sets `target_encoder_` and
+    `target_encoded_` too.
+    """
+
+    def encode(self, X: Any) -> pd.DataFrame:
+        """The frame that the trees see: X encoded, high-cardinality columns replaced by their target encoding.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_rows, len(encoded_names_))
+        """
+        encoded = super().encode(X)
+        if not self.target_encoded_:
+            return encoded
+        values = self.target_encoder_.transform(_codes(encoded, self.target_encoded_))
+        return self._replace_by_target(encoded, values)
+
+    def _fit_encoding(self, X: Any, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Fit the preprocessor and the target encoder; see `RawFrameMixin`.
+
+        In training rows the target encoding is out of fold.
+        """
+        encoded, order = super()._fit_encoding(X, frame, y, rows)
+        self.target_encoder_: Any = None
+        self.target_encoded_ = self._high_cardinality_columns(encoded, y)
+        if self.target_encoded_:
+            codes = _codes(encoded, self.target_encoded_)
+            self.target_encoder_ = TargetEncoder(target_type=self._target_type(y)).fit(codes, y.ravel())
+            values = _encode_out_of_fold(codes, self._target_columns(y.ravel()), self._folds(rows, order))
+            encoded = self._replace_by_target(encoded, values)
+        self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
+        return encoded, order
+
+    def _encode_training(self, X: Any, y: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """The matrix that the trees were grown on, from the table and target of `fit`, target encodings out of fold.
+
+        Parameters
+        ----------
+        X : table or array-like
+        y : ndarray of shape (n_rows,)
+        order : ndarray of int
+            Rows of X in the order of the matrix, copies of a row next to each other.
+        """
+        encoded = RawFrameMixin.encode(self, X).iloc[order]
+        if not self.target_encoded_:
+            return to_matrix(encoded)
+        targets = self._target_columns(y[order].ravel())
+        values = _encode_out_of_fold(
+            _codes(encoded, self.target_encoded_), targets, self._folds(order, np.arange(len(order)))
+        )
+        return to_matrix(self._replace_by_target(encoded, values))
+
+    def _most_levels(self) -> Any:
+        """Categories of more levels than this are encoded by the target."""
+        most = self.high_cardinality
+        if most is not None and not (isinstance(most, (int, np.integer)) and most >= 0):
+            raise ValueError(f"high_cardinality={most!r} must be an integer of at least 0, or None.")
+        return most
+
+    def _high_cardinality_columns(self, encoded: pd.DataFrame, y: np.ndarray) -> list[str]:
+        most = self._most_levels()
+        one_target = y.ndim == 1 or y.shape[1] == 1  # a target encoding is of one target
+        if most is None or not one_target or (is_classifier(self) and len(np.unique(y)) < 2):
+            return []
+        levels = {
+            str(name): len(dtype.categories) - 1
+            for name, dtype in encoded.dtypes.items()
+            if isinstance(dtype, pd.CategoricalDtype)
+        }
+        return [name for name, n_levels in levels.items() if n_levels > max(most, 1)]
+
+    def _target_type(self, y: np.ndarray) -> str:
+        if not is_classifier(self):
+            return "continuous"
+        return "binary" if len(np.unique(y)) == 2 else "multiclass"
+
+    def _target_columns(self, y: np.ndarray) -> np.ndarray:
+        """The numbers whose means encode a level: the target, or 0/1 columns of the classes (of two, the second)."""
+        if self._target_type(y) == "continuous":
+            return y[:, None].astype(np.float64)
+        classes = self.target_encoder_.classes_
+        return (y[:, None] == (classes[1:] if len(classes) == 2 else classes)).astype(np.float64)
+
+    def _folds(self, rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """A fold for each row, at random but with like targets in each, as rows are ordered by target.
+
+        What stands for one row of the table shares a fold, or it would learn its target from its copies.
+        """
+        seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
+        is_new = np.diff(rows[order], prepend=-1) != 0
+        blocks = np.tile(np.arange(_N_FOLDS), (len(rows) // _N_FOLDS + 1, 1))
+        folds = np.random.default_rng(seed).permuted(blocks, axis=1).ravel()
+        fold = np.empty(len(rows), dtype=np.int64)
+        fold[order] = folds[np.cumsum(is_new) - 1]
+        return fold
+
+    def _replace_by_target(self, encoded: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
+        """Each target-encoded column as the mean target of its level; one a class where there are more than two."""
+        n_each = values.shape[1] // len(self.target_encoded_)
+        arrays: dict[str, Any] = {
+            name: encoded[name].array for name in encoded.columns if name not in self.target_encoded_
+        }
+        for position, name in enumerate(self.target_encoded_):
+            for k in range(n_each):
+                key = name if n_each == 1 else f"{name}_{self.target_encoder_.classes_[k]}"
+                if key in arrays:
+                    raise ValueError(
+                        f"Target encoding {name!r} needs the column name {key!r}, which is taken: rename it."
+                    )
+                arrays[key] = values[:, position * n_each + k].astype(np.float32)
+        return pd.DataFrame(arrays, index=encoded.index, copy=False)
+
+    def _compute_partial_dependence_recursion(self, grid: Any, target_features: Any) -> np.ndarray:
+        """What `sklearn.inspection` calls with raw columns; trees can answer for those that they see as they are."""
+        names = [str(name) for name in getattr(self, "feature_names_in_", [])]
+        names = names or [f"x{i}" for i in range(self.n_features_in_)]
+        asked = [names[position] for position in target_features]
+        plain = self._columns_seen_as_they_are()
+        for name in asked:
+            if name not in plain:
+                raise ValueError(f"The trees do not see column {name!r} as it is: pass method='brute'.")
+        positions = [self._matrix_columns().index(name) for name in asked]
+        return super()._compute_partial_dependence_recursion(grid, np.asarray(positions, dtype=np.intp))
+
+    def _matrix_columns(self) -> list[str]:
+        """Encoded columns in the order in which the trees number them."""
+        return list(self.encoded_names_)
+
+    def _columns_seen_as_they_are(self) -> list[str]:
+        if not isinstance(self.preprocessor_, TabularPreprocessor) or self.preprocessor_.normalize_ is not None:
+            return []
+        fills = self.preprocessor_.fill_missing_
+        return [name for name in fills.fill_values_ if name not in fills.indicators_]
+
+
+def to_matrix(encoded: pd.DataFrame, rows: np.ndarray | None = None) -> np.ndarray:
+    """An encoded frame (or the given rows of it) as float32 numbers, codes for categories, column by column."""
+    n_rows = len(encoded) if rows is None else len(rows)
+    matrix = np.empty((n_rows, encoded.shape[1]), dtype=np.float32, order="F")
+    for position, (_, column) in enumerate(encoded.items()):
+        values = (column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column).to_numpy()
+        matrix[:, position] = values if rows is None else values[rows]
+    return matrix
+
+
+def _codes(encoded: pd.DataFrame, names: list[str]) -> np.ndarray:
+    return np.column_stack([encoded[name].cat.codes for name in names])
+
+
+def _encode_out_of_fold(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """The mean target of each row's level over the rows of the other folds.
+
+    scikit-learn's encoder folds rows by position, which would let their order and copies of a row have a say.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_rows, n_columns)
+    targets : ndarray of shape (n_rows, n_targets)
+    fold : ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns * n_targets)
+        The targets of the first column, then those of the second.
+    """
+    values = np.empty((len(codes), codes.shape[1], targets.shape[1]))
+    for k in np.unique(fold):
+        here = fold == k
+        for j, target in enumerate(targets.T):
+            encoder = TargetEncoder(target_type="continuous").fit(codes[~here], target[~here])
+            values[here, :, j] = encoder.transform(codes[here])
+    return values.reshape(len(codes), -1)

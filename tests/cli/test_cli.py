@@ -1,0 +1,273 @@
+"""The command line: it does the job on made and real tables, and a mistake is one line and exit code 2."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tabrec
+from tabrec.datasets import make_auctions
+
+OPTIONS = ["--target", "SalePrice", "--log-target", "--time-column", "saledate", "--valid-from", "2011-01-01"]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    auctions = make_auctions(600, random_state=0)
+    auctions.to_csv(folder / "auctions.csv", index=False)
+    auctions.to_parquet(folder / "auctions.parquet", index=False)
+    auctions.head(20).drop(columns=["SalePrice"]).to_csv(folder / "new.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tables, tmp_path_factory):
+    """A saved run, to be copied before it is harmed."""
+    from tabrec.datasets import read_table
+    from tabrec.runs.table_run import save_run, train
+
+    frame = read_table(tables / "auctions.csv")
+    return save_run(train(frame, "SalePrice", log_target=True), tmp_path_factory.mktemp("runs") / "run")
+
+
+def assert_one_line(error, *parts):
+    assert "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1, error
+    assert error.startswith("error: ")
+    for part in parts:
+        assert part in error
+
+
+@pytest.mark.parametrize("model", ["forest", "boosting", "net", "ensemble"])
+def test_train_then_predict(run, tables, tmp_path, model):
+    code, printed, _ = run("train", tables / "auctions.csv", *OPTIONS, "--model", model, "--out", "runs/b")
+    assert code == 0
+    assert "validation" in printed
+    assert "baseline" in printed
+    metrics = json.loads((tmp_path / "runs/b/metrics.json").read_text())
+    scores = metrics["metrics"]
+    assert scores["validation"]["rmse"] < scores["baseline"]["rmse"]
+    predictions = pd.read_csv(tmp_path / "runs/b/predictions.csv")
+    assert len(predictions) == metrics["rows"]["validation"]
+    rmse = np.sqrt(np.mean((np.log(predictions["actual"]) - np.log(predictions["predicted"])) ** 2))
+    assert rmse == pytest.approx(scores["validation"]["rmse"])
+
+    code, printed, _ = run("predict", "runs/b", tables / "new.csv", "--id", "SalesID", "-o", "submission.csv")
+    assert code == 0
+    submission = pd.read_csv(tmp_path / "submission.csv")
+    assert submission.columns.tolist() == ["SalesID", "SalePrice"]
+    assert submission["SalesID"].tolist() == pd.read_csv(tables / "new.csv")["SalesID"].tolist()
+    assert submission["SalePrice"].between(2_000, 200_000).all()
+
+
+def test_parquet_gives_the_same_run_as_csv(run, tables, tmp_path):
+    for ending in ("csv", "parquet"):
+        assert run("train", tables / f"auctions.{ending}", *OPTIONS, "--out", ending)[0] == 0
+    first, second = (json.loads((tmp_path / ending / "metrics.json").read_text()) for ending in ("csv", "parquet"))
+    assert first["metrics"] == second["metrics"]
+
+
+def test_one_row_whose_text_looks_like_numbers_is_priced_as_in_its_batch(run, trained, tables, tmp_path):
+    new = pd.read_csv(tables / "new.csv", dtype={"fiBaseModel": str})
+    new["fiBaseModel"] = "580"
+    new.to_csv(tmp_path / "many.csv", index=False)
+    new.head(1).to_csv(tmp_path / "one.csv", index=False)
+    assert run("predict", trained, "many.csv", "-o", "a.csv")[0] == 0
+    assert run("predict", trained, "one.csv", "-o", "b.csv")[0] == 0
+    a, b = pd.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "b.csv")
+    assert b["SalePrice"][0] == pytest.approx(a["SalePrice"][0], rel=1e-6)
+
+
+def test_classes_are_scored_and_predicted_by_label(run, tables, tmp_path):
+    table = pd.read_csv(tables / "auctions.csv").assign(dear=lambda d: np.where(d["SalePrice"] > 25_000, "yes", "no"))
+    table.drop(columns="SalePrice").to_csv(tmp_path / "classes.csv", index=False)
+    code, printed, _ = run("train", "classes.csv", "--target", "dear", "--out", "c")
+    assert code == 0
+    assert "AUC" in printed
+    scores = json.loads((tmp_path / "c/metrics.json").read_text())["metrics"]
+    assert scores["validation"]["accuracy"] > scores["baseline"]["accuracy"]
+    assert scores["validation"]["log_loss"] < scores["baseline"]["log_loss"]
+    assert run("predict", "c", tables / "new.csv", "-o", "p.csv")[0] == 0
+    assert set(pd.read_csv(tmp_path / "p.csv")["dear"]) <= {"yes", "no"}
+
+
+def test_run_without_out_finds_a_free_name(run, tables, tmp_path):
+    for _ in range(2):
+        assert run("train", tables / "auctions.csv", *OPTIONS)[0] == 0
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"auctions-forest", "auctions-forest-2"}
+
+
+def test_without_a_date_the_latest_fifth_validates(run, tables, tmp_path):
+    assert (
+        run("train", tables / "auctions.csv", "--target", "SalePrice", "--time-column", "saledate", "--out", "r")[0]
+        == 0
+    )
+    rows = json.loads((tmp_path / "r/metrics.json").read_text())["rows"]
+    assert rows["validation"] == pytest.approx(120, abs=5)
+
+
+def test_a_date_format_settles_what_is_ambiguous(run, tmp_path):
+    days = [f"{day:02d}/{month:02d}/2011" for month in range(1, 13) for day in (1, 5)]
+    pd.DataFrame({"t": days, "x": range(24), "y": range(24)}).to_csv(tmp_path / "t.csv", index=False)
+    options = ["--target", "y", "--time-column", "t", "--valid-from", "2011-12-01", "--date-format", "%d/%m/%Y"]
+    assert run("train", "t.csv", *options, "--out", "r")[0] == 0
+    assert pd.read_csv(tmp_path / "r/predictions.csv")["row"].tolist() == [22, 23]
+
+
+def test_columns_shows_every_column(run, tables):
+    code, printed, _ = run("columns", tables / "auctions.csv")
+    assert code == 0
+    assert "600 rows, 53 columns" in printed
+    assert "saledate" in printed
+    assert "date" in printed
+
+
+def test_demo_does_all_of_it(run, tmp_path):
+    code, printed, _ = run("demo", "--rows", "1500")
+    assert code == 0
+    assert "made auctions" in printed
+    assert len(pd.read_csv(tmp_path / "runs/demo/submission.csv")) > 0
+    assert (tmp_path / "runs/demo/forest/metrics.json").is_file()
+    assert (tmp_path / "runs/demo/boosting/model").is_dir()
+    assert "YearMade" in (tmp_path / "runs/demo/report.html").read_text(encoding="utf-8")
+    assert "runs/demo/report.html" in printed
+    assert run("explain", "runs/demo/dot")[0] == run("explain", "runs/demo/net")[0] == 0
+
+
+def test_version(run):
+    assert run("--version")[1].strip() == f"tabrec {tabrec.__version__}"
+
+
+def test_program_is_installed_and_its_help_names_the_commands():
+    done = subprocess.run([sys.executable, "-m", "tabrec", "--help"], capture_output=True, text=True, check=True)
+    for command in ("train", "predict", "columns", "demo"):
+        assert command in done.stdout
+
+
+MISTAKES = {
+    "missing file": (["nothing.csv"], None, "There is no file nothing.csv"),
+    "empty file": (["table.csv"], "", "table.csv is empty"),
+    "header only": (["table.csv"], "a,SalePrice\n", "has a header but no rows"),
+    "wrong delimiter": (["table.csv"], "a;SalePrice\n1;2\n3;4\n", "looks separated by ';'"),
+    "ragged rows": (["table.csv"], "a,SalePrice\n1,2\n3,4,5\n", "cannot be read as a table"),
+    "absent target": (["table.csv"], "a,b\n1,2\n3,4\n", "no column 'SalePrice' for the target"),
+    "constant target": (["table.csv"], "a,SalePrice\n1,2\n3,2\n", "is constant (2)"),
+    "missing target": (
+        ["table.csv"],
+        "a,SalePrice\n1,2\n3,\n4,5\n6,7\n",
+        "is missing in 1 rows, the first being row 1",
+    ),
+    "text target": (["table.csv", "--task", "regression"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
+    "text target, logarithm": (["table.csv", "--log-target"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
+    "logarithm of 0": (["table.csv", "--log-target"], "a,SalePrice\n1,0\n2,5\n3,6\n", "holds 0: only positive"),
+    "duplicate columns": (["table.csv"], "a,a,SalePrice\n1,2,3\n3,4,5\n5,6,8\n", "stand more than once"),
+    "infinity": (["table.csv"], "a,SalePrice\ninf,3\n3,5\n5,8\n1,2\n3,4\n5,6\n", "Column 'a' holds inf"),
+    "unknown model": (
+        ["table.csv", "--model", "tree"],
+        "a,SalePrice\n1,2\n3,4\n5,7\n",
+        "must be one of forest, boosting, net, ensemble",
+    ),
+    "unknown column dropped": (["table.csv", "--drop", "b"], "a,SalePrice\n1,2\n3,4\n5,7\n", "names ['b']"),
+    "unknown time column": (["table.csv", "--time-column", "t"], "a,SalePrice\n1,2\n3,4\n5,7\n", "no column 't'"),
+    "date without its column": (
+        ["table.csv", "--valid-from", "2011"],
+        "a,SalePrice\n1,2\n3,4\n5,7\n",
+        "needs time_column",
+    ),
+    "date before all": (
+        ["table.csv", "--time-column", "t", "--valid-from", "1999-01-01"],
+        "t,SalePrice\n2001-01-01,2\n2002-01-01,4\n2003-01-01,5\n",
+        "2001-01-01",
+    ),
+    "date after all": (
+        ["table.csv", "--time-column", "t", "--valid-from", "2009-01-01"],
+        "t,SalePrice\n2001-01-01,2\n2002-01-01,4\n2003-01-01,5\n",
+        "2003-01-01",
+    ),
+    "ambiguous dates": (
+        ["table.csv", "--time-column", "t", "--valid-from", "2003-01-01"],
+        "t,SalePrice\n01/02/2001,2\n03/04/2002,4\n05/06/2003,5\n",
+        "can be read as '%m/%d/%Y' or as '%d/%m/%Y': name its date_format (--date-format).",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_line_and_leaves_nothing(run, tmp_path, case):
+    arguments, content, message = MISTAKES[case]
+    if content is not None:
+        (tmp_path / "table.csv").write_text(content)
+    before = set(tmp_path.iterdir())
+    code, _, error = run("train", *arguments, "--target", "SalePrice", "--out", "runs/x")
+    assert code == 2
+    assert_one_line(error, message)
+    assert not list(tmp_path.glob("runs/*"))
+    assert set(tmp_path.iterdir()) - before <= {tmp_path / "runs"}
+
+
+def test_existing_out_is_left_alone(run, tables, tmp_path):
+    (tmp_path / "taken").mkdir()
+    code, _, error = run("train", tables / "auctions.csv", *OPTIONS, "--out", "taken")
+    assert code == 2
+    assert_one_line(error, "taken exists already")
+    assert list((tmp_path / "taken").iterdir()) == []
+
+
+def test_existing_predictions_are_left_alone(run, trained, tables, tmp_path):
+    (tmp_path / "p.csv").write_text("mine")
+    code, _, error = run("predict", trained, tables / "new.csv", "-o", "p.csv")
+    assert code == 2
+    assert_one_line(error, "p.csv exists already")
+    assert (tmp_path / "p.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.drop(columns="state"), "['state']"),
+        (lambda d: d.assign(YearMade="old"), "Column 'YearMade' must hold numbers, as in fit, but holds 'old'"),
+        (lambda d: d.rename(columns={"SalesID": "id"}), "no column 'SalesID' for the ids"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_one_line(run, trained, tables, tmp_path, change, message):
+    change(pd.read_csv(tables / "new.csv", low_memory=False)).to_csv(tmp_path / "new.csv", index=False)
+    code, _, error = run("predict", trained, "new.csv", "--id", "SalesID", "-o", "p.csv")
+    assert code == 2
+    assert_one_line(error, message)
+    assert not (tmp_path / "p.csv").exists()
+
+
+def test_a_folder_that_is_no_run_is_one_line(run, tables, tmp_path):
+    code, _, error = run("predict", tmp_path, tables / "new.csv", "-o", "p.csv")
+    assert code == 2
+    assert_one_line(error, "holds no run")
+
+
+def test_a_damaged_run_is_one_line(run, trained, tables, tmp_path):
+    import shutil
+
+    for file in sorted((trained / "model").iterdir()):
+        shutil.copytree(trained, tmp_path / "damaged")
+        (tmp_path / "damaged/model" / file.name).write_bytes(file.read_bytes()[:-1] + b"?")
+        code, _, error = run("predict", tmp_path / "damaged", tables / "new.csv", "-o", "p.csv")
+        assert code == 2
+        assert_one_line(error, "damaged", file.name)
+        assert not (tmp_path / "p.csv").exists()
+        shutil.rmtree(tmp_path / "damaged")
+
+
+@pytest.mark.real_data("bulldozers/Train.csv", "bulldozers/Valid.csv")
+def test_main_job_on_bulldozers(run, data_dir, tmp_path):
+    train, new = data_dir / "bulldozers/Train.csv", data_dir / "bulldozers/Valid.csv"
+    for model, most in (("forest", 0.298), ("boosting", 0.286)):
+        assert run("train", train, *OPTIONS, "--model", model, "--out", model)[0] == 0
+        scores = json.loads((tmp_path / model / "metrics.json").read_text())["metrics"]
+        assert scores["validation"]["rmse"] <= most
+        assert run("predict", model, new, "--id", "SalesID", "-o", f"{model}.csv")[0] == 0
+        priced = pd.read_csv(tmp_path / f"{model}.csv")
+        assert len(priced) == 11_573
+        assert priced["SalePrice"].between(3_000, 200_000).all()

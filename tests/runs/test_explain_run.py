@@ -1,0 +1,140 @@
+"""`tabrec explain`: a run becomes one page, from the table it was trained on; a mistake is one line and exit code 2."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tabrec.datasets import make_auctions, make_ratings, read_table
+from tabrec.runs.table_run import read_metadata, split_again
+
+COLUMNS = ["SalePrice", "SalesID", "YearMade", "ProductSize", "state", "saledate"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    make_auctions(500, random_state=0)[COLUMNS].to_csv(tmp_path / "auctions.csv", index=False)
+    return tmp_path / "auctions.csv"
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("forest", ["--log-target", "--time-column", "saledate", "--valid-from", "2010-01-01"]),
+        ("boosting", ["--log-target"]),
+        ("net", ["--time-column", "saledate"]),
+        ("ensemble", []),
+    ],
+)
+def test_a_trained_run_is_explained(run, table, tmp_path, model, options):
+    assert run("train", table, "--target", "SalePrice", "--model", model, "--out", "r", *options)[0] == 0
+    new = pd.read_csv(table).drop(columns="SalePrice").assign(YearMade=2030)
+    new.to_csv(tmp_path / "new.csv", index=False)
+    code, printed, error = run("explain", "r", "--new", "new.csv")
+    assert code == 0, error
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    name = "log of SalePrice" if "--log-target" in options else "SalePrice"
+    assert f"<h1>r: {model} for {name}</h1>" in page
+    assert "YearMade has shifted" in page
+    assert "YearMade has shifted" in " ".join(printed.split())
+    assert "report.html" in printed
+
+
+def test_the_rows_held_out_are_those_of_training(run, tmp_path):
+    auctions = make_auctions(400, random_state=1)[COLUMNS]
+    auctions["saledate"] = auctions["saledate"].dt.strftime("%d/%m/%Y")
+    auctions.to_csv(tmp_path / "a.csv", index=False, sep=";")
+    options = ["--time-column", "saledate", "--date-format", "%d/%m/%Y", "--delimiter", ";", "--log-target"]
+    assert run("train", "a.csv", "--target", "SalePrice", "--out", "r", *options)[0] == 0
+    metadata = read_metadata(tmp_path / "r")
+    y, train_rows, valid_rows = split_again(read_table("a.csv", delimiter=";"), metadata)
+    kept = pd.read_csv(tmp_path / "r" / "predictions.csv")
+    assert kept["row"].tolist() == valid_rows.tolist()
+    assert np.allclose(np.exp(y[valid_rows]), kept["actual"])
+    assert len(train_rows) == metadata["rows"]["train"]
+    assert run("explain", "r", "-o", "page.html")[0] == 0
+    assert (tmp_path / "page.html").exists()
+
+
+def test_classes_are_explained(run, tmp_path):
+    auctions = make_auctions(400, random_state=0)[["YearMade", "state", "ProductSize"]]
+    auctions.to_parquet(tmp_path / "a.parquet", index=False)
+    assert run("train", "a.parquet", "--target", "ProductSize", "--out", "r")[0] == 2  # its gaps are no class
+    auctions.dropna().to_parquet(tmp_path / "a.parquet", index=False)
+    assert run("train", "a.parquet", "--target", "ProductSize", "--out", "r")[0] == 0
+    assert run("explain", "r")[0] == 0
+    assert "By class." in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_rating_run_is_explained(run, tmp_path):
+    make_ratings(4_000, n_users=150, n_items=80, random_state=0).to_csv(tmp_path / "ratings.csv", index=False)
+    assert run("rate", "ratings.csv", "--out", "r")[0] == 0
+    (tmp_path / "ratings.csv").unlink()  # a recommender keeps its ratings
+    code, _, error = run("explain", "r")
+    assert code == 0, error
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    rmse = json.loads((tmp_path / "r" / "metrics.json").read_text())["metrics"]["BayesianFactorization"]["rmse"]
+    assert f"{rmse:.4f}" in page
+    assert "The map of items" in page
+
+
+@pytest.fixture
+def trained(run, table, tmp_path):
+    assert run("train", table, "--target", "SalePrice", "--out", "r")[0] == 0
+    return tmp_path / "r"
+
+
+def assert_refused(run, arguments, *parts):
+    code, _, error = run("explain", *arguments)
+    assert code == 2
+    assert "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1
+    for part in parts:
+        assert part in error
+
+
+def test_a_table_that_is_gone_may_be_named(run, trained, table, tmp_path):
+    shutil.move(table, tmp_path / "moved.csv")
+    assert_refused(run, ["r"], "auctions.csv", "is not there", "--table")
+    assert not (trained / "report.html").exists()
+    assert run("explain", "r", "--table", "moved.csv")[0] == 0
+
+
+def test_a_table_that_has_changed_is_refused(run, trained, table):
+    text = table.read_text()
+    table.write_text(text.replace("2004", "2005"))
+    assert_refused(run, ["r"], "no longer", "--table")
+    table.write_text(text)
+    assert run("explain", "r")[0] == 0
+
+
+def test_a_run_that_knows_no_table_needs_one(run, trained, table, monkeypatch):
+    metadata = {name: value for name, value in read_metadata(trained).items() if name not in ("table", "date_format")}
+    monkeypatch.setattr("tabrec.runs.explain_run.read_metadata", lambda folder: metadata)
+    assert_refused(run, ["r"], "does not know its table", "--table")
+    assert run("explain", "r", "--table", table)[0] == 0
+
+
+def test_a_table_of_other_rows_is_refused(run, trained, table, monkeypatch):
+    metadata = {name: value for name, value in read_metadata(trained).items() if name != "table"}
+    monkeypatch.setattr("tabrec.runs.explain_run.read_metadata", lambda folder: metadata)
+    pd.read_csv(table).head(30).to_csv(table, index=False)
+    assert_refused(run, ["r", "--table", table], "has 30 rows", "500 rows", "'SalePrice'")
+
+
+def test_an_existing_page_is_left_alone(run, trained):
+    (trained / "report.html").write_text("mine")
+    assert_refused(run, ["r"], "exists already")
+    assert (trained / "report.html").read_text() == "mine"
+
+
+def test_what_is_no_run_is_one_line(run, tmp_path):
+    assert_refused(run, [tmp_path], "holds no run")
+
+
+def test_newest_rows_without_a_column_are_refused(run, trained, table, tmp_path):
+    pd.read_csv(table).drop(columns=["SalePrice", "state"]).to_csv(tmp_path / "new.csv", index=False)
+    assert_refused(run, ["r", "--new", "new.csv"], "state")
+    assert not (trained / "report.html").exists()

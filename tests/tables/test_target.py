@@ -1,0 +1,54 @@
+"""A target is checked before any work: its length, its gaps, and that it is what the estimator predicts."""
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from tabrec.tables.target import check_target
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [1, 2],
+        pd.Series([1.0, 2.0]),
+        pd.Series([1, 2], dtype="Int64"),
+        pl.Series([1, 2]),
+        np.array([1, 2.0], dtype=object),
+        [Decimal(1), Decimal(2)],
+    ],
+    ids=lambda y: type(y).__name__,
+)
+def test_numbers_of_any_type_are_numbers(y):
+    target = check_target(y, 2, "Model", numeric=True)
+    assert target.dtype.kind in "if"
+    assert target.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("y", [["1", "2"], pd.Series(["1.5", "x"]), pd.to_datetime(["2011-01-01", "2012-01-01"])])
+def test_text_and_dates_are_no_numbers_even_where_they_could_be_read_as_such(y):
+    with pytest.raises(ValueError, match="Model predicts numbers, but y holds"):
+        check_target(y, 2, "Model", numeric=True)
+
+
+def test_classes_stay_as_they_are():
+    assert check_target(["a", "b"], 2, "Model", numeric=False).tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed"),
+        ([1, 2, 3], "X has 2 rows, but y has 3"),
+        ([1, np.nan], "1 missing, the first in row 1"),
+        ([np.inf, 1], "infinity.*the first in row 0"),
+        ([1j, 1], "Complex data"),
+        ("ab", "1d array"),
+    ],
+)
+def test_what_is_no_target_is_named(y, message):
+    with pytest.raises(ValueError, match=message):
+        check_target(y, 2, "Model", numeric=True)
