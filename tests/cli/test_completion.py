@@ -103,9 +103,10 @@ def test_installing_writes_to_the_home_of_the_user_alone(tmp_path):
 
 
 def test_the_names_are_those_of_the_library():
-    from tabrec import datasets, rating_run, run
+    from tabrec import datasets
+    from tabrec.runs import rating_run, table_run
 
-    assert list(_completion.TABLE_MODELS) == list(run.MODELS)
+    assert list(_completion.TABLE_MODELS) == list(table_run.MODELS)
     assert list(_completion.RATING_MODELS) == list(rating_run.MODELS)
     assert list(_catalogue.DATASETS) == list(datasets.DATASETS)
     for name, listed in _catalogue.DATASETS.items():

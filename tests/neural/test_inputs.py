@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
-from tabrec.neural import _inputs
+from tabrec.neural import inputs
 from tabrec.neural.inputs import FrameReader, TargetScaler, columns_of
 
 
@@ -147,7 +147,7 @@ def test_bin_edges_are_each_columns_quantiles_of_what_was_read():
 
 
 def test_bin_edges_of_many_rows_come_from_rows_spread_over_all(monkeypatch):
-    monkeypatch.setattr(_inputs, "_MOST_ROWS_FOR_EDGES", 100)
+    monkeypatch.setattr(inputs, "_MOST_ROWS_FOR_EDGES", 100)
     frame = numbers(x=np.arange(1000))
     reader = FrameReader(frame)
     scaled = reader.read(columns_of(frame))[1]
