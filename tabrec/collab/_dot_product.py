@@ -11,7 +11,7 @@ import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
-from tabrec.neural.step import Rows
+from tabrec.neural.training_data import TrainingData
 
 
 class DotProduct(nn.Module):
@@ -171,12 +171,12 @@ class DotProduct(nn.Module):
         return None if weight is None else features[codes[:, side]] @ weight  # (B, F) @ (F, K + 1)
 
     @torch.no_grad()
-    def loss_and_gradients(self, rows: Rows) -> Tensor:
+    def loss_and_gradients(self, rows: TrainingData) -> Tensor:
         """Mean squared error of some rows; its gradients, with those of the penalty, are left in the parameters.
 
         Parameters
         ----------
-        rows : Rows
+        rows : TrainingData
             Inputs codes (B, 2), target (B, 1), and weights (B,) or None.
 
         Returns

@@ -20,8 +20,8 @@ from tabrec.neural.inputs import TargetScaler
 from tabrec.neural.losses import regression_loss
 from tabrec.neural.parameters import NetParameters
 from tabrec.neural.ranges import read_range
-from tabrec.neural.step import Rows
-from tabrec.neural.training import Plan, train
+from tabrec.neural.training import TrainingConfig, train
+from tabrec.neural.training_data import TrainingData
 
 _SHARED = (
     "epochs",
@@ -100,17 +100,19 @@ class RatingNet(Recommender):
         low, high = (float(self.target_scaler_.scale(bound)[0]) for bound in self._bounds)
         return low, high
 
-    def _train(self, rows: Rows, seed: int, plan: Plan, valid: Rows | None = None) -> pd.DataFrame:
+    def _train(
+        self, rows: TrainingData, seed: int, plan: TrainingConfig, valid: TrainingData | None = None
+    ) -> pd.DataFrame:
         device = read_device(self.device)
         with seeded(seed, device):
             return train(self.model_, rows, regression_loss("mse"), plan, valid, device)
 
-    def _make_plan_of_more(self, n_rows: int, **changes: Any) -> Plan:
+    def _make_plan_of_more(self, n_rows: int, **changes: Any) -> TrainingConfig:
         """One epoch at an even pace, short of breath: what has been learned is not to be overrun."""
         learning_rate = float(self.learning_rate) * _SHARE_OF_MORE
         return self._make_plan(n_rows, epochs=1, schedule="constant", learning_rate=learning_rate, **changes)
 
-    def _make_plan(self, n_rows: int, **changes: Any) -> Plan:
+    def _make_plan(self, n_rows: int, **changes: Any) -> TrainingConfig:
         options = {
             "epochs": int(self.epochs),
             "batch_size": default_batch_size(n_rows, self._least_batch_size)
@@ -124,14 +126,14 @@ class RatingNet(Recommender):
             "callbacks": tuple(self.callbacks),
             "verbose": int(self.verbose),
         }
-        return Plan(**(options | changes))
+        return TrainingConfig(**(options | changes))
 
     def _draw_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _make_rows(self, inputs: tuple[Tensor, ...], values: np.ndarray, weights: np.ndarray | None) -> Rows:
+    def _make_rows(self, inputs: tuple[Tensor, ...], values: np.ndarray, weights: np.ndarray | None) -> TrainingData:
         target = torch.from_numpy(self.target_scaler_.scale(values[:, None]).astype(np.float32))
-        rows = Rows(inputs, target, None if weights is None else torch.from_numpy(weights.astype(np.float32)))
+        rows = TrainingData(inputs, target, None if weights is None else torch.from_numpy(weights.astype(np.float32)))
         return rows.take(torch.tensor([0, 0])) if len(rows) == 1 else rows  # statistics of a batch take two rows
 
     def _draw_validation(self) -> np.ndarray | None:
@@ -151,7 +153,7 @@ class RatingNet(Recommender):
             )
         return np.isin(np.cumsum(is_next) - 1, free)
 
-    def _train_held_out(self, rows: Rows, is_valid: np.ndarray | None) -> pd.DataFrame:
+    def _train_held_out(self, rows: TrainingData, is_valid: np.ndarray | None) -> pd.DataFrame:
         """Train on the rows that are not to validate."""
         valid = None
         if is_valid is not None:

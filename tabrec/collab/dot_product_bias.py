@@ -21,7 +21,7 @@ from tabrec.collab._reading import Context, Pairs
 from tabrec.collab._row_prior import fit_row_prior, fold_in_row
 from tabrec.collab._sides import FROM_METADATA
 from tabrec.neural.devices import seeded
-from tabrec.neural.step import Rows
+from tabrec.neural.training_data import TrainingData
 
 # Ratings from which the noise around predictions is worked out.
 _MOST_FOR_NOISE = 200_000
@@ -252,7 +252,7 @@ class DotProductBias(RatingNet, FactorRecommender):
         margin = 0.01 * (high - low)
         return float(np.clip(self._ratings.mean(), low + margin, high - margin))
 
-    def _to_rows(self, ratings: Ratings) -> Rows:
+    def _to_rows(self, ratings: Ratings) -> TrainingData:
         codes = torch.from_numpy(np.stack([ratings.users, ratings.items], axis=1))
         return self._make_rows((codes,), ratings.values, ratings.weights)
 

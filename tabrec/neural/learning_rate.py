@@ -16,9 +16,10 @@ from torch import nn
 from tabrec.neural._optimizers import Pace, make_optimizer, set_pace
 from tabrec.neural.devices import explain_memory, read_device, seeded
 from tabrec.neural.plots import plot_learning_rates
-from tabrec.neural.step import make_step, mean_loss
-from tabrec.neural.tabular_estimator import TabularEstimator, Task
+from tabrec.neural.step import make_step
+from tabrec.neural.tabular_estimator import TabularEstimator, TrainingTask
 from tabrec.neural.training import iterate
+from tabrec.neural.training_data import mean_loss
 
 # The loss is always taken over the same rows, so many at most, or the noise of batches would hide its course.
 _N_PROBED = 512
@@ -137,7 +138,7 @@ def find_learning_rate(
     return LearningRateSearch(rates, losses, _valley(rates, losses), _steepest(rates, losses))
 
 
-def _losses_at(task: Task, rates: np.ndarray, device: Any) -> np.ndarray:
+def _losses_at(task: TrainingTask, rates: np.ndarray, device: Any) -> np.ndarray:
     """The loss over a sample of the rows after one step at each of the rates, until it diverges."""
     model, rows, plan = task.model.to(device).train(), task.rows.to(device), task.plan
     optimizer = make_optimizer(model, plan.optimizer, rates[0], plan.weight_decay, plan.momentum)

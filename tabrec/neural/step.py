@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,37 +11,12 @@ from torch import Tensor, nn
 
 from tabrec.neural.devices import multiplications_per_row, uses_bfloat16
 from tabrec.neural.losses import Loss
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows resident on a device: what the model takes, the target, and weights of mean 1 where they differ."""
-
-    inputs: tuple[Tensor, ...]
-    target: Tensor
-    weight: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def to(self, device: torch.device | str) -> Rows:
-        weight = None if self.weight is None else self.weight.to(device)
-        return Rows(tuple(part.to(device) for part in self.inputs), self.target.to(device), weight)
-
-    def take(self, rows: Tensor) -> Rows:
-        # Quicker than an index in brackets, which counts where batches are small.
-        inputs = tuple(part.index_select(0, rows) for part in self.inputs)
-        weight = None if self.weight is None else self.weight.index_select(0, rows)
-        return Rows(inputs, self.target.index_select(0, rows), weight)
-
-    @property
-    def n_bytes(self) -> int:
-        return sum(part.numel() * part.element_size() for part in (*self.inputs, self.target))
+from tabrec.neural.training_data import TrainingData, mean_loss
 
 
 def make_step(
     model: nn.Module,
-    rows: Rows,
+    rows: TrainingData,
     loss: Loss,
     *,
     batch_size: int,
@@ -74,12 +48,6 @@ def make_step(
 
     can_capture = device.type == "cuda" and len(rows) >= batch_size and not compile
     return _CapturedStep(step, model, batch_size) if can_capture else step
-
-
-def mean_loss(loss: Loss, output: Tensor, rows: Rows) -> Tensor:
-    """The mean of the rows' losses, by their weights."""
-    per_row = loss(output, rows.target)
-    return (per_row if rows.weight is None else per_row * rows.weight).mean()
 
 
 class _CapturedStep:

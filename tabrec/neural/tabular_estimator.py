@@ -27,9 +27,9 @@ from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.inputs import FrameReader, columns_of
 from tabrec.neural.losses import Loss
 from tabrec.neural.parameters import NetParameters
-from tabrec.neural.step import Rows
 from tabrec.neural.tabular_model import TabularModel
-from tabrec.neural.training import Plan, predict, train
+from tabrec.neural.training import TrainingConfig, predict, train
+from tabrec.neural.training_data import TrainingData
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.tables.columns import read_frame
 from tabrec.tables.names import check_named, learn_names
@@ -44,14 +44,14 @@ _PREDICTORS: weakref.WeakKeyDictionary[nn.Module, tuple[int, nn.Module]] = weakr
 
 
 @dataclass
-class Task:
+class TrainingTask:
     """A net and all that its training takes."""
 
     model: nn.Module
-    rows: Rows
-    valid: Rows | None
+    rows: TrainingData
+    valid: TrainingData | None
     loss: Loss
-    plan: Plan
+    plan: TrainingConfig
     seed: int
     goes_on: bool = False
 
@@ -131,7 +131,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         y_known: np.ndarray | None = None,
         goes_on: bool = False,
         holds_out: bool = True,
-    ) -> Task:
+    ) -> TrainingTask:
         """All that comes before training: checks, encoding, the target, the net."""
         self._check_parameters()
         device = read_device(self.device)
@@ -162,9 +162,11 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             valid = self._read_eval_set(eval_set, eval_sample_weight)
         elif held_out is not None:
             valid = self._to_rows(self.encode(take_rows(X, frame, held_out[0])), y[held_out[0]], held_out[1])
-        return Task(self.model_, training, valid, self._make_loss(), self._make_plan(len(training)), seed, goes_on)
+        return TrainingTask(
+            self.model_, training, valid, self._make_loss(), self._make_plan(len(training)), seed, goes_on
+        )
 
-    def _train(self, task: Task) -> None:
+    def _train(self, task: TrainingTask) -> None:
         device = read_device(self.device)
         with seeded(task.seed, device):
             history = train(task.model, task.rows, task.loss, task.plan, task.valid, device)
@@ -221,23 +223,23 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         chosen = None if weights is None else weights[is_held]
         return rows[is_kept], None if weights is None else weights[is_kept], (rows[is_held], chosen)
 
-    def _read_eval_set(self, eval_set: tuple[Any, Any], sample_weight: Any) -> Rows:
+    def _read_eval_set(self, eval_set: tuple[Any, Any], sample_weight: Any) -> TrainingData:
         X, y = eval_set
         frame = read_frame(X)
         y = self._check_fit_target(y, len(frame))
         rows, weights = read_weights(sample_weight, len(frame))
         return self._to_rows(self.encode(take_rows(X, frame, rows)), y[rows], weights)
 
-    def _to_rows(self, encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None) -> Rows:
+    def _to_rows(self, encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None) -> TrainingData:
         weights = self._weigh(y, weights)
         weight = None if weights is None else torch.from_numpy((weights / weights.mean()).astype(np.float32))
-        return Rows(self._reader.read(columns_of(encoded)), self._to_target(y), weight)
+        return TrainingData(self._reader.read(columns_of(encoded)), self._to_target(y), weight)
 
     def _weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         """Weights of rows, where a target's value has a say."""
         return weights
 
-    def _make_model(self, training: Rows) -> nn.Module:
+    def _make_model(self, training: TrainingData) -> nn.Module:
         if self.module is not None:
             sizes, bounds = self._reader.category_sizes, self._model_range()
             return make_given_model(self.module, sizes, training.inputs, self._n_outputs, self.unknown_rate, bounds)
@@ -274,9 +276,9 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         """Bounds of the net's outputs."""
         return None
 
-    def _make_plan(self, n_rows: int) -> Plan:
+    def _make_plan(self, n_rows: int) -> TrainingConfig:
         batch_size = default_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
-        return Plan(
+        return TrainingConfig(
             epochs=default_epochs(n_rows, batch_size) if self.epochs == "auto" else int(self.epochs),
             batch_size=batch_size,
             learning_rate=float(self.learning_rate),

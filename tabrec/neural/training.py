@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from tabrec.neural._optimizers import make_optimizer, pace_at, set_pace
 from tabrec.neural.devices import explain_memory, flushed_denormals
 from tabrec.neural.losses import Loss
-from tabrec.neural.step import Rows, make_step, mean_loss
+from tabrec.neural.step import make_step
+from tabrec.neural.training_data import TrainingData, mean_loss
 from tabrec.tables.messages import warn_caller
 
 # Weight of the past in the training loss that is shown, as in fastai.
@@ -30,7 +31,7 @@ Metric = Callable[[Tensor, Tensor], float]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingConfig:
     """How to train: every choice that is not of the model, the rows or the loss."""
 
     epochs: int
@@ -82,10 +83,10 @@ class TrainingState:
 
 def train(
     model: nn.Module,
-    rows: Rows,
+    rows: TrainingData,
     loss: Loss,
-    plan: Plan,
-    valid: Rows | None = None,
+    plan: TrainingConfig,
+    valid: TrainingData | None = None,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
     """Train a model in place.
@@ -95,11 +96,11 @@ def train(
     model : torch.nn.Module
         On the CPU, and there again afterwards; takes ``rows.inputs``. Random numbers are drawn from torch's own
         generators.
-    rows : Rows
+    rows : TrainingData
     loss : callable
         ``loss(output, target)`` gives a loss for each row.
-    plan : Plan
-    valid : Rows, default=None
+    plan : TrainingConfig
+    valid : TrainingData, default=None
         Rows to validate on after each epoch; the weights of the best epoch are kept.
     device : torch.device or str, default="cpu"
         Where to train: all rows are brought there at once.
@@ -140,10 +141,10 @@ def train(
 
 def _run_epochs(
     state: TrainingState,
-    rows: Rows,
+    rows: TrainingData,
     loss: Loss,
-    plan: Plan,
-    valid: Rows | None,
+    plan: TrainingConfig,
+    valid: TrainingData | None,
     smoothed: _SmoothedLoss,
     best: _Best,
 ) -> None:
@@ -178,13 +179,17 @@ def _on_device(model: nn.Module, device: torch.device) -> Iterator[None]:
         model.to("cpu")
 
 
-def _columns(plan: Plan, has_valid: bool) -> list[str]:
+def _columns(plan: TrainingConfig, has_valid: bool) -> list[str]:
     watched = ["valid_loss", *plan.metrics] if has_valid else []
     return ["epoch", "train_loss", *watched, "learning_rate", "seconds"]
 
 
 def _run_epoch(
-    state: TrainingState, step: Callable[[Tensor], Tensor], rows: Rows, plan: Plan, smoothed: _SmoothedLoss
+    state: TrainingState,
+    step: Callable[[Tensor], Tensor],
+    rows: TrainingData,
+    plan: TrainingConfig,
+    smoothed: _SmoothedLoss,
 ) -> dict:
     """Go through all rows once; returns the epoch's record."""
     started = time.perf_counter()
@@ -226,7 +231,7 @@ def iterate(n_rows: int, batch_size: int, device: torch.device) -> Iterator[Tens
 class _SmoothedLoss:
     """The exponential mean of the batches' losses since the start; it stops where one is not finite."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: TrainingConfig):
         self.plan = plan
         self.total = self.weight = 0.0
 
@@ -244,7 +249,7 @@ class _SmoothedLoss:
         return self.total / self.weight
 
 
-def _validate(model: nn.Module, valid: Rows, loss: Loss, plan: Plan) -> dict:
+def _validate(model: nn.Module, valid: TrainingData, loss: Loss, plan: TrainingConfig) -> dict:
     """Loss and metrics on the validation rows."""
     output = predict(model, valid.inputs)
     record = {"valid_loss": float(mean_loss(loss, output, valid))}
@@ -280,7 +285,7 @@ class _Best:
         self.loss = math.inf
         self.weights: dict | None = None
 
-    def see(self, state: TrainingState, plan: Plan, has_valid: bool) -> None:
+    def see(self, state: TrainingState, plan: TrainingConfig, has_valid: bool) -> None:
         if not has_valid:
             return
         loss = state.history[-1]["valid_loss"]
@@ -295,7 +300,7 @@ class _Best:
             model.load_state_dict(self.weights)
 
 
-def _tell(plan: Plan, event: str, state: TrainingState) -> None:
+def _tell(plan: TrainingConfig, event: str, state: TrainingState) -> None:
     for callback in plan.callbacks:
         callback(event, state)
 
@@ -303,7 +308,7 @@ def _tell(plan: Plan, event: str, state: TrainingState) -> None:
 class _progress:
     """A bar with the losses of the last epoch, where `verbose` asks for one."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: TrainingConfig):
         self.plan = plan
 
     def __enter__(self) -> Callable[[dict], None]:

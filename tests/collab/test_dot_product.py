@@ -4,7 +4,7 @@ import torch
 
 from tabrec.collab._dot_product import DotProduct, history_features
 from tabrec.neural.losses import regression_loss
-from tabrec.neural.step import Rows, mean_loss
+from tabrec.neural.training_data import TrainingData, mean_loss
 
 
 def some_rows(n_users, n_items, n_rows=40, weighted=False):
@@ -13,7 +13,7 @@ def some_rows(n_users, n_items, n_rows=40, weighted=False):
     items = torch.randint(0, n_items + 1, (n_rows, 1), generator=generator)
     target = torch.rand(n_rows, 1, generator=generator) * 4 + 1
     weight = torch.rand(n_rows, generator=generator) if weighted else None
-    return Rows((torch.cat([users, items], dim=1),), target, weight)
+    return TrainingData((torch.cat([users, items], dim=1),), target, weight)
 
 
 def some_model(**arguments):

@@ -11,8 +11,8 @@ from sklearn.model_selection import KFold, PredefinedSplit, train_test_split
 
 from tabrec import TabularClassifier, TabularRegressor, TimeSplit
 from tabrec.neural._optimizers import SCHEDULES, pace_at
-from tabrec.neural.step import Rows
-from tabrec.neural.training import Plan, iterate, train
+from tabrec.neural.training import TrainingConfig, iterate, train
+from tabrec.neural.training_data import TrainingData
 
 NET = {
     "layers": (16,),
@@ -606,8 +606,10 @@ def test_train_takes_any_module_that_gives_an_output_a_row():
     x = torch.randn(64, 3, generator=generator)
     target = x @ torch.tensor([[1.0], [-2.0], [0.5]]) + 3
     model = torch.nn.Linear(3, 1)
-    plan = Plan(epochs=100, batch_size=16, learning_rate=0.1, weight_decay=0.0)
-    history = train(model, Rows((x,), target), lambda output, wanted: ((output - wanted) ** 2).mean(dim=1), plan)
+    plan = TrainingConfig(epochs=100, batch_size=16, learning_rate=0.1, weight_decay=0.0)
+    history = train(
+        model, TrainingData((x,), target), lambda output, wanted: ((output - wanted) ** 2).mean(dim=1), plan
+    )
     np.testing.assert_allclose(model.weight.detach(), [[1.0, -2.0, 0.5]], atol=1e-3)
     assert model.bias.item() == pytest.approx(3.0, abs=1e-3)
     assert len(history) == 100
