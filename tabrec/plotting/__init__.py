@@ -1,1 +1,1 @@
-"""What every picture shares: axes, colours, maps of vectors, light and dark."""
+"""Shared drawing code: axes, colours, ticks and labels, maps of vectors, and the figure class."""

@@ -1,4 +1,4 @@
-"""What every picture of the package has in common."""
+"""Axes, colours, ticks and text labels that all plots share."""
 
 from __future__ import annotations
 
@@ -9,44 +9,69 @@ from typing import Any
 
 BLUE, ORANGE, GREEN = "#1f6feb", "#d9730d", "#2e8540"
 RED, GREY, INK = "#c0392b", "#8c959f", "#24292f"
-_LONGEST = 32
+# Colours of classes and outputs. Red is left out: it marks a single row or a warning.
+PALETTE = (BLUE, ORANGE, GREEN, "#7a4fbf", "#12858f", "#bf3989", "#b58900", "#8a5a44")
+_MAX_LABEL = 32
 
 
 def make_axes(ax: Any, size: tuple[float, float] = (6.4, 4.0)) -> Any:
-    """The caller's axes, or those of a new figure, which no global state of matplotlib keeps alive."""
+    """Return `ax`, or the axes of a new figure of `size` inches that pyplot does not register."""
     if ax is not None:
         return ax
-    try:
-        from tabrec.plotting.figures import QuietFigure, ShownAxes
-    except ImportError as error:
-        raise ImportError("Plots need matplotlib: pip install 'tabrec[viz]'.") from error
-    return QuietFigure(figsize=size, layout="constrained").subplots(subplot_kw={"axes_class": ShownAxes})
+    from tabrec.plotting.figures import NotebookAxes, QuietFigure
+
+    return QuietFigure(figsize=size, layout="constrained").subplots(subplot_kw={"axes_class": NotebookAxes})
 
 
 def finish(ax: Any) -> Any:
-    """A light grid and no frame."""
+    """Add a light grid, remove the top and right spines, and return the axes."""
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 
 def number_axis(axis: Any, whole: bool = False) -> None:
-    """Plain numbers on an axis, without a power or an offset; whole ones where there is nothing in between."""
+    """Label an axis with plain numbers, without exponent or offset; `whole` keeps the ticks at integers."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], integer=whole))
-    axis.set_major_formatter(lambda value, _: write_tick(value, max(map(abs, axis.get_view_interval()))))
+    axis.set_major_formatter(lambda value, _: format_tick(value, max(map(abs, axis.get_view_interval()))))
 
 
-def write_tick(value: float, largest: float = 0.0) -> str:
-    """A number on an axis up to `largest`; thousands are set apart from 10,000 on, so that years stay as they are."""
-    value += 0.0  # no minus before 0
+def date_axis(axis: Any) -> None:
+    """Label an axis whose unit is days since 1970 with dates."""
+    from matplotlib.dates import AutoDateFormatter, AutoDateLocator
+
+    axis.axis_date()
+    locator = AutoDateLocator(minticks=3, maxticks=6)
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(AutoDateFormatter(locator))
+
+
+def format_tick(value: float, largest: float = 0.0) -> str:
+    """Format a tick of an axis up to `largest`; thousands separators start at 10,000, so that years have none."""
+    value += 0.0  # -0.0 becomes 0.0
     text = f"{value:,.12g}" if max(abs(value), largest) >= 10_000 else f"{value:.12g}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def shorten(label: Any, longest: int = _LONGEST) -> str:
-    """A label in one short line, cut in the middle (or before a year at its end), its dollars no formulas."""
+def row_axes(ax: Any, labels: Iterable, size: tuple[float, float, float]) -> Any:
+    """Return axes with one labelled row per item, the first at the top.
+
+    `size` holds the width, the height without rows, and the height of a row of a new figure, in inches.
+    """
+    texts = [shorten(label) for label in labels]
+    ax = make_axes(ax, (size[0], size[1] + size[2] * len(texts)))
+    ax.set_yticks(range(len(texts)), texts, fontsize=8)
+    ax.set_ylim(len(texts) - 0.4, -0.6)
+    return ax
+
+
+def shorten(label: Any, longest: int = _MAX_LABEL) -> str:
+    """Return a label as one line of at most `longest` characters, with dollar signs escaped.
+
+    Long labels lose their middle, and keep a year in parentheses at the end.
+    """
     text = " ".join(str(label).split())
     if len(text) > longest:
         year = re.search(r" \(\d{4}\)$", text)
@@ -55,8 +80,8 @@ def shorten(label: Any, longest: int = _LONGEST) -> str:
     return text.replace("$", r"\$")
 
 
-def shorten_all(labels: Iterable, longest: int = _LONGEST) -> list[str]:
-    """Labels in short lines, those that would read the same in lines as long as it takes to tell them apart."""
+def shorten_all(labels: Iterable, longest: int = _MAX_LABEL) -> list[str]:
+    """Shorten labels; those that would become equal stay as long as needed to differ."""
     full = [" ".join(str(label).split()) for label in labels]
     texts = [shorten(label, longest) for label in full]
     while longest < max(map(len, full), default=0):

@@ -1,4 +1,4 @@
-"""A matplotlib figure that draws labels of any writing without a warning a letter."""
+"""A figure without warnings about missing glyphs, and axes that notebooks display."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from matplotlib.figure import Figure
 
 
 class QuietFigure(Figure):
-    """A figure that says nothing of letters which its fonts lack: they are drawn as empty boxes.
+    """A figure that does not warn about characters its fonts lack, and draws them as empty boxes.
 
-    Such letters are those of the data (emoji, Chinese), and in SVG, whose text stays text, the reader may have them.
+    Such characters come from the data (emoji, Chinese). In SVG text stays text, so the reader's fonts may have them.
     """
 
     def draw(self, renderer: Any) -> None:
-        with _no_word_of_glyphs():
+        with _ignore_missing_glyphs():
             super().draw(renderer)
 
     def get_tightbbox(self, *arguments: Any, **options: Any) -> Any:
-        with _no_word_of_glyphs():
+        with _ignore_missing_glyphs():
             return super().get_tightbbox(*arguments, **options)
 
 
-class ShownAxes(Axes):
-    """Axes that a notebook shows as their picture, when they are what a cell ends with."""
+class NotebookAxes(Axes):
+    """Axes that a notebook displays as a picture when a cell ends with them."""
 
     def _repr_png_(self) -> bytes:
         picture, figure = BytesIO(), self.figure
@@ -38,7 +38,7 @@ class ShownAxes(Axes):
 
 
 @contextmanager
-def _no_word_of_glyphs() -> Iterator[None]:
+def _ignore_missing_glyphs() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         warnings.filterwarnings("ignore", message=r"Matplotlib currently does not support .* natively")

@@ -1,4 +1,4 @@
-"""Maps of vectors: points by their principal components, labels put where they hide each other least."""
+"""Maps of vectors: scatter plots of principal components, with labels placed to overlap least."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from tabrec.plotting.axes import BLUE, finish, make_axes
 
-# Where a label may stand around its point, the best first: to which side, and how many steps up.
+# Candidate places of a label around its point, best first: horizontal side, and vertical steps.
 _PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]
 _PLACES += [(across, up) for up in (2, -2, 3, -3) for across in (0, 1, -1)]
-# In points: a step, and the size of letters.
+# In points: a vertical step, the height of a line, and the mean width of a character.
 _STEP, _HEIGHT, _WIDTH_OF_LETTER = 8.5, 8.5, 4.1
 
 
 def principal_components(vectors: np.ndarray) -> np.ndarray:
-    """The first two principal components of rows, (n_rows, 2); the sign of each makes its largest value positive."""
+    """Return the first two principal component scores, (n_rows, 2); the largest absolute value of each is positive."""
     centred = vectors - vectors.mean(axis=0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
     components = np.zeros((len(vectors), 2))
@@ -27,7 +27,7 @@ def principal_components(vectors: np.ndarray) -> np.ndarray:
 
 
 def draw_labelled(points: np.ndarray, texts: list[str], title: str, ax: Any) -> Any:
-    """Points with their labels, put where they hide each other least."""
+    """Draw points of shape (n, 2) with one label each."""
     ax = make_axes(ax, (11, 8))
     ax.scatter(*points.T, s=16, color=BLUE, zorder=3)
     ax.margins(0.16, 0.06)
@@ -39,7 +39,7 @@ def draw_labelled(points: np.ndarray, texts: list[str], title: str, ax: Any) -> 
 
 
 def _place_labels(ax: Any, points: np.ndarray, texts: list[str]) -> None:
-    """Write each label at that place around its point where it hides least, the crowded ones last."""
+    """Place each label where it overlaps least; isolated points come first."""
     ax.figure.draw_without_rendering()
     at, frame = ax.transData.transform(points), ax.bbox
     per_point = ax.figure.dpi / 72
@@ -67,7 +67,7 @@ def _place_labels(ax: Any, points: np.ndarray, texts: list[str]) -> None:
 
 
 def _box(point: np.ndarray, across: int, up: int, width: float, per_point: float) -> tuple[float, ...]:
-    """Left, bottom, right and top of a label, in pixels."""
+    """Return left, bottom, right and top of a label, in pixels."""
     left = point[0] + {1: 5 * per_point, -1: -5 * per_point - width, 0: -width / 2}[across]
     middle, height = point[1] + up * _STEP * per_point, _HEIGHT * per_point
     return left, middle - height / 2, left + width, middle + height / 2

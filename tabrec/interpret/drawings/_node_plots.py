@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.plotting.axes import BLUE, GREEN, INK, ORANGE, RED, shorten
+from tabrec.plotting.axes import INK, ORANGE, PALETTE, RED, shorten
 
-PURPLE, TEAL, PINK = "#7a4fbf", "#12858f", "#bf3989"
-CLASS_COLOURS = [BLUE, ORANGE, GREEN, PURPLE, TEAL, PINK]
+CLASS_COLOURS = list(PALETTE[:6])
 LINE, PAD, BAR = 0.165, 0.06, 0.075
 MUTED, _BORDER, _BRANCH = "#57606a", "#c9d1d9", "#d5dbe1"
 FONT = 7.8

@@ -1,4 +1,4 @@
-"""Pictures of effects: lines over numbers and dates, dots over labels, maps over two columns."""
+"""Plots of effects: lines for numbers and dates, dots for categories, heat maps for two columns."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ import numpy as np
 
 from tabrec.interpret.attribution._shown_values import to_text
 from tabrec.interpret.effects._grids import Grid
-from tabrec.plotting.axes import BLUE, GREEN, GREY, ORANGE, RED, finish, make_axes, number_axis, shorten, write_tick
+from tabrec.plotting.axes import GREY, PALETTE, date_axis, finish, format_tick, make_axes, number_axis, shorten
 
-_COLOURS = [BLUE, ORANGE, GREEN, RED, "#8250df", "#0f9d9d", "#b58900", "#d6409f"]
-_N_BARS = 40
-_WIDE = 3  # a gap is moved together where it is so many times wider than all others together
+_N_BINS = 40
+_WIDE_GAP = 3  # a gap is compressed when it is this many times wider than all others together
 
 
 def draw_effect(
     grid: Grid, effect: np.ndarray, outputs: list, unit: str, ax: Any, rows: Any = None, shows_average: bool = True
 ) -> Any:
-    """The effect of one column.
+    """Draw the effect of one column.
 
     Parameters
     ----------
     grid : Grid
     effect : ndarray of shape (n_outputs, n_grid)
     outputs : list
+        Names of the outputs.
     unit : str
-        Of the effect, for the axis.
+        Axis label of the effect.
     ax : matplotlib.axes.Axes or None
     rows : ndarray of shape (n_outputs, n_rows, n_grid), default=None
-        Lines of rows, drawn thin.
+        Curves of single rows, drawn as thin lines.
     shows_average : bool, default=True
+        Whether to draw `effect` when `rows` are given.
     """
     shown = _largest(effect)
-    width = 7.0 if len(outputs) == 1 else 9.5  # names of outputs stand beside
+    width = 7.0 if len(outputs) == 1 else 9.5  # room for a legend
     if grid.kind == "category":
         ax = make_axes(ax, (width, 1.5 + 0.28 * len(grid.values)))
         _draw_dots(ax, grid, effect, shown, rows, shows_average)
@@ -41,15 +42,14 @@ def draw_effect(
     else:
         ax = make_axes(ax, (width, 4.2))
         _draw_lines(ax, grid, effect, shown, rows, shows_average)
-        ax.set_xlabel(shorten(grid.name))
-        ax.set_ylabel(unit)
+        ax.set(xlabel=shorten(grid.name), ylabel=unit)
         number_axis(ax.yaxis)
-    _name_outputs(ax, outputs, shown)
+    _add_legend(ax, outputs, shown)
     return finish(ax)
 
 
 def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: str, ax: Any, zero: bool = False) -> Any:
-    """The effect of two columns, by colour; of several outputs, the one of the largest effect.
+    """Draw the effect of two columns as a heat map, for the output with the largest effect.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: s
     unit : str
     ax : matplotlib.axes.Axes or None
     zero : bool, default=False
-        Whether 0 is in the middle of the colours.
+        Whether to use a diverging colour scale centred at 0.
     """
     shown = int(np.argmax(np.ptp(effect.reshape(len(effect), -1), axis=1)))
     first, second = grids
@@ -70,33 +70,32 @@ def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: s
     colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if zero else {"cmap": "viridis"}
     scales = [_Scale(grid) for grid in grids]
     mesh = ax.pcolormesh(*[_edges(scale.at) for scale in scales], effect[shown].T, **colours)
-    what = f"{unit}: {shorten(outputs[shown], 20)}" if len(outputs) > 1 else unit
-    number_axis(ax.figure.colorbar(mesh, ax=ax, label=what).ax.yaxis)
+    label = f"{unit}: {shorten(outputs[shown], 20)}" if len(outputs) > 1 else unit
+    number_axis(ax.figure.colorbar(mesh, ax=ax, label=label).ax.yaxis)
     for axis, scale in zip((ax.xaxis, ax.yaxis), scales, strict=True):
         scale.label(axis)
-    ax.set_xlabel(shorten(first.name))
-    ax.set_ylabel(shorten(second.name))
+    ax.set(xlabel=shorten(first.name), ylabel=shorten(second.name))
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 
 class _Scale:
-    """Where the values of a grid stand on an axis.
+    """Positions of grid values on an axis.
 
-    A placeholder far from all other values (a year of 1000) is moved next to them, or nothing else could be told apart.
+    A placeholder far from all other values (a year of 1000) is moved next to them, so that the others stay readable.
     """
 
     def __init__(self, grid: Grid):
         self.grid = grid
         self.at = grid.positions
-        self.cut = 0  # values before the gap
+        self.cut = 0  # number of values before the compressed gap
         self.moved = 0.0
         gaps = np.diff(self.at)
         if grid.kind == "category" or len(gaps) < 2:
             return
         widest = int(gaps.argmax())
         rest = gaps.sum() - gaps[widest]
-        if gaps[widest] > _WIDE * rest:
+        if gaps[widest] > _WIDE_GAP * rest:
             self.cut = widest + 1
             self.moved = gaps[widest] - 0.15 * rest
             self.middle = self.at[widest : widest + 2].mean()
@@ -117,7 +116,7 @@ class _Scale:
         elif self.cut:
             self._label_both_sides(axis)
         elif self.grid.kind == "date":
-            _date_axis(axis)
+            date_axis(axis)
         else:
             number_axis(axis, whole=bool((self.at % 1 == 0).all()))
 
@@ -136,28 +135,19 @@ class _Scale:
     def _text(self, position: float) -> str:
         if self.grid.kind == "date":
             return str(np.datetime64(int(position * 86_400), "s").astype("datetime64[D]"))
-        return write_tick(float(f"{position:.6g}"))
-
-
-def _date_axis(axis: Any) -> None:
-    from matplotlib.dates import AutoDateFormatter, AutoDateLocator
-
-    axis.axis_date()
-    locator = AutoDateLocator(minticks=3, maxticks=6)
-    axis.set_major_locator(locator)
-    axis.set_major_formatter(AutoDateFormatter(locator))
+        return format_tick(float(f"{position:.6g}"))
 
 
 def _largest(effect: np.ndarray) -> np.ndarray:
-    """The outputs to draw: at most as many as there are colours, those of the largest effect on average."""
+    """Return the outputs to draw: those with the largest mean absolute effect, one per colour."""
     size = np.abs(effect).reshape(len(effect), -1).mean(axis=1)
-    return np.sort(np.argsort(-size, kind="stable")[: len(_COLOURS)])
+    return np.sort(np.argsort(-size, kind="stable")[: len(PALETTE)])
 
 
 def _draw_lines(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows: Any, shows_average: bool) -> None:
     scale = _Scale(grid)
     at = scale.at
-    for colour, output in zip(_COLOURS, shown, strict=False):
+    for colour, output in zip(PALETTE, shown, strict=False):
         for number, part in enumerate(scale.segments):
             marker = "o" if len(at[part]) < 12 else ""
             if rows is not None:
@@ -175,14 +165,14 @@ def _draw_lines(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows
 
 
 def _draw_density(ax: Any, scale: _Scale) -> None:
-    """Bars along the bottom: how the rows spread over the values."""
+    """Draw a histogram of the rows along the bottom."""
     low, high = scale.at[[0, -1]]
     observed = scale.place(scale.grid.observed)
     inside = observed[(observed >= low) & (observed <= high)]
     if low == high or not len(inside):
         return
-    whole = bool((inside % 1 == 0).all()) and high - low < 2 * _N_BARS
-    bins = np.arange(np.floor(low), np.ceil(high) + 2) - 0.5 if whole else np.linspace(low, high, _N_BARS + 1)
+    whole = bool((inside % 1 == 0).all()) and high - low < 2 * _N_BINS
+    bins = np.arange(np.floor(low), np.ceil(high) + 2) - 0.5 if whole else np.linspace(low, high, _N_BINS + 1)
     heights, edges = np.histogram(inside, bins=bins)
     style = {"width": np.diff(edges), "align": "edge", "color": GREY, "alpha": 0.35, "linewidth": 0, "zorder": 0}
     ax.bar(edges[:-1], 0.12 * heights / heights.max(), transform=ax.get_xaxis_transform(), **style)
@@ -192,7 +182,7 @@ def _draw_density(ax: Any, scale: _Scale) -> None:
 
 def _draw_dots(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows: Any, shows_average: bool) -> None:
     at = grid.positions
-    for colour, output in zip(_COLOURS, shown, strict=False):
+    for colour, output in zip(PALETTE, shown, strict=False):
         if rows is not None:
             wobble = np.linspace(-0.25, 0.25, rows.shape[1])[:, None]
             ax.scatter(rows[output], at + wobble, s=4, color=colour, alpha=0.25, linewidths=0)
@@ -205,18 +195,19 @@ def _draw_dots(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows:
     ax.set_title(f"{shorten(grid.name)} (rows)", loc="left", fontsize="medium")
 
 
-def _name_outputs(ax: Any, outputs: list, shown: np.ndarray) -> None:
-    if len(outputs) > 1:
-        handles, _ = ax.get_legend_handles_labels()
-        names = [shorten(outputs[output]) for output in shown]
-        names += [f"({len(outputs) - len(shown)} more)"] * (len(shown) < len(outputs))
-        handles += [ax.plot([], [], " ")[0]] * (len(shown) < len(outputs))
-        if handles:
-            ax.legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+def _add_legend(ax: Any, outputs: list, shown: np.ndarray) -> None:
+    handles, _ = ax.get_legend_handles_labels()
+    if len(outputs) == 1 or not handles:
+        return
+    names = [shorten(outputs[output]) for output in shown]
+    if hidden := len(outputs) - len(shown):
+        names.append(f"({hidden} more)")
+        handles += ax.plot([], [], " ")
+    ax.legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
 def _edges(at: np.ndarray) -> np.ndarray:
-    """Where the cells of a map begin and end."""
+    """Return the cell edges of a heat map with values at `at`."""
     if len(at) == 1:
         return np.asarray([at[0] - 0.5, at[0] + 0.5])
     middle = (at[1:] + at[:-1]) / 2
