@@ -1,0 +1,46 @@
+"""The rules of the house hold; `python -m tests.house` prints where they do not."""
+
+import ast
+
+import pytest
+
+from tests import house
+
+
+@pytest.mark.parametrize("rule", house.CHECKS)
+def test_the_package_keeps_the_rule(rule):
+    broken = house.CHECKS[rule]()
+    assert len(broken) <= house.ALLOWED.get(rule, 0), "\n".join(broken)
+
+
+def test_allowances_name_rules():
+    assert set(house.ALLOWED) <= set(house.CHECKS)
+
+
+def test_private_names_and_orders_are_recognised(monkeypatch):
+    found = [
+        house.Import("tabrec.trees.forest", "tabrec.tables._rows", "", False, 1),
+        house.Import("tabrec.trees.forest", "tabrec.tables.rows", "_first", False, 2),
+        house.Import("tabrec.trees.forest", "tabrec.trees._grower", "_grow", False, 3),
+        house.Import("tabrec.tables._rows", "tabrec.trees.forest", "", True, 4),
+    ]
+    monkeypatch.setattr(house, "imports", lambda: found)
+    assert house.private_imports_across_rooms() == list(map(str, found[:2]))
+    assert house.imports_against_the_order() == [str(found[3])]
+    assert house.circles() == []
+    assert house.circles(late=True) == ["tabrec.tables._rows <-> tabrec.trees.forest"]
+
+
+def test_imports_inside_functions_are_late():
+    tree = ast.parse("import tabrec.tables.rows\ndef f():\n    from tabrec.trees import forest\n")
+    first, second = house._imports_of("tabrec.cli", tree)
+    assert (first.module, first.is_late) == ("tabrec.tables.rows", False)
+    assert (second.module, second.is_late) == ("tabrec.trees.forest", True)
+
+
+def test_entries_of_a_docstring_are_read():
+    doc = "Do it.\n\nParameters\n----------\nx : int\ny : int\n    What.\n\n    More.\n\nReturns\n-------\nint\n"
+    assert house._sections(doc) == {
+        "Parameters": [("x : int", ""), ("y : int", "What.\n\n    More.")],
+        "Returns": [("int", "")],
+    }
