@@ -19,13 +19,14 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.neural.tabular_classifier import TabularClassifier
 from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.neural.tabular_regressor import TabularRegressor
+from tabrec.preprocess.lineage import LineageMixin, Origin, Origins, compose_origins, values_of
 from tabrec.tables.columns import read_frame
 from tabrec.tables.names import check_named, learn_names
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target, has_numbers_to_predict
 
 
-class EmbeddingEncoder(TransformerMixin, BaseEstimator):
+class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
     """Fit a net, and replace category columns by the vectors that it has learned for their labels.
 
     Labels that behave alike get vectors that lie close together, which serves models that cannot learn such a thing
@@ -52,6 +53,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         The net fitted to all rows.
     columns_ : list of str
         The columns replaced.
+    input_to_outputs_ : dict of str to list of str
+        Output columns that come from each input column.
+    output_to_input_ : dict of str to (str or None)
+        Input column that each output column comes from.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -200,6 +205,20 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
                 vectors[name][unseen] = table[codes[unseen]]
         return self._assemble(encoded, vectors)
 
+    def origins(self) -> Origins:
+        """The raw column that each output column comes from, by name in the order of the output columns.
+
+        Returns
+        -------
+        dict of str to (Origin or None)
+            See `tabrec.preprocess.lineage.trace_columns`.
+        """
+        check_is_fitted(self)
+        encoded = self.estimator_.origins()
+        kept = values_of(name for name in encoded if name not in self.columns_)
+        vectors = {name: Origin(column, "embedding") for column in self.columns_ for name in self._names(column)}
+        return compose_origins(encoded, kept | vectors)
+
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the columns that transform returns.
 
@@ -213,8 +232,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         ndarray of str of shape (n_columns_out,)
         """
         check_is_fitted(self)
-        kept = [name for name in self.estimator_.encoded_names_ if name not in self.columns_]
-        return np.asarray([*kept, *(name for column in self.columns_ for name in self._names(column))], dtype=object)
+        return np.asarray(list(self.origins()), dtype=object)
 
     def _make_net(self, y: np.ndarray) -> TabularEstimator:
         if self.estimator is not None:

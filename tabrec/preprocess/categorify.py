@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.lineage import Origin, Origins, input_names
 from tabrec.tables.columns import Column, Labels, as_frame, from_columns, in_threads
 from tabrec.tables.names import check_named
 
@@ -40,6 +41,10 @@ class Categorify(FrameTransformer):
     ----------
     categories_ : dict of str to list
         Labels of each encoded column: ``categories_["state"][code]``; position 0 holds ``"#na#"``.
+    input_to_outputs_ : dict of str to list of str
+        Output columns that come from each input column.
+    output_to_input_ : dict of str to str
+        Input column that each output column comes from.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
 
@@ -115,7 +120,7 @@ class Categorify(FrameTransformer):
         check_is_fitted(self)
         frame = as_frame(X)
         if not isinstance(X, pd.DataFrame) and frame.shape[1] == self.n_features_in_:
-            frame.columns = self._names_in()
+            frame.columns = input_names(self)
         check_named("Categorify", self.categories_, frame.columns)
         arrays: dict[str, Any] = {
             name: frame[name].array.copy() for name in frame.columns if name not in self.categories_
@@ -180,6 +185,9 @@ class Categorify(FrameTransformer):
             frequent = sorted(kept, key=counts.__getitem__, reverse=True)[: self.max_categories]
             kept = sorted_labels(frequent)
         return kept
+
+    def _new_origins(self) -> Origins:
+        return {name: Origin(name, "codes", labels=labels) for name, labels in self.categories_.items()}
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         encoded = [column for name, column in columns.items() if name in self._codes]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.lineage import Origin, Origins, input_names
 from tabrec.tables.columns import Column
 from tabrec.tables.dates import as_dates, learn_dates
 from tabrec.tables.names import check_named
@@ -51,6 +52,10 @@ class DateParts(FrameTransformer):
         Format by which each replaced column is read from text; None for columns that came as dates.
     time_zones_ : dict of str to (str or None)
         Time zone in whose local time the parts of each column are; dates in other zones are converted to it.
+    input_to_outputs_ : dict of str to list of str
+        Output columns that come from each input column.
+    output_to_input_ : dict of str to str
+        Input column that each output column comes from.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
 
@@ -114,7 +119,7 @@ class DateParts(FrameTransformer):
         self.formats_, self.time_zones_ = {}, {}
         for name in named:
             self.formats_[name], self.time_zones_[name] = learn_dates(columns[name], given.get(name))
-        _check_no_clash(self._names_out())
+        _check_no_clash(self._kept_names() + [part for parts in self.parts_.values() for part in parts])
 
     def partial_fit(self, X: Any, y: Any = None) -> DateParts:
         """Learn from the first chunk of a larger table; check that later chunks can be read the same way.
@@ -137,10 +142,15 @@ class DateParts(FrameTransformer):
         """The columns that each date column becomes."""
         return {name: [_prefix(name) + part for part in self._parts()] for name in self.formats_}
 
-    def _names_out(self) -> list[str]:
-        replaced = set(self.formats_) if self.drop else set()
-        kept = [name for name in self._names_in() if name not in replaced]
-        return kept + [part for parts in self.parts_.values() for part in parts]
+    def _kept_names(self) -> list[str]:
+        return [name for name in input_names(self) if not self.drop or name not in self.formats_]
+
+    def _new_origins(self) -> Origins:
+        return {
+            _prefix(name) + part: Origin(name, "date part", part=part)
+            for name in self.formats_
+            for part in self._parts()
+        }
 
     def _parts(self) -> list[str]:
         return [*_DAY_PARTS, *_FLAGS, *(_TIME_PARTS if self.time else []), "Elapsed"]

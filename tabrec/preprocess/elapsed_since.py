@@ -11,6 +11,7 @@ import pandas as pd
 from pandas.api import types
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.lineage import Origin, Origins
 from tabrec.tables.columns import Column
 from tabrec.tables.dates import as_dates, learn_dates
 from tabrec.tables.names import check_named
@@ -62,6 +63,10 @@ class ElapsedSince(FrameTransformer):
         Format by which the dates are read from text; None for a column that came as dates.
     time_zone_ : str or None
         Time zone in whose local time days are counted; dates in other zones are converted to it.
+    input_to_outputs_ : dict of str to list of str
+        Output columns that come from each input column.
+    output_to_input_ : dict of str to str
+        Input column that each output column comes from.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
 
@@ -162,7 +167,7 @@ class ElapsedSince(FrameTransformer):
             self.events_ = [name for name in columns if name != self.group and _is_boolean(columns[name])]
         else:
             self.events_ = check_named("events", self.events, columns)
-        names = self._names_out()
+        names = [*columns, *(template.format(event) for event in self.events_ for template in _NAMES[self.direction])]
         taken = sorted({name for name in names if names.count(name) > 1})
         if taken:
             raise ValueError(f"The new columns {taken} would stand twice in the table: rename those columns.")
@@ -189,9 +194,12 @@ class ElapsedSince(FrameTransformer):
         if self.group is not None and not columns[self.group].missing.all():
             self._group_is_number = columns[self.group].is_number
 
-    def _names_out(self) -> list[str]:
-        added = [template.format(event) for event in self.events_ for template in _NAMES[self.direction]]
-        return self._names_in() + added
+    def _new_origins(self) -> Origins:
+        return {
+            template.format(event): Origin(event, "elapsed", part=template.format("").strip("_"))
+            for event in self.events_
+            for template in _NAMES[self.direction]
+        }
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         out = {name: column.raw for name, column in columns.items()}

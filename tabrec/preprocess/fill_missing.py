@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.lineage import Origin, Origins
 from tabrec.tables.columns import Column, in_threads
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
@@ -42,6 +43,10 @@ class FillMissing(FrameTransformer):
         What each column's gaps are filled with.
     indicators_ : list of str
         Columns that had gaps in fit, in their order.
+    input_to_outputs_ : dict of str to list of str
+        Output columns that come from each input column.
+    output_to_input_ : dict of str to str
+        Input column that each output column comes from.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
 
@@ -154,8 +159,8 @@ class FillMissing(FrameTransformer):
         values = observed if reset else sample.values
         return float(np.median(values)) if len(values) else float(self.fill_value)
 
-    def _names_out(self) -> list[str]:
-        return self._names_in() + [f"{name}_na" for name in self.indicators_]
+    def _new_origins(self) -> Origins:
+        return {f"{name}_na": Origin(name, "missing") for name in self.indicators_}
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         out: dict[str, Any] = {}

@@ -10,11 +10,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from tabrec.preprocess.lineage import LineageMixin, Origins, input_names, values_of
 from tabrec.tables.columns import Column, from_columns, read_frame, to_columns
 from tabrec.tables.names import align_names, learn_names
 
 
-class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
+class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
     """Base of the transformers: any table in, a new pandas frame out.
 
     A subclass implements `_fit_columns(columns, reset)`, which learns from a dict of `Column` by name (adding to what
@@ -81,6 +82,25 @@ class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
         frame, columns = self._learn(X)
         return self._to_frame(columns, frame.index)
 
+    def origins(self) -> Origins:
+        """The raw column that each output column comes from, by name in the order of the output columns.
+
+        Returns
+        -------
+        dict of str to Origin
+            See `tabrec.preprocess.lineage.trace_columns`.
+        """
+        check_is_fitted(self)
+        return values_of(self._kept_names()) | self._new_origins()
+
+    def _kept_names(self) -> list[str]:
+        """The input columns that are output columns too."""
+        return input_names(self)
+
+    def _new_origins(self) -> Origins:
+        """The origins of output columns that are not the input columns themselves."""
+        return {}
+
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the columns that transform returns.
 
@@ -96,7 +116,7 @@ class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         if input_features is not None:
             self._check_input_features(list(input_features))
-        return np.asarray(self._names_out(), dtype=object)
+        return np.asarray(list(self.origins()), dtype=object)
 
     def _to_frame(self, columns: dict[str, Column], index: pd.Index) -> pd.DataFrame:
         # What passes through is copied: who writes into the output must not write into the caller's table.
@@ -144,14 +164,6 @@ class FrameTransformer(TransformerMixin, BaseEstimator, ABC):
     def _unused(self) -> list[str]:
         """Columns of fit that transform can do without."""
         return []
-
-    def _names_in(self) -> list[str]:
-        if hasattr(self, "feature_names_in_"):
-            return list(self.feature_names_in_)
-        return [f"x{i}" for i in range(self.n_features_in_)]
-
-    def _names_out(self) -> list[str]:
-        return self._names_in()
 
     def _check_input_features(self, names: list) -> None:
         if hasattr(self, "feature_names_in_") and names != list(self.feature_names_in_):

@@ -11,6 +11,7 @@ from scipy.special import ndtr, ndtri
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.lineage import input_names
 from tabrec.tables.columns import Column, as_frame, from_columns, to_columns
 from tabrec.tables.names import check_named
 from tabrec.tables.numbers import UniformSample, as_float32, as_numbers
@@ -44,6 +45,10 @@ class Normalize(FrameTransformer):
         square float32 cannot hold.
     quantiles_ : dict of str to ndarray
         With ``method="quantile"``: the quantiles of each column, ascending.
+    input_to_outputs_ : dict of str to list of str
+        Output columns that come from each input column.
+    output_to_input_ : dict of str to str
+        Input column that each output column comes from.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
 
@@ -111,7 +116,7 @@ class Normalize(FrameTransformer):
         check_is_fitted(self)
         frame = as_frame(X)
         if not isinstance(X, pd.DataFrame) and frame.shape[1] == self.n_features_in_:
-            frame.columns = self._names_in()
+            frame.columns = input_names(self)
         check_named("Normalize", self.means_, frame.columns)
         columns = to_columns(frame)
         restored = {name: self._restore(name, as_numbers(columns[name]).astype(np.float64)) for name in self.means_}

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.lineage import LineageMixin, Origins, input_names, trace_columns
 from tabrec.preprocess.tabular_preprocessor import TabularPreprocessor
 from tabrec.tables.columns import to_columns
 from tabrec.tables.rows import canonical_order, take_rows
@@ -20,7 +21,7 @@ from tabrec.tables.target import check_target
 _Estimator: Any = BaseEstimator if TYPE_CHECKING else object
 
 
-class RawFrameMixin(_Estimator):
+class RawFrameMixin(LineageMixin, _Estimator):
     """Gives an estimator a preprocessor of its own.
 
     Expects the parameters `preprocessor` and `categorical_features`; sets `preprocessor_` and `encoded_names_`.
@@ -49,6 +50,18 @@ class RawFrameMixin(_Estimator):
         """
         check_is_fitted(self)
         return self.preprocessor_.transform(X)
+
+    def origins(self) -> Origins:
+        """The raw column that each encoded column comes from.
+
+        Returns
+        -------
+        dict of str to (Origin or None)
+            By name in the order of `encoded_names_`; see `tabrec.preprocess.lineage.trace_columns`.
+        """
+        check_is_fitted(self)
+        preprocessed = trace_columns(self.preprocessor_, input_names(self))
+        return {str(name): preprocessed.get(str(name)) for name in self.encoded_names_}
 
     def _encode_columns(self, X: Any) -> dict[str, Any]:
         """The columns of `encode(X)` by name, for reading only; for one row, making a frame of them takes longest."""

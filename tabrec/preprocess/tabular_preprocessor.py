@@ -13,6 +13,7 @@ from tabrec.preprocess.column_kinds import is_continuous, is_date
 from tabrec.preprocess.date_parts import DateParts
 from tabrec.preprocess.fill_missing import FillMissing
 from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.lineage import Origins, compose_origins, input_names, values_of
 from tabrec.preprocess.normalize import Normalize
 from tabrec.tables.columns import Column, Labels, read_in_threads
 from tabrec.tables.dates import looks_like_dates
@@ -68,6 +69,10 @@ class TabularPreprocessor(FrameTransformer):
         The fitted steps; `normalize_` is None where there is none.
     categories_ : dict of str to list
         Labels by code of each categorical column: ``categories_["state"][code]``.
+    input_to_outputs_ : dict of str to list of str
+        Output columns that come from each input column.
+    output_to_input_ : dict of str to str
+        Input column that each output column comes from.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
 
@@ -272,8 +277,12 @@ class TabularPreprocessor(FrameTransformer):
     def _unused(self) -> list[str]:
         return [name for name, kind in self.kinds_.items() if kind == "dropped"]
 
-    def _names_out(self) -> list[str]:
-        return self.fill_missing_._names_out()
+    def origins(self) -> Origins:
+        origins = values_of(name for name in input_names(self) if self.kinds_[name] != "dropped")
+        # Normalize is fitted before gaps are filled, so it does not know the indicators, and it renames nothing.
+        for step in (self.date_parts_, self.categorify_, self.fill_missing_):
+            origins = compose_origins(origins, step.origins())
+        return origins
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         read_in_threads(columns.values())

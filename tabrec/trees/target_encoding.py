@@ -10,6 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.preprocessing import TargetEncoder
 
 from tabrec.preprocess import TabularPreprocessor
+from tabrec.preprocess.lineage import Origins, compose_origins, input_names, trace_columns
 from tabrec.preprocess.raw_frames import RawFrameMixin
 
 _N_FOLDS = 5
@@ -39,6 +40,21 @@ class TargetEncodingMixin(RawFrameMixin):
             return encoded
         values = self.target_encoder_.transform(_codes(encoded, self.target_encoded_))
         return self._replace_by_target(encoded, values)
+
+    def origins(self) -> Origins:
+        """The raw column that each encoded column comes from.
+
+        Returns
+        -------
+        dict of str to (Origin or None)
+            By name in the order of `encoded_names_`; see `tabrec.preprocess.lineage.trace_columns`.
+        """
+        origins = super().origins()
+        if not self.target_encoded_:
+            return origins
+        preprocessed = trace_columns(self.preprocessor_, input_names(self))
+        means = trace_columns(self.target_encoder_, self.target_encoded_)
+        return origins | compose_origins(preprocessed, means)
 
     def _fit_encoding(self, X: Any, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[Any, np.ndarray]:
         """Fit the preprocessor and the target encoder; see `RawFrameMixin`.
