@@ -41,7 +41,7 @@ forest = ForestRegressor(40, random_state=0).fit(X, y)
 show("RMSE of the forest", interpret.oob_report(forest, X_valid, y_valid, X=X, y=y).table)
 
 # What does it rely on? Most columns can go, and some that stay say nearly the same.
-small = interpret.drop_unimportant(forest, X, y, X_valid=X_valid, y_valid=y_valid)
+small = interpret.drop_unimportant(forest, X, y, cv=(X_valid, y_valid))
 show(f"R² with all {X.shape[1]} columns, and with the {len(small.kept)} important ones", small.table)
 show("The most important, share of the importance", small.shares.head(6).reset_index())
 same = interpret.redundancy(X[small.kept])

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tabrec.interpret._comparison import paired_error, standard_error
 from tabrec.interpret._models import Trees, has_target, predictor, read_trees, training_positions
 from tabrec.interpret._out_of_bag_rows import (
     check_fitted_rows,
@@ -19,8 +18,8 @@ from tabrec.interpret._out_of_bag_rows import (
     read_training_rows,
 )
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._scores import Metric, read_metric
 from tabrec.interpret.certainty._time_order import late_columns
+from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
 from tabrec.tables.columns import read_frame
 from tabrec.tables.rows import rows_of, sample_rows
@@ -220,7 +219,7 @@ def _guess(y: np.ndarray, n: int, classes: Any) -> np.ndarray:
 
 def _score(metric: Metric, y: np.ndarray, predicted: np.ndarray, classes: Any) -> _Score:
     gains = metric.gains(y, predicted, classes)
-    return _Score(len(gains), metric.score(gains), standard_error(metric, gains), gains)
+    return _Score(len(gains), metric.score(gains), metric.standard_error(gains), gains)
 
 
 def _explain(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> list[Finding]:
@@ -304,7 +303,7 @@ def _against_train(scores: dict[str, _Score], metric: Metric) -> Finding:
 
 def _against_baseline(scores: dict[str, _Score], metric: Metric) -> Finding | None:
     guessed, predicted = scores[_BASELINE], scores[_VALID]
-    error = paired_error(metric, predicted.gains, guessed.gains)
+    error = metric.paired_error(predicted.gains, guessed.gains)
     if _in_errors(_loss(scores, metric, _BASELINE) - _loss(scores, metric, _VALID), error) > _N_ERRORS:
         return None
     return Finding(

@@ -1,92 +1,70 @@
-"""Two looks at time: is a model better off without suspect columns, and without old rows?"""
+"""Comparisons on later rows: is a model better off without suspect columns, and without old rows?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+from sklearn.utils._param_validation import validate_params
 
-from tabrec.interpret._comparison import CLEAR
+from tabrec.interpret._column_groups import columns_to_drop
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._scores import Metric
-from tabrec.interpret.change._time_trials import Trials
-from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, RED, finish, make_axes, shorten
-from tabrec.preprocess.time_split import read_at
-from tabrec.tables.names import check_named
+from tabrec.interpret.reliance.selection import MODEL_FACTORY, RANDOM_STATE, TryDropping, make_trial_result
+from tabrec.interpret.without_columns import CLEAR, Trials, describe_change, read_moments, read_trials
+from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
+from tabrec.preprocess.time_split import TimeSplit, read_at
+from tabrec.tables.columns import read_frame
 from tabrec.tables.sizes import is_number
 
-_COLOURS = {"better": GREEN, "no harm": BLUE, "worse": RED}
+_LATEST = 0.2
+_Change = tuple[tuple[str, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True, repr=False)
-class DropAndCompare(Result):
-    """What a model loses or gains without suspect columns, on later rows; see `drop_and_compare`.
+class DropAndCompare(TryDropping):
+    """What a model loses or gains without suspect columns; what `drop_and_compare` returns.
 
     Attributes
     ----------
-    table : pandas.DataFrame
-        One row a model: ``dropped`` (a tuple of columns; empty for the model with all), ``score``, ``change`` (of the
-        score against the model with all columns), ``std_error`` (of the change), ``verdict`` ("better", "no harm" or
-        "worse"; "" for the model with all).
+    table, baseline, metric, greater_is_better, rows :
+        As in `TryDropping`: each suspect alone, then those tried together.
     drop : list of str
-        The columns that can go together without harm.
-    metric : str
-    greater_is_better : bool
+        The most columns that were left out together without a clear loss.
     findings : list of Finding
+        One for each suspect, and one for those that can go together.
+
+    See Also
+    --------
+    drop_and_compare : Makes it.
     """
 
-    table: pd.DataFrame
     drop: list[str]
-    metric: str
-    greater_is_better: bool
-    findings: list[Finding]
-
-    def plot(self, ax: Any = None) -> Any:
-        """The change of the score without each column, with two standard errors to either side.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-        """
-        shown = self.table.iloc[1:][::-1]
-        ax = make_axes(ax, (6.4, 1.5 + 0.34 * len(shown)))
-        rows: Any = shown.itertuples()
-        for position, row in enumerate(rows):
-            colour = _COLOURS[row.verdict]
-            ax.errorbar(
-                row.change, position, xerr=CLEAR * row.std_error, fmt="o", color=colour, capsize=3, markersize=5
-            )
-        ax.axvline(0, color=GREY, linewidth=1)
-        ax.set_yticks(range(len(shown)), [_describe(dropped) for dropped in shown["dropped"]])
-        ax.set_ylim(-0.6, len(shown) - 0.4)
-        better = "more" if self.greater_is_better else "less"
-        ax.set_xlabel(f"change of {self.metric} without it ({better} is better)\n± {CLEAR} standard errors")
-        full = self.table["score"].iloc[0]
-        ax.set_title(f"Later rows, {self.metric} with all columns: {full:.4g}", fontsize=10)
-        return finish(ax)
 
 
 @dataclass(frozen=True, repr=False)
 class RecentOnly(Result):
-    """What a model gains or loses by training on recent rows only; see `recent_only`.
+    """What a model gains or loses by training on recent rows only; what `recent_only` returns.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        One row a model, that with all training rows first: ``share`` (of the training rows), ``from`` (the first
-        moment), ``n_rows``, ``score``, ``change`` (of the score against all rows), ``std_error`` (of the change).
+        One row for each model, that with all training rows first: ``share`` (of the training rows), ``from`` (the first
+        moment), ``n_rows``, ``score``, ``change`` (minus the score with all rows), its ``std_error``, and ``verdict``:
+        "worse" or "better" by more than 2 standard errors, else "no clear change".
     best : float
-        The share to train on: the best score among those that beat all rows by more than two standard errors, else 1.0.
+        The share to train on: that of the best score among those that are better, else 1.0.
     metric : str
+        The metric of the scores, as "RMSE".
     greater_is_better : bool
+        Whether a larger score is better.
     findings : list of Finding
+        Whether training on recent rows only is better.
+
+    See Also
+    --------
+    recent_only : Makes it.
     """
 
     table: pd.DataFrame
@@ -96,23 +74,21 @@ class RecentOnly(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """The score by the share of the training rows; bars are two standard errors of the change.
+        """Draw the score by the share of the training rows, with 2 standard errors of the change.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+        ax : matplotlib.axes.Axes, default=None
+            The axes to draw on; None makes a new figure.
 
         Returns
         -------
-        matplotlib Axes
+        matplotlib.axes.Axes
         """
         ax = make_axes(ax, (6.4, 3.8))
         shown = self.table.sort_values("share")
-        share = 100 * shown["share"]
-        ax.errorbar(
-            share, shown["score"], yerr=CLEAR * shown["std_error"], fmt="o-", color=BLUE, capsize=3, markersize=5
-        )
+        error = CLEAR * shown["std_error"]
+        ax.errorbar(100 * shown["share"], shown["score"], yerr=error, fmt="o-", color=BLUE, capsize=3, markersize=5)
         ax.axhline(self.table["score"].iloc[0], color=GREY, linewidth=1, linestyle="--", label="all rows")
         best = self.table[self.table["share"] == self.best].iloc[0]
         ax.scatter([100 * self.best], [best["score"]], s=90, facecolors="none", edgecolors=INK, zorder=3, label="best")
@@ -123,45 +99,45 @@ class RecentOnly(Result):
         return finish(ax)
 
 
+@validate_params(
+    {"model_factory": MODEL_FACTORY, "metric": [str, None], "random_state": RANDOM_STATE},
+    prefer_skip_nested_validation=True,
+)
 def drop_and_compare(
     model_factory: Any,
     X: Any,
     y: Any,
-    columns: Sequence[str],
+    columns: Any,
     *,
-    time: Any,
-    n_splits: int = 1,
-    test_size: Any = 0.2,
+    cv: Any = None,
+    time: Any = None,
     metric: str | None = None,
-    random_state: int = 0,
+    random_state: Any = 0,
 ) -> DropAndCompare:
-    """Compare a model with itself without each suspect column, on rows later than those it learned from.
+    """Compare a model with itself without each suspect column, and find the columns that can be left out together.
 
-    A column whose absence does not make the score worse by more than two standard errors does no harm by going. Those
-    columns are then left out together; where that is worse after all, they are left out one after the other for as
-    long as it does no harm.
+    Columns whose absence makes the score worse by no more than 2 standard errors are then left out together. Where that
+    is worse, they are left out one after the other, as long as the model does not become worse.
 
     Parameters
     ----------
     model_factory : estimator or callable
-        An estimator, which is cloned, or a function that returns a new one. Regressor, or classifier with
-        probabilities; pipelines too.
+        An estimator, which is cloned, or a function that returns an unfitted one.
     X : table or array-like of shape (n_rows, n_columns)
-        Raw, as the model takes it.
-    y : array-like of shape (n_rows,)
-    columns : list of str
-        The suspects, such as the first of ``domain_shift(...).shifted``.
-    time : str or array-like of shape (n_rows,)
-        The column with the time of each row, or the times: dates, text that reads as dates, or numbers. It may be a
-        suspect itself.
-    n_splits : int, default=1
-        Folds in time order, each later than the one before; their validation rows are put together.
-    test_size : int, float or duration, default=0.2
-        Rows to validate on in each fold; see `TimeSplit`.
+        The rows to fit on, in the form that the model takes.
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        The target.
+    columns : list of str or of lists of str
+        The suspects, such as the first of ``domain_shift(...).shifted``. A list of names is left out as one.
+    cv : int, splitter, iterable, or tuple (X_valid, y_valid), default=None
+        The rows to score, as in `try_dropping`. For rows later than those of training give a `TimeSplit`.
+    time : str or array-like of shape (n_rows,), default=None
+        The column with the time of each row, or the times: dates, text that reads as dates, or numbers. It is short for
+        ``cv=TimeSplit(1, column=time, test_size=0.2)``, the latest fifth of the rows. It may be a suspect itself.
     metric : {"rmse", "mae", "r2", "accuracy", "log_loss"}, default=None
-        None is RMSE for a regressor, accuracy for a classifier.
-    random_state : int, default=0
-        Given to models whose `random_state` is None, so that all draw alike.
+        The score; None is RMSE for a regressor and accuracy for a classifier.
+    random_state : int, numpy.random.Generator or None, default=0
+        Seed of the folds, and of models whose own `random_state` is None.
 
     Returns
     -------
@@ -170,18 +146,23 @@ def drop_and_compare(
     Raises
     ------
     ValueError
-        A column that is not in X, none or all of them, times that are missing, an unknown metric.
+        A column that is not in X, all columns as suspects, both `cv` and `time`, missing times, or an unknown metric.
+
+    See Also
+    --------
+    try_dropping : The score without each of some columns, without the search.
+    domain_shift : Finds columns that differ between old and new rows.
+    recent_only : The same comparison for old rows.
 
     Notes
     -----
-    Standard errors are those of the mean difference over validation rows; rows of one day are alike, so that they are
-    rather too small. The one-standard-error rule is that of Breiman et al. (1984).
+    Standard errors are those of the mean difference over the scored rows. Rows close in time are correlated, so that
+    these standard errors are rather too small.
 
     References
     ----------
     Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Finding Out-of-Domain Data", where
-    SalesID, MachineID and saleElapsed are left out in turn. Breiman, Friedman, Olshen & Stone (1984), "Classification
-    and regression trees", section 3.4.3.
+    SalesID, MachineID and saleElapsed are left out in turn.
 
     Examples
     --------
@@ -191,28 +172,41 @@ def drop_and_compare(
     >>> sales = make_auctions(300, random_state=0)[["SalesID", "YearMade", "saledate", "SalePrice"]]
     >>> price = sales.pop("SalePrice")
     >>> forest = ForestRegressor(n_estimators=10, n_jobs=1)
-    >>> compared = drop_and_compare(forest, sales, price, ["SalesID"], time="saledate")
-    >>> compared.table["dropped"].tolist()
-    [(), ('SalesID',)]
+    >>> drop_and_compare(forest, sales, price, ["SalesID"], time="saledate").table["dropped"].tolist()
+    [('SalesID',)]
     """
-    trials = Trials.read(model_factory, X, y, time, metric, random_state)
-    suspects = list(dict.fromkeys(check_named("columns", columns, [str(name) for name in trials.frame.columns])))
-    if not suspects or len(suspects) == trials.frame.shape[1]:
+    if cv is not None and time is not None:
+        raise ValueError("Give cv or time, not both: time is short for cv=TimeSplit(1, column=time, test_size=0.2).")
+    names = read_frame(X).columns.tolist()
+    blocks = list(dict.fromkeys(tuple(block) for block in columns_to_drop(columns, read_frame(X))))
+    if {name for block in blocks for name in block} >= set(names):
         raise ValueError(f"columns={columns!r} must name some of the columns of X, but not all of them.")
-    folds = trials.folds(n_splits, test_size)
-    full = trials.gains(folds)
+    moments = None if time is None else read_moments(time, X)
+    cv = cv if time is None else TimeSplit(1, test_size=_LATEST)
+    trials = read_trials(
+        model_factory,
+        X,
+        y,
+        cv=cv,
+        time=moments,
+        metric=metric,
+        default_metric="rmse",
+        random_state=random_state,
+        function="drop_and_compare",
+    )
+    alone = [(block, trials.without(block)) for block in blocks]
+    changes = [*alone, *_together(trials, _not_worse(trials, alone))]
+    drop = _most_without_loss(trials, changes)
+    shown = alone + [pair for pair in changes[len(alone) :] if list(pair[0]) == drop]
+    findings = [_finding(trials, *pair, drop) for pair in shown]
+    findings.sort(key=lambda finding: finding.severity)
+    return make_trial_result(DropAndCompare, trials, changes, findings=findings, drop=drop)
 
-    def leave_out(names: tuple[str, ...]) -> dict[str, Any]:
-        return {"dropped": names} | trials.compare(trials.gains(folds, names), full)
 
-    alone = [leave_out((name,)) for name in suspects]
-    together = _leave_out_together(_harmless(alone, trials.metric), leave_out)
-    table = pd.DataFrame([{"dropped": ()} | trials.compare(full, full) | {"verdict": ""}, *alone, *together])
-    drop = _most_without_harm(table, trials.metric)
-    findings = _drop_findings(table, drop, trials.metric)
-    return DropAndCompare(table, drop, trials.metric.name, trials.metric.greater_is_better, findings)
-
-
+@validate_params(
+    {"model_factory": MODEL_FACTORY, "metric": [str, None], "random_state": RANDOM_STATE},
+    prefer_skip_nested_validation=True,
+)
 def recent_only(
     model_factory: Any,
     X: Any,
@@ -223,28 +217,33 @@ def recent_only(
     since: Sequence[Any] | None = None,
     test_size: Any = 0.2,
     metric: str | None = None,
-    random_state: int = 0,
+    random_state: Any = 0,
 ) -> RecentOnly:
     """Compare a model trained on all but the latest rows with itself trained on the most recent of them only.
 
-    Old rows may tell of a world that is gone, or may be worth their number.
+    Old rows may no longer represent the present, or may still be worth their number.
 
     Parameters
     ----------
-    model_factory, X, y : as of `drop_and_compare`
+    model_factory : estimator or callable
+        An estimator, which is cloned, or a function that returns an unfitted one.
+    X : table or array-like of shape (n_rows, n_columns)
+        The rows, in the form that the model takes.
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        The target.
     time : str or array-like of shape (n_rows,)
-        The column with the time of each row, or the times.
+        The column with the time of each row, or the times: dates, text that reads as dates, or numbers.
     shares : list of float, default=(1.0, 0.75, 0.5, 0.25)
-        Most recent shares of the training rows to train on; rows of one moment stay together. All of them are always
-        tried.
+        Most recent shares of the training rows to train on; rows of one moment stay together. All training rows are
+        always tried.
     since : list of str, datetime or number, default=None
-        Moments from which on to train, instead of `shares`.
+        First moments of the training rows, instead of `shares`.
     test_size : int, float or duration, default=0.2
-        The latest rows, to validate on; see `TimeSplit`.
+        The latest rows, which are scored; see `TimeSplit`.
     metric : {"rmse", "mae", "r2", "accuracy", "log_loss"}, default=None
-        None is RMSE for a regressor, accuracy for a classifier.
-    random_state : int, default=0
-        Given to models whose `random_state` is None.
+        The score; None is RMSE for a regressor and accuracy for a classifier.
+    random_state : int, numpy.random.Generator or None, default=0
+        Seed of models whose own `random_state` is None.
 
     Returns
     -------
@@ -253,7 +252,12 @@ def recent_only(
     Raises
     ------
     ValueError
-        A share out of range, a moment with no training row from it on, times that are missing, an unknown metric.
+        A share out of range, a moment after the last training row, missing times, or an unknown metric.
+
+    See Also
+    --------
+    drop_and_compare : The same comparison for columns.
+    oob_report : How scores on later rows differ from out-of-bag scores.
 
     References
     ----------
@@ -279,78 +283,78 @@ def recent_only(
     0.25
     """
     _check_shares(shares)
-    trials = Trials.read(model_factory, X, y, time, metric, random_state)
-    ((train, valid),) = trials.folds(1, test_size)
-    times = trials.times[train]  # in time order
+    moments = read_moments(time, X)
+    trials = read_trials(
+        model_factory,
+        X,
+        y,
+        cv=TimeSplit(1, test_size=test_size),
+        time=moments,
+        metric=metric,
+        default_metric="rmse",
+        random_state=random_state,
+        function="recent_only",
+    )
+    ((train, valid),) = trials.folds
+    times = moments[train]  # in time order
     starts = _starts_of_shares(times, shares) if since is None else _starts_since(times, since)
-    full = trials.gains([(train, valid)])
     rows = []
     for start in sorted({0, *starts}):
-        gains = trials.gains([(train[start:], valid)]) if start else full
-        window = {"share": (len(train) - start) / len(train), "from": times[start], "n_rows": len(train) - start}
-        rows.append(window | trials.compare(gains, full))
-    table = pd.DataFrame(rows)
-    best = _best_share(table, trials.metric)
-    findings = [_recent_finding(table, best, trials.metric)]
-    table = table.drop(columns="verdict")
-    return RecentOnly(table, best, trials.metric.name, trials.metric.greater_is_better, findings)
+        found = replace(trials, folds=[(train[start:], valid)]).predict() if start else trials.full
+        change = trials.compare(trials.full, found)
+        scored = {"score": change["after"]} | {name: change[name] for name in ("change", "std_error", "verdict")}
+        n_rows = len(train) - start
+        rows.append({"share": n_rows / len(train), "from": times[start], "n_rows": n_rows} | scored)
+    table, metric_ = pd.DataFrame(rows), trials.metric
+    better = table[table["verdict"] == "better"].sort_values("score", ascending=not metric_.greater_is_better)
+    best = float(better["share"].iloc[0]) if len(better) else 1.0
+    findings = [_recent_finding(table, best, trials, len(valid))]
+    return RecentOnly(table, best, metric_.name, metric_.greater_is_better, findings)
 
 
-def _harmless(alone: list[dict[str, Any]], metric: Metric) -> tuple[str, ...]:
-    """Columns that do no harm by going, the one with the largest gain first."""
-    rows = [row for row in alone if row["verdict"] != "worse"]
-    rows.sort(key=lambda row: row["change"], reverse=metric.greater_is_better)
-    return tuple(row["dropped"][0] for row in rows)
+def _not_worse(trials: Trials, alone: list[_Change]) -> list[tuple[str, ...]]:
+    """Blocks of columns without which the model is not worse, the one with the largest gain first."""
+    found = [pair for pair in alone if pair[1]["verdict"] != "worse"]
+    found.sort(key=lambda pair: pair[1]["change"], reverse=trials.metric.greater_is_better)
+    return [block for block, _ in found]
 
 
-def _leave_out_together(harmless: tuple[str, ...], leave_out: Callable) -> list[dict[str, Any]]:
-    """All of them at once; where that does harm, one after the other as long as it does none."""
-    if len(harmless) < 2:
+def _together(trials: Trials, blocks: list[tuple[str, ...]]) -> list[_Change]:
+    """All blocks at once; where that is worse, one after the other, as long as the model does not become worse."""
+    if len(blocks) < 2:
         return []
-    rows = [leave_out(harmless)]
-    if rows[0]["verdict"] != "worse":
-        return rows
-    gone = harmless[:1]
-    for name in harmless[1:]:
-        if (*gone, name) == harmless:
+    every = _union(blocks)
+    found = [(every, trials.without(every))]
+    if found[0][1]["verdict"] != "worse":
+        return found
+    gone = blocks[0]
+    for block in blocks[1:]:
+        tried = _union([gone, block])
+        if tried == every:
             break
-        rows.append(leave_out((*gone, name)))
-        if rows[-1]["verdict"] != "worse":
-            gone = (*gone, name)
-    return rows
+        found.append((tried, trials.without(tried)))
+        if found[-1][1]["verdict"] != "worse":
+            gone = tried
+    return found
 
 
-def _most_without_harm(table: pd.DataFrame, metric: Metric) -> list[str]:
-    rows = table[table["verdict"].isin(["better", "no harm"])]
-    if rows.empty:
-        return []
-    gain = rows["change"] if metric.greater_is_better else -rows["change"]
-    order = pd.DataFrame({"n": rows["dropped"].map(len), "gain": gain}).sort_values(["n", "gain"])
-    return list(rows["dropped"][order.index[-1]])
+def _union(blocks: list[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for block in blocks for name in block))
 
 
-def _drop_findings(table: pd.DataFrame, drop: list[str], metric: Metric) -> list[Finding]:
-    """One for each column, and one for those that go together."""
-    full = table["score"].iloc[0]
-    rows: Any = table.iloc[1:].itertuples()
-    told = [row for row in rows if len(row.dropped) == 1 or list(row.dropped) == drop]
-    findings = [_drop_finding(row, full, drop, metric) for row in told]
-    return sorted(findings, key=lambda finding: finding.severity)
+def _most_without_loss(trials: Trials, changes: list[_Change]) -> list[str]:
+    """The largest block that was not worse; of those as large the one with the best score."""
+    found = [pair for pair in changes if pair[1]["verdict"] != "worse"]
+    sign = 1 if trials.metric.greater_is_better else -1
+    return list(max(found, key=lambda pair: (len(pair[0]), sign * pair[1]["change"]))[0]) if found else []
 
 
-def _drop_finding(row: Any, full: float, drop: list[str], metric: Metric) -> Finding:
-    names = ", ".join(row.dropped)
-    evidence = f"{metric.name} {full:.4g} → {row.score:.4g}, a change of {row.change:+.2g} ± {row.std_error:.1g}."
-    how = {"better": "better", "no harm": "as well", "worse": "worse"}[row.verdict]
-    text = f"The model predicts later rows {how} without {names}."
-    if row.verdict == "worse":
-        return Finding("keep", 3, row.dropped, text, evidence, "Keep it.")
-    if not set(row.dropped) <= set(drop):
-        action = f"It could go, but not together with {', '.join(drop)}."
-        return Finding("can go", 3, row.dropped, text, evidence, action)
-    if row.verdict == "better":
-        return Finding("better without", 2, row.dropped, text, evidence, "Leave out what does harm.")
-    return Finding("can go", 3, row.dropped, text, evidence, "It can go: a simpler model is easier to trust.")
+def _finding(trials: Trials, dropped: tuple[str, ...], change: dict[str, Any], drop: list[str]) -> Finding:
+    found = trials.finding(dropped, change)
+    if found.kind == "keep" or set(dropped) <= set(drop):
+        return found
+    action = f"It can be left out, but not together with {', '.join(drop)}."
+    return Finding("can go", 3, found.columns, found.text, found.evidence, action)
 
 
 def _check_shares(shares: Sequence[float]) -> None:
@@ -360,7 +364,7 @@ def _check_shares(shares: Sequence[float]) -> None:
 
 
 def _starts_of_shares(times: pd.Index, shares: Sequence[float]) -> list[int]:
-    """Positions, in time order, from which each share of the rows begins, rows of one moment kept together."""
+    """Positions, in time order, at which each share of the rows begins; rows of one moment stay together."""
     positions = [min(round(len(times) * (1 - share)), len(times) - 1) for share in shares]
     return [int((times < times[position]).sum()) for position in positions]
 
@@ -377,28 +381,14 @@ def _starts_since(times: pd.Index, since: Sequence[Any]) -> list[int]:
     return starts
 
 
-def _best_share(table: pd.DataFrame, metric: Metric) -> float:
-    better = table[table["verdict"] == "better"].sort_values("score", ascending=not metric.greater_is_better)
-    return float(better["share"].iloc[0]) if len(better) else 1.0
-
-
-def _recent_finding(table: pd.DataFrame, best: float, metric: Metric) -> Finding:
+def _recent_finding(table: pd.DataFrame, best: float, trials: Trials, n_valid: int) -> Finding:
     full, row = table.iloc[0], table[table["share"] == best].iloc[0]
     if best == 1:
         tried = ", ".join(f"{share:.0%}" for share in table["share"].iloc[1:])
-        text = "Training on recent rows only does not help."
-        evidence = f"{metric.name} {full['score']:.4g} with all rows; tried {tried or 'nothing else'}."
+        text = "No gain was found from training on recent rows only."
+        evidence = f"{trials.metric.name} {full['score']:.4g} with all rows; tried {tried or 'nothing else'}."
         return Finding("recent rows", 3, (), text, evidence, "Train on all rows.")
-    text = f"Training on the most recent {best:.0%} of the rows, from {row['from']}, predicts later rows better."
-    evidence = (
-        f"{metric.name} {full['score']:.4g} → {row['score']:.4g}, a change of {row['change']:+.2g} "
-        f"± {row['std_error']:.1g}."
-    )
+    text = f"The model predicts clearly better from the most recent {best:.0%} of the rows, from {row['from']} on."
+    change = row.to_dict() | {"before": full["score"], "after": row["score"], "n_rows": n_valid}
+    evidence = describe_change(change, trials.metric, trials.rows)
     return Finding("recent rows", 2, (), text, evidence, "Leave the older rows out of training.")
-
-
-def _describe(dropped: tuple[str, ...]) -> str:
-    """Columns in one short line, for an axis."""
-    if len(dropped) <= 2:
-        return shorten(" + ".join(dropped))
-    return shorten(f"{len(dropped)} together: {' + '.join(dropped)}", 40)

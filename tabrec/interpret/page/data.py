@@ -11,9 +11,9 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from tabrec.interpret._models import predictor
 from tabrec.interpret._result import Finding
-from tabrec.interpret._scores import METRICS, read_metric
 from tabrec.interpret.audit._placeholders import find_placeholders
 from tabrec.interpret.certainty.out_of_bag import oob_report
+from tabrec.interpret.metrics import METRICS, read_metric
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.subject import MANY_ROWS, Subject
 from tabrec.plotting.axes import BLUE, GREY, finish, shorten

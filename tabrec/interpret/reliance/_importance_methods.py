@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import clone
 
-from tabrec.interpret._comparison import gain_of, loss_by_permuting, paired_error
 from tabrec.interpret._models import Trees, is_forest, predictor, read_training, read_trees
-from tabrec.interpret._scores import Metric
-from tabrec.interpret.reliance._left_out import draws_rows, left_out_by_folds, left_out_by_trees, read_target, without
+from tabrec.interpret.metrics import Metric
 from tabrec.interpret.reliance._permuted_trees import PermutedTrees
+from tabrec.interpret.without_columns import read_target, read_trials
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.rows import rows_of, sample_rows
@@ -68,7 +66,7 @@ class Scored:
             def gains_permuted(donors: np.ndarray) -> np.ndarray:
                 return self.gains(metric, self.permuted(columns, donors)[self.seen])
 
-            return loss_by_permuting(metric, gains, gains_permuted, self.seen, permutations)
+            return _loss_by_permuting(metric, gains, gains_permuted, self.seen, permutations)
 
         work = (delayed(loss)(*task) for task in zip(blocks, rng.spawn(len(blocks)), strict=True))
         return np.array(Parallel(n_jobs=self.n_jobs, require="sharedmem")(work))
@@ -113,27 +111,13 @@ def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.rand
 
 
 def drop_columns(
-    model: Any, X: Any, y: Any, metric: Metric, blocks: list[list[str]], rng: np.random.Generator
+    model: Any, X: Any, y: Any, metric: str | None, blocks: list[list[str]], rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """Importance and standard error of each block by refitting without it, (n_blocks, 2), and the score with all."""
-    y = read_target(model, y, len(read_frame(X)), FUNCTION)
-    seed = int(rng.integers(2**31))
-
-    def left_out(table: Any) -> Any:
-        if draws_rows(model):
-            return left_out_by_trees(clone(model).fit(table, y), table, y, FUNCTION)
-        return left_out_by_folds(lambda: clone(model), table, y, None, seed)
-
-    base = left_out(X)
-    results = []
-    for columns in blocks:
-        other = left_out(without(X, columns))
-        both = base.seen & other.seen
-        before, after = (metric.gains(y[both], found.predicted[both], found.classes) for found in (base, other))
-        loss = gain_of(metric, metric.score(after), metric.score(before))
-        results.append((loss, paired_error(metric, before, after)))
-    score = metric.score(metric.gains(y[base.seen], base.predicted[base.seen], base.classes))
-    return np.array(results), score
+    trials = read_trials(model, X, y, metric=metric, random_state=rng, function=FUNCTION)
+    changes = [trials.without(block) for block in blocks]
+    losses = [(trials.metric.gain(change["after"], change["before"]), change["std_error"]) for change in changes]
+    return np.array(losses), trials.baseline
 
 
 def shares_by_tree(trees: Trees) -> np.ndarray:
@@ -189,3 +173,39 @@ def as_table(columns: list[str], losses: np.ndarray, sources: list[str], n_group
         }
     )
     return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+
+def _loss_by_permuting(
+    metric: Metric,
+    gains: np.ndarray,
+    gains_permuted: Callable[[np.ndarray], np.ndarray],
+    seen: np.ndarray,
+    permutations: Sequence[np.ndarray],
+) -> tuple[float, float]:
+    """How much of a score is lost by permuting, mean over permutations, and its standard error.
+
+    A row counts twice, by its own prediction and by the values that it gives to another. So with a loss
+    θ + a(i) + b(j) + c(i, j) of row i with the values of row j, the variance of the mean over n rows is
+    [var a + var b + 2 cov(a, b) + var c] / n. More permutations would divide the last term, were rows independent; but
+    out-of-bag rows are predicted by trees that know each other's targets, and the standard error fits without it.
+
+    Parameters
+    ----------
+    metric : Metric
+    gains : ndarray of shape (n_seen,)
+    gains_permuted : callable
+        From a permutation to the gains under it.
+    seen : ndarray of bool, of shape (n_rows,)
+        The rows that gains speak of.
+    permutations : sequence of ndarray of shape (n_rows,)
+    """
+    losses, variances = [], []
+    score, linear = metric.score(gains), metric.linear(gains)
+    for donors in permutations:
+        permuted = gains_permuted(donors)
+        losses.append(metric.gain(metric.score(permuted), score))
+        lost = linear - metric.linear(permuted)
+        centred = np.zeros(len(seen))
+        centred[seen] = lost - lost.mean()
+        variances.append((centred @ centred + 2 * centred @ centred[donors]) / len(lost) ** 2)
+    return float(np.mean(losses)), float(np.sqrt(max(np.mean(variances), 0.0)))

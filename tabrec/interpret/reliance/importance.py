@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.interpret._column_groups import read_groups, sources_of
 from tabrec.interpret._models import Trees, predictor, read_trees, split_pipeline
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._scores import Metric, read_metric
+from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.interpret.reliance._importance_methods import (
     FUNCTION,
     Scored,
@@ -23,7 +23,7 @@ from tabrec.interpret.reliance._importance_methods import (
     raw_columns,
     shares_by_tree,
 )
-from tabrec.interpret.reliance._left_out import draws_rows
+from tabrec.interpret.without_columns import draws_rows
 from tabrec.plotting.axes import BLUE, GREY, finish, make_axes, shorten
 from tabrec.tables.columns import read_frame
 from tabrec.tables.messages import warn_caller
@@ -222,7 +222,7 @@ def feature_importance(
         named = read_groups(groups, columns, sources_of(model, columns))
         _check_some_left([*[[name] for name in columns], *named.values()], columns)
         blocks = [[name] for name in columns] + list(named.values())
-        losses, score = drop_columns(model, X, y, measure, blocks, rng)
+        losses, score = drop_columns(model, X, y, metric, blocks, rng)
         return _result(method, columns, named, losses, {}, measure.name, score)
     if method == "oob":
         trees = read_trees(model, f"{FUNCTION} with method='oob'", instead="method='permutation' with rows held out")

@@ -1,32 +1,26 @@
-"""Fewer columns: keep those that matter and refit, or see what is lost without some."""
+"""Fewer columns: keep those that matter and refit, or score the model without some."""
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
 from tabrec.interpret._column_groups import columns_to_drop, importance_by_source
-from tabrec.interpret._comparison import CLEAR, gain_of, paired_error
-from tabrec.interpret._models import make_model, predictor
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret._scores import Metric, read_metric
-from tabrec.interpret.reliance._left_out import (
-    LeftOut,
-    draws_rows,
-    left_out_by_folds,
-    left_out_by_trees,
-    like,
-    read_target,
-    without,
-)
 from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
+from tabrec.interpret.without_columns import CLEAR, Trials, draws_rows, read_trials
 from tabrec.plotting.axes import BLUE, GREEN, GREY, RED, finish, make_axes, number_axis, shorten
 from tabrec.tables.columns import read_frame
+
+MODEL_FACTORY = [HasMethods("fit"), callable]
+RANDOM_STATE = [Interval(numbers.Integral, 0, None, closed="left"), np.random.Generator, None]
+VERDICT_COLOURS = {"worse": RED, "better": GREEN, "no clear change": GREY}
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,20 +30,28 @@ class DropUnimportant(Result):
     Attributes
     ----------
     table : pandas.DataFrame
-        One row for each kind of rows that were scored (``rows``: "out of bag", "validation", "cross-validation"):
-        ``before``, ``after``, ``change`` (after less before, in the metric) and its ``std_error``, from the pairs of
-        predictions of each row.
+        One row for each kind of scored rows (``rows``: "out of bag", "validation", "cross-validation" or "later rows"):
+        ``before`` and ``after``, the scores; ``change``, after minus before; its ``std_error``, from the pairs of
+        predictions of each row; ``verdict``, "worse" or "better" by more than 2 standard errors, else "no clear
+        change"; ``n_rows``.
     kept, dropped : list of str
         Raw columns, in the order of X.
     model : estimator
         Fitted to the columns kept.
     importance : FeatureImportance
-        Of the model of all columns.
+        Importance of the columns to the model of all columns.
     shares : pandas.Series
         Share of the importance by raw column, the largest first; adds up to 1.
     threshold : float
+        Columns with a larger share were kept.
     metric : str
+        The metric of the scores, as "R²".
     findings : list of Finding
+        What dropping the columns changed; empty where none was dropped.
+
+    See Also
+    --------
+    drop_unimportant : Makes it.
     """
 
     table: pd.DataFrame
@@ -63,13 +65,14 @@ class DropUnimportant(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None, n: int = 30) -> Any:
-        """Draw the `n` largest shares, those kept in blue, beside the threshold.
+        """Draw the largest shares, those kept in blue, beside the threshold.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            That of a new figure where None.
+            The axes to draw on; None makes a new figure.
         n : int, default=30
+            Number of columns drawn.
 
         Returns
         -------
@@ -98,28 +101,39 @@ class TryDropping(Result):
     Attributes
     ----------
     table : pandas.DataFrame
-        ``dropped`` (names, joined by " + "), ``score``, ``change`` (less the score with all columns), its
-        ``std_error`` from the pairs of predictions of each row, and ``verdict``: "worse", "better" (by more than 2
-        standard errors) or "no clear change".
+        One row for each model with fewer columns: ``dropped`` (a tuple of columns), ``score``, ``change`` (minus the
+        score with all columns), its ``std_error`` from the pairs of predictions of each row, and ``verdict``: "worse"
+        or "better" by more than 2 standard errors, else "no clear change".
     baseline : float
         Score with all columns.
     metric : str
-    rows : str
-        "out of bag" or "cross-validation".
+        The metric of the scores, as "R²".
+    greater_is_better : bool
+        Whether a larger score is better.
+    rows : {"out of bag", "cross-validation", "later rows", "validation"}
+        The rows that were scored.
+    findings : list of Finding
+        One for each row of the table, those to act on first.
+
+    See Also
+    --------
+    try_dropping : Makes it.
     """
 
     table: pd.DataFrame
     baseline: float
     metric: str
+    greater_is_better: bool
     rows: str
+    findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the change of the score, with 2 standard errors.
+        """Draw the change of the score without each block of columns, with 2 standard errors.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            That of a new figure where None.
+            The axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -127,27 +141,37 @@ class TryDropping(Result):
         """
         table = self.table
         ax = make_axes(ax, (7.0, 1.4 + 0.26 * len(table)))
-        colours = table["verdict"].map({"worse": RED, "better": GREEN, "no clear change": GREY})
         error = CLEAR * table["std_error"].fillna(0)
+        colours = table["verdict"].map(VERDICT_COLOURS)
         for at, (change, width, colour) in enumerate(zip(table["change"], error, colours, strict=True)):
             ax.errorbar(change, at, xerr=width, fmt="o", color=colour, ms=5, capsize=2)
         ax.axvline(0, color=GREY, lw=1)
         number_axis(ax.xaxis)
-        ax.set_yticks(np.arange(len(table)), [shorten(name) for name in table["dropped"]], fontsize=8)
+        ax.set_yticks(np.arange(len(table)), [_label(dropped) for dropped in table["dropped"]], fontsize=8)
         ax.set_ylim(len(table) - 0.4, -0.6)
-        ax.set_xlabel(f"change of {self.metric} without\n(± {CLEAR} standard errors)")
-        ax.set_title(f"{self.rows} {self.metric} with all columns: {self.baseline:.4g}", fontsize=9, loc="left")
+        better = "more" if self.greater_is_better else "less"
+        ax.set_xlabel(f"change of {self.metric} without ({better} is better)\n± {CLEAR} standard errors")
+        ax.set_title(f"{self.rows}: {self.metric} with all columns {self.baseline:.4g}", fontsize=9, loc="left")
         return finish(ax)
 
 
+@validate_params(
+    {
+        "model_factory": MODEL_FACTORY,
+        "threshold": [Interval(numbers.Real, 0, 1, closed="left")],
+        "method": [StrOptions({"auto", "oob", "permutation", "drop", "impurity"})],
+        "metric": [str, None],
+        "random_state": RANDOM_STATE,
+    },
+    prefer_skip_nested_validation=True,
+)
 def drop_unimportant(
     model_factory: Any,
     X: Any,
     y: Any,
     threshold: float = 0.005,
     *,
-    X_valid: Any = None,
-    y_valid: Any = None,
+    cv: Any = None,
     method: str = "auto",
     metric: str | None = None,
     random_state: Any = 0,
@@ -159,18 +183,22 @@ def drop_unimportant(
     model_factory : estimator or callable
         An estimator, which is cloned, or a function that returns an unfitted one.
     X : table or array-like of shape (n_rows, n_features)
-        As the model takes it. To choose among encoded columns, pass ``forest.encode(X)``.
+        The rows to fit on. To choose among encoded columns, pass ``forest.encode(X)``.
     y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        The target.
     threshold : float, default=0.005
         Columns are kept whose share of the importance of all is above it. Importance below 0 counts as 0.
-    X_valid, y_valid : table and array-like, default=None
-        Rows held out, to be scored too; importance is measured on them where the model leaves no rows out.
+    cv : int, splitter, iterable, or tuple (X_valid, y_valid), default=None
+        The rows that both models are scored on, as in `try_dropping`. Out-of-bag rows are scored too where given
+        validation rows come with a forest that draws rows. Importance is measured on given validation rows where the
+        model leaves no rows out.
     method : {"auto", "oob", "permutation", "drop", "impurity"}, default="auto"
-        As in `feature_importance`: "auto" is "oob" for forests that draw rows, "permutation" for other models with
-        X_valid, "drop" without. The book's choice is "impurity".
+        The measure of importance, as in `feature_importance`: "auto" is "oob" for forests that draw rows, "permutation"
+        for other models with validation rows, and "drop" without. The book uses "impurity".
     metric : {"r2", "rmse", "mae", "accuracy", "log_loss"}, default=None
-        By default R² of a regressor, accuracy of a classifier.
+        The score; None is R² for a regressor and accuracy for a classifier.
     random_state : int, numpy.random.Generator or None, default=0
+        Seed of permutations, of folds, and of models whose own `random_state` is None.
 
     Returns
     -------
@@ -179,11 +207,17 @@ def drop_unimportant(
     Raises
     ------
     ValueError
-        A threshold outside 0 to 1, or one that keeps no column.
+        The threshold keeps no column, or a parameter is out of range.
+
+    See Also
+    --------
+    feature_importance : The measure alone.
+    try_dropping : The score without each of some columns.
+    drop_and_compare : The columns that can be left out together.
 
     Notes
     -----
-    Validation rows tell what was lost only as far as they were not used to choose the columns.
+    Where the scored rows also chose the columns, the score after dropping is slightly optimistic.
 
     References
     ----------
@@ -201,35 +235,41 @@ def drop_unimportant(
     >>> found.kept
     ['YearMade', 'ProductSize']
     """
-    if not 0 <= threshold < 1:
-        raise ValueError(f"threshold={threshold!r} is a share of the importance: it must be at least 0 and below 1.")
-    if (X_valid is None) != (y_valid is None):
-        raise ValueError("X_valid and y_valid belong together: give both or neither.")
-    X_valid = like(X_valid, X)
     rng = np.random.default_rng(random_state)
-    unfitted = make_model(model_factory)
-    y = read_target(unfitted, y, len(read_frame(X)), "drop_unimportant")
-    measure = read_metric(unfitted, metric, default="r2")
-    before = unfitted.fit(X, y)
+    seed = random_state if isinstance(random_state, numbers.Integral) else rng
+    options: dict = {"metric": metric, "function": "drop_unimportant"}
+    trials = read_trials(model_factory, X, y, cv=cv, random_state=seed, **options)
+    before = trials.fit()
     if method == "auto":
-        method = "oob" if draws_rows(before) else "drop" if X_valid is None else "permutation"
-    if method == "permutation" and X_valid is None:
-        raise ValueError("drop_unimportant: method='permutation' needs rows held out: give X_valid and y_valid.")
-    rows = (X_valid, y_valid) if method == "permutation" else (X, y)
+        method = "oob" if draws_rows(before) else "drop" if trials.valid is None else "permutation"
+    if method == "permutation" and trials.valid is None:
+        raise ValueError("drop_unimportant: method='permutation' needs validation rows: give cv=(X_valid, y_valid).")
+    scored = trials.valid if method == "permutation" else (X, trials.y)
     groups = "source" if method in ("oob", "impurity") else None
-    importance = feature_importance(before, *rows, method, groups=groups, metric=metric, random_state=rng)
+    importance = feature_importance(
+        before, scored[0], scored[1], method, groups=groups, metric=metric, random_state=rng
+    )
     columns = read_frame(X).columns.tolist()
     shares = _shares(importance, columns)
     kept = [name for name in columns if shares[name] > threshold]
     if not kept:
         raise ValueError(f"threshold={threshold!r} keeps no column: {_largest(shares)}.")
     dropped = [name for name in columns if name not in kept]
-    after = make_model(model_factory).fit(without(X, dropped), y)
-    table = _compare(measure, model_factory, (before, after), dropped, (X, y), (X_valid, y_valid), rng)
-    findings = [_finding(table, dropped, len(columns), measure)] if dropped else []
-    return DropUnimportant(table, kept, dropped, after, importance, shares, threshold, measure.name, findings)
+    after = trials.fit(dropped)
+    every = [trials]
+    if trials.valid is not None and draws_rows(before):
+        every.insert(0, read_trials(model_factory, X, y, random_state=seed, **options))
+    changes = [{"rows": each.rows} | _change(each, before, dropped, after) for each in every]
+    findings = [_finding(every[-1], dropped, changes[-1])] if dropped else []
+    return DropUnimportant(
+        pd.DataFrame(changes), kept, dropped, after, importance, shares, threshold, trials.metric.name, findings
+    )
 
 
+@validate_params(
+    {"model_factory": MODEL_FACTORY, "metric": [str, None], "random_state": RANDOM_STATE},
+    prefer_skip_nested_validation=True,
+)
 def try_dropping(
     model_factory: Any,
     X: Any,
@@ -245,20 +285,22 @@ def try_dropping(
     Parameters
     ----------
     model_factory : estimator or callable
-        An estimator, which is cloned, or a function that returns an unfitted one. Give it a fixed `random_state`, or
-        scores differ by chance.
+        An estimator, which is cloned, or a function that returns an unfitted one.
     X : table or array-like of shape (n_rows, n_features)
-        As the model takes it. To drop encoded columns, pass ``forest.encode(X)``.
+        The rows to fit on. To drop encoded columns, pass ``forest.encode(X)``.
     y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        The target.
     columns : list of str or of lists of str, or the result of `redundancy`
-        A name is dropped alone, a list of names together. Of redundant clusters each column is dropped alone, and then
+        A name is dropped alone, a list of names together. For redundant clusters each column is dropped alone, and then
         all but the first of each cluster together; encoded columns stand for the raw columns that they come from.
-    cv : int or splitter, default=None
-        Folds to score by; None for out-of-bag rows where the model is a forest that draws rows, otherwise 5 folds.
+    cv : int, splitter, iterable, or tuple (X_valid, y_valid), default=None
+        The rows to score: folds (a number of shuffled folds, a splitter of scikit-learn, `TimeSplit`, or pairs of
+        training and test positions), or a table and target of validation rows. None is out-of-bag rows for a forest
+        that draws rows and 5 folds for other models.
     metric : {"r2", "rmse", "mae", "accuracy", "log_loss"}, default=None
-        By default R² of a regressor, accuracy of a classifier.
+        The score; None is R² for a regressor and accuracy for a classifier.
     random_state : int, numpy.random.Generator or None, default=0
-        Of the folds.
+        Seed of the folds, and of models whose own `random_state` is None.
 
     Returns
     -------
@@ -268,6 +310,12 @@ def try_dropping(
     ------
     ValueError
         An unknown column, or no column left.
+
+    See Also
+    --------
+    drop_and_compare : Also searches for the columns that can be left out together.
+    drop_unimportant : Chooses the columns by importance.
+    redundancy : Clusters of columns that carry nearly the same information.
 
     References
     ----------
@@ -285,26 +333,28 @@ def try_dropping(
     >>> found.table["verdict"].tolist()
     ['no clear change', 'worse']
     """
-    frame = read_frame(X)
-    blocks = columns_to_drop(columns, frame)
-    unfitted = make_model(model_factory)
-    y = read_target(unfitted, y, len(frame), "try_dropping")
-    measure = read_metric(unfitted, metric, default="r2")
-    by_trees = cv is None and draws_rows(unfitted)
-    seed = int(np.random.default_rng(random_state).integers(2**31))
+    blocks = columns_to_drop(columns, read_frame(X))
+    trials = read_trials(model_factory, X, y, cv=cv, metric=metric, random_state=random_state, function="try_dropping")
+    return make_trial_result(TryDropping, trials, [(tuple(block), trials.without(block)) for block in blocks])
 
-    def predict(table: Any) -> LeftOut:
-        if by_trees:
-            return left_out_by_trees(make_model(model_factory).fit(table, y), table, y, "try_dropping")
-        return left_out_by_folds(partial(make_model, model_factory), table, y, cv, seed)
 
-    base = predict(X)
-    rows = [{"dropped": " + ".join(block), **_change(measure, y, base, predict(without(X, block)))} for block in blocks]
-    table = pd.DataFrame(rows, columns=["dropped", "before", "after", "change", "std_error"])
-    table["verdict"] = [_verdict(measure, *pair) for pair in table[["change", "std_error"]].to_numpy()]
-    table = table.drop(columns="before").rename(columns={"after": "score"})
-    baseline = measure.score(measure.gains(y[base.seen], base.predicted[base.seen], base.classes))
-    return TryDropping(table, baseline, measure.name, "out of bag" if by_trees else "cross-validation")
+def make_trial_result(kind: Callable, trials: Trials, changes: list[tuple[tuple[str, ...], dict]], **more: Any) -> Any:
+    """A `TryDropping` or a class derived from it, from what `Trials.without` found for blocks of columns.
+
+    `more` are further fields; `findings` among them replaces one finding for each block.
+    """
+    rows = [{"dropped": dropped, "score": change["after"]} | change for dropped, change in changes]
+    table = pd.DataFrame(rows, columns=["dropped", "score", "change", "std_error", "verdict"])
+    findings = [trials.finding(*pair) for pair in changes]
+    fields = {"findings": sorted(findings, key=lambda finding: finding.severity)} | more
+    metric = trials.metric
+    return kind(table, trials.baseline, metric.name, metric.greater_is_better, trials.rows, **fields)
+
+
+def _label(dropped: tuple[str, ...]) -> str:
+    if len(dropped) <= 2:
+        return shorten(" + ".join(dropped))
+    return shorten(f"{len(dropped)} together: {' + '.join(dropped)}", 40)
 
 
 def _shares(importance: FeatureImportance, columns: list[str]) -> pd.Series:
@@ -320,66 +370,12 @@ def _largest(shares: pd.Series) -> str:
     return f"the largest share of importance is {shares.iloc[0]:.3g} ({shares.index[0]!r})"
 
 
-def _compare(
-    metric: Metric,
-    model_factory: Any,
-    models: tuple[Any, Any],
-    dropped: list[str],
-    training: tuple[Any, Any],
-    validation: tuple[Any, Any],
-    rng: np.random.Generator,
-) -> pd.DataFrame:
-    """Scores before and after, on rows that trees left out, on validation rows, or (without either) by folds."""
-    X, y = training
-    tables = X, without(X, dropped)
-    found: dict[str, tuple[np.ndarray, list[LeftOut]]] = {}
-    if draws_rows(models[0]):
-        pairs = zip(models, tables, strict=True)
-        found["out of bag"] = y, [left_out_by_trees(model, table, y, "drop_unimportant") for model, table in pairs]
-    elif validation[0] is None:
-        make: Callable = partial(make_model, model_factory)
-        seed = int(rng.integers(2**31))
-        found["cross-validation"] = y, [left_out_by_folds(make, table, y, None, seed) for table in tables]
-    if validation[0] is not None:
-        y_valid = read_target(models[0], validation[1], len(read_frame(validation[0])), "drop_unimportant")
-        valid = validation[0], without(validation[0], dropped)
-        found["validation"] = y_valid, [_predict(model, table) for model, table in zip(models, valid, strict=True)]
-    return pd.DataFrame([{"rows": rows, **_change(metric, y, *pair)} for rows, (y, pair) in found.items()])
+def _change(trials: Trials, before: Any, dropped: list[str], after: Any) -> dict[str, Any]:
+    return trials.compare(trials.predict(model=before), trials.predict(dropped, after))
 
 
-def _predict(model: Any, X: Any) -> LeftOut:
-    predicted = predictor(model)(X)
-    return LeftOut(predicted, np.ones(len(predicted), bool), getattr(model, "classes_", None))
-
-
-def _change(metric: Metric, y: np.ndarray, before: LeftOut, after: LeftOut) -> dict[str, float]:
-    """Scores on the rows that both predict, and the standard error of their difference."""
-    both = before.seen & after.seen
-    gains = [metric.gains(y[both], found.predicted[both], found.classes) for found in (before, after)]
-    scores = [metric.score(of_rows) for of_rows in gains]
-    return {
-        "before": scores[0],
-        "after": scores[1],
-        "change": scores[1] - scores[0],
-        "std_error": paired_error(metric, *gains),
-    }
-
-
-def _verdict(metric: Metric, change: float, std_error: float) -> str:
-    gain = gain_of(metric, 0.0, change)
-    if abs(gain) <= CLEAR * std_error or np.isnan(std_error):
-        return "no clear change"
-    return "better" if gain > 0 else "worse"
-
-
-def _finding(table: pd.DataFrame, dropped: list[str], n_columns: int, metric: Metric) -> Finding:
-    row = table.iloc[-1]
-    verdict = _verdict(metric, float(row["change"]), float(row["std_error"]))
-    lost = verdict == "worse"
-    text = f"Without {len(dropped)} of {n_columns} columns the model is {'worse' if lost else 'no worse'}."
-    evidence = (
-        f"{row['rows']} {metric.name} {row['before']:.4g} before, {row['after']:.4g} after; change "
-        f"{row['change']:+.2g} ± {row['std_error']:.2g} standard error."
-    )
-    action = "Lower the threshold, or keep all." if lost else "Use the smaller model: it is easier to look after."
-    return Finding("unimportant columns", 2 if lost else 3, tuple(dropped), text, evidence, action)
+def _finding(trials: Trials, dropped: list[str], change: dict[str, Any]) -> Finding:
+    found = trials.finding(dropped, change)
+    if found.kind != "keep":
+        return found
+    return Finding("keep", 2, found.columns, found.text, found.evidence, "Lower the threshold, or keep all columns.")

@@ -12,8 +12,8 @@ from sklearn.tree import DecisionTreeRegressor
 
 from tabrec import ForestClassifier, ForestRegressor
 from tabrec.interpret import oob_report
-from tabrec.interpret._scores import METRICS
 from tabrec.interpret.certainty.out_of_bag import _score
+from tabrec.interpret.metrics import METRICS
 
 
 def make_rows(n_rows, seed, shift=0.0):

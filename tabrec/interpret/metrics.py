@@ -1,4 +1,4 @@
-"""How well a model predicts, as one gain a row: what comparisons and their standard errors are made of."""
+"""Metrics as one gain a row, so that two scores on the same rows can be compared with a standard error."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ class Metric:
     name : str
         For tables and axes.
     gains : callable
-        From (y, predicted, classes) to one number a row, the larger the better; `predicted` is what `predictor` of
-        `_models` gives.
+        From (y, predicted, classes) to one number a row, larger is better; `predicted` is what `predictor` gives.
     score : callable
         From gains to the metric as it is reported.
     greater_is_better : bool
-        Of the reported score.
+        Whether a larger reported score is better.
     """
 
     name: str
@@ -32,21 +31,44 @@ class Metric:
     score: Callable[[np.ndarray], float]
     greater_is_better: bool
 
+    def gain(self, before: float, after: float) -> float:
+        """By how much a score has improved; negative when it has become worse."""
+        return after - before if self.greater_is_better else before - after
+
+    def linear(self, gains: np.ndarray) -> np.ndarray:
+        """Gains whose mean changes as the score does: for RMSE its linear approximation (the delta method)."""
+        if self.name != "RMSE":
+            return gains
+        score = self.score(gains)
+        return gains / (2 * score) if score > 0 else gains
+
+    def standard_error(self, gains: np.ndarray) -> float:
+        """Standard error of the score; NaN for a single row."""
+        return _error_of_mean(self.linear(gains))
+
+    def paired_error(self, before: np.ndarray, after: np.ndarray) -> float:
+        """Standard error of the difference of two scores on the same rows."""
+        return _error_of_mean(self.linear(after) - self.linear(before))
+
+
+def _error_of_mean(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
+
 
 def _squared(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
-    return -np.square(_flat(y) - predicted).mean(axis=1)
+    return -np.square(_as_columns(y) - predicted).mean(axis=1)
 
 
 def _absolute(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
-    return -np.abs(_flat(y) - predicted).mean(axis=1)
+    return -np.abs(_as_columns(y) - predicted).mean(axis=1)
 
 
 def _explained(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
-    """Gains whose mean is R² (of several outputs: its mean), and whose spread is that of R² to first order.
+    """Gains whose mean is R² (averaged over outputs) and whose spread is that of R² to first order.
 
-    For that, each row says how far it alone moves the variance of the target, too.
+    R² is a ratio of two means, so each gain includes the effect of its row on the variance of the target.
     """
-    y = _flat(y)
+    y = _as_columns(y)
     variance = y.var(axis=0)
     known = np.where(variance > 0, variance, 1.0)
     left = np.square(y - predicted) / known
@@ -64,7 +86,7 @@ def _log_likelihood(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.nd
     return np.log(np.clip(of_true, np.finfo(np.float64).eps, 1))
 
 
-def _flat(y: np.ndarray) -> np.ndarray:
+def _as_columns(y: np.ndarray) -> np.ndarray:
     y = np.asarray(y, dtype=np.float64)
     return y.reshape(len(y), -1)
 
@@ -84,12 +106,12 @@ _OF_CLASSIFIERS = ("accuracy", "log_loss")
 
 
 def read_metric(model: Any, metric: str | None, default: str = "rmse") -> Metric:
-    """The metric asked for, or what suits the model: `default` for a regressor, accuracy for a classifier.
+    """The requested metric; for None `default` for a regressor and accuracy for a classifier.
 
     Raises
     ------
     ValueError
-        An unknown metric, or one that the model does not have.
+        The metric is unknown or does not apply to the model.
     """
     if metric is None:
         return METRICS["accuracy" if is_classifier(model) else default]

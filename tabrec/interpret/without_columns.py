@@ -1,0 +1,300 @@
+"""One model scored with and without some columns, on the same rows: the comparison behind every "can it go?"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+
+from tabrec.interpret._models import is_forest, make_model, predictor, read_training, read_trees, split_pipeline
+from tabrec.interpret._out_of_bag_rows import out_of_bag
+from tabrec.interpret._result import Finding
+from tabrec.interpret.metrics import Metric, read_metric
+from tabrec.preprocess.time_split import TimeSplit, get_column, read_times
+from tabrec.tables.columns import is_table, read_frame, to_columns
+from tabrec.tables.rows import rows_of
+from tabrec.tables.target import check_target
+
+CLEAR = 2  # standard errors: a smaller change counts as chance
+# Models that predict the same in two ways still differ by rounding, as a share of the score.
+_ROUNDING = 1e-9
+_N_FOLDS = 5
+_MOST_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions by models that were not fitted on the predicted rows.
+
+    Attributes
+    ----------
+    predicted : ndarray of shape (n_rows, n_outputs), or (n_rows, n_classes) for a classifier
+    seen : ndarray of bool, of shape (n_rows,)
+        The rows that have a prediction.
+    classes : ndarray or None
+    """
+
+    predicted: np.ndarray
+    seen: np.ndarray
+    classes: Any
+
+
+@dataclass(frozen=True)
+class Trials:
+    """A model to be fitted and scored on the same rows, with all columns and without some.
+
+    Attributes
+    ----------
+    model_factory : estimator or callable
+    X, y : table or array-like, and ndarray
+        The rows to fit on.
+    valid : tuple of (table or array-like, ndarray), or None
+        The rows to score, where they were given.
+    folds : list of (ndarray, ndarray), or None
+        Positions in X of the rows to fit on and to score. With neither `valid` nor `folds`, out-of-bag rows are scored.
+    rows : {"out of bag", "cross-validation", "later rows", "validation"}
+        The name of the scored rows.
+    metric : Metric
+    seed : int
+        For models whose `random_state` is None, so that all fits draw alike.
+    function : str
+        The calling function, for messages.
+    """
+
+    model_factory: Any
+    X: Any
+    y: np.ndarray
+    valid: Any
+    folds: Any
+    rows: str
+    metric: Metric
+    seed: int
+    function: str
+
+    @cached_property
+    def full(self) -> Predictions:
+        """The predictions with all columns."""
+        return self.predict()
+
+    @property
+    def baseline(self) -> float:
+        """The score with all columns."""
+        return self.metric.score(self._gains(self.full, self.full.seen))
+
+    def fit(self, dropped: Iterable[str] = ()) -> Any:
+        """A model fitted on all rows of X without some columns."""
+        return self._fit(without(self.X, dropped), self.y)
+
+    def predict(self, dropped: Iterable[str] = (), model: Any = None) -> Predictions:
+        """Predictions of the scored rows without some columns; `model`, if given, is what `fit(dropped)` returned."""
+        if self.folds is not None:
+            return self._by_folds(without(self.X, dropped))
+        model = self.fit(dropped) if model is None else model
+        if self.valid is None:
+            return out_of_bag_predictions(model, without(self.X, dropped), self.y, self.function)
+        predicted = predictor(model)(without(self.valid[0], dropped))
+        return Predictions(predicted, np.ones(len(predicted), bool), getattr(model, "classes_", None))
+
+    def without(self, dropped: Iterable[str]) -> dict[str, Any]:
+        """The comparison of the model without some columns with that of all columns."""
+        return self.compare(self.full, self.predict(dropped))
+
+    def compare(self, before: Predictions, after: Predictions) -> dict[str, Any]:
+        """Two scores on the rows that both predict.
+
+        Returns
+        -------
+        dict
+            ``before``, ``after``, ``change`` (after minus before), its ``std_error`` from the pairs of predictions,
+            ``verdict`` and ``n_rows``.
+        """
+        both = before.seen & after.seen
+        gains = [self._gains(found, both) for found in (before, after)]
+        scores = [self.metric.score(each) for each in gains]
+        std_error = self.metric.paired_error(*gains)
+        gain = self.metric.gain(*scores)
+        least = CLEAR * std_error + _ROUNDING * abs(scores[0])  # NaN for one row: no clear change
+        verdict = "better" if gain > least else "worse" if gain < -least else "no clear change"
+        change = {"before": scores[0], "after": scores[1], "change": scores[1] - scores[0], "std_error": std_error}
+        return change | {"verdict": verdict, "n_rows": int(both.sum())}
+
+    def finding(self, dropped: Iterable[str], change: Any) -> Finding:
+        """What a comparison says about leaving out some columns."""
+        names = tuple(dropped)
+        called = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} columns"
+        evidence = describe_change(change, self.metric, self.rows)
+        it = "it" if len(names) == 1 else "them"
+        if change["verdict"] == "worse":
+            text = f"The model predicts clearly worse without {called}."
+            return Finding("keep", 3, names, text, evidence, f"Keep {it if it == 'it' else 'some of them'}.")
+        if change["verdict"] == "better":
+            text = f"The model predicts clearly better without {called}."
+            return Finding("better without", 2, names, text, evidence, f"Leave {it} out.")
+        text = f"No clear change was found without {called}."
+        action = f"{'It' if it == 'it' else 'They'} can be left out: a smaller model is easier to explain and maintain."
+        return Finding("can go", 3, names, text, evidence, action)
+
+    def _gains(self, found: Predictions, rows: np.ndarray) -> np.ndarray:
+        y = self.y if self.valid is None else self.valid[1]
+        return self.metric.gains(y[rows], found.predicted[rows], found.classes)
+
+    def _fit(self, X: Any, y: np.ndarray) -> Any:
+        return _seed(make_model(self.model_factory), self.seed).fit(X, y)
+
+    def _by_folds(self, X: Any) -> Predictions:
+        classes = np.unique(self.y) if is_classifier(make_model(self.model_factory)) else None
+        predicted: Any = None
+        seen = np.zeros(len(self.y), dtype=bool)
+        for train, test in self.folds:
+            model = self._fit(rows_of(X, train), self.y[train])
+            values = predictor(model)(rows_of(X, test))
+            if predicted is None:
+                predicted = np.zeros((len(self.y), values.shape[1] if classes is None else len(classes)))
+            # The rows of a fold may lack classes.
+            columns = slice(None) if classes is None else np.searchsorted(classes, model.classes_)
+            predicted[test[:, None], np.arange(predicted.shape[1])[columns]] = values
+            seen[test] = True
+        return Predictions(predicted, seen, classes)
+
+
+def read_trials(
+    model_factory: Any,
+    X: Any,
+    y: Any,
+    *,
+    function: str,
+    cv: Any = None,
+    time: Any = None,
+    metric: str | None = None,
+    default_metric: str = "r2",
+    random_state: Any = 0,
+) -> Trials:
+    """Check what was given, before any fit.
+
+    Parameters
+    ----------
+    model_factory : estimator or callable
+    X, y : table or array-like, and array-like
+    function : str
+        The calling function, for messages.
+    cv : None, int, splitter, iterable of (train, test), or tuple (X_valid, y_valid)
+        None is out-of-bag rows for a forest that draws rows and 5 folds for other models.
+    time : array-like of shape (n_rows,), default=None
+        Times for a `TimeSplit` without a column.
+    metric, default_metric : str
+    random_state : int, Generator or None
+    """
+    frame, model = read_frame(X), make_model(model_factory)
+    y = read_target(model, y, len(frame), function)
+    measure = read_metric(model, metric, default=default_metric)
+    seed = int(np.random.default_rng(random_state).integers(2**31))
+    valid = folds = None
+    if _is_rows(cv):
+        rows, X_valid = "validation", _like(cv[0], X)
+        valid = X_valid, read_target(model, cv[1], len(read_frame(X_valid)), function)
+    elif cv is None and draws_rows(model):
+        rows = "out of bag"
+    else:
+        rows = "later rows" if isinstance(cv, TimeSplit) else "cross-validation"
+        splitter = _splitter(cv, y, is_classifier(model), seed)
+        folds = [(np.asarray(train), np.asarray(test)) for train, test in splitter.split(frame, y, time)]
+    model_seed = random_state if isinstance(random_state, (int, np.integer)) else seed
+    return Trials(model_factory, X, y, valid, folds, rows, measure, int(model_seed), function)
+
+
+def read_moments(time: Any, X: Any) -> pd.Index:
+    """One moment a row, from the name of a column or from the times themselves."""
+    frame = read_frame(X)
+    if isinstance(time, str):
+        return read_times(get_column(frame, time))
+    series = time.to_pandas() if hasattr(time, "to_pandas") else pd.Series(time)
+    if len(series) != len(frame):
+        raise ValueError(f"time has {len(series)} moments, but X has {len(frame)} rows: give one for each row.")
+    return read_times(to_columns(series.to_frame("time"))["time"])
+
+
+def describe_change(change: Any, metric: Metric, rows: str) -> str:
+    """The numbers of a comparison in a sentence."""
+    return (
+        f"{rows} ({change['n_rows']:,} rows): {metric.name} {change['before']:.4g} → {change['after']:.4g}, "
+        f"a change of {change['change']:+.2g} ± {change['std_error']:.1g} (standard error)."
+    )
+
+
+def draws_rows(model: Any) -> bool:
+    """Whether a model is a forest each of whose trees leaves out rows."""
+    return is_forest(model) and getattr(split_pipeline(model)[1], "bootstrap", False)
+
+
+def read_target(model: Any, y: Any, n_rows: int, function: str) -> np.ndarray:
+    """The target as the metrics take it; a ValueError for several outputs of classes."""
+    target = check_target(y, n_rows, function, numeric=not is_classifier(model))
+    if target.ndim == 2 and target.shape[1] == 1:
+        target = target.ravel()
+    if is_classifier(model) and target.ndim == 2:
+        raise ValueError(
+            f"{function} is for one target of classes, but y has {target.shape[1]}: fit one model for each."
+        )
+    return target
+
+
+def out_of_bag_predictions(model: Any, X: Any, y: Any, function: str) -> Predictions:
+    """Out-of-bag predictions of the training rows of a forest, in the order of the table."""
+    trees = read_trees(model, function)
+    training = read_training(trees, X, y, function)
+    found = out_of_bag(trees, training)
+    predicted = np.zeros((training.rows.max() + 1, found.prediction.shape[1]))
+    count = np.zeros(len(predicted))
+    predicted[training.rows], count[training.rows] = found.prediction, found.count
+    return Predictions(predicted, count > 0, trees.classes)
+
+
+def without(X: Any, columns: Iterable[str]) -> Any:
+    """A table or an array without the given columns."""
+    dropped = set(columns)
+    if not dropped:
+        return X
+    frame = read_frame(X)
+    kept = [position for position, name in enumerate(frame.columns) if name not in dropped]
+    return frame.iloc[:, kept] if is_table(X) else np.asarray(X)[:, kept]
+
+
+def _is_rows(cv: Any) -> bool:
+    """Whether cv is (X_valid, y_valid) rather than two splits."""
+    return isinstance(cv, tuple) and len(cv) == 2 and (is_table(cv[0]) or getattr(cv[0], "ndim", 0) == 2)
+
+
+def _like(X_valid: Any, X: Any) -> Any:
+    """Validation rows with the columns of X, in their order; a ValueError where one is missing."""
+    if not (is_table(X_valid) and is_table(X)):
+        return X_valid
+    frame, columns = read_frame(X_valid), read_frame(X).columns.tolist()
+    absent = [name for name in columns if name not in frame.columns]
+    if absent:
+        raise ValueError(f"cv: X_valid lacks column(s) {absent} of X; it has {frame.columns.tolist()[:20]}.")
+    return frame[columns]
+
+
+def _splitter(cv: Any, y: np.ndarray, of_classes: bool, seed: int) -> Any:
+    if cv is not None and not isinstance(cv, (int, np.integer)):
+        return check_cv(cv, y, classifier=of_classes)
+    n_folds = _N_FOLDS if cv is None else int(cv)
+    if not 2 <= n_folds <= len(y):
+        raise ValueError(f"cv={cv!r}: the number of folds must be at least 2 and at most the number of rows, {len(y)}.")
+    fills_folds = of_classes and np.unique(y, return_counts=True)[1].min() >= n_folds
+    return (StratifiedKFold if fills_folds else KFold)(n_folds, shuffle=True, random_state=seed)
+
+
+def _seed(model: Any, seed: int) -> Any:
+    """A model whose open random states are set, so that all fits draw alike."""
+    parameters = model.get_params() if hasattr(model, "get_params") else {}
+    unset = {
+        name: seed for name, value in parameters.items() if name.split("__")[-1] == "random_state" and value is None
+    }
+    return model.set_params(**unset) if unset else model
