@@ -20,7 +20,7 @@ from tabrec.neural.inputs import TargetScaler
 from tabrec.neural.losses import regression_loss
 from tabrec.neural.parameters import NetParameters
 from tabrec.neural.ranges import read_range
-from tabrec.neural.training import TrainingConfig, train
+from tabrec.neural.training import Trainer, TrainingConfig
 from tabrec.neural.training_data import TrainingData
 
 _SHARED = (
@@ -105,7 +105,7 @@ class RatingNet(Recommender):
     ) -> pd.DataFrame:
         device = read_device(self.device)
         with seeded(seed, device):
-            return train(self.model_, rows, regression_loss("mse"), plan, valid, device)
+            return Trainer(self.model_, regression_loss("mse"), plan, device).fit(rows, valid)
 
     def _make_plan_of_more(self, n_rows: int, **changes: Any) -> TrainingConfig:
         """One epoch at an even pace, short of breath: what has been learned is not to be overrun."""

@@ -6,12 +6,18 @@ from tabrec.neural.plots import plot_history
 from tabrec.neural.tabular_classifier import TabularClassifier
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.tabular_regressor import TabularRegressor
+from tabrec.neural.training import Trainer, TrainingConfig, TrainingState
+from tabrec.neural.training_data import TrainingData
 
 __all__ = [
     "EmbeddingEncoder",
     "TabularClassifier",
     "TabularModel",
     "TabularRegressor",
+    "Trainer",
+    "TrainingConfig",
+    "TrainingData",
+    "TrainingState",
     "find_learning_rate",
     "plot_history",
 ]

@@ -1,48 +1,52 @@
-"""`find_learning_rate`: how a net's loss answers to ever larger learning rates."""
+"""`find_learning_rate`: the loss of a net at growing learning rates, and a suggestion."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from itertools import count
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from torch import nn
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
-from tabrec.neural._optimizers import Pace, make_optimizer, set_pace
-from tabrec.neural.devices import explain_memory, read_device, seeded
+from tabrec.neural.devices import explain_memory, seeded
+from tabrec.neural.optimizers import Rates
 from tabrec.neural.plots import plot_learning_rates
-from tabrec.neural.step import make_step
 from tabrec.neural.tabular_estimator import TabularEstimator, TrainingTask
 from tabrec.neural.training import iterate
 from tabrec.neural.training_data import mean_loss
 
-# The loss is always taken over the same rows, so many at most, or the noise of batches would hide its course.
-_N_PROBED = 512
-# The search ends where the loss is this many times that at the start.
+# The loss is measured on one sample of this many rows, because the noise between batches would hide its trend.
+_N_SAMPLED = 512
+# The search ends when the loss exceeds this multiple of the first loss.
 _DIVERGED = 2.0
-# A descent begins where this share of it is done.
-_BEGUN = 0.05
+# A descent starts when this share of it is done.
+_STARTED = 0.05
 
 
 @dataclass(frozen=True)
 class LearningRateSearch:
-    """What `find_learning_rate` found.
+    """The result of `find_learning_rate`.
 
     Attributes
     ----------
     learning_rates : ndarray of shape (n_steps,)
-        Ascending; fewer than asked for where the loss diverged.
+        Ascending; fewer than requested if the loss diverged.
     losses : ndarray of shape (n_steps,)
-        Loss after a step at each, over the same training rows.
+        Loss on a fixed sample of the training rows after a step at each learning rate.
     valley : float
-        In the middle, on the logarithmic scale, of the descent to the least loss: a good `learning_rate` for one cycle.
+        Middle, on the logarithmic scale, of the descent to the lowest loss: a good `learning_rate` for one cycle.
     steepest : float
-        Where the loss falls fastest.
+        The learning rate at which the loss falls fastest.
+
+    See Also
+    --------
+    find_learning_rate : Runs the search.
     """
 
     learning_rates: np.ndarray
@@ -51,21 +55,31 @@ class LearningRateSearch:
     steepest: float
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the loss over the learning rates, with both suggestions.
+        """Plot the loss by learning rate, with both suggestions marked.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         matplotlib.axes.Axes
+            The axes.
         """
         suggestions = {"valley": self.valley, "steepest": self.steepest}
         return plot_learning_rates(self.learning_rates, self.losses, suggestions, ax)
 
 
+@validate_params(
+    {
+        "estimator": [HasMethods("fit")],
+        "smallest": [Interval(Real, 0, None, closed="neither")],
+        "largest": [Interval(Real, 0, None, closed="neither")],
+        "n_steps": [Interval(Integral, 10, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
 def find_learning_rate(
     estimator: Any,
     X: Any,
@@ -81,31 +95,40 @@ def find_learning_rate(
     Parameters
     ----------
     estimator : TabularRegressor, TabularClassifier, or a pipeline that ends with one
-        It is left as it is.
+        The net, which is not changed.
     X : table or array-like of shape (n_rows, n_features)
+        Training rows.
     y : array-like of shape (n_rows,)
+        Target values.
     sample_weight : array-like of shape (n_rows,), default=None
-    smallest, largest : float, default=1e-6, 1.0
-        Bounds of the learning rates.
+        Weights of the rows, as in `fit`.
+    smallest : float, default=1e-6
+        The first learning rate.
+    largest : float, default=1.0
+        The last learning rate.
     n_steps : int, default=100
-        Number of batches; the search ends earlier where the loss diverges.
+        Number of batches, at least 10; the search ends earlier if the loss diverges.
 
     Returns
     -------
     LearningRateSearch
-        With `valley`, `steepest` and `plot`.
+        The losses, the suggestions `valley` and `steepest`, and the method `plot`.
 
     Raises
     ------
     ValueError
-        Bounds that do not ascend, fewer than 10 steps, a loss that is no number from the first step on, or whatever
-        `fit` refuses.
+        If `smallest` is not below `largest`, or if the loss is not finite at the first learning rates.
     TypeError
-        Another kind of estimator.
+        If `estimator` is not one of the nets.
+
+    See Also
+    --------
+    TabularRegressor : Regression of a raw frame by a net.
+    plot_history : Plots the losses of a fitted net by epoch.
 
     References
     ----------
-    Smith (2017), "Cyclical learning rates for training neural networks". The two suggestions are fastai's.
+    Smith (2017), "Cyclical learning rates for training neural networks". The two suggestions are those of fastai.
 
     Examples
     --------
@@ -117,43 +140,40 @@ def find_learning_rate(
     >>> 1e-5 < search.valley < 1e-1
     True
     """
-    if not 0 < smallest < largest:
-        raise ValueError(f"smallest={smallest} and largest={largest} must be above 0 and ascend.")
-    if n_steps < 10:
-        raise ValueError(f"n_steps={n_steps} must be at least 10.")
+    if not smallest < largest:
+        raise ValueError(f"smallest must be below largest; got smallest={smallest} and largest={largest}.")
     if isinstance(estimator, Pipeline):
         X = clone(estimator[:-1]).fit_transform(X, y) if len(estimator) > 1 else X
         estimator = estimator[-1]
     if not isinstance(estimator, TabularEstimator):
-        raise TypeError(f"find_learning_rate is for TabularRegressor and TabularClassifier, not {estimator!r}.")
-    copy: TabularEstimator = clone(estimator)
-    task = copy._prepare(X, y, sample_weight)
+        raise TypeError(f"estimator must be a TabularRegressor or TabularClassifier; got {estimator!r}.")
+    # Compiling takes longer than the search.
+    task = clone(estimator).set_params(compile=False)._prepare(X, y, sample_weight)
     rates = np.geomspace(smallest, largest, n_steps)
-    device = read_device(copy.device)
-    with explain_memory(len(task.rows), task.rows.n_bytes, task.plan.batch_size), seeded(task.seed, device):
-        losses = _losses_at(task, rates, device)
+    trainer = task.trainer
+    with (
+        explain_memory(len(task.data), task.data.n_bytes, trainer.config.batch_size),
+        seeded(task.seed, trainer.device),
+    ):
+        losses = _losses_at(task, rates)
     if len(losses) < 2:
-        raise ValueError(f"The loss is no finite number at learning rates from {smallest:g}: lower `smallest`.")
+        raise ValueError(f"The loss is not finite at learning rates from {smallest:g}: lower `smallest`.")
     rates = rates[: len(losses)]
     return LearningRateSearch(rates, losses, _valley(rates, losses), _steepest(rates, losses))
 
 
-def _losses_at(task: TrainingTask, rates: np.ndarray, device: Any) -> np.ndarray:
-    """The loss over a sample of the rows after one step at each of the rates, until it diverges."""
-    model, rows, plan = task.model.to(device).train(), task.rows.to(device), task.plan
-    optimizer = make_optimizer(model, plan.optimizer, rates[0], plan.weight_decay, plan.momentum)
-    step = make_step(model, rows, task.loss, batch_size=plan.batch_size, mixed_precision=plan.mixed_precision)
-    probe = rows.take(torch.randperm(len(rows), device=device)[:_N_PROBED])
-    batches = (batch for _ in count() for batch in iterate(len(rows), plan.batch_size, device))
+def _losses_at(task: TrainingTask, rates: np.ndarray) -> np.ndarray:
+    """The loss over a sample of the rows after one step at each learning rate, until it diverges."""
+    trainer, device = task.trainer, task.trainer.device
+    model, data, config = trainer.model.to(device).train(), task.data.to(device), trainer.config
+    update = trainer.make_update(trainer.make_optimizer(), data)
+    sample = data.take(torch.randperm(len(data), device=device)[:_N_SAMPLED])
+    batches = (batch for _ in count() for batch in iterate(len(data), config.batch_size, device))
     losses: list[float] = []
     for rate, batch in zip(rates, batches, strict=False):
-        set_pace(optimizer, Pace(rate, plan.momentum))
-        step(batch)
-        if plan.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)
-        optimizer.step()
+        update(batch, Rates(rate, config.momentum))
         with torch.no_grad():
-            loss = float(mean_loss(task.loss, model(*probe.inputs), probe))
+            loss = float(mean_loss(trainer.loss, model(*sample.inputs), sample))
         if not math.isfinite(loss):
             break
         losses.append(loss)
@@ -163,19 +183,19 @@ def _losses_at(task: TrainingTask, rates: np.ndarray, device: Any) -> np.ndarray
 
 
 def _valley(rates: np.ndarray, losses: np.ndarray) -> float:
-    """Midway from where the descent to the least loss has begun to where it ends."""
+    """Geometric mean of the learning rates where the descent to the lowest loss starts and where it ends."""
     smooth = _smooth(losses)
     end = int(np.argmin(smooth))
-    begun = smooth[: end + 1] <= smooth[0] - _BEGUN * (smooth[0] - smooth[end])
-    return float(np.sqrt(rates[int(np.argmax(begun))] * rates[end]))
+    started = smooth[: end + 1] <= smooth[0] - _STARTED * (smooth[0] - smooth[end])
+    return float(np.sqrt(rates[int(np.argmax(started))] * rates[end]))
 
 
 def _steepest(rates: np.ndarray, losses: np.ndarray) -> float:
-    """The rate of the steepest fall before the least loss."""
+    """The learning rate of the steepest descent before the lowest loss."""
     smooth = _smooth(losses)
     return float(rates[int(np.argmin(np.gradient(smooth)[: max(int(np.argmin(smooth)), 1)]))])
 
 
 def _smooth(losses: np.ndarray) -> np.ndarray:
-    """Means of five neighbours."""
+    """Moving average of five losses."""
     return np.convolve(np.pad(losses, 2, mode="edge"), np.ones(5) / 5, mode="valid")

@@ -1,4 +1,4 @@
-"""Pictures of training: the learning rates tried, and the losses by epoch."""
+"""Plots of training: the loss by learning rate, and the losses by epoch."""
 
 from __future__ import annotations
 
@@ -14,34 +14,42 @@ from tabrec.plotting.axes import BLUE, GREEN, ORANGE, finish, make_axes
 def plot_learning_rates(
     learning_rates: np.ndarray, losses: np.ndarray, suggestions: Mapping[str, float], ax: Any = None
 ) -> Any:
-    """Draw the loss over the learning rates, with suggestions by name; see `LearningRateSearch.plot`."""
+    """Plot the loss by learning rate, with suggestions by name; see `LearningRateSearch.plot`."""
     ax = make_axes(ax)
     ax.plot(learning_rates, losses, color=BLUE, linewidth=1.8)
     for (name, rate), color in zip(suggestions.items(), (ORANGE, GREEN), strict=False):
         loss = float(np.interp(np.log(rate), np.log(learning_rates), losses))
         ax.plot(rate, loss, "o", color=color, markersize=7, label=f"{name}: {rate:.1e}")
     ax.set_xscale("log")
-    least, first = float(losses.min()), float(losses[0])
-    height = max(first - least, 1e-12)
-    ax.set_ylim(least - 0.1 * height, first + 0.3 * height)
+    # The diverging end is cut off: it would flatten the descent.
+    lowest, first = float(losses.min()), float(losses[0])
+    height = max(first - lowest, 1e-12)
+    ax.set_ylim(lowest - 0.1 * height, first + 0.3 * height)
     ax.set_xlabel("learning rate")
-    ax.set_ylabel("loss after a step")
+    ax.set_ylabel("loss after one step")
     ax.legend(frameon=False)
     return finish(ax)
 
 
 def plot_history(history: Any, ax: Any = None) -> Any:
-    """Draw the losses by epoch, the best epoch marked.
+    """Plot the training and validation loss by epoch, with the best epoch marked.
 
     Parameters
     ----------
-    history : pandas.DataFrame, or an estimator with `history_`
+    history : pandas.DataFrame or estimator
+        The attribute `history_` of a fitted net, or the net itself.
     ax : matplotlib.axes.Axes, default=None
-        None makes a new figure.
+        Axes to draw on; None makes a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes.
+
+    See Also
+    --------
+    find_learning_rate : Plots the loss by learning rate.
+    TabularRegressor : Records the history.
 
     Examples
     --------

@@ -16,7 +16,6 @@ from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
 from tabrec.neural.losses import Loss, class_loss
-from tabrec.neural.parameters import common_parameters
 from tabrec.neural.tabular_estimator import TabularEstimator
 
 
@@ -98,6 +97,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         patience: int | None = None,
         metrics: Sequence = (),
         callbacks: Sequence[Callable] = (),
+        trainer: Callable | None = None,
         device: Any = "auto",
         mixed_precision: bool | str = "auto",
         compile: bool = False,
@@ -107,9 +107,43 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         categorical_features: Sequence | None = None,
         preprocessor: Any = None,
     ):
-        super().__init__(**common_parameters(locals()))
+        self.layers = layers
+        self.module = module
+        self.n_members = n_members
+        self.activation = activation
+        self.batch_norm = batch_norm
+        self.dropout = dropout
+        self.embedding_sizes = embedding_sizes
+        self.max_embedding_size = max_embedding_size
+        self.embedding_std = embedding_std
+        self.embedding_dropout = embedding_dropout
+        self.unknown_rate = unknown_rate
+        self.numeric_embedding = numeric_embedding
+        self.numeric_embedding_size = numeric_embedding_size
+        self.n_bins = n_bins
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.schedule = schedule
+        self.max_grad_norm = max_grad_norm
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.metrics = metrics
+        self.callbacks = callbacks
+        self.trainer = trainer
+        self.device = device
+        self.mixed_precision = mixed_precision
+        self.compile = compile
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+        self.categorical_features = categorical_features
+        self.preprocessor = preprocessor
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train one epoch on more rows; the first call settles columns, labels and classes.
@@ -161,8 +195,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     def _check_fit_target(self, y: Any, n_rows: int) -> np.ndarray:
         return column_or_1d(super()._check_fit_target(y, n_rows), warn=True)
 
-    def _learn_target(self, y: np.ndarray, y_known: np.ndarray) -> None:
-        self.classes_ = np.unique(y_known)
+    def _learn_target(self, y: np.ndarray, known_y: np.ndarray) -> None:
+        self.classes_ = np.unique(known_y)
         self._n_outputs = len(self.classes_)
 
     def _weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""What `TabularRegressor` and `TabularClassifier` share: from a raw frame to a trained net, and back."""
+"""`TabularEstimator`: what `TabularRegressor` and `TabularClassifier` share, from a raw frame to the net's outputs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -28,42 +28,40 @@ from tabrec.neural.inputs import FrameReader, columns_of
 from tabrec.neural.losses import Loss
 from tabrec.neural.parameters import NetParameters
 from tabrec.neural.tabular_model import TabularModel
-from tabrec.neural.training import TrainingConfig, predict, train
+from tabrec.neural.training import Trainer, TrainingConfig, predict
 from tabrec.neural.training_data import TrainingData
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.tables.columns import read_frame
+from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import check_named, learn_names
 from tabrec.tables.rows import canonical_order, take_rows
 from tabrec.tables.weights import read_weights
 
-# Numbers that a hidden layer of all members may hold at once while predicting.
-_MOST_ACTIVATIONS = 2**19
+# Upper bound on the activations of a hidden layer, over all members, that a prediction holds at once.
+_MAX_ACTIVATIONS = 2**19
 
-# Copies of models in the precision that predictions are computed in, with the version of the weights they were made of.
+# Copies of models for prediction, with the version of the weights that they were copied from; see `predictor`.
 _PREDICTORS: weakref.WeakKeyDictionary[nn.Module, tuple[int, nn.Module]] = weakref.WeakKeyDictionary()
 
 
-@dataclass
-class TrainingTask:
-    """A net and all that its training takes."""
+class TrainingTask(NamedTuple):
+    """A trainer with the data and the seed of one training."""
 
-    model: nn.Module
-    rows: TrainingData
+    trainer: Trainer
+    data: TrainingData
     valid: TrainingData | None
-    loss: Loss
-    plan: TrainingConfig
     seed: int
-    goes_on: bool = False
 
 
 class TabularEstimator(RawFrameMixin, NetParameters, ABC):
-    """Base of the two estimators; a subclass tells of the target: `_learn_target`, `_to_target`, `_make_loss`."""
+    """Base class of the two estimators; a subclass defines the target, see the methods at the end."""
 
     _encoded_for = "net"
     _n_outputs: int
     model_: nn.Module
     history_: pd.DataFrame
 
+    @restores_on_failure
     def fit(
         self,
         X: Any,
@@ -79,32 +77,31 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         ----------
         X : table or array-like of shape (n_rows, n_features)
             A raw pandas, polars or arrow table, or an encoded frame, which is used as it is.
-        y : array-like of shape (n_rows,), or of a regression (n_rows, n_outputs)
-            Target, without gaps.
+        y : array-like of shape (n_rows,), or (n_rows, n_outputs) for regression
+            Target values, without missing ones.
         sample_weight : array-like of shape (n_rows,), default=None
-            Whole weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
+            Integer weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
             ten times as many rows as there are). Other weights multiply the losses of their rows.
-        eval_set : (X, y), default=None
+        eval_set : tuple of (X, y), default=None
             Rows to validate on, instead of `validation_fraction`.
         eval_sample_weight : array-like, default=None
-            Their weights.
+            Weights of the rows of `eval_set`.
 
         Returns
         -------
         self
+            The fitted estimator. A fit that fails leaves it as it was.
         """
-        made = copy.copy(self)  # what is refused or fails leaves this net as it was
-        goes_on = self.warm_start and hasattr(self, "model_")
-        made._train(made._prepare(X, y, sample_weight, eval_set, eval_sample_weight, goes_on=goes_on))
-        self.__dict__ = made.__dict__
+        warm_start = self.warm_start and hasattr(self, "model_")
+        self._train(self._prepare(X, y, sample_weight, eval_set, eval_sample_weight, warm_start=warm_start), warm_start)
         return self
 
     @property
     def embeddings_(self) -> dict[str, pd.DataFrame]:
-        """The vector of every label by category column: frames whose index is the labels, ``"#na#"`` (code 0) first."""
+        """The learned vectors of each category column: a frame with one row per label, ``"#na#"`` (code 0) first."""
         check_is_fitted(self)
         if self.module is not None:
-            raise AttributeError("embeddings_ are those of TabularModel: into a module of your own look by model_.net.")
+            raise AttributeError("embeddings_ is available for TabularModel only, not with module=; see model_.net.")
         labels = getattr(self.preprocessor_, "categories_", {})
         frames = {}
         for name, n_codes in self._reader.category_sizes.items():
@@ -128,70 +125,70 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         eval_set: tuple[Any, Any] | None = None,
         eval_sample_weight: Any = None,
         *,
-        y_known: np.ndarray | None = None,
-        goes_on: bool = False,
-        holds_out: bool = True,
+        known_y: np.ndarray | None = None,
+        warm_start: bool = False,
+        is_partial: bool = False,
     ) -> TrainingTask:
-        """All that comes before training: checks, encoding, the target, the net."""
+        """Validate and encode the rows, learn the target and make the net: everything that precedes training."""
         self._check_parameters()
         device = read_device(self.device)
         frame = read_frame(X)
         y = self._check_fit_target(y, len(frame))
-        self._check_eval_set(eval_set, eval_sample_weight, holds_out)
+        self._check_eval_set(eval_set, eval_sample_weight, is_partial)
         weighting = read_weights(sample_weight, len(frame))
-        rows, weights, held_out = self._hold_out(frame, y, *weighting) if holds_out else (*weighting, None)
+        rows, weights, held_out = (*weighting, None) if is_partial else self._hold_out(frame, y, *weighting)
         if len(rows) == 1:
-            rows, weights = np.repeat(rows, 2), None  # statistics of a batch take two rows
-        if goes_on:
+            rows, weights = np.repeat(rows, 2), None  # batch statistics need two rows
+        if warm_start:
             encoded = self.encode(take_rows(X, frame, rows))
             order = canonical_order(encoded, y[rows])
         else:
             encoded, order = self._fit_encoding(X, frame, y[rows], rows)
             self._reader = FrameReader(encoded)
-            self._learn_target(y[rows], y[weighting.rows] if y_known is None else y_known)
+            self._learn_target(y[rows], y[weighting.rows] if known_y is None else known_y)
             learn_names(self, X, frame)
-        training = self._to_rows(encoded, y[rows], weights).take(torch.from_numpy(order))
+        data = self._to_data(encoded, y[rows], weights).take(torch.from_numpy(order))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        if goes_on:
+        if warm_start:
+            # A copy is trained: the model of the last fit stays whole if this one fails.
             self.model_, seed = copy.deepcopy(self.model_), seed + len(self.history_)
         else:
             with seeded(seed, device):
-                self.model_ = self._make_model(training)
+                self.model_ = self._make_model(data)
         valid = None
         if eval_set is not None:
             valid = self._read_eval_set(eval_set, eval_sample_weight)
         elif held_out is not None:
-            valid = self._to_rows(self.encode(take_rows(X, frame, held_out[0])), y[held_out[0]], held_out[1])
-        return TrainingTask(
-            self.model_, training, valid, self._make_loss(), self._make_plan(len(training)), seed, goes_on
-        )
+            valid = self._to_data(self.encode(take_rows(X, frame, held_out[0])), y[held_out[0]], held_out[1])
+        config = self._make_config(len(data))
+        if is_partial:
+            config = replace(config, epochs=1, schedule="constant")
+        trainer = (self.trainer or Trainer)(self.model_, self._make_loss(), config, device)
+        return TrainingTask(trainer, data, valid, seed)
 
-    def _train(self, task: TrainingTask) -> None:
-        device = read_device(self.device)
-        with seeded(task.seed, device):
-            history = train(task.model, task.rows, task.loss, task.plan, task.valid, device)
-        if task.goes_on:
+    def _train(self, task: TrainingTask, warm_start: bool) -> None:
+        with seeded(task.seed, read_device(self.device)):
+            history = task.trainer.fit(task.data, task.valid)
+        if warm_start:
             history["epoch"] += len(self.history_)
             history = pd.concat([self.history_, history], ignore_index=True)
         self.history_ = history
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, y_known: np.ndarray | None = None) -> Self:
-        """One epoch over a chunk, at a constant pace, by what the first chunk taught of columns and target."""
-        made = copy.copy(self)
-        goes_on = hasattr(self, "model_")
-        task = made._prepare(X, y, sample_weight, y_known=y_known, goes_on=goes_on, holds_out=False)
-        task.plan = replace(task.plan, epochs=1, schedule="constant")
-        made._train(task)
-        self.__dict__ = made.__dict__
+    @restores_on_failure
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, known_y: np.ndarray | None = None) -> Self:
+        """Train one epoch on a chunk; its encoding and the scale of its target are those of the first chunk."""
+        warm_start = hasattr(self, "model_")
+        task = self._prepare(X, y, sample_weight, known_y=known_y, warm_start=warm_start, is_partial=True)
+        self._train(task, warm_start)
         return self
 
-    def _check_eval_set(self, eval_set: Any, eval_sample_weight: Any, holds_out: bool) -> None:
+    def _check_eval_set(self, eval_set: Any, eval_sample_weight: Any, is_partial: bool) -> None:
         if eval_set is None:
             if eval_sample_weight is not None:
-                raise ValueError("eval_sample_weight is for eval_set, which is None.")
-            if holds_out and self.patience is not None and self.validation_fraction is None:
+                raise ValueError("eval_sample_weight is given without eval_set.")
+            if not is_partial and self.patience is not None and self.validation_fraction is None:
                 raise ValueError(
-                    f"patience={self.patience} needs rows to validate on: set validation_fraction, or give eval_set."
+                    f"patience={self.patience} needs validation rows: set validation_fraction or pass eval_set."
                 )
             return
         if not (isinstance(eval_set, (tuple, list)) and len(eval_set) == 2):
@@ -202,22 +199,22 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     def _hold_out(
         self, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray, weights: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray | None] | None]:
-        """Rows to train on with their weights, and those to validate on; copies of a row stay together."""
-        how = self.validation_fraction
-        if how is None:
+        """Training rows with their weights, and validation rows with theirs; copies of a row stay together."""
+        split = self.validation_fraction
+        if split is None:
             return rows, weights, None
         positions = np.unique(rows)
-        if isinstance(how, (float, np.floating)):
+        if isinstance(split, (float, np.floating)):
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
             counts = np.unique(y[positions], return_counts=True)[1] if is_classifier(self) else [0]
-            stratify = y[positions] if min(counts) > 1 and len(counts) <= how * len(positions) else None
-            kept, held_out = train_test_split(positions, test_size=how, random_state=seed, stratify=stratify)
+            stratify = y[positions] if min(counts) > 1 and len(counts) <= split * len(positions) else None
+            kept, held_out = train_test_split(positions, test_size=split, random_state=seed, stratify=stratify)
         else:
-            *_, (kept, held_out) = how.split(frame.iloc[positions], y[positions])
+            *_, (kept, held_out) = split.split(frame.iloc[positions], y[positions])
             kept, held_out = positions[kept], positions[held_out]
         if not len(kept) or not len(held_out):
             raise ValueError(
-                f"validation_fraction={how} leaves {len(kept)} rows to train and {len(held_out)} to validate."
+                f"validation_fraction={split} leaves {len(kept)} training and {len(held_out)} validation rows."
             )
         is_kept, is_held = np.isin(rows, kept), np.isin(rows, held_out)
         chosen = None if weights is None else weights[is_held]
@@ -228,22 +225,22 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         frame = read_frame(X)
         y = self._check_fit_target(y, len(frame))
         rows, weights = read_weights(sample_weight, len(frame))
-        return self._to_rows(self.encode(take_rows(X, frame, rows)), y[rows], weights)
+        return self._to_data(self.encode(take_rows(X, frame, rows)), y[rows], weights)
 
-    def _to_rows(self, encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None) -> TrainingData:
+    def _to_data(self, encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None) -> TrainingData:
         weights = self._weigh(y, weights)
         weight = None if weights is None else torch.from_numpy((weights / weights.mean()).astype(np.float32))
         return TrainingData(self._reader.read(columns_of(encoded)), self._to_target(y), weight)
 
     def _weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
-        """Weights of rows, where a target's value has a say."""
+        """The weights of the rows, which may depend on the target."""
         return weights
 
-    def _make_model(self, training: TrainingData) -> nn.Module:
+    def _make_model(self, data: TrainingData) -> nn.Module:
         if self.module is not None:
             sizes, bounds = self._reader.category_sizes, self._model_range()
-            return make_given_model(self.module, sizes, training.inputs, self._n_outputs, self.unknown_rate, bounds)
-        numbers = training.inputs[1]
+            return make_given_model(self.module, sizes, data.inputs, self._n_outputs, self.unknown_rate, bounds)
+        numbers = data.inputs[1]
         is_piecewise = self.numeric_embedding == "piecewise"
         return TabularModel(
             self._reader.category_sizes,
@@ -265,18 +262,18 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         )
 
     def _embedding_sizes(self) -> dict[str, int]:
-        """Widths by column: those told, and for the others the rule, up to the most allowed."""
-        told = dict(self.embedding_sizes or {})
-        check_named("embedding_sizes", told, self._reader.category_sizes)
-        most = self.max_embedding_size or math.inf
-        by_rule = {name: int(min(embedding_size(n), most)) for name, n in self._reader.category_sizes.items()}
-        return by_rule | told
+        """Widths by column: the given ones, and the rule up to `max_embedding_size` for the others."""
+        given = dict(self.embedding_sizes or {})
+        check_named("embedding_sizes", given, self._reader.category_sizes)
+        largest = self.max_embedding_size or math.inf
+        by_rule = {name: int(min(embedding_size(n), largest)) for name, n in self._reader.category_sizes.items()}
+        return by_rule | given
 
     def _model_range(self) -> tuple[Any, Any] | None:
-        """Bounds of the net's outputs."""
+        """Lower and upper bounds of the outputs, scaled as the net learns them."""
         return None
 
-    def _make_plan(self, n_rows: int) -> TrainingConfig:
+    def _make_config(self, n_rows: int) -> TrainingConfig:
         batch_size = default_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
         return TrainingConfig(
             epochs=default_epochs(n_rows, batch_size) if self.epochs == "auto" else int(self.epochs),
@@ -296,7 +293,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         )
 
     def _read_metrics(self) -> dict[str, Callable[[Tensor, Tensor], float]]:
-        """Metrics by name, of the net's outputs and targets."""
+        """The metrics by name, as functions of the outputs and targets of the net."""
 
         def apply(metric: Callable) -> Callable[[Tensor, Tensor], float]:
             return lambda output, target: float(metric(self._from_target(target), self._to_prediction(output)))
@@ -305,7 +302,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         for metric in self.metrics:
             function = getattr(sklearn.metrics, metric, None) if isinstance(metric, str) else metric
             if not callable(function):
-                raise ValueError(f"metrics names {metric!r}, which is no function of sklearn.metrics.")
+                raise ValueError(f"metrics names {metric!r}, which is not a function of sklearn.metrics.")
             name = base = getattr(function, "__name__", repr(function))
             while name in found:
                 name = f"{base}_{len(found) + 1}"
@@ -313,43 +310,43 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         return found
 
     def _outputs(self, X: Any) -> Tensor:
-        """The net's outputs for raw rows: (n_rows, [n_members,] n_outputs)."""
+        """The outputs of the net for raw rows: (n_rows, [n_members,] n_outputs)."""
         check_is_fitted(self)
         codes, numbers = self._reader.read(self._encode_columns(X))
         device = read_device(self.device)
         model = predictor(self.model_, device)
         if device.type == "cpu":
             numbers = numbers.double()
-        at_once = max(16, _MOST_ACTIVATIONS // (max(self.layers) * (self.n_members or 1)))
+        at_once = max(16, _MAX_ACTIVATIONS // (max(self.layers) * (self.n_members or 1)))
         n_bytes = codes.numel() * codes.element_size() + numbers.numel() * numbers.element_size()
         with explain_memory(len(codes), n_bytes, at_once):
             return predict(model, (codes.to(device), numbers.to(device)), at_once).cpu()
 
-    # What a subclass tells of the target.
+    # What a subclass defines: how the target is learned, scaled and restored.
 
     @abstractmethod
-    def _learn_target(self, y: np.ndarray, y_known: np.ndarray) -> None:
-        """Learn from the targets of the training rows, and from all that are known to come."""
+    def _learn_target(self, y: np.ndarray, known_y: np.ndarray) -> None:
+        """Learn the scale or the classes from the training rows; `known_y` holds later classes too."""
 
     @abstractmethod
     def _to_target(self, y: np.ndarray) -> Tensor:
-        """Targets as the net is trained on them."""
+        """Convert the target to what the net is trained on."""
 
     @abstractmethod
     def _from_target(self, target: Tensor) -> np.ndarray:
-        """The caller's targets again."""
+        """Convert back to the original target."""
 
     @abstractmethod
     def _to_prediction(self, output: Tensor) -> np.ndarray:
-        """What `predict` gives for the net's outputs."""
+        """Convert the outputs of the net to what `predict` returns."""
 
     @abstractmethod
     def _make_loss(self) -> Loss:
-        """The loss of each row."""
+        """Make the function that returns the loss of each row."""
 
 
 def predictor(model: nn.Module, device: torch.device) -> nn.Module:
-    """The model as predictions are computed with it: on a CPU in float64, so that no row depends on its batch."""
+    """A copy of the model for prediction, cached; float64 on a CPU, so that a row does not depend on its batch."""
     version = hash((device, *(p._version for p in model.parameters()), *(b._version for b in model.buffers())))
     if model not in _PREDICTORS or _PREDICTORS[model][0] != version:
         made = copy.deepcopy(model).to(device).eval().requires_grad_(False)

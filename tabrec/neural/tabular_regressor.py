@@ -15,7 +15,6 @@ from torch import Tensor
 
 from tabrec.neural.inputs import TargetScaler
 from tabrec.neural.losses import REGRESSION_LOSSES, Loss, regression_loss
-from tabrec.neural.parameters import common_parameters
 from tabrec.neural.ranges import read_range
 from tabrec.neural.tabular_estimator import TabularEstimator
 
@@ -193,6 +192,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         patience: int | None = None,
         metrics: Sequence = (),
         callbacks: Sequence[Callable] = (),
+        trainer: Callable | None = None,
         device: Any = "auto",
         mixed_precision: bool | str = "auto",
         compile: bool = False,
@@ -202,10 +202,44 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         categorical_features: Sequence | None = None,
         preprocessor: Any = None,
     ):
-        super().__init__(**common_parameters(locals()))
+        self.layers = layers
+        self.module = module
+        self.n_members = n_members
+        self.activation = activation
+        self.batch_norm = batch_norm
+        self.dropout = dropout
+        self.embedding_sizes = embedding_sizes
+        self.max_embedding_size = max_embedding_size
+        self.embedding_std = embedding_std
+        self.embedding_dropout = embedding_dropout
+        self.unknown_rate = unknown_rate
+        self.numeric_embedding = numeric_embedding
+        self.numeric_embedding_size = numeric_embedding_size
+        self.n_bins = n_bins
         self.loss = loss
         self.quantiles = quantiles
         self.y_range = y_range
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.schedule = schedule
+        self.max_grad_norm = max_grad_norm
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.metrics = metrics
+        self.callbacks = callbacks
+        self.trainer = trainer
+        self.device = device
+        self.mixed_precision = mixed_precision
+        self.compile = compile
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+        self.categorical_features = categorical_features
+        self.preprocessor = preprocessor
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -263,7 +297,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         y = super()._check_fit_target(y, n_rows)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _learn_target(self, y: np.ndarray, y_known: np.ndarray) -> None:
+    def _learn_target(self, y: np.ndarray, known_y: np.ndarray) -> None:
         self._is_1d = y.ndim == 1
         self.target_scaler_ = TargetScaler(y.reshape(len(y), -1).astype(np.float64))
         self._levels = _check_quantiles(self.quantiles) if self.loss == "quantile" else np.empty(0)

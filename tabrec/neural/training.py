@@ -1,6 +1,6 @@
-"""The one training loop: rows resident on the device, a permutation and slices of it an epoch, no loader.
+"""The training loop of every net in the package: `Trainer`, its configuration and its state.
 
-`train` is what estimators call. Everything else is one step of it each.
+All rows stay on the device. An epoch takes a permutation of the rows in slices, without a data loader.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,14 +17,14 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from tabrec.neural._optimizers import make_optimizer, pace_at, set_pace
-from tabrec.neural.devices import explain_memory, flushed_denormals
+from tabrec.neural._captured_step import CapturedStep
+from tabrec.neural.devices import explain_memory, flushed_denormals, multiplications_per_row, uses_bfloat16
 from tabrec.neural.losses import Loss
-from tabrec.neural.step import make_step
+from tabrec.neural.optimizers import Rates, make_optimizer, scheduled_rates, set_rates
 from tabrec.neural.training_data import TrainingData, mean_loss
 from tabrec.tables.messages import warn_caller
 
-# Weight of the past in the training loss that is shown, as in fastai.
+# Weight of the past in the training loss that is recorded, as in fastai.
 _SMOOTHING = 0.98
 Callback = Callable[[str, "TrainingState"], Any]
 Metric = Callable[[Tensor, Tensor], float]
@@ -32,7 +32,7 @@ Metric = Callable[[Tensor, Tensor], float]
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train: every choice that is not of the model, the rows or the loss."""
+    """How to train; the parameters of the same names of `TabularRegressor` describe each field."""
 
     epochs: int
     batch_size: int
@@ -52,7 +52,7 @@ class TrainingConfig:
 
 @dataclass
 class TrainingState:
-    """What a callback is shown, and may change.
+    """What a callback receives, and may change.
 
     A callback is called as ``callback(event, state)`` with the events "fit_start", "epoch_start", "batch_end",
     "epoch_end" and "fit_end".
@@ -60,16 +60,19 @@ class TrainingState:
     Attributes
     ----------
     model : torch.nn.Module
+        The net in training.
     optimizer : torch.optim.Optimizer
+        The optimizer of its parameters.
     n_epochs : int
+        Number of epochs to train.
     epoch : int
-        Counted from 0; epochs ended so far at "fit_end".
+        The current epoch, counted from 0; at "fit_end" the number of completed epochs.
     step : int
-        Batches so far.
+        Number of batches so far.
     history : list of dict
-        A record for each epoch ended: epoch, train_loss, valid_loss, metrics, learning_rate, seconds.
+        A record for each completed epoch: epoch, train_loss, valid_loss, metrics, learning_rate, seconds.
     stop : bool
-        A callback sets it to end the training after this batch or epoch.
+        Set it to True to end the training after this batch or epoch.
     """
 
     model: nn.Module
@@ -81,145 +84,250 @@ class TrainingState:
     stop: bool = False
 
 
-def train(
-    model: nn.Module,
-    rows: TrainingData,
-    loss: Loss,
-    plan: TrainingConfig,
-    valid: TrainingData | None = None,
-    device: torch.device | str = "cpu",
-) -> pd.DataFrame:
-    """Train a model in place.
+class Trainer:
+    """The training loop of a net, whose steps a subclass can override.
+
+    Pass a subclass as ``TabularRegressor(trainer=...)`` to change what happens to each batch. To watch the training
+    without changing its steps, use `callbacks`.
 
     Parameters
     ----------
     model : torch.nn.Module
-        On the CPU, and there again afterwards; takes ``rows.inputs``. Random numbers are drawn from torch's own
-        generators.
-    rows : TrainingData
+        The net, on the CPU. It is trained in place.
     loss : callable
-        ``loss(output, target)`` gives a loss for each row.
-    plan : TrainingConfig
-    valid : TrainingData, default=None
-        Rows to validate on after each epoch; the weights of the best epoch are kept.
+        ``loss(output, target)`` returns the loss of each row.
+    config : TrainingConfig
+        Epochs, optimizer, learning rate and the like.
     device : torch.device or str, default="cpu"
-        Where to train: all rows are brought there at once.
+        Where to train.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each epoch.
+    See Also
+    --------
+    TabularRegressor : Regression of a raw frame by a net.
+    TabularClassifier : Classification of a raw frame by a net.
 
-    Raises
-    ------
-    ValueError
-        The loss has become NaN or infinite.
-    MemoryError
-        The GPU is full.
+    Examples
+    --------
+    Train on noisy numbers, as a regularizer:
+
+    >>> from dataclasses import replace
+    >>> import torch
+    >>> from tabrec import TabularRegressor
+    >>> from tabrec.datasets import make_auctions
+    >>> from tabrec.neural import Trainer
+    >>> class NoisyTrainer(Trainer):
+    ...     def train_step(self, batch):
+    ...         codes, numbers = batch.inputs
+    ...         numbers = numbers + 0.1 * torch.randn_like(numbers)
+    ...         return super().train_step(replace(batch, inputs=(codes, numbers)))
+    >>> auctions = make_auctions(300, random_state=0)
+    >>> price = auctions.pop("SalePrice")
+    >>> net = TabularRegressor(epochs=2, trainer=NoisyTrainer, random_state=0).fit(auctions, price)
     """
-    best, smoothed = _Best(), _SmoothedLoss(plan)
-    device = torch.device(device)
-    with explain_memory(len(rows), rows.n_bytes, plan.batch_size), _on_device(model, device), flushed_denormals():
-        rows, valid = rows.to(device), None if valid is None else valid.to(device)
-        optimizer = make_optimizer(model, plan.optimizer, plan.learning_rate, plan.weight_decay, plan.momentum)
-        state = TrainingState(model, optimizer, plan.epochs)
-        _tell(plan, "fit_start", state)
+
+    def __init__(self, model: nn.Module, loss: Loss, config: TrainingConfig, device: torch.device | str = "cpu"):
+        self.model = model
+        self.loss = loss
+        self.config = config
+        self.device = torch.device(device)
+        self._forward: Callable[..., Tensor] = model
+        self._uses_bfloat16 = False
+
+    def fit(self, data: TrainingData, valid: TrainingData | None = None) -> pd.DataFrame:
+        """Train the model in place; random numbers come from torch's global generators.
+
+        Parameters
+        ----------
+        data : TrainingData
+            All training rows, which are moved to the device at once.
+        valid : TrainingData, default=None
+            Rows to validate on after each epoch; the weights of the best epoch are kept.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per epoch.
+
+        Raises
+        ------
+        ValueError
+            If the loss becomes NaN or infinite.
+        MemoryError
+            If the memory of the GPU is full.
+        """
+        config, best = self.config, _BestEpoch(self.config.patience)
+        with explain_memory(len(data), data.n_bytes, config.batch_size), self._on_device(), flushed_denormals():
+            data, valid = data.to(self.device), None if valid is None else valid.to(self.device)
+            state = TrainingState(self.model, self.make_optimizer(), config.epochs)
+            self._notify("fit_start", state)
+            try:
+                self._run_epochs(state, data, valid, best)
+            except KeyboardInterrupt:
+                kept = f"those of epoch {best.epoch}" if best.weights else "as they were then"
+                warn_caller(
+                    f"Training was interrupted in epoch {state.epoch} of {config.epochs}: the weights kept are {kept}."
+                )
+            best.restore(self.model)
+            self.model.eval()
+            state.epoch = len(state.history)
+            self._notify("fit_end", state)
+        validated = ["valid_loss", *config.metrics] if valid is not None else []
+        columns = ["epoch", "train_loss", *validated, "learning_rate", "seconds"]
+        return pd.DataFrame(state.history, columns=columns).astype(dict.fromkeys(columns, float) | {"epoch": int})
+
+    def train_step(self, batch: TrainingData) -> Tensor:
+        """Compute the loss of a batch and leave its gradients in the parameters.
+
+        The loop then clips the gradients to `max_grad_norm` and updates the weights. On a GPU this step is captured as
+        a CUDA graph; a step that a subclass overrides is not, because a graph would replay its Python code frozen.
+
+        Parameters
+        ----------
+        batch : TrainingData
+            The rows of the batch, on the device.
+
+        Returns
+        -------
+        Tensor
+            The mean loss, a detached scalar.
+        """
+        # A model whose gradients have a closed form computes them without autograd.
+        closed_form = getattr(self.model, "loss_and_gradients", None)
+        if closed_form is not None:
+            return closed_form(batch)
+        with torch.autocast(self.device.type, torch.bfloat16) if self._uses_bfloat16 else nullcontext():
+            output = self._forward(*batch.inputs)
+        loss = mean_loss(self.loss, output.float(), batch)
+        for parameter in self.model.parameters():
+            parameter.grad = None
+        loss.backward()
+        return loss.detach()
+
+    def validation_step(self, data: TrainingData) -> dict[str, float]:
+        """Compute what is recorded of the validation rows after each epoch.
+
+        Parameters
+        ----------
+        data : TrainingData
+            All validation rows, on the device.
+
+        Returns
+        -------
+        dict of str to float
+            "valid_loss", by which the best epoch is chosen, and the metrics of the configuration.
+        """
+        output = predict(self.model, data.inputs)
+        record = {"valid_loss": float(mean_loss(self.loss, output, data))}
+        return record | {name: metric(output, data.target) for name, metric in self.config.metrics.items()}
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        """Make the optimizer of the configuration for the parameters of the model.
+
+        Returns
+        -------
+        torch.optim.Optimizer
+            The optimizer.
+        """
+        config = self.config
+        return make_optimizer(self.model, config.optimizer, config.learning_rate, config.weight_decay, config.momentum)
+
+    def make_update(self, optimizer: torch.optim.Optimizer, data: TrainingData) -> Callable[[Tensor, Rates], Tensor]:
+        """Make the function that updates the weights by one batch.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer
+            The optimizer of the model's parameters.
+        data : TrainingData
+            All training rows, on the device.
+
+        Returns
+        -------
+        callable
+            Takes the positions of the batch in `data` and the learning rate and momentum, and returns the loss.
+        """
+        config = self.config
+        n_multiplications = min(config.batch_size, len(data)) * multiplications_per_row(self.model)
+        self._uses_bfloat16 = uses_bfloat16(config.mixed_precision, self.device, n_multiplications)
+        self._forward = torch.compile(self.model) if config.compile else self.model
+        is_default = type(self).train_step is Trainer.train_step and not hasattr(self.model, "loss_and_gradients")
+
+        def step(rows: Tensor) -> Tensor:
+            return self.train_step(data.take(rows))
+
+        if is_default and self.device.type == "cuda" and len(data) >= config.batch_size and not config.compile:
+            step = CapturedStep(step, self.model, config.batch_size)  # type: ignore[assignment]
+
+        def update(rows: Tensor, rates: Rates) -> Tensor:
+            set_rates(optimizer, rates)
+            loss = step(rows)
+            if config.max_grad_norm is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
+            optimizer.step()
+            return loss
+
+        return update
+
+    def _run_epochs(
+        self, state: TrainingState, data: TrainingData, valid: TrainingData | None, best: _BestEpoch
+    ) -> None:
+        update, smoothed = self.make_update(state.optimizer, data), _SmoothedLoss(self.config.learning_rate)
+        with _progress_bar(self.config) as show:
+            for epoch in range(self.config.epochs):
+                state.epoch = epoch
+                record = self._run_epoch(state, update, data, smoothed)
+                if valid is not None:
+                    record |= self.validation_step(valid)
+                state.history.append(record)
+                show(record)
+                if valid is not None:
+                    best.compare(state)
+                self._notify("epoch_end", state)
+                if state.stop:
+                    break
+
+    def _run_epoch(self, state: TrainingState, update: Callable, data: TrainingData, smoothed: _SmoothedLoss) -> dict:
+        """Train on all rows once; returns the record of the epoch."""
+        config, started = self.config, time.perf_counter()
+        self.model.train()
+        self._notify("epoch_start", state)  # after model.train(): a callback may freeze layers by eval()
+        batches = list(iterate(len(data), config.batch_size, self.device))
+        losses, n_done = torch.empty(len(batches), device=self.device), 0
+        for n_done, batch in enumerate(batches, start=1):
+            n_steps = config.epochs * len(batches)
+            rates = scheduled_rates(config.schedule, state.step, n_steps, config.learning_rate, config.momentum)
+            losses[n_done - 1] = update(batch, rates)
+            state.step += 1
+            if config.callbacks:
+                self._notify("batch_end", state)
+                if state.stop:
+                    break
+        return {
+            "epoch": state.epoch,
+            # Read once an epoch: each read of a loss would wait for the GPU.
+            "train_loss": smoothed.update(losses[:n_done].tolist(), state.epoch),
+            "learning_rate": rates.learning_rate,
+            "seconds": time.perf_counter() - started,
+        }
+
+    def _notify(self, event: str, state: TrainingState) -> None:
+        for callback in self.config.callbacks:
+            callback(event, state)
+
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
+        self.model.to(self.device)
         try:
-            _run_epochs(state, rows, loss, plan, valid, smoothed, best)
-        except KeyboardInterrupt:
-            kept = f"those of epoch {best.epoch}" if best.weights else "as they were then"
-            warn_caller(
-                f"Training was interrupted in epoch {state.epoch} of {plan.epochs}: the weights kept are {kept}."
-            )
-        best.restore(model)
-        model.eval()
-        state.epoch = len(state.history)
-        _tell(plan, "fit_end", state)
-    columns = _columns(plan, valid is not None)
-    return pd.DataFrame(state.history, columns=columns).astype(dict.fromkeys(columns, float) | {"epoch": int})
-
-
-def _run_epochs(
-    state: TrainingState,
-    rows: TrainingData,
-    loss: Loss,
-    plan: TrainingConfig,
-    valid: TrainingData | None,
-    smoothed: _SmoothedLoss,
-    best: _Best,
-) -> None:
-    step = make_step(
-        state.model,
-        rows,
-        loss,
-        batch_size=plan.batch_size,
-        mixed_precision=plan.mixed_precision,
-        compile=plan.compile,
-    )
-    with _progress(plan) as show:
-        for epoch in range(plan.epochs):
-            state.epoch = epoch
-            record = _run_epoch(state, step, rows, plan, smoothed)
-            if valid is not None:
-                record |= _validate(state.model, valid, loss, plan)
-            state.history.append(record)
-            show(record)
-            best.see(state, plan, valid is not None)
-            _tell(plan, "epoch_end", state)
-            if state.stop:
-                break
-
-
-@contextmanager
-def _on_device(model: nn.Module, device: torch.device) -> Iterator[None]:
-    model.to(device)
-    try:
-        yield
-    finally:
-        model.to("cpu")
-
-
-def _columns(plan: TrainingConfig, has_valid: bool) -> list[str]:
-    watched = ["valid_loss", *plan.metrics] if has_valid else []
-    return ["epoch", "train_loss", *watched, "learning_rate", "seconds"]
-
-
-def _run_epoch(
-    state: TrainingState,
-    step: Callable[[Tensor], Tensor],
-    rows: TrainingData,
-    plan: TrainingConfig,
-    smoothed: _SmoothedLoss,
-) -> dict:
-    """Go through all rows once; returns the epoch's record."""
-    started = time.perf_counter()
-    state.model.train()
-    _tell(plan, "epoch_start", state)  # after it: a callback may set layers to evaluation
-    batches = list(iterate(len(rows), plan.batch_size, rows.target.device))
-    losses, n_done = torch.empty(len(batches), device=rows.target.device), 0
-    for n_done, batch in enumerate(batches, start=1):
-        n_steps = plan.epochs * len(batches)
-        pace = pace_at(plan.schedule, state.step, n_steps, plan.learning_rate, plan.momentum)
-        set_pace(state.optimizer, pace)
-        losses[n_done - 1] = step(batch)
-        if plan.max_grad_norm is not None:
-            nn.utils.clip_grad_norm_(state.model.parameters(), plan.max_grad_norm)
-        state.optimizer.step()
-        state.step += 1
-        if plan.callbacks:
-            _tell(plan, "batch_end", state)
-            if state.stop:
-                break
-    return {
-        "epoch": state.epoch,
-        "train_loss": smoothed.see(losses[:n_done].tolist(), state.epoch),
-        "learning_rate": pace.learning_rate,
-        "seconds": time.perf_counter() - started,
-    }
+            yield
+        finally:
+            self.model.to("cpu")
 
 
 def iterate(n_rows: int, batch_size: int, device: torch.device) -> Iterator[Tensor]:
-    """A permutation of the rows in slices; a last slice of one row, which no batch norm bears, joins the one before."""
+    """Yield slices of a permutation of the rows; a last slice of a single row joins the one before.
+
+    Batch norm cannot be computed from one row.
+    """
     order = torch.randperm(n_rows, device=device)
     starts = list(range(0, n_rows, batch_size))
     if len(starts) > 1 and n_rows - starts[-1] == 1:
@@ -228,47 +336,22 @@ def iterate(n_rows: int, batch_size: int, device: torch.device) -> Iterator[Tens
         yield order[start:stop]
 
 
-class _SmoothedLoss:
-    """The exponential mean of the batches' losses since the start; it stops where one is not finite."""
-
-    def __init__(self, plan: TrainingConfig):
-        self.plan = plan
-        self.total = self.weight = 0.0
-
-    def see(self, losses: list[float], epoch: int) -> float:
-        for batch, value in enumerate(losses):
-            if not math.isfinite(value):
-                raise ValueError(
-                    f"The training loss became {value} in epoch {epoch}, batch {batch} (from 0). The likely cause is "
-                    f"learning_rate={self.plan.learning_rate:g}, too large for this net: lower it (find_learning_rate "
-                    "shows what it bears) or set max_grad_norm=1.0. Otherwise look for extreme numbers in X, which "
-                    "normalize='quantile' in the preprocessor tames."
-                )
-            self.total = _SMOOTHING * self.total + (1 - _SMOOTHING) * value
-            self.weight = _SMOOTHING * self.weight + (1 - _SMOOTHING)
-        return self.total / self.weight
-
-
-def _validate(model: nn.Module, valid: TrainingData, loss: Loss, plan: TrainingConfig) -> dict:
-    """Loss and metrics on the validation rows."""
-    output = predict(model, valid.inputs)
-    record = {"valid_loss": float(mean_loss(loss, output, valid))}
-    return record | {name: metric(output, valid.target) for name, metric in plan.metrics.items()}
-
-
 def predict(model: nn.Module, inputs: tuple[Tensor, ...], n_rows_at_once: int = 8192) -> Tensor:
-    """The model's outputs, in evaluation mode and slices that bound the memory.
+    """The outputs of a model in evaluation mode, computed in slices to bound the memory.
 
     Parameters
     ----------
     model : torch.nn.Module
+        The net.
     inputs : tuple of Tensor
-        On the model's device.
-    n_rows_at_once : int
+        The arguments of its ``forward``, on its device.
+    n_rows_at_once : int, default=8192
+        Number of rows in a slice.
 
     Returns
     -------
     Tensor of shape (n_rows, [n_members,] n_outputs)
+        The outputs, on the same device.
     """
     model.eval()
     with torch.inference_mode():
@@ -277,22 +360,43 @@ def predict(model: nn.Module, inputs: tuple[Tensor, ...], n_rows_at_once: int = 
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-class _Best:
-    """The weights of the epoch of the least validation loss."""
+class _SmoothedLoss:
+    """Exponential moving average of the losses of all batches so far; raises when one is not finite."""
 
-    def __init__(self) -> None:
+    def __init__(self, learning_rate: float):
+        self.learning_rate = learning_rate
+        self.total = self.weight = 0.0
+
+    def update(self, losses: list[float], epoch: int) -> float:
+        for batch, value in enumerate(losses):
+            if not math.isfinite(value):
+                raise ValueError(
+                    f"The training loss became {value} in epoch {epoch}, batch {batch} (from 0). The likely cause is "
+                    f"learning_rate={self.learning_rate:g}, too large for this net: lower it (find_learning_rate "
+                    "suggests one) or set max_grad_norm=1.0. Otherwise look for extreme numbers in X; "
+                    "normalize='quantile' in the preprocessor limits them."
+                )
+            self.total = _SMOOTHING * self.total + (1 - _SMOOTHING) * value
+            self.weight = _SMOOTHING * self.weight + (1 - _SMOOTHING)
+        return self.total / self.weight
+
+
+class _BestEpoch:
+    """The weights of the epoch with the lowest validation loss."""
+
+    def __init__(self, patience: int | None):
+        self.patience = patience
         self.epoch = -1
         self.loss = math.inf
         self.weights: dict | None = None
 
-    def see(self, state: TrainingState, plan: TrainingConfig, has_valid: bool) -> None:
-        if not has_valid:
-            return
+    def compare(self, state: TrainingState) -> None:
+        """Keep the weights if the last epoch is the best one, and stop when `patience` is exhausted."""
         loss = state.history[-1]["valid_loss"]
         if loss < self.loss:
             self.epoch, self.loss = state.epoch, loss
             self.weights = {name: value.clone() for name, value in state.model.state_dict().items()}
-        if plan.patience is not None and state.epoch - self.epoch >= plan.patience:
+        if self.patience is not None and state.epoch - self.epoch >= self.patience:
             state.stop = True
 
     def restore(self, model: nn.Module) -> None:
@@ -300,32 +404,18 @@ class _Best:
             model.load_state_dict(self.weights)
 
 
-def _tell(plan: TrainingConfig, event: str, state: TrainingState) -> None:
-    for callback in plan.callbacks:
-        callback(event, state)
-
-
-class _progress:
-    """A bar with the losses of the last epoch, where `verbose` asks for one."""
-
-    def __init__(self, plan: TrainingConfig):
-        self.plan = plan
-
-    def __enter__(self) -> Callable[[dict], None]:
-        if not self.plan.verbose:
-            return lambda record: None
-        self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=False
-        )
-        self.bar.start()
-        task = self.bar.add_task("training", total=self.plan.epochs)
+@contextmanager
+def _progress_bar(config: TrainingConfig) -> Iterator[Callable[[dict], None]]:
+    """Show a bar with the losses of the last epoch if `verbose` is set."""
+    if not config.verbose:
+        yield lambda record: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns) as bar:
+        task = bar.add_task("training", total=config.epochs)
 
         def show(record: dict) -> None:
             losses = [f"{name.removesuffix('_loss')} {record[name]:.4g}" for name in record if name.endswith("_loss")]
-            self.bar.update(task, advance=1, description=" ".join(["loss:", *losses]))
+            bar.update(task, advance=1, description=" ".join(["loss:", *losses]))
 
-        return show
-
-    def __exit__(self, *error: Any) -> None:
-        if self.plan.verbose:
-            self.bar.stop()
+        yield show

@@ -58,7 +58,10 @@ _FORMAT_1 = {
 }
 
 # By name, from the attributes that format 1 saved to those of the class as it is now.
-_FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+_FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "tabular-regressor": lambda state: {"trainer": None} | state,
+    "tabular-classifier": lambda state: {"trainer": None} | state,
+}
 
 
 def name_in_format_1(path_of_class: str, path: Path) -> str:

@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 from tabrec import TabularClassifier, TabularModel, TabularRegressor
+from tabrec.neural._captured_step import CapturedStep
 from tabrec.neural.devices import (
     explain_memory,
     flushed_denormals,
@@ -18,7 +19,6 @@ from tabrec.neural.devices import (
     seeded,
     uses_bfloat16,
 )
-from tabrec.neural.step import _CapturedStep
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 NET = {
@@ -255,7 +255,7 @@ def test_a_net_that_cannot_be_captured_runs_as_it_is_with_the_same_result(monkey
     plain_model, model = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
     model.load_state_dict(plain_model.state_dict())
     plain, eager = EagerStep(plain_model), EagerStep(model)
-    captured = _CapturedStep(eager, model, batch_size=4)
+    captured = CapturedStep(eager, model, batch_size=4)
     for batch in [*BATCHES, BATCHES[0][:3]]:
         assert torch.equal(captured(batch), plain(batch))
         assert torch.equal(model.weight.grad, plain_model.weight.grad)
@@ -273,7 +273,7 @@ def test_a_capture_that_failed_is_not_tried_again(monkeypatch):
 
     pretend_cuda(monkeypatch, graph)
     model = nn.Linear(1, 1, bias=False)
-    captured = _CapturedStep(EagerStep(model), model, batch_size=4)
+    captured = CapturedStep(EagerStep(model), model, batch_size=4)
     for batch in BATCHES:
         captured(batch)
     assert len(tries) == 1
@@ -282,7 +282,7 @@ def test_a_capture_that_failed_is_not_tried_again(monkeypatch):
 def test_a_gpu_that_is_full_while_capturing_is_not_taken_for_a_net_that_cannot_be_captured(monkeypatch):
     pretend_cuda(monkeypatch, refuses(torch.cuda.OutOfMemoryError("CUDA out of memory")))
     model = nn.Linear(1, 1, bias=False)
-    captured = _CapturedStep(EagerStep(model), model, batch_size=4)
+    captured = CapturedStep(EagerStep(model), model, batch_size=4)
     for batch in BATCHES[:3]:
         captured(batch)
     with pytest.raises(torch.cuda.OutOfMemoryError):
@@ -294,7 +294,7 @@ def test_full_batches_are_replayed_after_three_and_others_run_as_they_are(monkey
     monkeypatch.setattr(FakeGraph, "n_replays", 0)
     model = nn.Linear(1, 1, bias=False)
     eager = EagerStep(model)
-    captured = _CapturedStep(eager, model, batch_size=4)
+    captured = CapturedStep(eager, model, batch_size=4)
     for batch in BATCHES[:3]:
         captured(batch)
     captured(BATCHES[0][:2])

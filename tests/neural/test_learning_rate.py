@@ -112,7 +112,7 @@ def test_a_search_that_diverges_ends_early():
 
 def test_the_suggestions_lie_on_the_descent():
     rates = np.geomspace(1e-6, 1.0, 61)
-    # Flat up to 1e-4, then down a straight line to the least loss at 1e-1, then up.
+    # Flat up to 1e-4, then down a straight line to the lowest loss at 1e-1, then up.
     position = np.log10(rates)
     losses = np.interp(position, [-6, -4, -1, 0], [1.0, 1.0, 0.1, 3.0])
     assert 1e-3 < _valley(rates, losses) < 1e-2
@@ -126,7 +126,7 @@ def test_a_loss_that_only_rises_suggests_the_smallest_rates():
     assert _steepest(rates, losses) == pytest.approx(1e-6)
 
 
-def test_weights_have_a_say():
+def test_sample_weights_change_the_losses():
     X, y = make_frame()
     weights = np.random.default_rng(0).uniform(0.1, 9, 200)
     plain, weighted = (find_learning_rate(TabularRegressor(**NET), X, y, w, n_steps=20) for w in (None, weights))
@@ -154,7 +154,7 @@ def test_every_kind_of_net_is_searched(settings):
     assert search.losses.min() < 0.8 * search.losses[0]
 
 
-def test_callbacks_are_not_told_of_the_search():
+def test_callbacks_are_not_called():
     X, y = make_frame()
     told = []
     find_learning_rate(TabularRegressor(**NET, callbacks=[lambda *event: told.append(event)]), X, y, n_steps=20)
@@ -164,16 +164,15 @@ def test_callbacks_are_not_told_of_the_search():
 @pytest.mark.parametrize(
     ("bounds", "message"),
     [
-        ({"smallest": 0.0}, "smallest=0.0"),
-        ({"smallest": 1.0, "largest": 0.1}, "smallest=1.0 and largest=0.1 must be above 0 and ascend"),
-        ({"smallest": 0.1, "largest": 0.1}, "must be above 0 and ascend"),
-        ({"smallest": -1.0}, "smallest=-1.0"),
-        ({"largest": np.nan}, "largest=nan"),
-        ({"n_steps": 9}, "n_steps=9 must be at least 10"),
+        ({"smallest": 0.0}, "'smallest' parameter .* Got 0.0 instead"),
+        ({"smallest": 1.0, "largest": 0.1}, "below largest; got smallest=1.0 and largest=0.1"),
+        ({"smallest": 0.1, "largest": 0.1}, "smallest must be below largest"),
+        ({"largest": np.nan}, "'largest' parameter .* Got nan instead"),
+        ({"n_steps": 9}, "'n_steps' parameter .* Got 9 instead"),
     ],
     ids=str,
 )
-def test_bounds_that_mean_nothing_are_refused_by_value(bounds, message):
+def test_invalid_parameters_raise(bounds, message):
     with pytest.raises(ValueError, match=message):
         find_learning_rate(TabularRegressor(**NET), *make_frame(), **bounds)
 
@@ -184,13 +183,13 @@ def test_bounds_that_mean_nothing_are_refused_by_value(bounds, message):
     ids=["forest", "line", "class"],
 )
 def test_other_estimators_are_refused(estimator):
-    with pytest.raises(TypeError, match="find_learning_rate is for TabularRegressor and TabularClassifier, not"):
+    with pytest.raises(TypeError, match="estimator must be a TabularRegressor or TabularClassifier; got"):
         find_learning_rate(estimator, *make_frame())
 
 
-def test_a_loss_that_is_no_number_from_the_first_step_on_is_told():
+def test_a_loss_that_is_not_finite_at_the_first_steps_raises():
     net = TabularRegressor(**NET | {"optimizer": "sgd", "max_grad_norm": None})
-    with pytest.raises(ValueError, match="no finite number at learning rates from 1e\\+30: lower `smallest`"):
+    with pytest.raises(ValueError, match="not finite at learning rates from 1e\\+30: lower `smallest`"):
         find_learning_rate(net, *make_frame(), smallest=1e30, largest=1e35)
 
 

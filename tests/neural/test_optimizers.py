@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tabrec import TabularModel
-from tabrec.neural._optimizers import OPTIMIZERS, SCHEDULES, Pace, make_optimizer, pace_at, set_pace
+from tabrec.neural.optimizers import OPTIMIZERS, SCHEDULES, Rates, make_optimizer, scheduled_rates, set_rates
 
 EDGES = [np.array([-1.0, 0.0, 1.0])] * 2
 
@@ -142,11 +142,11 @@ FASTAI = {
 
 @pytest.mark.parametrize(("step", "wanted"), FASTAI.items())
 def test_one_cycle_has_fastais_pace(step, wanted):
-    assert pace_at("one_cycle", step, 41, 0.1, momentum=0.5) == pytest.approx(wanted, rel=1e-6)
+    assert scheduled_rates("one_cycle", step, 41, 0.1, momentum=0.5) == pytest.approx(wanted, rel=1e-6)
 
 
 def test_one_cycle_rises_for_a_quarter_and_falls_from_then_on():
-    paces = [pace_at("one_cycle", step, 101, 1.0, 0.9) for step in range(101)]
+    paces = [scheduled_rates("one_cycle", step, 101, 1.0, 0.9) for step in range(101)]
     rates, momenta = np.array(paces).T
     assert (np.diff(rates[:26]) > 0).all()
     assert (np.diff(rates[25:]) < 0).all()
@@ -156,26 +156,26 @@ def test_one_cycle_rises_for_a_quarter_and_falls_from_then_on():
 
 
 def test_flat_cosine_stays_for_three_quarters_and_falls_to_0():
-    paces = [pace_at("flat_cosine", step, 9, 0.1, 0.8) for step in range(9)]
+    paces = [scheduled_rates("flat_cosine", step, 9, 0.1, 0.8) for step in range(9)]
     falling = [0.1 * (1 + np.cos(np.pi * part)) / 2 for part in (0.5, 1.0)]
     assert [pace.learning_rate for pace in paces] == pytest.approx([0.1] * 7 + falling, abs=1e-12)
     assert {pace.momentum for pace in paces} == {0.8}
 
 
 def test_constant_stays():
-    assert {pace_at("constant", step, 9, 0.1, 0.8) for step in range(9)} == {Pace(0.1, 0.8)}
+    assert {scheduled_rates("constant", step, 9, 0.1, 0.8) for step in range(9)} == {Rates(0.1, 0.8)}
 
 
 @pytest.mark.parametrize(("schedule", "rate"), [("one_cycle", 0.004), ("flat_cosine", 0.1), ("constant", 0.1)])
 def test_a_training_of_one_step_makes_the_first(schedule, rate):
-    assert pace_at(schedule, 0, 1, 0.1, 0.9).learning_rate == pytest.approx(rate)
+    assert scheduled_rates(schedule, 0, 1, 0.1, 0.9).learning_rate == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 7, 1000])
 def test_no_pace_leaves_its_bounds(schedule, n_steps):
     for step in range(n_steps):
-        rate, momentum = pace_at(schedule, step, n_steps, 0.1, 0.9)
+        rate, momentum = scheduled_rates(schedule, step, n_steps, 0.1, 0.9)
         assert 0.0 <= rate <= 0.1 + 1e-12
         assert 0.85 - 1e-12 <= momentum <= 0.95 + 1e-12
 
@@ -183,20 +183,20 @@ def test_no_pace_leaves_its_bounds(schedule, n_steps):
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_a_pace_set_is_that_of_adams_first_moment(optimizer):
     made = make_optimizer(nn.Linear(2, 1), optimizer, 0.1, 0.01, 0.9)
-    set_pace(made, Pace(0.02, 0.86))
+    set_rates(made, Rates(0.02, 0.86))
     assert [(group["lr"], group["betas"]) for group in made.param_groups] == [(0.02, (0.86, 0.99))] * 2
 
 
 def test_a_pace_set_is_sgds_unless_it_has_no_momentum():
     for momentum, wanted in ((0.9, 0.86), (0.0, 0.0)):
         made = make_optimizer(nn.Linear(2, 1), "sgd", 0.1, 0.01, momentum)
-        set_pace(made, Pace(0.02, 0.86))
+        set_rates(made, Rates(0.02, 0.86))
         assert [(group["lr"], group["momentum"]) for group in made.param_groups] == [(0.02, wanted)] * 2
 
 
 def test_a_pace_set_moves_the_learning_rate_of_an_optimiser_without_momentum():
     made = make_optimizer(nn.Linear(2, 1), torch.optim.Adagrad, 0.1, 0.01, 0.9)
-    set_pace(made, Pace(0.02, 0.86))
+    set_rates(made, Rates(0.02, 0.86))
     assert [group["lr"] for group in made.param_groups] == [0.02, 0.02]
     assert all("momentum" not in group and "betas" not in group for group in made.param_groups)
 
@@ -205,7 +205,7 @@ def test_sgds_decay_goes_with_the_pace():
     line = nn.Linear(1, 1)
     nn.init.constant_(line.weight, 2.0)
     made = make_optimizer(line, "sgd", 0.1, 0.5, 0.9)
-    set_pace(made, Pace(0.4, 0.9))
+    set_rates(made, Rates(0.4, 0.9))
     line.weight.grad = torch.zeros(1, 1)
     made.step()
     assert line.weight.item() == pytest.approx(2.0 * (1 - 0.4 * 0.5))

@@ -1,4 +1,4 @@
-"""Pictures of training: what is drawn, where, and no figure left behind."""
+"""Plots of training: the lines, the axes, and no figure left open."""
 
 import matplotlib as mpl
 import numpy as np
@@ -71,7 +71,7 @@ def test_suggested_rates_are_marked_on_the_curve_and_named():
     np.testing.assert_allclose(points(steepest), [[1e-3, 0.9]], rtol=1e-9)
     assert legend(ax) == ["valley: 1.0e-02", "steepest: 1.0e-03"]
     assert ax.get_xscale() == "log"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("learning rate", "loss after a step")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("learning rate", "loss after one step")
 
 
 def test_a_loss_that_shot_up_does_not_flatten_the_curve():
@@ -88,13 +88,13 @@ def test_axes_given_are_drawn_on(draw):
 
 
 @pytest.mark.parametrize("draw", [lambda: plot_history(VALIDATED), lambda: make_search().plot()])
-def test_no_figure_is_left_with_pyplot_and_each_picture_is_its_own(draw):
+def test_no_figure_is_left_with_pyplot_and_each_plot_is_its_own(draw):
     before = plt.get_fignums()
     one, other = draw(), draw()
     assert plt.get_fignums() == before
     assert one.figure is not other.figure
 
 
-def test_a_picture_can_be_written_to_a_file(tmp_path):
+def test_a_plot_can_be_written_to_a_file(tmp_path):
     plot_history(VALIDATED).figure.savefig(tmp_path / "history.png")
     assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")

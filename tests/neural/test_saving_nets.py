@@ -25,6 +25,7 @@ from tabrec import (
     TabularRegressor,
     TimeSplit,
 )
+from tabrec.neural import Trainer
 
 NET = {
     "layers": (8,),
@@ -154,7 +155,7 @@ def test_a_net_that_is_not_fitted_comes_back_with_its_parameters(way, tmp_path):
 def test_model_json_names_the_class_and_the_columns(fitted, tmp_path):
     saved = tabrec.save(fitted["classifier"], tmp_path / "net")
     state = json.loads((saved / "model.json").read_text())
-    assert state["class"] == "tabrec.neural.tabular_classifier.TabularClassifier"
+    assert state["class"] == "tabular-classifier"
     assert state["schema"] == {"n_features": 4, "columns": ["state", "hours", "age", "sold"]}
 
 
@@ -169,7 +170,12 @@ def test_weights_lie_in_a_file_that_safetensors_reads(fitted, tmp_path):
 
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("optimizer", torch.optim.RMSprop), ("callbacks", [print]), ("metrics", [lambda true, predicted: 0.0])],
+    [
+        ("optimizer", torch.optim.RMSprop),
+        ("callbacks", [print]),
+        ("metrics", [lambda true, predicted: 0.0]),
+        ("trainer", Trainer),
+    ],
 )
 def test_what_cannot_be_saved_is_named_and_nothing_is_written(parameter, value, tmp_path):
     net = TabularRegressor(**NET | {parameter: value}).fit(X, Y)

@@ -1,17 +1,19 @@
 """The one training loop, through the estimators: losses by hand, the best epoch kept, callbacks, failures."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, r2_score
 from sklearn.model_selection import KFold, PredefinedSplit, train_test_split
 
 from tabrec import TabularClassifier, TabularRegressor, TimeSplit
-from tabrec.neural._optimizers import SCHEDULES, pace_at
-from tabrec.neural.training import TrainingConfig, iterate, train
+from tabrec.neural.optimizers import SCHEDULES, scheduled_rates
+from tabrec.neural.training import Trainer, TrainingConfig, iterate
 from tabrec.neural.training_data import TrainingData
 
 NET = {
@@ -169,22 +171,16 @@ def test_the_last_rows_by_date_are_validated_on():
 
 def test_a_share_of_the_rows_is_held_out_at_random_from_the_seed():
     X, y = make_frame()
-    X = X.assign(row=np.arange(N_ROWS).astype(float))
-    seen = []
 
-    class Note(TabularRegressor):
-        def _read_eval_set(self, *args):
-            raise AssertionError
+    def fitted(seed):
+        sizes = []
+        metrics = [lambda true, _: sizes.append(len(true)) or 0.0]
+        net = TabularRegressor(**NET | {"random_state": seed}, validation_fraction=0.25, metrics=metrics).fit(X, y)
+        assert set(sizes) == {50}
+        return net
 
-        def _to_rows(self, encoded, y, weights):
-            seen.append(len(y))
-            return super()._to_rows(encoded, y, weights)
-
-    one = Note(**NET, validation_fraction=0.25).fit(X, y)
-    assert seen == [150, 50]
-    other = Note(**NET, validation_fraction=0.25).fit(X, y)
+    one, other, third = fitted(0), fitted(0), fitted(1)
     assert one.history_["valid_loss"].tolist() == other.history_["valid_loss"].tolist()
-    third = Note(**NET | {"random_state": 1}, validation_fraction=0.25).fit(X, y)
     assert third.target_scaler_.means[0] != one.target_scaler_.means[0]
 
 
@@ -325,7 +321,7 @@ def test_learning_rates_follow_the_schedule_from_batch_to_batch(schedule):
     settings = NET | {"schedule": schedule, "epochs": 3, "momentum": 0.8}
     net = TabularRegressor(**settings, callbacks=[note]).fit(*make_frame())
     n_steps = 3 * math.ceil(N_ROWS / 32)
-    assert paces == [tuple(pace_at(schedule, step, n_steps, 0.02, 0.8)) for step in range(n_steps)]
+    assert paces == [tuple(scheduled_rates(schedule, step, n_steps, 0.02, 0.8)) for step in range(n_steps)]
     assert net.history_["learning_rate"].tolist() == [rate for rate, _ in paces[6::7]]
 
 
@@ -456,6 +452,59 @@ def weights_of(model):
     return np.concatenate([parameter.detach().numpy().ravel() for parameter in model.parameters()])
 
 
+# --- Steps that a subclass overrides ----------------------------------------------------------------------------------
+
+
+class ClippingTrainer(Trainer):
+    """Clips each gradient by value, and records the largest one of every batch."""
+
+    largest: ClassVar[list[float]] = []
+
+    def train_step(self, batch):
+        loss = super().train_step(batch)
+        parameters = list(self.model.parameters())
+        torch.nn.utils.clip_grad_value_(parameters, 1e-3)
+        self.largest.append(max(float(parameter.grad.abs().max()) for parameter in parameters))
+        return loss
+
+
+def test_fit_runs_the_train_step_of_a_subclass_of_trainer():
+    X, y = make_frame()
+    settings = NET | {"optimizer": "sgd", "momentum": 0.0, "schedule": "constant", "max_grad_norm": None, "epochs": 2}
+    starts, net = [], TabularRegressor(**settings, trainer=ClippingTrainer)
+    net.set_params(callbacks=[lambda event, state: event == "fit_start" and starts.append(weights_of(state.model))])
+    ClippingTrainer.largest.clear()
+    net.fit(X, y)
+    assert len(ClippingTrainer.largest) == 2 * 7
+    assert max(ClippingTrainer.largest) == pytest.approx(1e-3)
+    # Each of the 14 steps of plain SGD moves a weight by at most learning_rate * 1e-3.
+    assert abs(weights_of(net.model_) - starts[0]).max() <= 14 * 0.02 * 1e-3 * (1 + 1e-4)
+    assert clone(net).trainer is ClippingTrainer
+
+
+def test_a_trainer_that_overrides_nothing_fits_the_same_net():
+    X, y = make_frame()
+
+    class Same(Trainer):
+        def train_step(self, batch):
+            return super().train_step(batch)
+
+    np.testing.assert_array_equal(
+        TabularRegressor(**NET, trainer=Same).fit(X, y).predict(X), TabularRegressor(**NET).fit(X, y).predict(X)
+    )
+
+
+def test_fit_runs_the_validation_step_of_a_subclass_of_trainer():
+    class LastIsBest(Trainer):
+        def validation_step(self, data):
+            self.n_calls = getattr(self, "n_calls", 0) + 1
+            return super().validation_step(data) | {"valid_loss": -float(self.n_calls), "n_rows": len(data)}
+
+    net = TabularRegressor(**NET, trainer=LastIsBest, metrics=["r2_score"]).fit(*make_frame(), eval_set=make_frame(1))
+    assert net.history_["valid_loss"].tolist() == [-1.0, -2.0, -3.0, -4.0, -5.0]
+    assert net.history_["r2_score"].notna().all()
+
+
 # --- Interruptions and failures --------------------------------------------------------------------------------------
 
 
@@ -522,7 +571,7 @@ def test_a_full_gpu_is_told_with_what_filled_it_and_what_to_lower(monkeypatch):
     def full(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("tabrec.neural.step.mean_loss", full)
+    monkeypatch.setattr("tabrec.neural.training.mean_loss", full)
     with pytest.raises(MemoryError, match=r"200 rows .* batches of 32.* Lower batch_size, layers or n_members") as told:
         TabularRegressor(**NET).fit(*make_frame())
     assert isinstance(told.value.__cause__, torch.cuda.OutOfMemoryError)
@@ -532,7 +581,7 @@ def test_a_gpu_that_does_not_hold_the_rows_is_told_too(monkeypatch):
     def full(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB")
 
-    monkeypatch.setattr("tabrec.neural.step.Rows.to", full)
+    monkeypatch.setattr("tabrec.neural.training_data.TrainingData.to", full)
     with pytest.raises(MemoryError, match="The GPU is out of memory: 200 rows"):
         TabularRegressor(**NET).fit(*make_frame())
 
@@ -606,10 +655,9 @@ def test_train_takes_any_module_that_gives_an_output_a_row():
     x = torch.randn(64, 3, generator=generator)
     target = x @ torch.tensor([[1.0], [-2.0], [0.5]]) + 3
     model = torch.nn.Linear(3, 1)
-    plan = TrainingConfig(epochs=100, batch_size=16, learning_rate=0.1, weight_decay=0.0)
-    history = train(
-        model, TrainingData((x,), target), lambda output, wanted: ((output - wanted) ** 2).mean(dim=1), plan
-    )
+    config = TrainingConfig(epochs=100, batch_size=16, learning_rate=0.1, weight_decay=0.0)
+    trainer = Trainer(model, lambda output, wanted: ((output - wanted) ** 2).mean(dim=1), config)
+    history = trainer.fit(TrainingData((x,), target))
     np.testing.assert_allclose(model.weight.detach(), [[1.0, -2.0, 0.5]], atol=1e-3)
     assert model.bias.item() == pytest.approx(3.0, abs=1e-3)
     assert len(history) == 100

@@ -117,14 +117,14 @@ def _decayed(model: nn.Module) -> set[str]:
     }
 
 
-class Pace(NamedTuple):
+class Rates(NamedTuple):
     """Learning rate and momentum at one step."""
 
     learning_rate: float
     momentum: float
 
 
-def pace_at(schedule: str, step: int, n_steps: int, learning_rate: float, momentum: float) -> Pace:
+def scheduled_rates(schedule: str, step: int, n_steps: int, learning_rate: float, momentum: float) -> Rates:
     """Learning rate and momentum at a step, counted from 0.
 
     Parameters
@@ -141,22 +141,22 @@ def pace_at(schedule: str, step: int, n_steps: int, learning_rate: float, moment
 
     Examples
     --------
-    >>> [round(pace_at("one_cycle", step, 9, 0.1, 0.9).learning_rate, 4) for step in (0, 2, 8)]
+    >>> [round(scheduled_rates("one_cycle", step, 9, 0.1, 0.9).learning_rate, 4) for step in (0, 2, 8)]
     [0.004, 0.1, 0.0]
     """
     done = step / max(n_steps - 1, 1)
     if schedule == "one_cycle":
         if done < 0.25:
             part = done / 0.25
-            return Pace(_cosine(learning_rate / 25, learning_rate, part), _cosine(0.95, 0.85, part))
+            return Rates(_cosine(learning_rate / 25, learning_rate, part), _cosine(0.95, 0.85, part))
         part = (done - 0.25) / 0.75
-        return Pace(_cosine(learning_rate, learning_rate / 1e5, part), _cosine(0.85, 0.95, part))
+        return Rates(_cosine(learning_rate, learning_rate / 1e5, part), _cosine(0.85, 0.95, part))
     if schedule == "flat_cosine":
-        return Pace(_cosine(learning_rate, 0.0, max(done - 0.75, 0.0) / 0.25), momentum)
-    return Pace(learning_rate, momentum)
+        return Rates(_cosine(learning_rate, 0.0, max(done - 0.75, 0.0) / 0.25), momentum)
+    return Rates(learning_rate, momentum)
 
 
-def set_pace(optimizer: torch.optim.Optimizer, pace: Pace) -> None:
+def set_rates(optimizer: torch.optim.Optimizer, pace: Rates) -> None:
     """Make the optimiser's next step at this pace."""
     for group in optimizer.param_groups:
         group["lr"] = pace.learning_rate
