@@ -65,7 +65,7 @@ def test_classes_are_explained(run, tmp_path):
     auctions.dropna().to_parquet(tmp_path / "a.parquet", index=False)
     assert run("train", "a.parquet", "--target", "ProductSize", "--out", "r")[0] == 0
     assert run("explain", "r")[0] == 0
-    assert "By class." in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "Scores by class." in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_rating_run_is_explained(run, tmp_path):
@@ -77,7 +77,7 @@ def test_a_rating_run_is_explained(run, tmp_path):
     page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     rmse = json.loads((tmp_path / "r" / "metrics.json").read_text())["metrics"]["BayesianFactorization"]["rmse"]
     assert f"{rmse:.4f}" in page
-    assert "The map of items" in page
+    assert "Map of items" in page
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""The report page, section by section; see `tabrec.interpret.report`."""
+"""The sections of the report page; see `tabrec.interpret.report`."""

@@ -1,83 +1,88 @@
-"""Sections on the columns: how important, how redundant, with what effect."""
+"""Sections on columns: importance, redundancy, effects, embeddings, and one tree."""
 
 from __future__ import annotations
 
 from tabrec.interpret._result import Finding
+from tabrec.interpret.drawings.embedding_maps import embedding_map
 from tabrec.interpret.drawings.tree_drawing import draw_tree
 from tabrec.interpret.effects.dependence import partial_dependence
 from tabrec.interpret.page.blocks import Section
-from tabrec.interpret.page.subject import MANY_ROWS, SOME_ROWS, Subject
+from tabrec.interpret.page.report_data import MANY_ROWS, SOME_ROWS, ReportData
 from tabrec.interpret.reliance.redundant_columns import redundancy
+from tabrec.plotting.axes import make_axes
 
-_N_EFFECTS = 6
-_N_BRUTE_ROWS = 200
+_N_EFFECTS, _N_MAPS = 6, 4
+_N_BRUTE_ROWS = 200  # models other than forests predict every row anew at each value
+_MIN_LABELS = 4
 
 
-def show_importance(section: Section, subject: Subject) -> None:
-    """What the model relies on, and what can go."""
-    result = subject.importance
-    how = {
-        "oob": "the rows that each tree did not draw",
-        "permutation": "rows held out" if subject.X_valid is not None else "the rows of fit",
+def add_importance(section: Section, data: ReportData) -> None:
+    """Show what the model relies on, and which columns have no clear importance."""
+    result = data.importance
+    rows = {
+        "oob": "the rows that each tree left out",
+        "permutation": "held-out rows" if data.X_valid is not None else "the training rows",
     }[result.method]
-    section.say(
-        f"How much {result.metric} is lost when a column is shuffled, on {how}. Lines are two standard errors; grey "
-        "columns are not told apart from noise."
+    section.add_text(
+        f"The loss in {result.metric} when a column is permuted, on {rows}. Error bars are two standard errors; grey "
+        "columns cannot be distinguished from noise."
     )
-    section.draw_as_it_is(result.plot(n=20), "Importance by permutation.")
-    table = result.table
-    useless = table[~table["is_group"] & (table["importance"] <= 2 * table["std_error"])]["column"].tolist()
-    section.find(_find_useless(useless, int((~table["is_group"]).sum())))
+    section.add_figure(result.plot(n=20), "Permutation importance.")
+    table = result.table[~result.table["is_group"]]
+    section.add_findings(_find_unimportant(table[table["importance"] <= 2 * table["std_error"]]["column"], len(table)))
 
 
-def _find_useless(useless: list[str], n_columns: int) -> list[Finding]:
-    if not useless:
-        return []
-    return [
-        Finding(
-            "unimportant columns",
-            3,
-            tuple(useless),
-            f"{len(useless)} of {n_columns} columns are not told apart from noise: {', '.join(useless[:8])}"
-            + (", …" if len(useless) > 8 else "."),
-            "Importance within two standard errors of 0.",
-            "drop_unimportant refits without them and says what is lost.",
-        )
-    ]
-
-
-def show_redundancy(section: Section, subject: Subject) -> None:
-    """Columns that say the same."""
-    result = redundancy(subject.X, max_rows=MANY_ROWS, random_state=subject.random_state)
-    section.say("Columns that rank the rows alike (Spearman's correlation, by size) join early, at the left.")
-    section.draw_as_it_is(result.plot(), "Clusters of columns.")
-    section.find(result.findings)
-
-
-def show_effects(section: Section, subject: Subject) -> None:
-    """How the prediction moves with the columns that matter most."""
-    columns = subject.top_columns(_N_EFFECTS)
+def _find_unimportant(columns: list[str], n_columns: int) -> list[Finding]:
+    columns = list(columns)
     if not columns:
-        section.note("No column matters enough to show its effect.")
+        return []
+    more = ", …" if len(columns) > 8 else "."
+    text = f"{len(columns)} of {n_columns} columns have no clear importance: {', '.join(columns[:8])}{more}"
+    evidence = "Their importance is within two standard errors of 0."
+    action = "drop_unimportant refits without them and reports the change in score."
+    return [Finding("unimportant columns", 3, tuple(columns), text, evidence, action)]
+
+
+def add_redundancy(section: Section, data: ReportData) -> None:
+    """Show clusters of columns that carry the same information."""
+    result = redundancy(data.X, max_rows=MANY_ROWS, random_state=data.random_state)
+    section.add_text("Columns that rank the rows alike (absolute Spearman correlation) merge early, at the left.")
+    section.add_figure(result.plot(), "Hierarchical clustering of the columns.")
+    section.add_findings(result.findings)
+
+
+def add_effects(section: Section, data: ReportData) -> None:
+    """Show the partial dependence of the most important columns."""
+    columns = data.top_columns(_N_EFFECTS)
+    if not columns:
+        section.add_note("No column is important enough to show its effect.")
         return
-    section.say(
-        "The prediction for the same rows with the column set to one value after the other: on average, all else as it "
-        "is. Where columns go together, such rows may not exist."
+    section.add_text(
+        "The average prediction over the same rows when all of them hold one value of the column and all other columns "
+        "stay. Where columns are correlated, some of these rows may not exist."
     )
-    most = SOME_ROWS if subject.trees is not None else _N_BRUTE_ROWS
-    X = subject.X.iloc[subject.sample(len(subject.X), most)]
+    X = data.X.iloc[data.sample(len(data.X), SOME_ROWS if data.trees is not None else _N_BRUTE_ROWS)]
     for column in columns:
-        result = partial_dependence(subject.model, X, column)
-        section.draw_as_it_is(result.plot(), f"Effect of {column}, on average over {len(X):,} rows of fit.")
+        axes = partial_dependence(data.model, X, column).plot()
+        section.add_figure(axes, f"Partial dependence of {column}, averaged over {len(X):,} training rows.")
 
 
-def show_tree(section: Section, subject: Subject) -> None:
-    """One of the trees, as far as it can be read."""
-    n_trees = len(subject.trees.trees)  # type: ignore[union-attr]
-    section.say(
-        "The first splits"
-        + (f" of one of {n_trees} trees, each of which is grown on rows of its own." if n_trees > 1 else ".")
-    )
-    section.draw_as_it_is(
-        draw_tree(subject.model, max_depth=2), "Each card is a node; thicker branches hold more rows."
-    )
+def add_embeddings(section: Section, data: ReportData) -> None:
+    """Show maps of the labels of the most important categorical columns."""
+    tables = data.model.embeddings_
+    by_importance = [name for name in data.importance.table["column"] if name in tables]
+    shown = [name for name in by_importance if len(tables[name]) > _MIN_LABELS][:_N_MAPS]
+    if not shown:
+        section.add_note("No column has enough labels for a map.")
+        return
+    section.add_text("Labels with similar embedding vectors are close (first two principal components).")
+    for name in shown:
+        section.add_figure(embedding_map(data.model, name, n=30).plot(make_axes(None, (8, 5.6))), f"Labels of {name}.")
+
+
+def add_tree(section: Section, data: ReportData) -> None:
+    """Show the first splits of one tree."""
+    n_trees = len(data.trees.trees)  # type: ignore[union-attr]
+    one_of = f"one of {n_trees} trees, each grown on its own sample of the rows" if n_trees > 1 else "the tree"
+    section.add_text(f"The first splits of {one_of}.")
+    section.add_figure(draw_tree(data.model, max_depth=2), "Each card is a node; thicker branches hold more rows.")

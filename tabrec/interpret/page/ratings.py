@@ -1,9 +1,8 @@
-"""Sections on recommenders: scores, the ratings, what is liked, the map of items, reasons, training."""
+"""Sections on recommenders: scores, ratings, item biases, a map of items, and one recommendation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,14 @@ import pandas as pd
 from tabrec.interpret._result import Finding
 from tabrec.interpret.attribution.waterfall_chart import waterfall
 from tabrec.interpret.page.blocks import Section
-from tabrec.plotting.axes import BLUE, ORANGE, finish
+from tabrec.plotting.axes import BLUE, ORANGE, finish, make_axes
 
 _N_ITEMS = 8
 _FEW = 5
 _METRICS = {
     "rmse": "RMSE",
     "mae": "MAE",
-    "rmse_per_user": "RMSE, mean of users",
+    "rmse_per_user": "RMSE, mean over users",
     "rmse_cold": "RMSE, new ids",
     "precision": "precision@10",
     "recall": "recall@10",
@@ -29,158 +28,132 @@ _METRICS = {
 
 
 @dataclass(frozen=True)
-class RatingSubject:
-    """What a recommender's report is about: the model, and the table that `evaluate` gave, if any."""
+class RatingData:
+    """A fitted recommender, and the scores that `tabrec.collab.evaluate` returned, if any."""
 
     model: Any
     scores: pd.DataFrame | None
 
 
-def show_rating_scores(section: Section, subject: RatingSubject) -> None:
-    """Errors and recommendations beside biases and the most popular items."""
-    scores = subject.scores
+def add_rating_scores(section: Section, data: RatingData) -> None:
+    """Show errors and ranking scores beside biases and the most popular items."""
+    scores = data.scores
     if scores is None:
-        section.note("No ratings were held out: give X_valid and y_valid, or scores.")
+        section.add_note("There are no held-out ratings: pass X_valid and y_valid, or scores.")
         return
     shown = scores[[name for name in _METRICS if name in scores]].rename(columns=_METRICS)
-    section.show(
-        shown.rename_axis("model").reset_index(),
-        "On ratings held out.",
-        dict.fromkeys(map(str, shown.columns), "{:.4f}"),
-    )
+    formats = dict.fromkeys(map(str, shown.columns), "{:.4f}")
+    section.add_table(shown.rename_axis("model").reset_index(), "Scores on held-out ratings.", formats)
+    section.add_findings([*_compare_with_biases(scores), *_compare_with_popular(scores)])
+
+
+def _compare_with_biases(scores: pd.DataFrame) -> list[Finding]:
     of_model, of_biases = scores["rmse"].iloc[0], scores["rmse"].get("biases only", np.nan)
-    if of_model >= of_biases:
-        section.find(
-            [
-                Finding(
-                    "no better than biases",
-                    1,
-                    (),
-                    "The model foretells ratings no better than biases alone do.",
-                    f"RMSE {of_model:.4f}, biases {of_biases:.4f}.",
-                    "Use biases, which cost nothing, or more ratings, or another model.",
-                )
-            ]
-        )
-    section.find(_find_popular(scores))
+    if not of_model >= of_biases:
+        return []
+    text = "The model predicts ratings no better than biases alone."
+    evidence = f"RMSE {of_model:.4f}, biases {of_biases:.4f}."
+    action = "Use the biases alone, more ratings, or another model."
+    return [Finding("no better than biases", 1, (), text, evidence, action)]
 
 
-def _find_popular(scores: pd.DataFrame) -> list[Finding]:
+def _compare_with_popular(scores: pd.DataFrame) -> list[Finding]:
     if "ndcg" not in scores or "most popular" not in scores.index:
         return []
     of_model, of_popular = scores["ndcg"].iloc[0], scores["ndcg"]["most popular"]
     if not of_model < of_popular:
         return []
-    return [
-        Finding(
-            "popular items rank better",
-            2,
-            (),
-            "To guess which items somebody will rate, recommending the most popular ones to everybody does better.",
-            f"NDCG@10 {of_model:.4f}, most popular {of_popular:.4f}.",
-            "Models of ratings say how much an item will be liked, not which is picked: mix popularity into lists.",
-        )
-    ]
+    text = "Recommending the most popular items to every user ranks the held-out items better."
+    evidence = f"NDCG@10 {of_model:.4f}, most popular {of_popular:.4f}."
+    action = "Rating models predict how much an item is liked, not which is chosen: combine scores with popularity."
+    return [Finding("popular items rank better", 2, (), text, evidence, action)]
 
 
-def show_ratings(section: Section, subject: RatingSubject) -> None:
-    """How many ratings there are, of what, and how they spread over items."""
-    model = subject.model
+def add_ratings(section: Section, data: RatingData) -> None:
+    """Show the number of ratings, their distribution, and how they spread over items."""
+    model = data.model
     ratings = model._ratings
     n_users, n_items = len(model.users_), len(model.items_)
-    section.say(
+    section.add_text(
         f"{len(ratings):,} ratings of {n_items:,} {model.item_name_}s by {n_users:,} {model.user_name_}s: "
         f"{len(ratings) / (n_users * n_items):.2%} of all pairs, {ratings.mean():.2f} on average."
     )
-    section.draw(partial(_plot_values, ratings.values), "How often each rating was given.", (6.4, 2.6))
-    counts = np.sort(np.unique(ratings.items, return_counts=True)[1])[::-1]
-    section.draw(partial(_plot_tail, counts), "Share of the ratings that the busiest items hold.", (6.4, 2.8))
+    section.add_figure(_plot_values(ratings.values), "Number of ratings by value.")
+    per_item = np.sort(np.unique(ratings.items, return_counts=True)[1])[::-1]
+    section.add_figure(_plot_concentration(per_item), "Cumulative share of the ratings, items with most ratings first.")
     per_user = np.unique(ratings.users, return_counts=True)[1]
-    few_items, few_users = int((counts < _FEW).sum()), int((per_user < _FEW).sum())
+    few_items, few_users = int((per_item < _FEW).sum()), int((per_user < _FEW).sum())
     if few_items or few_users:
-        section.find(
-            [
-                Finding(
-                    "little known ids",
-                    3,
-                    (),
-                    f"{few_items:,} of {n_items:,} items and {few_users:,} of {n_users:,} users have fewer than {_FEW} "
-                    "ratings.",
-                    f"Median: {np.median(counts):.0f} ratings an item, {np.median(per_user):.0f} a user.",
-                    "Their predictions lean on biases; side tables (user_features, item_features) tell more of them.",
-                )
-            ]
+        text = (
+            f"{few_items:,} of {n_items:,} items and {few_users:,} of {n_users:,} users have fewer than {_FEW} ratings."
         )
+        evidence = f"Median: {np.median(per_item):.0f} ratings per item, {np.median(per_user):.0f} per user."
+        action = "Their predictions rest on biases; side tables (user_features, item_features) add information."
+        section.add_findings([Finding("ids with few ratings", 3, (), text, evidence, action)])
 
 
-def _plot_values(values: np.ndarray, ax: Any) -> Any:
+def _plot_values(values: np.ndarray) -> Any:
+    ax = make_axes(None, (6.4, 2.6))
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) > 20:
         ax.hist(values, bins=20, color=BLUE)
     else:
         ax.bar([f"{value:g}" for value in distinct], counts, color=BLUE, width=0.7)
-    ax.set_xlabel("rating")
-    ax.set_ylabel("ratings")
+    ax.set(xlabel="rating", ylabel="ratings")
     return finish(ax)
 
 
-def _plot_tail(counts: np.ndarray, ax: Any) -> Any:
-    share = np.arange(1, len(counts) + 1) / len(counts)
-    held = np.cumsum(counts) / counts.sum()
-    ax.plot(share, held, color=ORANGE, linewidth=1.8)
-    ax.set_xlabel("share of the items, the busiest first")
-    ax.set_ylabel("share of the ratings")
-    ax.set_xlim(0, 1)
-    ax.set_ylim(0, 1.02)
+def _plot_concentration(counts: np.ndarray) -> Any:
+    ax = make_axes(None, (6.4, 2.8))
+    ax.plot(np.arange(1, len(counts) + 1) / len(counts), counts.cumsum() / counts.sum(), color=ORANGE, linewidth=1.8)
+    ax.set(xlabel="share of the items", ylabel="share of the ratings", xlim=(0, 1), ylim=(0, 1.02))
     return finish(ax)
 
 
-def show_liked(section: Section, subject: RatingSubject) -> None:
-    """Items by their bias: liked, or not, beyond what their factors foretell."""
-    model = subject.model
+def add_item_biases(section: Section, data: RatingData) -> None:
+    """List the items with the highest and the lowest bias."""
+    model = data.model
     counts = model._ratings.counts("item", model._items.n_codes)[model._items.known()]
     table = pd.DataFrame({"item": model.items_.astype(str), "bias": model.item_bias_.to_numpy(), "ratings": counts})
     table = table.sort_values("bias", ascending=False, kind="stable")
     formats = {"bias": "{:+.2f}", "ratings": "{:,}"}
-    section.show(table.head(_N_ITEMS), "Most liked.", formats)
-    section.show(table.tail(_N_ITEMS)[::-1], "Least liked.", formats)
+    section.add_table(table.head(_N_ITEMS), "Highest biases.", formats)
+    section.add_table(table.tail(_N_ITEMS)[::-1], "Lowest biases.", formats)
 
 
-def show_map(section: Section, subject: RatingSubject) -> None:
-    """Items by what tells their raters apart."""
-    model = subject.model
-    if len(model.items_) < 2:
-        section.note("There is only one item.")
+def add_item_map(section: Section, data: RatingData) -> None:
+    """Draw the items by the first two principal components of their factors."""
+    if len(data.model.items_) < 2:
+        section.add_note("There is only one item.")
         return
-    section.say("Items that are liked by the same people lie together, whatever is called their genre.")
-    section.draw(
-        lambda ax: model.plot_items(30, ax=ax), "First two principal components of the items' vectors.", (8, 6)
-    )
+    section.add_text("Items liked by the same users are close to each other.")
+    axes = data.model.plot_items(30, ax=make_axes(None, (8, 6)))
+    section.add_figure(axes, "First two principal components of the item vectors.")
 
 
-def show_recommendation(section: Section, subject: RatingSubject) -> None:
-    """What a typical user is recommended, and why."""
-    model = subject.model
+def add_recommendation(section: Section, data: RatingData) -> None:
+    """Show the recommendations for a typical user, and explain the first."""
+    model = data.model
     counts = pd.Series(model._ratings.counts("user", model._users.n_codes)[model._users.known()], index=model.users_)
     user = counts.sort_values(kind="stable").index[len(counts) // 2]
     top = model.recommend([user], 5)
     if not len(top):
-        section.note(f"{model.user_name_} {user} has rated everything.")
+        section.add_note(f"{model.user_name_} {user} has rated every item.")
         return
     best = top["item"].iloc[0]
     reasons = model.explain(user, best)
-    section.say(f"{model.user_name_} {user} has given {counts[user]:,} ratings, as many as most have.")
-    section.show(
+    section.add_text(f"{model.user_name_} {user} has given {counts[user]:,} ratings, the median number.")
+    section.add_table(
         top[["rank", "item", "score"]].astype({"item": str}).rename(columns={"score": "predicted"}),
-        f"Recommended to {model.user_name_} {user}.",
+        f"Recommendations for {model.user_name_} {user}.",
         {"rank": "{}", "predicted": "{:.2f}"},
     )
     parts = reasons.parts.drop("mean")
     axes = waterfall(parts[parts != 0], base=float(reasons.parts["mean"]))
-    section.draw_as_it_is(axes, f"Why {best} is predicted to be rated {reasons.prediction:.2f}.")
+    section.add_figure(axes, f"Terms of the predicted rating of {best}, {reasons.prediction:.2f}.")
     if len(reasons.ratings):
-        section.show(
+        section.add_table(
             reasons.ratings.astype({"item": str}),
-            "Ratings of the same user that argue for it.",
+            "Ratings of the same user that support it.",
             {"rating": "{:g}", "argues": "{:+.3f}"},
         )

@@ -1,41 +1,77 @@
-"""`report`: everything there is to say about a model, on one page that needs nothing else."""
+"""`report`: a self-contained HTML page that explains a fitted model."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 from rich.progress import track
+from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 import tabrec
+from tabrec.interpret._models import is_forest
 from tabrec.interpret._result import Finding
+from tabrec.interpret.page import columns, data, ratings, rows, scores
 from tabrec.interpret.page.blocks import Section
-from tabrec.interpret.page.parts import OF_RATINGS, OF_TABLES, Part
-from tabrec.interpret.page.ratings import RatingSubject
-from tabrec.interpret.page.subject import FRAME_FOR_ARRAY, Subject, read_subject
-from tabrec.interpret.page.world import order_findings
+from tabrec.interpret.page.report_data import FRAME_FOR_ARRAY, ReportData, read_report_data
 from tabrec.saving.files import new_file
 from tabrec.tables.columns import as_frame
 
-# A column that no table of ids has.
-_RATING = " rating"
-
-# How the note begins on what could not be worked out.
-NOT_SHOWN = "Not shown:"
-
-_SEVERITIES = {1: "Act", 2: "Look", 3: "Know"}
+_RATING = " rating"  # a column name that no table of ids has
+NOT_SHOWN = "Not shown:"  # start of the note on a section that failed
+_SEVERITIES = {1: "Act", 2: "Check", 3: "Note"}
 
 
 @dataclass(frozen=True)
-class Card:
-    """Findings of one kind that ask for the same, and the section they come from."""
+class _SectionSpec:
+    """A section of a report: its anchor and title, the function that fills it, and the models that have it."""
+
+    anchor: str
+    title: str
+    fill: Callable[[Section, Any], None]
+    applies: Callable[[Any], bool] = lambda model: True
+
+
+def _has(attribute: str) -> Callable[[Any], bool]:
+    return lambda model: hasattr(model, attribute)
+
+
+_TRAINING = _SectionSpec("training", "Training history", scores.add_training, _has("history_"))
+_TABLE_SECTIONS = [
+    _SectionSpec("scores", "Scores", scores.add_scores),
+    _TRAINING,
+    _SectionSpec("data", "Data", data.add_data),
+    _SectionSpec("importance", "Feature importance", columns.add_importance),
+    _SectionSpec("redundancy", "Redundant columns", columns.add_redundancy),
+    _SectionSpec("effects", "Partial dependence", columns.add_effects),
+    _SectionSpec("rows", "Contributions to single predictions", rows.add_contributions),
+    _SectionSpec("confidence", "Prediction uncertainty", rows.add_confidence),
+    _SectionSpec("leaks", "Target leakage", data.add_leakage),
+    _SectionSpec("shift", "Domain shift", data.add_shift),
+    _SectionSpec("embeddings", "Embeddings", columns.add_embeddings, _has("embeddings_")),
+    _SectionSpec("tree", "Example tree", columns.add_tree, is_forest),
+]
+_RATING_SECTIONS = [
+    _SectionSpec("scores", "Scores", ratings.add_rating_scores),
+    _TRAINING,
+    _SectionSpec("data", "Ratings", ratings.add_ratings),
+    _SectionSpec("biases", "Item biases", ratings.add_item_biases),
+    _SectionSpec("map", "Map of items", ratings.add_item_map),
+    _SectionSpec("recommendation", "Example recommendation", ratings.add_recommendation),
+]
+
+
+@dataclass(frozen=True)
+class _Card:
+    """Findings of one kind that require the same action, and their section."""
 
     severity: int
     action: str
@@ -45,25 +81,31 @@ class Card:
 
 @dataclass(frozen=True)
 class Report:
-    """A page about a model.
+    """A report on a fitted model.
 
     Attributes
     ----------
     html : str
-        The page: one file, without scripts, which asks nothing of any network.
+        The page: one file without scripts that loads nothing from the network.
     findings : list of Finding
-        What to know, in order of what to do about it.
+        The findings of all sections, the most severe first.
+
+    See Also
+    --------
+    report : Makes one.
+    Finding : One finding.
     """
 
     html: str
     findings: list[Finding]
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the page to a file that is not there yet.
+        """Write the page to a new file.
 
         Parameters
         ----------
         path : str or path-like
+            Where to write; missing folders are created.
 
         Returns
         -------
@@ -72,7 +114,7 @@ class Report:
         Raises
         ------
         FileExistsError
-            There is something at `path`.
+            `path` exists already.
         """
         with new_file(path) as file:
             file.write_text(self.html, encoding="utf-8")
@@ -83,6 +125,11 @@ class Report:
         return "\n".join([*lines, *(f"  {_SEVERITIES[finding.severity]}: {finding.text}" for finding in self.findings)])
 
 
+@validate_params(
+    {"target": [str, None], "title": [str, None], "random_state": [Interval(Integral, 0, None, closed="left")]}
+    | {"scores": [pd.DataFrame, None], "verbose": ["boolean"]},
+    prefer_skip_nested_validation=True,
+)
 def report(
     model: Any,
     X: Any = None,
@@ -97,27 +144,34 @@ def report(
     random_state: int = 0,
     verbose: bool = False,
 ) -> Report:
-    """Explain a fitted model on one page: data, scores, importance, effects, reasons, confidence, shift, findings.
+    """Explain a fitted model on one HTML page, findings first.
+
+    The page covers scores, data, importance, effects, single predictions, uncertainty, leakage and shift.
 
     Parameters
     ----------
     model : estimator
-        Fitted: a forest, boosting, a net, an ensemble, any estimator of scikit-learn over the table, or a recommender.
-    X, y : table of shape (n_rows, n_features) and array-like of shape (n_rows,), default=None
-        The rows of fit, raw, in the order of fit. A recommender holds its ratings and needs none, except to be scored.
-    X_valid, y_valid : as X and y, default=None
-        Rows held out, by which the model is judged.
+        A fitted regressor, classifier or recommender.
+    X : table of shape (n_rows, n_features), default=None
+        The raw training rows, in the order of fit. A recommender keeps its ratings and needs them only to be scored.
+    y : array-like of shape (n_rows,), default=None
+        Target of the training rows.
+    X_valid : table of shape (n_valid, n_features), default=None
+        Held-out rows on which the model is scored.
+    y_valid : array-like of shape (n_valid,), default=None
+        Target of the held-out rows.
     X_new : table of shape (n_new, n_features), default=None
-        The newest rows, whose target need not be known, to compare those of fit with; None takes `X_valid`.
+        The newest rows, with or without a known target, to compare with the training rows; None uses `X_valid`.
     scores : pandas.DataFrame, default=None
-        Of a recommender: what `tabrec.collab.evaluate` gave; None evaluates it on `X_valid`, where that is given.
+        For a recommender, the result of `tabrec.collab.evaluate`; None evaluates on `X_valid` where it is given.
     target : str, default=None
-        What the target is called; None takes the name of `y`.
+        Name of the target; None uses the name of `y`.
     title : str, default=None
-        Title of the page.
+        Title of the page; None uses the name of the model's class.
     random_state : int, default=0
+        Seed of samples and permutations.
     verbose : bool, default=False
-        Whether to show progress.
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -127,15 +181,24 @@ def report(
     Raises
     ------
     sklearn.exceptions.NotFittedError
+        The model is not fitted.
     TypeError
-        The model predicts neither numbers nor classes.
+        The model is not a regressor, a classifier or a recommender.
     ValueError
-        Tables and targets do not go together, or lack columns of fit.
+        Tables and targets do not fit together, or columns of fit are missing.
+
+    See Also
+    --------
+    feature_importance : Importance of the columns.
+    partial_dependence : Effect of one or two columns.
+    contributions : Contributions of the columns to single predictions.
+    confidence : Prediction intervals and sets.
+    leakage_check : Columns that predict the target too well.
+    domain_shift : Differences between training and new rows.
 
     References
     ----------
-    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9, whose looks at a model these
-    are.
+    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9.
 
     Examples
     --------
@@ -153,69 +216,68 @@ def report(
     """
     check_is_fitted(model)
     if hasattr(model, "recommend"):
-        rated = RatingSubject(model, _read_scores(model, X, y, X_valid, y_valid, scores))
+        rated = ratings.RatingData(model, _read_scores(model, X, y, X_valid, y_valid, scores))
         about = f"{type(model).__name__}, fitted to {len(model._ratings):,} ratings."
-        sections = _fill(OF_RATINGS, rated, verbose)
+        sections = _make_sections(_RATING_SECTIONS, rated, verbose)
     else:
-        subject = read_subject(model, X, y, X_valid, y_valid, X_new, target, random_state)
-        about = _about(subject)
-        sections = _fill(OF_TABLES, subject, verbose)
-    return _render(sections, title or f"{type(model).__name__}: a report", about)
+        given = read_report_data(model, X, y, X_valid, y_valid, X_new, target, random_state)
+        about = _describe(given)
+        sections = _make_sections(_TABLE_SECTIONS, given, verbose)
+    return _render(sections, title or f"Report on {type(model).__name__}", about)
 
 
 def _read_scores(model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, scores: Any) -> pd.DataFrame | None:
-    from tabrec.collab import evaluate  # torch takes a second to load
+    from tabrec.collab import evaluate  # imports torch, which is slow
 
     if scores is not None or X_valid is None:
         return scores
     if X is None or y is None or y_valid is None:
-        raise ValueError("To score a recommender, give X, y, X_valid and y_valid: ids of pairs and their ratings.")
+        raise ValueError("Scoring a recommender needs X, y, X_valid and y_valid: pairs of ids and their ratings.")
     train, test = (as_frame(ids).assign(**{_RATING: list(r)}) for ids, r in ((X, y), (X_valid, y_valid)))
     return evaluate(model, train, test, rating=_RATING)
 
 
-def _about(subject: Subject) -> str:
-    held_out = f", judged on {len(subject.X_valid):,} rows held out" if subject.X_valid is not None else ""
-    newer = f", compared with {len(subject.X_new):,} newer ones" if subject.X_new is not None else ""
+def _describe(given: ReportData) -> str:
+    held_out = f", scored on {len(given.X_valid):,} held-out rows" if given.X_valid is not None else ""
+    newer = f", compared with {len(given.X_new):,} newer rows" if given.X_new is not None else ""
     return (
-        f"{type(subject.model).__name__} for {subject.target}, fitted to {len(subject.X):,} rows of "
-        f"{subject.X.shape[1]} columns{held_out}{newer}."
+        f"{type(given.model).__name__} for {given.target}, fitted to {len(given.X):,} rows and {given.X.shape[1]} "
+        f"columns{held_out}{newer}."
     )
 
 
-def _fill(parts: Sequence[Part], subject: Any, verbose: bool) -> list[Section]:
-    chosen = [part for part in parts if part.suits(subject)]
-    return [_make_section(part, subject) for part in track(chosen, "Explaining", transient=True, disable=not verbose)]
+def _make_sections(specs: list[_SectionSpec], given: Any, verbose: bool) -> list[Section]:
+    chosen = [spec for spec in specs if spec.applies(given.model)]
+    return [_make_section(spec, given) for spec in track(chosen, "Explaining", transient=True, disable=not verbose)]
 
 
-def _make_section(part: Part, subject: Any) -> Section:
-    """The section; what it warned of, or why it cannot be, stands among its notes."""
-    section = Section(part.anchor, part.title)
+def _make_section(spec: _SectionSpec, given: Any) -> Section:
+    """Fill a section; its warnings, and the error that stops it, become notes."""
+    section = Section(spec.anchor, spec.title)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", FRAME_FOR_ARRAY)
         try:
-            part.fill(section, subject)
+            spec.fill(section, given)
         except ValueError as error:
-            section.note(f"{NOT_SHOWN} {error}")
-    messages = dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning)
-    for message in messages:
+            section.add_note(f"{NOT_SHOWN} {error}")
+    for message in dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning):
         if not any(finding.text in message for finding in section.findings):
-            section.note(message)
+            section.add_note(message)
     return section
 
 
 def _render(sections: list[Section], title: str, about: str) -> Report:
-    findings = order_findings([finding for section in sections for finding in section.findings])
-    first = Section("findings", "What to do")
+    findings = _sort_findings([finding for section in sections for finding in section.findings])
+    first = Section("findings", "Findings")
     if not findings:
-        first.say("Nothing stands out.")
+        first.add_text("There are no findings.")
     loader = PackageLoader("tabrec.interpret", "page")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = environment.get_template("page.html").render(
         title=title,
         subtitle=about,
-        cards=_gather(findings, sections),
+        cards=_make_cards(findings, sections),
         sections=[first, *sections],
         severities=_SEVERITIES,
         version=tabrec.__version__,
@@ -223,11 +285,17 @@ def _render(sections: list[Section], title: str, about: str) -> Report:
     return Report(html.strip() + "\n", findings)
 
 
-def _gather(findings: list[Finding], sections: list[Section]) -> list[Card]:
-    """Findings on cards, each where its first one stands."""
-    cards: dict[tuple, Card] = {}
+def _sort_findings(findings: list[Finding]) -> list[Finding]:
+    """Sort by severity, otherwise in the order of the sections; the same text appears once."""
+    distinct = {(finding.kind, finding.text): finding for finding in findings}
+    return sorted(distinct.values(), key=lambda finding: finding.severity)
+
+
+def _make_cards(findings: list[Finding], sections: list[Section]) -> list[_Card]:
+    """Group findings into cards, each at the place of its first finding."""
+    cards: dict[tuple, _Card] = {}
     for finding in findings:
         section = next(section for section in sections if finding in section.findings)
         key = (finding.severity, finding.kind, finding.action, section.anchor)
-        cards.setdefault(key, Card(finding.severity, finding.action, section, [])).findings.append(finding)
+        cards.setdefault(key, _Card(finding.severity, finding.action, section, [])).findings.append(finding)
     return list(cards.values())

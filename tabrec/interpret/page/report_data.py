@@ -1,4 +1,4 @@
-"""What a report is about: a model, the rows it learned from, the rows it is judged by."""
+"""What a report is about: a fitted model, its training rows, held-out rows and newest rows."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ import pandas as pd
 from sklearn.base import is_classifier, is_regressor
 
 from tabrec.interpret._models import Trees, has_target, is_forest, predictor, read_trees
-from tabrec.interpret._out_of_bag_rows import check_fitted_rows
+from tabrec.interpret._out_of_bag_rows import check_fitted_rows, keeps_out_of_bag
 from tabrec.interpret.reliance.importance import feature_importance
 from tabrec.tables.columns import read_frame
 from tabrec.tables.target import check_target
 
-# Rows that suffice for a picture or an average; what needs every row takes every row.
-MANY_ROWS = 20_000
-SOME_ROWS = 2_000
+MANY_ROWS = 20_000  # enough for an average
+SOME_ROWS = 2_000  # enough for a plot
 
-# What scikit-learn warns of when a model fitted to an array is given a frame of the same columns, as it is here.
+# scikit-learn warns when a model fitted to an array is given a frame, as it is here.
 FRAME_FOR_ARRAY = "X has feature names, but"
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A fitted model with its data; tables as `read_frame` gives them.
+class ReportData:
+    """A fitted model with its tables, as `read_frame` returns them.
 
     Attributes
     ----------
     model : estimator
     X, y : pandas.DataFrame and ndarray
-        The rows of fit.
+        The training rows.
     X_valid, y_valid : pandas.DataFrame and ndarray, or None
-        Rows held out.
+        Held-out rows.
     X_new : pandas.DataFrame or None
-        The newest rows, whose target need not be known.
+        The newest rows, with or without a known target.
     target : str
-        What the target is called.
+        Name of the target.
     random_state : int
+        Seed of samples.
     """
 
     model: Any
@@ -58,13 +58,18 @@ class Subject:
 
     @cached_property
     def trees(self) -> Trees | None:
-        """The model as trees, where it is a forest or a tree."""
+        """The trees of a forest or a single tree; None for other models."""
         return read_trees(self.model, "report") if is_forest(self.model) else None
 
     @property
     def has_oob(self) -> bool:
-        """Whether the model can judge its own rows by the trees that did not draw them."""
+        """Whether the model has out-of-bag rows."""
         return self.trees is not None and bool(getattr(self.trees.estimator, "bootstrap", False))
+
+    @property
+    def keeps_oob(self) -> bool:
+        """Whether the model has kept its out-of-bag predictions."""
+        return self.trees is not None and self.has_oob and keeps_out_of_bag(self.trees)
 
     @property
     def newest(self) -> pd.DataFrame | None:
@@ -72,41 +77,37 @@ class Subject:
 
     @cached_property
     def judged(self) -> tuple[pd.DataFrame, np.ndarray]:
-        """Rows to show predictions of: those held out, or else those of fit."""
+        """The rows whose predictions are shown: the held-out rows, or else the training rows."""
         return (self.X, self.y) if self.X_valid is None or self.y_valid is None else (self.X_valid, self.y_valid)
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """Predictions of the judged rows, as `predictor` gives them."""
+        """Predictions of the judged rows, as `predictor` returns them."""
         return predictor(self.model)(self.judged[0])
 
     @cached_property
     def importance(self) -> Any:
-        """Out of bag where that can be, else by shuffling columns of the judged rows."""
-        if self.has_oob:
-            return feature_importance(
-                self.model, self.X, self.y, groups="source", max_rows=MANY_ROWS, random_state=self.random_state
-            )
-        rows = self.sample(len(self.judged[0]), SOME_ROWS)
-        X, y = self.judged
-        return feature_importance(
-            self.model, X.iloc[rows], y[rows], method="permutation", random_state=self.random_state
-        )
+        """Out-of-bag importance of a forest with bootstrap; permutation importance on the judged rows otherwise."""
+        options: dict[str, Any] = {"groups": "source", "max_rows": MANY_ROWS}
+        X, y = self.X, self.y
+        if not self.has_oob:
+            rows = self.sample(len(self.judged[0]), SOME_ROWS)
+            X, y, options = self.judged[0].iloc[rows], self.judged[1][rows], {"method": "permutation"}
+        return feature_importance(self.model, X, y, random_state=self.random_state, **options)
 
     def top_columns(self, n: int) -> list[str]:
-        """The columns that the model relies on most, as it sees them, those of no importance left out."""
+        """Return the `n` most important encoded columns, leaving out those without importance."""
         table = self.importance.table
-        table = table[~table["is_group"] & (table["importance"] > 0)]
-        return table["column"].head(n).tolist()
+        return table[~table["is_group"] & (table["importance"] > 0)]["column"].head(n).tolist()
 
-    def sample(self, n_rows: int, most: int) -> np.ndarray:
-        """Positions of at most so many of n rows, in order."""
-        if n_rows <= most:
+    def sample(self, n_rows: int, max_rows: int) -> np.ndarray:
+        """Return sorted positions of at most `max_rows` of `n_rows` rows."""
+        if n_rows <= max_rows:
             return np.arange(n_rows)
-        return np.sort(np.random.default_rng(self.random_state).choice(n_rows, most, replace=False))
+        return np.sort(np.random.default_rng(self.random_state).choice(n_rows, max_rows, replace=False))
 
     def errors(self) -> np.ndarray:
-        """How wrong each judged row is predicted: predicted less actual, or less than sure of the true class."""
+        """Return predicted minus actual of each judged row; for a classifier, probability of the true class minus 1."""
         y = self.judged[1]
         if not self.is_classifier:
             return self.predicted[:, 0] - np.asarray(y, dtype=np.float64).reshape(len(y), -1)[:, 0]
@@ -114,39 +115,39 @@ class Subject:
         return np.where(hit, self.predicted, 0).sum(axis=1) - 1
 
 
-def read_subject(
+def read_report_data(
     model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, X_new: Any, target: str | None, random_state: int
-) -> Subject:
-    """Check that model, tables and targets go together, before any work."""
+) -> ReportData:
+    """Check that model, tables and targets fit together, before any work."""
     if not (is_classifier(model) or is_regressor(model)):
-        raise TypeError(f"report explains what predicts numbers or classes, not {type(model).__name__}.")
+        raise TypeError(f"report needs a regressor, a classifier or a recommender, not {type(model).__name__}.")
     if X is None or y is None:
-        raise ValueError(f"report needs the rows that the {type(model).__name__} was fitted on: give X and y.")
+        raise ValueError(f"report needs the rows that the {type(model).__name__} was fitted on: pass X and y.")
     if (X_valid is None) != (y_valid is None):
-        raise ValueError("X_valid and y_valid belong together: give both or neither (X_new needs no target).")
-    named = getattr(y, "name", None)
+        raise ValueError("X_valid and y_valid belong together: pass both or neither (X_new needs no target).")
+    name = target if target is not None else getattr(y, "name", None)
     frame = read_frame(X)
     valid = None if X_valid is None else read_frame(X_valid)
-    subject = Subject(
+    data = ReportData(
         model,
         frame,
         _read_target("y", model, frame, y),
         valid,
         None if valid is None else _read_target("y_valid", model, valid, y_valid),
         None if X_new is None else read_frame(X_new),
-        str(target if target is not None else named if named is not None else "target"),
+        "target" if name is None else str(name),
         random_state,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", FRAME_FOR_ARRAY)
-        for given in (subject.X, subject.X_valid, subject.X_new):
+        for given in (data.X, data.X_valid, data.X_new):
             if given is not None:
-                predictor(model)(given.head(1))  # names the columns that are missing
-    if subject.trees is not None and subject.has_oob:
-        check_fitted_rows(subject.trees, subject.X, "report")
-        if not has_target(subject.trees, subject.y):
-            raise ValueError("y is not the target that the forest was fitted on: give X and y as given to fit.")
-    return subject
+                predictor(model)(given.head(1))  # raises an error that names missing columns
+    if data.trees is not None and data.has_oob:
+        check_fitted_rows(data.trees, data.X, "report")
+        if not has_target(data.trees, data.y):
+            raise ValueError("y is not the target that the forest was fitted on: pass X and y as passed to fit.")
+    return data
 
 
 def _read_target(name: str, model: Any, frame: pd.DataFrame, values: Any) -> np.ndarray:
@@ -154,5 +155,5 @@ def _read_target(name: str, model: Any, frame: pd.DataFrame, values: Any) -> np.
         raise ValueError(f"{name} has {len(values)} values, but its table has {len(frame)} rows.")
     target = check_target(values, len(frame), "report", numeric=not is_classifier(model))
     if target.ndim > 1 and target.shape[1] > 1:
-        raise ValueError(f"{name} has {target.shape[1]} columns: a report is about one target.")
+        raise ValueError(f"{name} has {target.shape[1]} columns, but a report covers one target.")
     return target.ravel()

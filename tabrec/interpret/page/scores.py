@@ -1,0 +1,121 @@
+"""Sections on performance: scores beside a baseline, and the training history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.dummy import DummyClassifier, DummyRegressor
+
+from tabrec.interpret._models import predictor
+from tabrec.interpret._result import Finding
+from tabrec.interpret.certainty.out_of_bag import oob_report
+from tabrec.interpret.metrics import METRICS, read_metric
+from tabrec.interpret.page.blocks import Section
+from tabrec.interpret.page.report_data import MANY_ROWS, ReportData
+from tabrec.plotting.axes import BLUE, GREY, finish, make_axes, shorten
+
+_N_DOTS = 1_500
+
+
+def add_scores(section: Section, data: ReportData) -> None:
+    """Show the scores beside a baseline, and predictions against actual values."""
+    if data.has_oob and data.X_valid is not None:
+        _compare_with_oob(data, section)
+    else:
+        _compare_with_baseline(data, section)
+    if data.is_classifier:
+        _add_classes(data, section)
+    else:
+        section.add_figure(_plot_predicted(data), f"Predicted against actual {data.target}.")
+
+
+def _compare_with_oob(data: ReportData, section: Section) -> None:
+    rows = data.sample(len(data.X), MANY_ROWS)
+    result = oob_report(data.model, data.X_valid, data.y_valid, X=data.X.iloc[rows], y=data.y[rows])
+    section.add_table(result.table, f"{result.metric}.", {"n": "{:,}", "score": "{:.4f}", "std_error": "{:.4f}"})
+    axes = result.plot(make_axes(None, (6.4, 2.8)))
+    section.add_figure(axes, "Scores on the training rows, out of bag, and on held-out rows.")
+    section.add_findings(result.findings)
+
+
+def _compare_with_baseline(data: ReportData, section: Section) -> None:
+    names = ["accuracy", "log_loss"] if data.is_classifier else ["rmse", "mae", "r2"]
+    dummy = DummyClassifier(strategy="prior") if data.is_classifier else DummyRegressor()
+    dummy.fit(np.zeros((len(data.y), 1)), data.y)
+    y = data.judged[1]
+    baseline = predictor(dummy)(np.zeros((len(y), 1))), y
+    if data.X_valid is None:
+        parts = {"training": (data.predicted, y), "baseline": baseline}
+        section.add_note("There are no held-out rows: scores on training rows are too optimistic.")
+    else:
+        rows = data.sample(len(data.X), MANY_ROWS)
+        training = predictor(data.model)(data.X.iloc[rows]), data.y[rows]
+        parts = {"training": training, "validation": (data.predicted, y), "baseline": baseline}
+    classes = data.model.classes_ if data.is_classifier else None
+    table = pd.DataFrame({"rows": list(parts)})
+    for metric in (METRICS[name] for name in names):
+        table[metric.name] = [metric.score(metric.gains(y, p, classes)) for p, y in parts.values()]
+    section.add_table(table, "The baseline predicts the mean, or the class shares, of the training rows for every row.")
+    metric = read_metric(data.model, None)
+    of_model, of_baseline = (metric.score(metric.gains(y, p, classes)) for p, y in list(parts.values())[-2:])
+    if (of_model > of_baseline) != metric.greater_is_better or of_model == of_baseline:
+        section.add_findings(
+            [
+                Finding(
+                    "no better than a baseline",
+                    1,
+                    (),
+                    "The model is no better than a baseline that ignores all columns.",
+                    f"{metric.name} {of_model:.4g}, baseline {of_baseline:.4g}.",
+                    "Do not use the model yet: check the target, the split, and whether the columns can predict it.",
+                )
+            ]
+        )
+
+
+def _add_classes(data: ReportData, section: Section) -> None:
+    y = np.asarray(data.judged[1])
+    guessed = np.asarray(data.model.classes_)[data.predicted.argmax(axis=1)]
+    rows = []
+    for label in data.model.classes_[:30]:
+        actual, predicted = y == label, guessed == label
+        hits = (actual & predicted).sum()
+        rows.append((str(label), actual.sum(), hits / max(actual.sum(), 1), hits / max(predicted.sum(), 1)))
+    table = pd.DataFrame(rows, columns=["class", "rows", "recall", "precision"])
+    section.add_table(table, "Scores by class.", {"rows": "{:,}", "recall": "{:.1%}", "precision": "{:.1%}"})
+
+
+def _plot_predicted(data: ReportData) -> Any:
+    ax = make_axes(None, (5.2, 4.6))
+    rows = data.sample(len(data.judged[1]), _N_DOTS)
+    actual = np.asarray(data.judged[1], dtype=np.float64).reshape(len(data.judged[1]), -1)[rows, 0]
+    predicted = data.predicted[rows, 0]
+    ends = [min(actual.min(), predicted.min()), max(actual.max(), predicted.max())]
+    ax.plot(ends, ends, color=GREY, linewidth=1)
+    ax.scatter(actual, predicted, s=7, color=BLUE, alpha=0.35, linewidth=0)
+    ax.set(xlabel=f"actual {shorten(data.target)}", ylabel="predicted")
+    return finish(ax)
+
+
+def add_training(section: Section, data: Any) -> None:
+    """Show the losses by epoch, of a net or of a recommender."""
+    from tabrec.neural import plot_history
+
+    history = data.model.history_
+    section.add_figure(plot_history(history, make_axes(None, (6.4, 3.4))), f"Losses over {len(history)} epochs.")
+    section.add_findings(_find_overfitting(history))
+
+
+def _find_overfitting(history: pd.DataFrame) -> list[Finding]:
+    if "valid_loss" not in history or not np.isfinite(history["valid_loss"]).any():
+        return []
+    valid = history["valid_loss"].to_numpy()
+    best = int(np.nanargmin(valid))
+    if valid[-1] <= 1.02 * valid[best]:
+        return []
+    text = f"The validation loss was lowest in epoch {best + 1} of {len(valid)} and rose afterwards."
+    evidence = f"Validation loss {valid[best]:.4g} at its lowest, {valid[-1]:.4g} in the last epoch."
+    action = "Train for fewer epochs, or set patience, which keeps the weights of the best epoch."
+    return [Finding("too many epochs", 2, (), text, evidence, action)]
