@@ -16,7 +16,7 @@ from tabrec.interpret.attribution._contribution_result import Contributions, Row
 from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
 from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
-from tabrec.interpret.effects._varied import read_named
+from tabrec.interpret.effects._effect_data import read_named
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.trees.target_encoding import to_matrix
 

@@ -1,1 +1,1 @@
-"""Pictures and words of trees, maps of embeddings."""
+"""Plots and text of trees, and maps of embeddings."""

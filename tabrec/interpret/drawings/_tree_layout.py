@@ -1,4 +1,4 @@
-"""Which nodes are drawn and where: as near to each other as they can be without touching, parents amid children."""
+"""Layout of a drawn tree: which nodes are shown, and where."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class Shape:
     Attributes
     ----------
     nodes : list of int
-        From the root down, each before its children, what lies left before what lies right.
+        In depth-first order, left before right.
     depth : dict of int to int
+        The depth of each node.
     children : dict of int to (int, int)
-        Left and right child of each node that is shown with its children.
+        Left and right child of each node whose children are shown.
     hidden : dict of int to int
-        The leaves below each node whose children are not shown.
+        The number of leaves below each inner node whose children are not shown.
     """
 
     nodes: list[int]
@@ -32,7 +33,7 @@ class Shape:
 
 
 def read_shape(tree: Any, max_depth: int | None) -> Shape:
-    """The nodes of a tree down to a depth; None is all."""
+    """Return the nodes of a tree down to `max_depth`, or all nodes."""
     left, right = tree.children_left.tolist(), tree.children_right.tolist()
     deepest = tree.node_count if max_depth is None else max_depth
     shape = Shape([], {0: 0}, {}, {})
@@ -53,9 +54,9 @@ def read_shape(tree: Any, max_depth: int | None) -> Shape:
 
 
 def find_visits(tree: Any, matrix: np.ndarray) -> csr_array:
-    """Which nodes each row passes: sparse array of bool, of shape (n_rows, n_nodes).
+    """Return which nodes each row visits, as a sparse array of bool of shape (n_rows, n_nodes).
 
-    From the leaves up, for older releases of scikit-learn send missing values astray in `decision_path`.
+    It goes from the leaves up, because `decision_path` of older scikit-learn releases misplaces missing values.
     """
     parent = np.full(tree.node_count, -1)
     for children in (tree.children_left, tree.children_right):
@@ -72,19 +73,21 @@ def find_visits(tree: Any, matrix: np.ndarray) -> csr_array:
 
 
 def place(shape: Shape, height: Callable[[int], float]) -> dict[int, float]:
-    """The middle of each node down the page, the highest node reaching 0; depth goes across the page.
+    """Return the vertical centre of each node, with the top of the highest node at 0.
+
+    Siblings are as close as possible without overlap; parents are centred between their children.
 
     Parameters
     ----------
     shape : Shape
     height : callable
-        How much room a node takes.
+        From a node to its height.
 
     References
     ----------
     Reingold & Tilford (1981), "Tidier drawings of trees".
     """
-    # The outline of what hangs on a node: its top and bottom by depth, seen from the middle of the node.
+    # The outline of each subtree: its top and bottom by depth, relative to the centre of its root.
     tops: dict[int, np.ndarray] = {}
     bottoms: dict[int, np.ndarray] = {}
     apart: dict[int, float] = {}
@@ -108,7 +111,7 @@ def place(shape: Shape, height: Callable[[int], float]) -> dict[int, float]:
 
 
 def _outline(first: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The first outline, and where it ends, the other."""
+    """Continue the first outline with the other below its end."""
     return np.append(first, other[len(first) :])
 
 
@@ -116,8 +119,6 @@ def _count_leaves(left: list[int], right: list[int], node: int) -> int:
     waiting, n_leaves = [node], 0
     while waiting:
         at = waiting.pop()
-        if left[at] < 0:
-            n_leaves += 1
-        else:
-            waiting += [left[at], right[at]]
+        n_leaves += left[at] < 0
+        waiting += [left[at], right[at]] if left[at] >= 0 else []
     return n_leaves

@@ -1,36 +1,42 @@
-"""`embedding_map`: what a model has learned of labels, as a map."""
+"""`embedding_map`: the labels of a column by the principal components of their learned vectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret._models import is_forest, split_pipeline
 from tabrec.interpret._result import Result
 from tabrec.interpret.attribution._shown_values import to_text
-from tabrec.interpret.drawings._tree_words import is_whole
 from tabrec.plotting.axes import GREY, make_axes, shorten
 from tabrec.plotting.maps import draw_labelled, principal_components
 
 
 @dataclass(frozen=True, repr=False)
 class EmbeddingMap(Result):
-    """The vectors of a column's labels by their first two principal components.
+    """The labels of a column by the first two principal components of their vectors.
 
     Attributes
     ----------
     column : str
+        The column.
     table : pandas.DataFrame
-        `label`, `first` and `second`, and of a recommender `count`, the ratings of each; ordered by count, or where
-        there are none, by how far labels lie from the middle.
+        Columns `label`, `first` and `second`; for a recommender also `count`, the number of ratings. Sorted by count,
+        or else by distance from the centre, in descending order.
     shares : (float, float)
-        Of the variance of the vectors, that along each component.
+        Share of the variance explained by each component.
     n : int
-        How many labels, the first of the table, the picture writes.
+        Number of labels that the plot writes, from the top of the table.
+
+    See Also
+    --------
+    embedding_map : Makes one.
     """
 
     column: str
@@ -39,16 +45,17 @@ class EmbeddingMap(Result):
     n: int
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the map: all labels as points, `n` of them by name.
+        """Draw all labels as points, and write the names of the first `n`.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            That of a new figure where None.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         matplotlib.axes.Axes
+            The axes with the map.
         """
         points = self.table[["first", "second"]].to_numpy()
         ax = make_axes(ax, (9.5, 6.8))
@@ -62,43 +69,48 @@ class EmbeddingMap(Result):
     def _title(self, n_written: int) -> str:
         column, n_labels = shorten(self.column), len(self.table)
         if n_written == n_labels:
-            return f"{column}: what the model learned of {n_labels} labels"
-        which = "with most ratings" if "count" in self.table else "furthest from the middle"
-        return f"{column}: the {n_written} {which}, of {n_labels}"
+            return f"{column}: vectors of {n_labels} labels"
+        which = "with most ratings" if "count" in self.table else "furthest from the centre"
+        return f"{column}: the {n_written} labels {which}, of {n_labels}"
 
 
+@validate_params({"n": [Interval(Integral, 1, None, closed="left")]}, prefer_skip_nested_validation=True)
 def embedding_map(model: Any, column: str, *, n: int = 50) -> EmbeddingMap:
-    """Map what a model has learned of the labels of a column.
+    """Project the learned vectors of the labels of a column onto their first two principal components.
 
-    Labels that are alike to the model lie together: its vectors by their first two principal components.
+    Labels that the model treats alike are close to each other.
 
     Parameters
     ----------
     model : TabularRegressor, TabularClassifier, EmbeddingEncoder, recommender, or a Pipeline that holds one
-        Fitted.
+        The fitted model.
     column : str
-        A category column, by encoded name; of a recommender that of the users or of the items, or "user" or "item".
+        Encoded name of a categorical column; for a recommender the column of users or of items, or "user" or "item".
     n : int, default=50
-        How many labels the picture writes: of a recommender those with most ratings, of a net those that lie furthest
-        from the middle. The table has all.
+        Number of labels that the plot writes: for a recommender those with most ratings, otherwise those furthest from
+        the centre. The table has all labels.
 
     Returns
     -------
     EmbeddingMap
-        `table`, `shares` of the variance, and `plot(ax=None)`. Of a net, the label ``"#na#"`` stands for what is
-        missing or was not seen in fit.
+        The map. The label ``"#na#"`` stands for values that are missing or were not seen in fit.
 
     Raises
     ------
     TypeError
-        The model learns no vectors of labels.
+        The model has no vectors of labels.
     ValueError
-        No such column, fewer than two labels, or `n` is less than 1.
+        The column has no vectors or fewer than two labels, or `n` is less than 1.
+
+    See Also
+    --------
+    partial_dependence : Effect of the labels on the prediction of any model.
 
     Notes
     -----
-    Vectors begin at random, and a label is moved only by rows that bear it: with the default of our nets,
-    ``embedding_std=0.5``, much of that start remains. For a net to be looked at, set ``embedding_std=0.01``, fastai's.
+    Vectors are initialised at random, and only rows with a label move its vector. With the default
+    ``embedding_std=0.5`` of our networks much of the initial position remains; ``embedding_std=0.01``, the default of
+    fastai, gives a clearer map.
 
     References
     ----------
@@ -118,8 +130,6 @@ def embedding_map(model: Any, column: str, *, n: int = 50) -> EmbeddingMap:
     ['#na#', 'Compact', 'Large', 'Large / Medium', 'Medium', 'Mini', 'Small']
     >>> ax = sizes.plot()
     """
-    if not is_whole(n) or n < 1:
-        raise ValueError(f"n={n!r} must be a whole number of at least 1.")
     vectors, counts = _read_vectors(_find_learner(model), column)
     if len(vectors) < 2:
         raise ValueError(f"Column {column!r} has {len(vectors)} label: a map needs at least two.")
@@ -136,7 +146,7 @@ def embedding_map(model: Any, column: str, *, n: int = 50) -> EmbeddingMap:
 
 
 def _find_learner(model: Any) -> Any:
-    """The net, encoder or recommender in a model."""
+    """Return the net, encoder or recommender in a model."""
     steps = [step for _, step in getattr(model, "steps", [("", model)])]
     for step in steps:
         if hasattr(type(step), "embeddings_") or hasattr(type(step), "item_factors_"):
@@ -149,18 +159,18 @@ def _find_learner(model: Any) -> Any:
             check_is_fitted(step)
     name = type(split_pipeline(model)[1]).__name__
     advice = (
-        "For what a forest makes of a column's labels use partial_dependence; for its splits, draw_tree."
+        "For the effect of labels in a forest use partial_dependence; for its splits, draw_tree."
         if is_forest(model)
-        else "For what other models make of a column's labels use partial_dependence."
+        else "For the effect of labels in other models use partial_dependence."
     )
     raise TypeError(
-        f"embedding_map reads models that learn vectors of labels (TabularRegressor, TabularClassifier, "
+        f"embedding_map needs a model that learns vectors of labels (TabularRegressor, TabularClassifier, "
         f"EmbeddingEncoder, recommenders), not {name}. {advice}"
     )
 
 
 def _read_vectors(learner: Any, column: str) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """A vector a label, and where they are known, counts."""
+    """Return the vectors by label and, for a recommender, the counts."""
     if not hasattr(type(learner), "item_factors_"):
         frames = learner.embeddings_
         _check_column(column, list(frames))
@@ -183,6 +193,6 @@ def _of_recommender(learner: Any, kind: str) -> tuple[pd.DataFrame, np.ndarray]:
 def _check_column(column: str, available: list[str]) -> None:
     if column not in available:
         raise ValueError(
-            f"column={column!r} has no vectors: the model has learned those of "
+            f"column={column!r} has no vectors; the model has vectors for "
             f"{', '.join(map(repr, available)) or 'no column'}."
         )

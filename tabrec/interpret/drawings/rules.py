@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.interpret._models import read_trees
-from tabrec.interpret.drawings._tree_layout import Shape, find_visits, read_shape
-from tabrec.interpret.drawings._tree_words import Bounds, Words, check_depth, read_row, read_tree
+from tabrec.interpret.drawings._tree_layout import find_visits, read_shape
+from tabrec.interpret.drawings._tree_text import TreeText, count_leaves, read_row, read_tree
 
 _INDENT = "    "
+NUMBER_OF_TREE = [Interval(Integral, 0, None, closed="left")]
+MAX_DEPTH = [Interval(Integral, 0, None, closed="left"), None]
 
 
+@validate_params({"tree": NUMBER_OF_TREE, "max_depth": MAX_DEPTH}, prefer_skip_nested_validation=True)
 def tree_rules(model: Any, *, tree: int = 0, max_depth: int | None = None, row: Any = None) -> str:
-    """Write one tree as indented text, in the names of columns and labels.
+    """Write one tree as indented text, with raw column names and labels.
 
     Parameters
     ----------
     model : estimator
         A fitted forest or single tree, ours or scikit-learn's, or a pipeline that ends in one.
     tree : int, default=0
-        Which tree of a forest.
+        Position of the tree in the forest.
     max_depth : int, default=None
-        Below so many splits, only the number of leaves is told; None writes the whole tree.
+        Number of levels of splits to write, followed by the number of leaves below; None writes the whole tree.
     row : table of one row, Series or array, default=None
-        A row as the model takes it: only its way through the tree is written, with its values.
+        A row as the model takes it. Only its decision path is written, with the values of the row.
 
     Returns
     -------
     str
-        A line a node: what holds of its rows, how many rows of training reached it (of a forest, distinct rows that
-        the tree drew), and its prediction: the mean; of a classifier the most frequent class and its share. ``→`` marks
-        leaves. A label that is missing or was not seen in fit is "missing".
+        One line per node: the condition, the prediction (the mean, or the majority class and its share), and the number
+        of training rows that reached it (for a forest, distinct rows that the tree drew). ``→`` marks leaves. Labels
+        that are missing or were not seen in fit are "missing".
 
     Raises
     ------
     TypeError
-        The model is no forest and no tree.
+        The model is not a forest and not a tree.
     ValueError
-        No such tree, `max_depth` is negative, `row` is not one row, or lacks columns.
+        The forest has no such tree, `max_depth` is negative, `row` is not one row, or lacks columns.
 
     See Also
     --------
-    draw_tree : The same as a picture.
+    draw_tree : Draws a tree.
+    partial_dependence : Shows the effect of a column in all trees.
 
     References
     ----------
@@ -73,63 +79,35 @@ def tree_rules(model: Any, *, tree: int = 0, max_depth: int | None = None, row: 
     and ProductSize in {Mini, Small} (Small): → 15,486, 11 rows
     """
     trees = read_trees(model, "tree_rules", instead="feature_importance and partial_dependence")
-    check_depth(max_depth)
     read = read_tree(trees, tree)
-    shape = read_shape(read, max_depth)
     matrix = None if row is None else read_row(trees, None, row)
-    writer = _Writer(Words(trees), read, shape, trees.values(read), matrix)
-    return writer.write() if matrix is None else writer.write_path(matrix)
+    return _write(TreeText(trees), read, max_depth, matrix)
 
 
-class _Writer:
-    """The lines of a tree."""
+def _write(text: TreeText, tree: Any, max_depth: int | None, row: np.ndarray | None) -> str:
+    """Write all nodes, or those on the decision path of a row of shape (1, n_encoded)."""
 
-    def __init__(self, words: Words, tree: Any, shape: Shape, values: np.ndarray, row: np.ndarray | None):
-        self.words, self.tree, self.shape, self.values = words, tree, shape, values
-        self.conditions = {0: "all rows"}
-        self.asked: dict[int, int] = {}
-        bounds: dict[int, Bounds] = {0: {}}
-        for node, children in self.shape.children.items():
-            position, threshold = int(tree.feature[node]), float(tree.threshold[node])
-            missing = None
-            if row is not None and np.isnan(row[0, position]):
-                missing = "left" if tree.missing_go_to_left[node] else "right"
-            said = words.conditions(position, threshold, bounds[node], missing=missing)
-            column = words.column(position)
-            below = words.narrowed(position, threshold, bounds[node])
-            for child, condition, codes in zip(children, said, below, strict=True):
-                self.conditions[child] = f"{column} {condition}"
-                self.asked[child] = position
-                bounds[child] = codes
+    def missing_side(node: int, position: int) -> str | None:
+        if row is None or not np.isnan(row[0, position]):
+            return None
+        return "left" if tree.missing_go_to_left[node] else "right"
 
-    def write(self) -> str:
-        lines = []
-        for node in self.shape.nodes:
-            indent = _INDENT * self.shape.depth[node]
-            lines.append(f"{indent}{self.conditions[node]}: {self._finding(node)}")
-            if node in self.shape.hidden:
-                lines.append(f"{indent}{_INDENT}… {_leaves(self.shape.hidden[node])}")
-        return "\n".join(lines)
-
-    def write_path(self, row: np.ndarray) -> str:
-        """The way of a row, (1, n_encoded), with its values."""
-        visited = set(find_visits(self.tree, row).indices.tolist())
-        path = [node for node in self.shape.nodes if node in visited]
-        lines = [f"all rows: {self._finding(0)}"]
-        for node in path[1:]:
-            joint = "because" if node == path[1] else "and"
-            position = self.asked[node]
-            value = self.words.value(position, float(row[0, position]))
-            lines.append(f"{joint} {self.conditions[node]} ({value}): {self._finding(node)}")
-        if path[-1] in self.shape.hidden:
-            lines.append(f"… {_leaves(self.shape.hidden[path[-1]])}")
-        return "\n".join(lines)
-
-    def _finding(self, node: int) -> str:
-        n = int(self.tree.n_node_samples[node])
-        is_leaf = node not in self.shape.children and node not in self.shape.hidden
-        return f"{'→ ' if is_leaf else ''}{self.words.prediction(self.values[node])}, {n} row{'' if n == 1 else 's'}"
-
-
-def _leaves(n: int) -> str:
-    return f"{n} more {'leaf' if n == 1 else 'leaves'}"
+    shape = read_shape(tree, max_depth)
+    conditions = text.describe_nodes(tree, shape, missing_side)
+    position_of = {child: int(tree.feature[node]) for node, pair in shape.children.items() for child in pair}
+    path = set(shape.nodes) if row is None else set(find_visits(tree, row).indices.tolist())
+    values, lines = text.trees.values(tree), []
+    for node in (node for node in shape.nodes if node in path):
+        indent, condition = "" if row is not None else _INDENT * shape.depth[node], conditions[node]
+        if node:
+            condition = f"{text.column(position_of[node])} {condition}"
+        if node and row is not None:
+            value = text.value(position_of[node], float(row[0, position_of[node]]))
+            condition = f"{'because' if shape.depth[node] == 1 else 'and'} {condition} ({value})"
+        is_leaf = node not in shape.children and node not in shape.hidden
+        n = int(tree.n_node_samples[node])
+        rows = f"{n} row{'' if n == 1 else 's'}"
+        lines.append(f"{indent}{condition}: {'→ ' if is_leaf else ''}{text.prediction(values[node])}, {rows}")
+        if node in shape.hidden:
+            lines.append(f"{indent}{'' if row is not None else _INDENT}{count_leaves(shape.hidden[node])}")
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`draw_tree`: a picture of one tree; `view_tree`: the same by dtreeviz."""
+"""`draw_tree`: a plot of one tree; `view_tree`: the same with dtreeviz."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import validate_params
 
 from tabrec.interpret._models import Trees, read_trees
-from tabrec.interpret.drawings._tree_picture import Picture
-from tabrec.interpret.drawings._tree_words import check_depth, read_row, read_tree
+from tabrec.interpret.drawings._tree_plot import TreePlot
+from tabrec.interpret.drawings._tree_text import read_row, read_tree
+from tabrec.interpret.drawings.rules import MAX_DEPTH, NUMBER_OF_TREE
 from tabrec.tables.columns import read_frame
 from tabrec.tables.target import check_target
 
 _INSTEAD = "feature_importance and partial_dependence"
 
 
+@validate_params({"tree": NUMBER_OF_TREE, "max_depth": MAX_DEPTH}, prefer_skip_nested_validation=True)
 def draw_tree(
     model: Any,
     X: Any = None,
@@ -28,46 +31,48 @@ def draw_tree(
     row: Any = None,
     ax: Any = None,
 ) -> Any:
-    """Draw one tree, from left to right, in the names of columns and labels.
+    """Draw one tree from left to right, with raw column names and labels.
 
-    A card is a node: its prediction, its rows and the column that it asks about; above the cards of its children stands
-    what holds of their rows. The thicker a branch, the more rows take it. Colours tell predictions; of a classifier, a
-    bar shows the shares of the classes.
+    Each card is a node, with its prediction, its number of rows and the column of its split; the condition that leads
+    to a node is above its card. Wider branches hold more rows. Colours show predictions; for a classifier, a bar shows
+    the shares of the classes.
 
     Parameters
     ----------
     model : estimator
         A fitted forest or single tree, ours or scikit-learn's, or a pipeline that ends in one.
     X : table or array-like of shape (n_rows, n_features), default=None
-        Rows to count at the nodes, as the model takes them, of training or any others. None counts the rows that the
-        tree was grown on (of a forest, the distinct rows that it drew).
+        Rows to count at the nodes, as the model takes them. None shows the counts of the training rows (for a forest,
+        of the distinct rows that the tree drew).
     y : array-like of shape (n_rows,), default=None
-        Their target. With it, small trees (of up to 31 nodes shown) show the rows at each node: the column against
-        the target with the mean of each side, or stacked by class; at leaves, the targets.
+        Target of these rows. If given, and if at most 31 nodes are shown, each node shows its rows: the column of the
+        split against the target with the mean of each side, or stacked by class; leaves show the targets.
     tree : int, default=0
-        Which tree of a forest.
+        Position of the tree in the forest.
     max_depth : int, default=3
-        How many splits deep to draw; what lies deeper is told as a number of leaves. None draws the whole tree.
+        Number of levels of splits to draw, followed by the number of leaves below; None draws the whole tree.
     row : table of one row, Series, array, or int, default=None
-        A row as the model takes it, or its position in X: its way through the tree is red, with its values.
+        A row as the model takes it, or its position in X. Its decision path is drawn in red, with its values.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; None makes a figure as large as the tree needs.
+        Axes to draw on; None makes a figure that fits the tree.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes with the tree.
 
     Raises
     ------
     TypeError
-        The model is no forest and no tree.
+        The model is not a forest and not a tree.
     ValueError
-        A tree of several outputs, no such tree, `max_depth` is negative, y without X or of another length, `row` is
-        not one row, columns of fit are missing.
+        The tree has several outputs, the forest has no such tree, `max_depth` is negative, y is given without X or has
+        another length, `row` is not one row, or columns of fit are missing.
 
     See Also
     --------
-    tree_rules : The same as text.
+    tree_rules : Writes a tree as text.
+    view_tree : Draws a tree with dtreeviz.
 
     References
     ----------
@@ -87,46 +92,51 @@ def draw_tree(
     'Tree 0 of 10, the first 2 of ... levels'
     """
     trees = read_trees(model, "draw_tree", instead=_INSTEAD)
-    check_depth(max_depth)
     read = read_tree(trees, tree)
     _check_one_output(trees, "draw_tree")
     target = _read_target(trees, X, y)
     matrix = None if X is None else trees.matrix(X)
-    picture = Picture(trees, read, max_depth, matrix, target, None if row is None else read_row(trees, X, row))
+    picture = TreePlot(trees, read, max_depth, matrix, target, None if row is None else read_row(trees, X, row))
     return picture.draw(ax, _title(trees, tree, picture), _target_name(y))
 
 
+@validate_params({"tree": NUMBER_OF_TREE}, prefer_skip_nested_validation=True)
 def view_tree(model: Any, X: Any, y: Any, *, tree: int = 0, **options: Any) -> Any:
-    """Draw one tree by dtreeviz, which needs Graphviz; `draw_tree` needs neither.
+    """Draw one tree with dtreeviz and Graphviz; `draw_tree` needs neither.
 
     Parameters
     ----------
     model : estimator
         A fitted forest or single tree, ours or scikit-learn's, or a pipeline that ends in one.
     X : table or array-like of shape (n_rows, n_features)
-        Rows to show, as the model takes them; dtreeviz is given the encoded numbers, codes for labels.
+        Rows to show, as the model takes them. dtreeviz shows their encoded numbers, with codes for labels.
     y : array-like of shape (n_rows,)
-        Their target.
+        Target of these rows.
     tree : int, default=0
-        Which tree of a forest.
+        Position of the tree in the forest.
     **options
-        Passed on to the method `view` of dtreeviz's model, such as ``depth_range_to_display=(0, 3)``.
+        Options of the method `view` of dtreeviz's model, such as ``depth_range_to_display=(0, 3)``.
 
     Returns
     -------
     dtreeviz.utils.DTreeVizRender
-        Shows itself in a notebook; its `save` writes SVG.
+        A notebook displays it; its method `save` writes SVG.
 
     Raises
     ------
     TypeError
-        The model is no forest and no tree.
+        The model is not a forest and not a tree.
     ValueError
-        As of `draw_tree`, or X as encoded has missing values, which dtreeviz refuses.
+        The tree has several outputs, the forest has no such tree, y has another length, columns of fit are missing, or
+        the encoded rows have missing values, which dtreeviz does not support.
     ImportError
         dtreeviz is not installed.
     FileNotFoundError
-        There is no program ``dot``, by which dtreeviz draws.
+        The program ``dot`` of Graphviz is not installed.
+
+    See Also
+    --------
+    draw_tree : Draws a tree with matplotlib alone.
 
     References
     ----------
@@ -146,47 +156,35 @@ def view_tree(model: Any, X: Any, y: Any, *, tree: int = 0, **options: Any) -> A
     frame = pd.DataFrame(trees.matrix(X), columns=trees.names)
     gaps = [name for name in trees.names if frame[name].isna().any()]
     if gaps:
-        raise ValueError(f"dtreeviz refuses missing values, as in column {gaps[0]!r}: fill them, or use draw_tree.")
+        raise ValueError(
+            f"dtreeviz does not support missing values, as in column {gaps[0]!r}: fill them, or use draw_tree."
+        )
     member = getattr(trees.estimator, "estimators_", [trees.estimator])[tree]
     of_classes = {}
     if trees.is_classifier:
         of_classes["class_names"] = [str(label) for label in trees.classes]
         member = copy(member)
-        member.classes_ = np.arange(len(trees.classes))  # the only classes that dtreeviz reads
-    seen = dtreeviz.model(
-        member,
-        X_train=frame,
-        y_train=target,
-        feature_names=trees.names,
-        target_name=_target_name(y),
-        **of_classes,
-    )
-    return seen.view(**options)
+        member.classes_ = np.arange(len(trees.classes))  # dtreeviz reads integer classes only
+    names = {"feature_names": trees.names, "target_name": _target_name(y)} | of_classes
+    return dtreeviz.model(member, X_train=frame, y_train=target, **names).view(**options)
 
 
 def _import_dtreeviz() -> Any:
     try:
         import dtreeviz
     except ImportError as error:
-        raise ImportError(
-            "view_tree hands over to dtreeviz: pip install 'tabrec[viz]'; draw_tree does without."
-        ) from error
+        raise ImportError("view_tree needs dtreeviz: pip install 'tabrec[viz]', or use draw_tree.") from error
     if shutil.which("dot") is None:
-        raise FileNotFoundError(
-            "dtreeviz draws by the program dot of Graphviz, which is not on the PATH: install Graphviz, or use "
-            "draw_tree, which needs none."
-        )
+        raise FileNotFoundError("dtreeviz needs the program dot of Graphviz: install Graphviz, or use draw_tree.")
     return dtreeviz
 
 
 def _check_one_output(trees: Trees, function: str) -> None:
     if trees.n_outputs > 1:
-        raise ValueError(
-            f"{function} draws one output, but the model has {trees.n_outputs}: tree_rules writes them all."
-        )
+        raise ValueError(f"{function} draws one output, but the model has {trees.n_outputs}: use tree_rules.")
 
 
-def _title(trees: Trees, tree: int, picture: Picture) -> str:
+def _title(trees: Trees, tree: int, picture: TreePlot) -> str:
     n_trees = len(trees.trees)
     which = f"Tree {tree} of {n_trees}" if n_trees > 1 else "The tree"
     n_levels, shown = trees.trees[tree].max_depth, picture.n_levels - 1
@@ -199,19 +197,16 @@ def _target_name(y: Any) -> str:
 
 
 def _read_target(trees: Trees, X: Any, y: Any) -> np.ndarray | None:
-    """The target as numbers; of a classifier, positions of classes."""
+    """Return the target as numbers; for a classifier, positions of classes."""
     if y is None:
         return None
     if X is None:
-        raise ValueError("y is given without X: pass the rows that it belongs to.")
+        raise ValueError("y is given without X: pass both.")
     target = check_target(y, len(read_frame(X)), "draw_tree", numeric=not trees.is_classifier).reshape(-1)
-    return _class_positions(trees, target) if trees.is_classifier else target.astype(np.float64)
-
-
-def _class_positions(trees: Trees, target: np.ndarray) -> np.ndarray:
-    classes = list(trees.classes)
-    positions = {label: position for position, label in enumerate(classes)}
-    unknown = next((label for label in target.tolist() if label not in positions), None)
-    if unknown is not None:
-        raise ValueError(f"y holds {unknown!r}, which is no class of the model, such as {classes[0]!r}.")
+    if not trees.is_classifier:
+        return target.astype(np.float64)
+    positions = {label: position for position, label in enumerate(trees.classes)}
+    unknown = [label for label in target.tolist() if label not in positions]
+    if unknown:
+        raise ValueError(f"y holds {unknown[0]!r}, which is not a class of the model, such as {trees.classes[0]!r}.")
     return np.array([positions[label] for label in target.tolist()])

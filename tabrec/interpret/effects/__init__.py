@@ -1,1 +1,1 @@
-"""How predictions move with a column: partial dependence and accumulated local effects."""
+"""Effects of columns on predictions: partial dependence and accumulated local effects."""

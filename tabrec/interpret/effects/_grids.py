@@ -1,4 +1,4 @@
-"""Grids: the values of a column at which an effect is asked for."""
+"""Grids: the values of a column at which an effect is evaluated."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from tabrec.tables.columns import Column
 from tabrec.tables.dates import as_dates
 
 MOST_LABELS = 30
-_HOUR, _SECONDS_OFF = 3600, 128
+_HOUR, _PRECISION = 3600, 128  # seconds; float32 resolves seconds since 1970 to about 128
 
 
 @dataclass(frozen=True)
 class VariedColumn:
-    """A column, and what the model takes it for.
+    """A column, and how the model reads it.
 
     Attributes
     ----------
     name : str
     raw : array
-        As the frame holds it.
+        The values of the frame.
     labels : list or None
-        Labels in the order of their codes, where the model encodes it as a category.
+        Labels in the order of their codes, if the model encodes it as a category.
     names : list or None
-        The label of each code, where the column holds codes already.
+        The label of each code, if the column holds codes.
     date : tuple or None
-        Format and time zone by which the model reads it, where it takes it for dates.
+        Date format and time zone, if the model reads it as dates.
     is_elapsed : bool
-        Whether it holds, instead of dates, the seconds since 1970 (UTC) that the model makes of them.
+        Whether it holds seconds since 1970 (UTC) that the model computed from dates.
     """
 
     name: str
@@ -56,22 +56,22 @@ class VariedColumn:
 
 @dataclass(frozen=True)
 class Grid:
-    """Values of a column.
+    """Grid values of a column.
 
     Attributes
     ----------
     name : str
     kind : {"number", "date", "category"}
     values : ndarray of shape (n_values,)
-        As they are shown: floats, datetime64, or labels.
+        Floats, datetime64, or labels, as shown.
     raw : array of length n_values
-        As they are put into the frame.
+        The values in the type of the frame.
     cells : ndarray of int, of shape (n_rows,)
-        For each row of the frame the nearest value, of categories its own; -1 where there is none.
+        For each row of the frame its value, for numbers and dates the nearest; -1 for none.
     ordered : bool
-        Whether the values have an order: numbers, dates, ordered labels.
+        Whether the values are numbers, dates or ordered labels.
     observed : ndarray of float
-        Some values of the column, evenly spread over its rows in their order; none of a category.
+        Evenly spread quantiles of the column; empty for a category.
     """
 
     name: str
@@ -88,27 +88,24 @@ class Grid:
 
     @property
     def positions(self) -> np.ndarray:
-        """Where the values stand on an axis: numbers as they are, dates in days, labels one by one."""
+        """Positions of the values on an axis: numbers, dates in days, or 0, 1, … for labels."""
         if self.kind == "category":
             return np.arange(len(self.values), dtype=np.float64)
         return as_positions(self.values)
 
     @property
     def marks(self) -> np.ndarray:
-        """Numbers and dates as `read_numbers` gives them."""
+        """Numbers and dates as floats, as `read_numbers` returns them."""
         return self.values.astype(np.float64)
 
     def take(self, order: np.ndarray) -> Grid:
-        """The grid with its values in another order."""
+        """Return the grid with its values in another order."""
         place = np.append(np.argsort(order), -1)
         return replace(self, values=self.values[order], raw=self.raw.take(order), cells=place[self.cells])
 
-    def with_cells(self, cells: np.ndarray) -> Grid:
-        return replace(self, cells=cells)
-
 
 def make_grid(column: VariedColumn, size: int, percentiles: tuple[float, float], given: Any = None) -> Grid:
-    """The grid of a column: the values given, or some that it holds."""
+    """Make the grid of a column from the given values, or from values that the column holds."""
     if column.kind == "category":
         return _labels_grid(column, given)
     numbers, shown = read_numbers(column)
@@ -125,7 +122,7 @@ def make_grid(column: VariedColumn, size: int, percentiles: tuple[float, float],
 
 
 def read_numbers(column: VariedColumn) -> tuple[np.ndarray, np.ndarray]:
-    """A column of numbers or dates as floats to be sorted (NaN where missing), and as it is shown."""
+    """Return a column of numbers or dates as floats (NaN where missing), and as shown."""
     if column.kind == "number":
         numbers = column.column.values.astype(np.float64)
         return numbers, numbers
@@ -139,10 +136,10 @@ def read_numbers(column: VariedColumn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _elapsed_dates(column: VariedColumn) -> np.ndarray:
-    """Local dates of seconds; float32 has them only to a minute or two, so that days and hours are rounded to."""
+    """Convert seconds to local dates; seconds within float32 precision of a full hour are rounded to it."""
     seconds = column.column.values.astype(np.float64)
     hours = np.round(seconds / _HOUR) * _HOUR
-    near = np.abs(seconds - hours) <= _SECONDS_OFF
+    near = np.abs(seconds - hours) <= _PRECISION
     nanoseconds = np.where(near, hours, seconds) * 1e9
     dates = pd.to_datetime(pd.Series(nanoseconds), unit="ns", utc=True).dt.tz_convert(_zone(column))
     return dates.dt.tz_localize(None).to_numpy("datetime64[ns]")
@@ -153,17 +150,17 @@ def _zone(column: VariedColumn) -> str:
 
 
 def as_positions(values: np.ndarray) -> np.ndarray:
-    """Numbers as they are; dates in days, as matplotlib counts them."""
+    """Return numbers unchanged, and dates as days since 1970, as matplotlib counts them."""
     if values.dtype.kind == "M":
         return values.astype("datetime64[s]").astype(np.float64) / 86_400
     return values.astype(np.float64)
 
 
 def _spread_rows(name: str, numbers: np.ndarray, size: int, percentiles: tuple[float, float]) -> np.ndarray:
-    """Rows that hold the values of the grid: all distinct ones where they are few, else quantiles."""
+    """Return rows that hold the grid values: all distinct values if they are few, else quantiles."""
     order = np.argsort(numbers, kind="stable")[: np.count_nonzero(~np.isnan(numbers))]
     if not len(order):
-        raise ValueError(f"Column {name!r} holds no value in X: give rows that hold some.")
+        raise ValueError(f"Column {name!r} has no value in X.")
     is_first = np.diff(numbers[order], prepend=-np.inf) > 0
     if is_first.sum() <= size:
         return order[is_first]
@@ -181,16 +178,16 @@ def _given_numbers(name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
     try:
         values = np.unique(np.asarray(given, dtype=np.float64))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"grid={given!r} must be numbers, as column {name!r} holds them.") from error
+        raise ValueError(f"grid={given!r} must be numbers, as in column {name!r}.") from error
     if not np.isfinite(values).all() or not len(values):
-        raise ValueError(f"grid={given!r} of column {name!r} must hold at least one number, all of them finite.")
+        raise ValueError(f"grid={given!r} for column {name!r} must hold at least one number, and only finite ones.")
     return values, values
 
 
 def _given_dates(column: VariedColumn, given: Any) -> tuple[np.ndarray, Any]:
     dates = _read_dates(column.name, given)
     if dates.hasnans or not len(dates):
-        raise ValueError(f"grid={given!r} of column {column.name!r} must hold at least one date, and none missing.")
+        raise ValueError(f"grid={given!r} for column {column.name!r} must hold at least one date, and no missing one.")
     if column.is_elapsed:
         local = dates if dates.tz is not None else dates.tz_localize(_zone(column))
         seconds = local.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[s]").astype(np.int64)
@@ -206,15 +203,15 @@ def _given_dates(column: VariedColumn, given: Any) -> tuple[np.ndarray, Any]:
 
 
 def _read_dates(name: str, given: Any) -> pd.DatetimeIndex:
-    """Dates in order; numbers are refused, which pandas would take for nanoseconds since 1970."""
+    """Parse and sort dates; numbers raise an error, as pandas would read them as nanoseconds since 1970."""
     given = list(given)
     try:
         if any(isinstance(value, (int, float, np.number)) for value in given):
-            raise TypeError("numbers are no dates")
+            raise TypeError("numbers are not dates")
         return pd.DatetimeIndex(pd.to_datetime(given)).unique().sort_values()
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"grid={given!r} of column {name!r} must hold dates, such as '2011-11-01' or Timestamps: {error}."
+            f"grid={given!r} for column {name!r} must hold dates, such as '2011-11-01' or Timestamps: {error}."
         ) from error
 
 
@@ -235,7 +232,7 @@ def _labels_grid(column: VariedColumn, given: Any) -> Grid:
 
 
 def _read_labels(column: VariedColumn) -> tuple[np.ndarray, list]:
-    """The code of each row's label, and the labels: in the order of their codes, else sorted; missing is the last."""
+    """Return the code of each row, and the labels: in the order of the model's codes, else sorted, missing last."""
     codes, held = column.column.as_labels()
     held = held if column.names is None else [column.names[code] for code in held]
     in_use = set(held)
@@ -247,9 +244,9 @@ def _read_labels(column: VariedColumn) -> tuple[np.ndarray, list]:
 
 
 def _is_ordered(column: VariedColumn, labels: list) -> bool:
-    """Levels with an order of their own: an ordered dtype, codes that do not follow the alphabet, a few numbers.
+    """Whether labels are ordered: an ordered dtype, codes that are not in sorted order, or a few numbers.
 
-    Many numbers are the names of things (ids), of which the grid holds some here and some there.
+    Many numbers are taken for ids, whose order means nothing.
     """
     dtype = column.raw.dtype
     if column.names is None and isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
@@ -264,7 +261,7 @@ def _given_labels(column: VariedColumn, chosen: list, labels: list) -> Any:
     known = [*labels, *(column.names or column.labels or [])]
     unknown = [label for label in chosen if label not in known]
     if unknown or not chosen:
-        raise ValueError(f"grid names {unknown} of column {column.name!r}, which holds {labels[:20]}.")
+        raise ValueError(f"grid names {unknown} for column {column.name!r}, whose labels are {labels[:20]}.")
     if column.names is not None:
         return pd.Categorical.from_codes([column.names.index(label) for label in chosen], dtype=column.raw.dtype)
     values = [None if _is_missing(label) else label for label in chosen]
@@ -274,7 +271,7 @@ def _given_labels(column: VariedColumn, chosen: list, labels: list) -> Any:
 
 
 def as_objects(labels: list) -> np.ndarray:
-    """Labels as an array of objects, whatever they are."""
+    """Return labels of any type as an array of objects."""
     array = np.empty(len(labels), dtype=object)
     array[:] = labels
     return array
@@ -285,7 +282,7 @@ def _is_missing(label: Any) -> bool:
 
 
 def count_cells(grids: list[Grid]) -> np.ndarray:
-    """Rows at each value, or at each pair of values."""
+    """Count the rows at each value, or at each pair of values."""
     if len(grids) == 1:
         return grids[0].counts
     first, second = grids
@@ -295,7 +292,7 @@ def count_cells(grids: list[Grid]) -> np.ndarray:
 
 
 def make_table(grids: list[Grid], effect: np.ndarray, outputs: list, counts: np.ndarray) -> pd.DataFrame:
-    """A row for each output and value (or pair of values)."""
+    """Make a table with one row per output and value, or pair of values."""
     at = np.unravel_index(np.arange(counts.size), counts.shape)
     columns: dict[str, Any] = {
         grid.name: np.tile(grid.values[along], len(outputs)) for grid, along in zip(grids, at, strict=True)

@@ -1,39 +1,47 @@
-"""`ale`: effects of one or two columns added up from small changes, which columns that go together do not mislead."""
+"""`ale`: accumulated local effects of one or two columns, which stay valid where columns are correlated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.interpret._result import Result
+from tabrec.interpret.effects._effect_data import EffectData, read_effect_data
 from tabrec.interpret.effects._effect_plots import draw_effect, draw_map
 from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, make_grid, make_table, read_numbers
-from tabrec.interpret.effects._level_order import order_levels
-from tabrec.interpret.effects._varied import Rows, read_rows
+from tabrec.tables.columns import Column, to_columns
 
 _ROWS_AT_ONCE = 50_000
+_N_QUANTILES = 100
 
 
 @dataclass(frozen=True, repr=False)
 class AccumulatedEffects(Result):
-    """Accumulated local effects of one column, or what two columns do together beyond what each does alone.
+    """Accumulated local effects of one column, or the interaction of two columns.
 
     Attributes
     ----------
     features : tuple of str
+        The columns.
     grids : list of ndarray
         For each column the edges of its bins (floats or datetime64), or its labels in the order of accumulation.
     effect : ndarray of shape (n_outputs, n_grid) or (n_outputs, n_grid_1, n_grid_2)
-        Difference from the mean prediction; of a classifier, in probability. Over the rows it averages 0.
+        Difference from the average prediction, or for a classifier probability; its mean over the rows is 0.
     counts : ndarray of int, of shape (n_grid,) or (n_grid_1, n_grid_2)
-        Rows that hold each label; of numbers and dates, rows in the bin that ends at each value (none at the first).
+        Number of rows with each label; for numbers and dates, in the bin that ends at each value (0 at the first).
     outputs : list
         Classes of a classifier; names of the outputs of a regressor.
     table : pandas.DataFrame
-        A row for each output and value: the value(s), `output`, `effect`, `count`.
+        One row per output and grid value: the values, `output`, `effect`, `count`.
+
+    See Also
+    --------
+    ale : Computes them.
     """
 
     features: tuple[str, ...]
@@ -46,15 +54,17 @@ class AccumulatedEffects(Result):
     _unit: str
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the effect: a line, dots for labels, or a map for two columns.
+        """Draw a line for a number or date, dots for labels, or a heat map for two columns.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         matplotlib.axes.Axes
+            The axes with the effect.
         """
         unit = f"effect on {self._unit}"
         if len(self.features) == 2:
@@ -62,6 +72,14 @@ class AccumulatedEffects(Result):
         return draw_effect(self._grids[0], self.effect, self.outputs, unit, ax)
 
 
+@validate_params(
+    {
+        "n_bins": [Interval(Integral, 1, None, closed="left")],
+        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": [Interval(Integral, 0, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
 def ale(
     model: Any,
     X: Any,
@@ -72,39 +90,44 @@ def ale(
     max_rows: int | None = None,
     random_state: int = 0,
 ) -> AccumulatedEffects:
-    """Accumulated local effects: how predictions change as a column changes a little, added up over its range.
+    """Compute accumulated local effects of one or two columns.
 
-    Each row is asked only about the edges of the bin it is in. Where columns go together, partial dependence averages
-    over rows that exist nowhere; this does not.
+    Each row is evaluated only at the edges of its own bin, and the mean differences are accumulated over the range of
+    the column. Where columns are correlated, partial dependence averages over rows that cannot exist; this does not.
 
     Parameters
     ----------
     model : estimator
         Any fitted regressor or classifier.
     X : table or array-like of shape (n_rows, n_features)
-        As the model takes it. Rows that hold no value of a number or date do not take part.
+        Rows to evaluate, as the model takes them. Rows with a missing number or date are ignored.
     features : str or pair of str
-        A column, for its main effect; two columns, for their interaction, main effects removed. Of a forest also
-        encoded columns, such as ``"saleElapsed"``.
+        One column for its main effect; two columns for their interaction, without the main effects. For a forest also
+        encoded columns such as ``"saleElapsed"``.
     n_bins : int, default=20
-        Bins of a number or date, of about as many rows each. Labels go one by one: the 30 most frequent, in their
-        order where they have one, else by how much their rows are alike in the other columns.
+        Number of bins of a number or date, with about equally many rows each. Each of the 30 most frequent labels is a
+        bin; unordered labels are sorted by the similarity of their rows in the other columns.
     output : label, default=None
-        The class (or, of a regressor with several outputs, ``"output 0"`` and so on) to look at. None takes the second
-        of two classes, and all where there are more.
+        The class to look at, or for a regressor with several outputs ``"output 0"`` and so on. None uses the second of
+        two classes, and otherwise all classes or outputs.
     max_rows : int, default=None
-        More rows than this are sampled; None takes all.
+        Number of rows to sample if X has more; None uses all rows.
     random_state : int, default=0
         Seed of the sample.
 
     Returns
     -------
     AccumulatedEffects
+        The effect.
 
     Raises
     ------
     ValueError
-        A column that the model does not know, or one without values; an unknown class.
+        The model does not have a column, a column has no values, or the class is unknown.
+
+    See Also
+    --------
+    partial_dependence : Averages over all rows at each value of a column.
 
     References
     ----------
@@ -122,14 +145,12 @@ def ale(
     >>> (np.diff(effect.effect[0]) / np.diff(effect.grids[0])).round(6).tolist()
     [3.0, 3.0, 3.0, 3.0, 3.0]
     """
-    if not (isinstance(n_bins, (int, np.integer)) and n_bins >= 1):
-        raise ValueError(f"n_bins={n_bins!r} must be an integer of at least 1.")
-    rows = read_rows(model, X, features, "ale", output, max_rows, random_state)
-    axes = [_make_axis(column, rows, n_bins) for column in rows.columns]
+    data = read_effect_data(model, X, features, "ale", output, max_rows, random_state)
+    axes = [_make_axis(column, data, n_bins) for column in data.columns]
     present = np.logical_and.reduce([axis.grid.cells >= 0 for axis in axes])
     if not present.any():
-        raise ValueError(f"No row holds both of {[axis.grid.name for axis in axes]}.")
-    effect = (_first_order if len(axes) == 1 else _second_order)(rows, axes, present)
+        raise ValueError(f"No row has values in all of {[axis.grid.name for axis in axes]}.")
+    effect = (_first_order if len(axes) == 1 else _second_order)(data, axes, present)
     grids = [axis.grid for axis in axes]
     counts = count_cells(grids)
     return AccumulatedEffects(
@@ -137,10 +158,10 @@ def ale(
         grids=[grid.values for grid in grids],
         effect=effect,
         counts=counts,
-        outputs=rows.outputs,
-        table=make_table(grids, effect, rows.outputs, counts),
+        outputs=data.outputs,
+        table=make_table(grids, effect, data.outputs, counts),
         _grids=tuple(grids),
-        _unit=rows.unit,
+        _unit=data.unit,
     )
 
 
@@ -151,12 +172,12 @@ class _Axis:
     Attributes
     ----------
     grid : Grid
-        Its `cells` are labels, or of numbers the upper edge of each row's bin.
+        Its `cells` are labels, or for numbers the upper edge of each row's bin.
     steps : list of ndarray of int, of shape (n_rows,)
-        Steps that each row takes part in, by the value they start from; -1 for none. A number takes part in that of
-        its bin, a label in those to and from it.
+        Steps that each row contributes to, by their start; -1 for none. A number contributes to the step of its bin, a
+        label to the steps to and from it.
     places : list of ndarray of int, of shape (n_rows,)
-        Values of the grid between which each row is, halfway; -1 for none.
+        Grid values that each row is halfway between; -1 for none.
     """
 
     grid: Grid
@@ -168,63 +189,63 @@ class _Axis:
         return len(self.grid.values)
 
 
-def _make_axis(column: VariedColumn, rows: Rows, n_bins: int) -> _Axis:
+def _make_axis(column: VariedColumn, data: EffectData, n_bins: int) -> _Axis:
     grid = make_grid(column, n_bins + 1, (0.0, 1.0))
     last = len(grid.values) - 1
     if grid.kind == "category":
         if not grid.ordered:
-            grid = grid.take(order_levels(grid.cells, last + 1, rows.frame.drop(columns=column.name)))
+            grid = grid.take(_order_labels(grid.cells, last + 1, data.frame.drop(columns=column.name)))
         level = grid.cells
         return _Axis(grid, [level - 1, np.where(level < last, level, -1)], [level])
     numbers = read_numbers(column)[0]
     upper = np.clip(np.searchsorted(grid.marks, numbers), min(1, last), last)
     upper = np.where(np.isnan(numbers), -1, upper)
     lower = np.where(upper < 1, -1, upper - 1)
-    return _Axis(grid.with_cells(upper), [lower], [upper, np.where(upper < 1, upper, lower)])
+    return _Axis(replace(grid, cells=upper), [lower], [upper, np.where(upper < 1, upper, lower)])
 
 
-def _first_order(rows: Rows, axes: list[_Axis], present: np.ndarray) -> np.ndarray:
+def _first_order(data: EffectData, axes: list[_Axis], present: np.ndarray) -> np.ndarray:
     (axis,) = axes
     n_steps = axis.size - 1
-    total, count = np.zeros((n_steps, len(rows.outputs))), np.zeros(n_steps)
+    total, count = np.zeros((n_steps, len(data.outputs))), np.zeros(n_steps)
     for step in axis.steps:
         taking = np.flatnonzero(present & (step >= 0))
-        change = _predict_at(rows, axes, taking, [step[taking] + 1]) - _predict_at(rows, axes, taking, [step[taking]])
+        change = _predict_at(data, axes, taking, [step[taking] + 1]) - _predict_at(data, axes, taking, [step[taking]])
         total += _sum_by(step[taking], change, n_steps)
         count += np.bincount(step[taking], minlength=n_steps)
-    effect = np.zeros((axis.size, len(rows.outputs)))
+    effect = np.zeros((axis.size, len(data.outputs)))
     effect[1:] = np.cumsum(total / np.maximum(count, 1)[:, None], axis=0)
     weight = sum(np.bincount(place[present], minlength=axis.size) for place in axis.places)
     return (effect - np.average(effect, axis=0, weights=weight)).T
 
 
-def _second_order(rows: Rows, axes: list[_Axis], present: np.ndarray) -> np.ndarray:
+def _second_order(data: EffectData, axes: list[_Axis], present: np.ndarray) -> np.ndarray:
     first, second = axes
     shape = (first.size - 1, second.size - 1)
     n_cells = shape[0] * shape[1]
-    total, count = np.zeros((n_cells, len(rows.outputs))), np.zeros(n_cells)
+    total, count = np.zeros((n_cells, len(data.outputs))), np.zeros(n_cells)
     for one in first.steps:
         for other in second.steps:
             taking = np.flatnonzero(present & (one >= 0) & (other >= 0))
             a, b = one[taking], other[taking]
-            change = _predict_at(rows, axes, taking, [a + 1, b + 1]) - _predict_at(rows, axes, taking, [a, b + 1])
-            change += _predict_at(rows, axes, taking, [a, b]) - _predict_at(rows, axes, taking, [a + 1, b])
+            change = _predict_at(data, axes, taking, [a + 1, b + 1]) - _predict_at(data, axes, taking, [a, b + 1])
+            change += _predict_at(data, axes, taking, [a, b]) - _predict_at(data, axes, taking, [a + 1, b])
             total += _sum_by(a * shape[1] + b, change, n_cells)
             count += np.bincount(a * shape[1] + b, minlength=n_cells)
-    effects = np.zeros((len(rows.outputs), first.size, second.size))
+    effects = np.zeros((len(data.outputs), first.size, second.size))
     if n_cells:
         change = _fill_empty(total / np.maximum(count, 1)[:, None], count.reshape(shape))
         effects[:, 1:, 1:] = change.T.reshape(-1, *shape).cumsum(axis=1).cumsum(axis=2)
     return np.stack([_remove_main_effects(effect, first, second, present) for effect in effects])
 
 
-def _predict_at(rows: Rows, axes: list[_Axis], taking: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
-    """Predictions of some rows, their columns holding the values of the grids at the given places."""
-    predicted = np.empty((len(taking), len(rows.outputs)))
+def _predict_at(data: EffectData, axes: list[_Axis], taking: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
+    """Predict the rows `taking` with their columns set to the grid values at `places`."""
+    predicted = np.empty((len(taking), len(data.outputs)))
     for start in range(0, len(taking), _ROWS_AT_ONCE):
         some = slice(start, start + _ROWS_AT_ONCE)
         arrays = [axis.grid.raw.take(place[some]) for axis, place in zip(axes, places, strict=True)]
-        predicted[some] = rows.predict(rows.replaced(rows.frame.iloc[taking[some]], arrays))
+        predicted[some] = data.predict(data.replaced(data.frame.iloc[taking[some]], arrays))
     return predicted
 
 
@@ -233,7 +254,7 @@ def _sum_by(groups: np.ndarray, values: np.ndarray, n_groups: int) -> np.ndarray
 
 
 def _fill_empty(change: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Where a cell has no rows, the change of the nearest cell that has some, in shares of the grid's sides."""
+    """Give cells without rows the change of the nearest cell with rows; distances are relative to the grid's size."""
     where = np.argwhere(np.ones(count.shape, dtype=bool)) / count.shape
     empty, full = np.flatnonzero(count.ravel() == 0), np.flatnonzero(count.ravel())
     distance = np.square(where[empty, None] - where[None, full]).sum(axis=2)
@@ -242,7 +263,7 @@ def _fill_empty(change: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def _remove_main_effects(effect: np.ndarray, first: _Axis, second: _Axis, present: np.ndarray) -> np.ndarray:
-    """Subtract what either column does alone, and the mean."""
+    """Subtract the main effects of both columns, and the mean."""
     alone = _accumulate_mean(np.diff(effect, axis=0), first, second, present)
     other = _accumulate_mean(np.diff(effect, axis=1).T, second, first, present)
     effect = effect - alone[:, None] - other
@@ -250,17 +271,59 @@ def _remove_main_effects(effect: np.ndarray, first: _Axis, second: _Axis, presen
 
 
 def _accumulate_mean(change: np.ndarray, along: _Axis, across: _Axis, present: np.ndarray) -> np.ndarray:
-    """Changes (n_steps, n_grid) averaged over the rows that take part in each step, added up."""
+    """Average changes, (n_steps, n_grid), over the rows of each step, and accumulate them."""
     weight = _joint(along.steps, across.places, change.shape, present)
     mean = (change * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)
     return np.concatenate([[0.0], mean.cumsum()])
 
 
 def _joint(rows_of: list[np.ndarray], columns_of: list[np.ndarray], shape: tuple[int, ...], present: np.ndarray) -> Any:
-    """How many rows are at each pair of places."""
+    """Count the rows at each pair of places."""
     total = np.zeros(shape)
     for one in rows_of:
         for other in columns_of:
             both = present & (one >= 0) & (other >= 0)
             total += np.bincount(one[both] * shape[1] + other[both], minlength=total.size).reshape(shape)
     return total
+
+
+def _order_labels(codes: np.ndarray, n_labels: int, others: pd.DataFrame) -> np.ndarray:
+    """Sort labels by multidimensional scaling of their distances to one dimension (Apley & Zhu 2020, appendix E).
+
+    The distance of two labels is the sum over the other columns of the distance of their distributions: Kolmogorov and
+    Smirnov's for numbers, total variation for labels. `codes` holds the label of each row, or -1.
+    """
+    if n_labels < 3:
+        return np.arange(n_labels)
+    used = codes >= 0
+    distance = np.zeros((n_labels, n_labels))
+    for column in to_columns(others).values():
+        distance += _distance(codes[used], n_labels, column, used)
+    squares = distance**2
+    centred = squares - squares.mean(axis=0) - squares.mean(axis=1)[:, None] + squares.mean()
+    first = np.linalg.eigh(-centred / 2)[1][:, -1]
+    return np.argsort(first * np.sign(first[np.argmax(np.abs(first))]), kind="stable")
+
+
+def _distance(codes: np.ndarray, n_labels: int, column: Column, used: np.ndarray) -> np.ndarray:
+    """Return the distances between the distributions of one column by label."""
+    if column.is_label or column.is_boolean:
+        values = np.asarray(column.as_labels().codes)[used]
+        shares = _shares(codes, n_labels, values)
+        return np.stack([np.abs(shares - label).sum(axis=1) / 2 for label in shares])
+    numbers = np.asarray(column.values.asi8 if column.is_date else column.values, dtype=np.float64)[used]
+    present = ~column.missing[used]
+    if not present.any():
+        return np.zeros((n_labels, n_labels))
+    quantiles = np.unique(np.quantile(numbers[present], np.linspace(0, 1, _N_QUANTILES + 1)))
+    bins = np.searchsorted(quantiles, numbers[present])
+    cumulated = _shares(codes[present], n_labels, bins).cumsum(axis=1)
+    return np.abs(cumulated[:, None] - cumulated[None]).max(axis=2)
+
+
+def _shares(codes: np.ndarray, n_labels: int, values: np.ndarray) -> np.ndarray:
+    """Return the share of each value in the rows of each label, of shape (n_labels, n_values)."""
+    _, places = np.unique(values, return_inverse=True)
+    n_values = places.max() + 1
+    counts = np.bincount(codes * n_values + places, minlength=n_labels * n_values).reshape(n_labels, n_values)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

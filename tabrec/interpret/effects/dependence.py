@@ -1,47 +1,52 @@
-"""`partial_dependence`: what a model predicts on average as one or two columns change and all else stays."""
+"""`partial_dependence`: the average prediction by the values of one or two columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from tabrec.interpret._models import read_trees
 from tabrec.interpret._result import Result
+from tabrec.interpret.effects._effect_data import EffectData, flatten_outputs, read_effect_data
 from tabrec.interpret.effects._effect_plots import draw_effect, draw_map
-from tabrec.interpret.effects._grid_walk import walk_average, walk_rows
 from tabrec.interpret.effects._grids import Grid, count_cells, make_grid, make_table
-from tabrec.interpret.effects._varied import Rows, flatten_outputs, read_rows
+from tabrec.interpret.effects._tree_walk import walk_average, walk_rows
 
-_KINDS = ("average", "individual", "both")
-_METHODS = ("auto", "walk", "brute")
 _SIZES = {1: 50, 2: 20}
 _ROWS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, repr=False)
 class PartialDependence(Result):
-    """How predictions change with one or two columns.
+    """Partial dependence of the prediction on one or two columns.
 
     Attributes
     ----------
     features : tuple of str
+        The columns.
     grids : list of ndarray
-        For each column the values looked at: floats, datetime64 (of seconds made of dates too), or labels.
+        Grid values of each column: floats, datetime64, or labels.
     average : ndarray of shape (n_outputs, n_grid) or (n_outputs, n_grid_1, n_grid_2)
-        Mean prediction over the rows, were the column(s) to hold each value in all of them; of a classifier, of
-        probabilities.
+        Prediction averaged over the rows, with the columns set to the grid values; for a classifier, probabilities.
     individual : ndarray of shape (n_outputs, n_rows, n_grid) or (n_outputs, n_rows, n_grid_1, n_grid_2), or None
         The same for each row (individual conditional expectation).
     counts : ndarray of int, of shape (n_grid,) or (n_grid_1, n_grid_2)
-        Rows that hold each value (of numbers and dates: the nearest one): where there are few, the effect is a guess.
+        Number of rows with each value (for numbers and dates, nearest to it). The effect is unreliable where there are
+        few.
     outputs : list
         Classes of a classifier; names of the outputs of a regressor.
     table : pandas.DataFrame
-        A row for each output and value: the value(s), `output`, `effect`, `count`.
+        One row per output and grid value: the values, `output`, `effect`, `count`.
+
+    See Also
+    --------
+    partial_dependence : Computes it.
     """
 
     features: tuple[str, ...]
@@ -56,19 +61,21 @@ class PartialDependence(Result):
     _shows_average: bool
 
     def plot(self, ax: Any = None, *, centred: bool = False, n_lines: int = 50) -> Any:
-        """Draw the effect: a line, dots for labels, or a map for two columns.
+        """Draw a line for a number or date, dots for labels, or a heat map for two columns.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a new figure.
         centred : bool, default=False
-            Whether each line starts from 0, so that lines of rows can be compared.
+            Whether each curve starts at 0, so that the curves of rows can be compared.
         n_lines : int, default=50
-            Rows whose own lines are drawn, where they were asked for.
+            Maximum number of rows whose curves are drawn, if `individual` is not None.
 
         Returns
         -------
         matplotlib.axes.Axes
+            The axes with the effect.
         """
         if len(self.features) == 2:
             return draw_map(self._grids, self.average, self.outputs, f"average {self._unit}", ax)
@@ -82,6 +89,16 @@ class PartialDependence(Result):
         return draw_effect(self._grids[0], average, self.outputs, unit, ax, rows, self._shows_average)
 
 
+@validate_params(
+    {
+        "kind": [StrOptions({"average", "individual", "both"})],
+        "grid_size": [Interval(Integral, 2, None, closed="left"), None],
+        "method": [StrOptions({"auto", "walk", "brute"})],
+        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": [Interval(Integral, 0, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
 def partial_dependence(
     model: Any,
     X: Any,
@@ -96,10 +113,10 @@ def partial_dependence(
     max_rows: int | None = None,
     random_state: int = 0,
 ) -> PartialDependence:
-    """What a model predicts on average as one or two columns change and all other columns stay.
+    """Compute the partial dependence of the prediction on one or two columns.
 
-    Where columns go together, some of the rows asked about exist nowhere (a machine sold before it was made): see
-    `ale`, which looks only at small changes.
+    All rows are set to each grid value in turn, and the predictions are averaged. Where columns are correlated, some of
+    these rows cannot exist (a machine sold before it was built); `ale` evaluates only small changes instead.
 
     Parameters
     ----------
@@ -108,40 +125,47 @@ def partial_dependence(
     X : table or array-like of shape (n_rows, n_features)
         Rows to average over, as the model takes them.
     features : str or pair of str
-        A column or two (by position where they have no names); of a forest also encoded columns, such as
-        ``"saleElapsed"`` (seconds, told as dates): then only that varies, and other parts of the date stay.
+        One or two columns, by name or position. For a forest also encoded columns such as ``"saleElapsed"`` (seconds,
+        shown as dates); then only that column varies, and the other parts of the date stay.
     kind : {"average", "individual", "both"}, default="average"
-        Whether to keep the lines of the rows (which take n_rows x n_grid numbers) besides their mean.
+        Whether to keep only the average, or also the curve of each row, which takes n_rows x n_grid numbers;
+        "individual" draws only the curves.
     grid_size : int, default=None
-        Values of a number or date at most; None is 50 of one column, 20 of each of two.
+        Maximum number of grid values of a number or date; None uses 50 for one column and 20 for each of two.
     grid : array-like, default=None
-        The values to look at; for two columns a pair of such. None takes distinct values of a number or date where
-        they are few, else quantiles; of labels, the 30 most frequent.
+        The grid values; for two columns a pair of such. None uses all distinct values of a number or date if they are
+        few, else quantiles; for labels, the 30 most frequent.
     percentiles : (float, float), default=(0.05, 0.95)
-        Between which quantiles the grid lies, where it is made of quantiles.
+        Lowest and highest quantile of the grid, as fractions.
     output : label, default=None
-        The class (or, of a regressor with several outputs, ``"output 0"`` and so on) to look at. None takes the second
-        of two classes, and all where there are more.
+        The class to look at, or for a regressor with several outputs ``"output 0"`` and so on. None uses the second of
+        two classes, and otherwise all classes or outputs.
     method : {"auto", "walk", "brute"}, default="auto"
-        "walk" takes each row through each tree of a forest, both ways at splits on the varied columns; it gives the
-        same as "brute", which predicts all rows anew for each value and serves any model. "auto" walks where it can.
+        "walk" sends each row down each tree of a forest, following both branches at splits on the varied columns;
+        "brute" predicts all rows for each grid value, for any model. Both give the same result; "auto" uses "walk"
+        where it is possible.
     max_rows : int, default=None
-        More rows than this are sampled; None takes all.
+        Number of rows to sample if X has more; None uses all rows.
     random_state : int, default=0
         Seed of the sample.
 
     Returns
     -------
     PartialDependence
-        Labels without an order of their own (text, or more than 30 numbers) are in the order of their effect; two
-        columns keep theirs.
+        The effect. Unordered labels (text, or more than 30 numbers) are sorted by their effect, except for two columns.
 
     Raises
     ------
     ValueError
-        A column that the model does not know, an empty grid, or an unknown class.
+        The model does not have a column, a grid is empty, or the class is unknown.
     TypeError
-        ``method="walk"`` of a model that is no forest.
+        The model is not a forest, and `method` is "walk".
+
+    See Also
+    --------
+    ale : Accumulated local effects, for correlated columns.
+    feature_importance : Importance of each column.
+    contributions : Contributions to single predictions.
 
     References
     ----------
@@ -164,64 +188,54 @@ def partial_dependence(
     >>> bool(effect.average[0].min() > 4_750)
     True
     """
-    _check_choices(kind, grid_size, percentiles, method)
-    rows = read_rows(model, X, features, "partial_dependence", output, max_rows, random_state)
-    grids = _make_grids(rows, grid, grid_size, percentiles)
-    walks = _decide_to_walk(model, rows, method)
-    points = np.stack(np.meshgrid(*[np.arange(len(grid.values)) for grid in grids], indexing="ij"), axis=-1)
-    points = points.reshape(-1, len(grids))
-    average, individual = (_walk if walks else _predict)(rows, grids, points, kind != "average")
-    return _make_result(rows, grids, average, individual, kind)
-
-
-def _check_choices(kind: str, grid_size: Any, percentiles: Any, method: str) -> None:
-    if kind not in _KINDS:
-        raise ValueError(f"kind={kind!r} must be one of {_KINDS}.")
-    if method not in _METHODS:
-        raise ValueError(f"method={method!r} must be one of {_METHODS}.")
-    if grid_size is not None and not (isinstance(grid_size, (int, np.integer)) and grid_size >= 2):
-        raise ValueError(f"grid_size={grid_size!r} must be an integer of at least 2, or None.")
     low, high = percentiles
     if not 0 <= low < high <= 1:
-        raise ValueError(f"percentiles={percentiles!r} must be two shares of the rows, the first one the smaller.")
+        raise ValueError(f"percentiles={percentiles!r} must satisfy 0 <= low < high <= 1.")
+    data = read_effect_data(model, X, features, "partial_dependence", output, max_rows, random_state)
+    grids = _make_grids(data, grid, grid_size, percentiles)
+    walks = _decide_to_walk(model, data, method)
+    points = np.stack(np.meshgrid(*[np.arange(len(grid.values)) for grid in grids], indexing="ij"), axis=-1)
+    points = points.reshape(-1, len(grids))
+    average, individual = (_walk if walks else _predict)(data, grids, points, kind != "average")
+    return _make_result(data, grids, average, individual, kind)
 
 
-def _make_grids(rows: Rows, given: Any, size: int | None, percentiles: tuple[float, float]) -> list[Grid]:
-    n_columns = len(rows.columns)
+def _make_grids(data: EffectData, given: Any, size: int | None, percentiles: tuple[float, float]) -> list[Grid]:
+    n_columns = len(data.columns)
     each = [given] if n_columns == 1 else [None, None] if given is None else list(given)
     if len(each) != n_columns:
-        raise ValueError(f"grid={given!r} must be a pair of lists of values, one for each of the two columns.")
+        raise ValueError(f"grid={given!r} must be a pair of lists of values, one per column.")
     size = size or _SIZES[n_columns]
-    return [make_grid(column, size, percentiles, values) for column, values in zip(rows.columns, each, strict=True)]
+    return [make_grid(column, size, percentiles, values) for column, values in zip(data.columns, each, strict=True)]
 
 
-def _decide_to_walk(model: Any, rows: Rows, method: str) -> bool:
-    can_walk = rows.trees is not None and len(rows.varied) > 0
+def _decide_to_walk(model: Any, data: EffectData, method: str) -> bool:
+    can_walk = data.trees is not None and len(data.varied) > 0
     if method == "walk" and not can_walk:
         read_trees(model, "partial_dependence with method='walk'", instead="method='brute'")
-        names = [column.name for column in rows.columns]
-        raise ValueError(f"The trees do not see {names} by columns of their own: pass method='brute'.")
+        names = [column.name for column in data.columns]
+        raise ValueError(f"The encoding before the trees mixes {names} with other columns: pass method='brute'.")
     return can_walk and method != "brute"
 
 
-def _walk(rows: Rows, grids: list[Grid], points: np.ndarray, keeps_rows: bool) -> tuple[np.ndarray, Any]:
-    """Average (n_points, n_outputs) and predictions by row (n_rows, n_points, n_outputs) of a forest."""
-    trees: Any = rows.trees
-    seen = rows.matrix(_at_points(rows, rows.frame.iloc[:1], grids, points))[:, rows.varied]
+def _walk(data: EffectData, grids: list[Grid], points: np.ndarray, keeps_rows: bool) -> tuple[np.ndarray, Any]:
+    """Return the average, (n_points, n_outputs), and predictions by row, (n_rows, n_points, n_outputs), of a forest."""
+    trees: Any = data.trees
+    at_points = data.matrix(_at_points(data, data.frame.iloc[:1], grids, points))[:, data.varied]
     walk = walk_rows if keeps_rows else walk_average
-    values = flatten_outputs(trees, walk(trees, rows.matrix(rows.frame), seen, rows.varied))[..., rows.kept]
+    values = flatten_outputs(trees, walk(trees, data.matrix(data.frame), at_points, data.varied))[..., data.kept]
     return (values.mean(axis=0), values) if keeps_rows else (values, None)
 
 
-def _predict(rows: Rows, grids: list[Grid], points: np.ndarray, keeps_rows: bool) -> tuple[np.ndarray, Any]:
-    """What `_walk` gives, of any model."""
-    n_rows = len(rows.frame)
-    total = np.zeros((len(points), len(rows.outputs)))
+def _predict(data: EffectData, grids: list[Grid], points: np.ndarray, keeps_rows: bool) -> tuple[np.ndarray, Any]:
+    """Return the same as `_walk` for any model."""
+    n_rows = len(data.frame)
+    total = np.zeros((len(points), len(data.outputs)))
     individual = np.empty((n_rows, *total.shape)) if keeps_rows else None
     for some_rows, some_points in _batches(n_rows, len(points)):
-        frame = rows.frame.iloc[some_rows]
-        predicted = rows.predict(_at_points(rows, frame, grids, points[some_points]))
-        predicted = predicted.reshape(-1, len(frame), len(rows.outputs))
+        frame = data.frame.iloc[some_rows]
+        predicted = data.predict(_at_points(data, frame, grids, points[some_points]))
+        predicted = predicted.reshape(-1, len(frame), len(data.outputs))
         total[some_points] += predicted.sum(axis=1)
         if individual is not None:
             individual[some_rows, some_points] = predicted.transpose(1, 0, 2)
@@ -229,7 +243,7 @@ def _predict(rows: Rows, grids: list[Grid], points: np.ndarray, keeps_rows: bool
 
 
 def _batches(n_rows: int, n_points: int) -> Iterator[tuple[slice, slice]]:
-    """Some rows at some points, about as many predictions each time."""
+    """Yield slices of rows and points with about `_ROWS_AT_ONCE` predictions each."""
     for start in range(0, n_rows, _ROWS_AT_ONCE):
         n_here = min(_ROWS_AT_ONCE, n_rows - start)
         step = max(1, _ROWS_AT_ONCE // n_here)
@@ -237,16 +251,18 @@ def _batches(n_rows: int, n_points: int) -> Iterator[tuple[slice, slice]]:
             yield slice(start, start + n_here), slice(point, min(point + step, n_points))
 
 
-def _at_points(rows: Rows, frame: pd.DataFrame, grids: list[Grid], points: np.ndarray) -> pd.DataFrame:
-    """The frame once for each point, its columns holding the values of that point."""
+def _at_points(data: EffectData, frame: pd.DataFrame, grids: list[Grid], points: np.ndarray) -> pd.DataFrame:
+    """Repeat the frame for each point, with the varied columns set to the values of the point."""
     n_rows = len(frame)
     repeated = frame.iloc[np.tile(np.arange(n_rows), len(points))]
-    return rows.replaced(
+    return data.replaced(
         repeated, [grid.raw.take(np.repeat(at, n_rows)) for grid, at in zip(grids, points.T, strict=True)]
     )
 
 
-def _make_result(rows: Rows, grids: list[Grid], average: np.ndarray, individual: Any, kind: str) -> PartialDependence:
+def _make_result(
+    data: EffectData, grids: list[Grid], average: np.ndarray, individual: Any, kind: str
+) -> PartialDependence:
     shape = tuple(len(grid.values) for grid in grids)
     average = average.T.reshape(-1, *shape)
     if individual is not None:
@@ -262,9 +278,9 @@ def _make_result(rows: Rows, grids: list[Grid], average: np.ndarray, individual:
         average=average,
         individual=individual,
         counts=counts,
-        outputs=rows.outputs,
-        table=make_table(grids, average, rows.outputs, counts),
+        outputs=data.outputs,
+        table=make_table(grids, average, data.outputs, counts),
         _grids=tuple(grids),
-        _unit=rows.unit,
+        _unit=data.unit,
         _shows_average=kind != "individual",
     )

@@ -79,7 +79,7 @@ def test_the_table_holds_the_principal_components_of_all_labels(net):
 def test_the_picture_writes_n_labels_and_the_shares(net):
     ax = embedding_map(net, "place", n=12).plot()
     assert len(texts(ax)) == 12
-    assert ax.get_title() == "place: the 12 furthest from the middle, of 61"
+    assert ax.get_title() == "place: the 12 labels furthest from the centre, of 61"
     shares = embedding_map(net, "place").shares
     assert ax.get_xlabel() == f"first principal component ({shares[0]:.0%} of variance)"
     assert ax.get_ylabel() == f"second principal component ({shares[1]:.0%} of variance)"
@@ -92,7 +92,7 @@ def test_labels_of_any_kind_are_drawn_on_the_callers_axes(net):
     assert embedding_map(net, "kind").plot(axes) is axes
     axes.figure.canvas.draw()
     assert {r"cost \$5 and \$6", "two lines"} <= set(texts(axes))
-    assert axes.get_title() == "kind: what the model learned of 8 labels"
+    assert axes.get_title() == "kind: vectors of 8 labels"
 
 
 def test_classifiers_encoders_and_pipelines_have_maps_too(table, net):
@@ -118,7 +118,7 @@ def test_users_and_items_of_recommenders_come_with_their_counts(name):
     pd.testing.assert_frame_equal(books.table, embedding_map(model, "item").table)
     assert len(embedding_map(model, "user").table) == len(embedding_map(model, "reader").table) == 20
     assert texts(books.plot()) == ["0", "1", "2"]
-    assert books.plot().get_title() == "book: the 3 with most ratings, of 8"
+    assert books.plot().get_title() == "book: the 3 labels with most ratings, of 8"
     with pytest.raises(ValueError, match="'reader', 'book', 'user', 'item'"):
         embedding_map(model, "film")
 
@@ -136,13 +136,15 @@ def test_wrong_requests_are_refused_by_name(table, net):
     X, y = table
     with pytest.raises(ValueError, match="column='size' has no vectors.*'kind', 'place'"):
         embedding_map(net, "size")
-    for n in (0, -1, 2.5, True):
-        with pytest.raises(ValueError, match="n="):
+    for n in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="'n' parameter of embedding_map must be an int in the range .1, inf"):
             embedding_map(net, "kind", n=n)
     for model in (TabularRegressor(), DotProductBias(), EmbeddingEncoder()):
         with pytest.raises(NotFittedError):
             embedding_map(model, "kind")
-    with pytest.raises(TypeError, match="not ForestRegressor. For what a forest .* partial_dependence.*draw_tree"):
+    with pytest.raises(
+        TypeError, match="not ForestRegressor. For the effect of labels .* partial_dependence.*draw_tree"
+    ):
         embedding_map(ForestRegressor(2, random_state=0).fit(X, y), "kind")
     with pytest.raises(TypeError, match="not LinearRegression"):
         embedding_map(LinearRegression(), "kind")

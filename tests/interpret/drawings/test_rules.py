@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize
 from tabrec.interpret import tree_rules
 from tabrec.interpret._models import read_trees
-from tabrec.interpret.drawings._tree_words import Words, write_number
+from tabrec.interpret.drawings._tree_text import TreeText, format_number
 
 WHOLE = {"n_estimators": 1, "bootstrap": False, "max_features": 1.0, "random_state": 0}
 
@@ -151,11 +151,11 @@ def test_every_row_obeys_the_rules_that_lead_to_it():
     y = X["number"] + X["label"].isin(list("aceg"))
     forest = one_tree(X, y, max_depth=4)
     read = read_trees(forest, "test")
-    words, tree = Words(read), read.trees[0]
+    text, tree = TreeText(read), read.trees[0]
     for position in range(2):
         encoded = read.matrix(X)[:, position]
         for threshold in tree.threshold[tree.feature == position]:
-            left, right = words.conditions(position, float(threshold), {}, width=400)
+            left, right = text.conditions(position, float(threshold), {}, width=400)
             goes_left = encoded <= threshold
             if position == read.names.index("label"):
                 listed = set(left[left.index("{") + 1 : -1].split(", ")) if "{" in left else {left.split(" ")[1]}
@@ -187,7 +187,7 @@ def test_labels_with_markup_and_breaks_stay_on_their_line():
     ],
 )
 def test_numbers_are_written_plainly(number, text):
-    assert write_number(number) == text
+    assert format_number(number) == text
 
 
 def test_a_single_leaf_and_a_constant_target_are_written():
@@ -203,11 +203,13 @@ def test_wrong_requests_are_refused_by_name():
         tree_rules(ForestRegressor())
     with pytest.raises(TypeError, match="not LinearRegression.*partial_dependence"):
         tree_rules(LinearRegression().fit(X, [1.0, 2.0, 3.0]))
-    for tree in (1, -1, True, 0.0, "0"):
-        with pytest.raises(ValueError, match="tree="):
+    with pytest.raises(ValueError, match="tree=1 must be in the range .0, 1.: the model has 1 trees"):
+        tree_rules(model, tree=1)
+    for tree in (-1, 0.0, "0"):
+        with pytest.raises(ValueError, match="'tree' parameter of tree_rules must be an int in the range .0, inf"):
             tree_rules(model, tree=tree)
-    for depth in (-1, 1.5, True):
-        with pytest.raises(ValueError, match="max_depth="):
+    for depth in (-1, 1.5):
+        with pytest.raises(ValueError, match="'max_depth' parameter of tree_rules must be an int"):
             tree_rules(model, max_depth=depth)
     with pytest.raises(ValueError, match="one row, but has 2"):
         tree_rules(model, row=X.head(2))

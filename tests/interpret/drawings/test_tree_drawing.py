@@ -303,9 +303,9 @@ def test_wrong_requests_are_refused_by_name(auctions):
         draw_tree(BoostingRegressor())
     with pytest.raises(TypeError, match="not LinearRegression"):
         view_tree(LinearRegression(), X, y)
-    with pytest.raises(ValueError, match="from 0 to 3: the model has 4"):
+    with pytest.raises(ValueError, match="in the range .0, 4.: the model has 4"):
         draw_tree(forest, tree=4)
-    with pytest.raises(ValueError, match="max_depth=-1"):
+    with pytest.raises(ValueError, match="'max_depth' parameter of draw_tree"):
         draw_tree(forest, max_depth=-1)
     with pytest.raises(ValueError, match="y is given without X"):
         draw_tree(forest, y=y)
@@ -320,7 +320,7 @@ def test_wrong_requests_are_refused_by_name(auctions):
     with pytest.raises(ValueError, match="one output, but the model has 2"):
         draw_tree(DecisionTreeRegressor().fit([[1.0], [2.0]], [[1, 2], [3, 4]]))
     grown = DecisionTreeClassifier().fit([[1.0], [2.0]], ["a", "b"])
-    with pytest.raises(ValueError, match="'z', which is no class"):
+    with pytest.raises(ValueError, match="'z', which is not a class"):
         draw_tree(grown, [[1.0], [2.0]], ["a", "z"])
 
 

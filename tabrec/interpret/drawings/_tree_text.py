@@ -1,4 +1,4 @@
-"""One tree in words: what its splits ask, by column and label names, and what its nodes predict."""
+"""Text of a tree: splits by column names and labels, values, and predictions of nodes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ import pandas as pd
 from sklearn.utils.validation import _num_samples
 
 from tabrec.interpret._models import Trees, _encoders, find_dates
+from tabrec.interpret.drawings._tree_layout import Shape
 from tabrec.plotting.axes import shorten
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.rows import take_rows
 
-_LONGEST_LABEL = 24
+_MAX_LABEL = 24
 _FEW_LABELS = 3
-_HALF_DAY, _SECONDS_OFF = 43_200, 128
+_HALF_DAY, _PRECISION = 43_200, 128  # seconds; float32 resolves seconds since 1970 to about 128
 
-# The codes that can still arrive at a node, by position of the column: the lowest and the highest.
+# The lowest and the highest code that can reach a node, by position of the column.
 Bounds = dict[int, tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Words:
-    """How to speak of the columns that trees see.
+class TreeText:
+    """Formats the splits, values and predictions of trees.
 
     Attributes
     ----------
@@ -36,14 +37,14 @@ class Words:
     trees: Trees
 
     def column(self, position: int) -> str:
-        """What a split on an encoded column asks about."""
+        """Return the raw column that a split on an encoded column tests."""
         name = self.trees.names[position]
         if name in self._indicators:
             return f"{plain(self._indicators[name], 40)} missing"
         return plain(self._dates.get(name, (name, None))[0], 40)
 
     def value(self, position: int, number: float, digits: int = 6) -> str:
-        """A value of an encoded column: its label, date, or number of so many digits."""
+        """Format a value of an encoded column: its label, date, or number."""
         name = self.trees.names[position]
         if np.isnan(number):
             return "missing"
@@ -54,28 +55,40 @@ class Words:
         if self.is_flag(position):
             return "yes" if number > 0.5 else "no"
         number = self._restore(name, number)
-        return self._date(name, number) if name in self._dates else write_number(number, digits)
+        return self._date(name, number) if name in self._dates else format_number(number, digits)
 
-    def conditions(
-        self, position: int, threshold: float, bounds: Bounds, *, width: int = 60, missing: str | None = None
-    ) -> tuple[str, str]:
-        """What holds of the rows that a split sends left, and of those that it sends right.
+    def describe_nodes(
+        self, tree: Any, shape: Shape, missing_side: Callable[[int, int], str | None], width: int = 60
+    ) -> dict[int, str]:
+        """Return for each node the condition that leads to it from its parent, without the column.
 
         Parameters
         ----------
-        position : int
-            Of the encoded column.
-        threshold : float
-        bounds : dict
-            The codes that can still arrive here.
+        tree : Tree
+        shape : Shape
+            The nodes to describe.
+        missing_side : callable
+            From a node and the position of its column to the side of missing numbers, "left" or "right"; None omits
+            them.
         width : int, default=60
-            Letters that lists of labels may take.
-        missing : {"left", "right"} or None, default=None
-            Where missing numbers go, if there are any.
+            Number of characters that a list of labels may take.
         """
+        texts: dict[int, str] = {0: "all rows"}
+        bounds: dict[int, Bounds] = {0: {}}
+        for node, children in shape.children.items():
+            position, threshold = int(tree.feature[node]), float(tree.threshold[node])
+            sides = self.conditions(position, threshold, bounds[node], width, missing_side(node, position))
+            texts |= dict(zip(children, sides, strict=True))
+            bounds |= dict(zip(children, self._narrow(position, threshold, bounds[node]), strict=True))
+        return texts
+
+    def conditions(
+        self, position: int, threshold: float, bounds: Bounds, width: int = 60, missing: str | None = None
+    ) -> tuple[str, str]:
+        """Return the conditions of the left and the right side of a split; parameters as in `describe_nodes`."""
         name = self.trees.names[position]
         if name in self.trees.labels:
-            return self._label_conditions(name, threshold, self.codes(position, bounds), width)
+            return self._label_conditions(name, threshold, self._codes(position, bounds), width)
         if self.is_flag(position):
             return "= no", "= yes"
         at = self.value(position, threshold)
@@ -83,38 +96,33 @@ class Words:
         of_target = "mean target " if name in self._target_encoded else ""
         return f"{of_target}≤ {at}{left}", f"{of_target}> {at}{right}"
 
-    def codes(self, position: int, bounds: Bounds) -> tuple[int, int]:
-        """The lowest and the highest code of a column that can arrive at a node."""
-        return bounds.get(position, (0, len(self.trees.labels[self.trees.names[position]]) - 1))
-
     def has_labels(self, position: int) -> bool:
         return self.trees.names[position] in self.trees.labels
 
     def is_flag(self, position: int) -> bool:
-        """Whether an encoded column is a matter of yes or no."""
+        """Whether an encoded column is boolean."""
         return self.trees.names[position] in self._flags
 
-    def narrowed(self, position: int, threshold: float, bounds: Bounds) -> tuple[Bounds, Bounds]:
-        """The codes that can arrive at the left and at the right child of a split."""
+    def _codes(self, position: int, bounds: Bounds) -> tuple[int, int]:
+        return bounds.get(position, (0, len(self.trees.labels[self.trees.names[position]]) - 1))
+
+    def _narrow(self, position: int, threshold: float, bounds: Bounds) -> tuple[Bounds, Bounds]:
+        """Return the codes that can reach the left and the right child of a split."""
         if not self.has_labels(position):
             return bounds, bounds
-        low, high = self.codes(position, bounds)
+        low, high = self._codes(position, bounds)
         last = int(np.floor(threshold))
         return bounds | {position: (low, min(high, last))}, bounds | {position: (max(low, last + 1), high)}
 
     def prediction(self, values: np.ndarray) -> str:
-        """What a node predicts: values of shape (n_outputs, n_values)."""
+        """Format the prediction of a node, values of shape (n_outputs, n_values)."""
         if not self.trees.is_classifier:
-            return ", ".join(write_amount(output[0]) for output in values)
+            return ", ".join(format_prediction(output[0]) for output in values)
+        classes = self.trees.classes if self.trees.n_outputs > 1 else [self.trees.classes]
         return ", ".join(
-            f"{plain(classes[shares.argmax()], _LONGEST_LABEL)} {write_share(shares.max())}"
-            for classes, shares in zip(self.classes, values, strict=True)
+            f"{plain(labels[shares.argmax()], _MAX_LABEL)} {format_share(shares.max())}"
+            for labels, shares in zip(classes, values, strict=True)
         )
-
-    @property
-    def classes(self) -> list[Any]:
-        """The classes of each output."""
-        return self.trees.classes if self.trees.n_outputs > 1 else [self.trees.classes]
 
     def _label_conditions(self, name: str, threshold: float, codes: tuple[int, int], width: int) -> tuple[str, str]:
         labels, last = self.trees.labels[name], int(np.floor(threshold))
@@ -123,7 +131,7 @@ class Words:
         return _membership(left, right, width), _membership(right, left, width)
 
     def _restore(self, name: str, number: float) -> float:
-        """A normalised number in the units of its column."""
+        """Return a normalised number in the units of its column."""
         restore = self._restorers.get(name)
         return number if restore is None else float(restore(name, np.array([number]))[0])
 
@@ -132,28 +140,28 @@ class Words:
         zone = self._dates[name][1]
         if zone is not None:
             date = date.tz_localize("UTC").tz_convert(zone)
-        # Between two days without a time of day a threshold stands at midnight or at noon, as near as float32 has it.
-        near = date + pd.Timedelta(seconds=_SECONDS_OFF)
-        if (near.hour * 3600 + near.minute * 60 + near.second) % _HALF_DAY <= 2 * _SECONDS_OFF:
+        # A threshold between two dates without times is at midnight or noon, up to the precision of float32.
+        near = date + pd.Timedelta(seconds=_PRECISION)
+        if (near.hour * 3600 + near.minute * 60 + near.second) % _HALF_DAY <= 2 * _PRECISION:
             return f"{near:%Y-%m-%d}"
         return f"{date:%Y-%m-%d %H:%M}"
 
     @cached_property
     def _steps(self) -> list[Any]:
-        """The fitted transformers of the model, with those inside of a preprocessor."""
+        """The fitted transformers of the model, with those inside a preprocessor."""
         steps = _encoders(self.trees.model)
         return steps + [
             part for step in steps for part in (getattr(step, key, None) for key in _PARTS) if part is not None
         ]
 
     def elapsed_zone(self, name: str) -> tuple[bool, str | None]:
-        """Whether an encoded column holds seconds since 1970 as they are, and the time zone of its dates."""
+        """Return whether an encoded column holds seconds since 1970, and the time zone of its dates."""
         _, zone = self._dates.get(name, (None, None))
         return name in self._dates and name not in self._restorers, zone
 
     @cached_property
     def _dates(self) -> dict[str, tuple[str, str | None]]:
-        """Columns of seconds since 1970: the date column that each is of, and its time zone."""
+        """By column of seconds since 1970, its date column and time zone."""
         zones: dict[str, Any] = {}
         for step in self._steps:
             zones |= getattr(step, "time_zones_", {})
@@ -186,16 +194,16 @@ _PARTS = ("fill_missing_", "normalize_")
 
 
 def read_tree(trees: Trees, tree: int) -> Any:
-    """Tree number `tree` of a forest, or a ValueError saying how many there are."""
-    n_trees = len(trees.trees)
-    if not is_whole(tree) or not 0 <= tree < n_trees:
-        raise ValueError(f"tree={tree!r} must be a whole number from 0 to {n_trees - 1}: the model has {n_trees}.")
+    """Return tree number `tree`, or raise a ValueError with the number of trees."""
+    if tree >= len(trees.trees):
+        n_trees = len(trees.trees)
+        raise ValueError(f"tree={tree!r} must be in the range [0, {n_trees}): the model has {n_trees} trees.")
     return trees.trees[tree]
 
 
 def read_row(trees: Trees, X: Any, row: Any) -> np.ndarray:
-    """One row as the trees see it, (1, n_encoded): a table of one row, a Series, a list, or a position in X."""
-    if is_whole(row):
+    """Encode one row, given as a table of one row, a Series, a list, or a position in X; of shape (1, n_encoded)."""
+    if isinstance(row, (int, np.integer)):
         if X is None:
             raise ValueError(f"row={row!r} is a position in X, but no X is given: pass X, or the row itself.")
         frame = read_frame(X)
@@ -211,50 +219,45 @@ def read_row(trees: Trees, X: Any, row: Any) -> np.ndarray:
     return trees.matrix(row)
 
 
-def check_depth(max_depth: Any) -> None:
-    if max_depth is not None and (not is_whole(max_depth) or max_depth < 0):
-        raise ValueError(f"max_depth={max_depth!r} must be a whole number of at least 0, or None for the whole tree.")
-
-
-def is_whole(number: Any) -> bool:
-    return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+def count_leaves(n: int) -> str:
+    return f"… {n} more {'leaf' if n == 1 else 'leaves'}"
 
 
 def plain(label: Any, longest: int) -> str:
-    """A label in one short line, as plain text."""
+    """Return a label as one short line, without escaped dollar signs."""
     return shorten(label, longest).replace(r"\$", "$")
 
 
-def write_number(number: float, digits: int = 6) -> str:
-    """A number of a column: so many digits, more where they stand before the point."""
+def format_number(number: float, digits: int = 6) -> str:
+    """Format a number with `digits` significant digits, and with all digits of its integer part."""
     if number != 0 and not 1e-4 <= abs(number) < 1e15:
         return f"{number:.4g}"
     digits = max(digits, int(np.log10(max(abs(number), 1))) + 2)
     return np.format_float_positional(number, precision=digits, unique=False, fractional=False, trim="-")
 
 
-def write_amount(number: float) -> str:
-    """A prediction: four digits, thousands set apart."""
+def format_prediction(number: float) -> str:
+    """Format a prediction with four significant digits and thousands separators."""
     return f"{number:,.0f}" if 1e3 <= abs(number) < 1e15 else f"{number:.4g}"
 
 
-def write_share(share: float) -> str:
+def format_share(share: float) -> str:
     return "<1%" if 0 < share < 0.01 else f"{share:.0%}"
 
 
 def _label(labels: list, code: int) -> str:
-    return "missing" if code == 0 else plain(labels[code], _LONGEST_LABEL) or "(empty)"
+    return "missing" if code == 0 else plain(labels[code], _MAX_LABEL) or "(empty)"
 
 
 def _membership(here: list[str], other: list[str], width: int) -> str:
-    """That a label is among those here, said by those of the other side where they are few and these many."""
+    """Describe the labels of a side; if they are many and the others few, by the labels that it lacks."""
     if len(other) <= _FEW_LABELS < len(here):
-        return f"≠ {other[0]}" if len(other) == 1 else f"not in {_listed(other, width - 4)}"
-    return f"= {here[0]}" if len(here) == 1 else f"in {_listed(here, width)}"
+        return f"≠ {other[0]}" if len(other) == 1 else f"not in {_list(other, width - 4)}"
+    return f"= {here[0]}" if len(here) == 1 else f"in {_list(here, width)}"
 
 
-def _listed(labels: list[str], width: int) -> str:
-    """Labels in braces, as many as there is room for, and how many more."""
+def _list(labels: list[str], width: int) -> str:
+    """List labels in braces: as many as fit, and the number of the others."""
     if not labels:
         return "{}"
     if len(", ".join(labels)) <= width - len("in {}"):

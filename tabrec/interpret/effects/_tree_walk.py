@@ -1,4 +1,4 @@
-"""Trees at many points at once: a row at one point of a grid reaches a leaf, which knows all points that lead there."""
+"""Partial dependence of trees: each row is sent down a tree once for all grid points that lead to the same leaf."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ _NUMBERS_AT_ONCE = 2_000_000
 
 
 def walk_average(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
-    """Mean over the rows of a forest's prediction at each point of a grid.
+    """Return a forest's prediction at each grid point, averaged over the rows.
 
     Parameters
     ----------
     trees : Trees
     matrix : ndarray of float32, of shape (n_rows, n_encoded)
-        What the trees see.
+        The encoded rows.
     points : ndarray of float32, of shape (n_points, n_varied)
-        What they see in the varied columns instead, point by point.
+        Values of the varied columns at each grid point.
     varied : ndarray of int, of shape (n_varied,)
+        Positions of the varied columns in the matrix.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def walk_average(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: n
 
 
 def walk_rows(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
-    """A forest's prediction of each row at each point of a grid; parameters as in `walk_average`.
+    """Return a forest's prediction for each row at each grid point; parameters as in `walk_average`.
 
     Returns
     -------
@@ -62,17 +63,17 @@ def walk_rows(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: np.n
 
 
 def _ordered(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows in an order that puts those of like paths together, which spares the processor's caches."""
+    """Sort the rows by their leaf in the first tree: rows with similar paths use the same cached nodes."""
     matrix = np.ascontiguousarray(matrix)
     order = trees.trees[0].apply(matrix).argsort(kind="stable")
     return matrix[order], order
 
 
 class _PointSets:
-    """For each node of a tree the points of the grid that may come there, as bits of 64-bit words.
+    """For each node of a tree the set of grid points that can reach it, as bits of 64-bit words.
 
-    A point may come to a node where the splits above it on varied columns let it; other splits are up to the row. So a
-    row that reaches a leaf at one point reaches it at all points of that leaf's set.
+    A grid point can reach a node if the splits on varied columns above it allow that; other splits depend on the row.
+    Hence a row that reaches a leaf at one point reaches it at all points of the leaf's set.
     """
 
     def __init__(self, tree: Any, points: np.ndarray, varied: np.ndarray):
@@ -99,17 +100,17 @@ class _PointSets:
 
     def _goes_left(self, tree: Any, nodes: np.ndarray, columns: np.ndarray) -> np.ndarray:
         values = self.points[:, columns]  # (n_points, n_nodes)
-        # As scikit-learn compares: a float32 with a float64.
+        # scikit-learn compares float32 values with float64 thresholds.
         left = values.astype(np.float64) <= tree.threshold[nodes]
-        return _pack(np.where(np.isnan(values), _missing_goes_left(tree)[nodes], left))
+        return _pack(np.where(np.isnan(values), np.asarray(tree.missing_go_to_left).astype(bool)[nodes], left))
 
     def holds(self, nodes: np.ndarray) -> np.ndarray:
-        """Which points are in the sets of nodes: bool array of shape (len(nodes), n_points)."""
+        """Return which points are in the sets of nodes, as bool of shape (len(nodes), n_points)."""
         as_bytes = np.ascontiguousarray(self.sets[:, nodes].T).astype("<u8").view(np.uint8)
         return np.unpackbits(as_bytes, axis=1, count=len(self.points), bitorder="little").astype(bool)
 
     def spread(self, nodes: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """At each point the sum of the values of the nodes whose sets hold it: shape (n_points, *values.shape[1:])."""
+        """Sum at each point the values of the nodes whose sets hold it; of shape (n_points, *values.shape[1:])."""
         total = np.zeros((len(self.points), values[0].size))
         step = max(1, _NUMBERS_AT_ONCE // len(self.points))
         for start in range(0, len(nodes), step):
@@ -118,19 +119,15 @@ class _PointSets:
         return total.reshape(len(self.points), *values.shape[1:])
 
 
-def _missing_goes_left(tree: Any) -> np.ndarray:
-    return np.asarray(tree.missing_go_to_left).astype(bool)
-
-
 def _walk(tree: Any, sets: _PointSets, matrix: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows and the leaves they reach, each pair of them once, some at a time (a row once in each batch)."""
+    """Yield batches of rows and the leaves they reach; each pair occurs once, and a row at most once per batch."""
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
         for rows, leaves in _walk_chunk(tree, sets, matrix[start : start + _ROWS_AT_ONCE]):
             yield start + rows, leaves
 
 
 def _walk_chunk(tree: Any, sets: _PointSets, X: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Point by point, those rows whose leaf there is not known from an earlier point."""
+    """Yield for each point the rows whose leaf is not known from an earlier point."""
     unknown = np.repeat(sets.every, len(X), axis=1)  # (n_words, n_rows)
     for point, values in enumerate(sets.points):
         rows = np.flatnonzero((unknown[point // 64] & np.uint64(1 << point % 64)) != 0)
@@ -144,7 +141,7 @@ def _walk_chunk(tree: Any, sets: _PointSets, X: np.ndarray) -> Iterator[tuple[np
 
 
 def _pack(flags: np.ndarray) -> np.ndarray:
-    """Flags of points, (n_points, n), as 64-bit words, (n_words, n)."""
+    """Pack flags of points, (n_points, n), into 64-bit words, (n_words, n)."""
     packed = np.packbits(flags, axis=0, bitorder="little")
     padded = np.zeros((flags.shape[1], -(-len(flags) // 64) * 8), dtype=np.uint8)
     padded[:, : len(packed)] = packed.T

@@ -1,4 +1,4 @@
-"""A model and its rows, ready to be asked what it would predict if a column held something else."""
+"""What an effect is computed from: a model, rows, the columns to vary, and predictions with other values in them."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from tabrec.interpret._models import Trees, _encoders, find_labels, is_forest, predictor, read_trees
-from tabrec.interpret.drawings._tree_words import Words
+from tabrec.interpret.drawings._tree_text import TreeText
 from tabrec.interpret.effects._grids import VariedColumn
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.trees.forest_base import ForestMixin
 from tabrec.trees.target_encoding import to_matrix
 
-# Transformers whose result for a row depends on that row alone, column by column.
+# Transformers that encode each value on its own, independently of other columns and rows.
 _BY_COLUMN = (Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor)
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of a table, the columns to vary in them, and how the model reads them.
+class EffectData:
+    """Rows of a table, the columns to vary in them, and the model's predictions.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        The raw columns, or the encoded ones where those are asked for.
+        The raw columns, or the encoded columns if those are varied.
     columns : list of VariedColumn
     outputs : list
-        The classes that are looked at, or names of the outputs of a regressor.
+        The classes to look at, or names of the outputs of a regressor.
     predict : callable
         From a frame like `frame` to predictions, (n_rows, len(outputs)).
     trees : Trees or None
-        Of a forest whose trees can be walked.
+        The trees of a forest, if they can be traversed.
     is_encoded : bool
         Whether the frame holds the encoded columns.
     kept : ndarray of int
-        Positions of `outputs` among all that the model has.
+        Positions of `outputs` among all outputs of the model.
     as_given : callable
-        From a frame to the kind of table the caller has.
+        From a frame to the kind of table that the model takes.
     unit : str
-        What is predicted, for axes.
+        Axis label of the prediction.
     """
 
     frame: pd.DataFrame
@@ -58,41 +58,43 @@ class Rows:
     unit: str
 
     def matrix(self, frame: pd.DataFrame) -> np.ndarray:
-        """What the trees see."""
+        """Return the matrix that the trees see."""
         assert self.trees is not None
         return to_matrix(frame) if self.is_encoded else self.trees.matrix(self.as_given(frame))
 
     @property
     def varied(self) -> np.ndarray:
-        """Positions of the encoded columns that vary with the columns; empty where the trees see none."""
+        """Positions of the encoded columns that come from the varied columns."""
         assert self.trees is not None
         names = [column.name for column in self.columns]
         sources = {name: name for name in self.trees.names} if self.is_encoded else self.trees.sources
         return np.asarray([at for at, name in enumerate(self.trees.names) if sources[name] in names], dtype=np.intp)
 
     def replaced(self, frame: pd.DataFrame, values: Sequence[Any]) -> pd.DataFrame:
-        """The frame with other values in the columns."""
+        """Return the frame with other values in the varied columns."""
         arrays = {column.name: array for column, array in zip(self.columns, values, strict=True)}
         return frame.assign(**arrays)
 
 
-def read_rows(
+def read_effect_data(
     model: Any, X: Any, features: Any, function: str, output: Any, max_rows: int | None, random_state: int
-) -> Rows:
-    """Check what is asked, and make it ready.
+) -> EffectData:
+    """Check the arguments of an effect, and sample the rows.
 
     Raises
     ------
     ValueError
-        A column that the model does not know, more than two columns, or an unknown class or output.
+        The model does not have a column, there are more than two columns, or the class or output is unknown.
     """
     predict = predictor(model)
     frame = read_named(model, X)
-    names = _read_features(features, function)
+    names = _read_features(features, function, frame)
     trees = read_trees(model, function) if is_forest(model) else None
-    is_encoded = _is_encoded(model, frame, names, trees)
-    frame = frame[[name for name in getattr(model, "feature_names_in_", frame.columns) if name in frame.columns]]
-    frame = _sample(frame, max_rows, random_state)
+    fitted = [str(name) for name in getattr(model, "feature_names_in_", frame.columns)]
+    is_encoded = _is_encoded(names, frame, fitted, trees)
+    frame = frame[[name for name in fitted if name in frame.columns]]
+    if max_rows is not None and len(frame) > max_rows:
+        frame = frame.iloc[np.sort(np.random.default_rng(random_state).choice(len(frame), max_rows, replace=False))]
     stays_table = is_table(X) or hasattr(model, "feature_names_in_")
 
     def as_given(frame: pd.DataFrame) -> Any:
@@ -112,7 +114,7 @@ def read_rows(
         return _predict_matrix(trees, to_matrix(frame))
 
     outputs, kept = _read_output(model, predict_all, frame, output)
-    return Rows(
+    return EffectData(
         frame,
         columns,
         outputs,
@@ -126,7 +128,7 @@ def read_rows(
 
 
 def read_named(model: Any, X: Any) -> pd.DataFrame:
-    """X as a frame, its columns named as the model names them."""
+    """Return X as a frame, with the column names of the model."""
     frame = read_frame(X)
     names = getattr(model, "feature_names_in_", None)
     if is_table(X) or names is None or len(names) != frame.shape[1]:
@@ -134,47 +136,35 @@ def read_named(model: Any, X: Any) -> pd.DataFrame:
     return frame.set_axis([str(name) for name in names], axis=1)
 
 
-def _read_features(features: Any, function: str) -> list:
-    names = [features] if isinstance(features, (str, int, np.integer)) else list(features)
-    if len(names) not in (1, 2) or len(set(names)) < len(names):
-        raise ValueError(
-            f"features={features!r} must be the name of a column, or a pair of different ones: {function}."
-        )
-    return names
+def _read_features(features: Any, function: str, frame: pd.DataFrame) -> list[str]:
+    """Return the names of one or two columns; integers that are not names are positions."""
+    given = [features] if isinstance(features, (str, int, np.integer)) else list(features)
+    if len(given) not in (1, 2) or len(set(given)) < len(given):
+        raise ValueError(f"{function}: features={features!r} must be the name of a column, or a pair of two names.")
+    columns = [str(name) for name in frame.columns]
+    return [_read_feature(name, columns) for name in given]
 
 
-def _is_encoded(model: Any, frame: pd.DataFrame, names: list, trees: Trees | None) -> bool:
-    """Whether the names are those of encoded columns rather than of the model's own (integers are made names)."""
-    names[:] = [frame.columns[n] if _is_position(n, frame) else str(n) for n in names]
-    known = [str(name) for name in getattr(model, "feature_names_in_", frame.columns)]
-    if all(name in known for name in names):
-        absent = [name for name in names if name not in frame.columns]
+def _read_feature(name: Any, columns: list[str]) -> str:
+    is_position = isinstance(name, (int, np.integer)) and str(name) not in columns and 0 <= name < len(columns)
+    return columns[name] if is_position else str(name)
+
+
+def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees: Trees | None) -> bool:
+    """Whether the names are those of encoded columns rather than of columns that the model was fitted on."""
+    absent = [name for name in names if name not in frame.columns]
+    if all(name in fitted for name in names):
         if absent:
             raise ValueError(
-                f"X lacks column(s) {absent} that the model was fitted on; it has {list(frame.columns)[:20]}."
+                f"X lacks columns {absent} that the model was fitted on; it has {list(frame.columns)[:20]}."
             )
         return False
-    if trees is not None and all(name in trees.names for name in names):
+    encoded = [] if trees is None else trees.names
+    if all(name in encoded for name in names):
         return True
-    unknown = [name for name in names if name not in known and (trees is None or name not in trees.names)]
-    encoded = (
-        "" if trees is None or trees.names == known else f" or, all of them, of its encoded columns {trees.names[:40]}"
-    )
-    raise ValueError(
-        f"features names {unknown or names}: give columns that the model was fitted on, {known[:40]}{encoded}."
-    )
-
-
-def _is_position(name: Any, frame: pd.DataFrame) -> bool:
-    return bool(isinstance(name, (int, np.integer)) and str(name) not in frame.columns and 0 <= name < frame.shape[1])
-
-
-def _sample(frame: pd.DataFrame, max_rows: int | None, random_state: int) -> pd.DataFrame:
-    if max_rows is not None and not (isinstance(max_rows, (int, np.integer)) and max_rows >= 1):
-        raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 1, or None for all rows.")
-    if max_rows is None or len(frame) <= max_rows:
-        return frame
-    return frame.iloc[np.sort(np.random.default_rng(random_state).choice(len(frame), max_rows, replace=False))]
+    unknown = [name for name in names if name not in fitted and name not in encoded] or names
+    more = f" or, for all of them, encoded columns {encoded[:40]}" if encoded and encoded != fitted else ""
+    raise ValueError(f"features names {unknown}: pass columns that the model was fitted on, {fitted[:40]}{more}.")
 
 
 def _raw_column(frame: pd.DataFrame, name: str, model: Any) -> VariedColumn:
@@ -190,7 +180,7 @@ def _raw_column(frame: pd.DataFrame, name: str, model: Any) -> VariedColumn:
 def _encoded_column(frame: pd.DataFrame, name: str, trees: Trees) -> VariedColumn:
     raw = to_columns(frame[[name]])[name].raw
     names = trees.labels.get(name) if isinstance(raw.dtype, pd.CategoricalDtype) else None
-    is_elapsed, zone = Words(trees).elapsed_zone(name)
+    is_elapsed, zone = TreeText(trees).elapsed_zone(name)
     return VariedColumn(name, raw, names=names, date=(None, zone) if is_elapsed else None, is_elapsed=is_elapsed)
 
 
@@ -202,12 +192,12 @@ def _predict_matrix(trees: Trees, matrix: np.ndarray) -> np.ndarray:
 
 
 def flatten_outputs(trees: Trees, values: np.ndarray) -> np.ndarray:
-    """Values of nodes, (..., n_outputs, n_values), as `predictor` gives them: (..., n_outputs) or (..., n_classes)."""
+    """Reshape values, (..., n_outputs, n_values), to (..., n_outputs), or for a classifier to (..., n_classes)."""
     return values[..., 0, :] if trees.is_classifier else values[..., 0]
 
 
 def _encodes_by_column(trees: Trees | None) -> bool:
-    """Whether nothing before the trees mixes columns or rows."""
+    """Whether no step before the trees mixes columns or rows."""
     if trees is None:
         return False
     steps = [] if trees.steps is None else [step for _, step in trees.steps.steps]
@@ -219,10 +209,10 @@ def _encodes_by_column(trees: Trees | None) -> bool:
 def _read_output(
     model: Any, predict: Callable[[pd.DataFrame], np.ndarray], frame: pd.DataFrame, output: Any
 ) -> tuple[list, np.ndarray]:
-    """The outputs to look at, and their positions among all."""
+    """Return the outputs to look at, and their positions among all outputs."""
     if is_classifier(model):
         if getattr(model, "n_outputs_", 1) > 1 or isinstance(model.classes_, list):
-            raise ValueError("The classifier was fitted on several outputs: fit one for each.")
+            raise ValueError("The classifier has several outputs: fit one classifier per output.")
         outputs = np.asarray(model.classes_).tolist()
         default = [1] if len(outputs) == 2 else list(range(len(outputs)))
     else:

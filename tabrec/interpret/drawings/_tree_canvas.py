@@ -1,4 +1,4 @@
-"""The pieces of a drawn tree: cards, branches, the rows of a node, the key. All lengths are inches at full size."""
+"""Parts of a drawn tree: cards, branches, plots of the rows of a node, the legend. Lengths are inches at full size."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from tabrec.plotting.axes import INK, ORANGE, PALETTE, RED, shorten
 
 CLASS_COLOURS = list(PALETTE[:6])
+Limits = tuple[float, float]
 LINE, PAD, BAR = 0.165, 0.06, 0.075
 MUTED, _BORDER, _BRANCH = "#57606a", "#c9d1d9", "#d5dbe1"
 FONT = 7.8
-# How many letters a cut leaves at least; and how much wider than by its outlines a text may be in pixels.
-_FEWEST, _WIDENED = 3, 1.04
-_MOST_DOTS = 300
-_MOST_BINS = 24
-_MEASURED = 100.0
+_MIN_LETTERS = 3  # that a shortened text keeps
+_SAFETY = 1.04  # rendered text can be wider than the sum of its glyphs
+_MAX_DOTS, _MAX_BINS = 300, 24
+_FONT_SIZE = 100.0  # at which glyphs are measured
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Axes in inches, down the page, and how far letters shrink where they are smaller than the drawing."""
+    """Axes in inches, with y downwards; `scale` shrinks text where the axes are smaller than the drawing."""
 
     ax: Any
     scale: float
@@ -37,39 +37,31 @@ class Canvas:
     def write(
         self, left: float, middle: float, text: str, room: float, tail: str = "", *, size: float = FONT, **style: Any
     ) -> float:
-        """A line of text, cut to the room there is, but for its tail; returns its width."""
+        """Write a line of text, shortened to the room but for its tail; returns its width."""
         weight = style.get("weight", "normal")
         longest = len(text)
         written = shorten(text, longest) + tail
-        while (width := text_width(written, size, weight)) > room and longest > _FEWEST:
-            longest = max(min(longest - 1, int(longest * room / width)), _FEWEST)
+        while (width := text_width(written, size, weight)) > room and longest > _MIN_LETTERS:
+            longest = max(min(longest - 1, int(longest * room / width)), _MIN_LETTERS)
             written = shorten(text, longest) + tail
         style = {"color": INK, "va": "center", "ha": "left"} | style
         self.ax.text(left, middle, written, fontsize=size * self.scale, **style)
         return width
 
     def bar(self, left: float, top: float, width: float, shares: np.ndarray, colours: list[str], height: float) -> None:
-        """Shares as a stacked bar."""
+        """Draw shares as a stacked bar."""
         starts = left + width * (np.cumsum(shares) - shares)
-        self.ax.barh(
-            np.full(len(shares), top + height / 2),
-            width * shares,
-            height,
-            left=starts,
-            color=colours,
-            edgecolor="white",
-            linewidth=0.4 * self.scale,
-            zorder=3,
-        )
+        at, style = np.full(len(shares), top + height / 2), {"edgecolor": "white", "linewidth": 0.4 * self.scale}
+        self.ax.barh(at, width * shares, height, left=starts, color=colours, zorder=3, **style)
 
     def swatches(self, left: float, middle: float, names: list[str], colours: list[str]) -> None:
-        """Names beside their colours."""
+        """Draw a legend of colours."""
         for name, colour in zip(names, colours, strict=True):
             self.box(left, middle - 0.05, 0.1, 0.1, facecolor=colour, linewidth=0)
             left += 0.35 + self.write(left + 0.15, middle, name, 1.3, size=7.2, color=MUTED)
 
     def ramp(self, left: float, middle: float, title: str, low: str, high: str, shades: list[str]) -> None:
-        """From low to high, as shades."""
+        """Draw a colour scale from low to high."""
         for text in (title, low):
             left += 0.1 + self.write(left, middle, text, 2.5, size=7.2, color=MUTED)
         pieces = left + 1.2 * np.arange(len(shades)) / len(shades)
@@ -77,7 +69,7 @@ class Canvas:
         self.write(left + 1.3, middle, high, 2, size=7.2, color=MUTED)
 
     def branch(self, start: tuple[float, float], end: tuple[float, float], share: float, on_path: bool) -> None:
-        """A curve from a parent to a child, thick where many rows go."""
+        """Draw a curve from a parent to a child, wider for more rows."""
         from matplotlib.patches import PathPatch
         from matplotlib.path import Path
 
@@ -88,12 +80,12 @@ class Canvas:
         self.ax.add_patch(PathPatch(path, fill=False, edgecolor=colour, linewidth=width, zorder=order, capstyle="butt"))
 
     def card(self, left: float, top: float, width: float, height: float, colour: str, on_path: bool) -> None:
-        """The ground of a node."""
+        """Draw the background of a node."""
         border = {"edgecolor": RED, "linewidth": 1.6 * self.scale} if on_path else {"edgecolor": _BORDER}
         self.box(left, top, width, height, facecolor=colour, zorder=2, **({"linewidth": 0.8 * self.scale} | border))
 
     def inset(self, left: float, top: float, width: float, height: float) -> Any:
-        """Small axes for the rows of a node."""
+        """Add small axes for the rows of a node."""
         across, down = self.ax.get_xlim()[1], self.ax.get_ylim()[0]
         place = (left / across, 1 - (top + height) / down, width / across, height / down)
         inset = self.ax.inset_axes(place, zorder=4)
@@ -106,15 +98,9 @@ class Canvas:
 
 
 def draw_scatter(
-    canvas: Canvas,
-    inset: Any,
-    x: np.ndarray,
-    y: np.ndarray,
-    threshold: float,
-    limits: tuple[float, float],
-    spread: float,
+    canvas: Canvas, inset: Any, x: np.ndarray, y: np.ndarray, threshold: float, limits: Limits, spread: float
 ) -> None:
-    """A column against the target, and the mean of each side of the split; `spread` sets equal values apart."""
+    """Draw a column against the target with the mean of each side of the split; `spread` jitters equal values."""
     shown = _thin(len(x))
     aside = np.random.default_rng(0).uniform(-spread, spread, len(shown))
     inset.scatter(x[shown] + aside, y[shown], s=5 * canvas.scale**2, color=INK, alpha=0.28, linewidth=0, clip_on=True)
@@ -126,10 +112,8 @@ def draw_scatter(
     inset.set_ylim(limits)
 
 
-def draw_histogram(
-    canvas: Canvas, inset: Any, x: np.ndarray, y: np.ndarray, edges: np.ndarray, colours: list[str]
-) -> None:
-    """How often each class is in each piece of a column."""
+def draw_histogram(inset: Any, x: np.ndarray, y: np.ndarray, edges: np.ndarray, colours: list[str]) -> None:
+    """Draw a histogram of a column, stacked by class."""
     counts = np.array([np.histogram(x[y == k], edges)[0] for k in range(len(colours))], dtype=float)
     floor = np.cumsum(counts, axis=0) - counts
     for height, bottom, colour in zip(counts, floor, colours, strict=True):
@@ -137,8 +121,8 @@ def draw_histogram(
     inset.set_ylim(0, max(counts.sum(axis=0).max() * 1.05, 1))
 
 
-def draw_strip(canvas: Canvas, inset: Any, y: np.ndarray, limits: tuple[float, float]) -> None:
-    """The targets of a leaf along a line, and their mean."""
+def draw_strip(canvas: Canvas, inset: Any, y: np.ndarray, limits: Limits) -> None:
+    """Draw the targets of a leaf along a line, and their mean."""
     shown = _thin(len(y))
     scattered = np.random.default_rng(0).uniform(-1, 1, len(shown))
     inset.scatter(y[shown], scattered, s=5 * canvas.scale**2, color=INK, alpha=0.3, linewidth=0)
@@ -148,18 +132,18 @@ def draw_strip(canvas: Canvas, inset: Any, y: np.ndarray, limits: tuple[float, f
     inset.set_ylim(-1.4, 1.4)
 
 
-def piece_edges(threshold: float, is_code: bool, limits: tuple[float, float]) -> np.ndarray:
-    """Where the pieces of a histogram end: the codes, or pieces of equal width that the threshold does not cut."""
+def bin_edges(threshold: float, is_code: bool, limits: Limits) -> np.ndarray:
+    """Return bin edges: one bin per code, or bins of equal width with an edge at the threshold."""
     low, high = limits
     if is_code:
         return np.arange(low, high + 1)
-    width = (high - low) / _MOST_BINS
+    width = (high - low) / _MAX_BINS
     below, above = np.ceil((threshold - low) / width), np.ceil((high - threshold) / width)
     return threshold + width * np.arange(-below, above + 1)
 
 
-def column_limits(x: np.ndarray, threshold: float, is_code: bool) -> tuple[float, float]:
-    """The range of a column that is shown: all codes; of numbers what is not far out, and the threshold."""
+def column_limits(x: np.ndarray, threshold: float, is_code: bool) -> Limits:
+    """Return the range of a column to show: all codes; for numbers the values without outliers, and the threshold."""
     ends = _ends(x, is_code) if len(x) else ()
     if is_code:
         last = np.floor(threshold)
@@ -170,28 +154,28 @@ def column_limits(x: np.ndarray, threshold: float, is_code: bool) -> tuple[float
 
 
 def text_width(text: str, size: float = FONT, weight: str = "normal") -> float:
-    """The inches that a text takes, in points of size."""
-    return sum(_advance(letter, weight) for letter in text.replace(r"\$", "$")) * size * _WIDENED / 72
+    """Return the width of a text in inches; `size` is in points."""
+    return sum(_advance(letter, weight) for letter in text.replace(r"\$", "$")) * size * _SAFETY / 72
 
 
 @lru_cache(maxsize=4096)
 def _advance(letter: str, weight: str) -> float:
-    """The width of a letter as a share of its size."""
+    """Return the width of a character as a share of the font size."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     font = get_font(findfont(FontProperties(weight=weight)))
-    font.set_size(_MEASURED, 72)
-    return font.load_glyph(font.get_char_index(ord(letter))).linearHoriAdvance / 65536 / _MEASURED
+    font.set_size(_FONT_SIZE, 72)
+    return font.load_glyph(font.get_char_index(ord(letter))).linearHoriAdvance / 65536 / _FONT_SIZE
 
 
 def tint(colour: str, strength: float) -> str:
-    """A colour on white."""
+    """Blend a colour with white."""
     parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     return "#" + "".join(f"{round(255 - strength * (255 - part)):02x}" for part in parts)
 
 
 def _ends(x: np.ndarray, is_code: bool) -> np.ndarray:
-    """The ends of a column; of numbers none further out than three times the middle half of the rows is wide."""
+    """Return the smallest and largest value; for numbers at most three interquartile ranges beyond the quartiles."""
     if is_code:
         return np.array([x.min(), x.max()])
     first, third = np.quantile(x, [0.25, 0.75])
@@ -201,5 +185,5 @@ def _ends(x: np.ndarray, is_code: bool) -> np.ndarray:
 
 
 def _thin(n: int) -> np.ndarray:
-    """So many of n rows, evenly spread."""
-    return np.unique(np.linspace(0, n - 1, min(n, _MOST_DOTS)).astype(int)) if n else np.array([], dtype=int)
+    """Return evenly spread positions of at most `_MAX_DOTS` of n rows."""
+    return np.unique(np.linspace(0, n - 1, min(n, _MAX_DOTS)).astype(int)) if n else np.array([], dtype=int)

@@ -1,4 +1,4 @@
-"""A tree from left to right: cards, branches, and the rows at each node."""
+"""Plot of a tree from left to right: cards, branches, and the rows at each node."""
 
 from __future__ import annotations
 
@@ -8,65 +8,66 @@ from typing import Any
 import numpy as np
 
 from tabrec.interpret._models import Trees
-from tabrec.interpret.drawings._node_plots import (
+from tabrec.interpret.drawings._tree_canvas import (
     BAR,
     CLASS_COLOURS,
     LINE,
     MUTED,
     PAD,
     Canvas,
+    bin_edges,
     column_limits,
     draw_histogram,
     draw_scatter,
     draw_strip,
-    piece_edges,
     text_width,
     tint,
 )
 from tabrec.interpret.drawings._tree_layout import find_visits, place, read_shape
-from tabrec.interpret.drawings._tree_words import Bounds, Words, plain, write_amount, write_share
+from tabrec.interpret.drawings._tree_text import TreeText, count_leaves, format_prediction, format_share, plain
 from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, make_axes
 
-# Inches: what stands above a card, between cards, around all, and above and below the tree.
+# Inches: above a card, between cards, around the drawing, for the title and the legend (with rows, and without).
 _HEAD, _BETWEEN, _MARGIN, _TITLE, _KEY, _SHORT_KEY = 0.17, 0.11, 0.12, 0.42, 0.5, 0.3
-_WIDEST, _NARROWEST, _NARROWEST_OF_CLASSES, _PAGE = 2.05, 1.5, 1.8, 9.6
-_SCATTER, _STRIP, _ENDS = 0.72, 0.26, 0.13
+# Inches: largest and smallest width of a card, smallest for a classifier, and width of the page.
+_MAX_WIDTH, _MIN_WIDTH, _MIN_CLASS_WIDTH, _PAGE = 2.05, 1.5, 1.8, 9.6
+_SCATTER, _STRIP, _ENDS = 0.72, 0.26, 0.13  # inches: heights of plots of rows, and of the ends of their axis
 _SPACE = 0.07
-_MOST_WITH_ROWS = 31
+_MAX_NODES_WITH_ROWS = 31
 
 
-class Picture:
-    """What is drawn of a tree.
+class TreePlot:
+    """A drawing of a tree.
 
     Parameters
     ----------
     trees : Trees
     tree : Tree
-        The `tree_` of one of them, of one output.
+        The `tree_` of one of them, with one output.
     max_depth : int or None
     matrix : ndarray of shape (n_rows, n_encoded) or None
-        Rows to count.
+        Encoded rows to count at the nodes.
     target : ndarray of shape (n_rows,) or None
-        Their target; of a classifier, positions of classes.
+        Target of these rows; for a classifier, positions of classes.
     row : ndarray of shape (1, n_encoded) or None
-        The row whose way is marked.
+        The row whose decision path is marked.
     """
 
     def __init__(self, trees: Trees, tree: Any, max_depth: int | None, matrix: Any, target: Any, row: Any):
         self.trees, self.tree, self.matrix, self.target = trees, tree, matrix, target
-        self.words, self.shape = Words(trees), read_shape(tree, max_depth)
+        self.text, self.shape = TreeText(trees), read_shape(tree, max_depth)
         self.values = trees.values(tree)[:, 0, :]
         self.row: Any = None if row is None else row[0]
         self.path = set() if row is None else set(find_visits(tree, row).indices.tolist())
-        self.shows_rows = target is not None and len(self.shape.nodes) <= _MOST_WITH_ROWS
+        self.shows_rows = target is not None and len(self.shape.nodes) <= _MAX_NODES_WITH_ROWS
         n_levels = max(self.shape.depth.values()) + 1
         self.gap = 0.42 if n_levels < 5 else 0.3
-        narrowest = _NARROWEST_OF_CLASSES if trees.is_classifier else _NARROWEST
-        self.width = min(_WIDEST, max(narrowest, (_PAGE + self.gap) / n_levels - self.gap))
+        narrowest = _MIN_CLASS_WIDTH if trees.is_classifier else _MIN_WIDTH
+        self.width = min(_MAX_WIDTH, max(narrowest, (_PAGE + self.gap) / n_levels - self.gap))
         self.n_levels = n_levels
 
     def draw(self, ax: Any, title: str, target_name: str) -> Any:
-        """Draw on axes, or on a figure as large as the tree."""
+        """Draw on axes; None makes a figure that fits the tree."""
         middles = place(self.shape, self._height)
         bottom = max(middle + self._height(node) / 2 for node, middle in middles.items())
         size = (
@@ -116,15 +117,13 @@ class Picture:
         canvas.write(left + 0.02, top - 0.09, self.conditions[node], self.width, color=RED if on_path else INK)
         canvas.card(left, top, self.width, self._card_height(node), self._colour(node), on_path)
         line = top + PAD + LINE / 2
-        self._write_finding(canvas, left + PAD, line, inner, node)
+        self._write_prediction(canvas, left + PAD, line, inner, node)
         if node in self.shape.children:
             line += LINE
-            self._write_question(canvas, left + PAD, line, inner, node)
+            self._write_column(canvas, left + PAD, line, inner, node)
         elif node in self.shape.hidden:
             line += LINE
-            n = self.shape.hidden[node]
-            text = f"… {n} more {'leaf' if n == 1 else 'leaves'}"
-            canvas.write(left + PAD, line, text, inner, style="italic", color=MUTED)
+            canvas.write(left + PAD, line, count_leaves(self.shape.hidden[node]), inner, style="italic", color=MUTED)
         below = line + LINE / 2 + 0.01
         if self.trees.is_classifier:
             shares, colours = self._shown_shares(node)
@@ -133,25 +132,25 @@ class Picture:
         if self._plot_height(node):
             self._draw_rows(canvas, node, left + PAD, below, inner)
 
-    def _write_finding(self, canvas: Canvas, left: float, line: float, width: float, node: int) -> None:
-        """The prediction, and how many rows."""
+    def _write_prediction(self, canvas: Canvas, left: float, line: float, width: float, node: int) -> None:
+        """Write the prediction and the number of rows."""
         n = int(self.counts[node])
         count = f"{n:,} row{'' if n == 1 else 's'}"
         width -= _SPACE + canvas.write(left + width, line, count, width / 2, color=MUTED, ha="right", size=7.2)
         values, tail = self.values[node], ""
-        found = self.words.prediction(values[None])
+        found = self.text.prediction(values[None])
         if self.trees.is_classifier:
-            found, tail = plain(self.trees.classes[values.argmax()], 40), f" {write_share(values.max())}"
+            found, tail = plain(self.trees.classes[values.argmax()], 40), f" {format_share(values.max())}"
         canvas.write(left, line, found, width, tail, size=8.4, weight="bold")
 
-    def _write_question(self, canvas: Canvas, left: float, line: float, width: float, node: int) -> None:
-        """The column that is asked about, and the value that the marked row has there."""
+    def _write_column(self, canvas: Canvas, left: float, line: float, width: float, node: int) -> None:
+        """Write the column of the split, and its value in the marked row."""
         position = int(self.tree.feature[node])
-        column = self.words.column(position)
+        column = self.text.column(position)
         if node not in self.path:
             canvas.write(left, line, column, width, " ?")
             return
-        value = f"= {self.words.value(position, float(self.row[position]))}"
+        value = f"= {self.text.value(position, float(self.row[position]))}"
         end = left + width
         width -= _SPACE + canvas.write(end, line, value, width / 2, color=RED, ha="right", weight="bold")
         canvas.write(left, line, column, width)
@@ -165,14 +164,14 @@ class Picture:
         position, threshold = int(self.tree.feature[node]), float(self.tree.threshold[node])
         x, y = self.matrix[rows, position].astype(np.float64), self.target[rows]
         x, y = x[~np.isnan(x)], y[~np.isnan(x)]
-        is_code = self.words.has_labels(position) or self.words.is_flag(position)
+        is_code = self.text.has_labels(position) or self.text.is_flag(position)
         limits = column_limits(x, threshold, is_code)
         inset.set_xlim(limits)
         ends = self._ends(position, x, limits, is_code)
         x = np.clip(x, *limits)
         if self.trees.is_classifier:
-            edges = piece_edges(threshold, is_code, limits)
-            draw_histogram(canvas, inset, x, self._shown_class[y], edges, self._class_colours)
+            edges = bin_edges(threshold, is_code, limits)
+            draw_histogram(inset, x, self._shown_class[y], edges, self._class_colours)
         else:
             draw_scatter(canvas, inset, x, y, threshold, self.limits, spread=0.28 if is_code else 0.0)
         at = np.floor(threshold) + 0.5 if is_code else threshold
@@ -184,19 +183,19 @@ class Picture:
         canvas.write(left + width, line, ends[1], room, size=6, color=MUTED, ha="right")
 
     def _ends(self, position: int, x: np.ndarray, limits: tuple[float, float], is_code: bool) -> tuple[str, str]:
-        """The range that the picture of a column covers; what lies beyond is drawn at its ends."""
+        """Format the ends of the range shown; values beyond are drawn at the ends."""
         if is_code:
-            return self.words.value(position, limits[0] + 0.5), self.words.value(position, limits[1] - 0.5)
+            return self.text.value(position, limits[0] + 0.5), self.text.value(position, limits[1] - 0.5)
         low, high = limits
         within = x[(x >= low) & (x <= high)]
         if not len(within):
             return "", ""
-        ends = (self.words.value(position, float(end), digits=4) for end in (within.min(), within.max()))
+        ends = (self.text.value(position, float(end), digits=4) for end in (within.min(), within.max()))
         beyond = ("≤ " if (x < low).any() else "", "≥ " if (x > high).any() else "")
         return beyond[0] + next(ends), beyond[1] + next(ends)
 
     def _draw_key(self, canvas: Canvas, size: tuple[float, float], target_name: str) -> None:
-        """What colours and pictures mean, below the tree."""
+        """Draw the legend below the tree."""
         line = size[1] - (_KEY if self.shows_rows else _SHORT_KEY) + 0.14
         if self.trees.is_classifier:
             names = [plain(self.trees.classes[k], 22) for k in self._shown_classes]
@@ -206,22 +205,24 @@ class Picture:
         else:
             low, high = self._value_range
             shades = [self._shade(value) for value in np.linspace(low, high, 48)]
-            canvas.ramp(_MARGIN, line, f"mean {plain(target_name, 28)}", write_amount(low), write_amount(high), shades)
+            canvas.ramp(
+                _MARGIN, line, f"mean {plain(target_name, 28)}", format_prediction(low), format_prediction(high), shades
+            )
         if self.shows_rows:
             canvas.write(_MARGIN, line + 0.2, self._note(target_name), size[0] - 2 * _MARGIN, size=7, color=MUTED)
 
     def _note(self, target_name: str) -> str:
         name = plain(target_name, 28)
         if self.trees.is_classifier:
-            return "Pictures: rows by the column asked about, stacked by class; dashed: splits."
-        low, high = (write_amount(float(end)) for end in (self.target.min(), self.target.max()))
+            return "Plots: rows by the column of the split, stacked by class; dashed: thresholds."
+        low, high = (format_prediction(float(end)) for end in (self.target.min(), self.target.max()))
         return (
-            f"Dots: rows, {name} from {low} to {high} (at splits upwards, at leaves across); "
-            "orange: means; dashed: splits."
+            f"Dots: rows, {name} from {low} to {high} (vertical at splits, horizontal at leaves); "
+            "orange: means; dashed: thresholds."
         )
 
     def _colour(self, node: int) -> str:
-        """The ground of a card: how far its mean lies from that of all, or its most frequent class."""
+        """Return the background of a card: by the difference of its mean from the root, or by its majority class."""
         if not self.trees.is_classifier:
             return self._shade(self.values[node, 0])
         most = int(self.values[node].argmax())
@@ -235,12 +236,12 @@ class Picture:
         return tint(ORANGE if away > 0 else BLUE, 0.03 + 0.42 * abs(float(away)))
 
     def _shown_shares(self, node: int) -> tuple[np.ndarray, list[str]]:
-        """Shares of the classes that have a colour, and of the others together."""
+        """Return the shares of the coloured classes, and of all others together."""
         shares = np.bincount(self._shown_class, self.values[node], minlength=len(self._class_colours))
         return shares, self._class_colours
 
     def _members(self, node: int) -> np.ndarray:
-        """Positions of the rows that reach a node."""
+        """Return positions of the rows that reach a node."""
         return self._visits.indices[self._visits.indptr[node] : self._visits.indptr[node + 1]]
 
     @cached_property
@@ -249,34 +250,23 @@ class Picture:
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """Rows at each node."""
+        """Number of rows at each node."""
         return np.asarray(self.tree.n_node_samples) if self.matrix is None else np.diff(self._visits.indptr)
 
     @cached_property
     def limits(self) -> tuple[float, float]:
-        """Of the target, in pictures of rows."""
+        """Limits of the target axis."""
         low, high = float(self.target.min()), float(self.target.max())
         room = 0.04 * (high - low) or 0.5
         return low - room, high + room
 
     @cached_property
     def conditions(self) -> dict[int, str]:
-        """What holds of the rows of each node, beyond what holds of its parent's."""
-        said = {0: "all rows"}
-        bounds: dict[int, Bounds] = {0: {}}
         letters = int(self.width / text_width("n") * 1.1)
-        for node, children in self.shape.children.items():
-            position, threshold = int(self.tree.feature[node]), float(self.tree.threshold[node])
-            words = self.words.conditions(
-                position, threshold, bounds[node], width=letters, missing=self._missing_side(node, position)
-            )
-            below = self.words.narrowed(position, threshold, bounds[node])
-            said |= dict(zip(children, words, strict=True))
-            bounds |= dict(zip(children, below, strict=True))
-        return said
+        return self.text.describe_nodes(self.tree, self.shape, self._missing_side, letters)
 
     def _missing_side(self, node: int, position: int) -> str | None:
-        """Where missing numbers go at a split, if the rows given, or the marked one, have any."""
+        """Return where missing numbers go at a split, if any row here has one."""
         seen = [] if self.matrix is None else self.matrix[self._members(node), position]
         of_row = self.row[position] if node in self.path else 0.0
         if not np.isnan(np.append(seen, of_row)).any():
@@ -290,7 +280,7 @@ class Picture:
 
     @cached_property
     def _shown_classes(self) -> np.ndarray:
-        """The classes that get a colour: the most frequent."""
+        """The most frequent classes, which get their own colour."""
         n_classes = self.values.shape[1]
         most = n_classes if n_classes <= len(CLASS_COLOURS) else len(CLASS_COLOURS) - 1
         return np.sort(np.argsort(-self.values[0], kind="stable")[:most])
@@ -301,7 +291,7 @@ class Picture:
 
     @cached_property
     def _shown_class(self) -> np.ndarray:
-        """For each class its place among the coloured ones; the others share the place after them."""
+        """For each class its position among the coloured ones; all others share the position after them."""
         places = np.full(self.values.shape[1], len(self._shown_classes))
         places[self._shown_classes] = np.arange(len(self._shown_classes))
         return places
@@ -312,7 +302,7 @@ class Picture:
 
 
 def _prepare(ax: Any, size: tuple[float, float]) -> Canvas:
-    """Axes whose units are inches of the full size."""
+    """Return a canvas whose units are inches at full size."""
     own = ax is None
     ax = make_axes(ax, size)
     if own:
