@@ -18,7 +18,7 @@ from tabrec.interpret._result import Finding
 from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.preprocess.time_split import TimeSplit, get_column, read_times
 from tabrec.tables.columns import is_table, read_frame, to_columns
-from tabrec.tables.rows import rows_of
+from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target
 
 CLEAR = 2  # standard errors: a smaller change counts as chance
@@ -152,8 +152,8 @@ class Trials:
         predicted: Any = None
         seen = np.zeros(len(self.y), dtype=bool)
         for train, test in self.folds:
-            model = self._fit(rows_of(X, train), self.y[train])
-            values = predictor(model)(rows_of(X, test))
+            model = self._fit(take_rows(X, train), self.y[train])
+            values = predictor(model)(take_rows(X, test))
             if predicted is None:
                 predicted = np.zeros((len(self.y), values.shape[1] if classes is None else len(classes)))
             # The rows of a fold may lack classes.

@@ -198,7 +198,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
             if shuffled is not None:
                 seen, unseen = shuffled[seen], shuffled[unseen]
             net = clone(self.estimator_).set_params(preprocessor=preprocessor, categorical_features=None)
-            net.fit(take_rows(X, frame, seen), target[seen], None if weights is None else weights[seen])
+            net.fit(take_rows(X, seen, frame), target[seen], None if weights is None else weights[seen])
             for name in self.columns_:
                 codes = _codes(encoded, name)
                 table = self._aligned(net, name, codes[seen])

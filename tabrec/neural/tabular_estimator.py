@@ -56,7 +56,7 @@ class TrainingTask(NamedTuple):
 class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     """Base class of the two estimators; a subclass defines the target, see the methods at the end."""
 
-    _encoded_for = "net"
+    _purpose = "net"
     _n_outputs: int
     model_: nn.Module
     history_: pd.DataFrame
@@ -140,7 +140,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         if len(rows) == 1:
             rows, weights = np.repeat(rows, 2), None  # batch statistics need two rows
         if warm_start:
-            encoded = self.encode(take_rows(X, frame, rows))
+            encoded = self.encode(take_rows(X, rows, frame))
             order = canonical_order(encoded, y[rows])
         else:
             encoded, order = self._fit_encoding(X, frame, y[rows], rows)
@@ -159,7 +159,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         if eval_set is not None:
             valid = self._read_eval_set(eval_set, eval_sample_weight)
         elif held_out is not None:
-            valid = self._to_data(self.encode(take_rows(X, frame, held_out[0])), y[held_out[0]], held_out[1])
+            valid = self._to_data(self.encode(take_rows(X, held_out[0], frame)), y[held_out[0]], held_out[1])
         config = self._make_config(len(data))
         if is_partial:
             config = replace(config, epochs=1, schedule="constant")
@@ -225,7 +225,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         frame = read_frame(X)
         y = self._check_fit_target(y, len(frame))
         rows, weights = read_weights(sample_weight, len(frame))
-        return self._to_data(self.encode(take_rows(X, frame, rows)), y[rows], weights)
+        return self._to_data(self.encode(take_rows(X, rows, frame)), y[rows], weights)
 
     def _to_data(self, encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None) -> TrainingData:
         weights = self._weigh(y, weights)
@@ -312,7 +312,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     def _outputs(self, X: Any) -> Tensor:
         """The outputs of the net for raw rows: (n_rows, [n_members,] n_outputs)."""
         check_is_fitted(self)
-        codes, numbers = self._reader.read(self._encode_columns(X))
+        codes, numbers = self._reader.read(self.encode_to_arrays(X))
         device = read_device(self.device)
         model = predictor(self.model_, device)
         if device.type == "cpu":

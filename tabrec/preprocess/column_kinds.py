@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.tables.columns import Column, as_frame, to_columns
 from tabrec.tables.dates import find_format, looks_like_dates
@@ -14,33 +16,42 @@ from tabrec.tables.names import check_named
 
 KINDS = ("continuous", "categorical", "date", "id", "constant")
 
-# A column of fewer rows than this is not called an id: distinct values may be chance.
+# With fewer rows than this, distinct values may be due to chance.
 _MIN_ROWS_OF_ID = 10
 
 
+_MAX_CARD = {"max_card": [Interval(Integral, 0, None, closed="left")]}
+
+
+@validate_params(_MAX_CARD, prefer_skip_nested_validation=True)
 def column_kinds(df: Any, *, max_card: int = 20) -> pd.DataFrame:
-    """Tell the kind of each column of a raw table.
+    """Describe each column of a raw table and infer its kind.
 
     Parameters
     ----------
-    df : pandas, polars or arrow table, or array-like of shape (n_rows, n_columns)
+    df : table or array-like of shape (n_rows, n_columns)
+        A pandas, polars or arrow table, or an array. It is not modified.
     max_card : int, default=20
         Whole numbers with at most this many distinct values count as categorical.
 
     Returns
     -------
     pandas.DataFrame
-        One row a column, indexed by its name, with
+        One row per column, indexed by its name, with
 
-        - ``kind``: ``"continuous"``; ``"categorical"``; ``"date"`` (datetimes, or text that reads as dates beyond
-          doubt);
-          ``"id"`` (whole numbers or text, at least 10 of them, all distinct, or whole numbers that never fall or
-          never rise from row to row and have more than `max_card` distinct values); ``"constant"`` (at most one
+        - ``kind``: ``"continuous"``; ``"categorical"``; ``"date"`` (datetimes, or text that fits a single date
+          format); ``"id"`` (at least 10 whole numbers or texts, all distinct, or whole numbers that never decrease or
+          never increase from row to row and have more than `max_card` distinct values); ``"constant"`` (at most one
           distinct value);
-        - ``dtype``: as pandas names it;
-        - ``n_unique``: distinct values, missing ones left out;
+        - ``dtype``: the pandas name of the dtype;
+        - ``n_unique``: number of distinct values that are not missing;
         - ``missing``: share of missing rows;
-        - ``example``: a value, or None.
+        - ``example``: a value that is not missing, or None.
+
+    See Also
+    --------
+    cont_cat_split : Names of the continuous and of the categorical columns.
+    TabularPreprocessor : Encodes the columns of a raw table.
 
     Examples
     --------
@@ -58,35 +69,42 @@ def column_kinds(df: Any, *, max_card: int = 20) -> pd.DataFrame:
     state  categorical         2
     sold          date         2
     """
-    _check_max_card(max_card)
     frame = as_frame(df)
     rows = [_describe(column, max_card) for column in to_columns(frame).values()]
-    table = pd.DataFrame(rows, index=pd.Index(frame.columns, name="column"))
-    return table
+    return pd.DataFrame(rows, index=pd.Index(frame.columns, name="column"))
 
 
+@validate_params(_MAX_CARD, prefer_skip_nested_validation=True)
 def cont_cat_split(
     df: Any, max_card: int = 20, target: str | Sequence[str] | None = None
 ) -> tuple[list[str], list[str]]:
-    """Names of the continuous and of the categorical columns.
+    """Split the columns of a table into continuous and categorical ones.
 
     Floats and whole numbers with more than `max_card` distinct values are continuous; text, booleans, ``category``
-    columns and the other whole numbers are categorical. Dates are neither: `DateParts` makes numbers of them.
+    columns and the other whole numbers are categorical. Dates are neither; `DateParts` turns them into numbers.
 
     Parameters
     ----------
-    df : pandas, polars or arrow table
+    df : table or array-like of shape (n_rows, n_columns)
+        A pandas, polars or arrow table, or an array. It is not modified.
     max_card : int, default=20
+        Whole numbers with at most this many distinct values count as categorical.
     target : str or list of str, default=None
-        Column(s) to leave out.
+        Columns to leave out.
 
     Returns
     -------
     continuous, categorical : list of str
+        Names of the columns, in the order of the table.
+
+    See Also
+    --------
+    column_kinds : Describes each column, dates and ids included.
 
     References
     ----------
-    Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Using a neural network".
+    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020, chapter 9,
+       "Using a neural network".
 
     Examples
     --------
@@ -96,7 +114,6 @@ def cont_cat_split(
     >>> cont_cat_split(table, target="price")
     (['hours'], ['state'])
     """
-    _check_max_card(max_card)
     columns = to_columns(as_frame(df))
     left_out = check_named("target", [target] if isinstance(target, str) else list(target or []), columns)
     looked_at = [column for name, column in columns.items() if name not in left_out and not is_date(column)]
@@ -105,14 +122,14 @@ def cont_cat_split(
 
 
 def is_continuous(column: Column, max_card: int) -> bool:
-    """Whether a column is one of numbers, not counting whole numbers of few distinct values."""
+    """Whether a column holds floats, or whole numbers with more than `max_card` distinct values."""
     if not column.is_number:
         return False
     return column.values.dtype.kind == "f" or max_card == 0 or len(pd.unique(column.values)) > max_card
 
 
 def is_date(column: Column) -> bool:
-    """Whether a column holds dates, or text that reads as dates in one format only."""
+    """Whether a column holds dates, or text that fits a single date format."""
     if column.is_date:
         return True
     if not column.is_label or (isinstance(column.raw.dtype, pd.CategoricalDtype) and column.raw.dtype.ordered):
@@ -164,8 +181,3 @@ def _is_id(column: Column, distinct: Any, n_present: int, max_card: int) -> bool
         return True
     steps = np.sign(np.diff(column.values.astype(np.float64))) if whole else np.array([-1, 1])
     return len(distinct) > max_card and abs(steps.min() - steps.max()) <= 1
-
-
-def _check_max_card(max_card: Any) -> None:
-    if not isinstance(max_card, (int, np.integer)) or max_card < 0:
-        raise ValueError(f"max_card={max_card!r} must be an integer of at least 0.")

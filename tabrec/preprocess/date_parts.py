@@ -1,11 +1,11 @@
-"""`DateParts`: dates become the numbers a model can split on."""
+"""`DateParts`: dates become numbers that a model can use."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,53 +29,61 @@ _TIME_PARTS = ["Hour", "Minute", "Second"]
 
 
 class DateParts(FrameTransformer):
-    """Replace each date column by its parts, as the book's ``add_datepart`` does.
+    """Replace each date column by its parts: year, month, week, day and so on.
 
     ``saledate`` becomes ``saleYear``, ``saleMonth``, ``saleWeek`` (ISO 8601), ``saleDay``, ``saleDayofweek`` (Monday
     is 0), ``saleDayofyear``, six flags from ``saleIs_month_end`` to ``saleIs_year_start``, with ``time=True`` also
-    ``saleHour``, ``saleMinute`` and ``saleSecond``, and last ``saleElapsed``, the seconds since 1970-01-01 (UTC;
-    negative before). The prefix is the column's name without a final ``date`` or ``Date``.
+    ``saleHour``, ``saleMinute`` and ``saleSecond``, and finally ``saleElapsed``, the seconds since 1970-01-01 UTC
+    (negative before). The prefix is the column's name without a final ``date`` or ``Date``.
 
     Parameters
     ----------
     columns : list of str, dict of str to str, or None, default=None
-        The columns to replace; a dict gives the format of each (``{"saledate": "%m/%d/%Y %H:%M"}``; None as a value
-        finds it). None takes every column of dates (datetime dtype, or objects that are dates), but no text.
+        The columns to replace. A dict gives the format of each, as in ``{"saledate": "%m/%d/%Y %H:%M"}``; a format of
+        None is inferred. None selects every column of dates (datetime dtype, or objects that are dates), but no text.
     time : bool, default=False
-        Whether to add the parts of the time of day.
+        Whether to add hour, minute and second.
     drop : bool, default=True
-        Whether to leave out the date column itself.
+        Whether to drop the date column itself.
 
     Attributes
     ----------
     formats_ : dict of str to (str or None)
-        Format by which each replaced column is read from text; None for columns that came as dates.
+        Format of each replaced column that is text; None for columns of dates.
     time_zones_ : dict of str to (str or None)
-        Time zone in whose local time the parts of each column are; dates in other zones are converted to it.
+        Time zone of each replaced column. The parts are in its local time; dates in other zones are converted to it.
     input_to_outputs_ : dict of str to list of str
         Output columns that come from each input column.
     output_to_input_ : dict of str to str
         Input column that each output column comes from.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the columns seen in fit, if X has any.
 
     Raises
     ------
     ValueError
-        A named column is absent, is no date, or is text that no format or more than one format reads; at transform,
-        text that the learned format (ISO 8601 for columns that came as dates) cannot read; names of parts that the
-        table already has.
+        A column in `columns` is missing, does not hold dates, or is text that fits no format or more than one; a new
+        column has the name of an existing one; or in transform, text does not fit the format of fit (ISO 8601 for
+        columns of dates).
+
+    See Also
+    --------
+    TabularPreprocessor : Selects the columns of each kind and applies all steps.
+    ElapsedSince : Days since the last event and until the next.
 
     Notes
     -----
-    A missing date gives NaN in every number (which `FillMissing` fills and marks) and False in every flag. Numbers are
-    int32 (``Elapsed``: int64) where no date is missing, else float64. A text column's format is settled in fit and
-    kept, so that a row means the same alone as in its batch. Text with offsets from UTC is read in its offset, or in
-    UTC where fit meets several, as on both sides of a change of clocks.
+    A missing date gives NaN in every number, which `FillMissing` can fill, and False in every flag. Numbers are int32
+    (``Elapsed``: int64) if no date is missing, and float64 otherwise. The format of a text column is determined in
+    fit, so that a row has the same meaning alone and in a batch. Text with offsets from UTC is read in its offset, or
+    in UTC if fit meets several offsets, as on both sides of a change to daylight saving time.
 
     References
     ----------
-    Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Handling dates".
+    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020, chapter 9,
+       "Handling dates".
 
     Examples
     --------
@@ -88,13 +96,19 @@ class DateParts(FrameTransformer):
     0   9500      2011         12              5             True
     1  14000      2012          2              2            False
 
-    Text is read when its format is beyond doubt, and otherwise asks for one:
+    Text is only read if one format alone fits:
 
     >>> DateParts(columns=["day"]).fit(pd.DataFrame({"day": ["01/02/2011", "03/04/2011"]}))
     Traceback (most recent call last):
         ...
     ValueError: The dates of column 'day', such as '01/02/2011', can be read as '%m/%d/%Y' or as '%d/%m/%Y': ...
     """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "columns": "no_validation",  # check_named explains the mistake
+        "time": ["boolean"],
+        "drop": ["boolean"],
+    }
 
     def __init__(
         self,
@@ -121,25 +135,9 @@ class DateParts(FrameTransformer):
             self.formats_[name], self.time_zones_[name] = learn_dates(columns[name], given.get(name))
         _check_no_clash(self._kept_names() + [part for parts in self.parts_.values() for part in parts])
 
-    def partial_fit(self, X: Any, y: Any = None) -> DateParts:
-        """Learn from the first chunk of a larger table; check that later chunks can be read the same way.
-
-        Parameters
-        ----------
-        X : table of shape (n_rows, n_columns)
-        y : object, default=None
-            Passed over.
-
-        Returns
-        -------
-        DateParts
-            Itself.
-        """
-        return self._learn_more(X)
-
     @property
     def parts_(self) -> dict[str, list[str]]:
-        """The columns that each date column becomes."""
+        """The columns that replace each date column."""
         return {name: [_prefix(name) + part for part in self._parts()] for name in self.formats_}
 
     def _kept_names(self) -> list[str]:
@@ -175,11 +173,11 @@ def _prefix(name: str) -> str:
 def _check_no_clash(names: list[str]) -> None:
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise ValueError(f"The date parts {twice} would stand twice in the table: rename those columns.")
+        raise ValueError(f"The table already has columns with the names of the date parts {twice}; rename them.")
 
 
 def _date_parts(dates: pd.DatetimeIndex, time: bool) -> dict[str, np.ndarray]:
-    """Each part of each distinct date."""
+    """Compute each part of each distinct date."""
     parts: dict[str, Any] = {
         "Year": dates.year,
         "Month": dates.month,
@@ -197,7 +195,7 @@ def _date_parts(dates: pd.DatetimeIndex, time: bool) -> dict[str, np.ndarray]:
 
 
 def _iso_week(dates: pd.DatetimeIndex) -> np.ndarray:
-    """The ISO 8601 week, which is that of its Thursday in the Thursday's year; `isocalendar` builds a frame for it."""
+    """The ISO 8601 week: the number of its Thursday among those of the year; `isocalendar` is much slower."""
     days = dates.tz_localize(None).to_numpy().astype("datetime64[D]")
     thursday = days + (3 - np.asarray(dates.day_of_week)).astype("timedelta64[D]")
     return (thursday - thursday.astype("datetime64[Y]")).astype(np.int64) // 7 + 1

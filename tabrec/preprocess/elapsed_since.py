@@ -1,14 +1,15 @@
-"""`ElapsedSince`: how long ago an event was, how soon it comes, and how often it was of late."""
+"""`ElapsedSince`: days since and until an event, and how often it occurs around each row."""
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
-from typing import Any
+from numbers import Number, Real
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.lineage import Origin, Origins
@@ -18,38 +19,38 @@ from tabrec.tables.names import check_named
 
 _Events = tuple[np.ndarray, np.ndarray]  # groups and moments
 _NO_EVENTS: _Events = (np.array([], dtype=np.int64), np.array([], dtype="datetime64[us]"))
-_LONGEST_WINDOW = 1_000_000  # days; beyond, datetime64[us] would overflow
+_LONGEST_WINDOW = 1_000_000  # days; datetime64[us] overflows beyond
 _MICROSECONDS_PER_DAY = 24 * 60 * 60 * 10**6
 _SINCE, _UNTIL = ("After{}", "{}_bw"), ("Before{}", "{}_fw")
 _NAMES = {"both": _SINCE + _UNTIL, "since": _SINCE, "until": _UNTIL}
 
 
 class ElapsedSince(FrameTransformer):
-    """Add the days since the last event and until the next, and counts of events around each row.
+    """Add the days since the last event and until the next one, and counts of events around each row.
 
-    For each event column, such as ``promo``, and within each group, such as a store, a row gets
+    For each event column, such as ``promo``, and within each group, such as a store, four columns are added:
 
     - ``Afterpromo``: days since the last event, 0 on the day of an event
-    - ``promo_bw``: number of moments with an event in the `window` up to the row, its own included
+    - ``promo_bw``: number of moments with an event in the `window` that ends with the row
     - ``Beforepromo``: days until the next event, 0 on the day of an event
-    - ``promo_fw``: number of moments with an event in the `window` from the row on, its own included
+    - ``promo_fw``: number of moments with an event in the `window` that starts with the row
 
-    All other columns, the event columns too, stay as they are.
+    All other columns, including the event columns, pass through.
 
     Parameters
     ----------
-    events : list of str or None, default=None
-        Columns of booleans, or of 0 and 1, that tell in which rows the event takes place; a missing value is
-        no event. None takes every column of booleans but `group`, and a table without any stays as it is.
+    events : list of str, default=None
+        Columns of booleans, or of 0 and 1, that say in which rows the event takes place; a missing value means no
+        event. None selects every column of booleans except `group`; a table without any is returned unchanged.
     date : str, default="date"
-        The column of dates, or of text that reads as dates. Only needed where there are events.
-    group : str or None, default=None
-        The column whose labels have events of their own, such as a store; None makes all rows one group.
+        The column of dates, or of text that reads as dates. It is only needed if there are events.
+    group : str, default=None
+        The column whose labels have their own events, such as a store. None puts all rows into one group.
     direction : {"both", "since", "until"}, default="both"
-        Which way to look: "since" adds ``After…`` and ``…_bw``, "until" adds ``Before…`` and ``…_fw``.
+        Which columns to add: "since" adds ``After…`` and ``…_bw``, "until" adds ``Before…`` and ``…_fw``.
     window : float, default=7
-        Length in days of the windows in which events are counted. With one row a day, 7 are the row's own
-        day and the six before it, or after it.
+        Length in days of the windows in which events are counted. With one row per day, 7 covers the day of the row
+        and the six days before or after it.
 
     Attributes
     ----------
@@ -58,9 +59,9 @@ class ElapsedSince(FrameTransformer):
     groups_ : dict of label to int
         Number of each group seen in fit.
     history_ : dict of str to (ndarray of int, ndarray of datetime64)
-        For each event the groups and the moments at which it took place in fit, in this order.
+        Groups and moments of each event in fit, ordered by group and moment.
     date_format_ : str or None
-        Format by which the dates are read from text; None for a column that came as dates.
+        Format of the dates if they are text; None for a column of dates.
     time_zone_ : str or None
         Time zone in whose local time days are counted; dates in other zones are converted to it.
     input_to_outputs_ : dict of str to list of str
@@ -68,41 +69,44 @@ class ElapsedSince(FrameTransformer):
     output_to_input_ : dict of str to str
         Input column that each output column comes from.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the columns seen in fit, if X has any.
 
     Raises
     ------
     ValueError
-        A column that is not there, an event other than true or false, no dates, names that the table
-        already has, a `direction` or `window` out of range; at transform, groups or dates of another kind
-        than in fit.
+        A column is missing, an event column holds something else than true and false, there are no dates, a new
+        column has the name of an existing one, or in transform groups or dates are of another kind than in fit.
     TypeError
-        `events` is a text instead of a list.
+        `events` is a string instead of a list.
+
+    See Also
+    --------
+    DateParts : Replaces dates by their parts.
 
     Notes
     -----
-    *What a row knows.* `transform` looks at the events seen in fit together with those of the table it is
-    given, each moment once. So rows after the training period know when the last event was, and one row
-    alone gets what it gets within its batch if the events are those of fit (an event that only another row
-    of the batch tells of is not known to it).
+    *Known events.* `transform` uses the events of fit together with those of the table it is given, counting each
+    moment once. Rows after the training period therefore know when the last event was. A row has the same values
+    alone and in a batch, except for events that occur only in other rows of the batch.
 
-    *Looking ahead.* ``Before…`` and ``…_fw`` tell the future. They are right for events that are known in
-    advance, such as holidays and planned promotions; for anything else use ``direction="since"``, or the
-    model learns from what it cannot know.
+    *Future events.* ``Before…`` and ``…_fw`` depend on the future. They suit events that are known in advance, such
+    as holidays and planned promotions. For other events use ``direction="since"``; otherwise the target leaks.
 
-    *Nothing to count from.* Days are NaN where a group has no event on that side; all new columns are NaN
-    where the date or the group of a row is missing, and an event in such a row is not counted. Days are
-    fractions where dates have a time of day, and local where they have a time zone: noon to noon is one
-    day, also when the clocks change.
+    *Missing values.* Days are NaN if a group has no event on that side. All new columns are NaN if the date or the
+    group of a row is missing, and an event in such a row is not counted. Days are fractions if dates have a time of
+    day. They are local if dates have a time zone: noon to noon is one day, also across a change to daylight saving
+    time.
 
-    *Beside fastai*, after which the columns are named: there no event gives 0, days until the next event are
-    negative, and windows roll over 7 rows whatever lies between their dates.
+    *Differences from fastai*, whose column names are used: there, no event gives 0, days until the next event are
+    negative, and windows cover 7 rows regardless of their dates.
 
     References
     ----------
     .. [1] The function `add_elapsed_times` of fastai 2, ``tabular/core.py``.
-    .. [2] C. Guo and F. Berkhahn, "Entity Embeddings of Categorical Variables", 2016, arXiv:1604.06737, whose
-       features for the Rossmann store sales it reproduces.
+    .. [2] C. Guo and F. Berkhahn, "Entity Embeddings of Categorical Variables", 2016, arXiv:1604.06737, which uses
+       these features for the Rossmann store sales.
 
     Examples
     --------
@@ -121,12 +125,20 @@ class ElapsedSince(FrameTransformer):
     2  False         1.0       1.0          8.0       0.0
     3   True         0.0       1.0          0.0       1.0
 
-    The events of fit are remembered:
+    Events of fit are known in transform:
 
     >>> later = pd.DataFrame({"date": [pd.Timestamp("2024-01-15")], "store": [1], "promo": [False]})
     >>> elapsed.transform(later)["Afterpromo"].tolist()
     [3.0]
     """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "events": "no_validation",  # check_named explains the mistake
+        "date": [str],
+        "group": [str, None],
+        "direction": [StrOptions({"both", "since", "until"})],
+        "window": [Interval(Real, 0, _LONGEST_WINDOW, closed="right")],
+    }
 
     def __init__(
         self,
@@ -143,24 +155,7 @@ class ElapsedSince(FrameTransformer):
         self.direction = direction
         self.window = window
 
-    def partial_fit(self, X: Any, y: Any = None) -> ElapsedSince:
-        """Learn from the first chunk of a larger table; remember the events of later ones too.
-
-        Parameters
-        ----------
-        X : table of shape (n_rows, n_columns)
-        y : object, default=None
-            Passed over.
-
-        Returns
-        -------
-        ElapsedSince
-            Itself.
-        """
-        return self._learn_more(X)
-
     def _learn_settings(self, columns: dict[str, Column]) -> None:
-        _check_parameters(self.direction, self.window)
         if self.group is not None:
             check_named("group", [self.group], columns)
         if self.events is None:
@@ -170,7 +165,7 @@ class ElapsedSince(FrameTransformer):
         names = [*columns, *(template.format(event) for event in self.events_ for template in _NAMES[self.direction])]
         taken = sorted({name for name in names if names.count(name) > 1})
         if taken:
-            raise ValueError(f"The new columns {taken} would stand twice in the table: rename those columns.")
+            raise ValueError(f"The table already has columns with the names of the new columns {taken}; rename them.")
         self.groups_: dict[Any, int] = {}
         self._group_is_number: bool | None = None
         self.history_: dict[str, _Events] = dict.fromkeys(self.events_, _NO_EVENTS)
@@ -208,7 +203,7 @@ class ElapsedSince(FrameTransformer):
         groups, _ = self._group_numbers(columns)
         moments = self._moments(columns)
         rows = np.flatnonzero((groups >= 0) & ~np.isnat(moments))
-        # in order of group and moment the searches below run through memory, several times faster
+        # Sorted by group and moment, the searches below access memory in order, which is several times faster.
         rows = rows[np.lexsort((moments[rows], groups[rows]))]
         window = np.timedelta64(round(self.window * _MICROSECONDS_PER_DAY), "us")
         for event in self.events_:
@@ -222,7 +217,7 @@ class ElapsedSince(FrameTransformer):
         return out
 
     def _group_numbers(self, columns: dict[str, Column]) -> tuple[np.ndarray, dict[Any, int]]:
-        """The group of each row as a number (-1 where missing), and the number of each label."""
+        """Number the group of each row (-1 if missing), and each label."""
         if self.group is None:
             return np.zeros(len(columns[self.date].raw), dtype=np.int64), {}
         column = columns[self.group]
@@ -238,12 +233,12 @@ class ElapsedSince(FrameTransformer):
 
     def _check_group(self, column: Column) -> None:
         if column.is_date:
-            raise ValueError(f"group={column.name!r} must be a column of labels or numbers, but holds dates.")
+            raise ValueError(f"group={column.name!r} must be a column of labels or numbers, but it holds dates.")
         if self._group_is_number in (None, column.is_number) or column.missing.all():
             return
         held = "numbers" if self._group_is_number else "labels"
         raise ValueError(
-            f"Column {column.name!r} held {held} in fit, but now {column.family()} such as {column.example()!r}."
+            f"Column {column.name!r} held {held} in fit, but now holds {column.family()} such as {column.example()!r}."
         )
 
     def _moments(self, columns: dict[str, Column]) -> np.ndarray:
@@ -254,7 +249,7 @@ class ElapsedSince(FrameTransformer):
 
 
 class _Timeline:
-    """When an event took place in each group: each moment once, ordered by group and then by moment.
+    """The distinct moments of an event in each group, ordered by group and then by moment.
 
     Parameters
     ----------
@@ -264,7 +259,7 @@ class _Timeline:
 
     def __init__(self, past: _Events, present: _Events):
         groups, moments = (np.concatenate(parts) for parts in zip(past, present, strict=True))
-        # a key numbers the pairs of group and moment in their order; a group has one key more than moments
+        # A key numbers the pairs of group and moment in order; each group has one key more than there are moments.
         self._distinct = np.sort(pd.unique(moments))
         self._keys_per_group = len(self._distinct) + 1
         self._keys = np.sort(pd.unique(groups * self._keys_per_group + np.searchsorted(self._distinct, moments)))
@@ -272,7 +267,7 @@ class _Timeline:
         self.moments = self._distinct[ranks]
 
     def features(self, groups: np.ndarray, moments: np.ndarray, window: Any, direction: str) -> dict[str, np.ndarray]:
-        """The new columns, each of shape (n_rows,), by the pattern of their names."""
+        """Compute the new columns, each of shape (n_rows,), by the template of their name."""
         found = {}
         if direction != "until":
             position = self._position(groups, moments, "right")
@@ -289,21 +284,21 @@ class _Timeline:
         return np.searchsorted(self._keys, groups * self._keys_per_group + ranks)
 
     def _days(self, groups: np.ndarray, moments: np.ndarray, position: np.ndarray) -> np.ndarray:
-        """Days between each row and the event at a position, NaN where that is an event of another group."""
+        """Days between each row and the event at a position, NaN if that event belongs to another group."""
         own = np.append(self.groups, -1)[position] == groups
         gap = np.abs(np.append(self.moments, np.datetime64("NaT", "us"))[position] - moments)
         return np.where(own, gap / np.timedelta64(1, "D"), np.nan)
 
 
 def _spread(values: np.ndarray, rows: np.ndarray, n_rows: int) -> np.ndarray:
-    """The values at their rows, NaN elsewhere."""
+    """Put values at their rows, and NaN elsewhere."""
     spread = np.full(n_rows, np.nan)
     spread[rows] = values
     return spread
 
 
 def _is_boolean(column: Column) -> bool:
-    """Whether a column holds true and false; missing values may be among them."""
+    """Whether a column holds true and false, possibly with missing values."""
     dtype = column.raw.dtype
     if not (types.is_bool_dtype(dtype) or types.is_object_dtype(dtype)):
         return False
@@ -318,15 +313,8 @@ def _find_events(column: Column, groups: np.ndarray, moments: np.ndarray) -> _Ev
         raise ValueError(f"The event column {column.name!r} must hold true or false, but holds dates.")
     values = column.as_labels()
     for label in values.in_use:
-        if not isinstance(label, numbers.Number) or label not in (0, 1):
+        if not isinstance(label, Number) or label not in (0, 1):
             raise ValueError(f"The event column {column.name!r} must hold true or false, or 1 or 0, got {label!r}.")
-    is_true = [isinstance(label, numbers.Number) and label == 1 for label in values.labels]
+    is_true = [isinstance(label, Number) and label == 1 for label in values.labels]
     happened = np.array([*is_true, False])[values.codes] & (groups >= 0) & ~np.isnat(moments)
     return groups[happened], moments[happened]
-
-
-def _check_parameters(direction: str, window: float) -> None:
-    if direction not in _NAMES:
-        raise ValueError(f"direction={direction!r} must be one of {list(_NAMES)}.")
-    if not isinstance(window, numbers.Real) or isinstance(window, bool) or not 0 < window <= _LONGEST_WINDOW:
-        raise ValueError(f"window={window!r} must be a number of days above 0, at most {_LONGEST_WINDOW}.")

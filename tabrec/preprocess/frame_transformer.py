@@ -1,9 +1,10 @@
-"""What every transformer of frames shares: checks, learned names, tags."""
+"""`FrameTransformer`: checks, learned names and tags that all transformers share."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -11,17 +12,19 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess.lineage import LineageMixin, Origins, input_names, values_of
-from tabrec.tables.columns import Column, from_columns, read_frame, to_columns
-from tabrec.tables.names import align_names, learn_names
+from tabrec.tables.columns import Column, as_frame, from_columns, read_frame, to_columns
+from tabrec.tables.failed_fit import restores_on_failure
+from tabrec.tables.names import align_names, check_named, learn_names
 
 
 class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
-    """Base of the transformers: any table in, a new pandas frame out.
+    """Base class of transformers that take any table and return a new pandas frame.
 
-    A subclass implements `_fit_columns(columns, reset)`, which learns from a dict of `Column` by name (adding to what
-    it knows where `reset` is False), and `_transform_columns(columns)`, which returns the dict of arrays that make up
-    the output frame; it must not write into what it is given.
+    A subclass implements `_fit_columns(columns, reset)`, which learns from a dict of `Column` by name, and
+    `_transform_columns(columns)`, which returns the arrays of the output frame by name and must not modify its input.
     """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -39,15 +42,37 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_columns)
-            A pandas, polars or arrow table, or an array. It is never changed.
+            A pandas, polars or arrow table, or an array. It is not modified.
         y : None
-            Ignored.
+            Ignored; present for API consistency.
 
         Returns
         -------
         self
+            The fitted transformer.
         """
         self._learn(X)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from one more chunk of a table that need not fit into memory.
+
+        The first chunk determines the columns and their kinds. What later chunks add is the same as from one fit to
+        all rows, unless Notes say otherwise.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_columns)
+            The next rows of the table.
+        y : None
+            Ignored; present for API consistency.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        self._learn(X, reset=not hasattr(self, "n_features_in_"))
         return self
 
     def transform(self, X: Any) -> pd.DataFrame:
@@ -56,39 +81,56 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_columns)
+            The columns seen in fit, in any order; other columns are ignored.
 
         Returns
         -------
         pandas.DataFrame of shape (n_rows, n_columns_out)
-            A new frame with the index of X, if X has one.
+            A new frame, with the index of X if X has one.
         """
-        check_is_fitted(self)
-        frame = self._check_transform(X)
-        return self._to_frame(to_columns(frame), frame.index)
+        frame, columns = self._read(X)
+        return self._to_frame(columns, frame.index)
 
-    def fit_transform(self, X: Any, y: Any = None) -> pd.DataFrame:
-        """Fit to X, then transform it: the same as one after the other, with the columns read once.
+    def transform_to_arrays(self, X: Any) -> dict[str, Any]:
+        """Transform the columns of X without making a frame of them, which takes most of the time for one row.
 
         Parameters
         ----------
-        X : table of shape (n_rows, n_columns)
-        y : object, default=None
-            Passed over.
+        X : table or array-like of shape (n_rows, n_columns)
+            The columns seen in fit, in any order; other columns are ignored.
+
+        Returns
+        -------
+        dict of str to array
+            The output columns by name. They may share memory with X and must not be modified.
+        """
+        return self._transform_columns(self._read(X)[1])
+
+    def fit_transform(self, X: Any, y: Any = None) -> pd.DataFrame:
+        """Fit to X, then transform it; the same as `fit` followed by `transform`, but X is read once.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_columns)
+            A pandas, polars or arrow table, or an array. It is not modified.
+        y : None
+            Ignored; present for API consistency.
 
         Returns
         -------
         pandas.DataFrame of shape (n_rows, n_columns_out)
+            A new frame, with the index of X if X has one.
         """
         frame, columns = self._learn(X)
         return self._to_frame(columns, frame.index)
 
     def origins(self) -> Origins:
-        """The raw column that each output column comes from, by name in the order of the output columns.
+        """Where each output column comes from.
 
         Returns
         -------
         dict of str to Origin
-            See `tabrec.preprocess.lineage.trace_columns`.
+            By name, in the order of the output columns; see `tabrec.preprocess.lineage.Origin`.
         """
         check_is_fitted(self)
         return values_of(self._kept_names()) | self._new_origins()
@@ -102,67 +144,75 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
         return {}
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Name the columns that transform returns.
+        """Get the names of the columns that `transform` returns.
 
         Parameters
         ----------
         input_features : sequence of str, default=None
-            The columns of fit, or None.
+            Names of the columns of fit; they are only checked.
 
         Returns
         -------
         ndarray of str of shape (n_columns_out,)
+            Names of the output columns.
         """
         check_is_fitted(self)
         if input_features is not None:
             self._check_input_features(list(input_features))
         return np.asarray(list(self.origins()), dtype=object)
 
+    def _read(self, X: Any) -> tuple[pd.DataFrame, dict[str, Column]]:
+        check_is_fitted(self)
+        frame = align_names(self, X, read_frame(X), self._unused())
+        return frame, to_columns(frame)
+
+    def _read_output(self, X: Any, needed: Iterable[str]) -> pd.DataFrame:
+        """Read a table as `transform` returned it, or an array of the same columns."""
+        check_is_fitted(self)
+        frame = as_frame(X)
+        if not isinstance(X, pd.DataFrame) and frame.shape[1] == self.n_features_in_:
+            frame.columns = input_names(self)
+        check_named(type(self).__name__, needed, frame.columns)
+        return frame
+
     def _to_frame(self, columns: dict[str, Column], index: pd.Index) -> pd.DataFrame:
-        # What passes through is copied: who writes into the output must not write into the caller's table.
+        # Columns that pass through are copied, so that writing into the output leaves the caller's table alone.
         passed = {id(column.raw) for column in columns.values()}
         arrays = {n: a.copy() if id(a) in passed else a for n, a in self._transform_columns(columns).items()}
         if not hasattr(self, "feature_names_in_"):
-            # Fitted on an array, which has no kinds: nor has the result, or it would turn into objects as an array.
+            # An array in means an array out, which a column of booleans would turn into one of objects.
             arrays = {n: a.astype(np.float32) if a.dtype == bool else a for n, a in arrays.items()}
         return from_columns(arrays, index)
 
+    @restores_on_failure
     def _learn(self, X: Any, reset: bool = True) -> tuple[pd.DataFrame, dict[str, Column]]:
-        frame = self._check_fit(X) if reset else self._check_transform(X)
-        columns = to_columns(frame)
+        self._validate_params()
+        if reset:
+            frame = read_frame(X)
+            learn_names(self, X, frame)
+            columns = to_columns(frame)
+        else:
+            frame, columns = self._read(X)
         self._fit_columns(columns, reset)
         return frame, columns
 
-    def _learn_more(self, X: Any) -> Self:
-        """What `partial_fit` of a subclass does: the first chunk fits, later ones add to it."""
-        self._learn(X, reset=not hasattr(self, "n_features_in_"))
-        return self
-
     def _fit_to_columns(self, columns: dict[str, Column], reset: bool = True) -> Self:
-        """Fit as a step of a composition, which has checked the columns."""
+        """Fit as a step of another transformer, which has read the columns."""
         self.n_features_in_ = len(columns)
         self.feature_names_in_ = np.asarray(list(columns), dtype=object)
         self._fit_columns(columns, reset)
         return self
 
     def _apply(self, columns: dict[str, Column]) -> dict[str, Column]:
-        """Transform as a step of a composition: columns that pass through stay the same objects."""
+        """Transform as a step of another transformer; columns that pass through stay the same objects."""
         arrays = self._transform_columns(columns)
         return {
             name: columns[name] if name in columns and columns[name].raw is array else Column(name, array)
             for name, array in arrays.items()
         }
 
-    def _check_fit(self, X: Any) -> pd.DataFrame:
-        frame = read_frame(X)
-        learn_names(self, X, frame)
-        return frame
-
-    def _check_transform(self, X: Any) -> pd.DataFrame:
-        return align_names(self, X, read_frame(X), self._unused())
-
     def _unused(self) -> list[str]:
-        """Columns of fit that transform can do without."""
+        """Columns of fit that `transform` does not need."""
         return []
 
     def _check_input_features(self, names: list) -> None:
@@ -173,8 +223,11 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
-        """Learn from the columns; add to what is known where `reset` is False."""
+        """Learn from the columns; add to what is learned if `reset` is False.
+
+        What attributes hold is replaced, never modified, so that a failure leaves them as they were.
+        """
 
     @abstractmethod
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
-        """The arrays of the output frame by name."""
+        """Return the arrays of the output frame by name."""

@@ -1,65 +1,80 @@
-"""`Normalize`: number columns on one scale."""
+"""`Normalize`: bring number columns to a common scale."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from copy import copy
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
-from tabrec.preprocess.lineage import input_names
-from tabrec.tables.columns import Column, as_frame, from_columns, to_columns
+from tabrec.tables.columns import Column, from_columns, to_columns
 from tabrec.tables.names import check_named
 from tabrec.tables.numbers import UniformSample, as_float32, as_numbers
 
 _SMALLEST_SPREAD = float(np.sqrt(np.finfo(np.float32).tiny))
-_METHODS = ("standard", "quantile")
 
 
 class Normalize(FrameTransformer):
-    """Bring number columns to mean 0 and standard deviation 1, as float32.
+    """Scale number columns to mean 0 and standard deviation 1, as float32.
 
-    Missing numbers stay missing and are left out of the statistics. Columns of other kinds (codes, labels, booleans,
+    Missing numbers stay missing and do not enter the statistics. Columns of other kinds (codes, labels, booleans,
     dates) pass through.
 
     Parameters
     ----------
     method : {"standard", "quantile"}, default="standard"
         ``"standard"`` subtracts the mean and divides by the standard deviation (population formula). ``"quantile"``
-        maps the ranks of a column to a normal distribution, which tames long tails and outliers; nets like it.
-    columns : list of str or None, default=None
-        The columns to normalise; None takes every column of numbers.
+        maps the ranks of a column to a normal distribution, which reduces the influence of long tails and outliers.
+    columns : list of str, default=None
+        The columns to normalise; None selects every column of numbers.
     n_quantiles : int, default=1000
-        Number of quantiles that ``"quantile"`` keeps of a column.
+        Number of quantiles per column for ``method="quantile"``.
     random_state : int, default=0
-        Seed of the sample from which quantiles are taken beyond 100,000 rows.
+        Seed of the sample from which quantiles are computed beyond 100,000 rows.
 
     Attributes
     ----------
     means_, stds_ : dict of str to float
-        Of each column; the standard deviation of a constant column is given as 1, and so is one below 1e-19, whose
-        square float32 cannot hold.
+        Mean and standard deviation of each column. The latter is 1 for a constant column, and if it is below 1e-19,
+        because its square is not representable in float32.
     quantiles_ : dict of str to ndarray
-        With ``method="quantile"``: the quantiles of each column, ascending.
+        Quantiles of each column in ascending order, for ``method="quantile"``.
     input_to_outputs_ : dict of str to list of str
         Output columns that come from each input column.
     output_to_input_ : dict of str to str
         Input column that each output column comes from.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the columns seen in fit, if X has any.
 
     Raises
     ------
     ValueError
-        An unknown method or column; infinite numbers; at transform, text or dates where numbers were.
+        A column in `columns` is missing, numbers are infinite or too large to square, or in transform a column holds
+        text or dates where it held numbers in fit.
+
+    See Also
+    --------
+    TabularPreprocessor : Selects the columns of each kind and applies all steps.
+    sklearn.preprocessing.StandardScaler : Scales arrays.
+    sklearn.preprocessing.QuantileTransformer : Maps the ranks of arrays.
+
+    Notes
+    -----
+    `partial_fit` merges the moments of chunks, so that means and standard deviations are those of one fit to all rows.
+    Quantiles are exact up to 100,000 rows.
 
     References
     ----------
-    Chan, Golub & LeVeque (1983), "Algorithms for computing the sample variance", for merging the moments of chunks.
+    .. [1] T. F. Chan, G. H. Golub and R. J. LeVeque, "Algorithms for Computing the Sample Variance", The American
+       Statistician 37(3), 1983, for merging the moments of chunks.
 
     Examples
     --------
@@ -71,6 +86,13 @@ class Normalize(FrameTransformer):
     1  0.000000
     2  1.224745
     """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "method": [StrOptions({"standard", "quantile"})],
+        "columns": "no_validation",  # check_named explains the mistake
+        "n_quantiles": [Interval(Integral, 2, None, closed="left")],
+        "random_state": [Interval(Integral, 0, None, closed="left")],
+    }
 
     def __init__(
         self,
@@ -85,24 +107,8 @@ class Normalize(FrameTransformer):
         self.n_quantiles = n_quantiles
         self.random_state = random_state
 
-    def partial_fit(self, X: Any, y: Any = None) -> Normalize:
-        """Learn from one more chunk: means and standard deviations are those of one fit over all rows.
-
-        Parameters
-        ----------
-        X : table of shape (n_rows, n_columns)
-        y : object, default=None
-            Passed over.
-
-        Returns
-        -------
-        Normalize
-            Itself.
-        """
-        return self._learn_more(X)
-
     def inverse_transform(self, X: Any) -> pd.DataFrame:
-        """The numbers on their own scale again, as float64.
+        """Scale numbers back to their original scale, as float64.
 
         Parameters
         ----------
@@ -112,12 +118,9 @@ class Normalize(FrameTransformer):
         Returns
         -------
         pandas.DataFrame of shape (n_rows, n_columns)
+            The columns of X with the normalised ones on their original scale.
         """
-        check_is_fitted(self)
-        frame = as_frame(X)
-        if not isinstance(X, pd.DataFrame) and frame.shape[1] == self.n_features_in_:
-            frame.columns = input_names(self)
-        check_named("Normalize", self.means_, frame.columns)
+        frame = self._read_output(X, self.means_)
         columns = to_columns(frame)
         restored = {name: self._restore(name, as_numbers(columns[name]).astype(np.float64)) for name in self.means_}
         arrays = {name: restored[name] if name in restored else column.raw.copy() for name, column in columns.items()}
@@ -125,11 +128,14 @@ class Normalize(FrameTransformer):
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         if reset:
-            self._check_parameters()
             named = None if self.columns is None else check_named("columns", self.columns, columns)
             chosen = [n for n, column in columns.items() if (column.is_number if named is None else n in named)]
             self._moments = dict.fromkeys(chosen, (0, 0.0, 0.0))
-            self._samples: dict[str, UniformSample] = {}
+            sampled = chosen if self.method == "quantile" else []
+            self._samples = {name: UniformSample(self.random_state) for name in sampled}
+        else:
+            self._samples = {name: copy(sample) for name, sample in self._samples.items()}
+        self._moments = dict(self._moments)
         self.means_: dict[str, float] = {}
         self.stds_: dict[str, float] = {}
         self.quantiles_: dict[str, np.ndarray] = {}
@@ -140,28 +146,22 @@ class Normalize(FrameTransformer):
                 self._moments[name] = n, mean, squares = _merge_moments(moments, observed)
             if not np.isfinite(squares):
                 raise ValueError(
-                    f"Column {name!r} holds {abs(observed).max():g}, too large to normalise: rescale the column, "
+                    f"Column {name!r} holds {abs(observed).max():g}, too large to normalise; rescale the column, "
                     "or take its logarithm."
                 )
             std = np.sqrt(squares / n) if n else 0.0
             self.means_[name] = mean
-            # A spread within rounding of the mean, or beyond what float32 can hold the square of, is no spread.
+            # A spread within the rounding error of the mean, or too small to square in float32, counts as constant.
             self.stds_[name] = float(std) if std > max(1e-12 * abs(mean), _SMALLEST_SPREAD) else 1.0
             if self.method == "quantile":
                 self._learn_quantiles(name, observed)
 
-    def _check_parameters(self) -> None:
-        if self.method not in _METHODS:
-            raise ValueError(f"method={self.method!r} must be one of {_METHODS}.")
-        if not (isinstance(self.n_quantiles, (int, np.integer)) and self.n_quantiles >= 2):
-            raise ValueError(f"n_quantiles={self.n_quantiles!r} must be an integer of at least 2.")
-
     def _learn_quantiles(self, name: str, observed: np.ndarray) -> None:
-        sample = self._samples.setdefault(name, UniformSample(self.random_state))
+        sample = self._samples[name]
         sample.add(observed)
         n_quantiles = min(self.n_quantiles, max(len(sample.values), 2))
         values = sample.values if len(sample.values) else np.zeros(1)
-        # Interpolated quantiles can fall by a rounding error, which searching them could not bear.
+        # Interpolated quantiles can decrease by a rounding error, but searching them needs ascending order.
         self.quantiles_[name] = np.maximum.accumulate(np.quantile(values, np.linspace(0, 1, n_quantiles)))
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:

@@ -1,45 +1,54 @@
-"""`shrink_dtypes`: the same table in less memory."""
+"""`shrink_dtypes`: reduce the memory of a table."""
 
 from __future__ import annotations
 
-import numbers
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pandas.api import types
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.tables.columns import as_frame
 
 _INTEGERS = {"i": ("int8", "int16", "int32", "int64"), "u": ("uint8", "uint16", "uint32", "uint64")}
-# what float32 may lose, as a share of the value itself and of the range of the column
+# Largest error of float32, relative to the value and to the range of the column.
 _FLOAT_TOLERANCE = 1e-6
 
 
+@validate_params(
+    {
+        "floats": ["boolean"],
+        "objects_to_category": ["boolean"],
+        "max_share": [Interval(Real, 0, 1, closed="both")],
+    },
+    prefer_skip_nested_validation=True,
+)
 def shrink_dtypes(
     df: Any, *, floats: bool = True, objects_to_category: bool = True, max_share: float = 0.5
 ) -> pd.DataFrame:
     """Give each column of a table the smallest dtype that holds its values.
 
-    - integer: the smallest integer that holds it; signed stays signed, so that a difference of two columns does not
-      wrap round below zero
-    - nullable integer (``Int64``): the smallest nullable integer that holds it
-    - float, ``Float64``: ``float32``, ``Float32`` where that loses next to nothing (see Notes)
-    - text: ``category`` where labels repeat, see `max_share`
-    - bool, date, category, others: as it is
+    - Integers become the smallest integer dtype that holds them. Signed integers stay signed, so that the difference
+      of two columns does not overflow.
+    - Nullable integers (``Int64``) become the smallest nullable integer dtype that holds them.
+    - Floats become ``float32``, and ``Float64`` becomes ``Float32``, if that changes next to nothing (see Notes).
+    - Text becomes ``category`` if labels repeat; see `max_share`.
+    - Booleans, dates, categories and other dtypes stay as they are.
 
     Parameters
     ----------
-    df : dataframe (pandas, polars or pyarrow) or array-like of shape (n_rows, n_columns)
-        The table. It is not changed. Names of columns that are no text become text.
+    df : table or array-like of shape (n_rows, n_columns)
+        A pandas, polars or arrow table, or an array. It is not modified. Column names are converted to text.
     floats : bool, default=True
-        Whether to shrink float columns; without, every value stays exactly what it was.
+        Whether to shrink float columns; if False, every value stays exactly the same.
     objects_to_category : bool, default=True
         Whether to turn text columns into categories.
     max_share : float, default=0.5
-        A text column becomes a category if it has at most this many distinct labels per row that is not
-        missing: 0.5 asks that a label occurs twice on average. Between 0 and 1, where 1 takes every column.
+        A text column becomes a category if it has at most this many distinct labels per row that is not missing. With
+        0.5, labels occur twice on average; 1 accepts every column.
 
     Returns
     -------
@@ -49,18 +58,22 @@ def shrink_dtypes(
     Raises
     ------
     ValueError
-        If `max_share` is not between 0 and 1, or `df` is no table that this package takes.
+        `max_share` is not between 0 and 1, or `df` has no rows, no columns or duplicate column names.
+
+    See Also
+    --------
+    column_kinds : Describes each column of a table.
 
     Notes
     -----
-    A float column is shrunk if float32 keeps each value to a relative 1e-6 and to 1e-6 of the range of the
-    column. The second condition keeps apart values that lie close together and far from zero, such as
-    coordinates or seconds since 1970. A column of whole numbers, such as an id with gaps, is shrunk only if
-    every value stays exact.
+    A float column is shrunk if float32 keeps each value within a relative 1e-6 and within 1e-6 of the range of the
+    column. The second condition keeps values distinct that lie close together and far from zero, such as coordinates
+    or seconds since 1970. A column of whole numbers, such as an id with missing values, is only shrunk if every value
+    stays exact.
 
     References
     ----------
-    .. [1] The function `df_shrink` of fastai 2, which decides by the range of a column alone.
+    .. [1] The function `df_shrink` of fastai 2, which only considers the range of a column.
 
     Examples
     --------
@@ -79,14 +92,12 @@ def shrink_dtypes(
     time       float64
     dtype: object
     """
-    if not isinstance(max_share, numbers.Real) or isinstance(max_share, bool) or not 0 <= max_share <= 1:
-        raise ValueError(f"max_share={max_share!r} must be a number between 0 and 1.")
     frame = as_frame(df)
-    dtypes = {name: column.dtype for name, column in frame.items()}
+    dtypes: dict[Any, Any] = {name: column.dtype for name, column in frame.items()}
     for name, column in frame.items():
         if types.is_integer_dtype(column.dtype):
             dtypes[name] = _smallest_integer(column)
-        elif floats and types.is_float_dtype(column.dtype) and column.dtype.itemsize > 4:
+        elif floats and types.is_float_dtype(column.dtype) and getattr(column.dtype, "itemsize", 8) > 4:
             dtypes[name] = _smallest_float(column)
         elif objects_to_category and _is_repeating_text(column, max_share):
             dtypes[name] = pd.CategoricalDtype()
@@ -113,7 +124,7 @@ def _smallest_float(column: pd.Series) -> Any:
 
 
 def _loses_digits(values: np.ndarray) -> bool:
-    """Whether float32 holds the values, all finite, less well than promised."""
+    """Whether float32 changes any of the values, which are finite, by more than the tolerance."""
     with np.errstate(over="ignore", under="ignore"):
         error = np.abs(values.astype(np.float32).astype(np.float64) - values)
     if (values == np.floor(values)).all():
@@ -124,7 +135,7 @@ def _loses_digits(values: np.ndarray) -> bool:
 
 
 def _in_family_of(dtype: Any, name: str) -> Any:
-    """The numpy dtype of this name, or its nullable or arrow counterpart where `dtype` is one."""
+    """The numpy dtype of this name, or its nullable or arrow counterpart if `dtype` is one."""
     if isinstance(dtype, np.dtype):
         return np.dtype(name)
     if isinstance(dtype, pd.ArrowDtype):

@@ -1,12 +1,15 @@
-"""`TabularPreprocessor`: the whole way from a raw frame to an encoded one."""
+"""`TabularPreprocessor`: encode a raw frame by all steps in one transformer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from copy import copy
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.preprocess.categorify import Categorify
 from tabrec.preprocess.column_kinds import is_continuous, is_date
@@ -26,70 +29,82 @@ _NORMALIZE = {"forest": None, "net": "standard"}
 
 
 class TabularPreprocessor(FrameTransformer):
-    """Encode a raw frame: `DateParts`, `Categorify`, `FillMissing` and `Normalize`, each on the columns it suits.
+    """Encode a raw frame by `DateParts`, `Categorify`, `FillMissing` and `Normalize`, each on the columns it suits.
 
-    The output is the *encoded frame* that every model of this package takes, and that histogram boosting, LightGBM
-    and XGBoost understand by its dtypes: ``category`` columns whose categories are the integers 0..K (0: missing or
-    never seen in fit), float32 columns without NaN, bool flags and ``<name>_na`` indicators. A frame that is encoded
-    already is used as it is.
+    The output is the *encoded frame* that every model of this package takes, and whose dtypes histogram boosting,
+    LightGBM and XGBoost understand: ``category`` columns whose categories are the integers 0..K (0 means missing or
+    never seen in fit), float32 columns without NaN, bool flags and ``<name>_na`` indicators. A frame that is already
+    encoded is returned unchanged.
 
     Parameters
     ----------
-    for_ : {"forest", "net"}, default="forest"
-        Who the frame is for. A forest takes whole numbers as numbers and needs no scaling; for a net, whole numbers
-        with at most 20 distinct values become categories, and numbers are normalised.
+    purpose : {"forest", "net"}, default="forest"
+        The model that the frame is for. For a forest, whole numbers stay numbers and nothing is scaled. For a net,
+        whole numbers with at most 20 distinct values become categories, and numbers are normalised.
     date_columns : list of str or dict of str to str, default=None
-        Columns of dates, with formats if a dict. None takes datetimes, and text that reads as dates in one format only.
+        Columns of dates; a dict gives their formats. None selects datetimes and text that fits a single date format.
     categorical_columns, continuous_columns : list of str, default=None
-        Columns whose kind is settled here instead of by their dtype; columns of an array may be named by position.
+        Columns whose kind is given here instead of inferred. Columns of an array may be given by position.
     drop_columns : list of str, default=None
-        Columns to leave out; transform does without them.
+        Columns to leave out; `transform` does not need them.
     ordered : dict of str to list, default=None
-        Levels of ordered columns; see `Categorify`.
+        Levels of ordered columns, lowest first; see `Categorify`.
     max_card : int, default=None
-        Whole numbers with at most this many distinct values are categories. None means 0 for a forest and 20 for a net.
+        Maximum number of distinct values for whole numbers to become categories. None is 0 for a forest and 20 for a
+        net.
     min_frequency : int or float, default=None
+        Labels with fewer rows (int), or with a smaller share of the rows (float), are encoded as 0.
     max_categories : int, default=None
-        See `Categorify`.
+        Maximum number of labels per column that have a code of their own.
     time : bool, default=False
-        Whether dates give the parts of the time of day too.
+        Whether to add hour, minute and second of dates.
     fill_strategy : {"median", "most_frequent", "constant"}, default="median"
-        See `FillMissing`.
+        What replaces missing numbers; "constant" is 0.
     add_indicator : bool, default=True
-        See `FillMissing`.
-    normalize : {"auto", "standard", "quantile", None}, default="auto"
-        See `Normalize`; "auto" is None for a forest and "standard" for a net.
+        Whether to add a bool column ``<name>_na`` for each column of numbers with missing values in fit.
+    normalize : {"auto", "standard", "quantile"} or None, default="auto"
+        Method of `Normalize`, or None for no scaling. "auto" is None for a forest and "standard" for a net.
     random_state : int, default=0
+        Seed of the samples from which medians and quantiles of very long columns are computed.
 
     Attributes
     ----------
     kinds_ : dict of str to {"continuous", "categorical", "date", "dropped"}
-        What each raw column was taken for.
+        Kind of each raw column.
     date_parts_, categorify_, fill_missing_, normalize_ : transformers
-        The fitted steps; `normalize_` is None where there is none.
+        The fitted steps; `normalize_` is None without normalisation.
     categories_ : dict of str to list
-        Labels by code of each categorical column: ``categories_["state"][code]``.
+        Labels of each categorical column: ``categories_["state"][code]``; position 0 holds ``"#na#"``.
     input_to_outputs_ : dict of str to list of str
         Output columns that come from each input column.
     output_to_input_ : dict of str to str
         Input column that each output column comes from.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the columns seen in fit, if X has any.
 
     Raises
     ------
     ValueError
-        Whatever `DateParts`, `Categorify`, `FillMissing` or `Normalize` refuse, a column of two kinds, nothing left
-        to encode.
+        One of the steps raises, a column is given two kinds, or no column is left to encode.
+
+    See Also
+    --------
+    DateParts : Replaces dates by their parts.
+    Categorify : Encodes labels.
+    FillMissing : Fills missing numbers.
+    Normalize : Scales numbers.
+    column_kinds : Shows the kind of each column of a table.
 
     Notes
     -----
-    `partial_fit` settles the kinds on the first chunk; vocabularies, means and standard deviations are
-    then those of one fit over all rows, medians up to the error given in `FillMissing`. Statistics leave missing
-    numbers out, before anything is filled.
+    `partial_fit` determines the kinds from the first chunk. Labels, means and standard deviations are then those of
+    one fit to all rows; medians have the error given in `FillMissing`. Statistics are computed before missing numbers
+    are filled.
 
-    Ids whose rows are all distinct stay in: as whole numbers they are continuous, as text they are categories.
-    `column_kinds` names them, `drop_columns` leaves them out.
+    Columns of ids, whose values are all distinct, are kept: whole numbers as numbers, text as categories.
+    `column_kinds` finds them, and `drop_columns` leaves them out.
 
     Examples
     --------
@@ -108,9 +123,31 @@ class TabularPreprocessor(FrameTransformer):
     2     2  700.0     False    2012.0                True
     """
 
+    _parameter_constraints: ClassVar[dict] = {
+        "purpose": [StrOptions({"forest", "net"})],
+        "date_columns": "no_validation",  # check_named explains mistakes in lists of columns
+        "categorical_columns": "no_validation",
+        "continuous_columns": "no_validation",
+        "drop_columns": "no_validation",
+        "ordered": Categorify._parameter_constraints["ordered"],
+        "max_card": [Interval(Integral, 0, None, closed="left"), None],
+        "min_frequency": Categorify._parameter_constraints["min_frequency"],
+        "max_categories": Categorify._parameter_constraints["max_categories"],
+        "time": ["boolean"],
+        "fill_strategy": FillMissing._parameter_constraints["strategy"],
+        "add_indicator": ["boolean"],
+        "normalize": [StrOptions({"auto", "standard", "quantile"}), None],
+        "random_state": FillMissing._parameter_constraints["random_state"],
+    }
+
+    date_parts_: DateParts
+    categorify_: Categorify
+    fill_missing_: FillMissing
+    normalize_: Normalize | None
+
     def __init__(
         self,
-        for_: str = "forest",
+        purpose: str = "forest",
         *,
         date_columns: Sequence[str] | Mapping[str, str | None] | None = None,
         categorical_columns: Sequence[str] | None = None,
@@ -126,7 +163,7 @@ class TabularPreprocessor(FrameTransformer):
         normalize: str | None = "auto",
         random_state: int = 0,
     ):
-        self.for_ = for_
+        self.purpose = purpose
         self.date_columns = date_columns
         self.categorical_columns = categorical_columns
         self.continuous_columns = continuous_columns
@@ -141,22 +178,6 @@ class TabularPreprocessor(FrameTransformer):
         self.normalize = normalize
         self.random_state = random_state
 
-    def partial_fit(self, X: Any, y: Any = None) -> TabularPreprocessor:
-        """Learn from one more chunk of a table that need not fit into memory; see Notes for what is exact.
-
-        Parameters
-        ----------
-        X : table of shape (n_rows, n_columns)
-        y : object, default=None
-            Passed over.
-
-        Returns
-        -------
-        TabularPreprocessor
-            Itself.
-        """
-        return self._learn_more(X)
-
     @property
     def categories_(self) -> dict[str, list]:
         """Labels by code of each categorical column."""
@@ -165,37 +186,38 @@ class TabularPreprocessor(FrameTransformer):
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         read_in_threads(columns.values())
         if reset:
-            if self.for_ not in _MAX_CARD:
-                raise ValueError(f"for_={self.for_!r} must be one of {tuple(_MAX_CARD)}.")
             self._is_encoded = all(_is_encoded(column) for column in columns.values())
             self._flags = [name for name, column in columns.items() if self._is_encoded and column.is_boolean]
             self._warned: set[str] = set()
             self.kinds_ = self._choose_kinds(columns)
             self._empty = [name for name, column in columns.items() if self._is_empty(column)]
-        columns = self._enter(columns)
+        columns = self._read_encoded(columns)
         if reset:
             self.date_parts_ = DateParts(self._date_formats(), time=self.time)._fit_to_columns(columns)
         columns = self.date_parts_._apply(columns)
         if reset:
             self._make_steps(columns)
-        for step in self._steps()[1:]:
-            step._fit_to_columns(columns, reset)
+        # Copies, so that the steps of an earlier fit stay as they are if one of these fails.
+        self.categorify_ = copy(self.categorify_)._fit_to_columns(columns, reset)
+        self.fill_missing_ = copy(self.fill_missing_)._fit_to_columns(columns, reset)
+        if self.normalize_ is not None:
+            self.normalize_ = copy(self.normalize_)._fit_to_columns(columns, reset)
 
     def _steps(self) -> list[FrameTransformer]:
         steps = [self.date_parts_, self.categorify_, self.fill_missing_, self.normalize_]
         return [step for step in steps if step is not None]
 
     def _choose_kinds(self, columns: dict[str, Column]) -> dict[str, str]:
-        told: dict[str, str] = {}
+        given: dict[str, str] = {}
         parameters = {"date": "date_columns", "categorical": "categorical_columns", "continuous": "continuous_columns"}
         for kind, parameter in (parameters | {"dropped": "drop_columns"}).items():
             for name in check_named(parameter, getattr(self, parameter) or [], columns):
-                if name in told:
-                    raise ValueError(f"Column {name!r} cannot be both {told[name]} and {kind}: name it once.")
-                told[name] = kind
+                if name in given:
+                    raise ValueError(f"Column {name!r} cannot be both {given[name]} and {kind}.")
+                given[name] = kind
         for name in check_named("ordered", self.ordered or {}, columns):
-            told.setdefault(name, "categorical")
-        kinds = {name: told.get(name) or self._kind(column) for name, column in columns.items()}
+            given.setdefault(name, "categorical")
+        kinds = {name: given.get(name) or self._kind(column) for name, column in columns.items()}
         if set(kinds.values()) == {"dropped"}:
             raise ValueError(f"drop_columns={self.drop_columns} leaves no column to encode.")
         return kinds
@@ -207,20 +229,20 @@ class TabularPreprocessor(FrameTransformer):
             return "date"
         if column.is_label and looks_like_dates(column.values.in_use):
             warn_caller(
-                f"Column {column.name!r} looks like dates, such as {column.example()!r}, but its format is not beyond "
-                f"doubt: it is taken as labels. Name the format, as in date_columns={{{column.name!r}: '%d/%m/%Y'}}."
+                f"Column {column.name!r} looks like dates, such as {column.example()!r}, but its format is ambiguous, "
+                f"so it is encoded as labels. Pass the format, as in date_columns={{{column.name!r}: '%d/%m/%Y'}}."
             )
         return "continuous" if is_continuous(column, self._max_card()) else "categorical"
 
     def _max_card(self) -> int:
-        return _MAX_CARD[self.for_] if self.max_card is None else self.max_card
+        return _MAX_CARD[self.purpose] if self.max_card is None else self.max_card
 
     def _date_formats(self) -> dict[str, str | None]:
         given = self.date_columns if isinstance(self.date_columns, Mapping) else {}
         return {name: given.get(name) for name, kind in self.kinds_.items() if kind == "date"}
 
     def _make_steps(self, columns: dict[str, Column]) -> None:
-        """Choose the columns of each step, now that dates are numbers."""
+        """Choose the columns of each step; date parts are numbers by now."""
         categorical = [name for name, kind in self.kinds_.items() if kind == "categorical"]
         continuous = [name for name, kind in self.kinds_.items() if kind == "continuous" and name not in self._flags]
         for name, column in columns.items():
@@ -235,18 +257,18 @@ class TabularPreprocessor(FrameTransformer):
         self.fill_missing_ = FillMissing(
             self.fill_strategy, add_indicator=self.add_indicator, columns=continuous, random_state=self.random_state
         )
-        method = _NORMALIZE[self.for_] if self.normalize == "auto" else self.normalize
+        method = _NORMALIZE[self.purpose] if self.normalize == "auto" else self.normalize
         self.normalize_ = None
         if method is not None and not self._is_encoded:
             self.normalize_ = Normalize(method, columns=continuous, random_state=self.random_state)
 
     def _is_empty(self, column: Column) -> bool:
-        """Whether a column was taken for numbers only because it held nothing."""
-        told = check_named("continuous_columns", self.continuous_columns or [], self.kinds_)
-        return self.kinds_[column.name] == "continuous" and column.name not in told and bool(column.missing.all())
+        """Whether a column counts as numbers only because it has no values in fit."""
+        given = check_named("continuous_columns", self.continuous_columns or [], self.kinds_)
+        return self.kinds_[column.name] == "continuous" and column.name not in given and bool(column.missing.all())
 
-    def _enter(self, columns: dict[str, Column]) -> dict[str, Column]:
-        """The columns that are used; code 0 of an already encoded column is taken as missing, which it means."""
+    def _read_encoded(self, columns: dict[str, Column]) -> dict[str, Column]:
+        """Drop unused columns; in a frame that is already encoded, read code 0 as missing and flags as booleans."""
         for name in self._empty:
             _check_still_numbers(columns[name])
         used = {name: column for name, column in columns.items() if self.kinds_[name] != "dropped"}
@@ -259,7 +281,7 @@ class TabularPreprocessor(FrameTransformer):
         return used
 
     def _flag(self, column: Column) -> Column:
-        """A column of true and false, which it is again where it comes as another type."""
+        """Read a flag of fit, whatever type it has now, as booleans."""
         if column.raw.dtype == np.dtype(bool):
             return column
         numbers = as_numbers(column)
@@ -270,7 +292,7 @@ class TabularPreprocessor(FrameTransformer):
         if missing.any() and column.name not in self._warned:
             self._warned.add(column.name)
             warn_caller(
-                f"Column {column.name!r} had no missing values in fit but has some now: they are taken for False."
+                f"Column {column.name!r} had no missing values in fit but has some now; they are read as False."
             )
         return Column(column.name, numbers == 1)
 
@@ -286,14 +308,14 @@ class TabularPreprocessor(FrameTransformer):
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         read_in_threads(columns.values())
-        columns = self._enter(columns)
+        columns = self._read_encoded(columns)
         for step in self._steps():
             columns = step._apply(columns)
         return {name: column.raw for name, column in columns.items()}
 
 
 def _is_encoded(column: Column) -> bool:
-    """Whether a column is already as an encoded frame holds it."""
+    """Whether a column has a form that it can have in an encoded frame."""
     dtype = column.raw.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         codes = dtype.categories
@@ -304,9 +326,8 @@ def _is_encoded(column: Column) -> bool:
 def _check_still_numbers(column: Column) -> None:
     if (column.is_label or column.is_date) and not column.missing.all():
         raise ValueError(
-            f"Column {column.name!r} was missing in every row of fit, so that it was taken for numbers, but now holds "
-            f"{column.family()} such as {column.example()!r}: name its kind in categorical_columns or date_columns, "
-            "or leave it out by drop_columns."
+            f"Column {column.name!r} had no values in fit and was read as numbers, but now holds {column.family()} "
+            f"such as {column.example()!r}; list it in categorical_columns, date_columns or drop_columns."
         )
 
 

@@ -1,58 +1,62 @@
-"""Validation by time: train on the past, validate on what came after."""
+"""`split_by_time` and `TimeSplit`: train on the past, validate on later rows."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints, validate_params
 from sklearn.utils.validation import _num_samples
 
 from tabrec.tables.columns import Column, as_frame, to_columns
 from tabrec.tables.dates import as_dates, learn_dates
-from tabrec.tables.sizes import Size, is_integer, is_number, read_size
+from tabrec.tables.sizes import Size, read_size
 
 
+@validate_params({"column": [str]}, prefer_skip_nested_validation=True)
 def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Split the rows of a table into those before a moment and those from it on.
+    """Split the rows of a table into those before a moment and those at or after it.
 
-    Rows strictly before `at` train, rows at or after it validate: the honest split for a model that will be
-    asked about the future, where a random split would let it peek at neighbouring days.
+    Rows strictly before `at` are for training, rows at or after it for validation. This estimates the error on future
+    rows, which a random split underestimates because neighbouring days are in both parts.
 
     Parameters
     ----------
-    df : dataframe (pandas, polars or pyarrow) of shape (n_rows, n_columns)
-        The table. It is not changed.
+    df : table of shape (n_rows, n_columns)
+        A pandas, polars or arrow table. It is not modified.
     column : str
         The column with the time of each row: dates, text that reads as dates, or numbers such as a year.
     at : str, datetime, pandas.Timestamp or number
-        Where validation begins. For a column of dates anything `pandas.Timestamp` reads; a time without zone
-        is read in the zone of the column. For a column of numbers, a number.
+        Start of validation. For a column of dates, anything that `pandas.Timestamp` reads; a time without a zone is
+        in the zone of the column. For a column of numbers, a number.
 
     Returns
     -------
     train_idx, valid_idx : ndarray of int
-        Row positions, counted from 0, in the order of the rows. `(train_idx, valid_idx)` is one fold as
-        scikit-learn takes it, `cv=[split_by_time(df, column, at)]`, and `df.iloc[train_idx]` are the rows.
+        Row positions, counted from 0, in the order of the rows. The pair is one fold for scikit-learn, as in
+        `cv=[split_by_time(df, column, at)]`.
 
     Raises
     ------
     ValueError
-        If the column is not there, has missing times or holds something else than times, if `at` is not a
-        moment on the scale of the column, or if one side would be empty.
+        The column is missing, has missing times or does not hold times, `at` is not a moment on the scale of the
+        column, or one part would be empty.
 
     See Also
     --------
     TimeSplit : Several such folds, for cross-validation.
+    sklearn.model_selection.train_test_split : Splits at random.
 
     References
     ----------
-    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020,
-       chapter 9, where the bulldozer auctions are split by sale date.
+    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020, chapter 9,
+       where the bulldozer auctions are split by sale date.
 
     Examples
     --------
@@ -79,56 +83,56 @@ def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray
     if is_valid.all() or not is_valid.any():
         side = "train on" if is_valid.all() else "validate on"
         raise ValueError(
-            f"at={at!r} leaves no row to {side}: column {column!r} runs from {times.min()} to {times.max()}, "
-            f"and rows strictly before `at` train while rows at or after it validate."
+            f"at={at!r} leaves no row to {side}: column {column!r} runs from {times.min()} to {times.max()}; "
+            "rows strictly before `at` are for training, rows at or after it for validation."
         )
     return np.flatnonzero(~is_valid), np.flatnonzero(is_valid)
 
 
 class TimeSplit(BaseCrossValidator):
-    """Cross-validation in time order: each fold trains on the past and tests on what came next.
+    """Time-ordered cross-validation: each fold trains on the past and tests on the rows that follow.
 
-    Rows are ordered by a column of dates, wherever they stand in the table, and rows of the same time are
-    never parted: every training row is strictly older than every test row. With all times distinct and sizes
-    in rows the folds are those of `sklearn.model_selection.TimeSeriesSplit` on the sorted table.
+    Rows are ordered by a column of times, and rows with the same time stay together: every training row is strictly
+    older than every test row. If all times are distinct and sizes are numbers of rows, the folds are those of
+    `sklearn.model_selection.TimeSeriesSplit` on the sorted table.
 
-    A size (`test_size`, `max_train_size`, `gap`) is a number of rows (int), a share of all rows (float
-    between 0 and 1), or, for dates, a duration: text such as `"30D"`, a timedelta, or a `pandas.DateOffset`
-    such as `pandas.DateOffset(months=1)`.
+    A size (`test_size`, `max_train_size`, `gap`) is a number of rows (int), a share of all rows (float between 0 and
+    1), or, for dates, a duration: text such as `"30D"`, a timedelta, or a `pandas.DateOffset` such as
+    `pandas.DateOffset(months=1)`.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 1.
     column : str, default=None
-        The column of `X` with the time of each row: dates, text that reads as dates, or numbers such as a
-        year. Columns of a numpy array are called `"x0"`, `"x1"`, … None takes the times from the `groups`
-        given to `split`, and without groups the rows as they stand, each later than the one before.
+        The column of `X` with the time of each row: dates, text that reads as dates, or numbers such as a year.
+        Columns of a numpy array are called `"x0"`, `"x1"`, … None uses the `groups` given to `split` as times, and
+        without groups the order of the rows.
     max_train_size : int, float or duration, default=None
-        The window to train on. None is an expanding window: all the past. A size is a sliding window: at
-        most so many rows, or only rows less than this duration before the first row after training.
+        Size of the training window. None is an expanding window that contains all the past. A size is a sliding
+        window: at most that many rows, or only rows less than this duration before the first row after training.
     test_size : int, float or duration, default=None
-        Rows to test on in each fold: at least so many, since rows of one time stay together, or the rows of
-        one such duration, counted back from the last time. None shares the rows out evenly over
-        `n_splits + 1` parts, and works whenever there are that many distinct times.
+        Size of each test set: at least that many rows, because rows with the same time stay together, or the rows of
+        that duration, counted back from the last time. None divides the rows evenly into `n_splits + 1` parts, which
+        is possible if there are at least that many distinct times.
     gap : int, float or duration, default=0
-        What to leave out between training and test: at least so many rows, or all rows less than this
-        duration before the test, as when the answer is known only some weeks late.
+        What to leave out between training and test: at least that many rows, or all rows less than this duration
+        before the test, for targets that only become known later.
 
     Raises
     ------
     ValueError
-        By `split`, if a parameter is out of range, a time is missing, or there are too few distinct times.
+        In `split`, if a parameter is out of range, a time is missing, or there are too few distinct times.
 
     See Also
     --------
     split_by_time : One split at a given moment.
-    sklearn.model_selection.TimeSeriesSplit : The same for rows already in order, blind to equal times.
+    sklearn.model_selection.TimeSeriesSplit : Splits rows that are already in order, regardless of equal times.
 
     References
     ----------
-    .. [1] R. J. Hyndman and G. Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., 2021,
-       section 5.10, "Time series cross-validation".
+    .. [1] R. J. Hyndman and G. Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., 2021, section 5.10,
+       "Time series cross-validation".
 
     Examples
     --------
@@ -148,7 +152,7 @@ class TimeSplit(BaseCrossValidator):
     [2 1] [0]
     """
 
-    # sklearn passes `groups` on to the splitter, also where metadata routing is on
+    # scikit-learn passes `groups` to the splitter if metadata routing is enabled, too.
     __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
 
     def __init__(
@@ -167,21 +171,21 @@ class TimeSplit(BaseCrossValidator):
         self.gap = gap
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Give the folds, oldest first.
+        """Generate the folds, oldest first.
 
         Parameters
         ----------
-        X : dataframe (pandas, polars or pyarrow) or array-like of shape (n_rows, n_columns)
-            The table, with the column of times in it if `column` is set.
+        X : table or array-like of shape (n_rows, n_columns)
+            The rows to split. It contains `column` unless that is None.
         y : array-like of shape (n_rows,), default=None
-            Ignored.
+            Ignored; present for API consistency.
         groups : array-like of shape (n_rows,), default=None
-            The time of each row; used only when `column` is None.
+            The time of each row; ignored unless `column` is None.
 
         Returns
         -------
         folds : iterator of (train_idx, test_idx)
-            Row positions as arrays of int, each in time order; rows of the same time in the order of `X`.
+            Row positions as arrays of int in time order; rows with the same time are in the order of `X`.
         """
         n_splits = self.get_n_splits()
         times = self._row_times(X, groups)
@@ -195,20 +199,20 @@ class TimeSplit(BaseCrossValidator):
         return iter(folds)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of folds.
+        """Get the number of folds.
 
         Parameters
         ----------
         X, y, groups : object, default=None
-            Ignored.
+            Ignored; present for API consistency.
 
         Returns
         -------
         n_splits : int
             The parameter `n_splits`.
         """
-        if not is_integer(self.n_splits) or self.n_splits < 1:
-            raise ValueError(f"n_splits={self.n_splits!r} must be an integer of at least 1.")
+        constraints = {"n_splits": [Interval(Integral, 1, None, closed="left")]}
+        validate_parameter_constraints(constraints, {"n_splits": self.n_splits}, caller_name=type(self).__name__)
         return int(self.n_splits)
 
     def _name(self) -> str:
@@ -223,11 +227,11 @@ class TimeSplit(BaseCrossValidator):
             return pd.RangeIndex(_num_samples(X))
         groups = groups.to_pandas() if hasattr(groups, "to_pandas") else pd.Series(groups)
         if len(groups) != _num_samples(X):
-            raise ValueError(f"groups has {len(groups)} times but X has {_num_samples(X)} rows; give one each.")
+            raise ValueError(f"groups has {len(groups)} times, but X has {_num_samples(X)} rows.")
         return read_times(to_columns(groups.to_frame("groups"))["groups"])
 
     def _test_bounds(self, times: pd.Index, n_splits: int) -> list[int]:
-        """Give where each test set starts, plus where the last one ends, as positions in time order."""
+        """Find where each test set starts, and where the last one ends, as positions in time order."""
         size = read_size(self.test_size, "test_size", times)
         if size is None:
             bounds = _even_bounds(times, n_splits)
@@ -236,17 +240,17 @@ class TimeSplit(BaseCrossValidator):
             for _ in range(n_splits):
                 bounds.insert(0, _block_start(times, max(bounds[0] - size, 0)))
         else:
-            # fold k from the end covers the times in (last - k * size, last - (k - 1) * size]
+            # Fold k from the end covers the times in (last - k * size, last - (k - 1) * size].
             bounds = [_n_until(times, times[-1] - k * size) for k in range(n_splits, -1, -1)]
         if bounds[0] == 0 or min(np.diff(bounds)) == 0:
             raise ValueError(
-                f"{self._name()} needs a test set in each of {n_splits} folds and a row before the first of "
-                f"them, but {_describe(times)}. Choose fewer folds or another test_size."
+                f"{self._name()} needs a test set in each of {n_splits} folds and a row before the first of them, but "
+                f"{_describe(times)}. Choose fewer folds or another test_size."
             )
         return bounds
 
     def _train_bounds(self, times: pd.Index, test_start: int) -> tuple[int, int]:
-        """Give the positions in time order between which to train, for the test set from `test_start` on."""
+        """Find the positions in time order between which to train, for the test set that starts at `test_start`."""
         gap = read_size(self.gap, "gap", times, minimum=0)
         if isinstance(gap, int):
             stop = _block_start(times, max(test_start - gap, 0))
@@ -261,20 +265,19 @@ class TimeSplit(BaseCrossValidator):
             start = _n_before(times, times[stop] - size)
         if start >= stop:
             raise ValueError(
-                f"{self._name()} leaves no row to train on before the test set that starts at "
-                f"{times[test_start]}: {_describe(times)}. Choose fewer folds, a smaller gap or a longer "
-                f"max_train_size."
+                f"{self._name()} leaves no row to train on before the test set that starts at {times[test_start]}: "
+                f"{_describe(times)}. Choose fewer folds, a smaller gap or a longer max_train_size."
             )
         return start, stop
 
 
 def read_times(column: Column) -> pd.Index:
-    """One moment per row: a DatetimeIndex, or an Index of numbers."""
+    """Read a column of times as a DatetimeIndex, or as an Index of numbers."""
     missing = np.flatnonzero(column.missing)
     if len(missing):
         raise ValueError(
-            f"Column {column.name!r} has {len(missing)} missing times, the first in row {missing[0]} "
-            f"(counted from 0); fill or drop those rows, since a row without a time belongs to neither side."
+            f"Column {column.name!r} has {len(missing)} missing times, the first in row {missing[0]} (counted from 0); "
+            "fill them or drop those rows."
         )
     if column.is_number:
         return pd.Index(column.values.astype(np.float64) if column.values.dtype.kind == "f" else column.values)
@@ -284,41 +287,43 @@ def read_times(column: Column) -> pd.Index:
 
 
 def read_at(at: Any, times: pd.Index, column: str) -> Any:
+    """Read a moment on the scale of the times of a column."""
+    is_number = isinstance(at, Real) and not isinstance(at, bool)
     if not isinstance(times, pd.DatetimeIndex):
-        if not is_number(at) or not np.isfinite(at):
-            raise ValueError(f"at={at!r} must be a finite number, since column {column!r} holds numbers.")
+        if not is_number or not np.isfinite(at):
+            raise ValueError(f"at={at!r} must be a finite number, because column {column!r} holds numbers.")
         return at
-    if is_number(at):
-        raise ValueError(f"at={at!r} must be a date such as '2011-01-01', since column {column!r} holds dates.")
+    if is_number:
+        raise ValueError(f"at={at!r} must be a date such as '2011-01-01', because column {column!r} holds dates.")
     try:
         moment = pd.Timestamp(at)
     except (ValueError, TypeError) as error:
         raise ValueError(f"at={at!r} is not a date that pandas.Timestamp reads.") from error
     if moment is pd.NaT:
-        raise ValueError(f"at={at!r} must be a date, not a missing one.")
+        raise ValueError(f"at={at!r} must be a date, but is missing.")
     if moment.tzinfo is None:
         return moment.tz_localize(times.tz)
     if times.tz is None:
-        raise ValueError(f"at={at!r} has a time zone but column {column!r} has none; give `at` without one.")
+        raise ValueError(f"at={at!r} has a time zone but column {column!r} has none; pass `at` without one.")
     return moment
 
 
 def _even_bounds(times: pd.Index, n_splits: int) -> list[int]:
-    """Share the rows out over `n_splits + 1` parts, as evenly as rows of the same time allow."""
+    """Divide the rows into `n_splits + 1` parts, as evenly as rows with the same time allow."""
     block_starts = np.flatnonzero(np.r_[True, np.asarray(times[1:] != times[:-1])])
     if len(block_starts) <= n_splits:
         raise ValueError(f"n_splits={n_splits} needs at least {n_splits + 1} distinct times, but {_describe(times)}.")
     n_rows, folds = len(times), np.arange(n_splits)
     targets = n_rows - (n_splits - folds) * (n_rows // (n_splits + 1))
     blocks = np.array([np.abs(block_starts - target).argmin() for target in targets])
-    # every part keeps at least one time: starts strictly increase and leave room for those that follow
+    # Every part has at least one time: starts strictly increase and leave room for those that follow.
     blocks = np.maximum.accumulate(np.maximum(blocks, 1) - folds) + folds
     blocks = np.minimum(blocks, len(block_starts) - n_splits + folds)
     return [*block_starts[blocks].tolist(), n_rows]
 
 
 def _block_start(times: pd.Index, position: int) -> int:
-    """Give the first position, in time order, with the time of the row at `position`."""
+    """Find the first position, in time order, with the time of the row at `position`."""
     return _n_before(times, times[position])
 
 

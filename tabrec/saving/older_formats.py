@@ -57,10 +57,17 @@ _FORMAT_1 = {
     "sklearn.ensemble._stacking.StackingRegressor": "stacking-regressor",
 }
 
+
+def _with_purpose(state: dict[str, Any]) -> dict[str, Any]:
+    """`purpose` was called `for_`."""
+    return {"purpose" if name == "for_" else name: value for name, value in state.items()}
+
+
 # By name, from the attributes that format 1 saved to those of the class as it is now.
 _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "tabular-regressor": lambda state: {"trainer": None} | state,
     "tabular-classifier": lambda state: {"trainer": None} | state,
+    "tabular-preprocessor": _with_purpose,
 }
 
 

@@ -10,12 +10,6 @@ import pandas as pd
 from tabrec.tables.columns import is_table, read_frame
 
 
-def rows_of(X: Any, rows: np.ndarray) -> Any:
-    """The given rows of a table (as a pandas frame) or an array."""
-    frame = read_frame(X).iloc[rows]
-    return frame if is_table(X) else np.asarray(X)[rows]
-
-
 def sample_rows(n_rows: int, max_rows: int | None, rng: np.random.Generator) -> np.ndarray:
     """Positions of at most so many rows, drawn without replacement, in order."""
     if max_rows is None or n_rows <= max_rows:
@@ -23,8 +17,18 @@ def sample_rows(n_rows: int, max_rows: int | None, rng: np.random.Generator) -> 
     return np.sort(rng.choice(n_rows, max_rows, replace=False))
 
 
-def take_rows(X: Any, frame: pd.DataFrame, rows: np.ndarray) -> Any:
-    """The given rows of X (a table, or an array without names), of which `frame` is what `read_frame` gave."""
+def take_rows(X: Any, rows: np.ndarray, frame: pd.DataFrame | None = None) -> Any:
+    """Take the given rows of a table, as a pandas frame, or of an array; X itself if they are all of them in order.
+
+    Parameters
+    ----------
+    X : table or array-like of shape (n_rows, n_columns)
+    rows : ndarray of int
+        Positions of the rows.
+    frame : pandas.DataFrame, default=None
+        `read_frame(X)` where it is known.
+    """
+    frame = read_frame(X) if frame is None else frame
     if np.array_equal(rows, np.arange(len(frame))):
         return X
     return frame.iloc[rows] if is_table(X) else frame.to_numpy()[rows]

@@ -90,7 +90,7 @@ def test_continuous_and_categorical_columns_are_split_without_dates_and_targets(
 @pytest.mark.parametrize("look", [column_kinds, cont_cat_split])
 @pytest.mark.parametrize("max_card", [-1, 2.5, "20"])
 def test_max_card_out_of_range_is_refused_by_value(look, max_card):
-    with pytest.raises(ValueError, match=f"max_card={max_card!r} must be an integer of at least 0"):
+    with pytest.raises(ValueError, match=f"'max_card' .*must be an int .*Got {max_card!r}"):
         look(pd.DataFrame({"x": [1]}), max_card=max_card)
 
 

@@ -233,7 +233,7 @@ def test_text_is_left_alone_unless_named():
 
 
 def test_parts_that_the_table_already_has_are_refused():
-    with pytest.raises(ValueError, match=r"\['saleYear'\] would stand twice"):
+    with pytest.raises(ValueError, match=r"names of the date parts \['saleYear'\]"):
         DateParts().fit(pd.DataFrame({"saledate": pd.to_datetime(["2011-01-01"]), "saleYear": [1]}))
 
 

@@ -276,11 +276,10 @@ def test_the_callers_frame_is_untouched():
 @pytest.mark.parametrize(
     ("params", "df", "message"),
     [
-        ({"direction": "past"}, STORE, "direction='past' must be one of"),
-        ({"window": 0}, STORE, "window=0 must be"),
-        ({"window": "7D"}, STORE, "window='7D' must be"),
-        ({"window": np.inf}, STORE, "window=inf must be"),
-        ({"window": True}, STORE, "window=True must be"),
+        ({"direction": "past"}, STORE, "'direction' .* must be a str among .*Got 'past'"),
+        ({"window": 0}, STORE, "'window' .*Got 0"),
+        ({"window": "7D"}, STORE, "'window' .*Got '7D'"),
+        ({"window": np.inf}, STORE, "'window' .*Got inf"),
         ({"events": ["sale"]}, STORE, r"events names \['sale'\]"),
         ({"group": "shop"}, STORE, r"group names \['shop'\]"),
         ({"date": "day"}, STORE, r"date names \['day'\]"),
@@ -294,7 +293,7 @@ def test_the_callers_frame_is_untouched():
         ({"group": "date"}, STORE, "group='date' must be a column of labels or numbers"),
         ({}, STORE.assign(date=[1, 2, 3, 4]), "'date'.*numbers such as 1"),
         ({}, STORE.assign(date=["soon"] * 4), "'date' holds 'soon'"),
-        ({}, STORE.assign(promo_bw=1), r"\['promo_bw'\] would stand twice"),
+        ({}, STORE.assign(promo_bw=1), r"names of the new columns \['promo_bw'\]"),
     ],
 )
 def test_mistakes_are_refused_by_name_and_value(params, df, message):
@@ -310,7 +309,7 @@ def test_events_must_be_a_list():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"store": ["1", "2", "1", "2"]}, "'store' held numbers in fit, but now labels such as '1'"),
+        ({"store": ["1", "2", "1", "2"]}, "'store' held numbers in fit, but now holds labels such as '1'"),
         ({"date": [1, 2, 3, 4]}, "'date' held dates in fit, but now numbers"),
         ({"date": STORE["date"].dt.tz_localize("UTC")}, "'date' held dates without a time zone in fit"),
         ({"promo": [5, 0, 0, 0]}, "'promo' must hold true or false.*got 5"),

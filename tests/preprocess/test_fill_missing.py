@@ -59,7 +59,7 @@ def test_columns_of_other_kinds_pass_through():
 
 def test_a_gap_that_shows_up_after_fit_is_filled_and_named_once():
     fitted = FillMissing().fit(table([1.0, 3.0]))
-    with pytest.warns(UserWarning, match="Column 'x' had no missing values in fit but has some now: .* filled with 2,"):
+    with pytest.warns(UserWarning, match="Column 'x' had no missing values in fit but has some now; .* filled with 2,"):
         assert fitted.transform(table([None, 5.0]))["x"].tolist() == [2.0, 5.0]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -111,9 +111,9 @@ def test_what_is_no_number_or_too_large_a_one_is_refused_by_name_and_value(later
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"strategy": "mean"}, "strategy='mean' must be one of"),
-        ({"fill_value": np.nan}, "fill_value=nan must be a finite number"),
-        ({"fill_value": "0"}, "fill_value='0'"),
+        ({"strategy": "mean"}, "'strategy' .*Got 'mean'"),
+        ({"fill_value": np.nan}, "'fill_value' .*Got nan"),
+        ({"fill_value": "0"}, "'fill_value' .*Got '0'"),
         ({"columns": ["y"]}, r"columns names \['y'\]"),
     ],
 )
@@ -123,7 +123,7 @@ def test_parameters_out_of_range_are_refused_by_value(params, message):
 
 
 def test_an_indicator_whose_name_is_taken_is_refused():
-    with pytest.raises(ValueError, match=r"\['x_na'\] are already in the table: rename them, or pass add_indicator"):
+    with pytest.raises(ValueError, match=r"names of the indicators \['x_na'\]; rename them, or pass add_indicator"):
         FillMissing().fit(GAPPY.assign(x_na=True))
 
 

@@ -144,9 +144,9 @@ def test_memory_falls_on_an_ordinary_table():
     assert used["state"] < 1500
 
 
-@pytest.mark.parametrize("max_share", [-0.1, 1.5, "half", None, True, float("nan")])
+@pytest.mark.parametrize("max_share", [-0.1, 1.5, "half", None, float("nan")])
 def test_max_share_out_of_range_is_refused_by_value(max_share):
-    with pytest.raises(ValueError, match=r"max_share=.*between 0 and 1"):
+    with pytest.raises(ValueError, match=r"'max_share' .*in the range"):
         shrink_dtypes(pd.DataFrame({"x": [1]}), max_share=max_share)
 
 

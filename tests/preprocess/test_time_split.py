@@ -247,9 +247,9 @@ def test_it_prints_and_counts_like_a_splitter_of_scikit_learn():
 # TimeSplit: what it refuses
 
 
-@pytest.mark.parametrize("n_splits", [0, -1, 2.0, "2", True, None])
+@pytest.mark.parametrize("n_splits", [0, -1, 2.0, "2", None])
 def test_n_splits_out_of_range_is_refused_when_splitting(n_splits):
-    with pytest.raises(ValueError, match=r"n_splits=.*integer of at least 1"):
+    with pytest.raises(ValueError, match="'n_splits' .*must be an int"):
         TimeSplit(n_splits, column="day").split(days(6))
 
 
@@ -316,7 +316,7 @@ def test_bad_tables_and_groups_are_refused():
         TimeSplit(column="date").split(days(9).rename(columns={"day": "daty"}))
     with pytest.raises(ValueError, match="'day' has 1 missing times"):
         TimeSplit(1, column="day").split(pd.DataFrame({"day": [2010.0, None, 2011.0]}))
-    with pytest.raises(ValueError, match="groups has 3 times but X has 6 rows"):
+    with pytest.raises(ValueError, match="groups has 3 times, but X has 6 rows"):
         TimeSplit(1).split(days(6), groups=[1, 2, 3])
     with pytest.raises(ValueError, match="no rows"):
         TimeSplit(1, test_size=1).split(np.zeros((0, 1)))

@@ -82,7 +82,7 @@ class EmbeddedNet:
 
     def embed(self, X: Any) -> Tensor:
         """Rows as the estimator takes them → (n_rows, sum of widths)."""
-        codes, numbers = self._estimator._reader.read(self._estimator._encode_columns(X))
+        codes, numbers = self._estimator._reader.read(self._estimator.encode_to_arrays(X))
         numbers = numbers.double() if self._device.type == "cpu" else numbers
         return self._model.embed(codes.to(self._device), numbers.to(self._device))
 

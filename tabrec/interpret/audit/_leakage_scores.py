@@ -16,7 +16,7 @@ from tabrec.interpret._out_of_bag_rows import keeps_out_of_bag
 from tabrec.interpret.audit._placeholders import read_dates_of
 from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column, is_table, read_frame
-from tabrec.tables.rows import rows_of, sample_rows
+from tabrec.tables.rows import sample_rows, take_rows
 from tabrec.tables.target import check_target, has_numbers_to_predict
 
 _N_FOLDS = 5
@@ -157,7 +157,7 @@ def model_score(model: Any, X: Any, y: np.ndarray, rows: np.ndarray) -> tuple[fl
     Out of bag for forests that kept such predictions of these rows, otherwise of the rows as given.
     """
     kept = _kept_out_of_bag(model, y)
-    predicted = predictor(model)(rows_of(X, rows)) if kept is None else kept[rows].reshape(len(rows), -1)
+    predicted = predictor(model)(take_rows(X, rows)) if kept is None else kept[rows].reshape(len(rows), -1)
     seen = ~np.isnan(predicted).any(axis=1)
     if not seen.any():
         return np.nan, True
@@ -189,7 +189,7 @@ def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: int
     if trees is not None and training is not None:
         return _out_of_bag_importance(trees, training, names, generator)
     rows = sample_rows(len(y), _MOST_ROWS_FOR_IDS, generator)
-    predict, given = predictor(model), rows_of(X, rows)
+    predict, given = predictor(model), take_rows(X, rows)
     truth = _truth(model, y[rows])
     before = np.square(truth - predict(given)).sum(axis=1)
     found = {}

@@ -23,7 +23,7 @@ from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, finish, make_axes
 from tabrec.preprocess import column_kinds
 from tabrec.tables.columns import Column, read_frame, to_columns
 from tabrec.tables.names import as_named
-from tabrec.tables.rows import rows_of, sample_rows
+from tabrec.tables.rows import sample_rows, take_rows
 
 _MOST_DRAWN = 25
 _COPY, _NEARLY_PERFECT, _TOO_GOOD_MODEL = 0.999, 0.95, 0.99
@@ -139,7 +139,7 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
     X = as_named(model, X)
     frame = read_frame(X)
     if model is not None:
-        predictor(model)(rows_of(X, np.arange(1)))  # names what is missing
+        predictor(model)(take_rows(X, np.arange(1)))  # names what is missing
     y, is_class = read_target(model, y, len(frame))
     generator = np.random.default_rng(random_state)
     rows = sample_rows(len(y), max_rows, generator)

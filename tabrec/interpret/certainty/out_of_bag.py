@@ -22,7 +22,7 @@ from tabrec.interpret.certainty._time_order import late_columns
 from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
 from tabrec.tables.columns import read_frame
-from tabrec.tables.rows import rows_of, sample_rows
+from tabrec.tables.rows import sample_rows, take_rows
 from tabrec.tables.target import check_target
 
 _BASELINE, _TRAIN, _OOB, _VALID = "baseline", "train", "out of bag", "validation"
@@ -161,7 +161,7 @@ def oob_report(
         known = _read_training_target(trees, X, y)
         rows = training_positions(trees, len(known))
         rows = rows[sample_rows(len(rows), max_rows, np.random.default_rng(random_state))]
-        parts[_TRAIN] = (known[rows], predict(rows_of(X, rows)))
+        parts[_TRAIN] = (known[rows], predict(take_rows(X, rows)))
     parts |= {_OOB: (y_oob, predicted_oob), _VALID: (target, predict(X_valid))}
     scores = {name: _score(scorer, truth, predicted, trees.classes) for name, (truth, predicted) in parts.items()}
     table = pd.DataFrame([(name, *score[:3]) for name, score in scores.items()], columns=["rows", *_Score._fields[:3]])

@@ -18,7 +18,7 @@ from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
 from tabrec.tables.names import as_named
 from tabrec.tables.numbers import as_numbers
-from tabrec.tables.rows import rows_of, sample_rows
+from tabrec.tables.rows import sample_rows, take_rows
 
 _MOST_DRAWN = 30
 _WAYS = {"below": BLUE, "above": ORANGE, "unseen": GREEN, "newly_missing": GREY}
@@ -162,7 +162,7 @@ def extrapolation_check(
     predict = predictor(model)
     generator = np.random.default_rng(random_state)
     X_train, X_new = as_named(model, X_train), as_named(model, X_new)
-    predict(rows_of(X_new, np.arange(1)))  # names what is missing
+    predict(take_rows(X_new, np.arange(1)))  # names what is missing
     train, new = read_frame(X_train), read_frame(X_new)
     pinned = _edge_of_predictions(model, predict, X_train, X_new, max_rows, generator)
     checked = _check_columns(model, train, new)
@@ -273,7 +273,7 @@ class _Trial:
 
     def _of_rows(self, name: str, column: _Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predictions before and after the raw value is set to the edge."""
-        given, train = rows_of(self.X_new, rows), read_frame(self.X_train)
+        given, train = take_rows(self.X_new, rows), read_frame(self.X_train)
         frame = read_frame(given)
         edge = column.edges[column.ways["above"][rows].astype(np.intp)]
         position = list(train.columns).index(name)
@@ -304,7 +304,7 @@ def _edge_of_predictions(
 ) -> pd.Series:
     if is_classifier(model):
         return pd.Series(np.nan, index=_EDGE_NAMES)
-    train, new = (predict(rows_of(X, sample_rows(len(read_frame(X)), most, generator))) for X in (X_train, X_new))
+    train, new = (predict(take_rows(X, sample_rows(len(read_frame(X)), most, generator))) for X in (X_train, X_new))
     lowest, highest = train.min(axis=0), train.max(axis=0)
     near = _AT_EDGE * (highest - lowest)
     shares = [

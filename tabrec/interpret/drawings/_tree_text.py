@@ -209,7 +209,7 @@ def read_row(trees: Trees, X: Any, row: Any) -> np.ndarray:
         frame = read_frame(X)
         if not 0 <= row < len(frame):
             raise ValueError(f"row={row!r} must be a position in X, from 0 to {len(frame) - 1}.")
-        return trees.matrix(take_rows(X, frame, np.array([row])))
+        return trees.matrix(take_rows(X, np.array([row]), frame))
     if isinstance(row, pd.Series):
         row = row.to_frame().T.infer_objects()
     elif not is_table(row):

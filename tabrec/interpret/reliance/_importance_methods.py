@@ -16,7 +16,7 @@ from tabrec.interpret.reliance._permuted_trees import PermutedTrees
 from tabrec.interpret.without_columns import read_target, read_trials
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame
-from tabrec.tables.rows import rows_of, sample_rows
+from tabrec.tables.rows import sample_rows, take_rows
 from tabrec.trees.forest_base import ForestMixin
 
 FUNCTION = "feature_importance"
@@ -94,7 +94,7 @@ def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.rand
     rows = sample_rows(len(frame), max_rows, rng)
     if len(rows) < 2:
         raise ValueError(f"{FUNCTION}: permuting exchanges the values of rows, but there is only 1: give at least 2.")
-    X, y = (X, y) if len(rows) == len(frame) else (rows_of(X, rows), y[rows])
+    X, y = (X, y) if len(rows) == len(frame) else (take_rows(X, rows), y[rows])
     trees = read_trees(model, FUNCTION) if is_forest(model) else None
     parts = None if trees is None else _parts_of(trees, raw_columns(model, X))
     if trees is not None and parts is not None:

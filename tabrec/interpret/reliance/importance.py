@@ -28,7 +28,7 @@ from tabrec.plotting.axes import BLUE, GREY, finish, make_axes, shorten
 from tabrec.tables.columns import read_frame
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import as_named
-from tabrec.tables.rows import rows_of
+from tabrec.tables.rows import take_rows
 from tabrec.trees.forest_base import ForestMixin
 
 _METHODS = ("auto", "oob", "permutation", "drop", "impurity")
@@ -217,7 +217,7 @@ def feature_importance(
         return _impurity(model, X, y, groups, rng)
     measure = read_metric(model, metric, default="r2")
     if method == "drop":
-        predictor(model)(rows_of(X, np.arange(1)))  # names what is missing
+        predictor(model)(take_rows(X, np.arange(1)))  # names what is missing
         columns = raw_columns(model, X)
         named = read_groups(groups, columns, sources_of(model, columns))
         _check_some_left([*[[name] for name in columns], *named.values()], columns)
