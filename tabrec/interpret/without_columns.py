@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+from sklearn.utils._param_validation import HasMethods, Interval
 
 from tabrec.interpret._models import is_forest, make_model, predictor, read_training, read_trees, split_pipeline
 from tabrec.interpret._out_of_bag_rows import out_of_bag
@@ -25,6 +27,9 @@ CLEAR = 2  # standard errors: a smaller change counts as chance
 # Models that predict the same in two ways still differ by rounding, as a share of the score.
 _ROUNDING = 1e-9
 _N_FOLDS = 5
+# Constraints of `validate_params`.
+MODEL_FACTORY = [HasMethods("fit"), callable]
+RANDOM_STATE = [Interval(Integral, 0, None, closed="left"), np.random.Generator, None]
 _MOST_NAMES = 3
 
 
@@ -49,33 +54,18 @@ class Predictions:
 class Trials:
     """A model to be fitted and scored on the same rows, with all columns and without some.
 
-    Attributes
-    ----------
-    model_factory : estimator or callable
-    X, y : table or array-like, and ndarray
-        The rows to fit on.
-    valid : tuple of (table or array-like, ndarray), or None
-        The rows to score, where they were given.
-    folds : list of (ndarray, ndarray), or None
-        Positions in X of the rows to fit on and to score. With neither `valid` nor `folds`, out-of-bag rows are scored.
-    rows : {"out of bag", "cross-validation", "later rows", "validation"}
-        The name of the scored rows.
-    metric : Metric
-    seed : int
-        For models whose `random_state` is None, so that all fits draw alike.
-    function : str
-        The calling function, for messages.
+    With neither `valid` nor `folds`, out-of-bag rows are scored.
     """
 
     model_factory: Any
-    X: Any
+    X: Any  # the rows to fit on
     y: np.ndarray
-    valid: Any
-    folds: Any
-    rows: str
+    valid: Any  # (X, y) of the rows to score, where they were given
+    folds: Any  # pairs of positions of rows to fit on and to score
+    rows: str  # what the scored rows are called
     metric: Metric
-    seed: int
-    function: str
+    seed: int  # for models whose random_state is None, so that all fits draw alike
+    function: str  # the calling function, for messages
 
     @cached_property
     def full(self) -> Predictions:

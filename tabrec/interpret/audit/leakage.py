@@ -65,14 +65,7 @@ class LeakageCheck(Result):
     def plot(self, ax: Any = None) -> Any:
         """Draw what each column alone explains beside the model (at most 25 columns); red: act, orange: look.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            That of a new figure where None.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         shown = self.table.head(_MOST_DRAWN)
         ax = make_axes(ax, (6.8, max(2.2, 1.3 + 0.24 * len(shown))))

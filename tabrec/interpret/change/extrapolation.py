@@ -61,14 +61,7 @@ class ExtrapolationCheck(Result):
     def plot(self, ax: Any = None) -> Any:
         """Draw the shares of new rows outside, by column (at most 30) and way.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            That of a new figure where None.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         shown = self.table[self.table["outside"] > 0].head(_MOST_DRAWN)
         ax = make_axes(ax, (6.8, max(2.2, 1.3 + 0.24 * len(shown))))

@@ -68,14 +68,7 @@ class DomainShift(Result):
     def plot(self, ax: Any = None) -> Any:
         """Shift against importance, a point a column; without a model, a bar a column.
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         if self.table["model_importance"].isna().all():
             return draw_bars(self.table, ax)

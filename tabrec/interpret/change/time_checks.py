@@ -11,8 +11,16 @@ from sklearn.utils._param_validation import validate_params
 
 from tabrec.interpret._column_groups import columns_to_drop
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret.reliance.selection import MODEL_FACTORY, RANDOM_STATE, TryDropping, make_trial_result
-from tabrec.interpret.without_columns import CLEAR, Trials, describe_change, read_moments, read_trials
+from tabrec.interpret.reliance.selection import TryDropping, make_trial_result
+from tabrec.interpret.without_columns import (
+    CLEAR,
+    MODEL_FACTORY,
+    RANDOM_STATE,
+    Trials,
+    describe_change,
+    read_moments,
+    read_trials,
+)
 from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
 from tabrec.preprocess.time_split import TimeSplit, read_at
 from tabrec.tables.columns import read_frame
@@ -76,14 +84,7 @@ class RecentOnly(Result):
     def plot(self, ax: Any = None) -> Any:
         """Draw the score by the share of the training rows, with 2 standard errors of the change.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            The axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         ax = make_axes(ax, (6.4, 3.8))
         shown = self.table.sort_values("share")

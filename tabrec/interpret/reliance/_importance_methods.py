@@ -1,4 +1,4 @@
-"""How importance is worked out, one function a method: each gives a frame of column, importance and standard error."""
+"""How importance is measured, one function for each method."""
 
 from __future__ import annotations
 
@@ -20,31 +20,19 @@ from tabrec.tables.rows import sample_rows, take_rows
 from tabrec.trees.forest_base import ForestMixin
 
 FUNCTION = "feature_importance"
-# Where fewer rows are scored, permutations are repeated until as many have been, but no more than so often.
+# Permutations are repeated until this many rows have been scored, but at most this often.
 _ENOUGH_ROWS, _MOST_REPEATS = 20_000, 5
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The rows that are scored, and how they are predicted once columns are permuted.
+    """The scored rows, and how they are predicted when columns are permuted."""
 
-    Attributes
-    ----------
-    y, predicted : ndarray
-        Of the rows seen.
-    seen : ndarray of bool, of shape (n_rows,)
-    classes : ndarray or None
-    permuted : callable
-        From the columns of a block and a permutation to the predictions of all rows.
-    n_jobs : int
-        Threads over blocks.
-    """
-
-    y: np.ndarray
-    predicted: np.ndarray
-    seen: np.ndarray
+    y: np.ndarray  # of the rows seen
+    predicted: np.ndarray  # likewise
+    seen: np.ndarray  # bool, of shape (n_rows,)
     classes: Any
-    permuted: Callable[[list[str], np.ndarray], np.ndarray]
+    permuted: Callable[[list[str], np.ndarray], np.ndarray]  # (columns, permutation) -> predictions of all rows
     n_jobs: int = 1
 
     def gains(self, metric: Metric, predicted: np.ndarray) -> np.ndarray:
@@ -73,7 +61,7 @@ class Scored:
 
 
 def out_of_bag_rows(trees: Trees, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
-    """The training rows of a forest, each spoken of by the trees that left it out; encoded columns are permuted."""
+    """The training rows of a forest, each predicted by the trees that left it out; encoded columns are permuted."""
     y = read_target(trees.estimator, y, len(read_frame(X)), FUNCTION)
     training = read_training(trees, X, y, FUNCTION)
     scored = sample_rows(len(training.matrix), max_rows, rng)
@@ -88,7 +76,7 @@ def out_of_bag_rows(trees: Trees, X: Any, y: Any, max_rows: int | None, rng: np.
 
 
 def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
-    """Rows that a model has not seen; raw columns are permuted."""
+    """Rows that a model was not fitted on; raw columns are permuted."""
     frame = read_frame(X)
     y = read_target(model, y, len(frame), FUNCTION)
     rows = sample_rows(len(frame), max_rows, rng)
@@ -120,11 +108,6 @@ def drop_columns(
     return np.array(losses), trials.baseline
 
 
-def shares_by_tree(trees: Trees) -> np.ndarray:
-    """Each tree's decrease of impurity by column, adding up to 1, or to 0 for a tree without splits: (n_trees, n)."""
-    return np.array([tree.compute_feature_importances(normalize=True) for tree in trees.trees])
-
-
 def raw_columns(model: Any, X: Any) -> list[str]:
     """The columns of a table or array that a model was fitted on."""
     columns = read_frame(X).columns.tolist()
@@ -149,7 +132,7 @@ def _by_trees(trees: Trees, matrix: np.ndarray, y: np.ndarray, rows_of_tree: Any
 
 
 def _parts_of(trees: Trees, columns: list[str]) -> dict[str, list[str]] | None:
-    """The encoded columns that come of each raw one alone, row by row; None where that is not known."""
+    """The encoded columns that are made of each raw one alone, row by row; None where that is not known."""
     ours = isinstance(trees.estimator, ForestMixin)
     if trees.steps is not None or (ours and not isinstance(trees.estimator.preprocessor_, TabularPreprocessor)):
         return None
@@ -160,44 +143,35 @@ def _parts_of(trees: Trees, columns: list[str]) -> dict[str, list[str]] | None:
     return {name: [part] for name, part in zip(columns, trees.names, strict=True)} if by_place else None
 
 
-def as_table(columns: list[str], losses: np.ndarray, sources: list[str], n_groups: int) -> pd.DataFrame:
-    """A tidy frame, the most important first; the last `n_groups` are groups."""
+def as_table(
+    columns: list[str], groups: dict[str, list[str]], losses: np.ndarray, sources: dict[str, str]
+) -> pd.DataFrame:
+    """A tidy frame of columns and groups, the most important first."""
+    of_columns = [sources.get(name, name) for name in columns]
+    of_groups = [", ".join(dict.fromkeys(sources.get(name, name) for name in members)) for members in groups.values()]
     losses = losses.reshape(-1, 2)
     table = pd.DataFrame(
         {
-            "column": columns,
+            "column": [*columns, *groups],
             "importance": losses[:, 0],
             "std_error": losses[:, 1],
-            "source": sources,
-            "is_group": np.arange(len(columns)) >= len(columns) - n_groups,
+            "source": of_columns + of_groups,
+            "is_group": np.arange(len(losses)) >= len(columns),
         }
     )
     return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
 def _loss_by_permuting(
-    metric: Metric,
-    gains: np.ndarray,
-    gains_permuted: Callable[[np.ndarray], np.ndarray],
-    seen: np.ndarray,
-    permutations: Sequence[np.ndarray],
+    metric: Metric, gains: np.ndarray, gains_permuted: Callable, seen: np.ndarray, permutations: Sequence[np.ndarray]
 ) -> tuple[float, float]:
     """How much of a score is lost by permuting, mean over permutations, and its standard error.
 
-    A row counts twice, by its own prediction and by the values that it gives to another. So with a loss
-    θ + a(i) + b(j) + c(i, j) of row i with the values of row j, the variance of the mean over n rows is
-    [var a + var b + 2 cov(a, b) + var c] / n. More permutations would divide the last term, were rows independent; but
-    out-of-bag rows are predicted by trees that know each other's targets, and the standard error fits without it.
-
-    Parameters
-    ----------
-    metric : Metric
-    gains : ndarray of shape (n_seen,)
-    gains_permuted : callable
-        From a permutation to the gains under it.
-    seen : ndarray of bool, of shape (n_rows,)
-        The rows that gains speak of.
-    permutations : sequence of ndarray of shape (n_rows,)
+    `gains_permuted` goes from a permutation to the gains of the rows seen. A row counts twice, with its own prediction
+    and with the values that it gives to another. For a loss θ + a(i) + b(j) + c(i, j) of row i with the values of row
+    j, the variance of the mean over n rows is [var a + var b + 2 cov(a, b) + var c] / n. More permutations would divide
+    the last term if rows were independent. Out-of-bag rows are not, since each is predicted by trees that were fitted
+    on others of them, and the standard error agrees with simulations without that division.
     """
     losses, variances = [], []
     score, linear = metric.score(gains), metric.linear(gains)

@@ -1,4 +1,4 @@
-"""What a forest predicts once columns are permuted, walking only the rows whose way through a tree they can change."""
+"""Predictions of a forest for permuted columns; only rows whose path through a tree can change are walked again."""
 
 from __future__ import annotations
 
@@ -14,43 +14,34 @@ from tabrec.interpret._models import Trees
 
 @dataclass(frozen=True)
 class _Walk:
-    """The rows that a tree speaks of, their leaves, and the columns tested on the way there.
-
-    Attributes
-    ----------
-    tree : sklearn.tree._tree.Tree
-    values : ndarray of shape (n_nodes, n_values)
-    rows, leaves : ndarray of int, of shape (n_walked,)
-    tested : ndarray of uint64, of shape (n_walked, n_words)
-        Bit j of word k stands for column 64 k + j.
-    """
+    """The rows that a tree predicts, their leaves, and the columns tested on the way there."""
 
     tree: Any
-    values: np.ndarray
-    rows: np.ndarray
-    leaves: np.ndarray
-    tested: np.ndarray
+    values: np.ndarray  # (n_nodes, n_values)
+    rows: np.ndarray  # (n_walked,)
+    leaves: np.ndarray  # (n_walked,)
+    tested: np.ndarray  # uint64, (n_walked, n_words): bit j of word k stands for column 64 k + j
 
 
 class PermutedTrees:
-    """A forest over the rows of a matrix, each tree speaking only of the rows given to it.
+    """A forest over the rows of a matrix, each tree predicting only the rows given to it.
 
     Parameters
     ----------
     trees : Trees
-        Of one output, if a classifier's.
+        With one output, if of a classifier.
     matrix : ndarray of float32, of shape (n_rows, n_encoded)
     rows_of : callable
-        From the position of a tree to the positions of the rows that it speaks of.
+        From the position of a tree to the positions of the rows that it predicts.
 
     Attributes
     ----------
-    predicted : ndarray of shape (n_rows, n_outputs); of a classifier (n_rows, n_classes)
-        Mean over the trees that speak of a row; 0 where there is none.
+    predicted : ndarray of shape (n_rows, n_outputs), or (n_rows, n_classes) for a classifier
+        Mean over the trees that predict a row; 0 where there is none.
     seen : ndarray of bool, of shape (n_rows,)
-        Of which rows a tree speaks.
+        The rows that some tree predicts.
     n_jobs : int
-        Threads.
+        Number of threads.
     """
 
     def __init__(self, trees: Trees, matrix: np.ndarray, rows_of: Callable[[int], np.ndarray]):
@@ -68,14 +59,9 @@ class PermutedTrees:
         self.predicted = self._total / self._count
 
     def permuted(self, columns: list[int], donors: np.ndarray) -> np.ndarray:
-        """The predictions once each row has its values in some columns from a row of another.
+        """The predictions when each row takes its values in some columns (positions in the matrix) from its donor.
 
-        Parameters
-        ----------
-        columns : list of int
-            Positions in the matrix.
-        donors : ndarray of int, of shape (n_rows,)
-            For each row the row that gives it its values; every tree sees the same.
+        `donors`, of shape (n_rows,), are positions of rows; every tree sees the same.
         """
         change = np.zeros_like(self._total)
         differs = (self._matrix[:, columns] != self._matrix[np.ix_(donors, np.asarray(columns))]).any(axis=1)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret._column_groups import read_groups, sources_of
 from tabrec.interpret._models import Trees, predictor, read_trees, split_pipeline
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret.metrics import Metric, read_metric
+from tabrec.interpret.metrics import read_metric
 from tabrec.interpret.reliance._importance_methods import (
     FUNCTION,
-    Scored,
     as_table,
     drop_columns,
     held_out_rows,
     out_of_bag_rows,
     raw_columns,
-    shares_by_tree,
 )
-from tabrec.interpret.without_columns import draws_rows
+from tabrec.interpret.without_columns import RANDOM_STATE, draws_rows
 from tabrec.plotting.axes import BLUE, GREY, finish, make_axes, shorten
 from tabrec.tables.columns import read_frame
 from tabrec.tables.messages import warn_caller
@@ -31,15 +31,14 @@ from tabrec.tables.names import as_named
 from tabrec.tables.rows import take_rows
 from tabrec.trees.forest_base import ForestMixin
 
-_METHODS = ("auto", "oob", "permutation", "drop", "impurity")
 _AXES = {
     "oob": "loss of out-of-bag {metric} when permuted",
     "permutation": "loss of held-out {metric} when permuted",
     "drop": "loss of {metric} when refitted without",
     "impurity": "share of the decrease of impurity",
 }
-# Impurity flatters a column that trees split in so many places, a share of the rows, and so many times as many as
-# another column.
+# Impurity overrates a column that trees split at many places: at least this share of the number of rows, and this many
+# times as many as another column.
 _MANY_PLACES, _TIMES_AS_MANY = 0.1, 10
 
 
@@ -51,17 +50,22 @@ class FeatureImportance(Result):
     ----------
     table : pandas.DataFrame
         The most important first: ``column`` (encoded for "oob" and "impurity", raw for "permutation" and "drop") or
-        name of a group, ``importance``, ``std_error``, ``source`` (the raw column; of a group all of them) and
+        name of a group, ``importance``, ``std_error``, ``source`` (the raw column; for a group all of them) and
         ``is_group``.
     method : {"oob", "permutation", "drop", "impurity"}
+        How importance was measured.
     metric : str
         What importance is a loss of, as "R²"; "decrease of impurity" for impurity.
     score : float
-        The metric with all columns as they are; NaN for impurity.
+        The metric with all columns unchanged; NaN for impurity.
     groups : dict
         Members of each group by its name.
     findings : list of Finding
-        Says so where the model relies on no column.
+        One where no column is clearly important, else empty.
+
+    See Also
+    --------
+    feature_importance : Makes it.
     """
 
     table: pd.DataFrame
@@ -73,46 +77,33 @@ class FeatureImportance(Result):
     @property
     def is_clear(self) -> pd.Series:
         """Whether each row of the table is above 0 by more than 2 standard errors."""
-        table = self.table
-        return table["importance"] > 2 * table["std_error"].fillna(0)
+        return self.table["importance"] > 2 * self.table["std_error"].fillna(0)
 
     @property
     def findings(self) -> list[Finding]:
-        """That no column matters clearly, where none does."""
-        return [] if self.is_clear.any() or self.table.empty else [self._nothing_matters()]
-
-    def _nothing_matters(self) -> Finding:
+        """One where no column is clearly important, else empty."""
+        if self.is_clear.any() or self.table.empty:
+            return []
         if self.method == "impurity":
             text, evidence = "The trees split on no column.", "They predict the same for every row."
         else:
             largest = self.table.iloc[0]
-            text = "The model relies on no column clearly."
+            text = "No column was found that the model clearly relies on."
             evidence = (
                 f"The largest {_AXES[self.method].format(metric=self.metric)} is {largest['importance']:.2g}, of "
                 f"{largest['column']}, with a standard error of {largest['std_error']:.2g}."
             )
-        action = (
-            "Look at its score: it may be no better than a guess. Else columns stand in for one another; group them."
-        )
-        return Finding("nothing relied on", 2, (), text, evidence, action)
+        action = "Check the score: it may be no better than a guess. Otherwise columns may be redundant; group them."
+        return [Finding("nothing relied on", 2, (), text, evidence, action)]
 
     def plot(self, ax: Any = None, n: int = 30) -> Any:
-        """Rank the `n` most important: bars with 2 standard errors, grey where not clearly above 0.
+        """Draw the `n` most important as bars with 2 standard errors, grey where not clearly above 0.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            That of a new figure where None.
-        n : int, default=30
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         table = self.table.head(n)
         ax = make_axes(ax, (7.0, 1.0 + 0.24 * len(table)))
-        colours = np.where(self.is_clear.head(n), BLUE, GREY)
-        at = np.arange(len(table))
+        colours, at = np.where(self.is_clear.head(n), BLUE, GREY), np.arange(len(table))
         error = 2 * table["std_error"].fillna(0)
         ax.barh(at, table["importance"], color=colours, height=0.7, xerr=error, error_kw={"lw": 1, "alpha": 0.7})
         ax.axvline(0, color=GREY, lw=1)
@@ -130,6 +121,16 @@ class FeatureImportance(Result):
         return f"{label} ({len(self.groups[row.column])} columns)" if row.is_group else label
 
 
+@validate_params(
+    {
+        "method": [StrOptions({"auto", "oob", "permutation", "drop", "impurity"})],
+        "metric": [str, None],
+        "n_repeats": [Interval(Integral, 1, None, closed="left"), None],
+        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": RANDOM_STATE,
+    },
+    prefer_skip_nested_validation=True,
+)
 def feature_importance(
     model: Any,
     X: Any = None,
@@ -142,36 +143,39 @@ def feature_importance(
     max_rows: int | None = 20_000,
     random_state: Any = 0,
 ) -> FeatureImportance:
-    """Which columns a fitted model relies on.
+    """Measure how much a fitted model relies on each column.
 
     Parameters
     ----------
     model : estimator
-        Fitted; any regressor or classifier, or a pipeline.
+        A fitted regressor or classifier, or a pipeline.
     X : table or array-like of shape (n_rows, n_features), default=None
+        The rows to score, which `method` describes.
     y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+        Their target.
     method : {"auto", "oob", "permutation", "drop", "impurity"}, default="auto"
         - "oob": for forests that draw rows. X and y are those of fit. Each encoded column is permuted, and each row
-          predicted by the trees that left it out. One permutation serves all trees, so that results are comparable
-          with those of "permutation" on rows held out.
-        - "permutation": for any model. X and y are rows held out of fit. Each raw column is permuted.
+          predicted by the trees that left it out. All trees see the same permutation, so that results are comparable
+          with those of "permutation" on held-out rows.
+        - "permutation": for any model. X and y are held-out rows. Each raw column is permuted.
         - "drop": X and y are those of fit. The model is refitted (without weights) without each raw column, and scored
-          out of bag, or by 5 folds where it leaves no rows out.
-        - "impurity": how much the splits on a column decrease impurity in training. It needs no rows, but flatters
+          on out-of-bag rows, or by 5 folds where it leaves no rows out.
+        - "impurity": how much the splits on a column decrease impurity in training. It needs no rows, but overrates
           columns of many distinct values: a warning names them, with X and y (of fit) only those whose out-of-bag
           importance is not above 0 within 2 standard errors.
-        - "auto": without X impurity; with as many rows as a forest that draws rows was fitted on "oob"; otherwise
-          "permutation".
+        - "auto": "impurity" without X; "oob" for a forest that draws rows and as many rows as it was fitted on;
+          otherwise "permutation".
     groups : None, "source", dict, list of lists, or the result of `redundancy`, default=None
-        Columns to permute (or drop) together, besides each alone: "source" for all encoded columns of a raw one (as the
-        parts of a date), a dict of lists by name, lists, or clusters of redundant columns.
+        Columns to permute (or drop) together, besides each alone: "source" for all encoded columns of a raw one (such
+        as the parts of a date), a dict of lists by name, lists, or clusters of redundant columns.
     metric : {"r2", "rmse", "mae", "accuracy", "log_loss"}, default=None
-        What importance is a loss of; by default R² of a regressor, accuracy of a classifier.
+        What importance is a loss of; None is R² for a regressor and accuracy for a classifier.
     n_repeats : int, default=None
-        Permutations of each column; by default as many as make up 20,000 rows, from 1 to 5.
+        Permutations of each column; None is as many as score 20,000 rows, from 1 to 5.
     max_rows : int, default=20_000
-        At most so many rows, drawn at random, are scored by "oob" and "permutation"; None for all.
+        At most this many rows, drawn at random, are scored by "oob" and "permutation"; None for all.
     random_state : int, numpy.random.Generator or None, default=0
+        Seed of draws, permutations and folds.
 
     Returns
     -------
@@ -180,15 +184,21 @@ def feature_importance(
     Raises
     ------
     ValueError
-        Rows that are not those of fit for "oob", one row only for "permutation", missing columns, an unknown column in
-        `groups`, or an unknown option.
+        Rows that are not those of fit for "oob", a single row for "permutation", missing columns, an unknown column in
+        `groups`, or a parameter out of range.
     TypeError
-        "impurity" or "oob" of a model without trees.
+        "impurity" or "oob" for a model without trees.
+
+    See Also
+    --------
+    drop_unimportant : Refits without the columns that matter little.
+    redundancy : Clusters of redundant columns, to be permuted together.
+    partial_dependence : How the prediction depends on a column.
 
     Notes
     -----
-    Standard errors are those of the scored rows and permutations for this one model (for "drop", of the rows); they do
-    not tell how another fit would differ.
+    Standard errors are those of the scored rows and permutations for this one model (for "drop", of the rows). They do
+    not include how another fit would differ.
 
     References
     ----------
@@ -211,92 +221,59 @@ def feature_importance(
     check_is_fitted(split_pipeline(model)[1])
     X = X if X is None else as_named(model, X)
     method = _choose(model, X, y, method)
-    _check_counts(n_repeats, max_rows)
     rng = np.random.default_rng(random_state)
     if method == "impurity":
         return _impurity(model, X, y, groups, rng)
     measure = read_metric(model, metric, default="r2")
-    if method == "drop":
-        predictor(model)(take_rows(X, np.arange(1)))  # names what is missing
-        columns = raw_columns(model, X)
-        named = read_groups(groups, columns, sources_of(model, columns))
-        _check_some_left([*[[name] for name in columns], *named.values()], columns)
-        blocks = [[name] for name in columns] + list(named.values())
-        losses, score = drop_columns(model, X, y, metric, blocks, rng)
-        return _result(method, columns, named, losses, {}, measure.name, score)
     if method == "oob":
         trees = read_trees(model, f"{FUNCTION} with method='oob'", instead="method='permutation' with rows held out")
         _check_one_output(trees)
-        scored, columns, sources = out_of_bag_rows(trees, X, y, max_rows, rng), trees.names, trees.sources
+        scored = out_of_bag_rows(trees, X, y, max_rows, rng)
+        columns, sources = trees.names, trees.sources
         named = read_groups(groups, columns, sources)
     else:
-        columns = raw_columns(model, X)
-        named, sources = read_groups(groups, columns, sources_of(model, columns)), {}
-        scored = held_out_rows(model, X, y, max_rows, rng)
-    return _permuted(method, scored, columns, named, sources, measure, n_repeats, rng)
-
-
-def _permuted(
-    method: str,
-    scored: Scored,
-    columns: list[str],
-    groups: dict[str, list[str]],
-    sources: dict[str, str],
-    metric: Metric,
-    n_repeats: int | None,
-    rng: np.random.Generator,
-) -> FeatureImportance:
-    blocks = [[name] for name in columns] + list(groups.values())
-    losses = scored.losses(metric, blocks, n_repeats, rng)
-    return _result(method, columns, groups, losses, sources, metric.name, scored.score(metric))
-
-
-def _result(
-    method: str,
-    columns: list[str],
-    groups: dict[str, list[str]],
-    losses: np.ndarray,
-    sources: dict[str, str],
-    metric: str,
-    score: float,
-) -> FeatureImportance:
-    of_columns = [sources.get(name, name) for name in columns]
-    of_groups = [", ".join(dict.fromkeys(sources.get(name, name) for name in members)) for members in groups.values()]
-    table = as_table([*columns, *groups], losses, of_columns + of_groups, len(groups))
-    return FeatureImportance(table, method, metric, score, groups)
+        columns, sources = raw_columns(model, X), {}
+        named = read_groups(groups, columns, sources_of(model, columns))
+    blocks = [[name] for name in columns] + list(named.values())
+    if method == "drop":
+        predictor(model)(rows_of(X, np.arange(1)))  # names missing columns before any fit
+        _check_some_left(blocks, columns)
+        losses, score = drop_columns(model, X, y, metric, blocks, rng)
+    else:
+        scored = held_out_rows(model, X, y, max_rows, rng) if method == "permutation" else scored
+        losses, score = scored.losses(measure, blocks, n_repeats, rng), scored.score(measure)
+    return FeatureImportance(as_table(columns, named, losses, sources), method, measure.name, score, named)
 
 
 def _impurity(model: Any, X: Any, y: Any, groups: Any, rng: np.random.Generator) -> FeatureImportance:
     trees = read_trees(model, f"{FUNCTION} without rows", instead="X and y with method='permutation'")
-    shares = shares_by_tree(trees)
+    shares = np.array([tree.compute_feature_importances(normalize=True) for tree in trees.trees])
     named = read_groups(groups, trees.names, trees.sources)
     position = {name: i for i, name in enumerate(trees.names)}
     blocks = [[name] for name in trees.names] + list(named.values())
     by_block = np.column_stack([shares[:, [position[name] for name in block]].sum(axis=1) for block in blocks])
-    # Trees without splits have no shares, and scikit-learn leaves them out of the mean.
+    # Trees without splits have no shares; scikit-learn leaves them out of the mean.
     by_block = by_block[shares.any(axis=1)] if shares.any() else by_block
     n_trees = len(by_block)
     error = by_block.std(axis=0, ddof=1) / np.sqrt(n_trees) if n_trees > 1 else np.full(len(blocks), np.nan)
-    losses = np.column_stack([by_block.mean(axis=0), error])
-    found = _result("impurity", trees.names, named, losses, trees.sources, "decrease of impurity", np.nan)
-    _warn_of_flattery(trees, found, X, y, rng)
-    return found
+    table = as_table(trees.names, named, np.column_stack([by_block.mean(axis=0), error]), trees.sources)
+    _warn_of_overrated(trees, table, X, y, rng)
+    return FeatureImportance(table, "impurity", "decrease of impurity", np.nan, named)
 
 
-def _warn_of_flattery(trees: Trees, found: FeatureImportance, X: Any, y: Any, rng: np.random.Generator) -> None:
-    flattered = _split_in_many_places(trees, found.table)
-    if not flattered:
+def _warn_of_overrated(trees: Trees, table: pd.DataFrame, X: Any, y: Any, rng: np.random.Generator) -> None:
+    overrated = _split_in_many_places(trees, table)
+    if not overrated:
         return
+    advice = "see feature_importance with X and y, which permutes instead."
     if X is not None and y is not None and draws_rows(trees.model) and trees.n_outputs == 1:
-        honest = feature_importance(trees.model, X, y, "oob", random_state=rng)
-        clear = set(honest.table["column"][honest.is_clear])
-        flattered = [name for name in flattered if name not in clear]
+        permuted = feature_importance(trees.model, X, y, "oob", random_state=rng)
+        clear = set(permuted.table["column"][permuted.is_clear])
+        overrated = [name for name in overrated if name not in clear]
         advice = "permuting them costs no out-of-bag score (not above 0 within 2 standard errors)."
-    else:
-        advice = "see feature_importance with X and y, which permutes instead."
-    if flattered:
-        names = ", ".join(repr(name) for name in flattered)
-        warn_caller(f"Impurity flatters columns of many distinct values, here perhaps {names}: {advice}")
+    if overrated:
+        names = ", ".join(repr(name) for name in overrated)
+        warn_caller(f"Impurity overrates columns of many distinct values, here perhaps {names}: {advice}")
 
 
 def _split_in_many_places(trees: Trees, table: pd.DataFrame) -> list[str]:
@@ -316,8 +293,6 @@ def _split_in_many_places(trees: Trees, table: pd.DataFrame) -> list[str]:
 
 
 def _choose(model: Any, X: Any, y: Any, method: str) -> str:
-    if method not in _METHODS:
-        raise ValueError(f"method={method!r} must be one of {', '.join(_METHODS)}.")
     if method == "impurity" or (method == "auto" and X is None):
         return "impurity"
     if X is None or y is None:
@@ -331,12 +306,6 @@ def _choose(model: Any, X: Any, y: Any, method: str) -> str:
 def _n_fitted(model: Any) -> int:
     forest = split_pipeline(model)[1]
     return forest._n_raw_rows if isinstance(forest, ForestMixin) else forest._n_samples
-
-
-def _check_counts(n_repeats: int | None, max_rows: int | None) -> None:
-    for name, value in {"n_repeats": n_repeats, "max_rows": max_rows}.items():
-        if value is not None and not (isinstance(value, (int, np.integer)) and value >= 1):
-            raise ValueError(f"{name}={value!r} must be an integer of at least 1, or None.")
 
 
 def _check_one_output(trees: Trees) -> None:

@@ -1,9 +1,10 @@
-"""Columns that say the same: rank correlation, average linkage, dendrogram."""
+"""Redundant columns: rank correlation, average linkage, dendrogram."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,17 @@ import pandas as pd
 from scipy.cluster.hierarchy import dendrogram, fcluster, linkage
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.interpret._result import Finding, Result
+from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.rows import sample_rows
 from tabrec.trees.target_encoding import to_matrix
 
 _MOST_DRAWN = 80
-# Pairs of categories below this much agreement of random projections are no relabelling of one another.
+# Pairs of categories whose random projections agree less than this are not relabellings of one another.
 _MIN_AGREEMENT = 0.8
 _N_PROJECTIONS = 4
 _SAME_LABELS = 0.95
@@ -27,26 +30,32 @@ _SAME_LABELS = 0.95
 
 @dataclass(frozen=True, repr=False)
 class Redundancy(Result):
-    """Which columns say nearly the same.
+    """Columns that carry nearly the same information; what `redundancy` returns.
 
     Attributes
     ----------
     table : pandas.DataFrame
         Pairs of encoded columns, closest first: ``column_a``, ``column_b``; ``correlation``, Spearman's; ``distance``,
         1 − |correlation|; ``determines``, for pairs of categories that may be relabellings of one another, how well
-        each tells the other: 1 for one-to-one, 0 for no better than a guess, NaN where it was not worth counting.
+        each predicts the other: 1 for one-to-one, 0 for no better than a guess, NaN where it was not computed.
     clusters : list of list of str
         Encoded columns that merge below the threshold, at least two in each, closest first.
     sources : dict of str to str
         The raw column of each encoded one.
     linkage : ndarray of shape (n_columns - 1, 4)
-        Average linkage over the distances, as SciPy gives it.
+        Average linkage of the distances, in SciPy's form.
     correlation : pandas.DataFrame of shape (n_columns, n_columns)
-        Spearman's; 0 with constant columns.
+        Spearman's correlation; 0 with constant columns.
     constants : list of str
         Columns of one value.
     threshold : float
+        The distance below which columns are in one cluster.
     findings : list of Finding
+        Clusters, relabelled and constant columns.
+
+    See Also
+    --------
+    redundancy : Makes it.
     """
 
     table: pd.DataFrame
@@ -61,14 +70,7 @@ class Redundancy(Result):
     def plot(self, ax: Any = None) -> Any:
         """Draw the dendrogram, clusters in colour; of more than 80 columns the 80 that have the closest neighbours.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            That of a new figure where None.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         names, links = self._drawn()
         ax = make_axes(ax, (7.2, max(2.4, 0.6 + 0.19 * len(names))))
@@ -115,8 +117,16 @@ class Redundancy(Result):
         return colors
 
 
-def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random_state: int = 0) -> Redundancy:
-    """Find columns that say nearly the same, by the rank correlation of the encoded frame.
+@validate_params(
+    {
+        "threshold": [Interval(Real, 0, 1, closed="both")],
+        "max_rows": [Interval(Integral, 2, None, closed="left")],
+        "random_state": RANDOM_STATE,
+    },
+    prefer_skip_nested_validation=True,
+)
+def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random_state: Any = 0) -> Redundancy:
+    """Find columns that carry nearly the same information, by the rank correlation of the encoded frame.
 
     Parameters
     ----------
@@ -125,9 +135,9 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     threshold : float, default=0.1
         Columns that merge at a distance of at most this are a cluster; between 0 and 1.
     max_rows : int, default=20_000
-        So many rows are drawn from a larger table: a correlation is then off by less than 0.02 in 99 of 100 cases, by
-        much less near 1.
-    random_state : int, default=0
+        At most this many rows are used, drawn at random. The error of a correlation is then below 0.02 in 99 of 100
+        cases, and much smaller near 1.
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of that draw.
 
     Returns
@@ -137,14 +147,20 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     Raises
     ------
     ValueError
-        A threshold outside 0 to 1, fewer than two `max_rows`.
+        A parameter out of range.
+
+    See Also
+    --------
+    cluster_columns : Draws the dendrogram.
+    try_dropping : The score of a model without each column of the clusters.
+    feature_importance : Permutes the columns of a cluster together, with ``groups=``.
 
     Notes
     -----
-    The distance is 1 − |ρ|, so that a column and its negative are close, clustered by average linkage. The codes of
-    unordered categories follow the alphabet, and so ρ may miss that two of them are one-to-one: for such pairs the
-    table says in ``determines`` how much better than the most common label one tells the other (Goodman and Kruskal's
-    lambda, each row judged by the other rows; the smaller of both directions).
+    The distance is 1 − |ρ|, so that a column and its negative are close; clusters are those of average linkage. The
+    codes of unordered categories are in alphabetical order, so that ρ may miss that two of them are one-to-one. For
+    such pairs ``determines`` gives how much better than the most common label one predicts the other (Goodman and
+    Kruskal's lambda, each row predicted from the other rows; the smaller of both directions).
 
     References
     ----------
@@ -158,7 +174,6 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     >>> found.clusters
     [['ProductGroup', 'ProductGroupDesc']]
     """
-    _check_settings(threshold, max_rows)
     preprocessor = TabularPreprocessor("forest")
     encoded = preprocessor.fit_transform(X)
     rows = sample_rows(len(encoded), max_rows, np.random.default_rng(random_state))
@@ -186,21 +201,26 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
 
 
 def cluster_columns(
-    X: Any, *, ax: Any = None, threshold: float = 0.1, max_rows: int = 20_000, random_state: int = 0
+    X: Any, *, ax: Any = None, threshold: float = 0.1, max_rows: int = 20_000, random_state: Any = 0
 ) -> Any:
-    """Draw the dendrogram of `redundancy`, under the name that the book gives it.
+    """Draw the dendrogram of `redundancy`, under the name that the book uses.
 
     Parameters
     ----------
     X : table or array-like of shape (n_rows, n_columns)
+        Raw, or encoded for a forest.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; None makes a new figure.
-    threshold, max_rows, random_state :
-        See `redundancy`.
+        The axes to draw on; None makes a new figure.
+    threshold, max_rows, random_state : float, int, int
+        Passed to `redundancy`.
 
     Returns
     -------
     matplotlib.axes.Axes
+
+    See Also
+    --------
+    redundancy : Computes the clusters.
 
     References
     ----------
@@ -215,13 +235,6 @@ def cluster_columns(
     'distance: 1 − |rank correlation|'
     """
     return redundancy(X, threshold=threshold, max_rows=max_rows, random_state=random_state).plot(ax)
-
-
-def _check_settings(threshold: Any, max_rows: Any) -> None:
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold={threshold!r} must be a distance between 0 and 1.")
-    if not isinstance(max_rows, (int, np.integer)) or max_rows < 2:
-        raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 2.")
 
 
 def _spearman(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -251,18 +264,18 @@ def _link(distance: np.ndarray) -> np.ndarray:
     return linkage(squareform(distance, checks=False), "average")
 
 
-def _determination(matrix: np.ndarray, categories: np.ndarray, random_state: int) -> dict[tuple[int, int], float]:
-    """How well categories tell one another, for the pairs that may be relabellings: by positions, the lower first."""
+def _determination(matrix: np.ndarray, categories: np.ndarray, random_state: Any) -> dict[tuple[int, int], float]:
+    """How well categories predict one another, for pairs that may be relabellings: by positions, the lower first."""
     codes = [matrix[:, position].astype(np.intp) for position in categories]
     agreement = _partition_agreement(codes, len(matrix), random_state)
     firsts, seconds = np.nonzero(np.triu(agreement > _MIN_AGREEMENT, k=1))
     return {
-        (int(categories[i]), int(categories[j])): min(_tells(codes[i], codes[j]), _tells(codes[j], codes[i]))
+        (int(categories[i]), int(categories[j])): min(_lambda(codes[i], codes[j]), _lambda(codes[j], codes[i]))
         for i, j in zip(firsts, seconds, strict=True)
     }
 
 
-def _partition_agreement(codes: list[np.ndarray], n_rows: int, random_state: int) -> np.ndarray:
+def _partition_agreement(codes: list[np.ndarray], n_rows: int, random_state: Any) -> np.ndarray:
     """Mean correlation of random columns averaged within labels: 1 for the same partition, however it is labelled."""
     generator = np.random.default_rng(random_state)
     agreement = np.zeros((len(codes), len(codes)))
@@ -280,8 +293,8 @@ def _label_means(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
     return (np.bincount(codes, values) / np.maximum(counts, 1))[codes]
 
 
-def _tells(codes: np.ndarray, other: np.ndarray) -> float:
-    """Goodman and Kruskal's lambda of a column given another, each row judged by the other rows of its label."""
+def _lambda(codes: np.ndarray, other: np.ndarray) -> float:
+    """Goodman and Kruskal's lambda of `other` given `codes`, each row predicted from the other rows of its label."""
     width = other.max() + 1
     cells, inverse, counts = np.unique(codes * width + other, return_inverse=True, return_counts=True)
     label = cells // width
@@ -289,7 +302,7 @@ def _tells(codes: np.ndarray, other: np.ndarray) -> float:
     np.maximum.at(best, label, counts)
     is_best = counts == best[label]
     n_best = np.bincount(label[is_best], minlength=len(best))
-    # Without the row itself its label must be left, and not be outnumbered by one that was as frequent.
+    # Without the row itself its label must still occur, and not be less frequent than one that was as frequent.
     is_right = (counts > 1) & is_best & (n_best[label] == 1)
     by_chance = np.bincount(other).max() / len(other)
     return float(max((is_right[inverse].mean() - by_chance) / (1 - by_chance), 0))
@@ -299,9 +312,9 @@ def _pairs(
     names: list[str], correlation: np.ndarray, distance: np.ndarray, determines: dict[tuple[int, int], float]
 ) -> pd.DataFrame:
     first, second = np.triu_indices(len(names), k=1)
-    told = np.full(distance.shape, np.nan)
+    determined = np.full(distance.shape, np.nan)
     for pair, value in determines.items():
-        told[pair] = value
+        determined[pair] = value
     label = np.array(names, dtype=object)
     table = pd.DataFrame(
         {
@@ -309,7 +322,7 @@ def _pairs(
             "column_b": label[second],
             "correlation": correlation[first, second],
             "distance": distance[first, second],
-            "determines": told[first, second],
+            "determines": determined[first, second],
         }
     )
     closeness = np.fmin(table["distance"].to_numpy(), 1 - table["determines"].to_numpy())
@@ -336,43 +349,33 @@ def _sources(preprocessor: TabularPreprocessor, names: list[str]) -> dict[str, s
 def _cluster_finding(cluster: list[str], correlation: pd.DataFrame, sources: dict[str, str]) -> Finding:
     values = np.abs(correlation.loc[cluster, cluster].to_numpy())
     lowest = values[np.triu_indices(len(cluster), k=1)].min()
-    one_source = len({sources[name] for name in cluster}) == 1
-    return Finding(
-        "redundant columns",
-        3 if one_source else 2,
-        tuple(cluster),
-        f"{_listed(cluster)} say nearly the same.",
-        f"rank correlation at least {np.floor(lowest * 1000) / 1000:.3f} in size.",
-        "Try the model without all but one of them: try_dropping tells what each is worth.",
-    )
+    severity = 3 if len({sources[name] for name in cluster}) == 1 else 2
+    text = f"{_listed(cluster)} carry nearly the same information."
+    evidence = f"The absolute rank correlation is at least {np.floor(lowest * 1000) / 1000:.3f}."
+    action = "Score the model without all but one of them: try_dropping shows what each is worth."
+    return Finding("redundant columns", severity, tuple(cluster), text, evidence, action)
 
 
 def _relabelled_findings(table: pd.DataFrame, clusters: list[list[str]]) -> list[Finding]:
     """Pairs that are one-to-one, but in no cluster together, as the order of their labels differs."""
     together = [set(cluster) for cluster in clusters]
-    found: list[Any] = list(table[table["determines"] >= _SAME_LABELS].itertuples())
-    return [
-        Finding(
-            "relabelled column",
-            2,
-            (row.column_a, row.column_b),
-            f"{row.column_a} and {row.column_b} are one column under two sets of labels.",
-            f"each tells {row.determines:.0%} of what there is to tell of the other; "
-            f"rank correlation {row.correlation:.2f}.",
-            "Keep one of them.",
-        )
-        for row in found
-        if not any({row.column_a, row.column_b} <= cluster for cluster in together)
-    ]
+    findings = []
+    rows: Any = table[table["determines"] >= _SAME_LABELS].itertuples()
+    for row in rows:
+        pair = (row.column_a, row.column_b)
+        if not any(set(pair) <= cluster for cluster in together):
+            text = f"{pair[0]} and {pair[1]} are one column under two sets of labels."
+            evidence = f"Lambda {row.determines:.0%} in both directions; rank correlation {row.correlation:.2f}."
+            findings.append(Finding("relabelled column", 2, pair, text, evidence, "Keep one of them."))
+    return findings
 
 
 def _constant_findings(constants: list[str]) -> list[Finding]:
     if not constants:
         return []
     text = f"{_listed(constants)}: one value in every row."
-    return [
-        Finding("constant column", 3, tuple(constants), text, f"{len(constants)} column(s).", "Drop what is constant.")
-    ]
+    evidence, action = f"{len(constants)} constant column(s).", "Drop constant columns."
+    return [Finding("constant column", 3, tuple(constants), text, evidence, action)]
 
 
 def _listed(names: list[str]) -> str:

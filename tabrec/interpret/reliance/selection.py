@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from tabrec.interpret._column_groups import columns_to_drop, importance_by_source
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
-from tabrec.interpret.without_columns import CLEAR, Trials, draws_rows, read_trials
+from tabrec.interpret.without_columns import CLEAR, MODEL_FACTORY, RANDOM_STATE, Trials, draws_rows, read_trials
 from tabrec.plotting.axes import BLUE, GREEN, GREY, RED, finish, make_axes, number_axis, shorten
 from tabrec.tables.columns import read_frame
 
-MODEL_FACTORY = [HasMethods("fit"), callable]
-RANDOM_STATE = [Interval(numbers.Integral, 0, None, closed="left"), np.random.Generator, None]
 VERDICT_COLOURS = {"worse": RED, "better": GREEN, "no clear change": GREY}
 
 
@@ -67,16 +65,7 @@ class DropUnimportant(Result):
     def plot(self, ax: Any = None, n: int = 30) -> Any:
         """Draw the largest shares, those kept in blue, beside the threshold.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            The axes to draw on; None makes a new figure.
-        n : int, default=30
-            Number of columns drawn.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         shares = self.shares.head(n)
         ax = make_axes(ax, (7.0, 1.2 + 0.24 * len(shares)))
@@ -130,14 +119,7 @@ class TryDropping(Result):
     def plot(self, ax: Any = None) -> Any:
         """Draw the change of the score without each block of columns, with 2 standard errors.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            The axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         table = self.table
         ax = make_axes(ax, (7.0, 1.4 + 0.26 * len(table)))
