@@ -1,4 +1,4 @@
-"""Two tables column by column: what each shared column holds on both sides, and how the new side differs, in words."""
+"""The shared columns of two tables as numbers, and how the new rows differ in each, in words."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column, read_frame, to_columns
 from tabrec.tables.dates import as_dates, learn_dates
 
-# From here on something is worth a word: a share of the rows, or an AUC.
-_WORTH_A_WORD = 0.05
+# Differences of shares, or of an AUC from 0.5, are described from here on.
+_LEAST_DIFFERENCE = 0.05
 _FEW = 0.01
-# And so many standard errors.
-_BEYOND_CHANCE = 3
-# A column of so many values, nearly all distinct, holds ids.
+_N_ERRORS = 3  # and only if so many standard errors from 0
+# A column of this many distinct values, and nearly as many as rows, holds ids.
 _MANY, _NEARLY_ALL = 50, 0.95
 # Numbers from here on are shown without decimals.
 _LARGE = 10_000
@@ -28,38 +27,24 @@ _LARGE = 10_000
 
 @dataclass(frozen=True)
 class ColumnPair:
-    """A column of both tables, in numbers that keep its order.
-
-    Attributes
-    ----------
-    name : str
-    kind : str
-        As `column_kinds` tells it of the training table.
-    family : {"numbers", "dates", "labels"}
-    train, new : ndarray of float64, of shape (n_train,) and (n_new,)
-        Numbers; seconds since 1970; codes of the labels of both tables in their order. NaN where missing.
-    labels : list
-        Label of each code.
-    id_reason : str
-        Why the column looks like an id or a clock; empty where it does not.
-    """
+    """A column of both tables, in numbers that keep its order."""
 
     name: str
-    kind: str
-    family: str
-    train: np.ndarray
+    kind: str  # of the training table, by column_kinds
+    family: str  # "numbers", "dates" or "labels"
+    train: np.ndarray  # numbers, seconds since 1970, or codes of the labels of both tables; NaN where missing
     new: np.ndarray
-    labels: list
-    id_reason: str
+    labels: list  # by code
+    id_reason: str  # why the column looks like an id or a clock; empty where it does not
 
     @cached_property
     def how(self) -> str:
-        """How the new side differs, in plain words; empty where it hardly does."""
+        """How the new rows differ, in words; empty where they hardly do."""
         if self.family == "labels":
-            told = [self._unseen(), self._most_changed(), self._gaps()]
+            parts = [self._unseen(), self._most_changed(), self._gaps()]
         else:
-            told = [self._order() or self._most_changed(), *self._beyond(), self._gaps()]
-        return "; ".join(part for part in told if part)
+            parts = [self._order() or self._most_changed(), *self._beyond(), self._gaps()]
+        return "; ".join(part for part in parts if part)
 
     def _order(self) -> str:
         train, new = _present(self.train), _present(self.new)
@@ -68,7 +53,7 @@ class ColumnPair:
         more, less = ("later", "earlier") if self.family == "dates" else ("larger", "smaller")
         above = _share_above(train, new)
         std_error = np.sqrt((len(train) + len(new) + 1) / (12 * len(train) * len(new)))
-        if abs(above - 0.5) < max(_WORTH_A_WORD, _BEYOND_CHANCE * std_error):
+        if abs(above - 0.5) < max(_LEAST_DIFFERENCE, _N_ERRORS * std_error):
             return ""
         middle = f"median {self._show(np.median(train))} → {self._show(np.median(new))}"
         return f"new values {more if above > 0.5 else less} ({middle})"
@@ -97,7 +82,7 @@ class ColumnPair:
         return f"labels never seen: {_percent(unseen)}" if unseen >= _FEW else ""
 
     def _most_changed(self) -> str:
-        """The value that has become more or less common, if one has."""
+        """The value whose share has changed most, if it has clearly changed."""
         train, new = _present(self.train), _present(self.new)
         if not len(train) or not len(new):
             return ""
@@ -153,14 +138,14 @@ def _pair(train: Column, new: Column, kind: str) -> ColumnPair:
 
 
 def _shared_family(train: Column, new: Column) -> str:
-    """The family of both sides; a side without any value is of the family of the other."""
+    """The family of both tables; a column without any value takes the family of the other."""
     families = [_family(column) for column in (train, new) if not column.missing.all()]
     if not families:
         return "numbers"
     if len(set(families)) == 1:
         return families[0]
     if "dates" in families and (train.is_label or new.is_label):
-        return "dates"  # text that names a date on one side: read in its format, or refused by value
+        return "dates"  # text that reads as dates in one table: read by its format, or refused with the value
     if {train.family(), new.family()} == {"labels", "booleans"}:
         return "labels"
     raise ValueError(
@@ -190,17 +175,14 @@ def _as_codes(train: Column, new: Column) -> tuple[np.ndarray, np.ndarray, list]
 
 
 def _as_seconds(train: Column, new: Column) -> tuple[np.ndarray, np.ndarray]:
-    """Text is read in its own format, or in that of the other side where its own is in doubt."""
+    """Text is read in its own format, or in that of the other table where its own is ambiguous."""
     formats = [learn_dates(column, None)[0] if _is_settled(column) else None for column in (train, new)]
     formats = [own or other for own, other in zip(formats, formats[::-1], strict=True)]
-    sides = []
-    for column, date_format in zip((train, new), formats, strict=True):
-        _, zone = learn_dates(column, date_format)
-        distinct, rows = as_dates(column, date_format, zone)
-        sides.append((distinct, rows))
+    pairs = zip((train, new), formats, strict=True)
+    sides = [as_dates(column, form, learn_dates(column, form)[1]) for column, form in pairs]
     if len({distinct.tz is None for distinct, _ in sides if len(distinct)}) > 1:
         raise ValueError(
-            f"Column {train.name!r} holds dates with a time zone on one side and without on the other: "
+            f"Column {train.name!r} holds dates with a time zone in one table and without in the other: "
             "localise or convert it so that X_train and X_new agree."
         )
     before, now = (_seconds(distinct)[rows] for distinct, rows in sides)
@@ -222,11 +204,11 @@ def _id_reason(kind: str, family: str, train: np.ndarray) -> str:
     n_distinct = len(np.unique(present))
     counts = family == "labels" or (family == "numbers" and np.array_equal(present, np.round(present)))
     if n_distinct == len(present) and kind == "id":
-        return "looks like an id: every training row has a value of its own"
+        return "looks like an id: each training row has a different value"
     if counts and n_distinct >= max(_MANY, _NEARLY_ALL * len(present)):
         return f"looks like an id: {n_distinct} values in {len(present)} training rows"
     if n_distinct > _MANY and np.ptp(np.sign(np.diff(present))) <= 1:
-        return "runs with the order of the training rows"
+        return "increases or decreases along the training rows"
     return ""
 
 
@@ -238,10 +220,10 @@ def _share_above(train: np.ndarray, new: np.ndarray) -> float:
 
 
 def _is_change(before: float, now: float, n_before: int, n_now: int) -> bool:
-    """Whether two shares differ by more than a little, and by more than chance."""
+    """Whether two shares differ by more than the least difference, and by more than chance."""
     both = (before * n_before + now * n_now) / (n_before + n_now)
     std_error = np.sqrt(both * (1 - both) * (1 / n_before + 1 / n_now))
-    return bool(abs(now - before) >= max(_WORTH_A_WORD, _BEYOND_CHANCE * std_error))
+    return bool(abs(now - before) >= max(_LEAST_DIFFERENCE, _N_ERRORS * std_error))
 
 
 def _present(values: np.ndarray) -> np.ndarray:

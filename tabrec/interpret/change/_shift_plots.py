@@ -1,4 +1,4 @@
-"""Pictures of a domain shift."""
+"""Plots of a domain shift."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, finish, make_axes, sho
 
 _MOST_BARS = 20
 _MOST_LABELS = 12
-# Width of a letter in AUC, height of a line as part of the axis, half a point in AUC, and from where on
-# names stand to the left of their points.
+# Width of a letter in AUC, height of a line as a share of the axis, half a point in AUC, and the AUC from which on
+# names are drawn to the left of their points.
 _LETTER, _LINE, _POINT, _TO_THE_LEFT = 0.0065, 0.048, 0.004, 0.75
 
 
 def draw_bars(table: pd.DataFrame, ax: Any) -> Any:
-    """The columns that differ most, a bar each."""
+    """Draw a bar for each of the columns that differ most."""
     shown = table.sort_values("auc", ascending=False, kind="stable").head(_MOST_BARS)[::-1]
     ax = make_axes(ax, (6.8, 1.2 + 0.26 * len(shown)))
     colours = [ORANGE if aside else GREY for aside in shown["set_aside_in_round"].notna()]
@@ -32,7 +32,7 @@ def draw_bars(table: pd.DataFrame, ax: Any) -> Any:
 
 
 def draw_points(table: pd.DataFrame, ax: Any) -> Any:
-    """Shift against importance, a point a column."""
+    """Draw a point for each column, shift against importance."""
     ax = make_axes(ax, (6.8, 4.4))
     is_aside = table["set_aside_in_round"].notna().to_numpy()
     share = 100 * table["model_importance"]
@@ -53,10 +53,10 @@ def _limit_auc(ax: Any, aucs: pd.Series) -> None:
 
 
 def _label_points(ax: Any, table: pd.DataFrame, share: np.ndarray, top: float) -> None:
-    """Names of the columns that are far out either way, moved up where they would lie on one another."""
+    """Name the columns with a large shift or importance, moved up where names would overlap."""
     worth = (table["auc"].to_numpy() - 0.5) + share / max(share.max(), 1e-12)
     chosen = np.argsort(-worth)[:_MOST_LABELS]
-    # Left, right and middle of what is in the way: at first the points.
+    # Left, right and middle of what must not be drawn over: at first the points.
     placed = [(auc - _POINT, auc + _POINT, height) for auc, height in zip(table["auc"], share, strict=True)]
     for position in chosen[np.argsort(share[chosen], kind="stable")]:
         name, auc = shorten(table["column"].iloc[position], 24), float(table["auc"].iloc[position])
@@ -71,7 +71,7 @@ def _label_points(ax: Any, table: pd.DataFrame, share: np.ndarray, top: float) -
 
 
 def _free_height(placed: list, left: float, right: float, height: float, line: float) -> float:
-    """The lowest height from the given one on at which no name lies in the way; names come from the lowest up."""
+    """The lowest height, from the given one on, at which a name overlaps no other."""
     for other_left, other_right, other in sorted(placed, key=lambda box: box[2]):
         if left < other_right and right > other_left and abs(other - height) < line:
             height = other + line

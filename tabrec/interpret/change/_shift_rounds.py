@@ -1,4 +1,4 @@
-"""Which side is a row from? A forest that learns it, an exact test of whether it can, and rounds without what told."""
+"""Rounds of a classifier that tells new rows from training rows, each without the columns that told before."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sklearn.ensemble import RandomForestClassifier
 
 from tabrec.interpret.change._shift_columns import ColumnPair
 
-# Below this a shift may be certain, but is too small to look for columns.
+# Below this AUC a shift may be significant, but is too small to attribute to columns.
 CLOSE_TO_HALF = 0.55
 _ALONE_TELLS = 0.99
-# Beyond chance for a single column that looks like an id, or of dates.
+# From this AUC on a single column of ids or dates is set aside.
 _ID_TELLS = 0.6
-# Columns whose share in a round is at least this part of the largest go together.
+# Columns whose importance in a round is at least this part of the largest are set aside together.
 _PART_OF_LARGEST = 0.5
-# Leaves as large as this part of all rows find small shifts in many rows, which deep trees lose in noise.
+# With leaves of at least a 200th of the rows small shifts in many rows are found, which deep trees lose in noise.
 _SMALLEST_LEAF, _LEAVES = 5, 200
 _MOST_BINS, _N_QUANTILES = 64, 32
 _ROWS_TO_SHUFFLE = 2_000
@@ -28,46 +28,27 @@ _PERMUTATIONS_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Sample:
-    """As many rows of each side, in codes, and the half of them that is held out.
+    """The same number of rows of each table, in codes, half of them held out."""
 
-    Attributes
-    ----------
-    codes : ndarray of float32, of shape (n, n_columns)
-        Position of each value among the distinct ones of its column, 0 where missing.
-    is_new : ndarray of bool, of shape (n,)
-    is_held_out : ndarray of bool, of shape (n,)
-        The same number of rows of each side.
-    """
-
-    codes: np.ndarray
-    is_new: np.ndarray
-    is_held_out: np.ndarray
+    codes: np.ndarray  # (n, n_columns): position among the distinct values of a column, 0 where missing
+    is_new: np.ndarray  # bool, (n,)
+    is_held_out: np.ndarray  # bool, (n,): as many rows of each table
 
 
 @dataclass(frozen=True)
 class Round:
-    """What the classifier found on the columns of one round.
-
-    Attributes
-    ----------
-    names : list of str
-    auc, oob_auc, p_value : float
-    importance : dict of str to float
-        What each column was worth to the classifier; empty where there was nothing to tell.
-    set_aside : dict of str to str
-        Columns left out from here on, most telling first, with the reason.
-    """
+    """What the classifier found with the columns of one round."""
 
     names: list[str]
     auc: float
     oob_auc: float
     p_value: float
-    importance: dict[str, float]
-    set_aside: dict[str, str]
+    importance: dict[str, float]  # by column; empty where no shift was found
+    set_aside: dict[str, str]  # columns left out from here on, most telling first, with the reason
 
 
 def draw_sample(pairs: list[ColumnPair], max_rows: int, rng: np.random.Generator) -> Sample:
-    """Rows drawn without replacement, as many of each side."""
+    """Rows drawn without replacement, the same number of each table."""
     n_train, n_new = len(pairs[0].train), len(pairs[0].new)
     n = min(n_train, n_new, max_rows)
     of_train, of_new = (rng.permutation(size)[:n] for size in (n_train, n_new))
@@ -77,10 +58,9 @@ def draw_sample(pairs: list[ColumnPair], max_rows: int, rng: np.random.Generator
 
 
 def single_aucs(sample: Sample) -> np.ndarray:
-    """How well each column alone tells the sides apart, whichever way it differs: ndarray of shape (n_columns,).
+    """AUC of each column alone, whichever way it differs: ndarray of shape (n_columns,).
 
-    Values (quantiles of many) are scored by their share of new rows in the other half, so that 0.5 is expected
-    without shift.
+    Values, or their quantiles, are scored by their share of new rows in the other half: 0.5 is expected without shift.
     """
     return np.array([_single_auc(_bins(codes), sample) for codes in sample.codes.T])
 
@@ -95,10 +75,7 @@ def run_rounds(
     n_estimators: int,
     rng: np.random.Generator,
 ) -> list[Round]:
-    """Rounds until the sides can no longer be told apart, each without the columns that told before.
-
-    `aucs` are those of the single columns.
-    """
+    """Rounds until no shift is found, each without the columns set aside before; `aucs` are of the single columns."""
     left = np.arange(len(pairs))
     rounds: list[Round] = []
     while len(left):
@@ -110,7 +87,7 @@ def run_rounds(
             random_state=int(rng.integers(2**31)),
         )
         chosen = [pairs[position] for position in left]
-        found = _play(forest, chosen, sample, left, aucs[left], level, n_permutations, rng)
+        found = _run_round(forest, chosen, sample, left, aucs[left], level, n_permutations, rng)
         rounds.append(found)
         if not found.set_aside:
             break
@@ -135,14 +112,14 @@ def permutation_p_value(scores: np.ndarray, is_new: np.ndarray, n_permutations: 
 
 
 def auc_of(scores: np.ndarray, is_new: np.ndarray) -> float:
-    """The chance that a new row has a higher score than one of training, ties counting half."""
+    """The probability that a new row has a higher score than a training row, ties counting half."""
     n_new, n_train = int(is_new.sum()), int((~is_new).sum())
     if not n_new or not n_train:
         return float("nan")
     return float((rankdata(scores)[is_new].sum() - n_new * (n_new + 1) / 2) / (n_new * n_train))
 
 
-def _play(
+def _run_round(
     forest: Any,
     pairs: list[ColumnPair],
     sample: Sample,
@@ -152,7 +129,7 @@ def _play(
     n_permutations: int,
     rng: np.random.Generator,
 ) -> Round:
-    """One round: fit on one half, test on the other, and name what told."""
+    """Fit on one half, test on the other, and choose the columns to set aside."""
     codes, held_out = sample.codes[:, columns], sample.is_held_out
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Some inputs do not have OOB scores", UserWarning)
@@ -173,9 +150,9 @@ def _play(
 
 
 def _shuffle(forest: Any, codes: np.ndarray, is_new: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How much less probability the right side gets where a column is shuffled: ndarray of shape (n_columns,).
+    """Loss of the probability of the true table when a column is shuffled: ndarray of shape (n_columns,).
 
-    Unlike a loss of AUC it is not hidden where another column tells the sides apart as well.
+    Unlike a loss of AUC it does not vanish where another column tells the tables apart as well.
     """
     rows = rng.permutation(len(codes))[:_ROWS_TO_SHUFFLE]
     codes, right = codes[rows], is_new[rows].astype(int)
@@ -194,7 +171,7 @@ def _shuffle(forest: Any, codes: np.ndarray, is_new: np.ndarray, rng: np.random.
 
 
 def _choose(pairs: list[ColumnPair], aucs: np.ndarray, importance: np.ndarray) -> dict[str, str]:
-    """Columns that give the sides away by their nature; where there are none, those that told most."""
+    """The columns to set aside, with the reason: by their nature where there are such, else the most important."""
     reasons = [_give_away(pair, auc) for pair, auc in zip(pairs, aucs, strict=True)]
     chosen = [position for position in np.argsort(-aucs, kind="stable") if reasons[position]]
     if chosen:
@@ -202,21 +179,21 @@ def _choose(pairs: list[ColumnPair], aucs: np.ndarray, importance: np.ndarray) -
     worth = importance if importance.max() > 0 else aucs
     telling = [position for position in np.argsort(-worth, kind="stable") if worth[position] > 0]
     chosen = [position for position in telling if worth[position] >= _PART_OF_LARGEST * worth.max()]
-    reason = "told most of those left" if importance.max() > 0 else "differs most by itself"
+    reason = "most important to the classifier" if importance.max() > 0 else "differs most by itself"
     return {pairs[position].name: reason for position in chosen}
 
 
 def _give_away(pair: ColumnPair, auc: float) -> str:
-    """Why a column tells the sides apart by what it is, rather than by how the world has changed."""
+    """Why a column tells the tables apart by its nature, not by a change of its distribution; else empty."""
     if pair.id_reason and auc >= _ID_TELLS:
         return pair.id_reason
     if pair.family == "dates" and auc >= _ID_TELLS:
-        return "dates of another time"
-    return "tells the two apart by itself" if auc >= _ALONE_TELLS else ""
+        return "dates of another period"
+    return "tells the tables apart by itself" if auc >= _ALONE_TELLS else ""
 
 
 def _codes(values: np.ndarray) -> np.ndarray:
-    """Positions among the distinct values from 1 on, 0 where missing: what a tree sees as it sees the values."""
+    """Positions among the distinct values, from 1, and 0 where missing: trees split them as they split the values."""
     codes = np.zeros(len(values), dtype=np.float32)
     present = ~np.isnan(values)
     codes[present] = np.unique(values[present], return_inverse=True)[1] + 1
@@ -224,7 +201,7 @@ def _codes(values: np.ndarray) -> np.ndarray:
 
 
 def _bins(codes: np.ndarray) -> np.ndarray:
-    """Codes, or where they are many the quantile that each falls into, 0 staying 0."""
+    """Codes, or their quantiles where there are many; 0 stays 0."""
     if codes.max() <= _MOST_BINS:
         return codes.astype(int)
     edges = np.quantile(codes[codes > 0], np.linspace(0, 1, _N_QUANTILES + 1)[1:-1])

@@ -1,13 +1,15 @@
-"""`domain_shift`: can new rows be told from training rows, by which columns, and does the model lean on them?"""
+"""`domain_shift`: whether new rows differ from training rows, in which columns, and whether a model uses them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.interpret._column_groups import importance_by_source, source_of, sources_of
 from tabrec.interpret._models import read_trees
@@ -15,38 +17,41 @@ from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.change._shift_columns import ColumnPair, pair_columns
 from tabrec.interpret.change._shift_plots import draw_bars, draw_points
 from tabrec.interpret.change._shift_rounds import Round, draw_sample, run_rounds, single_aucs
+from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import read_frame
-from tabrec.tables.sizes import is_integer, is_number
 
 _FEWEST_ROWS = 10
 _MOST_NAMES = 10
-# A shifted column of at least this AUC gets a finding of its own; no more than so many of a kind do.
+# A shifted column with at least this AUC gets its own finding; at most this many of a kind do.
 _STANDS_OUT, _MOST_FINDINGS = 0.6, 5
 
 
 @dataclass(frozen=True, repr=False)
 class DomainShift(Result):
-    """Whether new rows can be told from training rows, and by which columns; see `domain_shift`.
+    """Whether new rows differ from training rows, and in which columns; what `domain_shift` returns.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        One row a column, those set aside first, in that order, then by `auc`:
-
-        - ``column``, ``kind`` (as `column_kinds` tells it of the training rows);
-        - ``auc``: how well the column alone tells the two apart, 0.5 for not at all;
-        - ``how``: how the new rows differ in it, in words;
-        - ``set_aside_in_round``: a whole number, missing for columns that never were; ``reason``: why;
-        - ``shift_importance``: how much less probability the right side gets where the column is shuffled, in the
-          round in which it was set aside (else in the last round that found a shift); 0 without shift;
-        - ``model_importance``: its share in the model's importances; NaN without a model.
+        One row for each column, those set aside first, in that order, then by ``auc``: ``column``; ``kind``, by
+        `column_kinds` of the training rows; ``auc``, how well the column alone tells the tables apart (0.5: not at
+        all); ``how``, how the new rows differ in it, in words; ``set_aside_in_round``, an integer, missing for columns
+        that were never set aside; ``reason``, why; ``shift_importance``, the loss of the probability of the true table
+        when the column is shuffled, in the round in which it was set aside (else in the last round that found a
+        shift), 0 without shift; ``model_importance``, its share of the model's importances, NaN without a model.
     rounds : pandas.DataFrame
-        One row a round: ``round``, ``n_columns``, ``auc`` (of held-out rows), ``oob_auc`` (out of bag, of the half
-        that the classifier was grown on), ``p_value`` (of `auc`), ``set_aside`` (a tuple of columns).
+        One row for each round: ``round``, ``n_columns``, ``auc`` (of held-out rows), ``oob_auc`` (out of bag, of the
+        half that the classifier was fitted on), ``p_value`` (of ``auc``), ``set_aside`` (a tuple of columns).
     shifted : list of str
         The columns set aside, the most telling first.
     findings : list of Finding
+        Whether there is a shift, and the columns to act on, first.
     level : float
+        Rounds ended at a p-value above it.
+
+    See Also
+    --------
+    domain_shift : Makes it.
     """
 
     table: pd.DataFrame
@@ -66,7 +71,7 @@ class DomainShift(Result):
         return float(self.rounds["p_value"].iloc[0])
 
     def plot(self, ax: Any = None) -> Any:
-        """Shift against importance, a point a column; without a model, a bar a column.
+        """Draw shift against importance, a point for each column; without importances, a bar for each column.
 
         `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
@@ -75,6 +80,19 @@ class DomainShift(Result):
         return draw_points(self.table, ax)
 
 
+_COUNT = [Interval(Integral, 1, None, closed="left")]
+
+
+@validate_params(
+    {
+        "level": [Interval(Real, 0, 1, closed="neither")],
+        "n_permutations": _COUNT,
+        "max_rows": [Interval(Integral, _FEWEST_ROWS, None, closed="left")],
+        "n_estimators": _COUNT,
+        "random_state": RANDOM_STATE,
+    },
+    prefer_skip_nested_validation=True,
+)
 def domain_shift(
     X_train: Any,
     X_new: Any,
@@ -85,21 +103,21 @@ def domain_shift(
     n_permutations: int = 999,
     max_rows: int = 5_000,
     n_estimators: int = 40,
-    random_state: int = 0,
+    random_state: Any = 0,
 ) -> DomainShift:
-    """Tell whether new rows come from another world than the training rows, and which columns say so.
+    """Test whether new rows differ from the training rows, and find the columns in which they do.
 
-    A random forest learns to tell the two tables apart on one half of the rows and is tested on the other. Where it
-    can, the columns that give the tables away are set aside, ids and dates first, then those that told most, and the
-    next round goes on without them, until no shift is left.
+    A random forest learns to tell the two tables apart on one half of the rows and is tested on the other. If it can,
+    the columns responsible are set aside, ids and dates first, then the most important, and the next round runs without
+    them, until no shift is found.
 
     Parameters
     ----------
     X_train, X_new : table or array-like of shape (n_rows, n_columns)
-        Raw frames, at least 10 rows each, in the order in which they came. Only the columns that they share are
-        compared.
+        Raw frames of at least 10 rows each, in their original order. Only the columns that both have are compared.
     model : estimator, default=None
-        A fitted forest, single tree, or pipeline that ends in one: its impurity importances are set beside the shift.
+        A fitted forest, single tree, or pipeline that ends in one, whose impurity importances are shown beside the
+        shift.
     importance : FeatureImportance, Series or dict, default=None
         Importance of the columns, by name, instead of the model's own; for any model.
     level : float, default=0.05
@@ -107,10 +125,11 @@ def domain_shift(
     n_permutations : int, default=999
         Permutations behind each p-value, which cannot be smaller than ``1 / (n_permutations + 1)``.
     max_rows : int, default=5_000
-        Rows drawn of each table, the same number of both.
+        At most this many rows are drawn from each table, the same number from both.
     n_estimators : int, default=40
-        Trees of the classifier.
-    random_state : int, default=0
+        Number of trees of the classifier.
+    random_state : int, numpy.random.Generator or None, default=0
+        Seed of draws, trees and permutations.
 
     Returns
     -------
@@ -119,19 +138,25 @@ def domain_shift(
     Raises
     ------
     ValueError
-        No shared column, fewer than 10 rows, a column of another type on either side, a parameter out of range, or
-        an `importance` that names none of the columns.
+        No shared column, fewer than 10 rows, a column of another type in either table, a parameter out of range, or an
+        `importance` that names none of the columns.
     TypeError
-        A `model` that is no forest, without `importance`.
+        A `model` that is not a forest, without `importance`.
+
+    See Also
+    --------
+    drop_and_compare : Scores a model without the shifted columns on later rows.
+    extrapolation_check : Looks at each new row by itself.
+    feature_importance : Importances of any model, for `importance`.
 
     Notes
     -----
-    Out-of-bag scores depend on the labels of their own rows: without shift their AUC lies below 0.5, and permuting
-    the labels of finished scores gives wrong p-values. Scores of held-out rows do not depend on their labels, so that
-    permuting these is an exact test: without shift, and with rows drawn independently, p-values are uniform. This
-    holds for the first round; the columns of later rounds were chosen by the same rows.
+    Out-of-bag scores depend on the labels of their own rows: without shift their AUC lies below 0.5, and permuting the
+    labels of finished scores gives wrong p-values. Scores of held-out rows do not depend on their labels, so that
+    permuting these is an exact test: without shift, and with rows drawn independently, p-values are uniform. This holds
+    for the first round; the columns of later rounds were chosen by the same rows.
 
-    Dates count as moments. Rounds end, too, where the AUC is below 0.55: the shift may be certain, but is small.
+    Dates count as moments. Rounds also end where the AUC is below 0.55: the shift may be significant, but is small.
 
     References
     ----------
@@ -151,7 +176,11 @@ def domain_shift(
     >>> shift.rounds["set_aside"][0]
     ('saledate',)
     """
-    _check_parameters(level, n_permutations, max_rows, n_estimators)
+    if 1 / (n_permutations + 1) > level:
+        raise ValueError(
+            f"n_permutations={n_permutations} gives no p-value below {1 / (n_permutations + 1):.3g}, so that "
+            f"level={level} is never reached: use at least {int(np.ceil(1 / level)) - 1}."
+        )
     for name, X in (("X_train", X_train), ("X_new", X_new)):
         _check_rows(name, X)
     pairs, only_train, only_new = pair_columns(X_train, X_new)
@@ -164,7 +193,7 @@ def domain_shift(
         pairs, sample, aucs, level=level, n_permutations=n_permutations, n_estimators=n_estimators, rng=rng
     )
     table = _make_table(pairs, aucs, rounds, shares)
-    shifted = [name for played in rounds for name in played.set_aside]
+    shifted = [name for found in rounds for name in found.set_aside]
     findings = [
         _overall(rounds, level),
         *_of_columns(table, pairs),
@@ -175,29 +204,12 @@ def domain_shift(
     return DomainShift(table, _rounds_table(rounds), shifted, findings, level)
 
 
-def _check_parameters(level: Any, n_permutations: Any, max_rows: Any, n_estimators: Any) -> None:
-    if not is_number(level) or not 0 < level < 1:
-        raise ValueError(f"level={level!r} must be a number between 0 and 1.")
-    for name, value, least in (
-        ("n_permutations", n_permutations, 1),
-        ("max_rows", max_rows, _FEWEST_ROWS),
-        ("n_estimators", n_estimators, 1),
-    ):
-        if not is_integer(value) or value < least:
-            raise ValueError(f"{name}={value!r} must be an integer of at least {least}.")
-    if 1 / (n_permutations + 1) > level:
-        raise ValueError(
-            f"n_permutations={n_permutations} gives no p-value below {1 / (n_permutations + 1):.3g}, so that "
-            f"level={level} is never reached: take at least {int(np.ceil(1 / level)) - 1}."
-        )
-
-
 def _check_rows(name: str, X: Any) -> None:
     n_rows = len(read_frame(X))
     if n_rows < _FEWEST_ROWS:
         raise ValueError(
-            f"{name} has {n_rows} row(s), but a shift shows in many: give at least {_FEWEST_ROWS}, or ask "
-            "extrapolation_check, which looks at each row by itself."
+            f"{name} has {n_rows} row(s), but at least {_FEWEST_ROWS} are needed; extrapolation_check looks at each "
+            "row by itself."
         )
 
 
@@ -222,12 +234,14 @@ def _model_importance(model: Any) -> pd.Series:
 
 
 def _given_importance(importance: Any) -> pd.Series:
-    """By column, whether it comes as a result with a table, or by name."""
+    """Importances by column, from a result with a table or from names and values."""
     table = getattr(importance, "table", None)
     if isinstance(table, pd.DataFrame):
         if not {"column", "importance"} <= set(table.columns):
             raise ValueError(f"importance.table must have 'column' and 'importance', but has {list(table.columns)}.")
-        return _by_raw_column(table)
+        if {"source", "is_group"} <= set(table.columns):
+            return importance_by_source(table)
+        return pd.Series(table["importance"].to_numpy(np.float64), index=table["column"])
     if not isinstance(importance, (pd.Series, Mapping)):
         raise TypeError(
             f"importance must be what feature_importance returns, or a Series or dict by column, not "
@@ -236,15 +250,9 @@ def _given_importance(importance: Any) -> pd.Series:
     return pd.Series(importance, dtype=np.float64)
 
 
-def _by_raw_column(table: pd.DataFrame) -> pd.Series:
-    if {"source", "is_group"} <= set(table.columns):
-        return importance_by_source(table)
-    return pd.Series(table["importance"].to_numpy(np.float64), index=table["column"])
-
-
 def _make_table(pairs: list[ColumnPair], aucs: np.ndarray, rounds: list[Round], shares: pd.Series) -> pd.DataFrame:
-    set_aside = {name: (n, reason) for n, played in enumerate(rounds, 1) for name, reason in played.set_aside.items()}
-    worth = {name: value for played in rounds for name, value in played.importance.items()}
+    set_aside = {name: (n, reason) for n, found in enumerate(rounds, 1) for name, reason in found.set_aside.items()}
+    worth = {name: value for found in rounds for name, value in found.importance.items()}
     rows = {
         pair.name: {
             "column": pair.name,
@@ -264,32 +272,24 @@ def _make_table(pairs: list[ColumnPair], aucs: np.ndarray, rounds: list[Round], 
 
 
 def _rounds_table(rounds: list[Round]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "round": n,
-                "n_columns": len(played.names),
-                "auc": played.auc,
-                "oob_auc": played.oob_auc,
-                "p_value": played.p_value,
-                "set_aside": tuple(played.set_aside),
-            }
-            for n, played in enumerate(rounds, 1)
-        ]
-    )
+    rows = [
+        (n, len(found.names), found.auc, found.oob_auc, found.p_value, tuple(found.set_aside))
+        for n, found in enumerate(rounds, 1)
+    ]
+    return pd.DataFrame(rows, columns=["round", "n_columns", "auc", "oob_auc", "p_value", "set_aside"])
 
 
 def _overall(rounds: list[Round], level: float) -> Finding:
     first, last = rounds[0], rounds[-1]
     evidence = f"AUC {first.auc:.2f} on held-out rows, p = {first.p_value:.3g}."
     if first.p_value > level:
-        text = "The new rows cannot be told from the training rows."
+        text = "No difference was found between the new rows and the training rows."
         return Finding("no shift", 3, (), text, evidence, "Nothing to do.")
     if not first.set_aside:
-        text = "The new rows differ from the training rows, but so little that no column stands out."
-        return Finding("domain shift", 3, (), text, evidence, "Watch it as more rows come in.")
-    shifted = tuple(name for played in rounds for name in played.set_aside)
-    text = "The new rows can be told from the training rows."
+        text = "The new rows differ from the training rows, but too little to name a column."
+        return Finding("domain shift", 3, (), text, evidence, "Repeat the test when there are more rows.")
+    shifted = tuple(name for found in rounds for name in found.set_aside)
+    text = "The new rows differ from the training rows."
     if not last.set_aside:
         evidence += f" Without {len(shifted)} column(s): AUC {last.auc:.2f}, p = {last.p_value:.3g}."
     action = "Validate on the latest rows, and look at the shifted columns one by one."
@@ -297,36 +297,36 @@ def _overall(rounds: list[Round], level: float) -> Finding:
 
 
 def _of_columns(table: pd.DataFrame, pairs: list[ColumnPair]) -> list[Finding]:
-    """One for each column to act on or that stands out by itself, and one for all the others that have shifted."""
+    """One for each column to act on or with a large AUC, and one for all the others that have shifted."""
     id_reasons = {pair.name: pair.id_reason for pair in pairs}
     rows: list[Any] = list(table.itertuples())
-    # More than its even share: what a model of equally important columns would give it.
+    # More than the share that a model of equally important columns would give it.
     important = [row for row in rows if row.model_importance > 1 / len(rows)]
-    leaned_on = [row for row in important if not pd.isna(row.set_aside_in_round) or id_reasons[row.column]]
-    leaned_on = sorted(leaned_on, key=lambda row: -row.model_importance)[:_MOST_FINDINGS]
-    others = [row for row in rows if not pd.isna(row.set_aside_in_round) and row not in leaned_on]
+    relied_on = [row for row in important if not pd.isna(row.set_aside_in_round) or id_reasons[row.column]]
+    relied_on = sorted(relied_on, key=lambda row: -row.model_importance)[:_MOST_FINDINGS]
+    others = [row for row in rows if not pd.isna(row.set_aside_in_round) and row not in relied_on]
     apart = [row for row in others if row.auc >= _STANDS_OUT and row not in important][:_MOST_FINDINGS]
-    findings = [_leaned_on(row, id_reasons[row.column]) for row in leaned_on] + [_not_leaned_on(row) for row in apart]
+    findings = [_relied_on(row, id_reasons[row.column]) for row in relied_on] + [_hardly_used(row) for row in apart]
     return findings + _of_the_rest([row for row in others if row not in apart])
 
 
-def _leaned_on(row: Any, id_reason: str) -> Finding:
+def _relied_on(row: Any, id_reason: str) -> Finding:
     share = f"{row.model_importance:.0%} of the model's importance"
     action = "Retrain without it and compare on later rows, with drop_and_compare."
     if pd.isna(row.set_aside_in_round):
-        text = f"The model leans on {row.column}, which {id_reason}."
+        text = f"The model relies on {row.column}, which {id_reason}."
         return Finding("id that matters", 1, (row.column,), text, f"{share}.", action)
-    text = f"{row.column} has shifted, and the model leans on it{_colon(row.how)}."
+    text = f"{row.column} has shifted, and the model relies on it{_colon(row.how)}."
     evidence = f"AUC {row.auc:.2f} by itself, {share}; {row.reason}."
     return Finding("shifted column", 1, (row.column,), text, evidence, action)
 
 
-def _not_leaned_on(row: Any) -> Finding:
+def _hardly_used(row: Any) -> Finding:
     text, evidence = f"{row.column} has shifted{_colon(row.how)}.", f"AUC {row.auc:.2f} by itself; {row.reason}."
     if np.isnan(row.model_importance):
-        action = "Where a model leans on it, retrain without it and compare on later rows, with drop_and_compare."
+        action = "Where a model relies on it, retrain without it and compare on later rows, with drop_and_compare."
         return Finding("shifted column", 2, (row.column,), text, evidence, action)
-    return Finding("shifted column", 3, (row.column,), text, evidence, "The model hardly uses it: good to know.")
+    return Finding("shifted column", 3, (row.column,), text, evidence, "The model hardly uses it: no action needed.")
 
 
 def _of_the_rest(rows: list[Any]) -> list[Finding]:
@@ -336,7 +336,7 @@ def _of_the_rest(rows: list[Any]) -> list[Finding]:
     names = tuple(row.column for row in rows)
     text = f"More columns have shifted: {_list(names)}"
     evidence = f"{len(rows)} column(s), each with an AUC of {rows[0].auc:.2f} or less by itself."
-    return [Finding("shifted columns", 3, names, text, evidence, "Look at how they differ, in the table.")]
+    return [Finding("shifted columns", 3, names, text, evidence, "See in the table how they differ.")]
 
 
 def _colon(how: str) -> str:
@@ -351,5 +351,5 @@ def _of_absent(names: list[str], side: str) -> list[Finding]:
     if not names:
         return []
     text = f"Only {side} has {_list(names)}"
-    action = "Leave out of the model what new rows lack." if side == "X_train" else "A model cannot use it yet."
+    action = "Fit the model without it." if side == "X_train" else "A model of the training rows cannot use it."
     return [Finding("column of one side", 3, tuple(names), text, f"{len(names)} column(s) were not compared.", action)]

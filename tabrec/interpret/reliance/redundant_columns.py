@@ -186,7 +186,7 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     determines = _determination(matrix, np.flatnonzero(is_category), random_state)
     table = _pairs(names, correlation, distance, determines)
     clusters = _clusters(names, links, distance, threshold)
-    sources = _sources(preprocessor, names)
+    sources = {str(name): str(source) for name, source in preprocessor.output_to_input_.items()}
     # A rare value may be in none of the rows drawn.
     in_sample = [name for name, flat in zip(encoded.columns, has_no_spread, strict=True) if flat]
     constants = [str(name) for name in in_sample if encoded[name].nunique(dropna=False) < 2]
@@ -337,13 +337,6 @@ def _clusters(names: list[str], links: np.ndarray, distance: np.ndarray, thresho
     found = [cluster for cluster in found if len(cluster) > 1]
     found.sort(key=lambda cluster: distance[np.ix_(cluster, cluster)].max())
     return [[names[position] for position in cluster] for cluster in found]
-
-
-def _sources(preprocessor: TabularPreprocessor, names: list[str]) -> dict[str, str]:
-    dates = {part: name for name, parts in preprocessor.date_parts_.parts_.items() for part in parts}
-    filled = {f"{name}_na": name for name in preprocessor.fill_missing_.indicators_}
-    numbers = {name: filled.get(name, name) for name in names}
-    return {name: dates.get(number, number) for name, number in numbers.items()}
 
 
 def _cluster_finding(cluster: list[str], correlation: pd.DataFrame, sources: dict[str, str]) -> Finding:

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from tabrec import TabularPreprocessor
 from tabrec.datasets import make_auctions
 from tabrec.interpret import cluster_columns, redundancy
-from tabrec.interpret.reliance.redundant_columns import _tells
+from tabrec.interpret.reliance.redundant_columns import _lambda
 
 
 def make_frame(n=400, seed=0):
@@ -88,11 +88,11 @@ def test_categories_under_other_labels_are_found_though_their_codes_do_not_corre
 def test_each_row_is_judged_by_the_others():
     # Label 0 goes with 0 and 1 as often: without itself every row is guessed wrong. Label 2 stands alone.
     codes, other = np.array([0, 0, 0, 0, 1, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2, 2, 2])
-    assert _tells(codes, other) == 0
-    assert _tells(codes[4:], other[:4]) == 0
+    assert _lambda(codes, other) == 0
+    assert _lambda(codes[4:], other[:4]) == 0
     # 6 of 8 are right where the most common of all is right for 4.
     codes, other = np.array([0, 0, 0, 0, 1, 1, 1, 2]), np.array([0, 0, 0, 1, 2, 2, 2, 2])
-    assert _tells(codes, other) == (6 / 8 - 4 / 8) / (1 - 4 / 8)
+    assert _lambda(codes, other) == (6 / 8 - 4 / 8) / (1 - 4 / 8)
 
 
 def test_determines_counts_the_rows_that_differ():
