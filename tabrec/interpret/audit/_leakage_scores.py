@@ -1,4 +1,4 @@
-"""The numbers behind the leakage check: what each column alone, its gaps and ids tell of the target."""
+"""The numbers behind the leakage check: how well each column alone, its missing values and ids predict the target."""
 
 from __future__ import annotations
 
@@ -11,45 +11,37 @@ from scipy.stats import chi2, rankdata
 from scipy.stats import f as f_distribution
 from sklearn.base import is_classifier
 
-from tabrec.interpret._models import Training, Trees, find_training, has_target, is_forest, predictor, read_trees
+from tabrec.interpret._models import find_training, has_target, is_forest, predictor, read_trees
 from tabrec.interpret._out_of_bag_rows import keeps_out_of_bag
-from tabrec.interpret.audit._placeholders import read_dates_of
+from tabrec.interpret.audit.placeholders import read_dates_of
+from tabrec.interpret.metrics import Metric
+from tabrec.interpret.reliance._importance_methods import held_out_rows, out_of_bag_rows
 from tabrec.preprocess.column_kinds import is_date
-from tabrec.tables.columns import Column, is_table, read_frame
-from tabrec.tables.rows import sample_rows, take_rows
+from tabrec.tables.columns import Column
+from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target, has_numbers_to_predict
 
 _N_FOLDS = 5
-# Numbers are cut into bins of so many rows, and into so many bins, whichever tells more of the target.
+# Numbers are cut into bins of this many rows, and into this many bins, whichever explains more of the target.
 _ROWS_A_BIN, _FEW_BINS = 20, 20
-_MOST_TREES = 20
 _MOST_ROWS_FOR_IDS = 5_000
 
 
 @dataclass(frozen=True)
 class Target:
-    """A target as centred columns, scaled so that their squares add up to 1 a row on average.
+    """A target as centred columns, scaled so that their squares sum to 1 for each row on average."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (n_rows, n_columns)
-        The target less its mean; of a classifier one column a class, 0 or 1 less its share. Divided by one number.
-    ranks : ndarray of shape (n_rows,) or None
-        Of a regression.
-    is_class : bool
-    """
-
-    values: np.ndarray
-    ranks: np.ndarray | None
+    values: np.ndarray  # (n_rows, n_columns): one column, or one of 0 and 1 for each class; centred and scaled
+    ranks: np.ndarray | None  # for a regression
     is_class: bool
 
 
 def read_target(model: Any, y: Any, n_rows: int) -> tuple[np.ndarray, bool]:
-    """The target as it came, and whether it is of classes; a ValueError where it is of several outputs or constant."""
+    """The target, and whether it holds classes; a ValueError for several outputs and for a constant."""
     is_class = is_classifier(model) if model is not None else not has_numbers_to_predict(np.asarray(y).ravel())
     y = check_target(y, n_rows, "leakage_check", numeric=not is_class)
     if y.ndim == 2 and y.shape[1] > 1:
-        raise ValueError(f"leakage_check looks at one target, but y has {y.shape[1]} columns: pass them one by one.")
+        raise ValueError(f"leakage_check is for one target, but y has {y.shape[1]} columns: pass them one by one.")
     y = y.ravel()
     if len(pd.unique(y)) < 2:
         raise ValueError(f"y is {y.tolist()[0]!r} in every row: there is nothing to predict, so that nothing can leak.")
@@ -64,7 +56,7 @@ def make_target(y: np.ndarray, is_class: bool) -> Target:
 
 
 def read_numbers(column: Column) -> np.ndarray | None:
-    """Numbers and dates as numbers, NaN where missing; None of labels."""
+    """Numbers and dates as numbers, NaN where missing; None for labels."""
     if is_date(column):
         dates = read_dates_of(column)
         return np.where(dates.isna(), np.nan, dates.as_unit("s").asi8.astype(np.float64))
@@ -72,13 +64,13 @@ def read_numbers(column: Column) -> np.ndarray | None:
 
 
 def score_alone(column: Column, target: Target, folds: np.ndarray) -> tuple[float, float, float]:
-    """How much of the target a column tells by itself, out of fold.
+    """How much of the target a column explains by itself, out of fold.
 
     Returns
     -------
     score, error, correlation : float
         Explained share of the variance and its standard error; Spearman's correlation with the target of a regression,
-        NaN where there is none.
+        else NaN.
     """
     numbers = read_numbers(column)
     if numbers is None:
@@ -89,7 +81,7 @@ def score_alone(column: Column, target: Target, folds: np.ndarray) -> tuple[floa
 
 
 def _bin(numbers: np.ndarray, n_bins: int) -> np.ndarray:
-    """Codes of bins of about as many rows each, 0 where missing; distinct values where they are no more than bins."""
+    """Codes of bins of about equally many rows, 0 where missing; of the distinct values where these are few."""
     present = numbers[~np.isnan(numbers)]
     edges = np.unique(present)
     if len(edges) > n_bins:
@@ -100,8 +92,8 @@ def _bin(numbers: np.ndarray, n_bins: int) -> np.ndarray:
 def _explained(codes: np.ndarray, target: Target, folds: np.ndarray) -> tuple[float, float]:
     """The share of the variance that the out-of-fold mean by code explains, and its standard error.
 
-    Means of a code are drawn towards 0, the mean of all, by the ratio of the variance within to that between codes
-    (empirical Bayes), so that codes of few rows tell nothing by chance.
+    The means of codes are shrunk towards 0, the mean of all, by the ratio of the variance within to that between codes
+    (empirical Bayes), so that codes of few rows explain nothing by chance.
     """
     codes = np.unique(codes, return_inverse=True)[1]
     n_codes = codes.max() + 1
@@ -118,7 +110,7 @@ def _explained(codes: np.ndarray, target: Target, folds: np.ndarray) -> tuple[fl
     others, count = total[:, None, :] - sums, (n[:, None] - counts)[:, :, None]
     predicted = (others / np.maximum(count + shrinkage, 1e-12))[codes, folds]
     left, whole = np.square(target.values - predicted).sum(axis=1), np.square(target.values).sum(axis=1)
-    # The error of 1 less a ratio of two means, to first order.
+    # The error of 1 minus a ratio of two means, to first order.
     error = (left - left.mean() * whole).std() / np.sqrt(len(left))
     return float(1 - left.mean()), float(error)
 
@@ -132,13 +124,13 @@ def _rank_correlation(numbers: np.ndarray, target: Target) -> float:
 
 
 def missing_effect(missing: np.ndarray, target: Target) -> tuple[float, float]:
-    """How much of the target the gaps of a column tell, and the p-value of no effect.
+    """How much of the target the missing values of a column explain, and the p-value of no effect.
 
     Returns
     -------
     effect, p_value : float
-        The explained share of the variance (η²; of classes Goodman and Kruskal's tau); of an F test, of classes the χ²
-        test of their tau. NaN where nothing or everything is missing.
+        The explained share of the variance (η²; for classes Goodman and Kruskal's tau), and the p-value of an F test
+        (for classes of the χ² test of their tau). NaN where nothing or everything is missing.
     """
     n, n_missing = len(missing), int(missing.sum())
     if n_missing in (0, n):
@@ -154,7 +146,7 @@ def missing_effect(missing: np.ndarray, target: Target) -> tuple[float, float]:
 def model_score(model: Any, X: Any, y: np.ndarray, rows: np.ndarray) -> tuple[float, bool]:
     """The share of the variance that the model explains, and whether it is out of bag.
 
-    Out of bag for forests that kept such predictions of these rows, otherwise of the rows as given.
+    It is out of bag for forests that kept such predictions of these rows, otherwise that of the given rows.
     """
     kept = _kept_out_of_bag(model, y)
     predicted = predictor(model)(take_rows(X, rows)) if kept is None else kept[rows].reshape(len(rows), -1)
@@ -176,55 +168,32 @@ def _kept_out_of_bag(model: Any, y: np.ndarray) -> np.ndarray | None:
     return forest.oob_decision_function_ if trees.is_classifier else forest.oob_prediction_
 
 
-def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: int) -> dict[str, tuple[float, float]]:
-    """What the model loses, in shares of the variance, when an id is permuted, with its standard error.
+def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: Any) -> dict[str, tuple[float, float]]:
+    """What the model loses, in shares of the variance, when an id is permuted, and its standard error.
 
-    Of a forest asked about its training rows out of bag, otherwise of the rows as given.
+    It is measured out of bag for the training rows of a forest, otherwise on the given rows.
     """
     if not names:
         return {}
-    generator = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     trees = read_trees(model, "leakage_check") if is_forest(model) else None
-    training = None if trees is None else find_training(trees, X, y)
-    if trees is not None and training is not None:
-        return _out_of_bag_importance(trees, training, names, generator)
-    rows = sample_rows(len(y), _MOST_ROWS_FOR_IDS, generator)
-    predict, given = predictor(model), take_rows(X, rows)
-    truth = _truth(model, y[rows])
-    before = np.square(truth - predict(given)).sum(axis=1)
-    found = {}
-    for name in names:
-        frame = read_frame(given)
-        mixed = frame.assign(**{name: frame[name].iloc[generator.permutation(len(rows))].set_axis(frame.index)})
-        after = np.square(truth - predict(mixed if is_table(given) else mixed.to_numpy())).sum(axis=1)
-        found[name] = _mean_and_error((after - before) / _spread(truth))
-    return found
+    blocks = [[name] for name in names]
+    if trees is not None and find_training(trees, X, y) is not None:
+        scored = out_of_bag_rows(trees, X, y, _MOST_ROWS_FOR_IDS, rng)
+        blocks = [[part for part in trees.names if trees.sources[part] == name] for name in names]
+    else:
+        scored = held_out_rows(model, X, y, _MOST_ROWS_FOR_IDS, rng)
 
+    def gains(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
+        truth = _truth(model, y)
+        return 1 - np.square(truth - predicted).sum(axis=1) / _spread(truth)
 
-def _out_of_bag_importance(
-    trees: Trees, training: Training, names: list[str], generator: np.random.Generator
-) -> dict[str, tuple[float, float]]:
-    """Mean over trees of the loss on rows left out when what the tree sees of an id is permuted among them."""
-    truth = _truth(trees.estimator, training.y.ravel())
-    losses: dict[str, list[float]] = {name: [] for name in names}
-    for position, tree in enumerate(trees.trees[:_MOST_TREES]):
-        left_out = training.left_out(position)
-        left_out = left_out[sample_rows(len(left_out), _MOST_ROWS_FOR_IDS, generator)]
-        if not len(left_out):
-            continue
-        matrix, values = training.matrix[left_out], trees.values(tree)[:, 0]
-        before = np.square(truth[left_out] - values[tree.apply(matrix)]).sum(axis=1).mean()
-        for name in names:
-            seen = [k for k, encoded in enumerate(trees.names) if trees.sources[encoded] == name]
-            mixed = matrix.copy()
-            mixed[:, seen] = matrix[generator.permutation(len(matrix))][:, seen]
-            after = np.square(truth[left_out] - values[tree.apply(mixed)]).sum(axis=1).mean()
-            losses[name].append((after - before) / _spread(truth))
-    return {name: _mean_and_error(np.array(loss)) for name, loss in losses.items() if loss}
+    losses = scored.losses(Metric("explained share", gains, lambda each: float(np.mean(each)), True), blocks, None, rng)
+    return {name: (float(loss), float(error)) for name, (loss, error) in zip(names, losses, strict=True)}
 
 
 def _truth(model: Any, y: np.ndarray) -> np.ndarray:
-    """The target as `predictor` speaks of it: numbers, or 0/1 by class."""
+    """The target in the form of predictions: numbers, or 0 and 1 for each class."""
     if is_classifier(model):
         return (np.asarray(model.classes_)[None, :] == y[:, None]).astype(np.float64)
     return y.astype(np.float64)[:, None]
@@ -232,7 +201,3 @@ def _truth(model: Any, y: np.ndarray) -> np.ndarray:
 
 def _spread(truth: np.ndarray) -> float:
     return float(np.square(truth - truth.mean(axis=0)).sum(axis=1).mean())
-
-
-def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    return float(values.mean()), float(values.std() / np.sqrt(len(values)))

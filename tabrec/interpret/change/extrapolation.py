@@ -1,18 +1,21 @@
-"""Where new rows leave the world that a model was trained on."""
+"""`extrapolation_check`: which new rows lie outside the range of the training rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.interpret._models import find_labels, is_forest, predictor, read_trees
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret.audit._placeholders import read_dates_of
+from tabrec.interpret.audit.placeholders import read_dates_of
+from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, finish, make_axes, shorten
 from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
@@ -22,35 +25,45 @@ from tabrec.tables.rows import sample_rows, take_rows
 
 _MOST_DRAWN = 30
 _WAYS = {"below": BLUE, "above": ORANGE, "unseen": GREEN, "newly_missing": GREY}
-# A prediction this near to the edge of those in training, as a share of their range, is at it.
+_IN_WORDS = {
+    "below": "below",
+    "above": "above",
+    "unseen": "label unseen in training",
+    "newly_missing": "missing, but never missing in training",
+}
+# A prediction this close to the lowest or highest in training, as a share of their range, counts as pinned.
 _AT_EDGE = 0.01
 _SAME = 1e-9
-# Fewer rows outside than this share are no news.
+# Shares of new rows: reported, acted on, and more pinned than in training.
 _MIN_SHARE, _LARGE_SHARE, _MORE_AT_EDGE = 0.01, 0.2, 0.05
-# So many rows outside are predicted again for each column.
-_MOST_TRIED = 2_000
+_MOST_TRIED = 2_000  # rows predicted again for each column
 
 
 @dataclass(frozen=True, repr=False)
 class ExtrapolationCheck(Result):
-    """Which columns and rows lie outside the training range, and what the model makes of them.
+    """Columns and rows outside the training range; what `extrapolation_check` returns.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        One row a raw column, most often outside first: ``column``; ``kind``, "number", "date" or "labels";
-        ``train_min`` and ``train_max`` (None of labels) and ``n_labels`` (of labels); the shares of new rows
+        One row for each raw column, most often outside first: ``column``; ``kind``, "number", "date" or "labels";
+        ``train_min`` and ``train_max`` (None for labels) and ``n_labels`` (for labels); the shares of new rows
         ``below``, ``above``, with labels ``unseen``, and ``newly_missing`` where nothing was missing in training;
         ``outside``, their sum; ``most_extreme``, the value farthest out, or the most frequent unseen label; ``pinned``
         and ``change``: of the rows below or above, the share whose prediction stays the same with the value set to the
-        edge of the training range, and the mean size of the change (NaN where no row is).
+        edge of the training range, and the mean absolute change (NaN where there is no such row).
     rows : pandas.Series
-        In how many columns each new row is outside.
+        The number of columns in which each new row is outside.
     pinned : pandas.Series
         ``lowest`` and ``highest`` prediction for training rows, and the shares of new rows predicted ``at_lowest`` and
         ``at_highest``, within 1% of the range, or beyond, beside those of training rows, ``train_at_lowest`` and
-        ``train_at_highest``; NaN of a classifier.
+        ``train_at_highest``; NaN for a classifier.
     findings : list of Finding
+        Columns and predictions to act on, worst first.
+
+    See Also
+    --------
+    extrapolation_check : Makes it.
     """
 
     table: pd.DataFrame
@@ -82,17 +95,9 @@ class ExtrapolationCheck(Result):
         return ax
 
 
-_IN_WORDS = {
-    "below": "below",
-    "above": "above",
-    "unseen": "label unseen in training",
-    "newly_missing": "missing, as none was in training",
-}
-
-
 @dataclass(frozen=True)
 class _Column:
-    """A column of the new rows beside that of training: its line in the table, and which rows are outside, and how."""
+    """A column in both tables: its line in the result, and which new rows are outside, by way."""
 
     line: dict[str, Any]
     ways: dict[str, np.ndarray]
@@ -103,25 +108,31 @@ class _Column:
         return self.ways["below"] | self.ways["above"]
 
 
+@validate_params(
+    {"max_rows": [Interval(Integral, 1, None, closed="left")], "random_state": RANDOM_STATE},
+    prefer_skip_nested_validation=True,
+)
 def extrapolation_check(
-    model: Any, X_train: Any, X_new: Any, *, max_rows: int = 20_000, random_state: int = 0
+    model: Any, X_train: Any, X_new: Any, *, max_rows: int = 20_000, random_state: Any = 0
 ) -> ExtrapolationCheck:
-    """Find where new rows leave the range of training, and how far that pins the predictions.
+    """Find where new rows lie outside the range of training, and how far that pins the predictions.
 
-    A tree cannot extrapolate: beyond the last value it saw it predicts what it predicts there. For forests the check
-    sets what the trees see of a column (of a date: every part) to the edge and predicts again; for other models the
-    raw value.
+    A tree cannot extrapolate: beyond the last training value its prediction stays constant. For forests the check sets
+    the encoded values of a column (all parts of a date) to the edge of the training range and predicts again; for other
+    models the raw value.
 
     Parameters
     ----------
     model : fitted estimator
+        A regressor, or a classifier with probabilities.
     X_train : table or array-like of shape (n_train, n_features)
         The rows that the model was fitted on.
     X_new : table or array-like of shape (n_new, n_features)
+        The rows to check.
     max_rows : int, default=20_000
-        So many rows of either table are drawn to compare predictions, and 2,000 rows a column for ``pinned`` and
-        ``change``; the other shares are of all rows.
-    random_state : int, default=0
+        At most this many rows of each table are drawn to compare predictions, and 2,000 rows for each column for
+        ``pinned`` and ``change``; the other shares are of all rows.
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of those draws.
 
     Returns
@@ -131,9 +142,14 @@ def extrapolation_check(
     Raises
     ------
     ValueError
-        Columns that the model needs are missing, or `max_rows` below 1.
+        Columns that the model needs are missing, or a parameter is out of range.
     TypeError
         The model neither predicts nor gives probabilities.
+
+    See Also
+    --------
+    domain_shift : Tests whether new rows differ from the training rows.
+    confidence : Prediction intervals for each row.
 
     References
     ----------
@@ -150,12 +166,10 @@ def extrapolation_check(
       column  above  most_extreme  pinned
     0     x0    0.5          24.0     1.0
     """
-    if not isinstance(max_rows, (int, np.integer)) or max_rows < 1:
-        raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 1.")
     predict = predictor(model)
     generator = np.random.default_rng(random_state)
     X_train, X_new = as_named(model, X_train), as_named(model, X_new)
-    predict(take_rows(X_new, np.arange(1)))  # names what is missing
+    predict(take_rows(X_new, np.arange(1)))  # names missing columns
     train, new = read_frame(X_train), read_frame(X_new)
     pinned = _edge_of_predictions(model, predict, X_train, X_new, max_rows, generator)
     checked = _check_columns(model, train, new)
@@ -172,10 +186,10 @@ def extrapolation_check(
 
 
 def _check_columns(model: Any, train: pd.DataFrame, new: pd.DataFrame) -> dict[str, _Column]:
-    """The columns that the model reads, those that both tables have."""
+    """The columns of the model that both tables have."""
     known = [str(name) for name in getattr(model, "feature_names_in_", train.columns)]
     names = [name for name in known if name in train.columns and name in new.columns]
-    if not names:  # fitted on a table, asked about arrays, or the other way round
+    if not names:  # fitted on a table and given arrays, or the reverse
         new = new.set_axis(train.columns, axis=1)
         names = list(train.columns)
     before, after = to_columns(train[names]), to_columns(new[names])
@@ -257,7 +271,7 @@ class _Trial:
         return float((change <= _SAME * (1 + np.abs(before).max())).mean()), float(change.mean())
 
     def _of_trees(self, seen: list[int], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions before and after every number that the trees see of the column is set to the edge."""
+        """Predictions before and after all encoded values of the column are set to the edge."""
         matrix = self._new[rows]
         changed = matrix.copy()
         lowest, highest = self._range
@@ -321,18 +335,19 @@ def _range_finding(line: Any, of_forest: bool) -> Finding:
     outside = line.below + line.above
     where = "above" if line.above >= line.below else "below"
     pins = of_forest and line.pinned > 0.5 and line.train_min != line.train_max
-    said = ", where trees predict what they predict at its edge" if pins else ""
-    return Finding(
-        "outside the training range",
-        1 if pins and outside >= _LARGE_SHARE else 2,
-        (line.column,),
-        f"{outside:.1%} of the new rows are {where} what training saw of {line.column}{said}.",
-        f"training {_written(line.train_min)} to {_written(line.train_max)}, the new rows as far as "
-        f"{_written(line.most_extreme)}; set to the edge, "
-        f"{line.pinned:.0%} of these predictions stay as they are and the mean change is {line.change:.4g}.",
-        "If the target goes on along this column, train on newer rows, predict a difference or a ratio instead, or use "
-        "a model that extrapolates; if it is an id or a clock, try the model without it.",
+    said = ", where the trees predict a constant" if pins else ""
+    text = f"{outside:.1%} of the new rows lie {where} the training range of {line.column}{said}."
+    evidence = (
+        f"Training {_written(line.train_min)} to {_written(line.train_max)}, new rows up to "
+        f"{_written(line.most_extreme)}; with the value set to the edge, {line.pinned:.0%} of these predictions stay "
+        f"the same and the mean change is {line.change:.4g}."
     )
+    action = (
+        "If the target continues to change along this column, train on newer rows, predict a difference or a ratio, or "
+        "use a model that extrapolates; if it is an id or a clock, try the model without it."
+    )
+    severity = 1 if pins and outside >= _LARGE_SHARE else 2
+    return Finding("outside the training range", severity, (line.column,), text, evidence, action)
 
 
 def _written(value: Any) -> str:
@@ -340,45 +355,34 @@ def _written(value: Any) -> str:
 
 
 def _unseen_finding(line: Any) -> Finding:
-    return Finding(
-        "unseen labels",
-        2,
-        (line.column,),
-        f"{line.unseen:.1%} of the new rows have a label of {line.column} that training never saw.",
-        f"Most often {line.most_extreme!r}.",
-        "The model takes such a label as missing: train on newer rows, or merge rare labels.",
-    )
+    text = f"{line.unseen:.1%} of the new rows have a label of {line.column} that is not in training."
+    action = "The model treats such a label as missing: train on newer rows, or merge rare labels."
+    return Finding("unseen labels", 2, (line.column,), text, f"Most often {line.most_extreme!r}.", action)
 
 
 def _missing_finding(line: Any) -> Finding:
-    return Finding(
-        "newly missing",
-        2,
-        (line.column,),
-        f"{line.newly_missing:.1%} of the new rows lack {line.column}, which no training row did.",
-        "None is missing in training.",
-        "Find out why it is missing now; the model was never shown a gap there.",
-    )
+    text = f"{line.newly_missing:.1%} of the new rows lack {line.column}, which no training row did."
+    action = "Find out why it is missing now; the model was fitted without missing values there."
+    return Finding("newly missing", 2, (line.column,), text, "None is missing in training.", action)
 
 
 def _edge_findings(pinned: pd.Series, n_new: int) -> list[Finding]:
     if not pinned["highest"] > pinned["lowest"]:
         return []
-    return [
-        Finding(
-            "pinned predictions",
-            2,
-            (),
-            f"{pinned[f'at_{edge}']:.1%} of the new predictions are at the {edge} that the model gave in training.",
-            f"within 1% of the range from {pinned['lowest']:.4g} to {pinned['highest']:.4g}, or beyond; in training "
-            f"{pinned[f'train_at_{edge}']:.1%}.",
-            "Where the target may lie beyond what training saw, do not trust these predictions.",
-        )
-        for edge in ("lowest", "highest")
-        if _is_more(pinned[f"at_{edge}"], pinned[f"train_at_{edge}"], n_new)
-    ]
+    action = "Where the target may lie beyond its training range, do not rely on these predictions."
+    found = []
+    for edge in ("lowest", "highest"):
+        share, before = pinned[f"at_{edge}"], pinned[f"train_at_{edge}"]
+        if _is_more(share, before, n_new):
+            text = f"{share:.1%} of the new predictions are at the {edge} prediction for training rows."
+            evidence = (
+                f"Within 1% of the range from {pinned['lowest']:.4g} to {pinned['highest']:.4g}, or beyond; for "
+                f"training rows {before:.1%}."
+            )
+            found.append(Finding("pinned predictions", 2, (), text, evidence, action))
+    return found
 
 
 def _is_more(share: float, before: float, n: int) -> bool:
-    """Whether a share of n rows is larger than before, two standard errors aside."""
+    """Whether a share of n rows, less two standard errors, is larger than before."""
     return share - 2 * np.sqrt(share * (1 - share) / n) >= before + _MORE_AT_EDGE

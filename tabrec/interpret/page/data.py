@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tabrec.interpret._result import Finding
-from tabrec.interpret.audit._placeholders import find_placeholders
 from tabrec.interpret.audit.leakage import leakage_check
+from tabrec.interpret.audit.placeholders import find_placeholders
 from tabrec.interpret.change.extrapolation import extrapolation_check
 from tabrec.interpret.change.shift import domain_shift
 from tabrec.interpret.page.blocks import Section

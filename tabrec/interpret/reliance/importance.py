@@ -236,7 +236,7 @@ def feature_importance(
         named = read_groups(groups, columns, sources_of(model, columns))
     blocks = [[name] for name in columns] + list(named.values())
     if method == "drop":
-        predictor(model)(rows_of(X, np.arange(1)))  # names missing columns before any fit
+        predictor(model)(take_rows(X, np.arange(1)))  # names missing columns before any fit
         _check_some_left(blocks, columns)
         losses, score = drop_columns(model, X, y, metric, blocks, rng)
     else:

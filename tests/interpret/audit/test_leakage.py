@@ -145,7 +145,7 @@ def test_gaps_that_tell_the_target_are_found_first_with_their_effect(of_classes)
         rng.random(len(y)) < np.where(is_high, 0.95, 0.05), np.nan, rng.normal(size=len(y))
     )
     found = leakage_check(None, frame, is_high if of_classes else y)
-    assert kinds_of(found)[0] == ("telling gaps", ("filled later",))
+    assert kinds_of(found)[0] == ("informative missing values", ("filled later",))
     line = found.table.set_index("column").loc["filled later"]
     missing = frame["filled later"].isna()
     expected = np.corrcoef(missing, is_high if of_classes else y)[0, 1] ** 2
@@ -238,7 +238,7 @@ def test_rows_in_the_order_of_the_target_are_found():
     frame, y = make_frame()
     order = y.argsort()
     found = leakage_check(None, frame.iloc[order].assign(number=0), y[order])
-    assert "telling row order" in [f.kind for f in found.findings]
+    assert "informative row order" in [f.kind for f in found.findings]
     assert found.row_order > 0.95
 
 
@@ -297,7 +297,7 @@ def test_errors_say_what_is_wrong():
         leakage_check(None, frame, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="100 rows"):
         leakage_check(None, frame, y[:50])
-    with pytest.raises(ValueError, match="max_rows=3"):
+    with pytest.raises(ValueError, match="'max_rows' parameter.*Got 3"):
         leakage_check(None, frame, y, max_rows=3)
     with pytest.raises(ValueError, match="state"):
         leakage_check(ForestRegressor(**FAST).fit(frame, y), frame.drop(columns="state"), y)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tabrec.datasets import make_auctions
-from tabrec.interpret.audit._placeholders import find_placeholders
+from tabrec.interpret.audit.placeholders import find_placeholders
 
 
 def find(values):

@@ -213,7 +213,7 @@ def test_errors_name_what_is_wrong(forest):
         extrapolation_check(forest, frame.drop(columns="state"), frame)
     with pytest.raises(TypeError, match="StandardScaler"):
         extrapolation_check(StandardScaler().fit(frame[["age"]]), frame, frame)
-    with pytest.raises(ValueError, match="max_rows=0"):
+    with pytest.raises(ValueError, match="'max_rows' parameter.*Got 0"):
         extrapolation_check(forest, frame, frame, max_rows=0)
 
 

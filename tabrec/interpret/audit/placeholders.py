@@ -1,4 +1,4 @@
-"""Values that look like codes for missing ones."""
+"""`find_placeholders`: values that look like codes for missing values."""
 
 from __future__ import annotations
 
@@ -14,40 +14,23 @@ from tabrec.tables.dates import as_dates, learn_dates
 
 _CODES = [sign * (10.0**k - 1) for k in range(3, 10) for sign in (-1, 1)] + [-1.0, -9.0, -99.0]
 _DATES = pd.DatetimeIndex(["1753-01-01", "1899-12-30", "1900-01-01", "1970-01-01", "2099-12-31"])
-_TEXTS = {
-    "",
-    "-",
-    "--",
-    "?",
-    "#n/a",
-    "n/a",
-    "na",
-    "nan",
-    "none",
-    "none or unspecified",
-    "not available",
-    "not specified",
-    "null",
-    "missing",
-    "tbd",
-    "undefined",
-    "unknown",
-    "unspecified",
-}
+_TEXTS = frozenset(
+    "- -- ? #n/a n/a na nan none null missing tbd undefined unknown unspecified".split(" ")  # noqa: SIM905
+) | {"", "none or unspecified", "not available", "not specified"}
 _MIN_COUNT, _MIN_SHARE = 5, 0.001
-# So many distinct values must be left for one to stand out from them.
-_MIN_DISTINCT = 10
+_MIN_DISTINCT = 10  # other values, for one to stand out from them
 _MOST_IN_A_COLUMN = 3
 _DAYS_A_YEAR = 365
 _EPOCH = np.datetime64("1970-01-01", "D")
 
 
 def find_placeholders(X: Any) -> list[Finding]:
-    """Find values that look like codes for missing ones.
+    """Find values that look like codes for missing values.
 
-    Of numbers and dates: a value at either end of a column, repeated (at least 5 times and in 1 of 1,000 rows), and
-    farther from all others than these are from one another; of well-known codes (-999, 9999, 1 January 1900) half as
-    far, or the only negative value. Of labels: words such as "unknown" or "n/a", gathered into one finding.
+    Among numbers and dates: the smallest or largest value of a column, if it is repeated (at least 5 times and in 1 of
+    1,000 rows) and farther from all others than these are from one another. For well-known codes (-999, 9999, 1 January
+    1900) half that distance is enough, or that it is the only negative value. Among labels: words such as "unknown" or
+    "n/a", in one finding.
 
     Parameters
     ----------
@@ -61,7 +44,7 @@ def find_placeholders(X: Any) -> list[Finding]:
     Examples
     --------
     >>> from tabrec.datasets import make_auctions
-    >>> from tabrec.interpret.audit._placeholders import find_placeholders
+    >>> from tabrec.interpret.audit.placeholders import find_placeholders
     >>> print(find_placeholders(make_auctions(300, random_state=0)[["YearMade"]])[0].text)
     YearMade = 1000 looks like a code for missing.
     """
@@ -132,24 +115,14 @@ def _in_labels(columns: list[Column]) -> list[Finding]:
     by_share = sorted(shares, key=lambda name: -shares[name])
     common = sorted(words, key=lambda word: -words[word])[:3]
     said = f"{', '.join(map(repr, common))} in {len(shares)} column{'s' if len(shares) > 1 else ''}"
-    return [
-        Finding(
-            "placeholder",
-            3,
-            tuple(by_share),
-            f"Labels that say no more than missing does: {said}.",
-            f"most often in {by_share[0]}: {shares[by_share[0]]:.1%} of the rows.",
-            "Where such a label means the same as a gap, turn it into one; if it means none of the options, keep it.",
-        )
-    ]
+    text = f"Labels that carry no more information than a missing value: {said}."
+    evidence = f"Most often in {by_share[0]}: {shares[by_share[0]]:.1%} of the rows."
+    action = 'Where such a label means "missing", replace it; where it means "none of the options", keep it.'
+    return [Finding("placeholder", 3, tuple(by_share), text, evidence, action)]
 
 
 def _finding(name: str, value: str, count: int, n_rows: int) -> Finding:
-    return Finding(
-        "placeholder",
-        2,
-        (name,),
-        f"{name} = {value} looks like a code for missing.",
-        f"{count / n_rows:.1%} of the rows ({count}), far from all other values.",
-        "If it is one, turn it into a gap before fitting, or means, splits and ranges take it for a measurement.",
-    )
+    text = f"{name} = {value} looks like a code for missing."
+    evidence = f"{count / n_rows:.1%} of the rows ({count}), far from all other values."
+    action = "If it is one, replace it by a missing value before fitting; otherwise models take it for a measurement."
+    return Finding("placeholder", 2, (name,), text, evidence, action)
