@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 
 from tabrec.interpret._models import Trees, _encoders, find_labels, is_forest, predictor, read_trees
 from tabrec.interpret.drawings._tree_text import TreeText
-from tabrec.interpret.effects._grids import VariedColumn
+from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, make_table
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.trees.forest_base import ForestMixin
@@ -56,6 +56,19 @@ class EffectData:
     kept: np.ndarray
     as_given: Callable[[pd.DataFrame], Any]
     unit: str
+
+    def describe(self, grids: list[Grid], effect: np.ndarray) -> dict[str, Any]:
+        """Return the fields that all results share; `effect` has shape (n_outputs, *grid shape)."""
+        counts = count_cells(grids)
+        return {
+            "features": tuple(grid.name for grid in grids),
+            "grids": [grid.values for grid in grids],
+            "counts": counts,
+            "outputs": self.outputs,
+            "table": make_table(grids, effect, self.outputs, counts),
+            "_grids": tuple(grids),
+            "_unit": self.unit,
+        }
 
     def matrix(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the matrix that the trees see."""

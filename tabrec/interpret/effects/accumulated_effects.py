@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from tabrec.interpret._result import Result
 from tabrec.interpret.effects._effect_data import EffectData, read_effect_data
 from tabrec.interpret.effects._effect_plots import draw_effect, draw_map
-from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, make_grid, make_table, read_numbers
+from tabrec.interpret.effects._grids import Grid, VariedColumn, make_grid, read_numbers
 from tabrec.tables.columns import Column, to_columns
 
 _ROWS_AT_ONCE = 50_000
@@ -151,18 +151,7 @@ def ale(
     if not present.any():
         raise ValueError(f"No row has values in all of {[axis.grid.name for axis in axes]}.")
     effect = (_first_order if len(axes) == 1 else _second_order)(data, axes, present)
-    grids = [axis.grid for axis in axes]
-    counts = count_cells(grids)
-    return AccumulatedEffects(
-        features=tuple(grid.name for grid in grids),
-        grids=[grid.values for grid in grids],
-        effect=effect,
-        counts=counts,
-        outputs=data.outputs,
-        table=make_table(grids, effect, data.outputs, counts),
-        _grids=tuple(grids),
-        _unit=data.unit,
-    )
+    return AccumulatedEffects(effect=effect, **data.describe([axis.grid for axis in axes], effect))
 
 
 @dataclass(frozen=True)

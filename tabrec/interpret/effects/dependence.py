@@ -15,7 +15,7 @@ from tabrec.interpret._models import read_trees
 from tabrec.interpret._result import Result
 from tabrec.interpret.effects._effect_data import EffectData, flatten_outputs, read_effect_data
 from tabrec.interpret.effects._effect_plots import draw_effect, draw_map
-from tabrec.interpret.effects._grids import Grid, count_cells, make_grid, make_table
+from tabrec.interpret.effects._grids import Grid, make_grid
 from tabrec.interpret.effects._tree_walk import walk_average, walk_rows
 
 _SIZES = {1: 50, 2: 20}
@@ -271,16 +271,5 @@ def _make_result(
         order = np.argsort(average[-1], kind="stable")
         grids, average = [grids[0].take(order)], average[:, order]
         individual = None if individual is None else individual[:, :, order]
-    counts = count_cells(grids)
-    return PartialDependence(
-        features=tuple(grid.name for grid in grids),
-        grids=[grid.values for grid in grids],
-        average=average,
-        individual=individual,
-        counts=counts,
-        outputs=data.outputs,
-        table=make_table(grids, average, data.outputs, counts),
-        _grids=tuple(grids),
-        _unit=data.unit,
-        _shows_average=kind != "individual",
-    )
+    fields = data.describe(grids, average)
+    return PartialDependence(average=average, individual=individual, _shows_average=kind != "individual", **fields)

@@ -1,8 +1,9 @@
-"""Maps of learned vectors: which labels, where, of what share of the variance, and what is refused."""
+"""Maps of learned vectors: labels, coordinates, shares of variance, and errors."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
@@ -18,11 +19,6 @@ from tabrec import (
 )
 from tabrec.interpret import embedding_map
 
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
-
-from matplotlib.figure import Figure  # noqa: E402
-
 SIZES = {"embedding_sizes": {"kind": 4, "place": 3}}
 UGLY = [
     "<b>x</b>",
@@ -34,9 +30,9 @@ UGLY = [
     "a label that is far too long, of 1994",
 ]
 RECOMMENDERS = {
-    "dot": DotProductBias(n_factors=3, epochs=3, random_state=0),
-    "nn": EmbeddingNN(layers=(8,), embedding_size=4, epochs=2, random_state=0),
-    "bayes": BayesianFactorization(n_factors=2, n_sweeps=10, n_burn_in=4, random_state=0),
+    "dot": DotProductBias(n_factors=3, epochs=1, random_state=0),
+    "nn": EmbeddingNN(layers=(8,), embedding_size=4, epochs=1, random_state=0),
+    "bayes": BayesianFactorization(n_factors=2, n_sweeps=6, n_burn_in=2, random_state=0),
 }
 
 
@@ -51,7 +47,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def net(table):
-    return TabularRegressor(epochs=2, random_state=0, **SIZES).fit(*table)
+    return TabularRegressor(epochs=1, random_state=0, **SIZES).fit(*table)
 
 
 def texts(ax):
@@ -76,7 +72,7 @@ def test_the_table_holds_the_principal_components_of_all_labels(net):
     assert furthest.is_monotonic_decreasing
 
 
-def test_the_picture_writes_n_labels_and_the_shares(net):
+def test_the_plot_writes_n_labels_and_the_shares(net):
     ax = embedding_map(net, "place", n=12).plot()
     assert len(texts(ax)) == 12
     assert ax.get_title() == "place: the 12 labels furthest from the centre, of 61"
@@ -132,7 +128,7 @@ def test_vectors_of_one_number_lie_on_a_line(table):
     found.plot().figure.canvas.draw()
 
 
-def test_wrong_requests_are_refused_by_name(table, net):
+def test_invalid_arguments_raise(table, net):
     X, y = table
     with pytest.raises(ValueError, match="column='size' has no vectors.*'kind', 'place'"):
         embedding_map(net, "size")

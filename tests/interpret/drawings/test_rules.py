@@ -1,4 +1,4 @@
-"""Trees in words: conditions that are true of the rows, labels by name, one row's way."""
+"""Trees as text: conditions that hold for the rows, label names, and the decision path of a row."""
 
 import numpy as np
 import pandas as pd
@@ -32,27 +32,27 @@ def test_a_stump_is_three_lines_with_its_counts_and_means():
     )
 
 
-def test_splits_on_codes_are_said_by_labels_and_missing_ones_named():
+def test_splits_on_codes_are_written_with_labels():
     X = pd.DataFrame({"size": ["L", "M", None, "S", "XL"] * 4})
     text = tree_rules(one_tree(X, [9.0, 1.0, 9.0, 1.0, 1.0] * 4))
     assert lines(text)[1:] == ["size in {missing, L}: → 9, 8 rows", "size in {M, S, XL}: → 1, 12 rows"]
 
 
-def test_labels_that_an_earlier_split_sent_elsewhere_are_not_said_again():
+def test_labels_of_another_branch_are_not_listed():
     X = pd.DataFrame({"size": ["A", "B", "C", "D"] * 4})
     text = tree_rules(one_tree(X, [0.0, 10.0, 20.0, 90.0] * 4))
     assert "size = C: → 20, 4 rows" in lines(text)
     assert "size = B: → 10, 4 rows" in lines(text)
 
 
-def test_many_labels_are_said_by_the_few_on_the_other_side():
+def test_many_labels_are_written_as_not_in_the_others():
     X = pd.DataFrame({"size": list("ABCDEFGH") * 3})
     said = lines(tree_rules(one_tree(X, [5.0] + [1.0] * 7 + [5.0] + [1.0] * 7 + [5.0] + [1.0] * 7)))
     assert said[1] == "size in {missing, A}: → 5, 3 rows"
     assert said[2] == "size not in {missing, A}: → 1, 21 rows"
 
 
-def test_dates_booleans_and_indicators_are_said_as_such():
+def test_dates_booleans_and_indicators_are_formatted():
     days = pd.date_range("2003-01-01", periods=40, freq="37D")
     dated = one_tree(pd.DataFrame({"saledate": days}), np.arange(40) >= 16, max_depth=1)
     assert lines(tree_rules(dated))[1:] == [
@@ -67,13 +67,13 @@ def test_dates_booleans_and_indicators_are_said_as_such():
     assert lines(tree_rules(month_ends))[1].startswith("saleIs_month_end = no: → 0, 353 rows")
 
 
-def test_dates_are_said_in_the_time_zone_of_the_column():
+def test_dates_are_written_in_the_time_zone_of_the_column():
     days = pd.date_range("2003-01-01", periods=40, freq="37D", tz="America/New_York")
     dated = one_tree(pd.DataFrame({"saledate": days}), np.arange(40) >= 16, max_depth=1)
     assert lines(tree_rules(dated))[1] == "saledate ≤ 2004-07-27: → 0, 16 rows"
 
 
-def test_normalised_columns_are_said_in_their_own_units():
+def test_normalised_columns_are_written_in_their_own_units():
     days = pd.date_range("2003-01-01", periods=20, freq="37D")
     X = pd.DataFrame({"year": np.arange(1990.0, 2010.0), "saledate": days})
     steps = [DateParts(), Categorify(), FillMissing(), Normalize()]
@@ -82,7 +82,7 @@ def test_normalised_columns_are_said_in_their_own_units():
         assert lines(tree_rules(model))[1].startswith(wanted)
 
 
-def test_target_encoded_columns_are_said_as_mean_targets():
+def test_target_encoded_columns_are_written_as_mean_targets():
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"model": rng.integers(0, 60, 400).astype(str)})
     forest = ForestRegressor(n_estimators=1, high_cardinality=10, max_depth=1, random_state=0)
@@ -90,7 +90,7 @@ def test_target_encoded_columns_are_said_as_mean_targets():
     assert "model mean target ≤" in tree_rules(forest)
 
 
-def test_depth_is_cut_and_leaves_below_are_counted():
+def test_leaves_below_a_depth_limit_are_counted():
     X = np.arange(64.0)[:, None]
     tree = DecisionTreeRegressor().fit(X, np.arange(64.0))
     cut = tree_rules(tree, max_depth=2)
@@ -99,7 +99,7 @@ def test_depth_is_cut_and_leaves_below_are_counted():
     assert tree_rules(tree, max_depth=0) == "all rows: 31.5, 64 rows\n    … 64 more leaves"
 
 
-def test_a_row_gets_its_own_way_with_its_values():
+def test_the_decision_path_of_a_row_has_its_values():
     X = pd.DataFrame({"YearMade": [1987.0, 1995.0, 2001.0, 2003.0], "size": ["S", "L", None, "L"]})
     forest = one_tree(X, [1.0, 4.0, 9.0, 9.0], min_samples_leaf=1)
     text = tree_rules(forest, row=X.head(1))
@@ -117,7 +117,7 @@ def test_rows_of_arrays_and_missing_numbers_are_read():
     assert "x0 ≤ 1.5 or missing (missing)" in tree_rules(tree, row=[np.nan])
 
 
-def test_classes_are_said_with_their_shares():
+def test_classes_are_written_with_their_shares():
     X = pd.DataFrame({"a": [1, 2, 3, 4]})
     tree = DecisionTreeClassifier(max_depth=1).fit(X, ["no", "no", "yes", "yes"])
     assert (
@@ -125,7 +125,7 @@ def test_classes_are_said_with_their_shares():
     )
 
 
-def test_several_outputs_are_all_said():
+def test_all_outputs_are_written():
     X = np.arange(4.0)[:, None]
     assert ": → 1, 10, 2 rows" in tree_rules(
         DecisionTreeRegressor(max_depth=1).fit(X, [[1, 10], [1, 10], [5, 7], [5, 7]])
@@ -145,7 +145,7 @@ def test_any_forest_is_written_tree_by_tree(forest):
     assert all(text.startswith("all rows: ") for text in texts)
 
 
-def test_every_row_obeys_the_rules_that_lead_to_it():
+def test_conditions_hold_for_exactly_the_rows_of_their_side():
     rng = np.random.default_rng(3)
     X = pd.DataFrame({"label": rng.choice(list("abcdefghij"), 300), "number": rng.normal(size=300).round(3)})
     y = X["number"] + X["label"].isin(list("aceg"))
@@ -196,7 +196,7 @@ def test_a_single_leaf_and_a_constant_target_are_written():
     assert tree_rules(model) == tree_rules(model, row=X.head(1)) == "all rows: → 2, 3 rows"
 
 
-def test_wrong_requests_are_refused_by_name():
+def test_invalid_arguments_raise():
     X = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0, 3.0]})
     model = DecisionTreeRegressor().fit(X, [1.0, 2.0, 3.0])
     with pytest.raises(NotFittedError):

@@ -1,6 +1,5 @@
-"""Pictures of trees: what is written and drawn, nothing over anything else, and labels of any kind."""
+"""Plots of trees: texts and rows of the nodes, no overlaps, labels of any kind, and the calls of dtreeviz."""
 
-import gc
 import shutil
 import sys
 import types
@@ -81,7 +80,7 @@ def reached(ax):
     return sum(is_branch and colour == RED for is_branch, colour in zip(branches, colours, strict=True))
 
 
-def test_a_stump_says_what_it_asks_and_finds():
+def test_a_stump_shows_its_split_predictions_and_counts():
     X = pd.DataFrame({"YearMade": [1990, 1991, 1992, 1993]})
     ax = draw_tree(DecisionTreeRegressor(max_depth=1).fit(X, [1.0, 1.0, 5.0, 6.0]))
     of_root = {"The tree", "all rows", "3.25", "4 rows", "YearMade ?", "mean target"}
@@ -96,7 +95,7 @@ def test_a_single_leaf_and_a_constant_target_are_drawn():
     assert_nothing_overlaps(draw_tree(model, X, [2.0, 2.0, 2.0], row=0))
 
 
-def test_depth_is_cut_with_a_mark_and_told_in_the_title(auctions):
+def test_a_depth_limit_is_marked_and_stated_in_the_title(auctions):
     forest = auctions[2]
     ax = draw_tree(forest, tree=2, max_depth=2)
     assert any(text.startswith("… ") and text.endswith(" more leaves") for text in texts(ax))
@@ -106,8 +105,7 @@ def test_depth_is_cut_with_a_mark_and_told_in_the_title(auctions):
     assert sum(shown) + (4 - leaves) == forest.estimators_[2].tree_.n_leaves
 
 
-@pytest.mark.parametrize("depth", [0, 1, 2, 3, 5])
-@pytest.mark.parametrize("with_rows", [False, True])
+@pytest.mark.parametrize(("depth", "with_rows"), [(1, False), (4, False), (0, True), (2, True), (3, True)])
 def test_nothing_overlaps_at_any_depth(auctions, depth, with_rows):
     X, y, forest = auctions
     ax = draw_tree(forest, X, y, max_depth=depth, row=7) if with_rows else draw_tree(forest, max_depth=depth)
@@ -163,7 +161,7 @@ def test_a_row_is_followed_by_position_frame_and_series(auctions):
     assert reached(draw_tree(forest)) == 0
 
 
-def test_missing_numbers_are_said_where_they_go():
+def test_the_side_of_missing_numbers_is_shown():
     X = np.array([[np.nan], [1.0], [2.0], [3.0]] * 5)
     y = np.array([0.0, 0.0, 9.0, 9.0] * 5)
     model = DecisionTreeRegressor(max_depth=1).fit(X, y)
@@ -172,15 +170,15 @@ def test_missing_numbers_are_said_where_they_go():
     assert "= missing" in texts(draw_tree(model, X, y, row=0))
 
 
-def test_of_thirty_classes_the_most_frequent_get_a_colour():
+def test_the_most_frequent_of_thirty_classes_get_a_colour():
     rng = np.random.default_rng(0)
-    y = np.array([f"<class {k}> $" for k in np.minimum(rng.geometric(0.12, 900), 30)])
-    X = rng.normal(size=(900, 2))
+    y = np.array([f"<class {k}> $" for k in np.minimum(rng.geometric(0.12, 500), 30)])
+    X = rng.normal(size=(500, 2))
     X[:, 0] += [int(label.split()[1][:-1]) for label in y]
     ax = draw_tree(RandomForestClassifier(2, random_state=0).fit(X, y), X, y, row=3)
     assert f"{len(set(y)) - 5} others" in texts(ax)
     assert_nothing_overlaps(ax)
-    assert_nothing_overlaps(draw_tree(ExtraTreesClassifier(2, random_state=0).fit(X, y), max_depth=4))
+    assert_nothing_overlaps(draw_tree(ExtraTreesClassifier(2, random_state=0).fit(X, y), max_depth=2))
 
 
 def test_cards_above_the_mean_are_orange_and_those_below_blue():
@@ -195,7 +193,7 @@ def test_cards_above_the_mean_are_orange_and_those_below_blue():
 
 def test_labels_of_any_kind_are_drawn():
     rng = np.random.default_rng(0)
-    n = 300
+    n = 150
     X = pd.DataFrame(
         {
             "a <b>name</b> $ of\n a column that is too long": rng.choice(UGLY, n),
@@ -209,24 +207,25 @@ def test_labels_of_any_kind_are_drawn():
     assert_nothing_overlaps(ax)
     assert all("\n" not in text for text in texts(ax))
     classes = np.array(UGLY, dtype=object)[rng.integers(0, len(UGLY), n)]
-    assert_nothing_overlaps(draw_tree(ForestClassifier(2, random_state=0).fit(X, classes), X, classes, row=0))
+    classifier = ForestClassifier(2, random_state=0).fit(X, classes)
+    assert_nothing_overlaps(draw_tree(classifier, X, classes, max_depth=2, row=0))
 
 
 def test_pipelines_wide_tables_and_polars_are_drawn(auctions):
     polars = pytest.importorskip("polars")
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 1000))).rename(columns=str)
     model = make_pipeline(StandardScaler().set_output(transform="pandas"), RandomForestRegressor(2, random_state=0))
-    assert_nothing_overlaps(draw_tree(model.fit(X, X["7"]), X, X["7"], row=0))
+    assert_nothing_overlaps(draw_tree(model.fit(X, X["7"]), X, X["7"], max_depth=1, row=0))
     raw, price, forest = auctions
-    given = texts(draw_tree(forest, polars.from_pandas(raw), price.to_numpy(), row=1))
-    assert set(given) - {"mean target"} <= {*texts(draw_tree(forest, raw, price, row=1)), *given}
-    assert reached(draw_tree(forest, polars.from_pandas(raw), row=1)) > 0
+    ax = draw_tree(forest, polars.from_pandas(raw), price, max_depth=2, row=1)
+    assert texts(ax) == texts(draw_tree(forest, raw, price, max_depth=2, row=1))
+    assert reached(ax) > 0
 
 
-def test_the_pictures_of_big_trees_leave_the_rows_out(auctions):
+def test_plots_of_large_trees_omit_the_rows(auctions):
     X, y, forest = auctions
-    assert len(draw_tree(forest, X, y, max_depth=3).child_axes) > 0
-    assert draw_tree(forest, X, y, max_depth=6).child_axes == []
+    assert len(draw_tree(forest, X, y, max_depth=1).child_axes) > 0
+    assert draw_tree(forest, X, y, max_depth=5).child_axes == []
 
 
 def test_placeholders_far_out_do_not_squeeze_the_rest():
@@ -242,20 +241,17 @@ def test_placeholders_far_out_do_not_squeeze_the_rest():
 
 def test_the_callers_axes_are_used_and_no_figure_leaks(auctions):
     X, y, forest = auctions
-    figure = Figure(figsize=(12, 9))
-    axes = figure.subplots()
-    assert draw_tree(forest, X, y, ax=axes) is axes
+    axes = Figure(figsize=(12, 9)).subplots()
+    assert draw_tree(forest, X, y, max_depth=1, ax=axes) is axes
     before = len(pyplot.get_fignums())
-    for _ in range(3):
-        draw_tree(forest, max_depth=2)
-    gc.collect()
+    draw_tree(forest, max_depth=1)
     assert len(pyplot.get_fignums()) == before
 
 
 def test_the_callers_rows_are_not_changed(auctions):
     X, y, forest = auctions
     kept = X.copy()
-    draw_tree(forest, X, y, row=0)
+    draw_tree(forest, X, y, max_depth=1, row=0)
     pd.testing.assert_frame_equal(X, kept)
 
 
@@ -267,11 +263,11 @@ def chain(depth):
     return types.SimpleNamespace(children_left=left, children_right=right, node_count=n)
 
 
-def test_a_layout_keeps_siblings_apart_parents_amid_and_levels_free_of_overlap():
+def test_a_layout_centres_parents_and_has_no_overlap():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(200, 3))
     trees = [
-        DecisionTreeRegressor(max_leaf_nodes=40, random_state=s).fit(X, rng.normal(size=200)).tree_ for s in range(5)
+        DecisionTreeRegressor(max_leaf_nodes=40, random_state=s).fit(X, rng.normal(size=200)).tree_ for s in range(3)
     ]
     for tree in [*trees, chain(30)]:
         shape = read_shape(tree, None)
@@ -286,7 +282,7 @@ def test_a_layout_keeps_siblings_apart_parents_amid_and_levels_free_of_overlap()
         assert min(middle[node] - height[node] / 2 for node in shape.nodes) == pytest.approx(0)
 
 
-def test_every_row_is_found_at_the_nodes_it_passes_missing_values_and_all():
+def test_rows_with_missing_values_visit_the_nodes_of_their_path():
     X = np.array([[np.nan, 0.0], [1.0, 1.0], [2.0, np.nan], [3.0, 0.0]] * 8)
     tree = DecisionTreeRegressor(random_state=0).fit(X, [0.0, 1.0, 7.0, 9.0] * 8).tree_
     matrix = X.astype(np.float32)
@@ -295,7 +291,7 @@ def test_every_row_is_found_at_the_nodes_it_passes_missing_values_and_all():
     assert all(visits[[row], :].toarray()[0, leaf] for row, leaf in enumerate(tree.apply(matrix)))
 
 
-def test_wrong_requests_are_refused_by_name(auctions):
+def test_invalid_arguments_raise(auctions):
     X, y, forest = auctions
     with pytest.raises(NotFittedError):
         draw_tree(ForestRegressor())
@@ -341,7 +337,7 @@ def dtreeviz(monkeypatch):
     return given
 
 
-def test_dtreeviz_is_handed_the_encoded_rows_of_a_regression(auctions, dtreeviz):
+def test_dtreeviz_gets_the_encoded_rows_of_a_regression(auctions, dtreeviz):
     X, y, forest = auctions
     given = view_tree(forest, X, y, tree=1, depth_range_to_display=(0, 2))
     assert given["member"] is forest.estimators_[1]
@@ -352,7 +348,7 @@ def test_dtreeviz_is_handed_the_encoded_rows_of_a_regression(auctions, dtreeviz)
     assert "class_names" not in given
 
 
-def test_dtreeviz_is_handed_classes_by_number_and_name(dtreeviz):
+def test_dtreeviz_gets_classes_by_number_and_name(dtreeviz):
     X, y = np.arange(4.0)[:, None], np.array(["b", "b", "a", "a"])
     model = DecisionTreeClassifier().fit(X, y)
     given = view_tree(model, X, y)
@@ -362,14 +358,14 @@ def test_dtreeviz_is_handed_classes_by_number_and_name(dtreeviz):
     assert model.classes_.tolist() == ["a", "b"]
 
 
-def test_dtreeviz_is_given_no_missing_values(dtreeviz):
+def test_missing_values_raise_before_dtreeviz(dtreeviz):
     X = pd.DataFrame({"gaps": [np.nan, 1.0, 2.0]})
     model = DecisionTreeRegressor().fit(X, [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="missing values, as in column 'gaps'"):
         view_tree(model, X, [1.0, 2.0, 3.0])
 
 
-def test_without_dtreeviz_or_dot_the_way_out_is_said(auctions, dtreeviz, monkeypatch):
+def test_errors_without_dtreeviz_or_dot_name_an_alternative(auctions, dtreeviz, monkeypatch):
     X, y, forest = auctions
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(FileNotFoundError, match="dot.*draw_tree"):
@@ -380,7 +376,7 @@ def test_without_dtreeviz_or_dot_the_way_out_is_said(auctions, dtreeviz, monkeyp
 
 
 @pytest.mark.parametrize("kind", ["regressor", "classes", "forest of classes"])
-def test_dtreeviz_itself_takes_what_it_is_handed(oracle, monkeypatch, kind):
+def test_dtreeviz_accepts_these_arguments(oracle, monkeypatch, kind):
     render_class = oracle("dtreeviz.utils").DTreeVizRender
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 2)), columns=["a", "b"])
@@ -395,8 +391,8 @@ def test_dtreeviz_itself_takes_what_it_is_handed(oracle, monkeypatch, kind):
 
 @pytest.mark.real_data("bulldozers/Train.csv")
 def test_a_tree_of_real_auctions_is_drawn(data_dir):
-    table = pd.read_csv(data_dir / "bulldozers" / "Train.csv", nrows=4000, low_memory=False)
+    table = pd.read_csv(data_dir / "bulldozers" / "Train.csv", nrows=1500, low_memory=False)
     price = np.log(table.pop("SalePrice"))
     forest = ForestRegressor(n_estimators=2, random_state=0).fit(table, price)
     assert_nothing_overlaps(draw_tree(forest, table, price, row=11))
-    assert_nothing_overlaps(draw_tree(forest, max_depth=5, row=table.iloc[[11]]))
+    assert_nothing_overlaps(draw_tree(forest, max_depth=4, row=table.iloc[[11]]))

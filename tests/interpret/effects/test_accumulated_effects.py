@@ -1,4 +1,4 @@
-"""Accumulated local effects: known answers, where partial dependence is led astray too."""
+"""Accumulated local effects: known answers, also for correlated columns, the order of labels, and errors."""
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def test_a_product_is_its_own_interaction(uniform):
     np.testing.assert_allclose(main.effect[0], 0, atol=0.1)
 
 
-def test_columns_that_go_together_mislead_partial_dependence_alone():
+def test_correlated_columns_bias_partial_dependence_alone():
     generator = np.random.default_rng(0)
     x = generator.uniform(size=2000)
     X = np.column_stack([x, x + generator.normal(0, 0.02, 2000)])
@@ -91,7 +91,7 @@ def test_label_and_number_interact_as_made():
     np.testing.assert_allclose(np.diff(at_b) / np.diff(effect.grids[1]), 0.5, atol=0.12)
 
 
-def test_columns_that_the_model_does_not_take_have_no_say():
+def test_columns_that_the_model_ignores_have_no_influence():
     generator = np.random.default_rng(0)
     X = pd.DataFrame({"state": generator.choice(list("abcd"), 300), "age": generator.uniform(0, 1, 300)})
     forest = ForestRegressor(**FAST, oob_score=False).fit(X, (X["state"] == "b") + X["age"])
@@ -167,7 +167,7 @@ def test_classes_constant_columns_and_one_row(uniform):
     assert ale(model, X, "x0", output=1).outputs == [1]
 
 
-def test_mistakes_are_named(uniform):
+def test_invalid_arguments_raise(uniform):
     model = RandomForestRegressor(**FAST).fit(uniform, uniform[:, 0])
     with pytest.raises(NotFittedError):
         ale(RandomForestRegressor(), uniform, "x0")

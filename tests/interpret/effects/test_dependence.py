@@ -1,4 +1,4 @@
-"""Partial dependence: the walk gives what brute force gives, by label and by date, and draws it."""
+"""Partial dependence: "walk" equals "brute" for every kind of column; grids, counts, plots and errors."""
 
 import numpy as np
 import pandas as pd
@@ -67,20 +67,20 @@ def forest(table):
     return ForestRegressor(high_cardinality=100, **FAST).fit(*table)
 
 
-# --- The walk is brute force -----------------------------------------------------------------------------------------
+# --- "walk" equals "brute" -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.2])
 @pytest.mark.parametrize(
-    "model",
+    ("model", "missing"),
     [
-        RandomForestRegressor(**FAST),
-        RandomForestRegressor(n_estimators=4, n_jobs=2, random_state=0),
-        RandomForestRegressor(max_leaf_nodes=30, **FAST),
-        ExtraTreesRegressor(**FAST),
-        DecisionTreeRegressor(random_state=0),
+        (RandomForestRegressor(**FAST), 0.0),
+        (RandomForestRegressor(**FAST), 0.2),
+        (RandomForestRegressor(n_estimators=4, n_jobs=2, random_state=0), 0.2),
+        (RandomForestRegressor(max_leaf_nodes=30, **FAST), 0.0),
+        (ExtraTreesRegressor(**FAST), 0.2),
+        (DecisionTreeRegressor(random_state=0), 0.2),
     ],
-    ids=["forest", "in threads", "best first", "extra trees", "tree"],
+    ids=["forest", "forest with gaps", "in threads", "best first", "extra trees", "tree"],
 )
 def test_walk_equals_brute_force_of_scikit_learn(model, missing):
     X, y = make_numbers(missing)
@@ -180,13 +180,14 @@ def test_pipeline_of_other_steps_is_predicted(table):
 
 
 def test_batches_and_chunks_change_nothing(forest, table, monkeypatch):
-    whole = partial_dependence(forest, table[0], ("hours", "state"), "both")
-    monkeypatch.setattr("tabrec.interpret.effects._tree_walk._ROWS_AT_ONCE", 70)
+    X = table[0].head(120)
+    whole = partial_dependence(forest, X, ("hours", "state"), "both", grid_size=12)
+    monkeypatch.setattr("tabrec.interpret.effects._tree_walk._ROWS_AT_ONCE", 50)
     monkeypatch.setattr("tabrec.interpret.effects._tree_walk._NUMBERS_AT_ONCE", 500)
     monkeypatch.setattr("tabrec.interpret.effects.dependence._ROWS_AT_ONCE", 130)
     for method in ("walk", "brute"):
         for kind in ("average", "both"):
-            parts = partial_dependence(forest, table[0], ("hours", "state"), kind, method=method)
+            parts = partial_dependence(forest, X, ("hours", "state"), kind, grid_size=12, method=method)
             np.testing.assert_allclose(parts.average, whole.average, rtol=0, atol=1e-10)
 
 
@@ -198,7 +199,7 @@ def test_known_answer_of_a_linear_model():
     np.testing.assert_allclose(np.diff(effect.average[0]), [2, 4])
 
 
-def test_boosting_and_our_other_models_are_served():
+def test_boosting_equals_scikit_learn():
     X, y = make_numbers()
     model = HistGradientBoostingRegressor(max_iter=10, random_state=0).fit(X, y)
     ours = partial_dependence(model, X, "x0", grid_size=9)
@@ -234,7 +235,7 @@ def test_levels_ordered_in_the_model_keep_that_order(table):
     assert partial_dependence(model, X, "size").grids[0].tolist() == levels["size"]
 
 
-def test_of_many_labels_the_most_frequent_are_shown(forest, table):
+def test_the_most_frequent_of_many_labels_are_shown(forest, table):
     effect = partial_dependence(forest, table[0], "model")
     assert len(effect.grids[0]) == 30
     assert effect.counts.min() >= table[0]["model"].value_counts().iloc[29]
@@ -269,7 +270,7 @@ def test_a_grid_lies_at_quantiles_and_each_row_counts_for_the_nearest_value():
     assert given.counts.tolist() == [41, 60, 0]
 
 
-def test_dates_of_a_time_zone_are_told_in_it(table):
+def test_dates_are_shown_in_the_time_zone_of_the_column(table):
     X, y = table
     local = X.assign(sold=X["sold"].dt.tz_localize("America/New_York"))
     forest = ForestRegressor(**FAST, oob_score=False).fit(local, y)
@@ -277,7 +278,7 @@ def test_dates_of_a_time_zone_are_told_in_it(table):
     assert (dates == dates.astype("datetime64[D]")).all()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_missing_flag_goes_where_the_trees_send_it(seed):
     generator = np.random.default_rng(seed)
     flag = pd.array(generator.choice([True, False, None], N_ROWS), dtype="boolean")
@@ -354,7 +355,7 @@ def test_rows_of_categories_without_rows_and_unseen_labels(forest, table):
 # --- Errors ----------------------------------------------------------------------------------------------------------
 
 
-def test_mistakes_are_named(forest, table):
+def test_invalid_arguments_raise(forest, table):
     X = table[0]
     with pytest.raises(NotFittedError):
         partial_dependence(RandomForestRegressor(), X, "age")
@@ -386,7 +387,7 @@ def test_mistakes_are_named(forest, table):
         partial_dependence(forest, X.assign(hours=np.nan), "hours")
 
 
-def test_walking_another_kind_of_model_is_refused_by_name():
+def test_models_that_cannot_be_walked_raise():
     X, y = make_numbers()
     with pytest.raises(TypeError, match=r"LinearRegression.*method='brute'"):
         partial_dependence(LinearRegression().fit(X, y), X, "x0", method="walk")
@@ -399,10 +400,10 @@ def test_walking_another_kind_of_model_is_refused_by_name():
         partial_dependence(model, X, "x0", method="walk")
 
 
-# --- Pictures --------------------------------------------------------------------------------------------------------
+# --- Plots -----------------------------------------------------------------------------------------------------------
 
 
-def test_plots_bear_any_label_and_thirty_classes():
+def test_plots_accept_any_label_and_thirty_classes():
     generator = np.random.default_rng(0)
     ugly = ["<b>&x", "$x^2$ and $y", "two\nlines", "🚜 " * 30]
     X = pd.DataFrame({"$a_1\n<i>": generator.choice(ugly, 200), "number": generator.normal(size=200)})
@@ -439,7 +440,7 @@ def test_a_map_shows_the_output_of_the_largest_effect_with_the_first_column_acro
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("x0", "x1")
 
 
-def test_a_placeholder_far_from_all_else_does_not_flatten_the_picture():
+def test_a_distant_placeholder_does_not_compress_the_plot():
     X, y = make_numbers()
     X[:60, 0] = -100_000
     model = RandomForestRegressor(**FAST).fit(X, y)
@@ -452,7 +453,7 @@ def test_a_placeholder_far_from_all_else_does_not_flatten_the_picture():
 # --- Size ------------------------------------------------------------------------------------------------------------
 
 
-def test_many_columns_are_borne():
+def test_a_thousand_columns_work():
     generator = np.random.default_rng(0)
     X = generator.normal(size=(100, 1000))
     model = RandomForestRegressor(n_estimators=3, max_features=0.1, random_state=0).fit(X, X[:, 3])
@@ -461,7 +462,7 @@ def test_many_columns_are_borne():
 
 
 @pytest.mark.parametrize("zone", [None, "America/New_York"])
-def test_elapsed_seconds_are_told_as_dates(table, zone):
+def test_elapsed_seconds_are_shown_as_dates(table, zone):
     X, y = table
     X = X.assign(sold=X["sold"].dt.tz_localize(zone))
     forest = ForestRegressor(**FAST, oob_score=False).fit(X, y)
@@ -527,7 +528,7 @@ def test_ids_years_and_effects_are_written_as_plain_numbers():
         }
 
 
-def test_what_is_missing_is_called_so_in_pictures(forest, table):
+def test_missing_labels_are_named_in_plots(forest, table):
     effect = partial_dependence(forest, table[0], "state")
     assert "#na#" in effect.grids[0]
     texts = [label.get_text() for label in effect.plot().get_yticklabels()]
@@ -537,7 +538,7 @@ def test_what_is_missing_is_called_so_in_pictures(forest, table):
     assert "missing" in [label.get_text() for label in pair.get_xticklabels()]
 
 
-def test_many_number_labels_are_ordered_by_effect_and_few_by_size():
+def test_many_numeric_labels_are_sorted_by_effect_and_few_by_value():
     generator = np.random.default_rng(0)
     X = pd.DataFrame({"model": generator.integers(0, 60, 900), "month": generator.integers(1, 13, 900)})
     y = generator.normal(size=60)[X["model"]] + X["month"] % 3
@@ -571,12 +572,12 @@ def test_a_sample_of_rows_with_gaps_has_its_labels(table, dtype):
 
 @pytest.mark.real_data("bulldozers/Train.csv")
 def test_bulldozers_by_year_and_enclosure(data_dir):
-    X = pd.read_csv(data_dir / "bulldozers/Train.csv", low_memory=False, nrows=6000, parse_dates=["saledate"])
+    X = pd.read_csv(data_dir / "bulldozers/Train.csv", low_memory=False, nrows=3000, parse_dates=["saledate"])
     y = np.log(X.pop("SalePrice"))
     model = ForestRegressor(**FAST).fit(X, y)
     for name in ("YearMade", "saledate", "Enclosure", "saleElapsed"):
-        walked = partial_dependence(model, X, name, grid_size=8, max_rows=1000)
-        brute = partial_dependence(model, X, name, grid_size=8, max_rows=1000, method="brute")
+        walked = partial_dependence(model, X, name, grid_size=8, max_rows=500)
+        brute = partial_dependence(model, X, name, grid_size=8, max_rows=500, method="brute")
         np.testing.assert_allclose(walked.average, brute.average, rtol=0, atol=1e-10)
     years = partial_dependence(model, X, "YearMade", grid=[1985, 2005])
     assert years.average[0, 1] > years.average[0, 0] + 0.1
