@@ -21,8 +21,8 @@ import torch
 from _timing import Stopwatch
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab._biases import fit_biases
-from tabrec.collab._ratings import sort_ratings
+from tabrec.collab.biases import fit_biases
+from tabrec.collab.interactions import sort_interactions
 from tabrec.datasets import load_movielens, load_movielens_fold
 
 IDS = ["user", "item"]
@@ -44,7 +44,7 @@ def biases(watch: Stopwatch, folder: Path, fold: int, name: str, seed: str) -> N
     with watch.stage("fit"):
         known = [pd.Index(np.unique(train[column])) for column in IDS]
         codes = [ids.get_indexer(train[column]) + 1 for ids, column in zip(known, IDS, strict=True)]
-        ratings, _ = sort_ratings(*codes, train["rating"].to_numpy(), None)
+        ratings, _ = sort_interactions(*codes, train["rating"].to_numpy(), None)
         found = fit_biases(ratings, *(len(ids) + 1 for ids in known))
     watch.values["cpu"] = time.process_time() - cpu
     codes = [ids.get_indexer(test[column]) + 1 for ids, column in zip(known, IDS, strict=True)]

@@ -31,8 +31,8 @@ import pandas as pd
 from _timing import describe_machine, markdown_table, note
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab._biases import DAMPING, fit_biases
-from tabrec.collab._ratings import sort_ratings
+from tabrec.collab.biases import DAMPING, fit_biases
+from tabrec.collab.interactions import sort_interactions
 from tabrec.datasets import load_movielens, load_movielens_fold
 
 N_GIVEN = (1, 3, 5, 10)
@@ -78,7 +78,7 @@ def predict_biases(draw: Draw) -> dict[str, np.ndarray]:
     items, item_codes = np.unique(draw.train["item"], return_inverse=True)
     users, user_codes = np.unique(draw.train["user"], return_inverse=True)
     values = draw.train["rating"].to_numpy()
-    found, _ = sort_ratings(user_codes + 1, item_codes + 1, values, None)
+    found, _ = sort_interactions(user_codes + 1, item_codes + 1, values, None)
     biases = fit_biases(found, len(users) + 1, len(items) + 1)
     base = pd.Series(biases.mean + biases.item[1:], index=items)
     predicted = dict.fromkeys(COLUMNS, base.loc[draw.target["item"]].to_numpy())

@@ -1,11 +1,12 @@
 """Recommenders: ratings in; predicted ratings, recommendations and reasons out."""
 
-from tabrec.collab._explanation import Explanation
 from tabrec.collab.bayesian_factorization import BayesianFactorization
 from tabrec.collab.crosstab import crosstab, plot_crosstab
 from tabrec.collab.dot_product_bias import DotProductBias
 from tabrec.collab.embedding_nn import EmbeddingNN
 from tabrec.collab.evaluation import evaluate
+from tabrec.collab.explanation import Explanation
+from tabrec.collab.interactions import Interactions, Pairs
 from tabrec.collab.metrics import (
     coverage,
     gini,
@@ -18,6 +19,8 @@ from tabrec.collab.metrics import (
     rank_metrics,
     recall_at_k,
 )
+from tabrec.collab.recommender import Recommender
+from tabrec.collab.scorer import Scorer
 from tabrec.collab.scorers import make_ranking_scorer, per_user_rmse, per_user_rmse_scorer
 from tabrec.collab.splitters import LeaveLastOut, PerUserSplit
 
@@ -26,8 +29,12 @@ __all__ = [
     "DotProductBias",
     "EmbeddingNN",
     "Explanation",
+    "Interactions",
     "LeaveLastOut",
+    "Pairs",
     "PerUserSplit",
+    "Recommender",
+    "Scorer",
     "coverage",
     "crosstab",
     "evaluate",

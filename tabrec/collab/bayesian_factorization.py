@@ -8,29 +8,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import pandas as pd
 from rich.progress import track
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from tabrec.collab._factors import FactorRecommender, RowPrior
-from tabrec.collab._gibbs import GibbsPlan, GibbsState, sample
-from tabrec.collab._gibbs_posterior import (
-    Posterior,
-    feature_effects,
-    fold_in,
-    predict_pairs,
-    prior_rows,
-    score_block,
-)
-from tabrec.collab._gibbs_priors import history_matrix
-from tabrec.collab._ordinal import probabilities
-from tabrec.collab._ratings import Ratings
-from tabrec.collab._reading import Context, Pairs
+from tabrec.collab.factors import Factors, RowPrior
+from tabrec.collab.gibbs import GibbsPlan, GibbsState, sample
+from tabrec.collab.gibbs_draws import history_matrix
+from tabrec.collab.interactions import Context, Interactions, Pairs
+from tabrec.collab.ordinal import probabilities
+from tabrec.collab.posterior import Posterior, feature_effects, fold_in, predict_pairs, prior_rows, score_block
+from tabrec.collab.reader import RatingsReader
+from tabrec.collab.recommender import Recommender
+from tabrec.collab.scorer import Scorer
 
 # Of an ordinal scale, at most so many steps.
 _MOST_LEVELS = 1000
@@ -38,7 +32,7 @@ _MOST_LEVELS = 1000
 _SHARE_OF_MORE = 3
 
 
-class BayesianFactorization(FactorRecommender):
+class BayesianFactorization(Recommender):
     """Matrix factorisation with biases, averaged over its posterior distribution.
 
     A rating is mean + user bias + item bias + user factors · item factors + noise. Rows of users and of items are
@@ -126,7 +120,7 @@ class BayesianFactorization(FactorRecommender):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **FactorRecommender._parameter_constraints,
+        **Recommender._parameter_constraints,
         "n_factors": [Interval(Integral, 1, None, closed="left")],
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],
         "n_burn_in": [Interval(Integral, 0, None, closed="left")],
@@ -136,8 +130,6 @@ class BayesianFactorization(FactorRecommender):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
-    posterior_: Posterior
-    _designs: tuple[np.ndarray | None, np.ndarray | None]
 
     def __init__(
         self,
@@ -195,160 +187,194 @@ class BayesianFactorization(FactorRecommender):
         ValueError
             No rows, a column is missing, or ids are of another type than in fit ("196" for 196).
         """
-        check_is_fitted(self)
         pairs = self._read_pairs(X)
-        mean, variance = predict_pairs(self.posterior_, pairs.users, pairs.items)
-        found = [self._with_mean(pairs, self._to_ratings(mean))]
+        predicted, std = cast(PosteriorScorer, self._fitted_scorer()).score_with_std(pairs)
+        found = [self._with_mean(pairs, predicted)]
         if return_std:
-            found.append(np.sqrt(variance))
+            found.append(std)
         if return_path:
             found.append(self._paths(pairs))
         return tuple(found) if len(found) > 1 else found[0]
 
     @property
-    def _means(self) -> np.ndarray:  # type: ignore[override]
-        return self.posterior_.mean
+    def posterior_(self) -> Posterior:
+        """The samples."""
+        return cast(PosteriorScorer, self._fitted_scorer()).posterior
 
-    @property
-    def _user_rows(self) -> np.ndarray:  # type: ignore[override]
-        return self.posterior_.users.transpose(1, 0, 2)
+    def _make_scorer(self) -> PosteriorScorer:
+        return PosteriorScorer(self.get_params(deep=False))
 
-    @property
-    def _item_rows(self) -> np.ndarray:  # type: ignore[override]
-        return self.posterior_.items.transpose(1, 0, 2)
 
-    def _check_values(self, values: np.ndarray) -> None:
-        levels = self.posterior_.levels
+class PosteriorScorer(Scorer):
+    """Samples the posterior distribution of biases and factors, and averages over the samples."""
+
+    posterior: Posterior
+    state: GibbsState
+    designs: tuple[np.ndarray | None, np.ndarray | None]  # features of users and of items
+    range: tuple[float, float]  # of the ratings
+    seed: int
+
+    def check_ratings(self, values: np.ndarray) -> None:
+        levels = self.posterior.levels
         if levels is not None and not np.isin(values, levels).all():
             odd = values[~np.isin(values, levels)][0]
-            raise ValueError(f"The rating {odd:g} is none of those in fit, as likelihood='ordinal' needs: {levels}.")
+            raise ValueError(f"The rating {odd:g} does not occur in fit, as likelihood='ordinal' needs: {levels}.")
 
-    def _check_given(self, values: np.ndarray) -> None:
-        super()._check_given(values)
-        low, high = self._range
+    def check_given(self, values: np.ndarray) -> None:
+        self.check_ratings(values)
+        low, high = self.range
         outside = values[(values < low) | (values > high)]
         if len(outside):
-            raise ValueError(f"The rating {outside[0]:g} lies outside {low:g} to {high:g}, the ratings in fit.")
+            raise ValueError(f"The rating {outside[0]:g} is outside {low:g} to {high:g}, the ratings in fit.")
 
-    def _learn(self, context: Context) -> None:
-        values = self._ratings.values
-        if self.likelihood == "ordinal" and len(np.unique(values)) > _MOST_LEVELS:
+    def fit(self, data: RatingsReader, context: Context = None) -> None:
+        self.data = data
+        n_levels = len(np.unique(data.ratings.values))
+        if self.parameters["likelihood"] == "ordinal" and n_levels > _MOST_LEVELS:
             raise ValueError(
-                f"likelihood='ordinal' is for ratings on a scale of at most {_MOST_LEVELS} steps, but there are "
-                f"{len(np.unique(values))} distinct ones: set likelihood='normal'."
+                f"likelihood='ordinal' takes at most {_MOST_LEVELS} distinct ratings, but there are {n_levels}: set "
+                "likelihood='normal'."
             )
-        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        self._sample(int(self.n_sweeps), None)
+        self.seed = int(check_random_state(self.parameters["random_state"]).randint(np.iinfo(np.int32).max))
+        self._sample(int(self.parameters["n_sweeps"]), None)
 
-    def _learn_more(self, more: Ratings, context: Context, new_users: np.ndarray, new_items: np.ndarray) -> None:
-        self._seed += 1
-        self._sample(max(1, int(self.n_sweeps) // _SHARE_OF_MORE), self._state)
+    def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
+        self.data = data
+        self.seed += 1
+        self._sample(max(1, int(self.parameters["n_sweeps"]) // _SHARE_OF_MORE), self.state)
+
+    def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
+        self.data, old = data, self.posterior
+        n_new = data.users.n_codes - old.users.shape[1]
+        made = copy.copy(old)
+        made.users = np.pad(old.users, ((0, 0), (0, n_new), (0, 0)))
+        made.user_noise = np.concatenate([old.user_noise, np.repeat(old.user_noise[:, :1], n_new, axis=1)], axis=1)
+        if self.designs[0] is not None:
+            self.designs = np.pad(self.designs[0], ((0, n_new), (0, 0))), self.designs[1]
+        position = np.searchsorted(users, given.users)
+        features = None if self.designs[0] is None else self.designs[0][users]
+        # Seeded by a user's own ratings, so that no user depends on the others that are new.
+        own = (given.users == user for user in users)
+        rngs = [self._make_rng(given.items[rows], given.values[rows]) for rows in own]
+        made.users[:, users] = fold_in(
+            old, "user", given.items, given.values, position, len(users), features, rngs=rngs
+        )
+        self.posterior = made
+
+    def score(self, pairs: Pairs) -> np.ndarray:
+        return self.to_ratings(predict_pairs(self.posterior, pairs.users, pairs.items)[0])
+
+    def score_with_std(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+        """Predicted ratings, and the standard deviation of ratings around them."""
+        mean, variance = predict_pairs(self.posterior, pairs.users, pairs.items)
+        return self.to_ratings(mean), np.sqrt(variance)
+
+    def score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return score_block(self.posterior, users, items)
+
+    def to_ratings(self, scores: np.ndarray) -> np.ndarray:
+        return np.clip(scores, *self.range)
+
+    def vectors(self, kind: str) -> np.ndarray:
+        return self.factor_model.vectors(kind)
+
+    def factors(self, kind: str) -> np.ndarray:
+        return self.factor_model.mean_factors(self.data.users.known(), self.data.items.known())[kind != "user"]
+
+    def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
+        return self.factor_model.biases(kind, codes)
+
+    def explain(self, user: int, item: int) -> dict[str, float]:
+        parts = self.factor_model.explain(
+            user, item, (self._feature_rows("user", user), self._feature_rows("item", item))
+        )
+        # Where the sum is outside the range of ratings, all parts shrink alike.
+        whole, inside = sum(parts.values()), float(np.clip(sum(parts.values()), *self.range))
+        if whole != inside:
+            share = (inside - parts["mean"]) / (whole - parts["mean"])
+            parts = {name: part if name == "mean" else part * share for name, part in parts.items()}
+        return parts
+
+    def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
+        posterior = self.posterior
+
+        def noise_precision(slope: np.ndarray) -> np.ndarray:
+            noise = posterior.noise_precision[:, None] * posterior.user_noise[:, [user]]
+            return noise * posterior.item_noise[:, rated] / np.maximum(slope, 1e-3) ** 2
+
+        return self.factor_model.contributions(user, item, rated, values, self._row_prior(user), noise_precision)
+
+    @property
+    def factor_model(self) -> Factors:
+        """The samples of rows as a factor model."""
+        users, items = self.posterior.users.transpose(1, 0, 2), self.posterior.items.transpose(1, 0, 2)
+        return Factors(self.posterior.mean, users, items, self._link)
+
+    def _link(self, sums: np.ndarray) -> np.ndarray:
+        levels, cutpoints = self.posterior.levels, self.posterior.cutpoints
+        if levels is None or cutpoints is None:
+            return sums
+        of_samples = [probabilities(sums[..., s], cutpoints[s]) @ levels for s in range(len(cutpoints))]
+        return np.stack(of_samples, axis=-1)
 
     def _sample(self, n_sweeps: int, start: GibbsState | None) -> None:
-        ratings = self._ratings
+        ratings, parameters = self.data.ratings, self.parameters
         plan = GibbsPlan(
-            n_factors=int(self.n_factors),
+            n_factors=int(parameters["n_factors"]),
             n_sweeps=n_sweeps,
-            n_burn_in=min(int(self.n_burn_in), n_sweeps // 3),
-            n_kept=int(self.n_samples),
-            likelihood=self.likelihood,
-            history=bool(self.history),
+            n_burn_in=min(int(parameters["n_burn_in"]), n_sweeps // 3),
+            n_kept=int(parameters["n_samples"]),
+            likelihood=parameters["likelihood"],
+            history=bool(parameters["history"]),
         )
-        if start is not None:  # a chain goes on as what it was begun
+        if start is not None:  # a chain keeps the model it started with
             plan = replace(
                 plan,
                 n_factors=start.users.rows.shape[1] - 1,
                 likelihood="normal" if start.cutpoints is None else "ordinal",
                 history=start.users.history_weights is not None,
             )
-        users, items = (None if side.table is None else side.table.design() for side in self._sides)
-        self._designs = users, items
-        with _progress(n_sweeps, self.verbose) as on_sweep:
-            self.posterior_, self._state = sample(
+        sides = self.data.users, self.data.items
+        users, items = (None if side.table is None else side.table.design() for side in sides)
+        self.designs = users, items
+        with _progress(n_sweeps, parameters["verbose"]) as on_sweep:
+            self.posterior, self.state = sample(
                 ratings.users,
                 ratings.items,
                 ratings.values,
                 ratings.weights,
-                self._users.n_codes,
-                self._items.n_codes,
+                self.data.users.n_codes,
+                self.data.items.n_codes,
                 users,
                 items,
                 plan,
-                np.random.default_rng(self._seed),
+                np.random.default_rng(self.seed),
                 start,
                 on_sweep,
             )
-        self._range = float(ratings.values.min()), float(ratings.values.max())
-
-    def _fold_in(self, given: Ratings, users: np.ndarray) -> None:
-        old, n_new = self.posterior_, self._users.n_codes - self.posterior_.users.shape[1]
-        made = copy.copy(old)
-        made.users = np.pad(old.users, ((0, 0), (0, n_new), (0, 0)))
-        made.user_noise = np.concatenate([old.user_noise, np.repeat(old.user_noise[:, :1], n_new, axis=1)], axis=1)
-        if self._designs[0] is not None:
-            self._designs = np.pad(self._designs[0], ((0, n_new), (0, 0))), self._designs[1]
-        position = np.searchsorted(users, given.users)
-        features = None if self._designs[0] is None else self._designs[0][users]
-        # By their ratings alone, so that no user depends on who else is new.
-        own = (given.users == user for user in users)
-        rngs = [self._make_rng(given.items[rows], given.values[rows]) for rows in own]
-        made.users[:, users] = fold_in(
-            old, "user", given.items, given.values, position, len(users), features, rngs=rngs
-        )
-        self.posterior_ = made
+        self.range = float(ratings.values.min()), float(ratings.values.max())
 
     def _make_rng(self, items: np.ndarray, values: np.ndarray) -> np.random.Generator:
-        return np.random.default_rng([self._seed, zlib.crc32(items.tobytes()), zlib.crc32(values.tobytes())])
+        return np.random.default_rng([self.seed, zlib.crc32(items.tobytes()), zlib.crc32(values.tobytes())])
 
-    def _score(self, pairs: Pairs) -> np.ndarray:
-        return self._to_ratings(predict_pairs(self.posterior_, pairs.users, pairs.items)[0])
-
-    def _to_ratings(self, scores: np.ndarray) -> np.ndarray:
-        return np.clip(scores, *self._range)
-
-    def _score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return score_block(self.posterior_, users, items)
-
-    def _explain(self, user: int, item: int) -> dict[str, float]:
-        parts = super()._explain(user, item)
-        # What leads out of the range of ratings is taken back from all parts alike.
-        whole, inside = sum(parts.values()), float(np.clip(sum(parts.values()), *self._range))
-        if whole != inside:
-            share = (inside - parts["mean"]) / (whole - parts["mean"])
-            parts = {name: part if name == "mean" else part * share for name, part in parts.items()}
-        return parts
-
-    def _rate(self, sums: np.ndarray) -> np.ndarray:
-        levels, cutpoints = self.posterior_.levels, self.posterior_.cutpoints
-        if levels is None or cutpoints is None:
-            return sums
-        of_samples = [probabilities(sums[..., s], cutpoints[s]) @ levels for s in range(len(cutpoints))]
-        return np.stack(of_samples, axis=-1)
-
-    def _feature_rows(self, kind: str, code: int) -> np.ndarray:
-        design = self._designs[kind != "user"]
+    def _feature_rows(self, kind: Literal["user", "item"], code: int) -> np.ndarray:
+        design = self.designs[kind != "user"]
         if design is None:
-            return np.zeros((len(self._means), self._user_rows.shape[2]))
-        side: Literal["user", "item"] = "user" if kind == "user" else "item"
-        return feature_effects(self.posterior_, side, design[code : code + 1])[:, 0]
+            return np.zeros((len(self.posterior.mean), self.posterior.users.shape[2]))
+        return feature_effects(self.posterior, kind, design[code : code + 1])[:, 0]
 
     def _row_prior(self, user: int) -> RowPrior:
-        prior = self.posterior_.user_prior
-        rated = self._ratings.items[self._ratings.of_user(user)]
-        history = history_matrix(np.zeros(len(rated), np.int64), rated, (1, self._items.n_codes))
-        features = None if self._designs[0] is None else self._designs[0][user : user + 1]
-        mean = prior_rows(self.posterior_, "user", features, history)[:, 0]
+        ratings, prior = self.data.ratings, self.posterior.user_prior
+        rated = ratings.items[ratings.of_user(user)]
+        history = history_matrix(np.zeros(len(rated), np.int64), rated, (1, self.data.items.n_codes))
+        features = None if self.designs[0] is None else self.designs[0][user : user + 1]
+        mean = prior_rows(self.posterior, "user", features, history)[:, 0]
         return RowPrior(mean, prior.precision)
-
-    def _noise_precision(self, user: int, rated: np.ndarray, slope: np.ndarray) -> np.ndarray:
-        posterior = self.posterior_
-        noise = posterior.noise_precision[:, None] * posterior.user_noise[:, [user]] * posterior.item_noise[:, rated]
-        return noise / np.maximum(slope, 1e-3) ** 2
 
 
 @contextmanager
 def _progress(n_sweeps: int, verbose: int) -> Iterator[Callable[[int], Any] | None]:
-    """Calls to make after each sweep, which move a bar where `verbose` asks for one."""
+    """A function to call after each sweep, which advances a progress bar where `verbose` asks for one."""
     if not verbose:
         yield None
         return

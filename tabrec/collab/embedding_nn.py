@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -12,28 +12,38 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from tabrec.collab._net_rows import embeddings_of, fold_into_net, grown_net, keep_norms
-from tabrec.collab._rating_net import RatingNet
-from tabrec.collab._ratings import Ratings
-from tabrec.collab._reading import Context, Pairs
-from tabrec.collab._row_prior import argue_by_similarity
-from tabrec.collab._sides import FROM_METADATA
+from tabrec.collab.factors import contributions_by_similarity
+from tabrec.collab.interactions import Context, Interactions, Pairs
+from tabrec.collab.net_rows import embeddings_of, fold_into_net, grown_net, keep_norms
+from tabrec.collab.net_training import (
+    NET_CONSTRAINTS,
+    RatingScale,
+    check_net_parameters,
+    draw_seed,
+    draw_validation,
+    train_net,
+    train_net_more,
+)
+from tabrec.collab.reader import RatingsReader
+from tabrec.collab.recommender import Recommender
+from tabrec.collab.scorer import Scorer
+from tabrec.collab.sides import FROM_METADATA, KINDS
 from tabrec.neural.devices import read_device, seeded
 from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.parameters import NetParameters
 from tabrec.neural.tabular_estimator import predictor
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.training import predict
-from tabrec.preprocess import TabularPreprocessor
-from tabrec.tables.names import check_named
 
 # Numbers that a hidden layer may hold at once while predicting.
 _MOST_ACTIVATIONS = 2**21
-# Ratings from which the noise around predictions is worked out.
+# Ratings from which the noise around predictions is measured.
 _MOST_FOR_NOISE = 20_000
+_LEAST_BATCH_SIZE = 256
+_MODEL_PARAMETERS = ("dropout", "embedding_dropout", "embedding_std", "unknown_rate", "batch_norm")
 
 
-class EmbeddingNN(RatingNet):
+class EmbeddingNN(Recommender):
     """A net over embeddings: of the user and the item, and of whatever else is known of them and of the occasion.
 
     The model is `TabularModel` with the ids as categories. Features of users and items, and columns of the ratings
@@ -139,16 +149,11 @@ class EmbeddingNN(RatingNet):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **RatingNet._parameter_constraints,
-        **{
-            name: NetParameters._parameter_constraints[name]
-            for name in ("layers", "dropout", "embedding_dropout", "embedding_std", "unknown_rate", "batch_norm")
-        },
+        **NET_CONSTRAINTS,
+        **{name: NetParameters._parameter_constraints[name] for name in ("layers", *_MODEL_PARAMETERS)},
         "embedding_size": [Interval(Integral, 1, None, closed="left"), None],
         "context": ["array-like"],
     }
-    _least_batch_size = 256
-    model_: TabularModel
 
     def __init__(
         self,
@@ -205,79 +210,145 @@ class EmbeddingNN(RatingNet):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
-        nobody, somebody = np.zeros(len(codes) + 1, dtype=np.int32), np.append(codes, 0)
-        pairs = Pairs(somebody, nobody, None) if kind == "user" else Pairs(nobody, somebody, None)
-        scores = self._score(pairs)
-        return scores[:-1] - scores[-1]
+    def _make_scorer(self) -> EmbeddingScorer:
+        return EmbeddingScorer(self.get_params(deep=False))
 
-    def _factors(self, kind: str) -> np.ndarray:
-        return self._vectors(kind)[self._side(kind).known()]
+    @property
+    def model_(self) -> TabularModel:
+        """The trained net."""
+        return cast(EmbeddingScorer, self._fitted_scorer()).model
 
-    # Columns of the ratings.
+    @property
+    def history_(self) -> pd.DataFrame:
+        """Losses by epoch."""
+        return cast(EmbeddingScorer, self._fitted_scorer()).history
 
-    def _context_names(self) -> list[str]:
-        return list(self._context_columns)
 
-    def _learn_columns(self, X: Any, frame: pd.DataFrame) -> None:
-        super()._learn_columns(X, frame)
-        self._context_columns = check_named("context", self.context, frame.columns)
-        ids = [name for name in self._context_columns if name in (self.user_name_, self.item_name_)]
-        if ids:
-            raise ValueError(f"context names {ids}, which are the ids: they are used anyhow.")
+class EmbeddingScorer(Scorer):
+    """Trains a `TabularModel` whose categories are the ids and the labels of side tables and context."""
 
-    def _take_context(self, frame: pd.DataFrame, rows: np.ndarray, *, fit: bool) -> Context:
-        """Codes and numbers of the context columns."""
-        if not self._context_columns:
-            return None
-        taken = frame[self._context_columns].iloc[rows]
-        if fit:
-            self.context_preprocessor_ = TabularPreprocessor("net").fit(taken)
-        encoded = self.context_preprocessor_.transform(taken)
-        labelled = [name for name, dtype in encoded.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
-        if fit:
-            self._context_sizes = {name: len(encoded[name].cat.categories) for name in labelled}
-            self._n_context_numbers = encoded.shape[1] - len(labelled)
-        codes = [encoded[name].cat.codes.to_numpy(np.int32) for name in labelled]
-        return (
-            np.stack(codes, axis=1) if codes else np.zeros((len(rows), 0), np.int32),
-            encoded.drop(columns=labelled).to_numpy(np.float32),
-        )
+    model: TabularModel
+    history: pd.DataFrame
+    noise_variance: float  # of standardised ratings
+    scale: RatingScale
+    seed: int
 
-    # Training.
+    def check_parameters(self) -> None:
+        check_net_parameters(self.parameters)
+        layers = self.parameters["layers"]
+        odd = [width for width in layers if not (isinstance(width, (int, np.integer)) and width > 0)]
+        if odd or not len(layers):
+            raise ValueError(f"layers={layers!r} must be widths of at least one layer, such as (100, 50).")
 
-    def _learn(self, context: Context) -> None:
-        self._learn_scale()
-        self._seed = self._draw_seed()
-        inputs = self._inputs(Pairs(self._ratings.users, self._ratings.items, context))
-        with seeded(self._seed, torch.device("cpu")):
-            self.model_ = self._make_model(inputs[1].shape[1])
-        rows = self._make_rows(inputs, self._ratings.values, self._ratings.weights)
-        self.history_ = self._train_held_out(rows, self._draw_validation())
+    def check_ratings(self, values: np.ndarray) -> None:
+        self.scale.check(values)
+
+    def fit(self, data: RatingsReader, context: Context = None) -> None:
+        self.data, ratings = data, data.ratings
+        self.scale = RatingScale(self.parameters["y_range"], ratings.values)
+        self.seed = draw_seed(self.parameters["random_state"])
+        inputs = self._inputs(Pairs(ratings.users, ratings.items, context))
+        with seeded(self.seed, torch.device("cpu")):
+            self.model = self._make_model(inputs[1].shape[1])
+        rows = self.scale.make_data(inputs, ratings)
+        is_valid = draw_validation(ratings, self.parameters["validation_fraction"], self.seed)
+        self.history = train_net(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, is_valid)
         self._settle()
 
-    def _learn_more(self, more: Ratings, context: Context, new_users: np.ndarray, new_items: np.ndarray) -> None:
-        self.model_ = grown_net(self.model_, {"user": self._users.n_codes, "item": self._items.n_codes})
+    def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
+        new_users = data.users.became_known(self.data.users.origins)
+        new_items = data.items.became_known(self.data.items.origins)
+        self.data = data
+        self.model = grown_net(self.model, {kind: data.side(kind).n_codes for kind in KINDS})
         self._fold("item", new_items, new_items, more, context)
         if context is None:
-            self._fold("user", np.unique(more.users), new_users, self._ratings, None)
-        else:  # of what was rated before, the occasions are not kept
+            self._fold("user", np.unique(more.users), new_users, data.ratings, None)
+        else:  # the contexts of earlier ratings are not kept
             self._fold("user", new_users, new_users, more, context)
-        rows = self._make_rows(self._inputs(Pairs(more.users, more.items, context)), more.values, more.weights)
-        self._seed += 1
-        callbacks = (*self.callbacks, keep_norms)  # a few ratings are no sample of all
-        plan = self._make_plan_of_more(len(rows), callbacks=callbacks)
-        history = self._train(rows, self._seed, plan)
-        history["epoch"] += len(self.history_)
-        self.history_ = pd.concat([self.history_, history], ignore_index=True)
+        rows = self.scale.make_data(self._inputs(Pairs(more.users, more.items, context)), more)
+        self.seed += 1
+        # A few ratings are too few for batch norms to estimate statistics from.
+        callbacks = (*self.parameters["callbacks"], keep_norms)
+        self.history = train_net_more(
+            self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.history, callbacks=callbacks
+        )
         self._settle()
 
-    def _fold_in(self, given: Ratings, users: np.ndarray) -> None:
-        self.model_ = grown_net(self.model_, {"user": self._users.n_codes})
+    def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
+        self.data = data
+        self.model = grown_net(self.model, {"user": data.users.n_codes})
         self._fold("user", users, users, given, None)
 
-    def _fold(self, kind: str, codes: np.ndarray, new: np.ndarray, ratings: Ratings, context: Context) -> None:
-        """Find the vectors of ids by their ratings; those of new ones are no examples of what vectors are like."""
+    def score(self, pairs: Pairs, features: bool = True) -> np.ndarray:
+        device = read_device(self.parameters["device"])
+        model = predictor(self.model, device)
+        at_once = max(16, _MOST_ACTIVATIONS // max(self.model.config["layers"]))
+        scores = np.empty(len(pairs.users))
+        for start in range(0, len(scores), at_once):
+            some = slice(start, start + at_once)
+            codes, numbers = self._inputs(pairs.take(some), features)
+            numbers = numbers.double() if device.type == "cpu" else numbers
+            output = predict(model, (codes.to(device), numbers.to(device)), at_once).cpu().double().numpy()
+            scores[some] = self.scale.scaler.restore(output)[:, 0]
+        return scores
+
+    def vectors(self, kind: str) -> np.ndarray:
+        return embeddings_of(self.model).weight(kind).detach().double().numpy()
+
+    def explain(self, user: int, item: int) -> dict[str, float]:
+        users, items = np.array([0, user, 0, user]), np.array([0, 0, item, item])
+        nobody, of_user, of_item, of_both = self.score(Pairs(users, items), features=False)
+        whole = self.score(Pairs(users[3:], items[3:]))[0]
+        parts = {"mean": nobody, "user": of_user - nobody, "item": of_item - nobody, "features": whole - of_both}
+        parts = {name: float(part) for name, part in parts.items()}
+        return parts | {"factors": float(whole) - sum(parts.values())}
+
+    def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
+        expected = self.score(Pairs(np.zeros_like(rated), rated))
+        vectors = self.vectors("item")
+        noise = self.noise_variance * self.scale.std**2
+        return contributions_by_similarity(vectors[item], vectors[rated], values - expected, noise)
+
+    def _inputs(self, pairs: Pairs, features: bool = True) -> tuple[Tensor, Tensor]:
+        """The inputs of the net: codes of ids, features and context, and numbers of features and context."""
+        n_rows = len(pairs.users)
+        codes: list[np.ndarray] = [np.stack([pairs.users, pairs.items], axis=1)]
+        numbers: list[np.ndarray] = [np.zeros((n_rows, 0), np.float32)]
+        for side, rows in ((self.data.users, pairs.users), (self.data.items, pairs.items)):
+            if side.table is not None:
+                rows = rows if features else np.zeros_like(rows)
+                codes.append(side.table.codes[rows])
+                numbers.append(side.table.numbers[rows])
+        if self.data.context is not None:
+            context = self.data.context.unknown(n_rows) if pairs.context is None else pairs.context
+            codes.append(context[0])
+            numbers.append(context[1])
+        both = np.concatenate(codes, axis=1).astype(np.int32), np.concatenate(numbers, axis=1)
+        return torch.from_numpy(both[0]), torch.from_numpy(both[1])
+
+    def _make_model(self, n_numbers: int) -> TabularModel:
+        parameters = self.parameters
+        sizes = {kind: self.data.side(kind).n_codes for kind in KINDS}
+        # Fixed now, because the rule would give other sizes once there are more ids.
+        of_ids = {kind: int(parameters["embedding_size"] or embedding_size(sizes[kind])) for kind in KINDS}
+        for kind in KINDS:
+            table = self.data.side(kind).table
+            if table is not None:
+                sizes |= {f"{kind}: {name}": size for name, size in table.category_sizes.items()}
+        if self.data.context is not None:
+            sizes |= {f"context: {name}": size for name, size in self.data.context.category_sizes.items()}
+        return TabularModel(
+            sizes,
+            n_numbers,
+            1,
+            layers=tuple(int(width) for width in parameters["layers"]),
+            embedding_sizes=of_ids,
+            y_range=self.scale.scaled_bounds,
+            **{name: parameters[name] for name in _MODEL_PARAMETERS},
+        )
+
+    def _fold(self, kind: str, codes: np.ndarray, new: np.ndarray, ratings: Interactions, context: Context) -> None:
+        """Find the vectors of ids by their ratings; those of new ids do not count for the prior."""
         own = ratings.users if kind == "user" else ratings.items
         rows = np.flatnonzero(np.isin(own, codes))
         if not len(rows):
@@ -285,109 +356,20 @@ class EmbeddingNN(RatingNet):
         if context is not None:
             context = context[0][rows], context[1][rows]
         inputs = self._inputs(Pairs(ratings.users[rows], ratings.items[rows], context))
-        target = self.target_scaler_.scale(ratings.values[rows, None])[:, 0]
-        trust = (np.ones(len(rows)) if ratings.weights is None else ratings.weights[rows]) / self._noise_variance
-        counts = self._ratings.counts(kind, self._side(kind).n_codes)
+        target = self.scale.scaler.scale(ratings.values[rows, None])[:, 0]
+        precision = (np.ones(len(rows)) if ratings.weights is None else ratings.weights[rows]) / self.noise_variance
+        counts = self.data.ratings.counts(kind, self.data.side(kind).n_codes)
         counts[new] = 0
-        fold_into_net(self.model_, kind, codes, own[rows], inputs, target, trust, counts)
-
-    def _measure_noise(self) -> float:
-        """Variance of standardised ratings around their predictions."""
-        step = max(1, len(self._ratings) // _MOST_FOR_NOISE)
-        predicted = self._score(Pairs(self._ratings.users[::step], self._ratings.items[::step], None))
-        gaps = (self._ratings.values[::step] - predicted) / self.target_scaler_.scales[0]
-        return max(float((gaps**2).mean()), 1e-4)
-
-    def _make_model(self, n_numbers: int) -> TabularModel:
-        sizes = {"user": self._users.n_codes, "item": self._items.n_codes}
-        for kind, side in zip(("user", "item"), self._sides, strict=True):
-            if side.table is not None:
-                sizes |= {f"{kind}: {name}": size for name, size in side.table.category_sizes.items()}
-        if self._context_columns:
-            sizes |= {f"context: {name}": size for name, size in self._context_sizes.items()}
-        return TabularModel(
-            sizes,
-            n_numbers,
-            1,
-            layers=tuple(int(width) for width in self.layers),
-            # Told, or further ids would change them.
-            embedding_sizes={
-                kind: int(self.embedding_size or embedding_size(sizes[kind])) for kind in ("user", "item")
-            },
-            batch_norm=self.batch_norm,
-            dropout=self.dropout,
-            embedding_std=self.embedding_std,
-            embedding_dropout=self.embedding_dropout,
-            unknown_rate=self.unknown_rate,
-            y_range=self._scaled_range(),
-        )
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        odd = [width for width in self.layers if not (isinstance(width, (int, np.integer)) and width > 0)]
-        if odd or not len(self.layers):
-            raise ValueError(f"layers={self.layers!r} must be widths of at least one layer, such as (100, 50).")
+        fold_into_net(self.model, kind, codes, own[rows], inputs, target, precision, counts)
 
     def _settle(self) -> None:
-        """Give ids without ratings the vector of an unknown one, which training has met, and measure the noise."""
+        """Give ids without ratings the vector of an unknown id, which is trained, and measure the noise."""
         with torch.no_grad():
-            for kind, side in zip(("user", "item"), self._sides, strict=True):
-                table = embeddings_of(self.model_).weight(kind)
-                table[np.flatnonzero(side.origins >= FROM_METADATA)] = table[0].clone()
-        self._noise_variance = self._measure_noise()
-
-    def _inputs(self, pairs: Pairs, features: bool = True) -> tuple[Tensor, Tensor]:
-        """What the net takes: codes of ids, of features and of the context, and their numbers."""
-        n_rows = len(pairs.users)
-        codes: list[np.ndarray] = [np.stack([pairs.users, pairs.items], axis=1)]
-        numbers: list[np.ndarray] = [np.zeros((n_rows, 0), np.float32)]
-        for side, rows in zip(self._sides, (pairs.users, pairs.items), strict=True):
-            if side.table is not None:
-                rows = rows if features else np.zeros_like(rows)
-                codes.append(side.table.codes[rows])
-                numbers.append(side.table.numbers[rows])
-        if self._context_columns:
-            if pairs.context is None:  # no occasion: labels unknown, numbers at their mean
-                codes.append(np.zeros((n_rows, len(self._context_sizes)), np.int32))
-                numbers.append(np.zeros((n_rows, self._n_context_numbers), np.float32))
-            else:
-                codes.append(pairs.context[0])
-                numbers.append(pairs.context[1])
-        both = np.concatenate(codes, axis=1).astype(np.int32), np.concatenate(numbers, axis=1)
-        return torch.from_numpy(both[0]), torch.from_numpy(both[1])
-
-    # Predicting.
-
-    def _score(self, pairs: Pairs, features: bool = True) -> np.ndarray:
-        device = read_device(self.device)
-        model = predictor(self.model_, device)
-        at_once = max(16, _MOST_ACTIVATIONS // max(self.model_.config["layers"]))
-        scores = np.empty(len(pairs.users))
-        for start in range(0, len(scores), at_once):
-            some = slice(start, start + at_once)
-            codes, numbers = self._inputs(pairs.take(some), features)
-            numbers = numbers.double() if device.type == "cpu" else numbers
-            output = predict(model, (codes.to(device), numbers.to(device)), at_once).cpu().double().numpy()
-            scores[some] = self.target_scaler_.restore(output)[:, 0]
-        return scores
-
-    def _score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        pairs = Pairs(np.repeat(users, len(items)), np.tile(items, len(users)), None)
-        return self._score(pairs).reshape(len(users), len(items))
-
-    def _vectors(self, kind: str) -> np.ndarray:
-        return embeddings_of(self.model_).weight(kind).detach().double().numpy()
-
-    def _explain(self, user: int, item: int) -> dict[str, float]:
-        users, items = np.array([0, user, 0, user]), np.array([0, 0, item, item])
-        nobody, of_user, of_item, of_both = self._score(Pairs(users, items, None), features=False)
-        whole = self._score(Pairs(users[3:], items[3:], None))[0]
-        parts = {"mean": nobody, "user": of_user - nobody, "item": of_item - nobody, "features": whole - of_both}
-        parts = {name: float(part) for name, part in parts.items()}
-        return parts | {"factors": float(whole) - sum(parts.values())}
-
-    def _argue(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
-        expected = self._score(Pairs(np.zeros_like(rated), rated, None))
-        vectors = self._vectors("item")
-        noise = self._noise_variance * float(self.target_scaler_.scales[0]) ** 2
-        return argue_by_similarity(vectors[item], vectors[rated], values - expected, noise)
+            for kind in KINDS:
+                table = embeddings_of(self.model).weight(kind)
+                table[np.flatnonzero(self.data.side(kind).origins >= FROM_METADATA)] = table[0].clone()
+        ratings = self.data.ratings
+        step = max(1, len(ratings) // _MOST_FOR_NOISE)
+        predicted = self.score(Pairs(ratings.users[::step], ratings.items[::step]))
+        gaps = (ratings.values[::step] - predicted) / self.scale.scaler.scales[0]
+        self.noise_variance = max(float((gaps**2).mean()), 1e-4)

@@ -10,11 +10,11 @@ from sklearn.base import clone
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 from sklearn.utils.validation import _is_fitted
 
-from tabrec.collab._biases import fit_biases
-from tabrec.collab._ranking import rank_all
-from tabrec.collab._ratings import sort_ratings
-from tabrec.collab._sides import Side, learn_side
+from tabrec.collab.biases import fit_biases
+from tabrec.collab.interactions import sort_interactions
 from tabrec.collab.metrics import per_user_rmse, rank_metrics
+from tabrec.collab.ranking import rank_all
+from tabrec.collab.sides import Side, learn_side
 from tabrec.tables.columns import as_frame, to_columns
 
 
@@ -73,7 +73,7 @@ def evaluate(
         model = clone(model).fit(X, y)
     (X, y), (X_test, y_test) = (_leave_out_nobody(model, *both) for both in ((X, y), (X_test, y_test)))
     users, items = (learn_side(_ids(X, name), "", None) for name in (model.user_name_, model.item_name_))
-    ratings, _ = sort_ratings(
+    ratings, _ = sort_interactions(
         users.ids.encode(_ids(X, model.user_name_)), items.ids.encode(_ids(X, model.item_name_)), y, None
     )
     user_codes = users.ids.encode(_ids(X_test, model.user_name_))

@@ -6,6 +6,7 @@ Format 1 (tabrec 0.1) names classes by module path. Format 2 (tabrec 0.2) names 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,83 @@ def _with_purpose(state: dict[str, Any]) -> dict[str, Any]:
     return {"purpose" if name == "for_" else name: value for name, value in state.items()}
 
 
+# Learned attributes of the recommenders, by their names in format 1 and in the scorers.
+_OF_NETS = {"_seed": "seed", "model_": "model", "history_": "history", "_noise_variance": "noise_variance"}
+_OF_DOT_PRODUCT = _OF_NETS | {
+    "_designs": "designs",
+    "_n_features": "n_features",
+    "_means": "means",
+    "_feature_parts": "feature_parts",
+    "_row_priors": "row_priors",
+}
+_OF_POSTERIOR = {
+    "posterior_": "posterior",
+    "_state": "state",
+    "_designs": "designs",
+    "_range": "range",
+    "_seed": "seed",
+}
+
+
+def _make(path: str, **state: Any) -> Any:
+    """An object of a class, with these attributes."""
+    module, _, name = path.rpartition(".")
+    made: Any = object.__new__(getattr(import_module(module), name))
+    vars(made).update(state)
+    return made
+
+
+def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """An upgrade that moves what a recommender has learned into its reader and its scorer."""
+
+    def upgrade(state: dict[str, Any]) -> dict[str, Any]:
+        state = dict(state)
+        if "_ratings" not in state:  # not fitted
+            return state
+        context, context_names = None, state.pop("_context_columns", [])
+        if context_names:
+            context = _make(
+                "tabrec.collab.reader.ContextEncoder",
+                names=context_names,
+                preprocessor=state.pop("context_preprocessor_"),
+                category_sizes=state.pop("_context_sizes"),
+                n_numbers=state.pop("_n_context_numbers"),
+            )
+        state["_reader"] = _make(
+            "tabrec.collab.reader.RatingsReader",
+            owner=owner,
+            user_name=state["user_name_"],
+            item_name=state["item_name_"],
+            users=state.pop("_users"),
+            items=state.pop("_items"),
+            ratings=state.pop("_ratings"),
+            mean_weight=state.pop("_mean_weight"),
+            context=context,
+        )
+        learned = {new: state.pop(old) for old, new in names.items()} | {"data": state["_reader"]}
+        if "target_scaler_" in state:
+            bounds, scaler = state.pop("_bounds"), state.pop("target_scaler_")
+            learned["scale"] = _make("tabrec.collab.net_training.RatingScale", bounds=bounds, scaler=scaler)
+        if "_user_rows" in state:
+            learned["rows"] = {"user": state.pop("_user_rows"), "item": state.pop("_item_rows")}
+        state["_scorer"] = _make(scorer_class, **learned)
+        return state
+
+    return upgrade
+
+
 # By name, from the attributes that format 1 saved to those of the class as it is now.
 _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "tabular-regressor": lambda state: {"trainer": None} | state,
     "tabular-classifier": lambda state: {"trainer": None} | state,
     "tabular-preprocessor": _with_purpose,
+    "dot-product-bias": _recommender(
+        "DotProductBias", "tabrec.collab.dot_product_bias.DotProductScorer", _OF_DOT_PRODUCT
+    ),
+    "embedding-nn": _recommender("EmbeddingNN", "tabrec.collab.embedding_nn.EmbeddingScorer", _OF_NETS),
+    "bayesian-factorization": _recommender(
+        "BayesianFactorization", "tabrec.collab.bayesian_factorization.PosteriorScorer", _OF_POSTERIOR
+    ),
 }
 
 

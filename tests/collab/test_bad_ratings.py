@@ -200,7 +200,7 @@ def test_within_bounds_of_the_callers_everything_works(name, y_range):
 
 
 def test_an_ordinal_scale_has_not_thousands_of_steps():
-    with pytest.raises(ValueError, match=r"at most \d+ steps.*likelihood='normal'"):
+    with pytest.raises(ValueError, match=r"at most \d+ distinct ratings.*likelihood='normal'"):
         clone(MODELS["ordinal"]).fit(pd.concat([X] * 30), np.linspace(0, 1, 30 * len(X)))
 
 
@@ -290,7 +290,7 @@ def test_a_refused_call_leaves_the_model_as_it_was(name):
     for call in (model.fit, model.partial_fit):
         with pytest.raises(ValueError, match="NaN"):
             call(X, np.where(Y > 4, np.nan, Y))
-    with pytest.raises(ValueError, match="known already"):
+    with pytest.raises(ValueError, match="already has ratings"):
         model.new_user({101: 5}, user=1)
     assert same_state(vars(model), before)
     np.testing.assert_array_equal(model.predict(X), predicted)

@@ -164,7 +164,7 @@ def test_ratings_of_a_new_user_may_come_as_a_mapping_a_series_or_a_table(fitted,
         made = model.new_user(ratings, user=user)
         np.testing.assert_allclose(made.predict(everything), expected, atol=1e-9, err_msg=way)
         assert made.users_.tolist() == [*range(N_USERS), "ann"], way
-        assert made._users.n_codes == N_USERS + 2, way
+        assert made._reader.users.n_codes == N_USERS + 2, way
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -197,7 +197,7 @@ def test_items_of_side_tables_alone_may_be_what_a_new_user_has_rated(with_featur
 
 @pytest.mark.parametrize("name", MODELS)
 def test_unknown_items_among_the_ratings_are_passed_over_with_a_warning(fitted, name):
-    with pytest.warns(UserWarning, match="1 of the ratings .* does not know: 777"):
+    with pytest.warns(UserWarning, match="1 of the ratings .* unknown items and are ignored: 777"):
         made = fitted[name].new_user({**EVEN_TASTE, 777: 1.0})
     expected = fitted[name].new_user(EVEN_TASTE)
     new = pairs("new user", np.arange(N_ITEMS))
@@ -232,14 +232,14 @@ def test_a_rating_off_the_scale_is_refused(fitted, name):
     with pytest.raises(ValueError, match="50"):
         fitted[name].new_user({0: 50.0})
     if name == "ordinal":
-        with pytest.raises(ValueError, match=r"3.*none of those in fit.*1.*5"):
+        with pytest.raises(ValueError, match=r"3 does not occur in fit.*1.*5"):
             fitted[name].new_user({0: 3.0})
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_new_user_who_comes_a_second_time_is_not_forgotten_in_silence(fitted, name):
     made = fitted[name].new_user(EVEN_TASTE)
-    with pytest.raises(ValueError, match="'new user' is known already"):
+    with pytest.raises(ValueError, match="'new user' already has ratings"):
         made.new_user({5: 5.0})
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tabrec.collab._dot_product import DotProduct, history_features
+from tabrec.collab.dot_product_net import DotProduct, history_features
 from tabrec.neural.losses import regression_loss
 from tabrec.neural.training_data import TrainingData, mean_loss
 

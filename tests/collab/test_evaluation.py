@@ -8,8 +8,8 @@ from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
 from tabrec.collab import evaluate
-from tabrec.collab._biases import fit_biases
-from tabrec.collab._ratings import sort_ratings
+from tabrec.collab.biases import fit_biases
+from tabrec.collab.interactions import sort_interactions
 from tabrec.datasets import make_ratings
 
 MODELS = {
@@ -64,7 +64,7 @@ def test_the_baseline_of_biases_is_damped_means(tables):
     users, items = (np.sort(TRAIN[name].unique()) for name in IDS)
     codes = {name: pd.Series(np.arange(1, len(ids) + 1), ids) for name, ids in zip(IDS, (users, items), strict=True)}
     own = [TRAIN[name].map(codes[name]).to_numpy() for name in IDS]
-    biases = fit_biases(sort_ratings(*own, TRAIN["rating"].to_numpy(), None)[0], len(users) + 1, len(items) + 1)
+    biases = fit_biases(sort_interactions(*own, TRAIN["rating"].to_numpy(), None)[0], len(users) + 1, len(items) + 1)
     asked = [TEST[name].map(codes[name]).fillna(0).to_numpy(int) for name in IDS]
     expected = rmse(TEST["rating"] - biases.predict(*asked))
     for table in tables.values():

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from tabrec.collab._gibbs import GibbsPlan, sample
-from tabrec.collab._gibbs_posterior import feature_effects, fold_in, predict_pairs, prior_rows, score_block
-from tabrec.collab._gibbs_priors import (
+from tabrec.collab.gibbs import GibbsPlan, sample
+from tabrec.collab.gibbs_draws import (
     Effects,
     Ratings,
     backward,
@@ -21,7 +20,8 @@ from tabrec.collab._gibbs_priors import (
     history_matrix,
     matched_noise,
 )
-from tabrec.collab._ordinal import draw_latents, draw_latents_and_cutpoints, probabilities, start_cutpoints
+from tabrec.collab.ordinal import draw_latents, draw_latents_and_cutpoints, probabilities, start_cutpoints
+from tabrec.collab.posterior import feature_effects, fold_in, predict_pairs, prior_rows, score_block
 
 SHORT = GibbsPlan(n_factors=2, n_sweeps=12, n_burn_in=4, n_kept=8)
 N_USERS, N_ITEMS = 61, 41

@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
 from tabrec.collab import evaluate, make_ranking_scorer
+from tabrec.collab.net_training import draw_validation
 from tabrec.datasets import make_ratings
 
 MODELS = {
@@ -63,8 +64,8 @@ def test_copies_of_a_rating_are_not_parted_for_validation(name):
 @pytest.mark.parametrize("name", ["dot", "nn"])
 def test_every_id_keeps_a_rating_to_be_trained_by(name):
     model = clone(MODELS[name]).set_params(validation_fraction=0.5).fit(X, Y)
-    is_valid = model._draw_validation()
-    kept = model._ratings
+    is_valid = draw_validation(model._reader.ratings, 0.5, seed=0)
+    kept = model._reader.ratings
     assert set(kept.users[~is_valid]) == set(kept.users)
     assert set(kept.items[~is_valid]) == set(kept.items)
     assert 0.3 < is_valid.mean() <= 0.5
@@ -83,9 +84,9 @@ def test_weights_of_further_ratings_are_on_the_scale_of_those_in_fit():
 
 def test_noise_is_that_of_all_ratings_not_of_the_last_few():
     net = clone(MODELS["nn"]).fit(X, Y)
-    before = net._noise_variance
+    before = net._scorer.noise_variance
     net.partial_fit(X[:1], net.predict(X[:1]))
-    assert net._noise_variance == pytest.approx(before, rel=0.1)
+    assert net._scorer.noise_variance == pytest.approx(before, rel=0.1)
 
 
 def test_a_net_folds_in_by_weights():

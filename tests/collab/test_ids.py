@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab._ids import Ids, as_column, check_ids
-from tabrec.collab._sides import nearest_labels
+from tabrec.collab.ids import Ids, as_column, check_ids
+from tabrec.collab.sides import nearest_labels
 from tabrec.tables.columns import Column
 
 MODELS = {
@@ -129,7 +129,7 @@ def test_further_ids_of_text_are_one_id_each(of_texts, name):
     more = pd.DataFrame({"user": ["new", "new", "newer"], "item": ["id 001", "id 002", "id 002"]})
     model.partial_fit(more, [5.0, 1.0, 2.0])
     assert model.users_.tolist() == [*of_texts[name].users_, "new", "newer"]
-    assert model._users.n_codes == 1 + 16 + 2
+    assert model._reader.users.n_codes == 1 + 16 + 2
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -151,7 +151,7 @@ def test_one_item_is_no_picture():
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, "3"])
 def test_a_number_of_items_that_is_none_is_refused(fitted, n):
-    with pytest.raises(ValueError, match=f"n={n!r} must be a whole number"):
+    with pytest.raises(ValueError, match=rf"The 'n' parameter .* must be an int in the range \[1, inf\). Got {n!r}"):
         fitted["bayes"].plot_items(n)
 
 

@@ -5,8 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from tabrec.collab._factors import RowPrior
-from tabrec.collab._row_prior import argue_by_similarity, fit_row_prior, fold_in_row
+from tabrec.collab.factors import RowPrior, contributions_by_similarity, fit_row_prior, fold_in_row
 
 MEAN = np.array([0.5, -1.0, 2.0])
 ROOT = np.array([[1.0, 0, 0], [0.5, 0.8, 0], [-0.3, 0.2, 0.4]])
@@ -107,21 +106,21 @@ def test_what_ratings_argue_for_sums_to_what_they_foretell():
     scale = np.sqrt(np.mean(np.sum(rated**2, axis=1)))
     design = np.column_stack([np.ones(8), rated / scale])
     coefficients = np.linalg.solve(np.eye(4) + design.T @ design / 0.3, design.T @ gaps / 0.3)
-    argued = argue_by_similarity(wanted, rated, gaps, 0.3)
+    argued = contributions_by_similarity(wanted, rated, gaps, 0.3)
     assert argued.sum() == pytest.approx(np.append(1, wanted / scale) @ coefficients)
 
 
 def test_a_rating_argues_for_what_is_like_its_item_in_proportion_to_its_gap():
     rated = np.array([[1.0, 0], [-1.0, 0], [0, 1.0]])
-    argued = argue_by_similarity(np.array([3.0, 0]), rated, np.array([1.0, 1.0, 1.0]), 0.1)
+    argued = contributions_by_similarity(np.array([3.0, 0]), rated, np.array([1.0, 1.0, 1.0]), 0.1)
     assert argued[0] > argued[2] > argued[1]
     assert argued[1] < 0
-    twice = argue_by_similarity(np.array([3.0, 0]), rated, np.array([2.0, 1.0, -1.0]), 0.1)
+    twice = contributions_by_similarity(np.array([3.0, 0]), rated, np.array([2.0, 1.0, -1.0]), 0.1)
     np.testing.assert_allclose(twice, argued * [2, 1, -1])
 
 
 def test_vectors_of_nothing_argue_by_the_mean_gap_alone():
-    argued = argue_by_similarity(np.zeros(2), np.zeros((4, 2)), np.ones(4), 1.0)
+    argued = contributions_by_similarity(np.zeros(2), np.zeros((4, 2)), np.ones(4), 1.0)
     np.testing.assert_allclose(argued, 0.2)
 
 

@@ -184,10 +184,9 @@ def _read_vectors(learner: Any, column: str) -> tuple[pd.DataFrame, np.ndarray |
 
 
 def _of_recommender(learner: Any, kind: str) -> tuple[pd.DataFrame, np.ndarray]:
-    side = learner._side(kind)
-    known = side.known()
-    vectors = pd.DataFrame(learner._vectors(kind)[known], index=side.ids.names_of(known))
-    return vectors, learner._ratings.counts(kind, side.n_codes)[known]
+    if kind == "user":
+        return learner.user_vectors_, learner.user_counts_.to_numpy()
+    return learner.item_vectors_, learner.item_counts_.to_numpy()
 
 
 def _check_column(column: str, available: list[str]) -> None:

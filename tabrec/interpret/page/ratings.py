@@ -72,16 +72,16 @@ def _compare_with_popular(scores: pd.DataFrame) -> list[Finding]:
 def add_ratings(section: Section, data: RatingData) -> None:
     """Show the number of ratings, their distribution, and how they spread over items."""
     model = data.model
-    ratings = model._ratings
+    ratings = model.ratings_
     n_users, n_items = len(model.users_), len(model.items_)
     section.add_text(
         f"{len(ratings):,} ratings of {n_items:,} {model.item_name_}s by {n_users:,} {model.user_name_}s: "
-        f"{len(ratings) / (n_users * n_items):.2%} of all pairs, {ratings.mean():.2f} on average."
+        f"{len(ratings) / (n_users * n_items):.2%} of all pairs, {model.mean_rating_:.2f} on average."
     )
-    section.add_figure(_plot_values(ratings.values), "Number of ratings by value.")
-    per_item = np.sort(np.unique(ratings.items, return_counts=True)[1])[::-1]
+    section.add_figure(_plot_values(ratings["rating"].to_numpy()), "Number of ratings by value.")
+    per_item = np.sort(model.item_counts_.to_numpy())[::-1]
     section.add_figure(_plot_concentration(per_item), "Cumulative share of the ratings, items with most ratings first.")
-    per_user = np.unique(ratings.users, return_counts=True)[1]
+    per_user = model.user_counts_.to_numpy()
     few_items, few_users = int((per_item < _FEW).sum()), int((per_user < _FEW).sum())
     if few_items or few_users:
         text = (
@@ -113,7 +113,7 @@ def _plot_concentration(counts: np.ndarray) -> Any:
 def add_item_biases(section: Section, data: RatingData) -> None:
     """List the items with the highest and the lowest bias."""
     model = data.model
-    counts = model._ratings.counts("item", model._items.n_codes)[model._items.known()]
+    counts = model.item_counts_.to_numpy()
     table = pd.DataFrame({"item": model.items_.astype(str), "bias": model.item_bias_.to_numpy(), "ratings": counts})
     table = table.sort_values("bias", ascending=False, kind="stable")
     formats = {"bias": "{:+.2f}", "ratings": "{:,}"}
@@ -134,7 +134,7 @@ def add_item_map(section: Section, data: RatingData) -> None:
 def add_recommendation(section: Section, data: RatingData) -> None:
     """Show the recommendations for a typical user, and explain the first."""
     model = data.model
-    counts = pd.Series(model._ratings.counts("user", model._users.n_codes)[model._users.known()], index=model.users_)
+    counts = model.user_counts_
     user = counts.sort_values(kind="stable").index[len(counts) // 2]
     top = model.recommend([user], 5)
     if not len(top):
@@ -155,5 +155,5 @@ def add_recommendation(section: Section, data: RatingData) -> None:
         section.add_table(
             reasons.ratings.astype({"item": str}),
             "Ratings of the same user that support it.",
-            {"rating": "{:g}", "argues": "{:+.3f}"},
+            {"rating": "{:g}", "contribution": "{:+.3f}"},
         )

@@ -217,7 +217,7 @@ def report(
     check_is_fitted(model)
     if hasattr(model, "recommend"):
         rated = ratings.RatingData(model, _read_scores(model, X, y, X_valid, y_valid, scores))
-        about = f"{type(model).__name__}, fitted to {len(model._ratings):,} ratings."
+        about = f"{type(model).__name__}, fitted to {len(model.ratings_):,} ratings."
         sections = _make_sections(_RATING_SECTIONS, rated, verbose)
     else:
         given = read_report_data(model, X, y, X_valid, y_valid, X_new, target, random_state)

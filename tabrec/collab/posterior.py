@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from tabrec.collab._gibbs_priors import Ratings, draw_rows, history_matrix, matched_noise
-from tabrec.collab._ordinal import draw_latents, probabilities
+from tabrec.collab.gibbs_draws import Ratings, draw_rows, history_matrix, matched_noise
+from tabrec.collab.ordinal import draw_latents, probabilities
 
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]

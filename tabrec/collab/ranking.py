@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tabrec.collab._ratings import Ratings
+from tabrec.collab.interactions import Interactions
 
 # Scores held at once.
 _BLOCK = 2**23
@@ -19,7 +19,7 @@ def rank_all(
     users: np.ndarray,
     items: np.ndarray,
     n: int,
-    seen: Ratings | None,
+    seen: Interactions | None,
 ) -> Ranked:
     """The best items of each user.
 
@@ -30,7 +30,7 @@ def rank_all(
     users, items : ndarray of int
         Codes; items in ascending order.
     n : int
-    seen : Ratings or None
+    seen : Interactions or None
         Pairs to leave out.
 
     Returns

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tabrec.collab._gibbs_posterior import (
+from tabrec.collab.gibbs_draws import Effects, Ratings, draw_normal_wishart, draw_rows, history_matrix, kept_noise
+from tabrec.collab.ordinal import draw_latents_and_cutpoints, start_cutpoints
+from tabrec.collab.posterior import (
     Posterior,
     SidePrior,
 )
-from tabrec.collab._gibbs_priors import Effects, Ratings, draw_normal_wishart, draw_rows, history_matrix, kept_noise
-from tabrec.collab._ordinal import draw_latents_and_cutpoints, start_cutpoints
 
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]

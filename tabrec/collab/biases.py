@@ -1,4 +1,4 @@
-"""Biases alone: the baseline that every recommender is to beat."""
+"""Biases alone: the baseline for every recommender."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tabrec.collab._ratings import Ratings
+from tabrec.collab.interactions import Interactions
 
-# Ratings that the mean counts for in a bias: the best on the folds of MovieLens 100k, lest the baseline be a straw man.
+# Ratings of the mean value that damp a bias. Tuned on MovieLens 100k so that the baseline is strong.
 DAMPING = {"user": 5.0, "item": 3.0}
 _N_ROUNDS = 10
 
@@ -24,7 +24,7 @@ class Biases(NamedTuple):
         return self.mean + self.user[users] + self.item[items]
 
 
-def fit_biases(ratings: Ratings, n_users: int, n_items: int) -> Biases:
+def fit_biases(ratings: Interactions, n_users: int, n_items: int) -> Biases:
     """Damped biases by alternating least squares.
 
     References

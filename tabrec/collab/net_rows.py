@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tabrec.collab._row_prior import fit_row_prior
+from tabrec.collab.factors import fit_row_prior
 from tabrec.neural.devices import seeded
 from tabrec.neural.embeddings import PackedEmbedding
 from tabrec.neural.tabular_model import TabularModel

@@ -69,7 +69,7 @@ class DotProduct(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from tabrec.collab._dot_product import DotProduct
+    >>> from tabrec.collab.dot_product_net import DotProduct
     >>> model = DotProduct(3, 2, n_factors=4, mean=3.5, y_range=(0.5, 5.5))
     >>> model(torch.tensor([[1, 2], [3, 0]])).shape
     torch.Size([2, 1])

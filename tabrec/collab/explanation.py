@@ -21,7 +21,7 @@ class Explanation:
     parts : pandas.Series
         "mean", "user", "item", "features" and "factors", in units of the rating; they sum to the prediction.
     ratings : pandas.DataFrame
-        `item`, `rating` and `argues`: ratings of the user, by how much each one raises (or, below 0, lowers) the
+        `item`, `rating` and `contribution`: ratings of the user, and how much each raises (or, below 0, lowers) the
         prediction, those that raise it most first.
     """
 
@@ -36,9 +36,9 @@ class Explanation:
         lines = [f"{self.user!r}, {self.item!r}: {self.prediction:.2f} ({self.path})"]
         lines += [f"  {name:<9}{round(part, 2) + 0.0:+.2f}" for name, part in self.parts.items()]
         if len(self.ratings):
-            lines += ["  argued for, or against, by:"]
+            lines += ["  contributions of the user's ratings:"]
             lines += [
-                f"    {row.item!r}, rated {row.rating:g}: {row.argues:+.3f}"
+                f"    {row.item!r}, rated {row.rating:g}: {row.contribution:+.3f}"
                 for row in self.ratings.itertuples(index=False)
             ]
         return "\n".join(lines)

@@ -1,0 +1,240 @@
+"""Biases and factors, be it one estimate of them or samples: the maths that factor scorers share as a part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabrec.collab.interactions import Pairs
+
+# Numbers gathered at once for pairs.
+_BLOCK = 2**21
+_STEP = 1e-4
+_N_STEPS = 20
+# Ratings at which a learned row has half the weight of a row of many ratings.
+_HALF_WEIGHT = 10.0
+Link = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class RowPrior:
+    """The normal distribution of a row before any rating, by sample.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_samples, n_factors + 1)
+    precision : ndarray of shape (n_samples, n_factors + 1, n_factors + 1)
+    """
+
+    mean: np.ndarray
+    precision: np.ndarray
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A model in which a rating is link(mean + user bias + item bias + user factors · item factors).
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_samples,)
+        A model with a single estimate has one sample.
+    user_rows, item_rows : ndarray of shape (n_codes, n_samples, n_factors + 1)
+        The bias first. Row 0 is that of an unknown id.
+    link : callable
+        Ratings of sums, of shape (..., n_samples).
+    """
+
+    means: np.ndarray
+    user_rows: np.ndarray
+    item_rows: np.ndarray
+    link: Link
+
+    def rows(self, kind: str) -> np.ndarray:
+        """The rows of users or of items."""
+        return self.user_rows if kind == "user" else self.item_rows
+
+    def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
+        """Mean biases of some users or items."""
+        return self.rows(kind)[codes, :, 0].mean(axis=1, dtype=np.float64)
+
+    def vectors(self, kind: str) -> np.ndarray:
+        """Factors of all samples side by side, scaled so that products are means of the samples' products."""
+        rows = self.rows(kind)[:, :, 1:]
+        return rows.reshape(len(rows), -1).astype(np.float64) / np.sqrt(rows.shape[1])
+
+    def mean_factors(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Factors of some users and items whose products come nearest to the mean of the samples' products."""
+        of_users, of_items = self.vectors("user")[users], self.vectors("item")[items]
+        n_samples, n_factors = self.user_rows.shape[1], self.user_rows.shape[2] - 1
+        if n_samples == 1:
+            return of_users, of_items
+        # Samples may be rotated against each other: only the products of both sides are comparable.
+        q_users, r_users = np.linalg.qr(of_users)
+        q_items, r_items = np.linalg.qr(of_items)
+        left, sizes, right = np.linalg.svd(r_users @ r_items.T)
+        n = min(n_factors, len(sizes))
+        signs = np.sign(right[:n, :].sum(axis=1)) + (right[:n, :].sum(axis=1) == 0)
+        scale = np.sqrt(sizes[:n]) * signs
+        padding = ((0, 0), (0, n_factors - n))
+        return np.pad(q_users @ left[:, :n] * scale, padding), np.pad(q_items @ right[:n].T * scale, padding)
+
+    def sums(self, pairs: Pairs) -> np.ndarray:
+        """mean + biases + product of factors by sample: (n_pairs, n_samples)."""
+        n_pairs, (_, n_samples, width) = len(pairs.users), self.user_rows.shape
+        sums = np.empty((n_pairs, n_samples))
+        step = max(1, _BLOCK // (n_samples * width))
+        for start in range(0, n_pairs, step):
+            block = slice(start, start + step)
+            users = self.user_rows[pairs.users[block]].astype(np.float64)
+            items = self.item_rows[pairs.items[block]].astype(np.float64)
+            sums[block] = np.einsum("psk,psk->ps", users[:, :, 1:], items[:, :, 1:])
+            sums[block] += self.means + users[:, :, 0] + items[:, :, 0]
+        return sums
+
+    def score(self, pairs: Pairs) -> np.ndarray:
+        """Predicted ratings of pairs, averaged over the samples."""
+        return self.link(self.sums(pairs)).mean(axis=1)
+
+    def explain(self, user: int, item: int, features: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+        """Parts of a prediction; `features` are the parts of the user's and the item's row that features explain."""
+        users, items = self.user_rows[user].astype(np.float64), self.item_rows[item].astype(np.float64)
+        product = (users[:, 1:] * items[:, 1:]).sum(axis=1)
+        users, items = users - features[0], items - features[1]
+        factors = (users[:, 1:] * items[:, 1:]).sum(axis=1)
+        parts = {
+            "user": users[:, 0],
+            "item": items[:, 0],
+            "features": features[0][:, 0] + features[1][:, 0] + product - factors,
+            "factors": factors,
+        }
+        moved = sum(parts.values())
+        at_mean, at_all = self.link(self.means), self.link(self.means + moved)
+        # On the straight line from the mean to the whole sum, each part moves the rating by its share of the sum.
+        slope = np.where(
+            np.abs(moved) > 1e-9, (at_all - at_mean) / np.where(moved == 0, 1.0, moved), self.slope(self.means)
+        )
+        return {"mean": float(at_mean.mean())} | {name: float((part * slope).mean()) for name, part in parts.items()}
+
+    def contributions(
+        self,
+        user: int,
+        item: int,
+        rated: np.ndarray,
+        values: np.ndarray,
+        prior: RowPrior,
+        noise_precision: Callable[[np.ndarray], np.ndarray],
+    ) -> np.ndarray:
+        """How much each rating of a user raises the prediction for an item, in a regression around the user's prior.
+
+        `noise_precision` returns the precision of the ratings around their predictions, of shape (n_samples, n_rated),
+        given the slopes of the link.
+        """
+        items = self.item_rows[rated].astype(np.float64).transpose(1, 0, 2)  # (S, n_rated, k + 1)
+        design, wanted = items.copy(), self.item_rows[item].astype(np.float64)
+        design[:, :, 0], wanted[:, 0] = 1.0, 1.0
+        before = np.einsum("smk,sk->sm", design, prior.mean) + items[:, :, 0] + self.means[:, None]
+        slope = self.slope(before.T).T
+        gap = values - self.link(before.T).T
+        weighted = design * slope[:, :, None]
+        noise = noise_precision(slope)  # (S, n_rated)
+        precision = prior.precision + (weighted * noise[:, :, None]).transpose(0, 2, 1) @ weighted
+        towards = np.linalg.solve(precision, wanted[:, :, None])[:, :, 0]  # (S, k + 1)
+        pull = np.einsum("smk,sk->sm", weighted, towards) * gap * noise
+        at = self.sums(Pairs(np.array([user]), np.array([item])))[0]
+        return (pull * self.slope(at)[:, None]).mean(axis=0)
+
+    def slope(self, sums: np.ndarray) -> np.ndarray:
+        """Derivative of the link."""
+        return (self.link(sums + _STEP) - self.link(sums - _STEP)) / (2 * _STEP)
+
+
+def fit_row_prior(rows: np.ndarray, counts: np.ndarray) -> RowPrior:
+    """A normal distribution of rows, fitted to learned rows.
+
+    The mean is unweighted, because a new id most resembles those with few ratings. The covariance gives rows of few
+    ratings less weight, because they have hardly moved from where they started.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_factors + 1)
+    counts : ndarray of shape (n_rows,)
+        Number of ratings of each row.
+    """
+    weights = counts / (counts + _HALF_WEIGHT)
+    mean = rows.mean(axis=0)
+    gaps = rows - mean
+    covariance = (gaps * weights[:, None]).T @ gaps / weights.sum()
+    # Shrunk towards a multiple of the identity, as if by one more row per dimension.
+    width = rows.shape[1]
+    share = width / (width + len(rows))
+    ball = max(np.trace(covariance) / width, 1e-6)
+    covariance = (1 - share) * covariance + share * ball * np.eye(width) + 1e-3 * ball * np.eye(width)
+    return RowPrior(mean[None], np.linalg.inv(covariance)[None])
+
+
+def fold_in_row(
+    prior: RowPrior,
+    design: np.ndarray,
+    offsets: np.ndarray,
+    ratings: np.ndarray,
+    rating_precision: np.ndarray,
+    rate: Callable[[np.ndarray], np.ndarray],
+    slope: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """The most probable row, of shape (n_factors + 1,), given ratings: Gauss-Newton steps, halved where too long.
+
+    Parameters
+    ----------
+    prior : RowPrior
+        A prior with one sample.
+    design : ndarray of shape (n_ratings, n_factors + 1)
+        What the row is multiplied by: 1 and the factors of the other side.
+    offsets : ndarray of shape (n_ratings,)
+        What is added: the mean and the bias of the other side.
+    ratings : ndarray of shape (n_ratings,)
+    rating_precision : ndarray of shape (n_ratings,)
+        Precision of each rating around its prediction.
+    rate, slope : callable
+        Ratings of sums, and their derivative.
+    """
+    mean, precision = prior.mean[0], prior.precision[0]
+
+    def cost(row: np.ndarray) -> float:
+        gap, away = ratings - rate(offsets + design @ row), row - mean
+        return float((rating_precision * gap) @ gap + away @ precision @ away)
+
+    row = mean.copy()
+    for _ in range(_N_STEPS):
+        sums = offsets + design @ row
+        weighted = design * slope(sums)[:, None]
+        towards = weighted.T @ (rating_precision * (ratings - rate(sums))) - precision @ (row - mean)
+        step = np.linalg.solve(precision + (weighted.T * rating_precision) @ weighted, towards)
+        length, now = 1.0, cost(row)
+        while cost(row + length * step) > now and length > 1e-3:
+            length /= 2
+        row = row + length * step
+        if np.abs(length * step).max() < 1e-8:
+            break
+    return row
+
+
+def contributions_by_similarity(
+    wanted: np.ndarray, rated: np.ndarray, gaps: np.ndarray, noise_variance: float
+) -> np.ndarray:
+    """Contributions of ratings to the prediction for an item, in a ridge regression on the vectors of items.
+
+    Parameters
+    ----------
+    wanted : ndarray of shape (n_dimensions,)
+    rated : ndarray of shape (n_ratings, n_dimensions)
+    gaps : ndarray of shape (n_ratings,)
+        Ratings minus the prediction for an unknown user.
+    noise_variance : float
+    """
+    scale = np.sqrt(np.mean(np.sum(rated**2, axis=1))) or 1.0
+    design = np.column_stack([np.ones(len(rated)), rated / scale])
+    # The prior of the bias and of the slopes has standard deviation 1.
+    precision = np.eye(design.shape[1]) + design.T @ design / noise_variance
+    return design @ np.linalg.solve(precision, np.append(1.0, wanted / scale)) / noise_variance * gaps

@@ -1,0 +1,91 @@
+"""Interactions of users with items as codes: what scorers learn from, and the pairs they score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+# Codes and numbers of the context columns: (n_pairs, n_categories) and (n_pairs, n_numbers).
+Context = tuple[np.ndarray, np.ndarray] | None
+
+
+class Pairs(NamedTuple):
+    """Users and items as codes, 0 for unknown ids, and the context of each pair."""
+
+    users: np.ndarray
+    items: np.ndarray
+    context: Context = None
+
+    def take(self, rows: slice) -> Pairs:
+        """A slice of the pairs."""
+        context = None if self.context is None else (self.context[0][rows], self.context[1][rows])
+        return Pairs(self.users[rows], self.items[rows], context)
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Ratings sorted by user, then item, then value, so that a model does not depend on the order of the rows.
+
+    Attributes
+    ----------
+    users, items : ndarray of shape (n_interactions,), int32
+        Codes, from 1.
+    values : ndarray of shape (n_interactions,), float64
+        Ratings.
+    weights : ndarray of shape (n_interactions,) or None
+        None weights all interactions equally.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def mean(self) -> float:
+        """The weighted mean of the values."""
+        return float(np.average(self.values, weights=self.weights))
+
+    def of_user(self, user: int) -> slice:
+        """The positions of the interactions of one user."""
+        return slice(*np.searchsorted(self.users, [user, user + 1]))
+
+    def of_users(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the interactions of several users, and for each the position of its user in `users`."""
+        starts, stops = np.searchsorted(self.users, users), np.searchsorted(self.users, users + 1)
+        counts = stops - starts
+        owner = np.repeat(np.arange(len(users)), counts)
+        first = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+        return first + np.arange(counts.sum()), owner
+
+    def counts(self, kind: str, n_codes: int) -> np.ndarray:
+        """Number of interactions of each "user" or "item": (n_codes,)."""
+        return np.bincount(self.users if kind == "user" else self.items, minlength=n_codes)
+
+    def with_more(self, more: Interactions) -> Interactions:
+        """These and further interactions, sorted together."""
+        weights = None
+        if self.weights is not None or more.weights is not None:
+            weights = np.concatenate([np.ones(len(r)) if r.weights is None else r.weights for r in (self, more)])
+        users, items = np.concatenate([self.users, more.users]), np.concatenate([self.items, more.items])
+        return sort_interactions(users, items, np.concatenate([self.values, more.values]), weights)[0]
+
+
+def sort_interactions(
+    users: np.ndarray,
+    items: np.ndarray,
+    values: np.ndarray,
+    weights: np.ndarray | None = None,
+    occasions: np.ndarray | None = None,
+) -> tuple[Interactions, np.ndarray]:
+    """Sorted interactions, and the positions they had; `occasions` breaks ties between rows equal in all else."""
+    pairs = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
+    order = np.argsort(pairs, kind="stable")
+    if (np.diff(pairs[order]) == 0).any():  # a pair has more than one rating
+        order = np.lexsort([key for key in (occasions, weights, values, pairs) if key is not None])
+    weights = None if weights is None else weights[order]
+    return Interactions(users[order], items[order], values[order], weights), order

@@ -1,0 +1,204 @@
+"""How the recommenders that are nets are trained: the scale of ratings, validation ratings, the one training loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+
+from tabrec.collab.interactions import Interactions
+from tabrec.collab.recommender import Recommender
+from tabrec.neural.devices import read_device, seeded
+from tabrec.neural.inputs import TargetScaler
+from tabrec.neural.losses import regression_loss
+from tabrec.neural.parameters import NetParameters
+from tabrec.neural.ranges import read_range
+from tabrec.neural.training import Trainer, TrainingConfig
+from tabrec.neural.training_data import TrainingData
+
+_SHARED = (
+    *("batch_size", "learning_rate", "weight_decay", "optimizer", "schedule", "patience", "callbacks", "device"),
+    *("verbose", "random_state"),
+)
+NET_CONSTRAINTS: dict[str, Any] = {
+    **Recommender._parameter_constraints,
+    **{name: NetParameters._parameter_constraints[name] for name in _SHARED},
+    "y_range": ["array-like", StrOptions({"auto"}), None],
+    "epochs": [Interval(Integral, 1, None, closed="left")],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+}
+# Up to so many distinct ratings are taken for steps of a scale.
+_MOST_STEPS = 100
+# The learning rate of `partial_fit`, as a share of that of `fit`.
+_SHARE_OF_MORE = 0.1
+
+
+def check_net_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise a ValueError for an unknown device, or for patience without validation ratings."""
+    read_device(parameters["device"])
+    patience = parameters["patience"]
+    if patience is not None and parameters["validation_fraction"] is None:
+        raise ValueError(f"patience={patience} needs validation ratings: set validation_fraction.")
+
+
+def draw_seed(random_state: Any) -> int:
+    """A seed for the parts of a model that draw random numbers."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+class RatingScale:
+    """Standardises ratings for a net, and holds the range of its predictions.
+
+    Attributes
+    ----------
+    bounds : (float, float) or None
+        The range in units of the ratings.
+    scaler : TargetScaler
+    """
+
+    def __init__(self, y_range: Any, values: np.ndarray):
+        bounds = read_range(y_range, values, half_step)
+        self.bounds = None if bounds is None else (float(bounds[0]), float(bounds[1]))
+        self.scaler = TargetScaler(values[:, None])
+
+    @property
+    def scaled_bounds(self) -> tuple[float, float] | None:
+        """The range in standardised units."""
+        if self.bounds is None:
+            return None
+        low, high = (float(self.scaler.scale(bound)[0]) for bound in self.bounds)
+        return low, high
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the ratings in fit."""
+        return float(self.scaler.scales[0])
+
+    def check(self, values: np.ndarray) -> None:
+        """Raise a ValueError for ratings outside the range."""
+        if self.bounds is None:
+            return
+        low, high = self.bounds
+        outside = values[(values < low) | (values > high)]
+        if len(outside):
+            raise ValueError(f"The rating {outside[0]:g} is outside ({low:g}, {high:g}), the range of the model.")
+
+    def make_data(self, inputs: tuple[Tensor, ...], ratings: Interactions) -> TrainingData:
+        """Training data of a net: its inputs, standardised ratings and their weights."""
+        target = torch.from_numpy(self.scaler.scale(ratings.values[:, None]).astype(np.float32))
+        weights = None if ratings.weights is None else torch.from_numpy(ratings.weights.astype(np.float32))
+        data = TrainingData(inputs, target, weights)
+        return data.take(torch.tensor([0, 0])) if len(data) == 1 else data  # batch norm needs two rows
+
+
+def train_net(
+    model: nn.Module,
+    data: TrainingData,
+    seed: int,
+    parameters: Mapping[str, Any],
+    least_batch_size: int,
+    is_valid: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Train a net on ratings, some of which may be held out to validate on, and return its history."""
+    valid = None
+    if is_valid is not None:
+        data, valid = (data.take(torch.from_numpy(np.flatnonzero(some))) for some in (~is_valid, is_valid))
+    return _train(model, data, seed, parameters, make_config(parameters, len(data), least_batch_size), valid)
+
+
+def train_net_more(
+    model: nn.Module,
+    data: TrainingData,
+    seed: int,
+    parameters: Mapping[str, Any],
+    least_batch_size: int,
+    history: pd.DataFrame,
+    **changes: Any,
+) -> pd.DataFrame:
+    """Train one more epoch at a constant, reduced learning rate, to avoid forgetting; return the continued history."""
+    rate = float(parameters["learning_rate"]) * _SHARE_OF_MORE
+    changes = {"epochs": 1, "schedule": "constant", "learning_rate": rate} | changes
+    more = _train(model, data, seed, parameters, make_config(parameters, len(data), least_batch_size, **changes))
+    more["epoch"] += len(history)
+    return pd.concat([history, more], ignore_index=True)
+
+
+def _train(
+    model: nn.Module,
+    data: TrainingData,
+    seed: int,
+    parameters: Mapping[str, Any],
+    config: TrainingConfig,
+    valid: TrainingData | None = None,
+) -> pd.DataFrame:
+    device = read_device(parameters["device"])
+    with seeded(seed, device):
+        return Trainer(model, regression_loss("mse"), config, device).fit(data, valid)
+
+
+def make_config(parameters: Mapping[str, Any], n_rows: int, least_batch_size: int, **changes: Any) -> TrainingConfig:
+    """The training configuration that the parameters of an estimator ask for."""
+    batch_size = parameters["batch_size"]
+    options: dict[str, Any] = {
+        "epochs": int(parameters["epochs"]),
+        "batch_size": default_batch_size(n_rows, least_batch_size) if batch_size == "auto" else int(batch_size),
+        "learning_rate": float(parameters["learning_rate"]),
+        "weight_decay": float(parameters["weight_decay"]),
+        "optimizer": parameters["optimizer"],
+        "schedule": parameters["schedule"],
+        "patience": parameters["patience"],
+        "callbacks": tuple(parameters["callbacks"]),
+        "verbose": int(parameters["verbose"]),
+    }
+    return TrainingConfig(**(options | changes))
+
+
+def draw_validation(ratings: Interactions, fraction: float | None, seed: int) -> np.ndarray | None:
+    """Which ratings to validate on: all or none of a pair, and every id keeps a pair to be trained on."""
+    if fraction is None:
+        return None
+    is_next = (np.diff(ratings.users, prepend=-1) != 0) | (np.diff(ratings.items, prepend=-1) != 0)
+    users, items = ratings.users[is_next], ratings.items[is_next]
+    order = np.random.default_rng(seed).permutation(len(users))
+    kept = np.concatenate([np.unique(side[order], return_index=True)[1] for side in (users, items)])
+    free = np.delete(order, kept)[: round(len(users) * fraction)]
+    if not len(free):
+        raise ValueError(
+            f"validation_fraction={fraction} of {len(ratings)} ratings leaves none to validate on: every user and item "
+            "keeps one to be trained on."
+        )
+    return np.isin(np.cumsum(is_next) - 1, free)
+
+
+def half_step(values: np.ndarray) -> float:
+    """Half the smallest step between ratings: how far beyond those seen a prediction may lie.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> half_step(np.array([1.0, 5.0, 4.0, 2.0])), half_step(np.array([0.5, 4.0, 1.0]))
+    (0.5, 0.25)
+    """
+    levels = np.unique(values)
+    if len(levels) == 1:
+        return 1.0
+    return float(np.diff(levels).min() / 2 if len(levels) <= _MOST_STEPS else (levels[-1] - levels[0]) / 20)
+
+
+def default_batch_size(n_ratings: int, least: int) -> int:
+    """Ratings per batch: the power of two that gives about 1,250 batches per epoch, but not fewer than `least`.
+
+    Examples
+    --------
+    >>> [default_batch_size(n, 64) for n in (1_000, 80_000, 1_000_000, 25_000_000)]
+    [64, 64, 1024, 16384]
+    """
+    return max(least, 2 ** round(math.log2(max(n_ratings, 1) / 1250)))

@@ -1,0 +1,314 @@
+"""`RatingsReader`: tables of ratings, and of pairs to predict, as codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import column_or_1d
+
+from tabrec.collab.ids import as_column, check_ids, id_at
+from tabrec.collab.interactions import Context, Interactions, Pairs, sort_interactions
+from tabrec.collab.sides import FOLDED_IN, LEARNED, Side, check_not_swapped, learn_side
+from tabrec.preprocess import TabularPreprocessor
+from tabrec.tables.columns import Column, is_table, read_frame, to_columns
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.target import check_target
+from tabrec.tables.weights import read_weights
+
+
+@dataclass(frozen=True)
+class RatingsReader:
+    """Reads tables as it has learned to from the ratings in fit. It is never changed: ids that come later make another.
+
+    Attributes
+    ----------
+    owner : str
+        Class name of the recommender, for messages.
+    user_name, item_name : str
+        Columns of the ids.
+    users, items : Side
+        Ids with their codes, side tables and origins.
+    ratings : Interactions
+        All ratings so far, as codes.
+    mean_weight : float
+        Mean of the sample weights in fit, which scales all weights.
+    context : ContextEncoder or None
+        Encodes the context columns, for a model that uses some.
+    """
+
+    owner: str
+    user_name: str
+    item_name: str
+    users: Side
+    items: Side
+    ratings: Interactions
+    mean_weight: float
+    context: ContextEncoder | None
+
+    @classmethod
+    def learn(
+        cls,
+        frame: pd.DataFrame,
+        y: Any,
+        sample_weight: Any,
+        *,
+        owner: str,
+        id_names: tuple[str, str],
+        side_tables: tuple[Any, Any],
+        context_names: list[str],
+    ) -> tuple[RatingsReader, Context]:
+        """Learn ids from a table of ratings, and return the context of the sorted ratings as well."""
+        y, rows, weights = _read_target(frame, y, sample_weight, id_names, owner)
+        mean_weight = 1.0 if weights is None else float(weights.mean())
+        columns = _id_columns(frame, id_names, rows)
+        users = learn_side(columns[0], "user_features", side_tables[0])
+        items = learn_side(columns[1], "item_features", side_tables[1])
+        no_ratings = Interactions(*(np.empty(0),) * 3)
+        reader = cls(owner, *id_names, users, items, no_ratings, mean_weight, None)
+        ratings, order = reader._code(frame, rows, columns, y, weights, context_names)
+        # Learned from sorted rows, so that a model does not depend on their order.
+        context = ContextEncoder.learn(frame, rows[order], context_names) if context_names else None
+        reader = replace(reader, ratings=ratings, context=context)
+        return reader, reader._read_context(frame, rows[order])
+
+    def learn_more(
+        self, frame: pd.DataFrame, y: Any, sample_weight: Any, check_ratings: Callable[[np.ndarray], None]
+    ) -> tuple[RatingsReader, Interactions, Context]:
+        """A reader that knows further ratings, those ratings, and their context."""
+        y, rows, weights = _read_target(frame, y, sample_weight, (self.user_name, self.item_name), self.owner)
+        check_ratings(y[rows])
+        columns = _id_columns(frame, (self.user_name, self.item_name), rows)
+        for side, column in zip((self.users, self.items), columns, strict=True):
+            side.ids.encode(column)  # refuses ids of another type than in fit
+        users, items = self.users.with_ids(columns[0], LEARNED), self.items.with_ids(columns[1], LEARNED)
+        grown = replace(self, users=users, items=items)
+        more, order = grown._code(frame, rows, columns, y, weights, self.context_names)
+        return replace(grown, ratings=self.ratings.with_more(more)), more, self._read_context(frame, rows[order])
+
+    def learn_given(
+        self, ratings: Any, user: Any, check_given: Callable[[np.ndarray], None]
+    ) -> tuple[RatingsReader, Interactions, np.ndarray]:
+        """A reader that knows new users by some ratings, those ratings, and the codes of the users."""
+        users, items, values = read_given(ratings, user, self.user_name, self.item_name)
+        check_given(values)
+        codes = self.items.ids.encode(items)
+        side = self.users.with_ids(users, FOLDED_IN)
+        user_codes, rows = side.ids.encode(users), codes > 0
+        had_ratings = np.isin(user_codes, self.users.known())
+        if had_ratings.any():
+            known = id_at(users, int(np.argmax(had_ratings)))
+            raise ValueError(f"{self.user_name} {known!r} already has ratings: pass further ones to partial_fit.")
+        without = ~np.isin(user_codes, user_codes[rows])
+        if without.any():
+            nobody, unknown = (id_at(column, int(np.argmax(without))) for column in (users, items))
+            raise ValueError(f"{nobody!r} has no rating of a known {self.item_name}, only of {unknown!r}.")
+        if not rows.all():
+            unknown = id_at(items, int(np.argmin(rows)))
+            warn_caller(f"{int((~rows).sum())} of the ratings are of unknown items and are ignored: {unknown!r}, …")
+        given, _ = sort_interactions(user_codes[rows], codes[rows], values[rows])
+        reader = replace(self, users=side, ratings=self.ratings.with_more(given))
+        return reader, given, np.unique(user_codes)
+
+    def read_pairs(self, frame: pd.DataFrame) -> Pairs:
+        """The pairs to predict in a table with the columns of fit."""
+        columns = to_columns(frame[[self.user_name, self.item_name]])
+        user, item = columns[self.user_name], columns[self.item_name]
+        try:
+            users, items = self.users.ids.encode(user), self.items.ids.encode(item)
+        except ValueError as error:
+            if self._are_swapped(user, item):
+                raise ValueError(f"The columns of users and items look swapped. {error}") from error
+            raise
+        if not users.any() and not items.any() and self._are_swapped(user, item):
+            warn_caller(
+                f"No user and no item is known, but column {user.name!r} holds known items and {item.name!r} known "
+                "users: the columns look swapped."
+            )
+        return Pairs(users, items, self._read_context(frame, np.arange(len(frame))))
+
+    @property
+    def context_names(self) -> list[str]:
+        """The context columns."""
+        return self.context.names if self.context else []
+
+    def side(self, kind: str) -> Side:
+        """The side of "user" or of "item"."""
+        return self.users if kind == "user" else self.items
+
+    def unused(self, names: Sequence[str]) -> list[str]:
+        """Those of the columns of fit that predictions do not need."""
+        used = {self.user_name, self.item_name, *self.context_names}
+        return [name for name in names if name not in used]
+
+    def _code(
+        self,
+        frame: pd.DataFrame,
+        rows: np.ndarray,
+        columns: list[Column],
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        context_names: list[str],
+    ) -> tuple[Interactions, np.ndarray]:
+        """The ratings of some rows as sorted interactions, and the position of each among the rows."""
+        users, items = self.users.ids.encode(columns[0]), self.items.ids.encode(columns[1])
+        if weights is None and self.mean_weight != 1.0:
+            weights = np.ones(len(rows))
+        weights = None if weights is None else weights / self.mean_weight
+        occasions = None
+        if context_names:
+            taken = frame[context_names].iloc[rows]
+            occasions = pd.util.hash_pandas_object(taken, index=False).to_numpy()
+        return sort_interactions(users, items, y[rows], weights, occasions)
+
+    def _read_context(self, frame: pd.DataFrame, rows: np.ndarray) -> Context:
+        return None if self.context is None else self.context.encode(frame, rows)
+
+    def _are_swapped(self, user: Column, item: Column) -> bool:
+        try:
+            return bool(self.users.ids.encode(item).all() and self.items.ids.encode(user).all())
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True)
+class ContextEncoder:
+    """Encodes columns of the ratings themselves, such as the time of day.
+
+    Attributes
+    ----------
+    names : list of str
+    preprocessor : TabularPreprocessor
+    category_sizes : dict of str to int
+        Number of codes of each category.
+    n_numbers : int
+    """
+
+    names: list[str]
+    preprocessor: TabularPreprocessor
+    category_sizes: dict[str, int]
+    n_numbers: int
+
+    @classmethod
+    def learn(cls, frame: pd.DataFrame, rows: np.ndarray, names: list[str]) -> ContextEncoder:
+        """Learn from some rows of a table."""
+        taken = frame[names].iloc[rows]
+        preprocessor = TabularPreprocessor("net").fit(taken)
+        encoded = preprocessor.transform(taken)
+        labels = encoded.select_dtypes("category")
+        sizes = {str(name): len(column.cat.categories) for name, column in labels.items()}
+        return cls(names, preprocessor, sizes, encoded.shape[1] - len(sizes))
+
+    def encode(self, frame: pd.DataFrame, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Codes, (n_rows, n_categories), and numbers, (n_rows, n_numbers), of some rows."""
+        encoded = self.preprocessor.transform(frame[self.names].iloc[rows])
+        codes = np.zeros((len(rows), len(self.category_sizes)), np.int32)
+        for position, name in enumerate(self.category_sizes):
+            codes[:, position] = encoded[name].cat.codes
+        return codes, encoded.drop(columns=list(self.category_sizes)).to_numpy(np.float32)
+
+    def unknown(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows without a context: labels are unknown, numbers are at their mean."""
+        return np.zeros((n_rows, len(self.category_sizes)), np.int32), np.zeros((n_rows, self.n_numbers), np.float32)
+
+
+def _read_target(
+    frame: pd.DataFrame, y: Any, sample_weight: Any, id_names: tuple[str, str], owner: str
+) -> tuple[np.ndarray, np.ndarray, Any]:
+    """The ratings, the positions of the rows that count, as often as they count, and the weights of those."""
+    y = check_target(y, len(frame), owner, numeric=True)
+    y = (column_or_1d(y, warn=True) if y.ndim == 2 else y).astype(np.float64)
+    rows, weights = read_weights(sample_weight, len(frame))
+    has_ids = ~np.any([column.missing for column in _id_columns(frame, id_names)], axis=0)[rows]
+    if has_ids.all():
+        return y, rows, weights
+    if not has_ids.any():
+        raise ValueError("No row has both the id of a user and that of an item.")
+    warn_caller(
+        f"{int((~has_ids).sum())} of {len(rows)} ratings have no user or no item and are ignored: the first is in row "
+        f"{rows[np.argmin(has_ids)]} (counted from 0)."
+    )
+    return y, rows[has_ids], None if weights is None else weights[has_ids]
+
+
+def _id_columns(frame: pd.DataFrame, id_names: tuple[str, str], rows: np.ndarray | None = None) -> list[Column]:
+    ids = frame[list(id_names)]
+    if rows is not None and not np.array_equal(rows, np.arange(len(frame))):
+        ids = ids.iloc[rows]
+    columns = to_columns(ids)
+    for column in columns.values():
+        check_ids(column)
+    return [columns[name] for name in id_names]
+
+
+def find_id_columns(names: list, user: str | None, item: str | None, owner: str) -> tuple[str, str]:
+    """The columns of users and of items: those named, or the first two."""
+    if len(names) < 2:
+        raise ValueError(
+            f"X has {len(names)} feature(s), but {owner} needs at least two columns: ids of users and of items."
+        )
+    given = [name for name in (user, item) if name is not None]
+    absent = [name for name in given if name not in names]
+    if absent:
+        raise ValueError(f"X has no column {absent[0]!r} for the ids; it has {names[:20]}.")
+    if not given:
+        check_not_swapped(*names[:2])
+    rest = [name for name in names if name not in given]
+    user_name = rest.pop(0) if user is None else user
+    item_name = rest.pop(0) if item is None else item
+    if user_name == item_name:
+        raise ValueError(f"user and item must be two columns, but both are {user_name!r}.")
+    return user_name, item_name
+
+
+def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple[Column, Column, np.ndarray]:
+    """Users, items and ratings of a mapping or Series by item, or of a frame of [user,] item and rating.
+
+    Raises
+    ------
+    ValueError
+        No ratings, another number of columns, a missing id or rating.
+    """
+    if isinstance(ratings, (Mapping, pd.Series)):
+        given = ratings if isinstance(ratings, pd.Series) else pd.Series(dict(ratings), dtype=object)
+        if not len(given):
+            raise ValueError("ratings is empty: give at least one, as in {item: rating}.")
+        items, values = as_column(item_name, given.index), given.to_numpy()
+        users = as_column(user_name, [user] * len(given))
+    elif is_table(ratings):
+        frame = _order_columns(read_frame(ratings), user_name, item_name)
+        columns = list(to_columns(frame.iloc[:, :-1]).values())
+        items, values = Column(item_name, columns[-1].raw), frame.iloc[:, -1].to_numpy()
+        users = Column(user_name, columns[0].raw) if len(columns) == 2 else as_column(user_name, [user] * len(frame))
+    else:
+        raise TypeError(
+            f"ratings must be a mapping or Series of ratings by item, or a frame of items and ratings, not {ratings!r}."
+        )
+    for column in (users, items):
+        check_ids(column)
+        if column.missing.any():
+            row = int(np.argmax(column.missing))
+            raise ValueError(f"ratings lacks the {column.name} in row {row} (counted from 0).")
+    for row, value in enumerate(values):
+        if isinstance(value, str):
+            raise ValueError(f"The rating of {id_at(items, row)!r} is the text {value!r}, but must be a number.")
+    return users, items, check_target(values, len(values), "new_user", numeric=True).astype(float)
+
+
+def _order_columns(frame: pd.DataFrame, user_name: str, item_name: str) -> pd.DataFrame:
+    """The [user,] item and rating: by name where the item has its name in fit, by position otherwise."""
+    if item_name in frame.columns:
+        ids = [name for name in (user_name, item_name) if name in frame.columns]
+        rest = [name for name in frame.columns if name not in ids]
+        rest = ["rating"] if "rating" in rest else rest
+        if len(rest) == 1:
+            return frame[[*ids, *rest]]
+    elif frame.shape[1] in (2, 3):
+        return frame
+    raise ValueError(
+        f"ratings has the columns {frame.columns.tolist()[:20]}, but must have an item and a rating, or a user, "
+        "an item and a rating."
+    )

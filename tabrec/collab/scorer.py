@@ -1,0 +1,174 @@
+"""`Scorer`: the part of a recommender that learns from coded interactions and scores pairs of codes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tabrec.collab.interactions import Context, Interactions, Pairs
+from tabrec.collab.reader import RatingsReader
+
+
+class Scorer(ABC):
+    """Base class of the scorers of recommenders.
+
+    A `Recommender` reads tables into codes and hands them to its scorer. Code 0 of users and of items stands for
+    every unknown id. A scorer implements `fit` and `score`; the other methods have defaults, which rely on these two
+    or raise ``NotImplementedError``. Methods that learn must replace the objects that attributes hold and not write
+    into them, because copies of a recommender share them.
+
+    A recommender that learns from clicks fits in: its interactions hold strengths as values, and `score` returns
+    scores of any scale.
+
+    Parameters
+    ----------
+    parameters : mapping of str to object
+        The parameters of the recommender, as ``get_params`` returns them. They are updated before each call.
+
+    Attributes
+    ----------
+    data : RatingsReader
+        `users` and `items` (each a `Side` with ids, side table and origins), and `ratings` (the interactions).
+
+    See Also
+    --------
+    Recommender : The estimator that holds a scorer.
+    tabrec.testing.check_recommender : Tests that a recommender keeps its contract.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from tabrec.collab import Recommender, Scorer
+    >>> class ItemMeans(Scorer):
+    ...     def fit(self, data, context=None):
+    ...         self.data = data
+    ...         sums = np.bincount(data.ratings.items, data.ratings.values, data.items.n_codes)
+    ...         counts = data.ratings.counts("item", data.items.n_codes)
+    ...         self.means = (sums + data.ratings.mean()) / (counts + 1)
+    ...     def score(self, pairs):
+    ...         return self.means[pairs.items]
+    >>> class ItemMeanRecommender(Recommender):
+    ...     def __init__(self, *, user=None, item=None, user_features=None, item_features=None):
+    ...         self.user = user
+    ...         self.item = item
+    ...         self.user_features = user_features
+    ...         self.item_features = item_features
+    ...     def _make_scorer(self):
+    ...         return ItemMeans(self.get_params(deep=False))
+    >>> ratings = pd.DataFrame({"user": [1, 1, 2], "item": ["a", "b", "a"], "rating": [5.0, 1.0, 4.0]})
+    >>> model = ItemMeanRecommender().fit(ratings[["user", "item"]], ratings["rating"])
+    >>> model.recommend(2, n=1)["item"].tolist()
+    ['b']
+    """
+
+    _not_saved = ("parameters",)
+    data: RatingsReader
+
+    def __init__(self, parameters: Mapping[str, Any]):
+        self.parameters = parameters
+
+    def check_parameters(self) -> None:  # noqa: B027  a scorer need not check anything
+        """Raise a ValueError for parameters that contradict each other; called before any work."""
+
+    @abstractmethod
+    def fit(self, data: RatingsReader, context: Context = None) -> None:
+        """Learn from ``data.ratings``.
+
+        Parameters
+        ----------
+        data : RatingsReader
+            The fitted reader.
+        context : tuple of ndarray, default=None
+            Codes and numbers of the context columns, one row per rating.
+        """
+
+    def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
+        """Learn from more interactions; by default `fit` on all of them.
+
+        Parameters
+        ----------
+        data : RatingsReader
+            The reader with the new ids and all interactions; ``self.data`` is the one before.
+        more : Interactions
+            The new interactions.
+        context : tuple of ndarray, default=None
+            Codes and numbers of the context columns, one row per new interaction.
+        """
+        self.fit(data)
+
+    def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
+        """Represent new users by the ratings given, without training.
+
+        Parameters
+        ----------
+        data : RatingsReader
+            The reader with the new users; ``self.data`` is the one before.
+        given : Interactions
+            Ratings of the new users.
+        users : ndarray of int
+            Codes of the new users. They are the last codes, or codes known from a side table.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no fold_in: it cannot represent new users.")
+
+    @abstractmethod
+    def score(self, pairs: Pairs) -> np.ndarray:
+        """Predicted ratings, of shape (n_pairs,)."""
+
+    def score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores by which items are ranked, of shape (n_users, n_items); see `to_ratings`."""
+        pairs = Pairs(np.repeat(users, len(items)), np.tile(items, len(users)))
+        return self.score(pairs).reshape(len(users), len(items))
+
+    def to_ratings(self, scores: np.ndarray) -> np.ndarray:
+        """Predicted ratings of the scores of `score_block`; by default the scores themselves."""
+        return scores
+
+    def check_ratings(self, values: np.ndarray) -> None:  # noqa: B027  any rating may do
+        """Raise a ValueError for further ratings that the fitted scorer cannot learn from."""
+
+    def check_given(self, values: np.ndarray) -> None:
+        """Raise a ValueError for ratings of a new user that `fold_in` cannot use; by default `check_ratings`."""
+        self.check_ratings(values)
+
+    def vectors(self, kind: str) -> np.ndarray:
+        """Vectors of all codes of "user" or "item", without biases, of shape (n_codes, n_dimensions)."""
+        raise NotImplementedError(f"{type(self).__name__} has no vectors: it cannot compare {kind}s.")
+
+    def factors(self, kind: str) -> np.ndarray:
+        """Factors of the users or items with ratings; by default their vectors."""
+        return self.vectors(kind)[self.data.side(kind).known()]
+
+    def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
+        """Biases of users or items; by default what knowing the id alone adds to the prediction."""
+        nobody, somebody = np.zeros(len(codes) + 1, dtype=np.int32), np.append(codes, 0)
+        scores = self.score(Pairs(somebody, nobody) if kind == "user" else Pairs(nobody, somebody))
+        return scores[:-1] - scores[-1]
+
+    def explain(self, user: int, item: int) -> dict[str, float]:
+        """Parts of a prediction, which sum to it: some of "mean", "user", "item", "features" and "factors".
+
+        By default "user" and "item" are biases, and "factors" is the rest.
+        """
+        scores = self.score(Pairs(np.array([0, user, 0, user]), np.array([0, 0, item, item])))
+        mean, of_user, of_item, whole = (float(score) for score in scores)
+        return {
+            "mean": mean, "user": of_user - mean, "item": of_item - mean, "factors": whole - of_user - of_item + mean
+        }  # fmt: skip
+
+    def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """How much each rating of a user raises the prediction for an item; by default 0, for not known.
+
+        Parameters
+        ----------
+        user, item : int
+            Codes of the pair.
+        rated : ndarray of int of shape (n_rated,)
+            Codes of the items that the user has rated.
+        values : ndarray of shape (n_rated,)
+            The ratings.
+        """
+        return np.zeros(len(rated))
