@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from tabrec.interpret._models import _source, find_dates, is_forest, read_trees
-from tabrec.preprocess import DateParts
+from tabrec.interpret.models import find_origins
+from tabrec.preprocess import TabularPreprocessor
+from tabrec.trees.fitted_trees import is_forest, read_trees
 
 
 def read_groups(groups: Any, columns: list[str], sources: Mapping[str, str]) -> dict[str, list[str]]:
@@ -45,12 +47,14 @@ def sources_of(model: Any, raw: list[str]) -> dict[str, str]:
     """The raw column of each encoded column of a fitted model, as far as it is known."""
     if is_forest(model):
         return read_trees(model, "feature_importance").sources
-    return {part: name for name, parts in find_dates(model).items() for part in parts} | {name: name for name in raw}
+    return {name: origin.column for name, origin in find_origins(model).items() if origin is not None} | {
+        name: name for name in raw
+    }
 
 
 def source_of(name: str, columns: list[str], sources: Mapping[str, str]) -> str | None:
     """The raw column, among those given, that an encoded one comes from; None where there is none."""
-    found = sources.get(name) or _source(name, columns)
+    found = sources.get(name, name)
     return found if found in columns else None
 
 
@@ -152,6 +156,7 @@ def _blocks_of_clusters(found: Any, names: list[str]) -> list[list[str]]:
 
 def _hint(name: str, frame: pd.DataFrame) -> str:
     """For the name of an encoded column, the raw column that it comes from."""
-    dates = DateParts().fit(frame).parts_
-    source = next((raw for raw, parts in dates.items() if name in parts), _source(name, frame.columns.tolist()))
-    return f", which is made of {source!r}: drop that, or pass forest.encode(X) as X" if source != name else ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source = TabularPreprocessor().fit(frame).output_to_input_.get(name)
+    return "" if source is None else f", which is made of {source!r}: drop that, or pass forest.encode(X) as X"

@@ -14,14 +14,15 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from tabrec.interpret._models import is_forest, make_model, predictor, read_training, read_trees, split_pipeline
-from tabrec.interpret._out_of_bag_rows import out_of_bag
 from tabrec.interpret._result import Finding
 from tabrec.interpret.metrics import Metric, read_metric
+from tabrec.interpret.models import make_model, predictor
 from tabrec.preprocess.time_split import TimeSplit, get_column, read_times
 from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target
+from tabrec.trees.fitted_trees import is_forest, read_trees, split_pipeline
+from tabrec.trees.training_rows import predict_training_rows, read_drawn_rows
 
 CLEAR = 2  # standard errors: a smaller change counts as chance
 # Models that predict the same in two ways still differ by rounding, as a share of the score.
@@ -237,8 +238,8 @@ def read_target(model: Any, y: Any, n_rows: int, function: str) -> np.ndarray:
 def out_of_bag_predictions(model: Any, X: Any, y: Any, function: str) -> Predictions:
     """Out-of-bag predictions of the training rows of a forest, in the order of the table."""
     trees = read_trees(model, function)
-    training = read_training(trees, X, y, function)
-    found = out_of_bag(trees, training)
+    training = read_drawn_rows(trees, X, y, function)
+    found = predict_training_rows(trees, training)
     predicted = np.zeros((training.rows.max() + 1, found.prediction.shape[1]))
     count = np.zeros(len(predicted))
     predicted[training.rows], count[training.rows] = found.prediction, found.count

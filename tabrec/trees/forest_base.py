@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
@@ -17,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.tables.columns import read_frame
 from tabrec.tables.names import learn_names
 from tabrec.tables.weights import read_weights
+from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
 
-# Below so many rows threads cost more than they save; and so many numbers may wait for the ones before them.
+# For fewer rows threads cost more than they save.
 _FEW_ROWS = 500
-_MOST_WAITING = 200_000
 _OOB_ATTRIBUTES = ("oob_score_", "oob_prediction_", "oob_decision_function_", "oob_spread_", "oob_target_")
 
 
@@ -88,13 +86,7 @@ class ForestMixin(TargetEncodingMixin):
         ndarray of shape (n_rows,) or (n_rows, n_outputs); of a classifier (n_rows, n_classes)
             In units of the target; of a classifier, of probabilities.
         """
-        n, mean, squares = 0, np.zeros(1), np.zeros(1)
-        for prediction in self._tree_predictions(X):
-            n += 1
-            step = prediction - mean
-            mean = mean + step / n
-            squares = squares + step * (prediction - mean)
-        return np.sqrt(squares / n)
+        return mean_and_spread(self._tree_predictions(X)).spread
 
     @property
     def estimators_samples_(self) -> list[np.ndarray]:
@@ -165,18 +157,8 @@ class ForestMixin(TargetEncodingMixin):
         def predict(tree: Any) -> Any:
             return getattr(tree, method)(matrix, check_input=False)
 
-        if len(matrix) < _FEW_ROWS:
-            yield from map(predict, self.estimators_)
-        else:
-            yield from self._in_threads(predict, self.estimators_, n_rows=len(matrix))
-
-    def _in_threads(self, work: Callable, *inputs: Any, n_rows: int) -> Iterator[Any]:
-        """`map` over threads, results of n_rows rows in order, only so many waiting to be taken."""
-        tasks = (delayed(work)(*arguments) for arguments in zip(*inputs, strict=True))
-        n_jobs = effective_n_jobs(self.n_jobs)
-        with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
-            while batch := list(islice(tasks, max(2 * n_jobs, _MOST_WAITING // n_rows))):
-                yield from parallel(batch)
+        n_jobs = 1 if len(matrix) < _FEW_ROWS else self.n_jobs
+        return map_in_order(predict, self.estimators_, n_jobs=n_jobs, n_rows=len(matrix))
 
     def _check_oob(self, y: np.ndarray) -> None:
         if is_classifier(self) and self.bootstrap and self.oob_score and type_of_target(y) == "multiclass-multioutput":
@@ -187,7 +169,18 @@ class ForestMixin(TargetEncodingMixin):
 
     def _score_out_of_bag(self, X: np.ndarray, y: np.ndarray) -> None:
         """Set `oob_score_` and the out-of-bag predictions; X and y are in canonical order, repeats and all."""
-        values, spread, seen = self._left_out_predictions(X, y)
+        n_values = 1 if not is_classifier(self) else int(np.max(self.n_classes_))
+        found = predict_out_of_bag(
+            self._get_oob_predictions,
+            self.estimators_,
+            self._get_estimators_indices(),
+            X,
+            self._rows,
+            shape=(n_values, self.n_outputs_),
+            centre=None if is_classifier(self) else y.mean(axis=0),
+            n_jobs=self.n_jobs,
+        )
+        values, spread, seen = found.mean, found.spread, found.count > 0
         if not seen.all():
             warnings.warn(
                 f"{int((~seen).sum())} rows were drawn by every tree, so that they have no out-of-bag prediction: "
@@ -219,43 +212,3 @@ class ForestMixin(TargetEncodingMixin):
         by_row = np.full((self._n_raw_rows, *values.shape[1:]), missing)
         by_row[self._rows] = values
         return by_row
-
-    def _left_out_predictions(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean and spread (of a classifier 0) of the trees that drew no copy of a row, NaN where there is none.
-
-        Returns
-        -------
-        mean, spread : ndarray of shape (n_rows, n_values, n_outputs)
-        seen : ndarray of bool, of shape (n_rows,)
-            Which rows have them.
-        """
-        centre = 0.0 if is_classifier(self) else y.mean(axis=0)
-
-        def predict(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, Any]:
-            in_bag = np.zeros(self._n_raw_rows, dtype=bool)
-            in_bag[self._rows[drawn]] = True
-            left_out = np.flatnonzero(~in_bag[self._rows])
-            return left_out, self._get_oob_predictions(tree, X[left_out]) if len(left_out) else None
-
-        total: Any = 0.0
-        squares: Any = 0.0
-        count = np.zeros(len(X))
-        for left_out, prediction in self._in_threads(
-            predict, self.estimators_, self._get_estimators_indices(), n_rows=len(X)
-        ):
-            if prediction is None:
-                continue
-            if np.ndim(total) == 0:
-                total = np.zeros((len(X), *prediction.shape[1:]))
-                squares = np.zeros_like(total)
-            total[left_out] += prediction
-            if not is_classifier(self):
-                squares[left_out] += (prediction - centre) ** 2
-            count[left_out] += 1
-        if np.ndim(total) == 0:
-            n_values = np.max(self.n_classes_) if is_classifier(self) else 1
-            squares = total = np.zeros((len(X), n_values, self.n_outputs_))
-        with np.errstate(invalid="ignore"):
-            mean = total / count[:, None, None]
-            spread = np.sqrt(np.maximum(squares / count[:, None, None] - (mean - centre) ** 2, 0))
-        return mean, spread, count > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,13 @@ class TargetEncodingMixin(RawFrameMixin):
             return origins
         preprocessed = trace_columns(self.preprocessor_, input_names(self))
         means = trace_columns(self.target_encoder_, self.target_encoded_)
-        return origins | compose_origins(preprocessed, means)
+        composed = compose_origins(preprocessed, means)
+        for name, origin in composed.items():
+            mean = means[name]
+            coded = None if mean is None else preprocessed[mean.column]
+            if origin is not None and coded is not None:
+                composed[name] = replace(origin, labels=coded.labels)
+        return origins | composed
 
     def _fit_encoding(self, X: Any, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[Any, np.ndarray]:
         """Fit the preprocessor and the target encoder; see `RawFrameMixin`.

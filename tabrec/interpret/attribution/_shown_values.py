@@ -7,28 +7,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.interpret._models import Trees, find_dates
 from tabrec.preprocess.categorify import MISSING_LABEL
+from tabrec.trees.fitted_trees import FittedTrees
 
+# Kinds of encoded columns that stand for the raw value itself.
+_SHOWN_RAW = ("value", "codes", "target mean")
 _LARGEST_WHOLE = 1e15
 
 
-def show_encoded(trees: Trees, raw: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
+def show_encoded(trees: FittedTrees, raw: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
     """By encoded column what stands in the caller's rows: labels, dates and numbers as they came, parts of dates.
 
     Parameters
     ----------
-    trees : Trees
+    trees : FittedTrees
     raw, encoded : pandas.DataFrame
         The same rows.
     """
-    target_encoded = [str(name) for name in getattr(trees.estimator, "target_encoded_", [])]
-    elapsed = [name for parts in find_dates(trees.model).values() for name in parts if name.endswith("Elapsed")]
     shown: dict[str, Any] = {}
-    for name in trees.names:
+    for name, origin in trees.origins.items():
         source = trees.sources[name]
-        is_plain = name == source or name in elapsed
-        is_plain |= source in target_encoded and not name.endswith("_na")
+        is_plain = origin is None or origin.kind in _SHOWN_RAW or origin.part == "Elapsed"
         if source in raw and is_plain:
             shown[name] = _mark_unseen(raw[source], encoded[name], name in trees.labels)
         else:

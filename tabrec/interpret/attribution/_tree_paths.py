@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.interpret._by_tree import by_tree
-from tabrec.interpret._models import Trees
+from tabrec.trees.fitted_trees import FittedTrees
 
 # So many numbers a tree's part of the result may hold at once, and so many rows are worth threads.
 _MOST_NUMBERS = 2**22
@@ -39,12 +38,12 @@ class Steps:
     gains: np.ndarray
 
 
-def sum_by_column(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sum_by_column(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The mean over the trees of prediction, bias and contributions by column.
 
     Parameters
     ----------
-    trees : Trees
+    trees : FittedTrees
     matrix : ndarray of float32, of shape (n_rows, n_columns)
 
     Returns
@@ -54,7 +53,7 @@ def sum_by_column(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndar
     contributions : ndarray of shape (n_rows, n_columns, n_outputs)
     """
     n_rows, n_columns = matrix.shape
-    bias = np.mean([flat_values(trees, tree)[0] for tree in trees.trees], axis=0)
+    bias = np.mean([trees.flat_values(tree)[0] for tree in trees.trees], axis=0)
     n_outputs, n_trees = len(bias), len(trees.trees)
     prediction = np.zeros((n_rows, n_outputs))
     contributions = np.zeros((n_rows, n_columns, n_outputs))
@@ -62,16 +61,16 @@ def sum_by_column(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndar
     for start in range(0, n_rows, at_once):
         part = slice(start, start + at_once)
         work = partial(_sum_paths, trees, matrix[part])
-        for of_leaves, of_paths in by_tree(trees, work, in_threads=len(matrix[part]) >= _FEW_ROWS):
+        for of_leaves, of_paths in trees.map(work, in_threads=len(matrix[part]) >= _FEW_ROWS):
             prediction[part] += of_leaves
             contributions[part] += of_paths
     contributions /= n_trees
     return prediction / n_trees, bias, contributions
 
 
-def read_steps(trees: Trees, tree: Any) -> Steps:
+def read_steps(trees: FittedTrees, tree: Any) -> Steps:
     """The steps of one tree (`tree_` of an estimator)."""
-    values = flat_values(trees, tree)
+    values = trees.flat_values(tree)
     parents = np.full(tree.node_count, -1, dtype=np.int32)
     inner = np.flatnonzero(tree.children_left >= 0)
     parents[tree.children_left[inner]] = inner
@@ -80,14 +79,7 @@ def read_steps(trees: Trees, tree: Any) -> Steps:
     return Steps(tree, parents, columns, values, values - values[np.maximum(parents, 0)])
 
 
-def flat_values(trees: Trees, tree: Any) -> np.ndarray:
-    """(n_nodes, n_outputs), the classes of several outputs side by side."""
-    values = trees.values(tree)
-    n_each = np.atleast_1d(trees.estimator.n_classes_) if trees.is_classifier else np.ones(trees.n_outputs, dtype=int)
-    return np.concatenate([values[:, output, :n_values] for output, n_values in enumerate(n_each)], axis=1)
-
-
-def _sum_paths(trees: Trees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray]:
+def _sum_paths(trees: FittedTrees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray]:
     """Prediction (n_rows, n_outputs) and contributions (n_rows, n_columns, n_outputs) of one tree.
 
     Only leaves that rows reach are looked at, each once: from the leaf up to the root.
@@ -124,12 +116,12 @@ def _climb(steps: Steps, leaves: np.ndarray) -> Iterator[tuple[np.ndarray, np.nd
         positions, nodes = positions[goes_on], nodes[goes_on]
 
 
-def sum_by_set(trees: Trees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
+def sum_by_set(trees: FittedTrees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
     """Joint contributions: what a split adds belongs to all columns that the path has tested down to it.
 
     Parameters
     ----------
-    trees : Trees
+    trees : FittedTrees
     matrix : ndarray of float32, of shape (n_rows, n_columns)
 
     Returns
@@ -143,7 +135,7 @@ def sum_by_set(trees: Trees, matrix: np.ndarray) -> list[dict[tuple[int, ...], n
     return found
 
 
-def _sum_sets(trees: Trees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
+def _sum_sets(trees: FittedTrees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
     numbers: dict[frozenset[int], int] = {}
     rows, sets, gains = [], [], []
     for tree in trees.trees:

@@ -11,13 +11,14 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec.interpret._models import Trees, find_sources, is_forest, predictor, read_trees, split_pipeline
 from tabrec.interpret.attribution._contribution_result import Contributions, RowContributions
 from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
 from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
 from tabrec.interpret.effects._effect_data import read_named
+from tabrec.interpret.models import find_sources, predictor
 from tabrec.tables.columns import is_table, read_frame
+from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees, split_pipeline
 from tabrec.trees.target_encoding import to_matrix
 
 __all__ = ["Contributions", "RowContributions", "contributions"]
@@ -151,7 +152,7 @@ def _read_background(background: Any, method: str, most: int, rng: np.random.Gen
     return frame if is_table(background) else frame.to_numpy()
 
 
-def _by_path(trees: Trees, X: Any, joint: bool) -> Contributions:
+def _by_path(trees: FittedTrees, X: Any, joint: bool) -> Contributions:
     encoded = trees.encode(X)
     matrix = to_matrix(encoded)
     found = describe(trees, X, encoded, "path", *sum_by_column(trees, matrix))
@@ -161,7 +162,7 @@ def _by_path(trees: Trees, X: Any, joint: bool) -> Contributions:
 
 
 def describe(
-    trees: Trees,
+    trees: FittedTrees,
     X: Any,
     encoded: pd.DataFrame,
     method: str,
@@ -173,7 +174,7 @@ def describe(
 
     Parameters
     ----------
-    trees : Trees
+    trees : FittedTrees
     X : table or array-like
         The rows, as the model takes them.
     encoded : pandas.DataFrame

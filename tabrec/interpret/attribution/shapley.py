@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.interpret._by_tree import by_tree
-from tabrec.interpret._models import Trees, read_trees
 from tabrec.interpret.attribution._shapley_tree import tree_shapley
-from tabrec.interpret.attribution._tree_paths import flat_values
 from tabrec.interpret.attribution.path_contributions import Contributions, describe
+from tabrec.trees.fitted_trees import FittedTrees, read_trees
 from tabrec.trees.target_encoding import to_matrix
 
 # So many numbers a tree's part of the result may hold at once.
@@ -79,17 +77,17 @@ def shap_values(model: Any, X: Any) -> Contributions:
     return describe(trees, X, encoded, "shap", *_mean_over_trees(trees, to_matrix(encoded)))
 
 
-def _mean_over_trees(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _mean_over_trees(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Prediction (n_rows, n_outputs), bias (n_outputs,) and Shapley values (n_rows, n_columns, n_outputs)."""
     n_rows, n_columns = matrix.shape
-    n_outputs = flat_values(trees, trees.trees[0]).shape[1]
+    n_outputs = trees.flat_values(trees.trees[0]).shape[1]
     prediction = np.zeros((n_rows, n_outputs))
     shapley = np.zeros((n_rows, n_columns, n_outputs))
     at_once = max(_MOST_NUMBERS // (n_columns * n_outputs), 1)
     for start in range(0, n_rows, at_once):
         part = slice(start, start + at_once)
         bias = np.zeros(n_outputs)
-        for predicted, of_root, of_columns in by_tree(trees, partial(_explain_tree, trees, matrix[part])):
+        for predicted, of_root, of_columns in trees.map(partial(_explain_tree, trees, matrix[part])):
             prediction[part] += predicted
             bias += of_root
             shapley[part] += of_columns
@@ -97,6 +95,6 @@ def _mean_over_trees(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.n
     return prediction / n_trees, bias / n_trees, np.divide(shapley, n_trees, out=shapley)
 
 
-def _explain_tree(trees: Trees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    values = flat_values(trees, tree)
+def _explain_tree(trees: FittedTrees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values = trees.flat_values(tree)
     return values[tree.apply(matrix)], *tree_shapley(tree, values, matrix)

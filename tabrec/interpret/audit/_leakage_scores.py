@@ -11,15 +11,16 @@ from scipy.stats import chi2, rankdata
 from scipy.stats import f as f_distribution
 from sklearn.base import is_classifier
 
-from tabrec.interpret._models import find_training, has_target, is_forest, predictor, read_trees
-from tabrec.interpret._out_of_bag_rows import keeps_out_of_bag
 from tabrec.interpret.audit.placeholders import read_dates_of
 from tabrec.interpret.metrics import Metric
+from tabrec.interpret.models import predictor
 from tabrec.interpret.reliance._importance_methods import held_out_rows, out_of_bag_rows
 from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target, has_numbers_to_predict
+from tabrec.trees.fitted_trees import is_forest, read_trees
+from tabrec.trees.training_rows import find_drawn_rows
 
 _N_FOLDS = 5
 # Numbers are cut into bins of this many rows, and into this many bins, whichever explains more of the target.
@@ -163,7 +164,7 @@ def _kept_out_of_bag(model: Any, y: np.ndarray) -> np.ndarray | None:
         return None
     trees = read_trees(model, "leakage_check")
     forest = trees.estimator
-    if not keeps_out_of_bag(trees) or len(y) != forest._n_raw_rows or not has_target(trees, y):
+    if not trees.keeps_out_of_bag or len(y) != trees.n_training_rows or not trees.has_target(y):
         return None
     return forest.oob_decision_function_ if trees.is_classifier else forest.oob_prediction_
 
@@ -178,7 +179,7 @@ def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: Any
     rng = np.random.default_rng(seed)
     trees = read_trees(model, "leakage_check") if is_forest(model) else None
     blocks = [[name] for name in names]
-    if trees is not None and find_training(trees, X, y) is not None:
+    if trees is not None and find_drawn_rows(trees, X, y) is not None:
         scored = out_of_bag_rows(trees, X, y, _MOST_ROWS_FOR_IDS, rng)
         blocks = [[part for part in trees.names if trees.sources[part] == name] for name in names]
     else:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
-from tabrec.interpret._models import predictor
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit._leakage_scores import (
     Target,
@@ -21,6 +20,7 @@ from tabrec.interpret.audit._leakage_scores import (
     read_target,
     score_alone,
 )
+from tabrec.interpret.models import predictor
 from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.preprocess import column_kinds

@@ -11,20 +11,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from tabrec.interpret._models import Training, Trees, predictor
-from tabrec.interpret._out_of_bag_rows import (
-    OutOfBag,
-    Spreads,
-    keeps_out_of_bag,
-    kept_out_of_bag,
-    out_of_bag,
-    predict_with_spread,
-    read_training_rows,
-)
 from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty._conformal import conformal_quantile, oob_scores, unbiased, unfitted_scale
 from tabrec.interpret.certainty._quantile_forest import forest_quantiles
+from tabrec.interpret.models import predictor
 from tabrec.tables.target import check_target
+from tabrec.trees.fitted_trees import FittedTrees
+from tabrec.trees.out_of_bag import OutOfBagRows, TreeSpread
+from tabrec.trees.training_rows import TrainingRows, predict_training_rows, read_training_rows
 
 Pair = tuple[Any, Any]
 _ROUNDING = 1e-12
@@ -35,13 +29,13 @@ class Rows:
     """What is asked, and the rows that may answer it."""
 
     model: Any
-    trees: Trees | None
+    trees: FittedTrees | None
     X: Any
     training: Pair | None
     calibration: Pair | None
 
     @cached_property
-    def learned(self) -> Training:
+    def learned(self) -> TrainingRows:
         """The training rows as the trees saw them."""
         assert self.trees is not None
         assert self.training is not None
@@ -52,21 +46,21 @@ class Rows:
     def training_matrix(self) -> Callable[[], np.ndarray] | None:
         return None if self.training is None else lambda: self.learned.matrix
 
-    def left_out(self) -> OutOfBag:
+    def left_out(self) -> OutOfBagRows:
         assert self.trees is not None
-        if not keeps_out_of_bag(self.trees):
-            return out_of_bag(self.trees, self.learned)
-        return kept_out_of_bag(self.trees)
+        if not self.trees.keeps_out_of_bag:
+            return predict_training_rows(self.trees, self.learned)
+        return self.trees.kept_out_of_bag()
 
-    def predict(self, X: Any, n_first: int = 1) -> Spreads:
+    def predict(self, X: Any, n_first: int = 1) -> TreeSpread:
         """Predictions and their spread, NaN of a model without trees."""
         if self.trees is not None:
-            return predict_with_spread(self.trees, X, n_first)
+            return self.trees.predict_with_spread(X, n_first)
         predicted = predictor(self.model)(X)
         if predicted.shape[1] != 1:
             raise ValueError(several_outputs(self.model, predicted.shape[1]))
         unknown = np.full(len(predicted), np.nan)
-        return Spreads(predicted[:, 0], unknown, unknown)
+        return TreeSpread(predicted[:, 0], unknown, unknown)
 
 
 def _conformal(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
@@ -120,7 +114,7 @@ def _spread(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
     return _around(found, norm.ppf((1 + level) / 2) * found.spread), [finding]
 
 
-def _around(found: Spreads, half: np.ndarray) -> dict[str, Any]:
+def _around(found: TreeSpread, half: np.ndarray) -> dict[str, Any]:
     return {
         "prediction": found.mean,
         "lower": found.mean - half,

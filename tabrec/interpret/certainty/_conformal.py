@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabrec.interpret._out_of_bag_rows import OutOfBag
+from tabrec.trees.out_of_bag import OutOfBagRows
 
 # Of the typical error: no row is taken to be surer than this.
 _SMALLEST_SCALE = 0.1
@@ -98,7 +98,7 @@ class OobScores(NamedTuple):
     n_trees: int
 
 
-def oob_scores(left_out: OutOfBag, n_trees: int) -> OobScores:
+def oob_scores(left_out: OutOfBagRows, n_trees: int) -> OobScores:
     """Score the out-of-bag errors of a forest of so many trees.
 
     An out-of-bag prediction rests on fewer trees than that of a new row, which adds `variance / count` to its squared

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from tabrec.interpret._models import Trees
+from tabrec.trees.fitted_trees import FittedTrees
 
 # Rows whose leaves, and weights that are held at once.
 _MOST_ROWS = 20_000
@@ -17,7 +17,7 @@ _ROUNDING = 1e-6
 
 
 def forest_quantiles(
-    trees: Trees, matrix: np.ndarray, y: np.ndarray, X: np.ndarray, levels: tuple[float, ...]
+    trees: FittedTrees, matrix: np.ndarray, y: np.ndarray, X: np.ndarray, levels: tuple[float, ...]
 ) -> np.ndarray:
     """Quantiles of the target of each row, from all training rows in its leaves.
 
@@ -25,7 +25,7 @@ def forest_quantiles(
 
     Parameters
     ----------
-    trees : Trees
+    trees : FittedTrees
     matrix : ndarray of float32, of shape (n_training, n_encoded)
         Training rows, as the trees see them.
     y : ndarray of shape (n_training,)
@@ -64,7 +64,7 @@ def _slices(n_entries: np.ndarray) -> Iterator[slice]:
         start = stop
 
 
-def _leaf_members(trees: Trees, matrix: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+def _leaf_members(trees: FittedTrees, matrix: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
     """Which training rows are in which node, the nodes of all trees numbered through.
 
     Returns

@@ -7,19 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.interpret._models import Trees, find_dates
-from tabrec.trees.forest_base import ForestMixin
+from tabrec.interpret.models import find_dates
+from tabrec.trees.fitted_trees import FittedTrees
 
 # So unlikely it must be that rows drawn at random are as late.
 _BY_CHANCE = 0.01
 
 
-def late_columns(trees: Trees, X: Any, training_matrix: Callable[[], np.ndarray] | None = None) -> dict[str, float]:
+def late_columns(
+    trees: FittedTrees, X: Any, training_matrix: Callable[[], np.ndarray] | None = None
+) -> dict[str, float]:
     """The raw date columns in which rows lie after all training rows, more of them than chance would put there.
 
     Parameters
     ----------
-    trees : Trees
+    trees : FittedTrees
     X : table or array-like
         As the model takes it.
     training_matrix : callable, default=None
@@ -33,10 +35,10 @@ def late_columns(trees: Trees, X: Any, training_matrix: Callable[[], np.ndarray]
         the training rows.
     """
     dates = {
-        raw: trees.names.index(part)
-        for raw, parts in find_dates(trees.model).items()
-        for part in parts
-        if part.endswith("Elapsed") and part in trees.names
+        raw: trees.names.index(name)
+        for raw, parts in find_dates(trees.origins).items()
+        for name, part in parts.items()
+        if part == "Elapsed"
     }
     known = _last_values(trees, training_matrix) if dates else None
     if known is None:
@@ -47,9 +49,10 @@ def late_columns(trees: Trees, X: Any, training_matrix: Callable[[], np.ndarray]
     return {raw: share for raw, share in shares.items() if _is_late(share, len(matrix), n_training)}
 
 
-def _last_values(trees: Trees, training_matrix: Callable[[], np.ndarray] | None) -> tuple[np.ndarray, int] | None:
-    if isinstance(trees.estimator, ForestMixin):
-        return trees.estimator.encoded_range_[1], trees.estimator._n_raw_rows
+def _last_values(trees: FittedTrees, training_matrix: Callable[[], np.ndarray] | None) -> tuple[np.ndarray, int] | None:
+    maximum = trees.training_maximum()
+    if maximum is not None:
+        return maximum, trees.n_training_rows
     if training_matrix is None:
         return None
     matrix = training_matrix()

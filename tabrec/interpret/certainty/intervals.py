@@ -8,15 +8,16 @@ from typing import Any
 import pandas as pd
 from sklearn.base import is_classifier
 
-from tabrec.interpret._models import Trees, is_forest, predictor, read_trees
-from tabrec.interpret._out_of_bag_rows import check_fitted_rows, keeps_out_of_bag
 from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty._confidence_methods import METHODS, Pair, Rows, label_sets, several_outputs
 from tabrec.interpret.certainty._confidence_result import Confidence
 from tabrec.interpret.certainty._time_order import late_columns
+from tabrec.interpret.models import predictor
 from tabrec.tables.columns import read_frame
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.target import check_target
+from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
+from tabrec.trees.training_rows import check_fitted_rows
 
 
 def confidence(
@@ -159,7 +160,7 @@ def _check_request(
         raise ValueError("method='quantile' needs training=(X, y), the rows of fit: their targets are the quantiles.")
 
 
-def _read_trees(model: Any, method: str, training: Pair | None, calibration: Pair | None) -> Trees | None:
+def _read_trees(model: Any, method: str, training: Pair | None, calibration: Pair | None) -> FittedTrees | None:
     """The trees of a forest, checked to have what the method reads; None of another model."""
     if method == "conformal" and not is_forest(model):
         predictor(model)
@@ -172,17 +173,17 @@ def _read_trees(model: Any, method: str, training: Pair | None, calibration: Pai
     trees = read_trees(model, f"confidence with method={method!r}", "method='conformal' with calibration=(X, y)")
     if trees.n_outputs > 1:
         raise ValueError(several_outputs(model, trees.n_outputs))
-    if method == "conformal" and calibration is None and not keeps_out_of_bag(trees):
-        _check_leaves_out(trees.estimator, training)
+    if method == "conformal" and calibration is None and not trees.keeps_out_of_bag:
+        _check_leaves_out(trees, training)
     if training is not None:
         check_fitted_rows(trees, training[0], "confidence")
         check_target(training[1], len(read_frame(training[0])), "confidence", numeric=not trees.is_classifier)
     return trees
 
 
-def _check_leaves_out(forest: Any, training: Pair | None) -> None:
-    name = type(forest).__name__
-    if not getattr(forest, "bootstrap", False):
+def _check_leaves_out(trees: FittedTrees, training: Pair | None) -> None:
+    name = type(trees.estimator).__name__
+    if not trees.draws_rows:
         raise ValueError(
             f"confidence of this {name} needs calibration=(X, y), rows held out of fit: without bootstrap=True every "
             "tree has seen every row, so that none has out-of-bag predictions."

@@ -9,21 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tabrec.interpret._models import Trees, has_target, predictor, read_trees, training_positions
-from tabrec.interpret._out_of_bag_rows import (
-    check_fitted_rows,
-    keeps_out_of_bag,
-    kept_out_of_bag,
-    out_of_bag,
-    read_training_rows,
-)
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.certainty._time_order import late_columns
 from tabrec.interpret.metrics import Metric, read_metric
+from tabrec.interpret.models import predictor
 from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
 from tabrec.tables.columns import read_frame
 from tabrec.tables.rows import sample_rows, take_rows
 from tabrec.tables.target import check_target
+from tabrec.trees.fitted_trees import FittedTrees, read_trees
+from tabrec.trees.training_rows import check_fitted_rows, predict_training_rows, read_training_rows
 
 _BASELINE, _TRAIN, _OOB, _VALID = "baseline", "train", "out of bag", "validation"
 _N_ERRORS = 2  # differences of more standard errors than this are taken for real
@@ -159,7 +154,7 @@ def oob_report(
     parts = {_BASELINE: (target, _guess(y_train, len(target), trees.classes))}
     if X is not None:
         known = _read_training_target(trees, X, y)
-        rows = training_positions(trees, len(known))
+        rows = trees.training_positions(len(known))
         rows = rows[sample_rows(len(rows), max_rows, np.random.default_rng(random_state))]
         parts[_TRAIN] = (known[rows], predict(take_rows(X, rows)))
     parts |= {_OOB: (y_oob, predicted_oob), _VALID: (target, predict(X_valid))}
@@ -169,13 +164,13 @@ def oob_report(
     return OobReport(table, scorer.name, _explain(scores, scorer, late))
 
 
-def _check_request(trees: Trees, X: Any, y: Any, max_rows: Any) -> None:
+def _check_request(trees: FittedTrees, X: Any, y: Any, max_rows: Any) -> None:
     name = type(trees.estimator).__name__
     if not isinstance(max_rows, (int, np.integer)) or max_rows < 2:
         raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 2.")
     if trees.n_outputs > 1:
         raise ValueError(f"oob_report is for one output, but this {name} has {trees.n_outputs}: fit a forest for each.")
-    if not getattr(trees.estimator, "bootstrap", False):
+    if not trees.draws_rows:
         raise ValueError(
             f"oob_report needs rows that trees left out, but in this {name} every tree has seen every row: fit a "
             "forest with bootstrap=True."
@@ -184,23 +179,23 @@ def _check_request(trees: Trees, X: Any, y: Any, max_rows: Any) -> None:
         raise ValueError("X and y, the rows of fit, go together: pass both or neither.")
     if X is not None:
         check_fitted_rows(trees, X, "oob_report")
-    elif not keeps_out_of_bag(trees):
+    elif not trees.keeps_out_of_bag:
         raise ValueError(f"oob_report needs X and y, the rows of fit: this {name} keeps no out-of-bag targets.")
 
 
-def _read_training_target(trees: Trees, X: Any, y: Any) -> np.ndarray:
+def _read_training_target(trees: FittedTrees, X: Any, y: Any) -> np.ndarray:
     target = check_target(y, len(read_frame(X)), "oob_report", numeric=not trees.is_classifier).reshape(-1)
-    if not has_target(trees, target):
+    if not trees.has_target(target):
         raise ValueError("oob_report: y is not the target that the forest was fitted on: give X and y as given to fit.")
     return target
 
 
-def _out_of_bag_rows(trees: Trees, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _out_of_bag_rows(trees: FittedTrees, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Targets and predictions of the rows that some tree left out, and the targets of all."""
-    if keeps_out_of_bag(trees):
-        found = kept_out_of_bag(trees)
+    if trees.keeps_out_of_bag:
+        found = trees.kept_out_of_bag()
     else:
-        found = out_of_bag(trees, read_training_rows(trees, X, y, "oob_report"))
+        found = predict_training_rows(trees, read_training_rows(trees, X, y, "oob_report"))
     seen = found.count > 0
     if not seen.any():
         raise ValueError(

@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.utils._param_validation import Interval, validate_params
 
-from tabrec.interpret._models import find_labels, is_forest, predictor, read_trees
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit.placeholders import read_dates_of
+from tabrec.interpret.models import find_labels, predictor
 from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, finish, make_axes, shorten
 from tabrec.preprocess.column_kinds import is_date
@@ -22,6 +22,7 @@ from tabrec.tables.columns import Column, is_table, read_frame, to_columns
 from tabrec.tables.names import as_named
 from tabrec.tables.numbers import as_numbers
 from tabrec.tables.rows import sample_rows, take_rows
+from tabrec.trees.fitted_trees import is_forest, read_trees
 
 _MOST_DRAWN = 30
 _WAYS = {"below": BLUE, "above": ORANGE, "unseen": GREEN, "newly_missing": GREY}

@@ -12,13 +12,13 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.interpret._column_groups import importance_by_source, source_of, sources_of
-from tabrec.interpret._models import read_trees
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.change._shift_columns import ColumnPair, pair_columns
 from tabrec.interpret.change._shift_plots import draw_bars, draw_points
 from tabrec.interpret.change._shift_rounds import Round, draw_sample, run_rounds, single_aucs
 from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import read_frame
+from tabrec.trees.fitted_trees import read_trees
 
 _FEWEST_ROWS = 10
 _MOST_NAMES = 10

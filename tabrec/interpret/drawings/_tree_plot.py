@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.interpret._models import Trees
 from tabrec.interpret.drawings._tree_canvas import (
     BAR,
     CLASS_COLOURS,
@@ -26,6 +25,7 @@ from tabrec.interpret.drawings._tree_canvas import (
 from tabrec.interpret.drawings._tree_layout import find_visits, place, read_shape
 from tabrec.interpret.drawings._tree_text import TreeText, count_leaves, format_prediction, format_share, plain
 from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, make_axes
+from tabrec.trees.fitted_trees import FittedTrees
 
 # Inches: above a card, between cards, around the drawing, for the title and the legend (with rows, and without).
 _HEAD, _BETWEEN, _MARGIN, _TITLE, _KEY, _SHORT_KEY = 0.17, 0.11, 0.12, 0.42, 0.5, 0.3
@@ -41,7 +41,7 @@ class TreePlot:
 
     Parameters
     ----------
-    trees : Trees
+    trees : FittedTrees
     tree : Tree
         The `tree_` of one of them, with one output.
     max_depth : int or None
@@ -53,7 +53,7 @@ class TreePlot:
         The row whose decision path is marked.
     """
 
-    def __init__(self, trees: Trees, tree: Any, max_depth: int | None, matrix: Any, target: Any, row: Any):
+    def __init__(self, trees: FittedTrees, tree: Any, max_depth: int | None, matrix: Any, target: Any, row: Any):
         self.trees, self.tree, self.matrix, self.target = trees, tree, matrix, target
         self.text, self.shape = TreeText(trees), read_shape(tree, max_depth)
         self.values = trees.values(tree)[:, 0, :]

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _num_samples
 
-from tabrec.interpret._models import Trees, _encoders, find_dates
 from tabrec.interpret.drawings._tree_layout import Shape
+from tabrec.interpret.models import find_dates, fitted_steps
 from tabrec.plotting.axes import shorten
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.rows import take_rows
+from tabrec.trees.fitted_trees import FittedTrees
 
 _MAX_LABEL = 24
 _FEW_LABELS = 3
@@ -31,10 +32,10 @@ class TreeText:
 
     Attributes
     ----------
-    trees : Trees
+    trees : FittedTrees
     """
 
-    trees: Trees
+    trees: FittedTrees
 
     def column(self, position: int) -> str:
         """Return the raw column that a split on an encoded column tests."""
@@ -149,7 +150,7 @@ class TreeText:
     @cached_property
     def _steps(self) -> list[Any]:
         """The fitted transformers of the model, with those inside a preprocessor."""
-        steps = _encoders(self.trees.model)
+        steps = fitted_steps(self.trees.model)
         return steps + [
             part for step in steps for part in (getattr(step, key, None) for key in _PARTS) if part is not None
         ]
@@ -165,7 +166,13 @@ class TreeText:
         zones: dict[str, Any] = {}
         for step in self._steps:
             zones |= getattr(step, "time_zones_", {})
-        return {parts[-1]: (name, zones.get(name)) for name, parts in find_dates(self.trees.model).items()}
+        dates = find_dates(self.trees.origins).items()
+        return {
+            column: (name, zones.get(name))
+            for name, parts in dates
+            for column, part in parts.items()
+            if part == "Elapsed"
+        }
 
     @cached_property
     def _indicators(self) -> dict[str, str]:
@@ -173,7 +180,8 @@ class TreeText:
 
     @cached_property
     def _flags(self) -> set[str]:
-        of_dates = {part for parts in find_dates(self.trees.model).values() for part in parts if "Is_" in part}
+        dates = find_dates(self.trees.origins).values()
+        of_dates = {column for parts in dates for column, part in parts.items() if part.startswith("Is_")}
         given = {str(name) for step in self._steps for name in getattr(step, "_flags", [])}
         return of_dates | given | set(self._indicators)
 
@@ -183,17 +191,13 @@ class TreeText:
 
     @property
     def _target_encoded(self) -> list[str]:
-        encoded = getattr(self.trees.estimator, "target_encoded_", [])
-        return [name for name in self.trees.names if name in encoded or self._is_class_of(name, encoded)]
-
-    def _is_class_of(self, name: str, encoded: list[str]) -> bool:
-        return any(name.startswith(f"{column}_") for column in encoded) and name not in self.trees.labels
+        return self.trees.target_encoded
 
 
 _PARTS = ("fill_missing_", "normalize_")
 
 
-def read_tree(trees: Trees, tree: int) -> Any:
+def read_tree(trees: FittedTrees, tree: int) -> Any:
     """Return tree number `tree`, or raise a ValueError with the number of trees."""
     if tree >= len(trees.trees):
         n_trees = len(trees.trees)
@@ -201,7 +205,7 @@ def read_tree(trees: Trees, tree: int) -> Any:
     return trees.trees[tree]
 
 
-def read_row(trees: Trees, X: Any, row: Any) -> np.ndarray:
+def read_row(trees: FittedTrees, X: Any, row: Any) -> np.ndarray:
     """Encode one row, given as a table of one row, a Series, a list, or a position in X; of shape (1, n_encoded)."""
     if isinstance(row, (int, np.integer)):
         if X is None:

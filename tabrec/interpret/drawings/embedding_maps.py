@@ -11,11 +11,11 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec.interpret._models import is_forest, split_pipeline
 from tabrec.interpret._result import Result
 from tabrec.interpret.attribution._shown_values import to_text
 from tabrec.plotting.axes import GREY, make_axes, shorten
 from tabrec.plotting.maps import draw_labelled, principal_components
+from tabrec.trees.fitted_trees import is_forest, split_pipeline
 
 
 @dataclass(frozen=True, repr=False)

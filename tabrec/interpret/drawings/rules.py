@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from tabrec.interpret._models import read_trees
 from tabrec.interpret.drawings._tree_layout import find_visits, read_shape
 from tabrec.interpret.drawings._tree_text import TreeText, count_leaves, read_row, read_tree
+from tabrec.trees.fitted_trees import read_trees
 
 _INDENT = "    "
 NUMBER_OF_TREE = [Interval(Integral, 0, None, closed="left")]

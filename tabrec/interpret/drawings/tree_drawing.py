@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import validate_params
 
-from tabrec.interpret._models import Trees, read_trees
 from tabrec.interpret.drawings._tree_plot import TreePlot
 from tabrec.interpret.drawings._tree_text import read_row, read_tree
 from tabrec.interpret.drawings.rules import MAX_DEPTH, NUMBER_OF_TREE
 from tabrec.tables.columns import read_frame
 from tabrec.tables.target import check_target
+from tabrec.trees.fitted_trees import FittedTrees, read_trees
 
 _INSTEAD = "feature_importance and partial_dependence"
 
@@ -179,12 +179,12 @@ def _import_dtreeviz() -> Any:
     return dtreeviz
 
 
-def _check_one_output(trees: Trees, function: str) -> None:
+def _check_one_output(trees: FittedTrees, function: str) -> None:
     if trees.n_outputs > 1:
         raise ValueError(f"{function} draws one output, but the model has {trees.n_outputs}: use tree_rules.")
 
 
-def _title(trees: Trees, tree: int, picture: TreePlot) -> str:
+def _title(trees: FittedTrees, tree: int, picture: TreePlot) -> str:
     n_trees = len(trees.trees)
     which = f"Tree {tree} of {n_trees}" if n_trees > 1 else "The tree"
     n_levels, shown = trees.trees[tree].max_depth, picture.n_levels - 1
@@ -196,7 +196,7 @@ def _target_name(y: Any) -> str:
     return "target" if name in (None, "") else str(name)
 
 
-def _read_target(trees: Trees, X: Any, y: Any) -> np.ndarray | None:
+def _read_target(trees: FittedTrees, X: Any, y: Any) -> np.ndarray | None:
     """Return the target as numbers; for a classifier, positions of classes."""
     if y is None:
         return None

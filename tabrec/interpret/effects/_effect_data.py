@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
-from tabrec.interpret._models import Trees, _encoders, find_labels, is_forest, predictor, read_trees
 from tabrec.interpret.drawings._tree_text import TreeText
 from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, make_table
+from tabrec.interpret.models import find_labels, fitted_steps, predictor
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame, to_columns
-from tabrec.trees.forest_base import ForestMixin
+from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
 from tabrec.trees.target_encoding import to_matrix
 
 # Transformers that encode each value on its own, independently of other columns and rows.
@@ -35,7 +35,7 @@ class EffectData:
         The classes to look at, or names of the outputs of a regressor.
     predict : callable
         From a frame like `frame` to predictions, (n_rows, len(outputs)).
-    trees : Trees or None
+    trees : FittedTrees or None
         The trees of a forest, if they can be traversed.
     is_encoded : bool
         Whether the frame holds the encoded columns.
@@ -51,7 +51,7 @@ class EffectData:
     columns: list[VariedColumn]
     outputs: list
     predict: Callable[[pd.DataFrame], np.ndarray]
-    trees: Trees | None
+    trees: FittedTrees | None
     is_encoded: bool
     kept: np.ndarray
     as_given: Callable[[pd.DataFrame], Any]
@@ -163,7 +163,7 @@ def _read_feature(name: Any, columns: list[str]) -> str:
     return columns[name] if is_position else str(name)
 
 
-def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees: Trees | None) -> bool:
+def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees: FittedTrees | None) -> bool:
     """Whether the names are those of encoded columns rather than of columns that the model was fitted on."""
     absent = [name for name in names if name not in frame.columns]
     if all(name in fitted for name in names):
@@ -183,39 +183,39 @@ def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees:
 def _raw_column(frame: pd.DataFrame, name: str, model: Any) -> VariedColumn:
     raw = to_columns(frame[[name]])[name].raw
     date = None
-    for step in _encoders(model):
+    for step in fitted_steps(model):
         if name in getattr(step, "formats_", {}):
             date = (step.formats_[name], step.time_zones_[name])
     labels = find_labels(model).get(name)
     return VariedColumn(name, raw, labels=labels if date is None else None, date=date)
 
 
-def _encoded_column(frame: pd.DataFrame, name: str, trees: Trees) -> VariedColumn:
+def _encoded_column(frame: pd.DataFrame, name: str, trees: FittedTrees) -> VariedColumn:
     raw = to_columns(frame[[name]])[name].raw
     names = trees.labels.get(name) if isinstance(raw.dtype, pd.CategoricalDtype) else None
     is_elapsed, zone = TreeText(trees).elapsed_zone(name)
     return VariedColumn(name, raw, names=names, date=(None, zone) if is_elapsed else None, is_elapsed=is_elapsed)
 
 
-def _predict_matrix(trees: Trees, matrix: np.ndarray) -> np.ndarray:
+def _predict_matrix(trees: FittedTrees, matrix: np.ndarray) -> np.ndarray:
     total: Any = 0.0
     for tree in trees.trees:
         total = total + trees.values(tree)[tree.apply(matrix)]
     return flatten_outputs(trees, total / len(trees.trees))
 
 
-def flatten_outputs(trees: Trees, values: np.ndarray) -> np.ndarray:
+def flatten_outputs(trees: FittedTrees, values: np.ndarray) -> np.ndarray:
     """Reshape values, (..., n_outputs, n_values), to (..., n_outputs), or for a classifier to (..., n_classes)."""
     return values[..., 0, :] if trees.is_classifier else values[..., 0]
 
 
-def _encodes_by_column(trees: Trees | None) -> bool:
+def _encodes_by_column(trees: FittedTrees | None) -> bool:
     """Whether no step before the trees mixes columns or rows."""
     if trees is None:
         return False
     steps = [] if trees.steps is None else [step for _, step in trees.steps.steps]
-    if isinstance(trees.estimator, ForestMixin):
-        steps.append(trees.estimator.preprocessor_)
+    if trees.preprocessor is not None:
+        steps.append(trees.preprocessor)
     return all(isinstance(step, _BY_COLUMN) for step in steps)
 
 

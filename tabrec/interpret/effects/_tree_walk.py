@@ -7,19 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.interpret._by_tree import by_tree
-from tabrec.interpret._models import Trees
+from tabrec.trees.fitted_trees import FittedTrees
 
 _ROWS_AT_ONCE = 20_000
 _NUMBERS_AT_ONCE = 2_000_000
 
 
-def walk_average(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
+def walk_average(trees: FittedTrees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
     """Return a forest's prediction at each grid point, averaged over the rows.
 
     Parameters
     ----------
-    trees : Trees
+    trees : FittedTrees
     matrix : ndarray of float32, of shape (n_rows, n_encoded)
         The encoded rows.
     points : ndarray of float32, of shape (n_points, n_varied)
@@ -41,11 +40,11 @@ def walk_average(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: n
         return sets.spread(reached, hits[reached, None, None] * trees.values(tree)[reached])
 
     matrix = _ordered(trees, matrix)[0]
-    total: Any = sum(by_tree(trees, walk))
+    total: Any = sum(trees.map(walk))
     return total / (len(matrix) * len(trees.trees))
 
 
-def walk_rows(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
+def walk_rows(trees: FittedTrees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
     """Return a forest's prediction for each row at each grid point; parameters as in `walk_average`.
 
     Returns
@@ -62,7 +61,7 @@ def walk_rows(trees: Trees, matrix: np.ndarray, points: np.ndarray, varied: np.n
     return total / len(trees.trees)
 
 
-def _ordered(trees: Trees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ordered(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sort the rows by their leaf in the first tree: rows with similar paths use the same cached nodes."""
     matrix = np.ascontiguousarray(matrix)
     order = trees.trees[0].apply(matrix).argsort(kind="stable")

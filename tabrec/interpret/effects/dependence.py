@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from tabrec.interpret._models import read_trees
 from tabrec.interpret._result import Result
 from tabrec.interpret.effects._effect_data import EffectData, flatten_outputs, read_effect_data
 from tabrec.interpret.effects._effect_plots import draw_effect, draw_map
 from tabrec.interpret.effects._grids import Grid, make_grid
 from tabrec.interpret.effects._tree_walk import walk_average, walk_rows
+from tabrec.trees.fitted_trees import read_trees
 
 _SIZES = {1: 50, 2: 20}
 _ROWS_AT_ONCE = 20_000

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier, is_regressor
 
-from tabrec.interpret._models import Trees, has_target, is_forest, predictor, read_trees
-from tabrec.interpret._out_of_bag_rows import check_fitted_rows, keeps_out_of_bag
+from tabrec.interpret.models import predictor
 from tabrec.interpret.reliance.importance import feature_importance
 from tabrec.tables.columns import read_frame
 from tabrec.tables.target import check_target
+from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
+from tabrec.trees.training_rows import check_fitted_rows
 
 MANY_ROWS = 20_000  # enough for an average
 SOME_ROWS = 2_000  # enough for a plot
@@ -57,19 +58,19 @@ class ReportData:
         return is_classifier(self.model)
 
     @cached_property
-    def trees(self) -> Trees | None:
+    def trees(self) -> FittedTrees | None:
         """The trees of a forest or a single tree; None for other models."""
         return read_trees(self.model, "report") if is_forest(self.model) else None
 
     @property
     def has_oob(self) -> bool:
         """Whether the model has out-of-bag rows."""
-        return self.trees is not None and bool(getattr(self.trees.estimator, "bootstrap", False))
+        return self.trees is not None and self.trees.draws_rows
 
     @property
     def keeps_oob(self) -> bool:
         """Whether the model has kept its out-of-bag predictions."""
-        return self.trees is not None and self.has_oob and keeps_out_of_bag(self.trees)
+        return self.trees is not None and self.has_oob and self.trees.keeps_out_of_bag
 
     @property
     def newest(self) -> pd.DataFrame | None:
@@ -145,7 +146,7 @@ def read_report_data(
                 predictor(model)(given.head(1))  # raises an error that names missing columns
     if data.trees is not None and data.has_oob:
         check_fitted_rows(data.trees, data.X, "report")
-        if not has_target(data.trees, data.y):
+        if not data.trees.has_target(data.y):
             raise ValueError("y is not the target that the forest was fitted on: pass X and y as passed to fit.")
     return data
 

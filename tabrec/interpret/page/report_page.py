@@ -17,13 +17,13 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 import tabrec
-from tabrec.interpret._models import is_forest
 from tabrec.interpret._result import Finding
 from tabrec.interpret.page import columns, data, ratings, rows, scores
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import FRAME_FOR_ARRAY, ReportData, read_report_data
 from tabrec.saving.files import new_file
 from tabrec.tables.columns import as_frame
+from tabrec.trees.fitted_trees import is_forest
 
 _RATING = " rating"  # a column name that no table of ids has
 NOT_SHOWN = "Not shown:"  # start of the note on a section that failed

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from tabrec.interpret._models import predictor
 from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty.out_of_bag import oob_report
 from tabrec.interpret.metrics import METRICS, read_metric
+from tabrec.interpret.models import predictor
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import MANY_ROWS, ReportData
 from tabrec.plotting.axes import BLUE, GREY, finish, make_axes, shorten

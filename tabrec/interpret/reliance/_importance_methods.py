@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from tabrec.interpret._models import Trees, is_forest, predictor, read_training, read_trees
 from tabrec.interpret.metrics import Metric
+from tabrec.interpret.models import predictor
 from tabrec.interpret.reliance._permuted_trees import PermutedTrees
 from tabrec.interpret.without_columns import read_target, read_trials
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.rows import sample_rows, take_rows
-from tabrec.trees.forest_base import ForestMixin
+from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
+from tabrec.trees.training_rows import read_drawn_rows
 
 FUNCTION = "feature_importance"
 # Permutations are repeated until this many rows have been scored, but at most this often.
@@ -60,10 +61,10 @@ class Scored:
         return np.array(Parallel(n_jobs=self.n_jobs, require="sharedmem")(work))
 
 
-def out_of_bag_rows(trees: Trees, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
+def out_of_bag_rows(trees: FittedTrees, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
     """The training rows of a forest, each predicted by the trees that left it out; encoded columns are permuted."""
     y = read_target(trees.estimator, y, len(read_frame(X)), FUNCTION)
-    training = read_training(trees, X, y, FUNCTION)
+    training = read_drawn_rows(trees, X, y, FUNCTION)
     scored = sample_rows(len(training.matrix), max_rows, rng)
     place = np.full(len(training.matrix), -1)
     place[scored] = np.arange(len(scored))
@@ -114,7 +115,7 @@ def raw_columns(model: Any, X: Any) -> list[str]:
     return [str(name) for name in getattr(model, "feature_names_in_", columns) if name in columns]
 
 
-def _by_trees(trees: Trees, matrix: np.ndarray, y: np.ndarray, rows_of_tree: Any, parts: dict) -> Scored:
+def _by_trees(trees: FittedTrees, matrix: np.ndarray, y: np.ndarray, rows_of_tree: Any, parts: dict) -> Scored:
     engine = PermutedTrees(trees, matrix, rows_of_tree)
     seen = engine.seen
     if not seen.any():
@@ -131,10 +132,10 @@ def _by_trees(trees: Trees, matrix: np.ndarray, y: np.ndarray, rows_of_tree: Any
     return Scored(y[seen], engine.predicted[seen], seen, trees.classes, permuted, engine.n_jobs)
 
 
-def _parts_of(trees: Trees, columns: list[str]) -> dict[str, list[str]] | None:
+def _parts_of(trees: FittedTrees, columns: list[str]) -> dict[str, list[str]] | None:
     """The encoded columns that are made of each raw one alone, row by row; None where that is not known."""
-    ours = isinstance(trees.estimator, ForestMixin)
-    if trees.steps is not None or (ours and not isinstance(trees.estimator.preprocessor_, TabularPreprocessor)):
+    ours = trees.preprocessor is not None
+    if trees.steps is not None or (ours and not isinstance(trees.preprocessor, TabularPreprocessor)):
         return None
     if set(trees.sources.values()) <= set(columns):
         return {name: [part for part in trees.names if trees.sources[part] == name] for name in columns}

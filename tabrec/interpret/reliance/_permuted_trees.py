@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
-from tabrec.interpret._models import Trees
+from tabrec.trees.fitted_trees import FittedTrees
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class PermutedTrees:
 
     Parameters
     ----------
-    trees : Trees
+    trees : FittedTrees
         With one output, if of a classifier.
     matrix : ndarray of float32, of shape (n_rows, n_encoded)
     rows_of : callable
@@ -44,7 +44,7 @@ class PermutedTrees:
         Number of threads.
     """
 
-    def __init__(self, trees: Trees, matrix: np.ndarray, rows_of: Callable[[int], np.ndarray]):
+    def __init__(self, trees: FittedTrees, matrix: np.ndarray, rows_of: Callable[[int], np.ndarray]):
         self.n_jobs = effective_n_jobs(getattr(trees.estimator, "n_jobs", None))
         self._matrix = np.ascontiguousarray(matrix)
         work = (delayed(self._walk)(trees, tree, rows_of(i)) for i, tree in enumerate(trees.trees))
@@ -78,7 +78,7 @@ class PermutedTrees:
             change[rows] += walk.values[walk.tree.apply(moved)] - walk.values[walk.leaves[here]]
         return (self._total + change) / self._count
 
-    def _walk(self, trees: Trees, tree: Any, rows: np.ndarray) -> _Walk:
+    def _walk(self, trees: FittedTrees, tree: Any, rows: np.ndarray) -> _Walk:
         leaves = tree.apply(self._matrix[rows]).astype(np.int32)
         values = tree.value[:, 0, :] if trees.is_classifier else tree.value[:, :, 0]
         return _Walk(tree, values, rows.astype(np.int32), leaves, _tested_columns(tree)[leaves])

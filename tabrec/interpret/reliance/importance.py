@@ -12,9 +12,9 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret._column_groups import read_groups, sources_of
-from tabrec.interpret._models import Trees, predictor, read_trees, split_pipeline
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.metrics import read_metric
+from tabrec.interpret.models import predictor
 from tabrec.interpret.reliance._importance_methods import (
     FUNCTION,
     as_table,
@@ -29,7 +29,7 @@ from tabrec.tables.columns import read_frame
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import as_named
 from tabrec.tables.rows import take_rows
-from tabrec.trees.forest_base import ForestMixin
+from tabrec.trees.fitted_trees import FittedTrees, read_trees, split_pipeline
 
 _AXES = {
     "oob": "loss of out-of-bag {metric} when permuted",
@@ -252,7 +252,7 @@ def _impurity(model: Any, X: Any, y: Any, groups: Any, rng: np.random.Generator)
     position = {name: i for i, name in enumerate(trees.names)}
     blocks = [[name] for name in trees.names] + list(named.values())
     by_block = np.column_stack([shares[:, [position[name] for name in block]].sum(axis=1) for block in blocks])
-    # Trees without splits have no shares; scikit-learn leaves them out of the mean.
+    # FittedTrees without splits have no shares; scikit-learn leaves them out of the mean.
     by_block = by_block[shares.any(axis=1)] if shares.any() else by_block
     n_trees = len(by_block)
     error = by_block.std(axis=0, ddof=1) / np.sqrt(n_trees) if n_trees > 1 else np.full(len(blocks), np.nan)
@@ -261,7 +261,7 @@ def _impurity(model: Any, X: Any, y: Any, groups: Any, rng: np.random.Generator)
     return FeatureImportance(table, "impurity", "decrease of impurity", np.nan, named)
 
 
-def _warn_of_overrated(trees: Trees, table: pd.DataFrame, X: Any, y: Any, rng: np.random.Generator) -> None:
+def _warn_of_overrated(trees: FittedTrees, table: pd.DataFrame, X: Any, y: Any, rng: np.random.Generator) -> None:
     overrated = _split_in_many_places(trees, table)
     if not overrated:
         return
@@ -276,7 +276,7 @@ def _warn_of_overrated(trees: Trees, table: pd.DataFrame, X: Any, y: Any, rng: n
         warn_caller(f"Impurity overrates columns of many distinct values, here perhaps {names}: {advice}")
 
 
-def _split_in_many_places(trees: Trees, table: pd.DataFrame) -> list[str]:
+def _split_in_many_places(trees: FittedTrees, table: pd.DataFrame) -> list[str]:
     """Columns above the average that trees split in many places, far more than those of another column."""
     places = np.zeros(len(trees.names))
     feature = np.concatenate([tree.feature for tree in trees.trees])
@@ -300,15 +300,14 @@ def _choose(model: Any, X: Any, y: Any, method: str) -> str:
         raise ValueError(f"{FUNCTION}: method={method!r} needs X and y, but {given} is None.")
     if method != "auto":
         return method
-    return "oob" if draws_rows(model) and len(read_frame(X)) == _n_fitted(model) else "permutation"
+    return (
+        "oob"
+        if draws_rows(model) and len(read_frame(X)) == read_trees(model, FUNCTION).n_training_rows
+        else "permutation"
+    )
 
 
-def _n_fitted(model: Any) -> int:
-    forest = split_pipeline(model)[1]
-    return forest._n_raw_rows if isinstance(forest, ForestMixin) else forest._n_samples
-
-
-def _check_one_output(trees: Trees) -> None:
+def _check_one_output(trees: FittedTrees) -> None:
     if trees.is_classifier and trees.n_outputs > 1:
         raise ValueError(
             f"{FUNCTION} is for one target of classes, but the forest was fitted on {trees.n_outputs}: fit one forest "

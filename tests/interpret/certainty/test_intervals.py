@@ -20,14 +20,6 @@ import tabrec
 from tabrec import DateParts, ForestClassifier, ForestRegressor
 from tabrec.datasets import make_auctions
 from tabrec.interpret import confidence
-from tabrec.interpret._models import read_trees
-from tabrec.interpret._out_of_bag_rows import (
-    OutOfBag,
-    kept_out_of_bag,
-    out_of_bag,
-    predict_with_spread,
-    read_training_rows,
-)
 from tabrec.interpret.certainty._confidence_result import Confidence
 from tabrec.interpret.certainty._conformal import (
     conformal_quantile,
@@ -39,6 +31,9 @@ from tabrec.interpret.certainty._conformal import (
 )
 from tabrec.interpret.certainty._quantile_forest import forest_quantiles
 from tabrec.interpret.certainty._time_order import late_columns
+from tabrec.trees.fitted_trees import read_trees
+from tabrec.trees.out_of_bag import OutOfBagRows
+from tabrec.trees.training_rows import predict_training_rows, read_training_rows
 
 
 def make_noisy(n_rows, seed):
@@ -301,7 +296,7 @@ def test_as_many_rows_that_are_not_those_of_fit_are_refused(noisy):
 def test_out_of_bag_rows_worked_out_are_those_kept(noisy):
     forest, X, y = noisy
     trees = read_trees(forest, "test")
-    kept, found = kept_out_of_bag(trees), out_of_bag(trees, read_training_rows(trees, X, y, "test"))
+    kept, found = trees.kept_out_of_bag(), predict_training_rows(trees, read_training_rows(trees, X, y, "test"))
     np.testing.assert_array_equal(found.y, kept.y)
     np.testing.assert_array_equal(found.count, kept.count)
     np.testing.assert_allclose(found.prediction, kept.prediction)
@@ -312,7 +307,7 @@ def test_out_of_bag_predictions_are_scikit_learns():
     X, y = make_noisy(200, 0)
     forest = RandomForestRegressor(30, oob_score=True, random_state=0).fit(X, y)
     trees = read_trees(forest, "test")
-    found = out_of_bag(trees, read_training_rows(trees, X, y, "test"))
+    found = predict_training_rows(trees, read_training_rows(trees, X, y, "test"))
     np.testing.assert_allclose(found.prediction[:, 0], forest.oob_prediction_)
     left_out = np.array([[i not in drawn for drawn in forest.estimators_samples_] for i in range(5)])
     np.testing.assert_array_equal(found.count[:5], left_out.sum(axis=1))
@@ -320,7 +315,7 @@ def test_out_of_bag_predictions_are_scikit_learns():
 
 def test_out_of_bag_errors_are_brought_to_the_size_of_the_whole_forest(noisy):
     forest, _, _ = noisy
-    left_out = kept_out_of_bag(read_trees(forest, "test"))
+    left_out = read_trees(forest, "test").kept_out_of_bag()
     scores, scale, n_trees = oob_scores(left_out, 60)
     as_they_are = np.abs(left_out.y - left_out.prediction[:, 0]) / scale.of(unbiased(left_out.spread, left_out.count))
     assert (scores <= as_they_are).all()
@@ -331,7 +326,7 @@ def test_out_of_bag_errors_are_brought_to_the_size_of_the_whole_forest(noisy):
 def test_what_fewer_trees_add_to_the_squared_error_is_taken_off():
     y = np.tile([2.0, -2.0], 10)
     # Four of 16 trees left out each row; their spread of 1.5 is one of sqrt(3) of infinitely many.
-    left_out = OutOfBag(y, np.zeros((20, 1)), np.full(20, 1.5), np.full(20, 4))
+    left_out = OutOfBagRows(y, np.zeros((20, 1)), np.full(20, 1.5), np.full(20, 4))
     scores, scale, n_trees = oob_scores(left_out, 16)
     assert n_trees == 4
     np.testing.assert_allclose(scores * scale.of(np.ones(20)), np.sqrt(2**2 - 3 * (1 / 4 - 1 / 16)))
@@ -344,14 +339,14 @@ def test_prediction_and_spread_are_those_of_the_forest(noisy):
     np.testing.assert_allclose(found.table["spread"], forest.predict_spread(X))
     trees = read_trees(forest, "test")
     of_first = np.std([tree.value[tree.apply(X[:9].astype(np.float32)), 0, 0] for tree in trees.trees[:7]], axis=0)
-    np.testing.assert_allclose(predict_with_spread(trees, X[:9], 7).of_first, of_first)
+    np.testing.assert_allclose(trees.predict_with_spread(X[:9], 7).of_first, of_first)
 
 
 def test_rows_of_whole_weights_count_that_often():
     X, y = make_noisy(60, 0)
     weights = np.arange(60) % 3
     weighted = ForestRegressor(n_estimators=30, random_state=0).fit(X, y, sample_weight=weights)
-    kept = kept_out_of_bag(read_trees(weighted, "test"))
+    kept = read_trees(weighted, "test").kept_out_of_bag()
     assert len(kept.y) == weights.sum()
     assert not np.isnan(kept.prediction).any()
     assert confidence(weighted, X).table.notna().all(axis=None)

@@ -11,8 +11,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize
 from tabrec.interpret import tree_rules
-from tabrec.interpret._models import read_trees
 from tabrec.interpret.drawings._tree_text import TreeText, format_number
+from tabrec.trees.fitted_trees import read_trees
 
 WHOLE = {"n_estimators": 1, "bootstrap": False, "max_features": 1.0, "random_state": 0}
 

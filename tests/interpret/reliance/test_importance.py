@@ -24,8 +24,10 @@ from sklearn.tree import DecisionTreeRegressor
 from tabrec import ForestClassifier, ForestRegressor
 from tabrec.datasets import make_auctions
 from tabrec.interpret import feature_importance
-from tabrec.interpret._models import predictor, read_training, read_trees
+from tabrec.interpret.models import predictor
 from tabrec.interpret.reliance._permuted_trees import PermutedTrees, _tested_columns
+from tabrec.trees.fitted_trees import read_trees
+from tabrec.trees.training_rows import read_drawn_rows
 
 UGLY = ["<b>bold & wide</b>", "$x^2$ \n in dollars", "🚜 tractors", "a" * 90, "\\frac{1}{2}$"]
 AUCTION_COLUMNS = ["YearMade", "ProductSize", "saledate", "MachineHoursCurrentMeter", "state", "fiModelDesc", "SalesID"]
@@ -575,7 +577,7 @@ def test_what_trees_drew_is_drawn_again_one_tree_at_a_time():
     X, y = make_numbers()
     for forest in (ForestRegressor(5, random_state=0).fit(X, y), RandomForestRegressor(5, random_state=0).fit(X, y)):
         trees = read_trees(forest, "test")
-        training = read_training(trees, X, y, "test")
+        training = read_drawn_rows(trees, X, y, "test")
         assert not isinstance(training.drawn, list)
         assert len(training.drawn) == 5
         for drawn, rows in zip(training.drawn, forest.estimators_samples_, strict=True):

@@ -1,0 +1,100 @@
+"""Any fitted model: its predictions as an array, and where its encoded columns come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from tabrec.preprocess.lineage import Origin, input_names, trace_columns
+from tabrec.tables.columns import read_frame
+from tabrec.trees.fitted_trees import coded_labels, origins_of
+
+
+def fitted_columns(model: Any, X: Any) -> list[str]:
+    """The columns that a model was fitted on, or those of X for a model that does not record names."""
+    return [str(name) for name in getattr(model, "feature_names_in_", read_frame(X).columns)]
+
+
+def find_origins(model: Any) -> dict[str, Origin | None]:
+    """Where each encoded column of a fitted model comes from; empty if the model encodes nothing itself.
+
+    For an ensemble of models that encode, the origins are those of its first member.
+    """
+    members = getattr(model, "estimators_", None)
+    if not hasattr(model, "origins") and isinstance(members, list) and members and hasattr(members[0], "origins"):
+        model = members[0]
+    return trace_columns(model, input_names(model)) if hasattr(model, "n_features_in_") else {}
+
+
+def find_labels(model: Any) -> dict[str, list]:
+    """Labels by code of the raw columns that a model encodes by label; label 0 stands for missing or never seen."""
+    origins = [origin for origin in find_origins(model).values() if origin is not None]
+    return {origin.column: coded_labels(origin) for origin in origins if coded_labels(origin)}
+
+
+def find_dates(origins: Mapping[str, Origin | None]) -> dict[str, dict[str, str]]:
+    """The raw date columns that are split into parts: for each, the part that each encoded column holds."""
+    found: dict[str, dict[str, str]] = {}
+    for name, origin in origins.items():
+        if origin is not None and origin.kind == "date part" and origin.part is not None:
+            found.setdefault(origin.column, {})[name] = origin.part
+    return found
+
+
+def find_sources(model: Any, names: list[str]) -> dict[str, str]:
+    """The raw column that each of a model's encoded columns comes from; its own name where that is not known."""
+    return {name: name if origin is None else origin.column for name, origin in origins_of(model, names).items()}
+
+
+def fitted_steps(model: Any) -> list[Any]:
+    """The fitted transformers of a model: steps of pipelines, `preprocessor_`, its parts, an ensemble's first."""
+    if isinstance(model, Pipeline):
+        return [found for _, step in model.steps for found in fitted_steps(step)]
+    if hasattr(model, "preprocessor_"):
+        return fitted_steps(model.preprocessor_)
+    members = getattr(model, "estimators_", None)
+    if isinstance(members, list) and members and hasattr(members[0], "preprocessor_"):
+        return fitted_steps(members[0])
+    if hasattr(model, "date_parts_"):
+        return [model.date_parts_, model]
+    return [model]
+
+
+def make_model(model_factory: Any) -> Any:
+    """A new unfitted estimator: what a function returns, or a clone of an estimator."""
+    if hasattr(model_factory, "fit"):
+        return clone(model_factory)
+    if not callable(model_factory):
+        raise TypeError(
+            f"model_factory={model_factory!r} must be an estimator, which is cloned, or a function that returns one."
+        )
+    return model_factory()
+
+
+def predictor(model: Any) -> Callable[[Any], np.ndarray]:
+    """A function from X to predictions.
+
+    Returns
+    -------
+    callable
+        Returns an array of shape (n_rows, n_outputs) for a regressor; for a classifier, the probabilities of its
+        classes, (n_rows, n_classes).
+
+    Raises
+    ------
+    TypeError
+        The model is neither a regressor nor a classifier with probabilities.
+    """
+    check_is_fitted(model)
+    if is_classifier(model):
+        if not hasattr(model, "predict_proba"):
+            raise TypeError(f"{type(model).__name__} gives no probabilities: it lacks predict_proba.")
+        return lambda X: np.asarray(model.predict_proba(X), dtype=np.float64)
+    if not hasattr(model, "predict"):
+        raise TypeError(f"{type(model).__name__} predicts nothing: it lacks predict.")
+    return lambda X: np.asarray(model.predict(X), dtype=np.float64).reshape(len(read_frame(X)), -1)

@@ -1,0 +1,357 @@
+"""`FittedTrees`: one view of every fitted forest (ours and scikit-learn's), single tree, or pipeline ending in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.base import is_classifier
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.tree import BaseDecisionTree
+from sklearn.utils.validation import check_is_fitted
+
+from tabrec.preprocess.categorify import MISSING_LABEL
+from tabrec.preprocess.lineage import Origin, input_names, trace_columns, values_of
+from tabrec.tables.columns import is_table, read_frame
+from tabrec.tables.names import align_names
+from tabrec.trees.forest_base import ForestMixin
+from tabrec.trees.out_of_bag import OutOfBagRows, TreeSpread, left_out_rows, map_in_order, mean_and_spread
+from tabrec.trees.target_encoding import to_matrix
+
+_FORESTS = (RandomForestRegressor, RandomForestClassifier, ExtraTreesRegressor, ExtraTreesClassifier)
+
+
+@dataclass(frozen=True)
+class FittedTrees:
+    """A fitted forest or tree of scikit-learn's, or a pipeline that ends in one, as its trees see it.
+
+    Attributes
+    ----------
+    model : estimator
+        The model as it was given.
+    estimator : estimator
+        The forest or tree itself.
+    steps : Pipeline or None
+        The steps before it in a pipeline.
+    """
+
+    model: Any
+    estimator: Any
+    steps: Any
+
+    @property
+    def is_single(self) -> bool:
+        """Whether this is a single tree rather than a forest."""
+        return isinstance(self.estimator, BaseDecisionTree)
+
+    @property
+    def members(self) -> list[Any]:
+        """The tree estimators."""
+        return [self.estimator] if self.is_single else self.estimator.estimators_
+
+    @cached_property
+    def trees(self) -> list[Any]:
+        """The `tree_` of each member."""
+        return [member.tree_ for member in self.members]
+
+    @property
+    def n_jobs(self) -> int | None:
+        """Number of threads that the forest works with; 1 for a single tree."""
+        return 1 if self.is_single else self.estimator.n_jobs
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Encoded columns, in the order in which the trees number them."""
+        if hasattr(self.estimator, "feature_names_in_"):
+            return [str(name) for name in self.estimator.feature_names_in_]
+        return _names_out(self.steps, self.estimator.n_features_in_)
+
+    @cached_property
+    def origins(self) -> dict[str, Origin | None]:
+        """Where each encoded column comes from; None where it is not known."""
+        return origins_of(self.model, self.names)
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The raw column that each encoded column comes from; its own name where that is not known."""
+        return {name: name if origin is None else origin.column for name, origin in self.origins.items()}
+
+    @cached_property
+    def labels(self) -> dict[str, list]:
+        """Labels by code of each encoded column that holds codes; label 0 stands for missing or never seen."""
+        return {
+            name: coded_labels(origin)
+            for name, origin in self.origins.items()
+            if origin is not None and origin.kind == "codes" and coded_labels(origin)
+        }
+
+    @property
+    def is_classifier(self) -> bool:
+        return is_classifier(self.estimator)
+
+    @property
+    def n_outputs(self) -> int:
+        return self.estimator.n_outputs_
+
+    @property
+    def classes(self) -> Any:
+        """Classes in order; a list of them for several outputs; None for a regressor."""
+        return self.estimator.classes_ if self.is_classifier else None
+
+    @property
+    def n_classes(self) -> list[int]:
+        """Number of values that each output has in a node: its classes, or 1 for a regressor."""
+        return np.atleast_1d(self.estimator.n_classes_).tolist() if self.is_classifier else [1] * self.n_outputs
+
+    @property
+    def target_encoded(self) -> list[str]:
+        """Encoded columns that hold the mean of the target by label."""
+        return [name for name, origin in self.origins.items() if origin is not None and origin.kind == "target mean"]
+
+    @property
+    def draws_rows(self) -> bool:
+        """Whether each tree was grown on rows drawn at random, so that it leaves some out."""
+        return not self.is_single and bool(self.estimator.bootstrap)
+
+    @property
+    def n_training_rows(self) -> int:
+        """Number of rows of the table that the model was fitted on."""
+        return int(self.trees[0].n_node_samples[0]) if self.is_single else self.estimator._n_samples
+
+    @property
+    def preprocessor(self) -> Any:
+        """The transformer that encodes frames inside of the forest, if any."""
+        return None
+
+    def enter(self, X: Any) -> Any:
+        """X as it enters the forest or tree, after the steps of a pipeline."""
+        return X if self.steps is None else self.steps.transform(X)
+
+    def encode(self, X: Any) -> pd.DataFrame:
+        """The frame that the trees see, by encoded column.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            As the model takes it.
+
+        Raises
+        ------
+        ValueError
+            Columns of fit are missing.
+        """
+        matrix = self.matrix(X)
+        return pd.DataFrame(matrix, columns=self.names, index=read_frame(X).index, copy=False)
+
+    def matrix(self, X: Any) -> np.ndarray:
+        """The numbers that the trees see: float32 array of shape (n_rows, n_encoded)."""
+        entered = self.enter(X)
+        if is_table(entered):
+            entered = align_names(self.estimator, entered, read_frame(entered))
+            entered = entered.to_numpy() if not hasattr(self.estimator, "feature_names_in_") else entered
+        if issparse(entered):
+            entered = entered.toarray()
+        if self.is_single:
+            return self.estimator._validate_X_predict(entered, check_input=True)
+        return self.estimator._validate_X_predict(entered)
+
+    def values(self, tree: Any) -> np.ndarray:
+        """What each node of a tree predicts: its mean, or its class shares.
+
+        Returns
+        -------
+        ndarray of shape (n_nodes, n_outputs, n_values)
+            One value per output for a regressor; for a classifier one per class, zeros for classes that an output
+            lacks.
+        """
+        values = np.asarray(tree.value, dtype=np.float64)
+        return values / values.sum(axis=2, keepdims=True) if self.is_classifier else values
+
+    def flat_values(self, tree: Any) -> np.ndarray:
+        """What each node predicts, (n_nodes, n_predictions), with the classes of several outputs side by side."""
+        values = self.values(tree)
+        return np.concatenate([values[:, output, :n] for output, n in enumerate(self.n_classes)], axis=1)
+
+    def predict_tree(self, tree: Any, matrix: np.ndarray) -> np.ndarray:
+        """(n_rows, n_outputs) for a regressor, (n_rows, n_classes) for a classifier of one output."""
+        values = self.values(tree)
+        return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[tree.apply(matrix)]
+
+    def predict_with_spread(self, X: Any, n_first: int) -> TreeSpread:
+        """Mean and standard deviation over the trees of a regressor of one output, each of shape (n_rows,).
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            As the model takes it.
+        n_first : int
+            Number of trees that `of_first` is taken over.
+        """
+        matrix = self.matrix(X)
+        return mean_and_spread((self.predict_tree(tree, matrix)[:, 0] for tree in self.trees), n_first)
+
+    def map(self, work: Callable[[Any], Any], in_threads: bool = True) -> Iterator[Any]:
+        """The result of `work` for each tree, in the order of the trees, computed in the threads of the forest."""
+        return map_in_order(work, self.trees, n_jobs=self.n_jobs if in_threads else 1)
+
+    def training_positions(self, n_rows: int) -> np.ndarray:
+        """Position in the table of fit of each row that the trees were grown on.
+
+        A row of weight k occurs k times, one of weight 0 not at all.
+        """
+        return np.arange(n_rows)
+
+    def training_matrix(self, X: Any, y: np.ndarray) -> np.ndarray:
+        """The rows that the trees were grown on as the trees saw them, from the table and target of fit."""
+        return self.matrix(X)
+
+    def training_maximum(self) -> np.ndarray | None:
+        """Largest value of each encoded column in training; None where the model does not record it."""
+        return None
+
+    def has_target(self, y: np.ndarray) -> bool:
+        """Whether a target is that of fit, as far as the model records it."""
+        return True
+
+    @property
+    def keeps_out_of_bag(self) -> bool:
+        """Whether the model keeps its out-of-bag predictions with their targets."""
+        return False
+
+    def kept_out_of_bag(self) -> OutOfBagRows:
+        """The out-of-bag predictions that were kept in fit, for a model with `keeps_out_of_bag`."""
+        raise ValueError(f"{type(self.estimator).__name__} keeps no out-of-bag predictions with their targets.")
+
+
+class FittedFrameForest(FittedTrees):
+    """A fitted forest of ours, which encodes raw frames, or a pipeline that ends in one, as its trees see it."""
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [str(name) for name in self.estimator.encoded_names_]
+
+    @property
+    def preprocessor(self) -> Any:
+        return self.estimator.preprocessor_
+
+    @property
+    def n_training_rows(self) -> int:
+        return self.estimator._n_raw_rows
+
+    @property
+    def keeps_out_of_bag(self) -> bool:
+        return hasattr(self.estimator, "oob_target_")
+
+    def encode(self, X: Any) -> pd.DataFrame:
+        return self.estimator.encode(self.enter(X))
+
+    def matrix(self, X: Any) -> np.ndarray:
+        return to_matrix(self.encode(X))
+
+    def training_positions(self, n_rows: int) -> np.ndarray:
+        return self.estimator._rows
+
+    def training_matrix(self, X: Any, y: np.ndarray) -> np.ndarray:
+        return self.estimator._training_matrix(self.enter(X), y)
+
+    def training_maximum(self) -> np.ndarray:
+        return self.estimator.encoded_range_[1]
+
+    def has_target(self, y: np.ndarray) -> bool:
+        rows = self.estimator._rows
+        return not self.keeps_out_of_bag or np.array_equal(self.estimator.oob_target_[rows].ravel(), y[rows].ravel())
+
+    def kept_out_of_bag(self) -> OutOfBagRows:
+        forest, rows = self.estimator, self.estimator._rows
+        if self.is_classifier:
+            prediction, spread = forest.oob_decision_function_[rows], np.zeros(len(rows))
+        else:
+            prediction = forest.oob_prediction_.reshape(forest._n_raw_rows, -1)[rows]
+            spread = forest.oob_spread_[rows] if self.n_outputs == 1 else np.zeros(len(rows))
+        count = np.zeros(len(rows), dtype=np.int32)
+        for drawn in forest._get_estimators_indices():
+            count[left_out_rows(rows, drawn)] += 1
+        return OutOfBagRows(forest.oob_target_[rows], prediction, spread, count)
+
+
+def read_trees(model: Any, function: str, instead: str = "") -> FittedTrees:
+    """A fitted forest or tree.
+
+    Parameters
+    ----------
+    model : estimator
+        The model to read.
+    function : str
+        Name of the calling function, for the message.
+    instead : str
+        What to use for other models, for the message.
+
+    Raises
+    ------
+    TypeError
+        The model is not a forest and not a single tree.
+    sklearn.exceptions.NotFittedError
+    """
+    steps, estimator = split_pipeline(model)
+    if not is_forest(model):
+        advice = f" For this one use {instead}." if instead else ""
+        raise TypeError(
+            f"{function} reads forests and single trees (ForestRegressor, ForestClassifier, scikit-learn's random "
+            f"forests, extra trees and decision trees, or a pipeline that ends in one), not {type(estimator).__name__}."
+            f"{advice}"
+        )
+    check_is_fitted(estimator)
+    return (FittedFrameForest if isinstance(estimator, ForestMixin) else FittedTrees)(model, estimator, steps)
+
+
+def is_forest(model: Any) -> bool:
+    """Whether `read_trees` accepts the model."""
+    return isinstance(split_pipeline(model)[1], (*_FORESTS, BaseDecisionTree))
+
+
+def split_pipeline(model: Any) -> tuple[Any, Any]:
+    """The steps before the last of a pipeline (None if there are none), and the last step."""
+    if not isinstance(model, Pipeline):
+        return None, model
+    before = model[:-1] if len(model.steps) > 1 else None
+    return before, model.steps[-1][1]
+
+
+def origins_of(model: Any, names: list[str]) -> dict[str, Origin | None]:
+    """Where each encoded column of a fitted model comes from; None where it is not known.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted estimator, or a pipeline that ends in one.
+    names : list of str
+        Encoded columns, in the order in which the last step of the model numbers them.
+    """
+    if not (isinstance(model, Pipeline) or hasattr(model, "origins")):
+        return dict(values_of(names))
+    if not hasattr(model, "n_features_in_"):  # a pipeline whose first step does not record its columns
+        return dict.fromkeys(names)
+    origins = list(trace_columns(model, input_names(model)).values())
+    return dict(zip(names, origins, strict=True)) if len(origins) == len(names) else dict.fromkeys(names)
+
+
+def coded_labels(origin: Origin) -> list:
+    """Labels by code where code 0 stands for a missing or unseen label, as our encoders have it; else empty."""
+    labels = list(origin.labels or [])
+    return labels if labels and labels[0] == MISSING_LABEL else []
+
+
+def _names_out(steps: Any, n_columns: int) -> list[str]:
+    """Names of the columns of an array that comes out of steps, which may differ from those that went in."""
+    if steps is None:
+        return [f"x{i}" for i in range(n_columns)]
+    try:
+        return [str(name) for name in steps.get_feature_names_out()]
+    except (AttributeError, TypeError, ValueError):  # a step without names
+        return [f"encoded{i}" for i in range(n_columns)]

@@ -1,0 +1,186 @@
+"""Predictions tree by tree, in threads: their mean and spread, and those of out-of-bag rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+# Results hold about this many rows together while they wait for the results before them.
+_MOST_WAITING = 200_000
+
+
+def map_in_order(work: Callable, *inputs: Iterable, n_jobs: int | None, n_rows: int = _MOST_WAITING) -> Iterator[Any]:
+    """`map` over threads, with results in the order of the inputs, so that sums do not depend on the threads.
+
+    Parameters
+    ----------
+    work : callable
+        Takes one item of each input.
+    *inputs : iterable
+        Of equal length.
+    n_jobs : int or None
+        Number of threads, as joblib counts them.
+    n_rows : int
+        Rows of one result; only a limited number of results waits to be consumed.
+    """
+    n_threads = effective_n_jobs(n_jobs)
+    if n_threads == 1:
+        yield from map(work, *inputs)
+        return
+    tasks = (delayed(work)(*arguments) for arguments in zip(*inputs, strict=True))
+    with Parallel(n_jobs=n_threads, require="sharedmem") as parallel:
+        while batch := list(islice(tasks, max(2 * n_threads, _MOST_WAITING // n_rows))):
+            yield from parallel(batch)
+
+
+class TreeSpread(NamedTuple):
+    """Mean and standard deviation over trees, each of the shape of one tree's prediction.
+
+    Attributes
+    ----------
+    mean, spread : ndarray
+        Over all trees.
+    of_first : ndarray
+        Standard deviation over the first `n_first` trees.
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    of_first: np.ndarray
+
+
+def mean_and_spread(predictions: Iterable[np.ndarray], n_first: int = 1) -> TreeSpread:
+    """Mean and standard deviation over trees in one pass (Welford's algorithm), so that memory stays constant.
+
+    Parameters
+    ----------
+    predictions : iterable of ndarray
+        The prediction of each tree.
+    n_first : int
+        Number of trees that `of_first` is taken over.
+    """
+    n, mean, squares, of_first = 0, np.zeros(1), np.zeros(1), np.zeros(1)
+    for prediction in predictions:
+        n += 1
+        step = prediction - mean
+        mean = mean + step / n
+        squares = squares + step * (prediction - mean)
+        if n == n_first:
+            of_first = np.sqrt(squares / n)
+    return TreeSpread(mean, np.sqrt(squares / n), of_first)
+
+
+@dataclass(frozen=True)
+class OutOfBagPredictions:
+    """Out-of-bag predictions of the rows of a matrix.
+
+    Attributes
+    ----------
+    mean, spread : ndarray of shape (n_rows, *shape of a prediction)
+        Mean and standard deviation over the trees that left the row out, NaN where there is none; `spread` is 0 or NaN
+        if no centre was given.
+    count : ndarray of shape (n_rows,)
+        Number of trees that left the row out.
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    count: np.ndarray
+
+
+@dataclass(frozen=True)
+class OutOfBagRows:
+    """Out-of-bag predictions of the rows that a forest was grown on; a row of weight k occurs k times.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n,) or (n, n_outputs)
+        Target.
+    prediction : ndarray of shape (n, n_outputs), for a classifier (n, n_classes)
+        NaN where no tree left the row out.
+    spread : ndarray of shape (n,)
+        Standard deviation over the trees that left the row out; 0 for classifiers and several outputs.
+    count : ndarray of shape (n,)
+        Number of trees that left the row out.
+    """
+
+    y: np.ndarray
+    prediction: np.ndarray
+    spread: np.ndarray
+    count: np.ndarray
+
+
+def left_out_rows(rows: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Positions of the rows of which a tree drew no copy.
+
+    Parameters
+    ----------
+    rows : ndarray of int, of shape (n,)
+        Position in the caller's table of each row of the matrix; copies share a position.
+    drawn : ndarray of int
+        Positions in the matrix of the rows that the tree drew.
+    """
+    in_bag = np.zeros(rows.max() + 1, dtype=bool)
+    in_bag[rows[drawn]] = True
+    return np.flatnonzero(~in_bag[rows])
+
+
+def predict_out_of_bag(
+    predict: Callable[[Any, np.ndarray], np.ndarray],
+    trees: Iterable[Any],
+    drawn: Iterable[np.ndarray],
+    matrix: np.ndarray,
+    rows: np.ndarray,
+    *,
+    shape: tuple[int, ...],
+    centre: Any = None,
+    n_jobs: int | None = None,
+) -> OutOfBagPredictions:
+    """Predict each training row by the trees that drew no copy of it.
+
+    Parameters
+    ----------
+    predict : callable
+        From a tree and rows of the matrix to predictions, (n_rows, *shape).
+    trees : iterable
+        The trees.
+    drawn : iterable of ndarray
+        For each tree the positions in the matrix of the rows that it drew.
+    matrix : ndarray of float32, of shape (n, n_encoded)
+        The rows that the trees were grown on.
+    rows : ndarray of int, of shape (n,)
+        Position in the caller's table of each row of the matrix.
+    shape : tuple of int
+        Shape of the prediction of one row.
+    centre : float or ndarray, default=None
+        A value near the predictions, subtracted before squares are summed, which keeps the spread accurate. None
+        computes no spread.
+    n_jobs : int or None
+        Number of threads.
+    """
+
+    def predict_left_out(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, Any]:
+        left_out = left_out_rows(rows, drawn)
+        return left_out, predict(tree, matrix[left_out]) if len(left_out) else None
+
+    total = np.zeros((len(matrix), *shape))
+    squares = np.zeros_like(total)
+    count = np.zeros(len(matrix), dtype=np.int32)
+    for left_out, prediction in map_in_order(predict_left_out, trees, drawn, n_jobs=n_jobs, n_rows=len(matrix)):
+        if prediction is None:
+            continue
+        total[left_out] += prediction
+        if centre is not None:
+            squares[left_out] += (prediction - centre) ** 2
+        count[left_out] += 1
+    n_trees = count.reshape(-1, *[1] * len(shape))
+    with np.errstate(invalid="ignore"):
+        mean = total / n_trees
+        # Without a centre the squares are 0, and so is the spread.
+        spread = np.sqrt(np.maximum(squares / n_trees - (mean - (0 if centre is None else centre)) ** 2, 0))
+    return OutOfBagPredictions(mean, spread, count)

@@ -1,0 +1,171 @@
+"""`TrainingRows`: the rows that a fitted forest was grown on, with the trees that drew them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabrec.tables.columns import read_frame
+from tabrec.tables.target import check_target
+from tabrec.trees.fitted_trees import FittedTrees
+from tabrec.trees.out_of_bag import OutOfBagRows, left_out_rows, predict_out_of_bag
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows that a forest was grown on, as its trees saw them.
+
+    Attributes
+    ----------
+    matrix : ndarray of float32, of shape (n, n_encoded)
+    y : ndarray of shape (n,) or (n, n_outputs)
+        Target, as given.
+    drawn : sequence of ndarray
+        For each tree the positions in `matrix` of the rows that it drew.
+    rows : ndarray of shape (n,)
+        Position in the table of fit of each row of `matrix`; a row of weight k occurs k times.
+    """
+
+    matrix: np.ndarray
+    y: np.ndarray
+    drawn: Sequence[np.ndarray]
+    rows: np.ndarray
+
+    def left_out(self, tree: int) -> np.ndarray:
+        """Positions of the rows of which a tree drew no copy."""
+        return left_out_rows(self.rows, self.drawn[tree])
+
+
+class DrawnRows(Sequence):
+    """The rows that each tree of a forest drew, drawn again on access, as all of them together need much memory.
+
+    Parameters
+    ----------
+    forest : estimator
+        Ours or scikit-learn's, fitted with ``bootstrap=True``.
+    """
+
+    def __init__(self, forest: Any):
+        self._forest = forest
+
+    def __len__(self) -> int:
+        return len(self._forest.estimators_)
+
+    def __getitem__(self, tree: Any) -> Any:
+        alone = copy(self._forest)
+        alone.estimators_ = [self._forest.estimators_[tree]]
+        return next(iter(alone._get_estimators_indices()))
+
+
+def read_drawn_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> TrainingRows:
+    """The training rows of a forest whose trees draw rows.
+
+    Parameters
+    ----------
+    trees : FittedTrees
+    X, y : table or array-like, and array-like
+        As given to the model's `fit`: the same rows in the same order.
+    function : str
+        Name of the calling function, for messages.
+
+    Raises
+    ------
+    ValueError
+        The forest draws no rows (a single tree, or ``bootstrap=False``), or was fitted on other rows.
+    """
+    if not trees.draws_rows:
+        what = "a single tree" if trees.is_single else "a forest with bootstrap=False"
+        raise ValueError(
+            f"{function} needs rows that trees left out, but in {what} every tree has seen every row: "
+            "fit a forest with bootstrap=True, or use rows held out of fit."
+        )
+    y = _check_rows(trees, X, y, function, "forest")
+    training = _as_drawn(trees, X, y)
+    if not (trees.has_target(y) and _were_grown_on(trees, training)):
+        raise ValueError(
+            f"{function}: X and y have as many rows as those that the forest was fitted on, but are not those rows in "
+            "that order. Give them as given to fit; for other rows feature_importance has method='permutation'."
+        )
+    return training
+
+
+def find_drawn_rows(trees: FittedTrees, X: Any, y: np.ndarray) -> TrainingRows | None:
+    """What `read_drawn_rows` returns, or None if X and y are not the rows that a forest drew from, in their order."""
+    if not trees.draws_rows or len(y) != trees.n_training_rows or not trees.has_target(y):
+        return None
+    training = _as_drawn(trees, X, y)
+    return training if _were_grown_on(trees, training) else None
+
+
+def read_training_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> TrainingRows:
+    """The training rows of any forest or tree; without bootstrap, none is left out.
+
+    Parameters
+    ----------
+    trees : FittedTrees
+    X, y : table or array-like, and array-like
+        As given to the model's `fit`.
+    function : str
+        Name of the calling function, for messages.
+    """
+    if trees.draws_rows:
+        return read_drawn_rows(trees, X, y, function)
+    y = _check_rows(trees, X, y, function, "model")
+    rows = trees.training_positions(len(y))
+    return TrainingRows(trees.training_matrix(X, y), y[rows], [np.arange(len(rows))] * len(trees.trees), rows)
+
+
+def check_fitted_rows(trees: FittedTrees, X: Any, function: str, what: str = "model") -> None:
+    """Check that X has as many rows as the table of fit."""
+    n_rows, n_fitted = len(read_frame(X)), trees.n_training_rows
+    if n_rows != n_fitted:
+        raise ValueError(
+            f"{function} needs the rows that the {what} was fitted on, in their order: it was fitted on {n_fitted} "
+            f"rows, but X has {n_rows}."
+        )
+
+
+def predict_training_rows(trees: FittedTrees, training: TrainingRows) -> OutOfBagRows:
+    """The out-of-bag predictions of the training rows of a forest.
+
+    Parameters
+    ----------
+    trees : FittedTrees
+        A regressor, or a classifier of one output.
+    training : TrainingRows
+    """
+    found = predict_out_of_bag(
+        trees.predict_tree,
+        trees.trees,
+        training.drawn,
+        training.matrix,
+        training.rows,
+        shape=(max(trees.n_classes) if trees.is_classifier else trees.n_outputs,),
+        centre=None if trees.is_classifier else training.y.mean(axis=0),
+        n_jobs=trees.n_jobs,
+    )
+    is_one_number = not trees.is_classifier and trees.n_outputs == 1
+    spread = found.spread[:, 0] if is_one_number else np.zeros(len(training.y))
+    return OutOfBagRows(training.y, found.mean, spread, found.count)
+
+
+def _check_rows(trees: FittedTrees, X: Any, y: Any, function: str, what: str) -> np.ndarray:
+    check_fitted_rows(trees, X, function, what)
+    return check_target(y, len(read_frame(X)), type(trees.estimator).__name__, numeric=not trees.is_classifier)
+
+
+def _as_drawn(trees: FittedTrees, X: Any, y: np.ndarray) -> TrainingRows:
+    rows = trees.training_positions(len(y))
+    return TrainingRows(trees.training_matrix(X, y), y[rows], DrawnRows(trees.estimator), rows)
+
+
+def _were_grown_on(trees: FittedTrees, training: TrainingRows) -> bool:
+    """Whether every leaf of the first tree holds at least as many of its drawn rows as it recorded."""
+    tree, drawn = trees.trees[0], np.unique(training.drawn[0])
+    held = np.bincount(tree.apply(np.ascontiguousarray(training.matrix[drawn])), minlength=tree.node_count)
+    is_leaf = tree.children_left < 0
+    return not (held[is_leaf] < tree.n_node_samples[is_leaf]).any()
