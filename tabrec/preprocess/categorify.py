@@ -248,7 +248,7 @@ class Codes:
         if self.kinds and kind not in self.kinds and not (kind in _NUMERIC and self.kinds & _NUMERIC):
             raise ValueError(
                 f"Column {name!r} held {' and '.join(sorted(self.kinds))} in fit, but now holds the {kind} {label!r}; "
-                "convert it to the type it had in fit."
+                "give it the same type as in fit."
             )
 
 

@@ -78,18 +78,19 @@ def trace_columns(transformer: Any, columns: Iterable[str], output_names: Sequen
     Returns
     -------
     dict of str to (Origin or None)
-        The origin of each output column in order; None where it cannot be derived, as for a column that an arbitrary
-        transformer computes from several columns. Empty if the transformer neither names nor counts its columns.
+        The `tabrec.preprocess.lineage.Origin` of each output column, in order: its `column`, `kind`, `label`, `part`
+        and `labels`. None if it cannot be derived, as for a column that an arbitrary transformer computes from several
+        columns. Empty if the transformer neither names nor counts its columns.
 
     See Also
     --------
-    TabularPreprocessor : Records `input_to_outputs_` and `output_to_input_`.
+    TabularPreprocessor : Records `input_to_outputs_` and `output_to_input_`, as all transformers here do.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from sklearn.preprocessing import OneHotEncoder
-    >>> from tabrec.preprocess.lineage import trace_columns
+    >>> from tabrec.preprocess import trace_columns
     >>> sales = pd.DataFrame({"state": ["Ohio", "Utah"]})
     >>> trace_columns(OneHotEncoder().fit(sales), ["state"])["state_Utah"]
     Origin(column='state', kind='label', label='Utah', part=None)

@@ -300,6 +300,7 @@ class TabularPreprocessor(FrameTransformer):
         return [name for name, kind in self.kinds_.items() if kind == "dropped"]
 
     def origins(self) -> Origins:
+        """Where each encoded column comes from, by name in the order of the encoded columns."""
         origins = values_of(name for name in input_names(self) if self.kinds_[name] != "dropped")
         # Normalize is fitted before gaps are filled, so it does not know the indicators, and it renames nothing.
         for step in (self.date_parts_, self.categorify_, self.fill_missing_):

@@ -300,8 +300,8 @@ def _split(
         at = float(valid_from) if _is_number(valid_from, times[time_column]) else valid_from
         return split_by_time(times, time_column, at)
     except ValueError as error:
-        if date_format is None and "name the format" in str(error):
-            raise ValueError(f"{str(error).split(': name')[0]}: name its date_format (--date-format).") from error
+        if date_format is None and "pass the format" in str(error):
+            raise ValueError(f"{str(error).split(': pass')[0]}: name its date_format (--date-format).") from error
         raise
 
 

@@ -1,4 +1,4 @@
-"""Reading dates: which format a text column follows, and the dates it holds."""
+"""Read dates: infer the format of a text column, and parse it."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ _SLASHED_TEXT = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}( \d{1,2}:\d{2}(:\d{2
 
 
 def looks_like_dates(labels: list) -> bool:
-    """Whether every label is text in the shape of a date."""
+    """Whether every label is text that looks like a date."""
     return bool(labels) and all(
         isinstance(label, str) and (_ISO_TEXT.fullmatch(label) or _SLASHED_TEXT.fullmatch(label)) for label in labels
     )
 
 
 def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, str | None]:
-    """Format and name of the time zone of a column that is to be read as dates.
+    """Infer the format and the time zone of a column of dates.
 
     Parameters
     ----------
     column : Column
+        The column to read.
     date_format : str or None
-        Format of a text column; None finds it.
+        Format of a text column; None infers it.
 
     Returns
     -------
     date_format : str or None
-        None for a column that came as dates.
+        Format of a text column; None for a column of dates.
     time_zone : str or None
+        Name of the time zone; None for dates without one.
 
     Raises
     ------
     ValueError
-        The column holds no dates, or text that no format or more than one format reads.
+        The column does not hold dates, or holds text that fits no format or more than one.
     """
     if column.is_label:
         labels = column.values.in_use
@@ -60,10 +62,15 @@ def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, st
 
 
 def find_format(name: str, labels: list) -> str:
-    """The one format that reads every label, or a ValueError naming the column and the value that stands against it.
+    """Find the only format that fits every label.
 
-    Tried are ISO 8601, then year, day and month in either order with ``/``, ``.`` or ``-``. A column that two formats
-    read is ambiguous, even where both read the same dates: the next row may tell them apart.
+    Candidates are ISO 8601, and year, day and month in either order with ``/``, ``.`` or ``-``. A column that fits two
+    formats is ambiguous even if both give the same dates, because the next row may not.
+
+    Raises
+    ------
+    ValueError
+        No format fits, or more than one; the message gives a value.
     """
     for label in labels:
         if not isinstance(label, str):
@@ -87,10 +94,10 @@ def find_format(name: str, labels: list) -> str:
 
 
 def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
-    """The labels read by one format; a label that cannot be read is a ValueError naming it.
+    """Parse labels by one format; a label that does not fit raises a ValueError.
 
-    Text with offsets from UTC is read in its offset, or in UTC where there are several, as on both sides of a change
-    of clocks.
+    Text with offsets from UTC is read in its offset, or in UTC if there are several, as on both sides of a change to
+    daylight saving time.
     """
     utc = _has_several_offsets(name, labels)
     try:
@@ -99,39 +106,40 @@ def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
     except (ValueError, TypeError) as error:
         dates = pd.to_datetime(pd.Index(labels, dtype=object), format=date_format, errors="coerce", utc=True)
         odd = [label for label, missing in zip(labels, dates.isna(), strict=True) if missing]
-        told = f"holds {odd[0]!r}, which is no date" if odd else f"holds dates that do not go together ({error})"
-        raise ValueError(f"Column {name!r} {told} in the format {date_format!r}.") from error
+        held = f"{odd[0]!r}, which is not a date" if odd else f"dates that cannot be combined ({error})"
+        raise ValueError(f"Column {name!r} holds {held} in the format {date_format!r}.") from error
 
 
 def _has_several_offsets(name: str, labels: list) -> bool:
-    """Whether the labels name different offsets from UTC; some with and some without are a ValueError."""
+    """Whether the labels have different offsets from UTC; if only some have one, a ValueError is raised."""
     found = {label: _OFFSET.search(label) for label in labels if isinstance(label, str) and label}
     offsets = {offset and offset.group(1) for offset in found.values()}
     if None in offsets and len(offsets) > 1:
         bare = next(label for label, offset in found.items() if offset is None)
         raise ValueError(
-            f"Column {name!r} holds {bare!r} without an offset from UTC beside dates that have one: "
-            "give it to all or to none."
+            f"Column {name!r} holds {bare!r} without an offset from UTC among dates that have one; "
+            "add it to all dates or remove it."
         )
     return len(offsets) > 1
 
 
 def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[pd.DatetimeIndex, np.ndarray]:
-    """The distinct dates of a column, and for each row which one it holds (-1 for none).
+    """Find the distinct dates of a column, and the position among them for each row (-1 if missing).
 
     Parameters
     ----------
     column : Column
+        The column to read.
     date_format : str or None
         Format of a text column; None reads ISO 8601.
     time_zone : tzinfo or None
-        Time zone learned in fit, into which aware dates are converted.
+        Time zone of fit, to which dates are converted.
     """
     if column.is_label:
         labels = column.values.in_use
         distinct = read_dates(column.name, labels, date_format or ISO) if labels else pd.DatetimeIndex([])
         rows = _renumbered(column.values)
-        if distinct.hasnans:  # blank text is a missing date
+        if distinct.hasnans:  # Blank text is a missing date.
             is_date = distinct.notna()
             rows = np.append(np.where(is_date, np.cumsum(is_date) - 1, -1), -1)[rows]
             distinct = distinct[is_date]
@@ -142,13 +150,13 @@ def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[p
         return pd.DatetimeIndex([]), np.full(len(column.values), -1)
     else:
         raise ValueError(
-            f"Column {column.name!r} held dates in fit, but now {column.family()} such as {column.example()!r}."
+            f"Column {column.name!r} held dates in fit, but now holds {column.family()} such as {column.example()!r}."
         )
     return _in_zone(column.name, distinct, time_zone), rows
 
 
 def _renumbered(values: Labels) -> np.ndarray:
-    """For each row the position of its label among those in use, -1 where it has none."""
+    """The position of the label of each row among those in use; -1 if missing."""
     is_used = values.counts > 0
     return np.append(np.where(is_used, np.cumsum(is_used) - 1, -1), -1)[values.codes]
 
@@ -159,21 +167,21 @@ def _in_zone(name: str, dates: pd.DatetimeIndex, time_zone: Any) -> pd.DatetimeI
     if (dates.tz is None) != (time_zone is None):
         here, before = ("with", "without") if dates.tz is not None else ("without", "with")
         raise ValueError(
-            f"Column {name!r} held dates {before} a time zone in fit, but now {here} one, such as {dates[0]}: "
-            "localise or convert the column so that both agree."
+            f"Column {name!r} held dates {before} a time zone in fit, but now {here} one, such as {dates[0]}; "
+            "localize or convert the column."
         )
     return dates if time_zone is None else dates.tz_convert(time_zone)
 
 
 def _advice(name: str, example: str) -> str:
     return (
-        f"name the format that is meant, as in DateParts(columns={{{name!r}: {example!r}}}), "
-        f"or turn the column into dates first, with pandas.to_datetime(..., format={example!r})."
+        f"pass the format, as in DateParts(columns={{{name!r}: {example!r}}}), "
+        f"or convert the column to dates first, with pandas.to_datetime(..., format={example!r})."
     )
 
 
 def _zone_name(name: str, dates: pd.DatetimeIndex) -> str | None:
-    """The name by which the time zone of the dates can be found again."""
+    """A name of the time zone of the dates from which pandas can restore it."""
     if dates.tz is None:
         return None
     offset = dates.tz.utcoffset(None)
@@ -182,7 +190,7 @@ def _zone_name(name: str, dates: pd.DatetimeIndex) -> str | None:
         dates[:1].tz_convert(zone)
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(
-            f"Column {name!r} is in the time zone {zone!r}, which has no name to find it by: "
+            f"Column {name!r} is in the time zone {zone!r}, which has no name that pandas reads; "
             "convert the column to a named one, as in .dt.tz_convert('Europe/Paris')."
         ) from error
     return zone

@@ -1,4 +1,4 @@
-"""Warnings that point at the caller's line."""
+"""Warnings with the location of the caller."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 
 
 def warn_caller(message: str) -> None:
-    """Warn, pointing at the line outside this package and scikit-learn that led here."""
+    """Warn with the location of the caller outside this package and scikit-learn."""
     frame, depth = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("tabrec.", "sklearn.")):
         frame, depth = frame.f_back, depth + 1

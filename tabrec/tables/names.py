@@ -1,4 +1,4 @@
-"""The names of columns: learned in fit, matched in predict."""
+"""Column names: learned in fit, matched in predict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tabrec.tables.messages import warn_caller
 
 
 def learn_names(estimator: Any, X: Any, frame: pd.DataFrame) -> None:
-    """Set `n_features_in_` and, where X names its columns, `feature_names_in_`."""
+    """Set `n_features_in_`, and `feature_names_in_` if X has column names."""
     estimator.n_features_in_ = frame.shape[1]
     if is_table(X):
         estimator.feature_names_in_ = np.asarray(frame.columns, dtype=object)
@@ -22,15 +22,15 @@ def learn_names(estimator: Any, X: Any, frame: pd.DataFrame) -> None:
 
 
 def align_names(estimator: Any, X: Any, frame: pd.DataFrame, unused: Iterable[str] = ()) -> pd.DataFrame:
-    """The columns known from fit, in the order of fit.
+    """Select the columns of fit, in the order of fit.
 
-    A frame's columns are matched by name (reordered, extra ones ignored, `unused` ones not missed); an array's by
-    position.
+    Columns of a frame are matched by name: extra ones are ignored, and those in `unused` may be missing. Columns of an
+    array are matched by position.
 
     Raises
     ------
     ValueError
-        A column known from fit is missing, or an array has another number of columns.
+        A column of fit is missing, or an array has a different number of columns.
     """
     owner = type(estimator).__name__
     named = hasattr(estimator, "feature_names_in_")
@@ -42,8 +42,8 @@ def align_names(estimator: Any, X: Any, frame: pd.DataFrame, unused: Iterable[st
         absent = [name for name in known if name not in spared]
         if absent:
             raise ValueError(
-                f"Column(s) {absent} seen in fit are missing; the table has {frame.columns.tolist()[:20]}. "
-                f"{owner} needs every column it learned from."
+                f"Column(s) {absent} seen in fit are missing; {owner} needs them, but the table has "
+                f"{frame.columns.tolist()[:20]}."
             )
         return frame[[name for name in known if name in frame.columns]]
     if frame.shape[1] != estimator.n_features_in_:
@@ -60,7 +60,7 @@ def align_names(estimator: Any, X: Any, frame: pd.DataFrame, unused: Iterable[st
 
 
 def check_named(parameter: str, names: Iterable, columns: Iterable[str]) -> list[str]:
-    """The columns given in a parameter, by name or (an integer) by position."""
+    """Resolve the columns given in a parameter, by name or by position (int)."""
     if isinstance(names, str):
         raise TypeError(f"{parameter}={names!r} must be a list of column names, such as [{names!r}].")
     known = list(columns)
@@ -76,13 +76,7 @@ def _is_position(name: Any, known: list[str]) -> bool:
 
 
 def as_named(model: Any, X: Any) -> Any:
-    """An array under the names of the columns that a model was fitted on, where it knows any; tables stay as they are.
-
-    Parameters
-    ----------
-    model : fitted estimator or None
-    X : table or array-like of shape (n_rows, n_features)
-    """
+    """Give an array the column names that a model was fitted with, if any; tables are returned unchanged."""
     known = getattr(model, "feature_names_in_", None)
     if known is None or is_table(X):
         return X

@@ -1,4 +1,4 @@
-"""Reading columns of numbers, and sampling them chunk by chunk."""
+"""Read columns of numbers, and sample them chunk by chunk."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tabrec.tables.columns import Column, check_finite
 
 
 def as_numbers(column: Column) -> np.ndarray:
-    """The numbers of a column that is taken for numbers, NaN where missing.
+    """Read the numbers of a column, NaN if missing.
 
     Raises
     ------
     ValueError
-        The column holds something else, naming the column and an offending value.
+        The column holds something else.
     """
     if column.is_number or column.is_boolean:
         return column.values
@@ -26,7 +26,7 @@ def as_numbers(column: Column) -> np.ndarray:
             if not isinstance(labels[code], (int, float, Decimal, np.number)):
                 raise ValueError(
                     f"Column {column.name!r} must hold numbers, as in fit, but holds {labels[code]!r} "
-                    f"({type(labels[code]).__name__}): give it numbers, and NaN where they are missing."
+                    f"({type(labels[code]).__name__}); use NaN for missing numbers."
                 )
             table[code] = labels[code]
         return check_finite(column.name, table[codes])
@@ -38,29 +38,30 @@ def as_numbers(column: Column) -> np.ndarray:
 
 
 def as_float32(name: str, numbers: np.ndarray) -> np.ndarray:
-    """A new float32 array of the numbers of a column, none of which may be too large for it."""
+    """Convert the numbers of a column to a new float32 array; too large numbers raise a ValueError."""
     with np.errstate(over="raise"):
         try:
             return numbers.astype(np.float32)
         except FloatingPointError as error:
             largest = np.nanmax(np.abs(numbers))
             raise ValueError(
-                f"Column {name!r} holds {largest:g}, too large for float32: rescale the column, or take its logarithm."
+                f"Column {name!r} holds {largest:g}, too large for float32; rescale the column, or take its logarithm."
             ) from error
 
 
 class UniformSample:
-    """A uniform sample of all values seen, of bounded size, the same however the values are cut into chunks.
+    """A uniform sample of bounded size of all values seen, which does not depend on how they are divided into chunks.
 
-    Every value gets a random key in the order of its arrival; the values with the smallest keys stay. Up to `size`
-    values nothing is lost; beyond, the rank of a sample quantile is off by less than 1.5 / sqrt(size) of the values in
-    99.7 of 100 cases (three standard deviations at the median).
+    Every value gets a random key in the order of arrival, and the values with the smallest keys are kept. Up to `size`
+    values the sample is complete. Beyond, the rank of a sample quantile is within 1.5 / sqrt(size) of the exact one in
+    99.7 % of cases (three standard deviations at the median).
 
     Parameters
     ----------
     seed : int
         Seed of the keys.
     size : int, default=100_000
+        Maximum number of values to keep.
     """
 
     def __init__(self, seed: int, size: int = 100_000):
@@ -83,5 +84,5 @@ class UniformSample:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every value seen is still there."""
+        """Whether the sample contains every value seen."""
         return self.n_seen == len(self.values)

@@ -1,4 +1,4 @@
-"""Some rows of a table or an array."""
+"""Select, sample and order the rows of a table or an array."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabrec.tables.columns import is_table, read_frame
 
 
 def sample_rows(n_rows: int, max_rows: int | None, rng: np.random.Generator) -> np.ndarray:
-    """Positions of at most so many rows, drawn without replacement, in order."""
+    """Draw positions of at most `max_rows` rows without replacement; they are sorted."""
     if max_rows is None or n_rows <= max_rows:
         return np.arange(n_rows)
     return np.sort(rng.choice(n_rows, max_rows, replace=False))
@@ -35,25 +35,27 @@ def take_rows(X: Any, rows: np.ndarray, frame: pd.DataFrame | None = None) -> An
 
 
 def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> np.ndarray:
-    """An order of the rows that depends on their content alone: by target, then by a hash of their numbers.
+    """Order rows by their content alone: by target, then by a hash of their numbers.
 
-    Random draws are by position, so growing in this order makes a model independent of the order in which rows came.
+    Random draws are made by position, so fitting in this order makes a model independent of the order of the table.
 
     Parameters
     ----------
     encoded : pandas.DataFrame of shape (n_rows, n_columns)
+        An encoded frame.
     y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Target.
 
     Returns
     -------
     ndarray of shape (n_rows,)
-        Positions of the rows, in this order; those of equal rows as they came.
+        Positions of the rows in this order; equal rows stay in the order of the table.
     """
     hashes = np.zeros(len(encoded), dtype=np.uint64)
     for name in encoded.columns:
         column = encoded[name]
         values = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
-        # Adding 0 makes -0.0 the 0.0 that it equals.
+        # Adding 0 turns -0.0 into 0.0, which has another hash.
         hashes = hashes * np.uint64(1_000_003) + pd.util.hash_array(values.to_numpy() + np.int8(0))
     targets = [pd.factorize(output, sort=True)[0] for output in y.reshape(len(y), -1).T]
     return np.lexsort([hashes, *targets[::-1]])

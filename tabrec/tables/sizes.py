@@ -1,4 +1,4 @@
-"""Sizes of pieces of a table: a number of rows, a share of them, or a duration."""
+"""Sizes of parts of a table: a number of rows, a share of them, or a duration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DURATION_TYPES = (str, datetime.timedelta, np.timedelta64, pd.offsets.BaseOffse
 
 
 def read_size(size: Size, name: str, times: pd.Index, minimum: int = 1) -> Any:
-    """Give a size as a number of rows (int), as a duration, or as None."""
+    """Convert a size to a number of rows (int) or a duration; None stays None."""
     if size is None and name != "gap":
         return None
     if isinstance(size, _DURATION_TYPES):
@@ -33,7 +33,7 @@ def _read_duration(size: Any, name: str, times: pd.Index) -> Any:
     has_dates = isinstance(times, pd.DatetimeIndex)
     if not has_dates:
         raise ValueError(f"{name}={size!r} is a duration, which needs dates; the times here are numbers or rows.")
-    # pandas.Timedelta("30") would be 30 nanoseconds
+    # pandas.Timedelta("30") is 30 nanoseconds.
     if isinstance(size, str) and size.strip().lstrip("+-").isdecimal():
         raise ValueError(f"{name}={size!r} has no unit; write '{size}D' for days, or the integer for rows.")
     try:

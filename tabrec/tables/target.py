@@ -1,4 +1,4 @@
-"""The checks of a target that every estimator makes before any work."""
+"""Check targets before any work."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from pandas.api import types
 
 
 def check_target(y: Any, n_rows: int, owner: str, *, numeric: bool) -> np.ndarray:
-    """The target as an array of n_rows rows without gaps.
+    """Convert a target to an array without missing values.
 
     Parameters
     ----------
     y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        Target.
     n_rows : int
-        Rows of the table it belongs to.
+        Number of rows of the table.
     owner : str
         Name of the estimator, for messages.
     numeric : bool
-        Whether it must hold finite numbers.
+        Whether the target must hold finite numbers.
 
     Returns
     -------
     ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        The target.
 
     Raises
     ------
     ValueError
-        No target, another length, missing or infinite values, or text where numbers are needed.
+        There is no target, its length is not `n_rows`, values are missing or infinite, or numbers are required but the
+        target holds something else.
     """
     if y is None:
         raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
@@ -49,7 +52,7 @@ def check_target(y: Any, n_rows: int, owner: str, *, numeric: bool) -> np.ndarra
 
 
 def has_numbers_to_predict(y: Any) -> bool:
-    """Whether a target is for a regression: numbers of more than two values, rather than text, booleans, categories."""
+    """Whether a target suits regression: numbers with more than two distinct values."""
     target = pd.Series(y).infer_objects()
     return types.is_numeric_dtype(target) and not types.is_bool_dtype(target) and target.nunique() > 2
 
@@ -81,7 +84,7 @@ def _finite_numbers(target: np.ndarray, owner: str) -> np.ndarray:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a number of any type; text that looks like one is none."""
+    """Whether a value is a number of any type; numeric strings do not count."""
     return isinstance(value, (Real, Decimal, np.bool_))
 
 

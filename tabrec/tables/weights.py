@@ -1,4 +1,4 @@
-"""The rows a model learns from: whole weights as repeated rows, in an order that does not depend on how they came."""
+"""Sample weights: whole weights repeat rows, other weights are kept."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-# Beyond this many times the rows of the table, repeating them costs more memory than exactness is worth.
+# Repeating rows beyond this many times the rows of the table needs too much memory.
 _MOST_COPIES = 10
 
 
 class Weighting(NamedTuple):
-    """Which rows count, and how much.
+    """Rows to learn from, and their weights.
 
-    `rows` are positions in the table: rows of weight 0 are left out, rows of whole weight k stand there k times.
-    `weights` belong to them where weights are not whole; None counts all the same.
+    `rows` are positions in the table: rows of weight 0 are left out, and rows of whole weight k occur k times.
+    `weights` are the weights of `rows` if they are not whole, and None otherwise.
     """
 
     rows: np.ndarray
@@ -23,21 +23,24 @@ class Weighting(NamedTuple):
 
 
 def read_weights(sample_weight: Any, n_rows: int) -> Weighting:
-    """Check sample weights and tell whole ones, which are frequencies, from others.
+    """Check sample weights, and convert whole ones, which are frequencies, to repeated rows.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_rows,) or None
+        Weights; None weighs all rows the same.
     n_rows : int
+        Number of rows of the table.
 
     Returns
     -------
     Weighting
+        The rows to learn from, and their weights.
 
     Raises
     ------
     ValueError
-        Another length, a negative or missing weight, or no weight above 0.
+        The number of weights is not `n_rows`, a weight is negative or missing, or no weight is positive.
     """
     everything = np.arange(n_rows, dtype=np.int32)
     if sample_weight is None:

@@ -164,7 +164,7 @@ MISTAKES = {
     "text target": (["table.csv", "--task", "regression"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
     "text target, logarithm": (["table.csv", "--log-target"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
     "logarithm of 0": (["table.csv", "--log-target"], "a,SalePrice\n1,0\n2,5\n3,6\n", "holds 0: only positive"),
-    "duplicate columns": (["table.csv"], "a,a,SalePrice\n1,2,3\n3,4,5\n5,6,8\n", "stand more than once"),
+    "duplicate columns": (["table.csv"], "a,a,SalePrice\n1,2,3\n3,4,5\n5,6,8\n", "occur more than once"),
     "infinity": (["table.csv"], "a,SalePrice\ninf,3\n3,5\n5,8\n1,2\n3,4\n5,6\n", "Column 'a' holds inf"),
     "unknown model": (
         ["table.csv", "--model", "tree"],

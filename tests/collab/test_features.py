@@ -216,7 +216,7 @@ REFUSED = {
     "no rows": (GOOD.head(0), ValueError, "user_features"),
     "infinity": (GOOD.assign(float=np.inf), ValueError, "'float' holds inf"),
     "dates as ids": (GOOD.set_index(pd.date_range("2020-01-01", periods=N_ROWS)), ValueError, "user_features.*dates"),
-    "equal names": (GOOD.set_axis(["a", "a"], axis=1), ValueError, r"\['a'\] stand more than once"),
+    "equal names": (GOOD.set_axis(["a", "a"], axis=1), ValueError, r"\['a'\] occur more than once"),
     "several levels": (GOOD.set_index([GOOD.index, GOOD.index]), ValueError, "user_features"),
 }
 

@@ -149,7 +149,7 @@ def test_intervals_of_cut_are_levels_in_their_order():
 @pytest.mark.parametrize(
     ("fitted_on", "later", "message"),
     [
-        (["a"], [1], "'x' held text in fit, but now holds the number 1; convert it to the type it had"),
+        (["a"], [1], "'x' held text in fit, but now holds the number 1; give it the same type"),
         ([1], ["1"], "'x' held number in fit, but now holds the text '1'"),
         (["a"], [True], "now holds the boolean True"),
         (["a"], [datetime.time(9)], "now holds the time"),

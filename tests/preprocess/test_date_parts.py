@@ -166,7 +166,7 @@ def test_text_with_offsets_is_read_in_the_offset_of_fit_alone_and_beside_other_o
     assert_frame_equal(fitted.transform(pd.DataFrame({"date": [summer]})), together.iloc[[1]].reset_index(drop=True))
     both = DateParts(["date"]).fit(pd.DataFrame({"date": [winter, summer]}))
     assert both.time_zones_ == {"date": "UTC"}
-    with pytest.raises(ValueError, match="Column 'date' holds '2011-06-01T10:00:00' without an offset from UTC beside"):
+    with pytest.raises(ValueError, match="Column 'date' holds '2011-06-01T10:00:00' without an offset from UTC among"):
         fitted.transform(pd.DataFrame({"date": [winter, "2011-06-01T10:00:00"]}))
 
 
@@ -182,11 +182,11 @@ def test_blank_text_is_a_missing_date(blank, date_format):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["01/02/2011", "03/04/2011"], r"can be read as '%m/%d/%Y' or as '%d/%m/%Y': name the format.*to_datetime"),
+        (["01/02/2011", "03/04/2011"], r"can be read as '%m/%d/%Y' or as '%d/%m/%Y': pass the format.*to_datetime"),
         (["01/01/2011"], "can be read as"),
         (["13/14/2011"], "Column 'date' holds '13/14/2011', which no unambiguous date format reads"),
         (["2011-01-01", "soon"], "Column 'date' holds 'soon'"),
-        (["2011-02-30"], "holds '2011-02-30', which is no date in the format 'ISO8601'"),
+        (["2011-02-30"], "holds '2011-02-30', which is not a date in the format 'ISO8601'"),
         (["1/2/2011", "2011-01-02"], "no unambiguous date format"),
         ([20110102], "Column 'date' is to be read as dates, but holds numbers such as 20110102"),
         ([True], "holds booleans"),
@@ -201,9 +201,9 @@ def test_what_is_no_date_or_more_than_one_is_refused_by_name_and_value(values, m
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["12/31/2011"], "holds '12/31/2011', which is no date in the format '%d/%m/%Y'"),
-        ([3.5], r"held dates in fit, but now numbers such as 3\.5"),
-        ([True], "held dates in fit, but now booleans"),
+        (["12/31/2011"], "holds '12/31/2011', which is not a date in the format '%d/%m/%Y'"),
+        ([3.5], r"held dates in fit, but now holds numbers such as 3\.5"),
+        ([True], "held dates in fit, but now holds booleans"),
     ],
 )
 def test_what_the_learned_format_cannot_read_is_refused_in_transform(values, message):

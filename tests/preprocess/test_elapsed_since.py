@@ -310,7 +310,7 @@ def test_events_must_be_a_list():
     ("change", "message"),
     [
         ({"store": ["1", "2", "1", "2"]}, "'store' held numbers in fit, but now holds labels such as '1'"),
-        ({"date": [1, 2, 3, 4]}, "'date' held dates in fit, but now numbers"),
+        ({"date": [1, 2, 3, 4]}, "'date' held dates in fit, but now holds numbers"),
         ({"date": STORE["date"].dt.tz_localize("UTC")}, "'date' held dates without a time zone in fit"),
         ({"promo": [5, 0, 0, 0]}, "'promo' must hold true or false.*got 5"),
     ],

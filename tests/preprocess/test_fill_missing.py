@@ -95,7 +95,7 @@ def test_a_column_without_values_may_have_any_type_after_fit(nothing):
 @pytest.mark.parametrize(
     ("later", "message"),
     [
-        (["many"], r"Column 'x' must hold numbers, as in fit, but holds 'many' \(str\): give it numbers, and NaN"),
+        (["many"], r"Column 'x' must hold numbers, as in fit, but holds 'many' \(str\); use NaN"),
         (pd.Categorical(["many"]), "must hold numbers, as in fit, but holds 'many'"),
         (pd.to_datetime(["2011-01-01"]), "Column 'x' must hold numbers, as in fit, but holds dates such as 2011-01-01"),
         ([np.inf], "Column 'x' holds inf in row 0"),

@@ -153,7 +153,7 @@ def test_set_output_gives_pandas_and_polars_frames(transformer):
     [
         (sales().iloc[:0], r"0 sample\(s\)"),
         (sales()[[]], r"0 feature\(s\)"),
-        (sales().set_axis(["a", "b", "a", "c", "d"], axis=1), r"\['a'\] stand more than once"),
+        (sales().set_axis(["a", "b", "a", "c", "d"], axis=1), r"\['a'\] occur more than once"),
         (sales().assign(hours=np.inf), "Column 'hours' holds inf in row 0"),
         (pd.concat({"all": sales()}, axis=1), "2 levels.*give each column one name"),
     ],

@@ -187,8 +187,8 @@ def test_unseen_labels_new_gaps_and_reordered_columns_keep_the_width_of_fit():
     [
         ({"hours": "many"}, "Column 'hours' must hold numbers, as in fit, but holds 'many'"),
         ({"state": 4}, "Column 'state' held text in fit, but now holds the number 4"),
-        ({"saledate": 4}, "Column 'saledate' held dates in fit, but now numbers such as 4"),
-        ({"saledate": "1/2/2011"}, "Column 'saledate' holds '1/2/2011', which is no date"),
+        ({"saledate": 4}, "Column 'saledate' held dates in fit, but now holds numbers such as 4"),
+        ({"saledate": "1/2/2011"}, "Column 'saledate' holds '1/2/2011', which is not a date"),
         ({"hours": np.inf}, "Column 'hours' holds inf in row 0"),
         ({"hours": 1e300}, "Column 'hours' holds .*too large for float32"),
         ({"hours": pd.Timestamp("2011-01-01")}, "Column 'hours' must hold numbers, as in fit, but holds dates"),

@@ -127,7 +127,7 @@ def test_dates_mixed_with_text_are_refused_by_name_and_value():
 
 
 def test_objects_of_dates_with_and_without_time_zone_are_refused_by_name():
-    with pytest.raises(ValueError, match="Column 'x' holds dates that do not go together"):
+    with pytest.raises(ValueError, match="Column 'x' holds dates that cannot be combined"):
         _ = column([pd.Timestamp("2011-01-02", tz="UTC"), pd.Timestamp("2011-01-02")], object).values
 
 
@@ -207,9 +207,9 @@ def test_names_that_are_no_text_become_text():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"\['a'\] stand more than once"),
-        (pd.DataFrame([[1, 2]], columns=["1", 1]), r"\['1'\] stand more than once"),
-        (pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), r"\['a'\] stand more than once"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"\['a'\] occur more than once"),
+        (pd.DataFrame([[1, 2]], columns=["1", 1]), r"\['1'\] occur more than once"),
+        (pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), r"\['a'\] occur more than once"),
         (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), r"2 levels, such as \('a', 'b'\)"),
         (pd.DataFrame({"a": []}), "no rows"),
         (pd.DataFrame(index=[0, 1]), "no columns"),
