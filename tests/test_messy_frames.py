@@ -50,9 +50,9 @@ class Entry:
     fills: bool = True
 
 
-FOREST = {"n_estimators": 16, "n_jobs": 1, "random_state": 0}
+FOREST = {"n_estimators": 8, "n_jobs": 1, "random_state": 0}
 BOOSTING = {"max_iter": 5, "random_state": 0}
-NET = {"layers": (16,), "n_members": 4, "epochs": 3, "batch_size": 32, "random_state": 0}
+NET = {"layers": (16,), "n_members": 2, "epochs": 2, "batch_size": 32, "random_state": 0}
 ENTRIES = [
     Entry("DateParts", DateParts, reads="dates", fills=False),
     Entry("Categorify", Categorify, reads="labels flags", fills=False),
@@ -75,7 +75,7 @@ ENTRIES = [
     Entry("TabularClassifier", lambda: TabularClassifier(**NET), "classes"),
     Entry(
         "EmbeddingEncoder before a forest",
-        lambda: make_pipeline(EmbeddingEncoder(TabularRegressor(**NET)), ForestRegressor(**FOREST)),
+        lambda: make_pipeline(EmbeddingEncoder(TabularRegressor(**NET), cv=2), ForestRegressor(**FOREST)),
         "numbers",
     ),
     Entry(
@@ -147,13 +147,19 @@ def fit(entry: Entry, X: Any, y: Any = None) -> Any:
 
 
 @functools.cache
-def _fitted(entry: Entry) -> Any:
-    return fit(entry, table())
+def _fitted(entry: Entry, holder: str | None) -> Any:
+    return fit(entry, table() if holder is None else HELD[holder](table()))
 
 
-def fitted(entry: Entry) -> Any:
-    """A model of its own, fitted to the clean table."""
-    return copy.deepcopy(_fitted(entry))
+def fitted(entry: Entry, holder: str | None = None) -> Any:
+    """A model of its own, fitted to the clean table, or to that table as a holder holds it."""
+    return copy.deepcopy(_fitted(entry, holder))
+
+
+@functools.cache
+def expected(entry: Entry) -> pd.DataFrame:
+    """What the model fitted to the clean table makes of it."""
+    return apply(fitted(entry), table())
 
 
 def apply(model: Any, X: Any) -> pd.DataFrame:
@@ -286,13 +292,19 @@ SAME = {
 }
 
 
+def in_zone(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
+    return frame.assign(sold=frame["sold"].dt.tz_localize("UTC").dt.tz_convert(zone))
+
+
+HELD = SAME | {"dates in UTC": lambda frame: in_zone(frame, "UTC")}
+
+
 @every_entry
 @pytest.mark.parametrize("holder", SAME)
 @pytest.mark.parametrize("when", ["fit", "predict", "both"])
 def test_same_rows_mean_the_same_whatever_holds_them(entry, holder, when):
-    messy = SAME[holder](table())
-    model = fitted(entry) if when == "predict" else fit(entry, messy)
-    assert_same(apply(model, table() if when == "fit" else messy), apply(fitted(entry), table()))
+    model = fitted(entry, None if when == "predict" else holder)
+    assert_same(apply(model, table() if when == "fit" else SAME[holder](table())), expected(entry))
 
 
 @every_entry
@@ -301,18 +313,16 @@ def test_same_rows_mean_the_same_whatever_holds_them(entry, holder, when):
     [("polars", "category permuted"), ("arrow table", "object"), ("ArrowDtype", "polars"), ("decimal", "ArrowDtype")],
 )
 def test_fit_with_one_library_and_predict_with_another(entry, first, second):
-    model = fit(entry, SAME[first](table()))
-    assert_same(apply(model, SAME[second](table())), apply(fitted(entry), table()))
+    assert_same(apply(fitted(entry, first), SAME[second](table())), expected(entry))
 
 
 @every_entry
 @pytest.mark.parametrize("holder", ["str", "category permuted", "object", "ArrowDtype", "polars", "arrow table"])
 def test_one_row_means_what_it_means_in_its_batch(entry, holder):
     model = fitted(entry)
-    batch = apply(model, table())
     for row in (0, 1, 50):
         alone = apply(model, SAME[holder](table().iloc[[row]].reset_index(drop=True)))
-        assert_same(alone, batch.iloc[[row]].reset_index(drop=True))
+        assert_same(alone, expected(entry).iloc[[row]].reset_index(drop=True))
 
 
 @every_entry
@@ -332,16 +342,14 @@ def test_category_with_fewer_levels_at_fit_than_at_predict(entry):
 
 @every_entry
 def test_columns_are_matched_by_name(entry):
-    model = fitted(entry)
     messy = table()[["sold", "age", "new", "rooms", "state", "hours"]]
-    assert_same(apply(model, messy), apply(model, table()))
+    assert_same(apply(fitted(entry), messy), expected(entry))
 
 
 @every_entry
 def test_extra_columns_are_ignored(entry):
-    model = fitted(entry)
     messy = table().assign(price=np.inf, note="?")[["note", *table().columns, "price"]]
-    assert_same(apply(model, messy), apply(model, table()))
+    assert_same(apply(fitted(entry), messy), expected(entry))
 
 
 # --- Labels ----------------------------------------------------------------------------------------------------------
@@ -401,13 +409,14 @@ def test_missing_and_unseen_labels_mean_the_same(entry):
 def test_missing_boolean_is_code_0_or_no_event(entry, dtype):
     gaps = pd.Series([None, *table()["new"].tolist()[1:]], dtype=dtype)
     messy = table().assign(new=gaps)
-    result = apply(fit(entry, messy), messy)
+    model = fit(entry, messy)
+    result = apply(model, messy)
     assert_works(entry, result)
     if entry.name == "ElapsedSince":
         no_event = table().assign(new=table()["new"] & (np.arange(N_ROWS) > 0))
         assert_same(result.drop(columns="new"), apply(fit(entry, no_event), no_event).drop(columns="new"))
     elif "flags" in entry.reads.split():
-        assert encoded(entry, fit(entry, messy), messy)["new"].tolist() == [0, *(table()["new"][1:] + 1)]
+        assert encoded(entry, model, messy)["new"].tolist() == [0, *(table()["new"][1:] + 1)]
     else:
         assert [plain(value) for value in result["new"]] == [plain(value) for value in gaps]
 
@@ -548,28 +557,23 @@ def test_ids_that_are_all_distinct(entry, kind):
 # --- Dates -----------------------------------------------------------------------------------------------------------
 
 
-def in_zone(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
-    return frame.assign(sold=frame["sold"].dt.tz_localize("UTC").dt.tz_convert(zone))
-
-
 @every_entry
 @pytest.mark.parametrize("later", ["UTC", "America/New_York", "Asia/Kolkata"])
 def test_dates_with_a_time_zone_are_the_same_moment_in_any_other(entry, later):
-    model = fit(entry, in_zone(table(), "UTC"))
-    assert_same(apply(model, in_zone(table(), later)), apply(fitted(entry), table()))
+    assert_same(apply(fitted(entry, "dates in UTC"), in_zone(table(), later)), expected(entry))
 
 
 @every_entry
 def test_dates_without_the_time_zone_of_fit_are_refused(entry):
     for model, messy in [
-        (fit(entry, in_zone(table(), "UTC")), table()),
+        (fitted(entry, "dates in UTC"), table()),
         (fitted(entry), in_zone(table(), "UTC")),
     ]:
         if "dates" in entry.reads.split():
             with pytest.raises(ValueError, match=r"'sold' .*time zone.*201[12]"):
                 apply(model, messy)
         else:
-            assert_same(apply(model, messy), apply(fitted(entry), table()))
+            assert_same(apply(model, messy), expected(entry))
 
 
 @every_entry
@@ -684,7 +688,7 @@ def test_target_with_gaps_is_refused(entry):
     y = pd.Series(target(entry))
     y[3] = None
     if entry.target is None:
-        assert_same(apply(fit(entry, table(), y), table()), apply(fitted(entry), table()))
+        assert_same(apply(fit(entry, table(), y), table()), expected(entry))
     else:
         with pytest.raises(ValueError, match="y contains NaN: 1 missing, the first in row 3"):
             fit(entry, table(), y)
@@ -694,7 +698,7 @@ def test_target_with_gaps_is_refused(entry):
 def test_target_of_another_length_is_refused(entry):
     y = target(entry)[:-2]
     if entry.target is None:
-        assert_same(apply(fit(entry, table(), y), table()), apply(fitted(entry), table()))
+        assert_same(apply(fit(entry, table(), y), table()), expected(entry))
     else:
         with pytest.raises(ValueError, match="120 rows, but y has 118"):
             fit(entry, table(), y)
