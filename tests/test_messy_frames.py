@@ -1,6 +1,6 @@
-"""A row means the same in fit and predict, alone or in a batch, whatever holds it; the meaningless is refused by name.
+"""A row has the same meaning in fit and predict, alone and in a batch, in every type of table; invalid tables raise.
 
-Every situation is tried on every entry of `ENTRIES`: a new transformer or estimator takes one line there.
+Every situation is tested with every entry of `ENTRIES`; add a new transformer or estimator there.
 """
 
 from __future__ import annotations
@@ -446,7 +446,7 @@ def test_gap_in_a_column_with_gaps_in_fit_is_the_median_and_is_marked(entry, dty
 @every_entry
 @pytest.mark.parametrize("dtype", ["float64", "Float64", object], ids=str)
 @pytest.mark.parametrize("share", ["one gap", "all gaps"])
-def test_gap_in_a_column_without_gaps_in_fit_is_the_median_and_is_told_once(entry, dtype, share):
+def test_gap_in_a_column_without_gaps_in_fit_is_the_median_with_one_warning(entry, dtype, share):
     model = fitted(entry)
     ages = np.array([np.nan] * 12 if share == "all gaps" else [np.nan, *table()["age"][1:12]])
     messy = table().head(12).assign(age=pd.Series(ages, dtype=dtype))
@@ -612,7 +612,7 @@ def test_dates_missing_throughout_at_predict(entry):
 
 @every_entry
 @pytest.mark.parametrize("wrong", ["text", "numbers"])
-def test_what_is_no_date_where_dates_were_is_refused(entry, wrong):
+def test_text_and_numbers_in_a_column_of_dates_are_rejected(entry, wrong):
     messy = rows_of(table(), sold="soon" if wrong == "text" else 17.5)
     if "dates" in entry.reads.split():
         with pytest.raises(ValueError, match="'sold' ") as refused:
@@ -678,7 +678,7 @@ def test_text_where_numbers_were_is_refused(entry, dtype, column):
         "arrow names twice",
     ],
 )
-def test_a_table_of_no_meaning_is_refused(entry, when, make, said):
+def test_an_invalid_table_is_rejected(entry, when, make, said):
     with pytest.raises(ValueError, match=said):
         fit(entry, make()) if when == "fit" else apply(fitted(entry), make())
 

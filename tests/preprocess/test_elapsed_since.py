@@ -79,7 +79,7 @@ def test_window_is_a_length_in_days():
 
 
 @pytest.mark.parametrize(("direction", "added"), [("both", NEW), ("since", NEW[:2]), ("until", NEW[2:])])
-def test_direction_chooses_the_new_columns_and_names_out_tells_them(direction, added):
+def test_direction_chooses_the_new_columns_and_names_out_names_them(direction, added):
     elapsed = ElapsedSince(direction=direction)
     result = elapsed.fit_transform(STORE)
     assert result.columns.tolist() == ["date", "promo", *added]
@@ -351,7 +351,7 @@ def from_rows(rows):
     return pd.DataFrame({"date": dates, "promo": promo, "store": store})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows_of_tables, rows_of_tables, st.sampled_from([0.25, 1, 2.5, 7]))
 def test_every_row_gets_what_the_definition_says(train_rows, test_rows, window):
     train, test = from_rows(train_rows), from_rows(test_rows)
@@ -361,7 +361,7 @@ def test_every_row_gets_what_the_definition_says(train_rows, test_rows, window):
     np.testing.assert_allclose(elapsed.transform(test)[NEW], slow_answer(test, seen, window))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows_of_tables, st.data())
 def test_one_row_alone_gets_what_it_gets_in_its_batch(rows, data):
     df = from_rows(rows)

@@ -158,7 +158,7 @@ def test_set_output_gives_pandas_and_polars_frames(transformer):
         (pd.concat({"all": sales()}, axis=1), "2 levels.*give each column one name"),
     ],
 )
-def test_tables_that_are_none_are_refused(transformer, table, message):
+def test_invalid_tables_are_rejected(transformer, table, message):
     with pytest.raises(ValueError, match=message):
         clone(transformer).fit(table)
 
@@ -170,6 +170,18 @@ def test_chunks_of_any_size_teach_the_same_as_the_whole(transformer):
     for start, stop in ((0, 4), (4, 9), (9, 12)):
         chunked.partial_fit(sales().iloc[start:stop])
     assert_frame_equal(chunked.transform(sales()), whole.transform(sales()))
+
+
+@every_transformer
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_failed_fit_leaves_the_former_one(transformer, method):
+    fitted, expected = (clone(transformer).fit(sales()) for _ in range(2))
+    unreadable = [[1]] * 12
+    with pytest.raises((TypeError, ValueError)):
+        getattr(fitted, method)(sales().assign(saledate="soon", state=unreadable, hours="many", leased=unreadable))
+    assert vars(fitted).keys() == vars(expected).keys()
+    more = sales().assign(state="Iowa", hours=7.0)
+    assert_frame_equal(fitted.partial_fit(more).transform(sales()), expected.partial_fit(more).transform(sales()))
 
 
 def test_warnings_point_at_the_line_of_the_caller():

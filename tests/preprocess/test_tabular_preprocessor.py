@@ -211,7 +211,7 @@ def test_constant_and_unique_columns_work(purpose):
     assert out["id"].dtype == np.float32
 
 
-def test_arrays_have_no_kinds_unless_told_by_position():
+def test_arrays_have_no_kinds_unless_given_by_position():
     array = np.array([[1.0, 5.0], [2.0, np.nan], [1.0, 7.0]])
     out = TabularPreprocessor(categorical_columns=[0]).fit_transform(array)
     assert out.columns.tolist() == ["x0", "x1", "x1_na"]
@@ -234,7 +234,7 @@ def raw(rows):
     return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=TYPES[name]) for name in CELLS})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ROWS, ROWS, st.sampled_from(["forest", "net"]), st.randoms())
 def test_a_row_means_the_same_alone_shuffled_and_in_every_library(train, later, purpose, random):
     # a first state, since a column of objects without any would be taken for numbers
@@ -255,7 +255,7 @@ def test_a_row_means_the_same_alone_shuffled_and_in_every_library(train, later, 
             assert_frame_equal(fitted.transform(table), out)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ROWS, st.integers(1, 70), st.sampled_from(["forest", "net"]))
 def test_chunks_teach_vocabularies_medians_and_moments_of_the_whole(rows, cut, purpose):
     kinds = {"categorical_columns": ["state", "leased"], "continuous_columns": ["hours", "year"]}
@@ -274,7 +274,7 @@ def test_chunks_teach_vocabularies_medians_and_moments_of_the_whole(rows, cut, p
 @pytest.fixture(scope="module")
 def bulldozers(data_dir):
     train, later = (pd.read_csv(data_dir / f"bulldozers/{name}.csv", low_memory=False) for name in ("Train", "Valid"))
-    return train.drop(columns="SalePrice"), later
+    return train.drop(columns="SalePrice").iloc[::4], later.iloc[::2].reset_index(drop=True)
 
 
 @pytest.mark.real_data("bulldozers/Train.csv", "bulldozers/Valid.csv")
@@ -288,7 +288,7 @@ def test_the_bulldozers_are_encoded_the_same_in_chunks_of_rows_and_in_polars(bul
         out = fitted.transform(later)
         check_encoded(out)
         assert out.columns.tolist() == fitted.get_feature_names_out().tolist()
-        for row in (0, 5000, len(later) - 1):
+        for row in (0, 2500, len(later) - 1):
             assert_frame_equal(fitted.transform(later.iloc[[row]]), out.iloc[[row]])
         assert_frame_equal(fitted.transform(pl.from_pandas(later)), out)
         as_category = later.astype(dict.fromkeys(later.select_dtypes(["object", "string"]), "category"))

@@ -176,7 +176,7 @@ def test_lists_and_dicts_are_refused_by_name(values):
 
 
 @pytest.mark.parametrize("file", ["Train.csv", Path("Train.csv")])
-def test_the_name_of_a_file_is_no_table(file):
+def test_a_file_name_is_rejected(file):
     with pytest.raises(TypeError, match=r"Got the text 'Train.csv', not a table: .* pandas.read_csv"):
         read_frame(file)
 
@@ -198,7 +198,7 @@ def test_the_columns_of_an_array_are_named_by_position():
     assert as_frame(np.ones((2, 3))).columns.tolist() == ["x0", "x1", "x2"]
 
 
-def test_names_that_are_no_text_become_text():
+def test_other_column_names_are_converted_to_text():
     frame = pd.DataFrame({1: [1.0], ("a", "b"): [2.0], pd.Timestamp("2011"): [3.0]})
     assert as_frame(frame).columns.tolist() == ["1", "('a', 'b')", "2011-01-01 00:00:00"]
     assert frame.columns[0] == 1
@@ -216,7 +216,7 @@ def test_names_that_are_no_text_become_text():
         (pl.DataFrame({"a": []}), "no rows"),
     ],
 )
-def test_tables_that_are_none_are_refused(table, message):
+def test_invalid_tables_are_rejected(table, message):
     with pytest.raises(ValueError, match=message):
         read_frame(table)
 

@@ -29,7 +29,7 @@ def test_numbers_of_any_type_are_numbers(y):
 
 
 @pytest.mark.parametrize("y", [["1", "2"], pd.Series(["1.5", "x"]), pd.to_datetime(["2011-01-01", "2012-01-01"])])
-def test_text_and_dates_are_no_numbers_even_where_they_could_be_read_as_such(y):
+def test_text_and_dates_are_not_numbers_even_if_they_could_be_parsed(y):
     with pytest.raises(ValueError, match="Model predicts numbers, but y holds"):
         check_target(y, 2, "Model", numeric=True)
 
@@ -49,6 +49,6 @@ def test_classes_stay_as_they_are():
         ("ab", "1d array"),
     ],
 )
-def test_what_is_no_target_is_named(y, message):
+def test_invalid_targets_are_rejected(y, message):
     with pytest.raises(ValueError, match=message):
         check_target(y, 2, "Model", numeric=True)

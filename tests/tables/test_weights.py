@@ -41,7 +41,7 @@ def test_whole_weights_of_too_many_rows_are_kept_as_weights():
         ([1, np.nan, 1], "NaN"),
     ],
 )
-def test_weights_of_no_meaning_are_refused(weights, said):
+def test_invalid_weights_are_rejected(weights, said):
     with pytest.raises(ValueError, match=said):
         read_weights(weights, 3)
 
