@@ -12,16 +12,18 @@ from sklearn.utils.validation import column_or_1d
 from threadpoolctl import threadpool_limits
 
 from tabrec.tables.columns import read_frame
+from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import learn_names
 from tabrec.tables.weights import read_weights
-from tabrec.trees.target_encoding import TargetEncodingMixin
+from tabrec.trees.target_encoding import CONSTRAINTS, TargetEncodingMixin
 
 _FEW_ROWS = 5_000
 
 
 class BoostingMixin(TargetEncodingMixin):
-    """Stands before scikit-learn's histogram gradient boosting among the bases of ours."""
+    """Base of our boosting estimators, listed before scikit-learn's histogram gradient boosting."""
 
+    @restores_on_failure
     def fit(
         self,
         X: Any,
@@ -41,17 +43,23 @@ class BoostingMixin(TargetEncodingMixin):
         y : array-like of shape (n_rows,)
             Target, without gaps.
         sample_weight : array-like of shape (n_rows,), default=None
-            Whole weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
-            ten times as many rows as there are); only a target encoding takes none of its k copies into account. Other
-            weights are used as scikit-learn's boosting uses them.
-        X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
+            Integer weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
+            ten times as many rows as there are); its own k copies never enter its target encoding. Other weights are
+            used as scikit-learn's boosting uses them.
+        X_val : table or array-like of shape (n_val_rows, n_features), default=None
             Rows to watch for early stopping, instead of a random share of X.
+        y_val : array-like of shape (n_val_rows,), default=None
+            Their target.
+        sample_weight_val : array-like of shape (n_val_rows,), default=None
+            Their weights.
 
         Returns
         -------
         self
         """
         self._validate_params()
+        if self.warm_start and hasattr(self, "_predictors"):  # scikit-learn would append to the list of a former fit
+            self._predictors: list = list(self._predictors)
         frame = read_frame(X)
         y = column_or_1d(self._check_fit_target(y, len(frame)), warn=True)
         weighting = read_weights(sample_weight, len(frame))
@@ -61,7 +69,7 @@ class BoostingMixin(TargetEncodingMixin):
         watched = {}
         if X_val is not None or y_val is not None:
             watched = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        # Over few rows threads gain little, and lose much where they wait for each other on a busy machine.
+        # For few rows threads gain little, and cost much when they wait for each other on a busy machine.
         with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
             super().fit(encoded.iloc[order], y[order], weights, **watched)
         # The parent class has learned the encoded columns.
@@ -69,7 +77,7 @@ class BoostingMixin(TargetEncodingMixin):
         return self
 
     def _most_levels(self) -> int:
-        """scikit-learn's bins hold `max_bins` levels; missing has a bin of its own."""
+        """Bins hold `max_bins` levels; missing has a bin of its own."""
         most = super()._most_levels()
         return self.max_bins if most is None else min(most, self.max_bins)
 
@@ -137,58 +145,85 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
     Parameters
     ----------
     loss : {"squared_error", "absolute_error", "gamma", "poisson", "quantile"}, default="squared_error"
+        Loss that is minimised.
     quantile : float, default=None
-        The quantile that ``loss="quantile"`` estimates.
+        Level of the quantile that ``loss="quantile"`` estimates, between 0 and 1.
     learning_rate : float, default=0.03
+        Factor that each tree's contribution is multiplied by.
     max_iter : int, default=1000
-        Number of trees.
-    max_leaf_nodes : int, default=15
-    max_depth : int, default=None
+        Number of boosting iterations: trees, or with more than two classes, trees per class.
+    max_leaf_nodes : int or None, default=15
+        Maximum number of leaves of a tree; None sets no limit.
+    max_depth : int or None, default=None
+        Maximum depth of a tree; None sets no limit.
     min_samples_leaf : int, default=20
+        Minimum number of rows in a leaf.
     l2_regularization : float, default=0.0
+        L2 penalty on the values of leaves.
     max_features : float, default=0.2
-        Share of the columns that each split chooses from. Learning rate, trees, leaves and this share differ from
-        scikit-learn's defaults: slower learning with small, varied trees had the lowest error in cross-validation
-        within the training rows of the benchmarks' two regressions.
+        Share of the columns that each split chooses from. The defaults of this, `learning_rate`, `max_iter` and
+        `max_leaf_nodes` differ from scikit-learn's: slow learning with small, varied trees had the lowest error in
+        cross-validation within the training rows of two regression benchmarks.
     max_bins : int, default=255
+        Maximum number of bins of a column, besides one for missing values.
     monotonic_cst : array-like or dict, default=None
-        1, 0 or -1 by encoded column.
+        Monotonicity constraint by encoded column: 1 (increasing), -1 (decreasing) or 0 (none).
     interaction_cst : {"pairwise", "no_interactions"} or sequence of sequences of int, default=None
+        Sets of encoded columns, by position, that may interact in a branch of a tree; None allows all to.
     warm_start : bool, default=False
+        Whether `fit` keeps the trees of an earlier fit and adds to them; the rows must be the same.
     early_stopping : bool or "auto", default=False
-        "auto" stops early above 10,000 rows, on a random tenth of them.
+        Whether to stop when the score no longer improves; "auto" does so above 10,000 rows.
     scoring : str, callable or None, default="loss"
+        Score to watch for early stopping: the loss, a scorer of scikit-learn's, or None for the default score.
     validation_fraction : int, float or None, default=0.1
+        Number or share of the rows set aside for early stopping; None watches the training rows.
     n_iter_no_change : int, default=10
+        Number of iterations without improvement after which training stops early.
     tol : float, default=1e-7
+        Improvements of the score below this do not count.
     verbose : int, default=0
-        All of these are explained at :class:`sklearn.ensemble.HistGradientBoostingRegressor`.
+        Verbosity while fitting.
     random_state : int, RandomState or None, default=None
+        Seed of the draws of columns, bins and validation rows.
     high_cardinality : int or None, default=255
-        Categories of more levels than this are replaced by the mean target of their level, which for training rows is
-        taken out of fold; above `max_bins` that cannot be turned off.
+        Categories with more levels than this are replaced by the mean target of their level, which is computed out of
+        fold for training rows; above `max_bins` this cannot be turned off.
     categorical_features : list of str or int, default=None
-        Columns, by name or position, that are categories whatever their dtype: for arrays, which have no kinds.
+        Names or positions of columns that are categories whatever their dtype; for arrays, which have no dtypes.
     preprocessor : transformer, default=None
-        What encodes the frame; it must return pandas frames. None is ``TabularPreprocessor("forest")``.
+        Transformer that encodes the frame; it must return pandas frames. None is ``TabularPreprocessor("forest")``.
 
     Attributes
     ----------
     preprocessor_ : transformer
-        What encoded the training frame.
+        The fitted preprocessor.
     encoded_names_ : ndarray of str
         Columns that the trees see.
+    input_to_outputs_ : dict of str to list of str
+        The encoded columns that come from each raw column.
+    output_to_input_ : dict of str to (str or None)
+        The raw column that each encoded column comes from; None where it is not known.
     target_encoded_ : list of str
-        Columns replaced by their mean target.
+        Columns that are replaced by the mean target of their level.
     target_encoder_ : sklearn.preprocessing.TargetEncoder or None
+        The fitted encoder of these columns; None if there are none.
     n_iter_ : int
+        Number of iterations.
     n_features_in_ : int
-        Raw columns.
+        Number of raw columns.
     feature_names_in_ : ndarray of str
+        Names of the raw columns; set only if X had names.
+
+    See Also
+    --------
+    BoostingClassifier : The same for classes.
+    ForestRegressor : A random forest of raw frames, which needs less tuning.
 
     References
     ----------
-    Friedman (2001), "Greedy function approximation: a gradient boosting machine". Ke et al. (2017), "LightGBM".
+    Friedman (2001), "Greedy function approximation: a gradient boosting machine". Ke et al. (2017), "LightGBM: a highly
+    efficient gradient boosting decision tree".
 
     Examples
     --------
@@ -200,6 +235,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
     >>> boosting.predict(auctions.head(3)).shape
     (3,)
     """
+
+    _parameter_constraints: dict = {**HistGradientBoostingRegressor._parameter_constraints, **CONSTRAINTS}
 
     def __init__(
         self,
@@ -258,32 +295,91 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
 class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
     """Boosted trees that predict classes from a raw frame.
 
-    It is :class:`sklearn.ensemble.HistGradientBoostingClassifier` over the frame that its preprocessor encodes; see
-    `BoostingRegressor`.
+    It is :class:`sklearn.ensemble.HistGradientBoostingClassifier` over the frame that its preprocessor encodes.
 
     Parameters
     ----------
     loss : {"log_loss"}, default="log_loss"
+        Loss that is minimised.
     learning_rate : float, default=0.05
+        Factor that each tree's contribution is multiplied by.
     max_iter : int, default=300
-        Number of trees; with more than two classes, of trees a class.
-    max_leaf_nodes : int, default=15
+        Number of boosting iterations: trees, or with more than two classes, trees per class.
+    max_leaf_nodes : int or None, default=15
+        Maximum number of leaves of a tree; None sets no limit.
+    max_depth : int or None, default=None
+        Maximum depth of a tree; None sets no limit.
     min_samples_leaf : int, default=10
+        Minimum number of rows in a leaf.
+    l2_regularization : float, default=0.0
+        L2 penalty on the values of leaves.
     max_features : float, default=0.3
+        Share of the columns that each split chooses from.
+    max_bins : int, default=255
+        Maximum number of bins of a column, besides one for missing values.
+    monotonic_cst : array-like or dict, default=None
+        Monotonicity constraint by encoded column: 1 (increasing), -1 (decreasing) or 0 (none).
+    interaction_cst : {"pairwise", "no_interactions"} or sequence of sequences of int, default=None
+        Sets of encoded columns, by position, that may interact in a branch of a tree; None allows all to.
+    warm_start : bool, default=False
+        Whether `fit` keeps the trees of an earlier fit and adds to them; the rows must be the same.
+    early_stopping : bool or "auto", default=False
+        Whether to stop when the score no longer improves; "auto" does so above 10,000 rows.
+    scoring : str, callable or None, default="loss"
+        Score to watch for early stopping: the loss, a scorer of scikit-learn's, or None for the default score.
+    validation_fraction : int, float or None, default=0.1
+        Number or share of the rows set aside for early stopping; None watches the training rows.
+    n_iter_no_change : int, default=10
+        Number of iterations without improvement after which training stops early.
+    tol : float, default=1e-7
+        Improvements of the score below this do not count.
+    verbose : int, default=0
+        Verbosity while fitting.
+    random_state : int, RandomState or None, default=None
+        Seed of the draws of columns, bins and validation rows.
     class_weight : dict, "balanced" or None, default=None
-    max_depth, l2_regularization, max_bins, monotonic_cst, interaction_cst, warm_start : as of `BoostingRegressor`
-    early_stopping, scoring, validation_fraction, n_iter_no_change, tol, verbose : as of `BoostingRegressor`
-    random_state, high_cardinality, categorical_features, preprocessor : as of `BoostingRegressor`
+        Weights of the classes; "balanced" weights them inversely to their frequency, None gives all of them weight 1.
+    high_cardinality : int or None, default=255
+        Categories with more levels than this are replaced by the mean target of their level, which is computed out of
+        fold for training rows; above `max_bins` this cannot be turned off. With more than two classes, such a column
+        becomes one column per class, ``<name>_<class>``.
+    categorical_features : list of str or int, default=None
+        Names or positions of columns that are categories whatever their dtype; for arrays, which have no dtypes.
+    preprocessor : transformer, default=None
+        Transformer that encodes the frame; it must return pandas frames. None is ``TabularPreprocessor("forest")``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-    preprocessor_, encoded_names_, target_encoded_, target_encoder_, n_iter_, n_features_in_, feature_names_in_
-        As of `BoostingRegressor`.
+        The classes in order.
+    preprocessor_ : transformer
+        The fitted preprocessor.
+    encoded_names_ : ndarray of str
+        Columns that the trees see.
+    input_to_outputs_ : dict of str to list of str
+        The encoded columns that come from each raw column.
+    output_to_input_ : dict of str to (str or None)
+        The raw column that each encoded column comes from; None where it is not known.
+    target_encoded_ : list of str
+        Columns that are replaced by the mean target of their level.
+    target_encoder_ : sklearn.preprocessing.TargetEncoder or None
+        The fitted encoder of these columns; None if there are none.
+    n_iter_ : int
+        Number of iterations.
+    n_features_in_ : int
+        Number of raw columns.
+    feature_names_in_ : ndarray of str
+        Names of the raw columns; set only if X had names.
+
+    See Also
+    --------
+    BoostingRegressor : The same for numbers.
+    ForestClassifier : A random forest of raw frames, which needs less tuning.
 
     References
     ----------
-    See `BoostingRegressor`.
+    Friedman (2001), "Greedy function approximation: a gradient boosting machine". Ke et al. (2017), "LightGBM: a highly
+    efficient gradient boosting decision tree".
 
     Examples
     --------
@@ -295,6 +391,8 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
     >>> boosting.predict(pd.DataFrame({"hours": [70], "state": ["Utah"]}))
     array(['high'], dtype=object)
     """
+
+    _parameter_constraints: dict = {**HistGradientBoostingClassifier._parameter_constraints, **CONSTRAINTS}
 
     def __init__(
         self,

@@ -12,80 +12,100 @@ from sklearn.metrics import accuracy_score, r2_score
 from tabrec.tables.columns import read_frame
 from tabrec.tables.target import check_target
 from tabrec.trees.forest_base import ForestMixin
+from tabrec.trees.target_encoding import CONSTRAINTS
 
 
 class ForestRegressor(ForestMixin, RandomForestRegressor):
     """A random forest that predicts numbers from a raw frame.
 
     It is :class:`sklearn.ensemble.RandomForestRegressor` over the frame that its preprocessor encodes: dates become
-    parts, labels codes, gaps are filled and marked, and columns of many levels are encoded by the target, out of fold.
+    parts, labels codes, missing values are filled and marked, and columns of many levels are encoded by the target, out
+    of fold.
 
     Parameters
     ----------
     n_estimators : int, default=100
         Number of trees.
-    criterion : str, default="squared_error"
-        Measure of a split's quality; see :class:`sklearn.ensemble.RandomForestRegressor`.
+    criterion : {"squared_error", "absolute_error", "friedman_mse", "poisson"}, default="squared_error"
+        Function that measures the quality of a split.
     max_depth : int, default=None
+        Maximum depth of a tree. None grows nodes until they are pure or hold fewer than `min_samples_split` rows.
     min_samples_split : int or float, default=2
+        Minimum number of rows that a node needs to be split, or a share of the rows.
     min_samples_leaf : int or float, default=2
-        Rows that a leaf holds at least.
+        Minimum number of rows in a leaf, or a share of the rows.
     min_weight_fraction_leaf : float, default=0.0
+        Minimum share of the total weight in a leaf.
     max_features : float, int, "sqrt", "log2" or None, default=0.5
         Share (or number) of the columns that each split chooses from.
     max_leaf_nodes : int, default=None
+        Maximum number of leaves; the splits that decrease impurity most come first. None sets no limit.
     min_impurity_decrease : float, default=0.0
-        The tree parameters are those of :class:`sklearn.ensemble.RandomForestRegressor`.
+        A node is split only if that decreases the impurity by at least this much.
     bootstrap : bool, default=True
-        Whether each tree draws its rows with replacement.
+        Whether each tree draws its rows with replacement; if False, each tree sees all rows.
     oob_score : bool or callable, default=True
-        Whether to predict each row by the trees that did not draw it; needs `bootstrap`, without which it is passed
-        over.
+        Whether to predict each row by the trees that did not draw it and to score these predictions; a callable is the
+        metric, ``metric(y_true, y_pred)``. Ignored without `bootstrap`.
     n_jobs : int, default=-1
-        Threads; -1 takes all processors.
+        Number of threads; -1 uses all processors.
     random_state : int, RandomState or None, default=None
-        The same seed and rows give the same forest, in whatever order the rows come.
+        Seed of the draws of rows and columns. The same seed and rows give the same forest, in any order of the rows.
     verbose : int, default=0
+        Verbosity while fitting and predicting.
     warm_start : bool, default=False
-        Whether `fit` adds trees to those there are; the rows must be the same.
+        Whether `fit` keeps the trees of an earlier fit and adds to them; the rows must be the same.
     ccp_alpha : float, default=0.0
+        Complexity parameter of minimal cost-complexity pruning; 0 prunes nothing.
     max_samples : int or float, default=200_000
-        Rows that each tree draws: a share, or at most this number (all of them where there are fewer).
+        Number of rows that each tree draws (all of them if there are fewer), or a share of the rows.
     monotonic_cst : array-like of shape (n_encoded_columns,), default=None
-        1, 0 or -1 for each column of ``encode(X)``.
+        Monotonicity constraint for each column of ``encode(X)``: 1 (increasing), -1 (decreasing) or 0 (none).
     high_cardinality : int or None, default=100
-        Categories of more levels than this are replaced by the mean target of their level, which for training rows is
-        taken out of fold. None leaves every category as its codes; 1 encodes them all, which takes longer and is worth
-        a try where labels have no natural order.
+        Categories with more levels than this are replaced by the mean target of their level, which is computed out of
+        fold for training rows. None keeps the codes of every category; 1 encodes every category by the target, which
+        takes longer and may help where labels have no natural order.
     categorical_features : list of str or int, default=None
-        Columns, by name or position, that are categories whatever their dtype: for arrays, which have no kinds.
+        Names or positions of columns that are categories whatever their dtype; for arrays, which have no dtypes.
     preprocessor : transformer, default=None
-        What encodes the frame; it must return pandas frames. None is ``TabularPreprocessor("forest")``.
+        Transformer that encodes the frame; it must return pandas frames. None is ``TabularPreprocessor("forest")``.
 
     Attributes
     ----------
     preprocessor_ : transformer
-        What encoded the training frame.
+        The fitted preprocessor.
     encoded_names_ : ndarray of str
         Columns that the trees see, in the order of `feature_importances_`.
+    input_to_outputs_ : dict of str to list of str
+        The encoded columns that come from each raw column.
+    output_to_input_ : dict of str to (str or None)
+        The raw column that each encoded column comes from; None where it is not known.
     target_encoded_ : list of str
-        Columns replaced by their mean target.
+        Columns that are replaced by the mean target of their level.
     target_encoder_ : sklearn.preprocessing.TargetEncoder or None
+        The fitted encoder of these columns; None if there are none.
     estimators_ : list of trees
+        The fitted trees.
     oob_score_ : float
         R² of the out-of-bag predictions.
     oob_prediction_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Prediction of each training row, in the order of fit, by the trees that did not draw it; NaN where there is
-        none.
+        Prediction of each training row, in the order of fit, by the trees that did not draw it; NaN if there are none.
     oob_spread_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
         Standard deviation of the predictions of those trees.
     oob_target_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        The target of each training row, which the residuals of the out-of-bag predictions need.
+        Target of each training row, in the order of fit.
     encoded_range_ : ndarray of shape (2, len(encoded_names_))
         Smallest and largest value of each encoded column in training.
     n_features_in_ : int
-        Raw columns.
+        Number of raw columns.
     feature_names_in_ : ndarray of str
+        Names of the raw columns; set only if X had names.
+
+    See Also
+    --------
+    ForestClassifier : The same for classes.
+    BoostingRegressor : Gradient boosting of raw frames.
+    tabrec.interpret.feature_importance : Which columns a forest relies on.
 
     References
     ----------
@@ -103,6 +123,8 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
     >>> forest.predict(auctions).shape, forest.predict_spread(auctions).shape
     ((500,), (500,))
     """
+
+    _parameter_constraints: dict = {**RandomForestRegressor._parameter_constraints, **CONSTRAINTS}
 
     def __init__(
         self,
@@ -178,6 +200,7 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
 
         Yields
         ------
@@ -189,12 +212,14 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
             yield total / n
 
     def staged_rmse(self, X: Any, y: Any) -> np.ndarray:
-        """Root mean squared error by number of trees, for the book's plot of how many trees are enough.
+        """Root mean squared error by number of trees, which shows how many trees are enough.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Their target.
 
         Returns
         -------
@@ -210,48 +235,108 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
 class ForestClassifier(ForestMixin, RandomForestClassifier):
     """A random forest that predicts classes from a raw frame.
 
-    It is :class:`sklearn.ensemble.RandomForestClassifier` over the frame that its preprocessor encodes; see
-    `ForestRegressor`.
+    It is :class:`sklearn.ensemble.RandomForestClassifier` over the frame that its preprocessor encodes: dates become
+    parts, labels codes, missing values are filled and marked, and columns of many levels are encoded by the target, out
+    of fold.
 
     Parameters
     ----------
     n_estimators : int, default=100
         Number of trees.
     criterion : {"gini", "entropy", "log_loss"}, default="gini"
-        Measure of a split's quality.
+        Function that measures the quality of a split.
+    max_depth : int, default=None
+        Maximum depth of a tree. None grows nodes until they are pure or hold fewer than `min_samples_split` rows.
+    min_samples_split : int or float, default=2
+        Minimum number of rows that a node needs to be split, or a share of the rows.
     min_samples_leaf : int or float, default=5
+        Minimum number of rows in a leaf, or a share of the rows. This and the default of `max_features` differ from
+        those of `ForestRegressor`: they gave better probabilities on the Adult table, out of bag and on its test file.
+    min_weight_fraction_leaf : float, default=0.0
+        Minimum share of the total weight in a leaf.
     max_features : float, int, "sqrt", "log2" or None, default="sqrt"
-        These two differ from those of the regressor: smaller choices and larger leaves gave better probabilities on
-        the Adult table, in its out-of-bag rows as in its test file.
+        Share (or number) of the columns that each split chooses from.
+    max_leaf_nodes : int, default=None
+        Maximum number of leaves; the splits that decrease impurity most come first. None sets no limit.
+    min_impurity_decrease : float, default=0.0
+        A node is split only if that decreases the impurity by at least this much.
+    bootstrap : bool, default=True
+        Whether each tree draws its rows with replacement; if False, each tree sees all rows.
+    oob_score : bool or callable, default=True
+        Whether to predict each row by the trees that did not draw it and to score these predictions; a callable is the
+        metric, ``metric(y_true, y_pred)``. Ignored without `bootstrap`.
+    n_jobs : int, default=-1
+        Number of threads; -1 uses all processors.
+    random_state : int, RandomState or None, default=None
+        Seed of the draws of rows and columns. The same seed and rows give the same forest, in any order of the rows.
+    verbose : int, default=0
+        Verbosity while fitting and predicting.
+    warm_start : bool, default=False
+        Whether `fit` keeps the trees of an earlier fit and adds to them; the rows must be the same.
     class_weight : dict, "balanced", "balanced_subsample" or None, default=None
-        Weights of the classes; see :class:`sklearn.ensemble.RandomForestClassifier`.
-    max_depth, min_samples_split, min_weight_fraction_leaf, max_leaf_nodes : as of `ForestRegressor`
-    min_impurity_decrease, bootstrap : as of `ForestRegressor`
-    oob_score, n_jobs, random_state, verbose, warm_start, ccp_alpha, max_samples : as of `ForestRegressor`
-    monotonic_cst : as of `ForestRegressor`
-    high_cardinality, categorical_features, preprocessor : as of `ForestRegressor`
-        With more than two classes, a high-cardinality column becomes one column a class, ``<name>_<class>``.
+        Weights of the classes. "balanced" weights them inversely to their frequency, "balanced_subsample" does so in
+        the rows of each tree; None gives all classes weight 1.
+    ccp_alpha : float, default=0.0
+        Complexity parameter of minimal cost-complexity pruning; 0 prunes nothing.
+    max_samples : int or float, default=200_000
+        Number of rows that each tree draws (all of them if there are fewer), or a share of the rows.
+    monotonic_cst : array-like of shape (n_encoded_columns,), default=None
+        Monotonicity constraint for each column of ``encode(X)``: 1 (increasing), -1 (decreasing) or 0 (none).
+    high_cardinality : int or None, default=100
+        Categories with more levels than this are replaced by the mean target of their level, which is computed out of
+        fold for training rows. None keeps the codes of every category; 1 encodes every category by the target, which
+        takes longer and may help where labels have no natural order. With more than two classes, such
+        a column becomes one column per class, ``<name>_<class>``.
+    categorical_features : list of str or int, default=None
+        Names or positions of columns that are categories whatever their dtype; for arrays, which have no dtypes.
+    preprocessor : transformer, default=None
+        Transformer that encodes the frame; it must return pandas frames. None is ``TabularPreprocessor("forest")``.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-    oob_decision_function_ : ndarray of shape (n_rows, n_classes)
-        Probabilities of each training row, in the order of fit, by the trees that did not draw it; NaN where there are
-        none.
-    oob_prediction_ : ndarray of shape (n_rows,)
-        The most probable class of each row of `oob_decision_function_`; None where there is none.
-    oob_target_ : ndarray of shape (n_rows,)
-        The class of each training row.
-    encoded_range_ : ndarray of shape (2, len(encoded_names_))
-        Smallest and largest value of each encoded column in training.
+    classes_ : ndarray of shape (n_classes,), or list of such for several outputs
+        The classes in order.
+    preprocessor_ : transformer
+        The fitted preprocessor.
+    encoded_names_ : ndarray of str
+        Columns that the trees see, in the order of `feature_importances_`.
+    input_to_outputs_ : dict of str to list of str
+        The encoded columns that come from each raw column.
+    output_to_input_ : dict of str to (str or None)
+        The raw column that each encoded column comes from; None where it is not known.
+    target_encoded_ : list of str
+        Columns that are replaced by the mean target of their level.
+    target_encoder_ : sklearn.preprocessing.TargetEncoder or None
+        The fitted encoder of these columns; None if there are none.
+    estimators_ : list of trees
+        The fitted trees.
     oob_score_ : float
         Accuracy of the out-of-bag predictions.
-    preprocessor_, encoded_names_, target_encoded_, target_encoder_, estimators_, n_features_in_, feature_names_in_
-        As of `ForestRegressor`.
+    oob_decision_function_ : ndarray of shape (n_rows, n_classes)
+        Probabilities of each training row, in the order of fit, by the trees that did not draw it; NaN if there are
+        none.
+    oob_prediction_ : ndarray of shape (n_rows,)
+        The most probable class of each row of `oob_decision_function_`; None if there is none.
+    oob_target_ : ndarray of shape (n_rows,)
+        Class of each training row, in the order of fit.
+    encoded_range_ : ndarray of shape (2, len(encoded_names_))
+        Smallest and largest value of each encoded column in training.
+    n_features_in_ : int
+        Number of raw columns.
+    feature_names_in_ : ndarray of str
+        Names of the raw columns; set only if X had names.
+
+    See Also
+    --------
+    ForestRegressor : The same for numbers.
+    BoostingClassifier : Gradient boosting of raw frames.
+    tabrec.interpret.feature_importance : Which columns a forest relies on.
 
     References
     ----------
-    See `ForestRegressor`.
+    Breiman (2001), "Random forests". Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9,
+    "Random forests". Wright & König (2019), "Splitting on categorical predictors in random forests". Micci-Barreca
+    (2001), "A preprocessing scheme for high-cardinality categorical attributes".
 
     Examples
     --------
@@ -263,6 +348,8 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
     >>> forest.predict(pd.DataFrame({"hours": [70], "state": ["Utah"]}))
     array(['high'], dtype=object)
     """
+
+    _parameter_constraints: dict = {**RandomForestClassifier._parameter_constraints, **CONSTRAINTS}
 
     def __init__(
         self,
@@ -348,6 +435,7 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
 
         Yields
         ------

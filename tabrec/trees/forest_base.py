@@ -1,8 +1,7 @@
-"""What the two forests share: raw frames in, row order without effect, out-of-bag predictions in parallel, spread."""
+"""`ForestMixin`, the base of our forests: raw frames, results independent of row order, out-of-bag predictions."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -13,6 +12,8 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.tables.columns import read_frame
+from tabrec.tables.failed_fit import restores_on_failure
+from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import learn_names
 from tabrec.tables.weights import read_weights
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
@@ -24,12 +25,13 @@ _OOB_ATTRIBUTES = ("oob_score_", "oob_prediction_", "oob_decision_function_", "o
 
 
 class ForestMixin(TargetEncodingMixin):
-    """Stands before scikit-learn's forest among the bases of ours."""
+    """Base of our forests, listed before scikit-learn's."""
 
     max_samples: Any
     oob_score: Any
     _n_raw_rows: int
 
+    @restores_on_failure
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Grow the forest.
 
@@ -40,9 +42,9 @@ class ForestMixin(TargetEncodingMixin):
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
             Target, without gaps.
         sample_weight : array-like of shape (n_rows,), default=None
-            Whole weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
-            ten times as many rows as there are); only a target encoding takes none of its k copies into account. Other
-            weights are used as scikit-learn's forest uses them.
+            Integer weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
+            ten times as many rows as there are); its own k copies never enter its target encoding. Other weights are
+            used as scikit-learn's forest uses them.
 
         Returns
         -------
@@ -55,6 +57,8 @@ class ForestMixin(TargetEncodingMixin):
         weighting = read_weights(sample_weight, len(frame))
         if self.warm_start and hasattr(self, "estimators_") and len(frame) != self._n_raw_rows:
             raise ValueError(f"warm_start adds trees on the same {self._n_raw_rows} rows, but X has {len(frame)}.")
+        if hasattr(self, "estimators_"):  # scikit-learn would extend the list of a former fit
+            self.estimators_: list = list(self.estimators_)
         encoded, order = self._fit_encoding(X, frame, y[weighting.rows], weighting.rows)
         self._n_raw_rows, self._rows = len(frame), weighting.rows[order]
         matrix = to_matrix(encoded, order)
@@ -72,25 +76,26 @@ class ForestMixin(TargetEncodingMixin):
         return self
 
     def predict_spread(self, X: Any) -> np.ndarray:
-        """Standard deviation of the trees' predictions: how much they disagree.
+        """Standard deviation of the predictions of the trees.
 
-        It ranks rows by doubt; it is no interval. Trees are visited one after the other, so memory does not grow with
-        their number.
+        It ranks rows by uncertainty, but is not an interval; see `tabrec.interpret.confidence`. Memory does not grow
+        with the number of trees.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_rows, n_outputs); of a classifier (n_rows, n_classes)
-            In units of the target; of a classifier, of probabilities.
+        ndarray of shape (n_rows,) or (n_rows, n_outputs), for a classifier (n_rows, n_classes)
+            In units of the target; for a classifier, of probabilities.
         """
         return mean_and_spread(self._tree_predictions(X)).spread
 
     @property
     def estimators_samples_(self) -> list[np.ndarray]:
-        """For each tree, the rows of the training table that it drew (with repeats)."""
+        """The rows of the training table that each tree drew, with repeats."""
         check_is_fitted(self)
         return [self._rows[drawn] for drawn in self._get_estimators_indices()]
 
@@ -98,7 +103,7 @@ class ForestMixin(TargetEncodingMixin):
     def feature_importances_(self) -> np.ndarray:
         """Impurity-based importance of each encoded column: ndarray of shape (len(encoded_names_),), adding up to 1.
 
-        Columns of many distinct values are flattered; prefer permutation importance.
+        It is biased towards columns with many distinct values; prefer permutation importance.
         """
         if all(tree.tree_.node_count == 1 for tree in self.estimators_):
             return np.zeros(len(self.encoded_names_))
@@ -106,9 +111,9 @@ class ForestMixin(TargetEncodingMixin):
 
     @contextmanager
     def _parameters_that_fit(self, n_rows: int) -> Iterator[None]:
-        """While growing: `max_samples` no more than there are rows, no draws without `bootstrap`, no out-of-bag score.
+        """While growing, limit `max_samples` to the number of rows, and leave the out-of-bag score to this class.
 
-        A share is of the rows, which newer releases of scikit-learn would take of the sum of the weights.
+        A share refers to the rows; newer releases of scikit-learn would refer it to the sum of the weights.
         """
         given = self.max_samples, self.oob_score
         self.oob_score = False
@@ -168,7 +173,7 @@ class ForestMixin(TargetEncodingMixin):
             )
 
     def _score_out_of_bag(self, X: np.ndarray, y: np.ndarray) -> None:
-        """Set `oob_score_` and the out-of-bag predictions; X and y are in canonical order, repeats and all."""
+        """Set `oob_score_` and the out-of-bag predictions; X and y are the rows that the trees were grown on."""
         n_values = 1 if not is_classifier(self) else int(np.max(self.n_classes_))
         found = predict_out_of_bag(
             self._get_oob_predictions,
@@ -182,10 +187,9 @@ class ForestMixin(TargetEncodingMixin):
         )
         values, spread, seen = found.mean, found.spread, found.count > 0
         if not seen.all():
-            warnings.warn(
-                f"{int((~seen).sum())} rows were drawn by every tree, so that they have no out-of-bag prediction: "
-                "it is NaN for them; grow more trees.",
-                stacklevel=3,
+            warn_caller(
+                f"{int((~seen).sum())} rows were drawn by every tree, so their out-of-bag prediction is NaN: "
+                "grow more trees."
             )
         self.oob_target_ = self._by_raw_row(y, None if is_classifier(self) else np.nan)
         if not is_classifier(self):
@@ -202,7 +206,7 @@ class ForestMixin(TargetEncodingMixin):
         self._keep_oob(self._by_raw_row(values, np.nan))
 
     def _forget_oob(self) -> None:
-        """What an earlier fit has left would be of other rows."""
+        """Remove the out-of-bag results of an earlier fit, which had other rows."""
         for name in _OOB_ATTRIBUTES:
             if hasattr(self, name):
                 delattr(self, name)

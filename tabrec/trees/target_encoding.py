@@ -1,14 +1,16 @@
-"""How estimators over trees take raw frames: encoded, columns of many levels by the target, out of fold."""
+"""How estimators over trees encode raw frames: columns of many levels by the mean target, out of fold."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.preprocessing import TargetEncoder
+from sklearn.utils._param_validation import HasMethods, Interval
 
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, trace_columns
@@ -16,12 +18,19 @@ from tabrec.preprocess.raw_frames import RawFrameMixin
 
 _N_FOLDS = 5
 
+# Constraints of the parameters that scikit-learn's estimators over trees lack.
+CONSTRAINTS: dict = {
+    "high_cardinality": [Interval(Integral, 0, None, closed="left"), None],
+    "categorical_features": ["array-like", None],
+    "preprocessor": [HasMethods(["fit", "transform"]), None],
+}
+
 
 class TargetEncodingMixin(RawFrameMixin):
-    """Gives an estimator over trees a preprocessor and a target encoder of its own.
+    """An estimator over trees with a preprocessor and a target encoder of its own.
 
-    Expects the parameters `high_cardinality` and `random_state` besides; sets `target_encoder_` and
-    `target_encoded_` too.
+    The estimator also has the parameters `high_cardinality` and `random_state`; fit also sets `target_encoder_` and
+    `target_encoded_`.
     """
 
     def encode(self, X: Any) -> pd.DataFrame:
@@ -100,10 +109,7 @@ class TargetEncodingMixin(RawFrameMixin):
 
     def _most_levels(self) -> Any:
         """Categories of more levels than this are encoded by the target."""
-        most = self.high_cardinality
-        if most is not None and not (isinstance(most, (int, np.integer)) and most >= 0):
-            raise ValueError(f"high_cardinality={most!r} must be an integer of at least 0, or None.")
-        return most
+        return self.high_cardinality
 
     def _high_cardinality_columns(self, encoded: pd.DataFrame, y: np.ndarray) -> list[str]:
         most = self._most_levels()
@@ -130,9 +136,9 @@ class TargetEncodingMixin(RawFrameMixin):
         return (y[:, None] == (classes[1:] if len(classes) == 2 else classes)).astype(np.float64)
 
     def _folds(self, rows: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """A fold for each row, at random but with like targets in each, as rows are ordered by target.
+        """A random fold for each row, stratified by target, as rows are ordered by target.
 
-        What stands for one row of the table shares a fold, or it would learn its target from its copies.
+        Copies of a row share a fold, or its target would leak through them.
         """
         seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
         is_new = np.diff(rows[order], prepend=-1) != 0
@@ -159,7 +165,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return pd.DataFrame(arrays, index=encoded.index, copy=False)
 
     def _compute_partial_dependence_recursion(self, grid: Any, target_features: Any) -> np.ndarray:
-        """What `sklearn.inspection` calls with raw columns; trees can answer for those that they see as they are."""
+        """Called by `sklearn.inspection` with raw columns; possible for those that the trees see unchanged."""
         names = [str(name) for name in getattr(self, "feature_names_in_", [])]
         names = names or [f"x{i}" for i in range(self.n_features_in_)]
         asked = [names[position] for position in target_features]
@@ -198,7 +204,8 @@ def _codes(encoded: pd.DataFrame, names: list[str]) -> np.ndarray:
 def _encode_out_of_fold(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """The mean target of each row's level over the rows of the other folds.
 
-    scikit-learn's encoder folds rows by position, which would let their order and copies of a row have a say.
+    scikit-learn's encoder folds rows by position, so that the result would depend on their order, and the target of a
+    row would leak through its copies.
 
     Parameters
     ----------

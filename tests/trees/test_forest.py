@@ -537,3 +537,18 @@ def test_predictions_are_the_same_to_the_bit_however_many_threads():
         forest.n_jobs = classifier.n_jobs = n_jobs
         np.testing.assert_array_equal(forest.predict(X), first)
         np.testing.assert_array_equal(classifier.predict_proba(X), probabilities)
+
+
+def test_a_failed_fit_leaves_the_forest_as_it_was():
+    X, y = make_frame()
+    forest = ForestRegressor(4, warm_start=True, random_state=0).fit(X, y)
+    before = forest.predict(X)
+
+    def failing(truth, predicted):
+        raise RuntimeError("no score")
+
+    forest.set_params(n_estimators=6, oob_score=failing)
+    with pytest.raises(RuntimeError, match="no score"):
+        forest.fit(X, y)
+    assert len(forest.estimators_) == 4
+    np.testing.assert_array_equal(forest.predict(X), before)
