@@ -1,7 +1,7 @@
-"""The names under which classes stand in saved models: one table, so that a class may move or be renamed freely.
+"""The registered names of classes in saved models: a class can be moved or renamed without breaking old folders.
 
-A name, once released, keeps its meaning forever. A class that moves changes its path here; a class whose learned state
-changes also gets an entry in `older_formats`.
+A released name never changes its meaning. When a class moves, change its path here; when its attributes change, add an
+entry to `older_formats`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 import tabrec
 
-# Estimators and transformers of this package, and the learned parts inside them.
+# Estimators and transformers of this package, and the fitted parts inside them.
 _OURS = {
     "date-parts": "tabrec.preprocess.date_parts.DateParts",
     "categorify": "tabrec.preprocess.categorify.Categorify",
@@ -57,7 +57,7 @@ _OURS = {
     "posterior-scorer": "tabrec.collab.bayesian_factorization.PosteriorScorer",
 }
 
-# scikit-learn's containers of models: they may hold models of ours, and are saved attribute by attribute.
+# Containers of scikit-learn are saved attribute by attribute, because they can hold models of this package.
 _CONTAINERS = {
     "pipeline": "sklearn.pipeline.Pipeline",
     "feature-union": "sklearn.pipeline.FeatureUnion",
@@ -72,8 +72,7 @@ _CONTAINERS = {
 _PATHS = _OURS | _CONTAINERS
 _NAMES = {path: name for name, path in _PATHS.items()}
 
-# What skops asks about besides what it trusts: plain data structures and metrics of scikit-learn. The digests cover
-# them.
+# Types that skops does not trust by default: plain data structures and metrics of scikit-learn.
 _TRUSTED_PARTS = (
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -87,12 +86,12 @@ _TRUSTED_PARTS = (
 
 
 def untrusted(names: list[str]) -> list[str]:
-    """The classes and functions, among those that skops asks about, that a part must not hold."""
+    """The types reported by skops that a saved model must not hold."""
     return [name for name in names if not name.startswith(_TRUSTED_PARTS) and not _is_ufunc(name)]
 
 
 def _is_ufunc(name: str) -> bool:
-    """True for a function of numpy such as ``numpy.log``; which module it is in depends on the release of numpy."""
+    """True for a numpy function such as ``numpy.log``, whatever its module in this numpy version."""
     module, _, function = name.rpartition(".")
     return module.split(".")[0] == "numpy" and isinstance(getattr(np, function, None), np.ufunc)
 

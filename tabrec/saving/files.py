@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and never in the place of others."""
+"""Files and folders that appear complete or not at all, and never overwrite others."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 
 def check_free(path: str | os.PathLike) -> None:
-    """A FileExistsError if there is something at the path."""
+    """Raise a FileExistsError if the path exists."""
     if Path(path).exists():
-        raise FileExistsError(f"{path} exists already: choose another path, or remove it first.")
+        raise FileExistsError(f"{path} exists already: choose another path or remove it first.")
 
 
 @contextmanager
 def new_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """A folder to write to, which becomes `path` when the block ends well and leaves no trace otherwise."""
+    """Yield a temporary folder that is renamed to `path` at the end of the block, or removed after an error."""
     path = Path(path)
     check_free(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def new_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def new_file(path: str | os.PathLike) -> Iterator[Path]:
-    """A file to write to, which becomes `path` when the block ends well and leaves no trace otherwise."""
+    """Yield a temporary file that is renamed to `path` at the end of the block, or removed after an error."""
     path = Path(path)
     check_free(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,31 +1,31 @@
-"""The files of a saved model, and the digests that show whether one has changed."""
+"""The files of a saved model, and the digests that detect changes."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-# The JSON with the class, its parameters and its learned state; its arrays; the digest of every other file.
+# The class, its parameters and its fitted attributes; the arrays; the digests of all other files.
 STATE_FILE = "model.json"
 ARRAYS_FILE = "arrays.safetensors"
 SUMS_FILE = "SHA256SUMS"
 
 
 def write_sums(folder: Path) -> None:
-    """Write the digests of all files of a folder, as ``sha256sum --check`` reads them."""
+    """Write the digests of all files of a folder in the format of ``sha256sum``."""
     sums = _format_sums({file.name: _digest(file.read_bytes()) for file in sorted(folder.iterdir())})
     (folder / SUMS_FILE).write_text(sums, encoding="ascii", newline="")
 
 
 def read_files(path: Path) -> dict[str, bytes]:
-    """The content of every file of a saved model by name, read once and compared with the digests.
+    """Read every file of a saved model once and compare it with its digest.
 
     Raises
     ------
     FileNotFoundError
-        There is no such folder.
+        The folder does not exist.
     ValueError
-        The folder is incomplete, or a file has changed since it was saved.
+        The folder is incomplete, or a file was changed after saving.
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is not a folder with a saved model.")
@@ -33,11 +33,11 @@ def read_files(path: Path) -> dict[str, bytes]:
         text = (path / SUMS_FILE).read_bytes().decode("ascii")
         expected = {name: digest for digest, name in (line.split("  ") for line in text.split("\n")[:-1])}
     except FileNotFoundError:
-        raise ValueError(f"{path} is not a saved model, or a damaged one: {SUMS_FILE} is missing.") from None
+        raise ValueError(f"{path} is not a saved model or is damaged: {SUMS_FILE} is missing.") from None
     except (ValueError, UnicodeDecodeError):
         raise ValueError(f"{path} is damaged: {SUMS_FILE} cannot be read. Save the model again.") from None
     if not {STATE_FILE, ARRAYS_FILE} <= set(expected) or text != _format_sums(expected):
-        raise ValueError(f"{path} is damaged: {SUMS_FILE} is not as it was written. Save the model again.")
+        raise ValueError(f"{path} is damaged: {SUMS_FILE} was changed. Save the model again.")
     return {name: _read_file(path, name, digest) for name, digest in expected.items()}
 
 

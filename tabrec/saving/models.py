@@ -1,9 +1,8 @@
 """`save` and `load`: a fitted model as a folder that never runs code on loading.
 
-The folder holds ``model.json`` (the model's class, parameters and learned state, versions, schema),
-``arrays.safetensors`` (its arrays),
-``part-<n>.skops`` (the scikit-learn objects in it) and ``SHA256SUMS`` (the digest of every other file, as
-``sha256sum --check`` reads it). Nothing in it is a pickle.
+The folder holds ``model.json`` (class, parameters, fitted attributes, versions, schema), ``arrays.safetensors`` (the
+arrays), ``part-<n>.skops`` (scikit-learn objects) and ``SHA256SUMS`` (digests, in the format of ``sha256sum``). It
+holds no pickle.
 """
 
 from __future__ import annotations
@@ -30,18 +29,16 @@ _READABLE = (1, 2)
 
 
 def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -> Path:
-    """Save a model to a new folder.
-
-    Everything is written to a temporary folder beside it first, so that there is a whole model at `path` or none.
+    """Save a model to a new folder, which appears complete or not at all.
 
     Parameters
     ----------
-    model : estimator or transformer of this package, or a scikit-learn pipeline or ensemble of such
-        Fitted or not.
+    model : estimator, transformer, or scikit-learn pipeline or ensemble
+        The model, fitted or not.
     path : str or path-like
-        The folder to make; it must not exist.
+        The folder to create; it must not exist.
     metadata : dict, default=None
-        Notes to keep with the model, of what JSON can hold; see `load_metadata`.
+        JSON-serializable data to keep with the model; `load_metadata` reads it.
 
     Returns
     -------
@@ -51,9 +48,15 @@ def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -
     Raises
     ------
     FileExistsError
-        There is something at `path`.
+        `path` exists.
     TypeError
-        The model holds something that the format has no place for; the message names it.
+        The model holds an object that cannot be saved; the message names it.
+
+    See Also
+    --------
+    load : Load a saved model.
+    load_metadata : Load the metadata of a saved model.
+    tabrec.runs.train : Train a model and save it with its scores.
 
     Examples
     --------
@@ -89,23 +92,29 @@ def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -
 
 
 def load(path: str | os.PathLike) -> Any:
-    """Load a model that `save` wrote; no code from the folder is run.
+    """Load a saved model without running code from its folder.
 
     Parameters
     ----------
     path : str or path-like
+        A folder that `save` created, with this or an older version.
 
     Returns
     -------
-    The model, as it was saved.
+    object
+        The model as it was saved.
 
     Raises
     ------
     FileNotFoundError
-        There is no such folder.
+        The folder does not exist.
     ValueError
-        The folder is incomplete or changed since it was saved, was written by a newer format, or names a class that
-        this package does not know.
+        The folder is incomplete, was changed after saving, has a newer format, or names an unknown class.
+
+    See Also
+    --------
+    save : Save a model.
+    load_metadata : Load the metadata alone.
 
     Examples
     --------
@@ -121,7 +130,7 @@ def load(path: str | os.PathLike) -> Any:
 
 
 def load_with_metadata(path: str | os.PathLike) -> tuple[Any, dict]:
-    """A model and the notes saved with it, every file read once; raises as `load` does."""
+    """Load a model with its metadata, reading every file once; raises the errors of `load`."""
     path = Path(path)
     files = read_files(path)
     state = _read_state(path, files)
@@ -133,7 +142,39 @@ def load_with_metadata(path: str | os.PathLike) -> tuple[Any, dict]:
 
 
 def load_metadata(path: str | os.PathLike) -> dict:
-    """The notes saved with a model, without loading it; raises as `load` does."""
+    """Load the metadata of a saved model, without the model.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A folder that `save` created, with this or an older version.
+
+    Returns
+    -------
+    dict
+        The `metadata` given to `save`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For the same reasons as in `load`.
+
+    See Also
+    --------
+    save : Save a model.
+    load : Load a saved model.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import tabrec
+    >>> from tabrec.saving import load_metadata
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = tabrec.save(tabrec.ForestRegressor(), Path(folder) / "forest", metadata={"target": "price"})
+    ...     load_metadata(saved)
+    {'target': 'price'}
+    """
     path = Path(path)
     return _read_state(path, read_files(path))["metadata"]
 
@@ -143,13 +184,13 @@ def _read_state(path: Path, files: dict[str, bytes]) -> dict:
     if state.get("format") not in _READABLE:
         raise ValueError(
             f"{path} has format {state.get('format')!r}, but tabrec {tabrec.__version__} reads formats 1 and 2: "
-            "load it with the version that wrote it, or a newer one."
+            "load it with the version that saved it or a newer one."
         )
     return state
 
 
 def _schema(model: Any) -> dict:
-    """Raw columns of the model, for a reader of the file."""
+    """The raw columns of the model, for people who read the file."""
     names = getattr(model, "feature_names_in_", None)
     return {
         "n_features": getattr(model, "n_features_in_", None),

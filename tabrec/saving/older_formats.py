@@ -1,4 +1,4 @@
-"""How folders of older formats are read: the class names they hold, and learned state that has changed since.
+"""Reading folders of older formats: their class names, and attributes that have changed since.
 
 Format 1 (tabrec 0.1) names classes by module path. Format 2 (tabrec 0.2) names them as `class_names` does.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import tabrec
 
-# The module paths that format 1 holds, and the names that the classes have now.
+# The registered names of the module paths in format 1.
 _FORMAT_1 = {
     "tabrec.preprocess.date_parts.DateParts": "date-parts",
     "tabrec.preprocess.categorify.Categorify": "categorify",
@@ -129,7 +129,7 @@ def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callab
     return upgrade
 
 
-# By name, from the attributes that format 1 saved to those of the class as it is now.
+# By registered name: converts the attributes saved in format 1 to the current ones.
 _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "tabular-regressor": lambda state: {"trainer": None} | state,
     "tabular-classifier": lambda state: {"trainer": None} | state,
@@ -145,14 +145,14 @@ _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def name_in_format_1(path_of_class: str, path: Path) -> str:
-    """The name of a class that format 1 names by its module path; `path` is the folder, for the message."""
+    """The registered name of a module path in format 1; `path` is the folder, for the message."""
     if path_of_class not in _FORMAT_1:
         raise ValueError(f"{path} holds a {path_of_class}, which tabrec {tabrec.__version__} does not know.")
     return _FORMAT_1[path_of_class]
 
 
 def upgrade(name: str, state: dict[str, Any], file_format: int) -> dict[str, Any]:
-    """The attributes of a saved object as its class has them now."""
+    """Convert the attributes of a saved object to the current ones of its class."""
     if file_format == 1 and name in _FROM_FORMAT_1:
         return _FROM_FORMAT_1[name](state)
     return state

@@ -1,4 +1,4 @@
-"""`StateReader`: the model back from JSON, arrays and scikit-learn parts."""
+"""`StateReader`: rebuilds a model from JSON, arrays and scikit-learn parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tabrec.saving.older_formats import name_in_format_1, upgrade
 
 
 class StateReader:
-    """Turns JSON back into the model."""
+    """Decodes the JSON that `StateWriter` wrote: the first key of an entry names the method that decodes it."""
 
     def __init__(self, path: Path, arrays: dict[str, np.ndarray], files: dict[str, bytes], file_format: int):
         self.path = path
@@ -77,7 +77,7 @@ class StateReader:
     def _ufunc(self, value: dict) -> np.ufunc:
         function = getattr(np, value["ufunc"], None)
         if not isinstance(function, np.ufunc):
-            raise ValueError(f"{self.path / STATE_FILE} names {value['ufunc']!r}, which is no numpy function.")
+            raise ValueError(f"{self.path / STATE_FILE} names {value['ufunc']!r}, which is not a numpy ufunc.")
         return function
 
     def _codes(self, value: dict) -> pd.CategoricalDtype:
@@ -112,7 +112,7 @@ class StateReader:
             labels = self._column(value["categories"])
             categories = pd.Index(labels, dtype=labels.dtype)
             return pd.Categorical.from_codes(values, categories, ordered=value["ordered"])
-        # Its type named, or pandas would take objects that are text for its own type of text.
+        # The dtype is explicit, because pandas would convert objects that are text to its string dtype.
         return pd.Series(values, dtype=value.get("dtype", values.dtype))
 
     def _module(self, value: dict) -> Any:

@@ -1,4 +1,4 @@
-"""`StateWriter`: a model as JSON, arrays and scikit-learn parts."""
+"""`StateWriter`: converts a model to JSON, arrays and scikit-learn parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tabrec.saving.class_names import is_container, is_registered, path_of, shor
 
 
 def _is_ours(value: Any) -> bool:
-    """True for instances of registered classes of this package; scikit-learn's containers are asked separately."""
+    """True for instances of registered classes of this package, as opposed to containers of scikit-learn."""
     return is_registered(type(value)) and not is_container(type(value))
 
 
@@ -34,7 +34,7 @@ _PLAIN = (str, bool, int, type(None))
 
 
 class StateWriter:
-    """Turns a model into JSON, putting arrays and scikit-learn objects aside."""
+    """Encodes a model as JSON and collects its arrays and scikit-learn objects separately."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, np.ndarray] = {}
@@ -42,37 +42,17 @@ class StateWriter:
         self._known: dict[int, int] = {}
 
     def encode(self, value: Any, where: str) -> Any:
-        """JSON for the value; `where` names it in messages."""
+        """Encode a value as JSON; `where` names it in messages."""
         if type(value) in _PLAIN:
             return value
         if type(value) is float:
             return value if math.isfinite(value) else {"float": repr(value)}
         if type(value) is list and not _is_sklearn_list(value):
             return [self.encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
-        for holds, encode in self._encoders():
-            if holds(value):
-                return encode(value, where)
+        for applies, encode in _ENCODERS:
+            if applies(value):
+                return encode(self, value, where)
         raise TypeError(f"{where} is a {path_of(type(value))}, which cannot be saved.")
-
-    def _encoders(self) -> list[tuple[Callable, Callable]]:
-        def is_type(*types: type) -> Callable:
-            return lambda value: type(value) in types
-
-        return [
-            (is_type(tuple, set, frozenset), self._sequence),
-            (is_type(dict), self._dict),
-            (is_type(Bunch), lambda value, where: {"bunch": self._dict(dict(value), where)}),
-            (is_type(np.ndarray), self._array),
-            (lambda value: isinstance(value, np.generic) and value.dtype.kind in "biuf", self._scalar),
-            (is_type(pd.Timestamp, datetime, date), self._date),
-            (lambda value: isinstance(value, np.ufunc), lambda value, where: {"ufunc": value.__name__}),
-            (_is_codes_dtype, lambda value, where: {"codes": len(value.categories)}),
-            (lambda value: isinstance(value, pd.DataFrame), self._frame),
-            (_is_our_module, self._module),
-            (_is_ours, self._object),
-            (lambda value: is_container(type(value)) and _holds_ours(value), self._object),
-            (_is_part, self._part),
-        ]
 
     def _sequence(self, value: Any, where: str) -> dict:
         items = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
@@ -101,9 +81,9 @@ class StateWriter:
         if id(value) in self._known:
             return {"same": self._known[id(value)]}
         self._known[id(value)] = len(self._known)
-        # A method of its own that scikit-learn leaves among the attributes comes back with the class.
+        # scikit-learn stores bound methods of the object among its attributes; the class provides them after loading.
         state = {k: v for k, v in vars(value).items() if getattr(v, "__self__", None) is not value}
-        left_out = getattr(value, "_not_saved", ())  # what the object works out again when asked
+        left_out = getattr(value, "_not_saved", ())  # attributes that the object can compute again
         state = {k: self.encode(v, f"{where}.{k}") for k, v in state.items() if k not in left_out}
         return {"object": short_name(type(value)), "state": state}
 
@@ -123,7 +103,7 @@ class StateWriter:
         return {"values": self._array(plain, where), "dtype": str(value.dtype)}
 
     def _module(self, value: Any, where: str) -> dict:
-        """A net of ours: what it was made with, and its weights."""
+        """A registered torch module: its constructor arguments and its weights."""
         state = {name: tensor.cpu().numpy() for name, tensor in value.state_dict().items()}
         config = self._dict(value.config, f"{where}.config")
         return {"module": short_name(type(value)), "config": config, "state": self._dict(state, where)}
@@ -143,7 +123,7 @@ def _is_our_module(value: Any) -> bool:
 
 
 def _is_sklearn_list(value: list) -> bool:
-    """Lists of scikit-learn objects, such as a forest's trees, are one part."""
+    """True for lists of scikit-learn objects, such as the trees of a forest, which are saved as one part."""
     flat = value
     while flat and type(flat[0]) is list:
         flat = [item for items in flat for item in items]
@@ -158,3 +138,25 @@ def _is_part(value: Any) -> bool:
 
 def _is_codes_dtype(value: Any) -> bool:
     return isinstance(value, pd.CategoricalDtype) and value.categories.equals(pd.RangeIndex(len(value.categories)))
+
+
+def _is_type(*types: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) in types
+
+
+# The first condition that holds decides how a value is encoded.
+_ENCODERS: list[tuple[Callable[[Any], bool], Callable[[StateWriter, Any, str], dict]]] = [
+    (_is_type(tuple, set, frozenset), StateWriter._sequence),
+    (_is_type(dict), StateWriter._dict),
+    (_is_type(Bunch), lambda writer, value, where: {"bunch": writer._dict(dict(value), where)}),
+    (_is_type(np.ndarray), StateWriter._array),
+    (lambda value: isinstance(value, np.generic) and value.dtype.kind in "biuf", StateWriter._scalar),
+    (_is_type(pd.Timestamp, datetime, date), StateWriter._date),
+    (lambda value: isinstance(value, np.ufunc), lambda writer, value, where: {"ufunc": value.__name__}),
+    (_is_codes_dtype, lambda writer, value, where: {"codes": len(value.categories)}),
+    (lambda value: isinstance(value, pd.DataFrame), StateWriter._frame),
+    (_is_our_module, StateWriter._module),
+    (_is_ours, StateWriter._object),
+    (lambda value: is_container(type(value)) and _holds_ours(value), StateWriter._object),
+    (_is_part, StateWriter._part),
+]
