@@ -1,4 +1,4 @@
-"""The command line: parses, calls, prints."""
+"""The command line: parses arguments, calls a run, prints."""
 
 from tabrec.cli._app import main
 

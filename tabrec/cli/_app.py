@@ -1,4 +1,4 @@
-"""The program: its commands in the order of their use, and what becomes of a mistake."""
+"""The program: its commands in the order of use, and the handling of errors."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ import tabrec
 from tabrec.cli._data import download, submit
 from tabrec.cli._demo import demo
 from tabrec.cli._help import Command, Group
-from tabrec.cli._printing import complain, console, errors, one_line, print_warning, read_by_anything
+from tabrec.cli._printing import console, errors, one_line, print_error, print_warning, replace_unencodable
 from tabrec.cli._ratings import rate, recommend, similar
 from tabrec.cli._reasons import explain
 from tabrec.cli._tables import columns, predict, train
 
 _COMMANDS: dict[str, list[Callable[..., None]]] = {
-    "Begin": [demo, download],
+    "Start": [demo, download],
     "Tables": [columns, train, predict, submit],
     "Ratings": [rate, recommend, similar],
-    "Reasons": [explain],
+    "Reports": [explain],
 }
 _MISTAKE = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
-# The base of what typer raises for a command line that it cannot read: click's, or typer's own, by its version.
+# The base class of usage errors: that of click or of typer, depending on the version of typer.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(cls=Group, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -40,9 +40,9 @@ for _panel, _commands in _COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line: a mistake is one line and exit code 2, Ctrl-C one line and 130, never a traceback."""
+    """Run the command line: an error is one line and exit code 2, Ctrl-C one line and 130, without a traceback."""
     warnings.showwarning = print_warning
-    read_by_anything(sys.stdout, sys.stderr)
+    replace_unencodable(sys.stdout, sys.stderr)
     with _stopped_by_interrupt():
         sys.exit(_run())
 
@@ -51,15 +51,15 @@ def _run() -> int:
     try:
         return app(prog_name="tabrec", standalone_mode=False) or 0
     except _UsageError as error:
-        complain(_explain_usage(error))
+        print_error(_explain_usage(error))
     except (ValueError, TypeError, OSError) as error:
-        complain(one_line(error))
+        print_error(one_line(error))
     return _MISTAKE
 
 
 @contextmanager
 def _stopped_by_interrupt() -> Iterator[None]:
-    """Ctrl-C ends the program: as a SystemExit, for nets take a KeyboardInterrupt as the wish to stop early."""
+    """Exit on Ctrl-C with a SystemExit: nets take a KeyboardInterrupt as a request to stop training early."""
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     ours = ours and threading.current_thread() is threading.main_thread()
     if ours:
@@ -98,17 +98,17 @@ def _begin(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Models from raw tables and ratings, with honest validation.
+    """Tabular and recommender models, with time-based validation.
 
-    Begin with [bold]tabrec demo[/], which makes its own tables and then a page to open;
-    then try [bold]tabrec columns[/] and [bold]tabrec train[/] on a table of yours.
+    Start with [bold]tabrec demo[/], which generates its own tables and writes a report;
+    then run [bold]tabrec columns[/] and [bold]tabrec train[/] on a table of your own.
 
     Example:
       tabrec train Train.csv --target SalePrice
       tabrec predict runs/Train-forest Valid.csv
       tabrec explain runs/Train-forest
 
-    COMMAND --help has an example of each; the guide is docs/command-line.md.
+    COMMAND --help shows an example of each; the guide is docs/command-line.md.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), nl=False)

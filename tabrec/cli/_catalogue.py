@@ -1,4 +1,4 @@
-"""What can be downloaded, for the list and for completion; loads nothing that takes time."""
+"""The data sets that can be downloaded, for the list and for completion, without slow imports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Listed(NamedTuple):
-    """A data set as it is listed: the size of its download, and a file that is there once it is."""
+    """A data set in the list: its source, the size of the download, and a file that shows that it exists."""
 
     source: str
     size: str

@@ -1,4 +1,4 @@
-"""What the shell is told when an option is completed; loads neither pandas nor torch, for every Tab waits for it."""
+"""Shell completion of options and values. It imports neither pandas nor torch, because every Tab waits for it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tabrec.cli._catalogue import DATASETS
 
 _Completions = list[tuple[str, str]]
 
-# The tests hold these against those of `run` and `rating_run`, which take a second to load.
+# Copies of the names in `tabrec.runs`, which takes a second to import; a test compares them.
 TABLE_MODELS = {
     "forest": "many trees, averaged",
-    "boosting": "trees, each mending the ones before",
+    "boosting": "trees, each correcting the previous ones",
     "net": "embeddings and layers",
     "ensemble": "forest and net, averaged",
 }
@@ -24,7 +24,7 @@ RATING_MODELS = {
     "bayes": "factors, sampled",
 }
 TASKS = {
-    "auto": "told by the target",
+    "auto": "inferred from the target",
     "regression": "a number",
     "classification": "a label",
 }
@@ -32,7 +32,7 @@ SOURCES = {name: listed.source for name, listed in DATASETS.items()}
 
 
 def one_of(choices: dict[str, str]) -> Callable[[str], _Completions]:
-    """Completes the name of a choice."""
+    """A completion of the names of choices."""
 
     def complete(incomplete: str) -> _Completions:
         return [(name, what) for name, what in choices.items() if name.startswith(incomplete)]
@@ -52,19 +52,19 @@ def run_of_rate(incomplete: str) -> _Completions:
     return _runs(incomplete, lambda metadata: "rating" in metadata)
 
 
-def _runs(incomplete: str, is_meant: Callable[[dict], bool]) -> _Completions:
-    """The folders of runs below ``runs/``, in it or one further down, as those of the demo are."""
+def _runs(incomplete: str, is_wanted: Callable[[dict], bool]) -> _Completions:
+    """The folders of runs in ``runs/`` or one level below, where the demo puts them."""
     files = sorted([*Path("runs").glob("*/metrics.json"), *Path("runs").glob("*/*/metrics.json")])
     found = [(file.parent.as_posix(), _read(file)) for file in files]
     return [
         (folder, f"{metadata.get('model')} of {metadata.get('target') or metadata.get('rating')}")
         for folder, metadata in found
-        if folder.startswith(incomplete) and is_meant(metadata)
+        if folder.startswith(incomplete) and is_wanted(metadata)
     ]
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """The metrics of a run, or nothing: the shell is told of no mistakes."""
+    """The metrics of a run, or an empty dict: completion must not print errors."""
     try:
         metadata = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,45 +1,40 @@
-"""The commands for other people's data: download, submit."""
+"""The commands for public data: download, submit."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from tabrec.cli._catalogue import DATASETS
 from tabrec.cli._completion import SOURCES, one_of
+from tabrec.cli._options import argument, option
 from tabrec.cli._printing import console, errors, escape, print_datasets, say
 
 _Folder = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="Where each data set has a folder of its own.",
-        show_default="$TABREC_DATA_DIR, or ~/.cache/tabrec",
-    ),
+    option("FOLDER", "Folder that holds one folder for each data set.", "$TABREC_DATA_DIR, or ~/.cache/tabrec"),
 ]
 
 
 def download(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="NAME",
-            help="One of the list, or kaggle:COMPETITION for any other of Kaggle's.",
+        argument(
+            "NAME",
+            "A name from the list, or kaggle:COMPETITION for any other Kaggle competition.",
             show_default="the list",
             autocompletion=one_of(SOURCES),
         ),
     ] = None,
     data_dir: _Folder = None,
-    show_list: Annotated[bool, typer.Option("--list", help="List what there is, and download nothing.")] = False,
+    show_list: Annotated[bool, option("", "List the data sets without downloading.", True, "--list")] = False,
 ) -> None:
-    """Download a data set, unless it is there already; without a name, list what there is.
+    """Download a data set, unless it exists already; without a name, list the data sets.
 
     Example:
       tabrec download movielens-100k
 
-    Kaggle's need your token, and its rules accepted: the error says how.
+    Kaggle requires a token and accepted rules; the error explains how to get them.
     """
     if name is None or show_list:
         _list(data_dir)
@@ -51,28 +46,21 @@ def download(
 
 
 def submit(
-    competition: Annotated[
-        str, typer.Argument(metavar="COMPETITION", help="The name in the address of its page.", show_default=False)
-    ],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV of predictions.", show_default=False)],
-    message: Annotated[
-        str, typer.Option("--message", "-m", metavar="TEXT", help="What to remember it by.", show_default=False)
-    ],
+    competition: Annotated[str, argument("COMPETITION", "Its name in the address of its page.")],
+    file: Annotated[Path, argument("FILE", "A CSV of predictions.")],
+    message: Annotated[str, option("TEXT", "Description of the submission.", False, "--message", "-m")],
     sample: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV", help="The sample submission.", show_default="the one among the competition's files"
-        ),
+        Path | None, option("CSV", "The sample submission.", "the one in the files of the competition")
     ] = None,
     data_dir: _Folder = None,
 ) -> None:
-    """Check predictions against the sample submission of a Kaggle competition, and send them.
+    """Check predictions against the sample submission of a Kaggle competition, and submit them.
 
     Example:
       tabrec submit house-prices-advanced-regression-techniques \\
         submission.csv --message "forest and net"
 
-    Nothing is sent that does not have the form of the sample.
+    A file that does not have the form of the sample is not submitted.
     """
     from tabrec.datasets import submit_kaggle
 

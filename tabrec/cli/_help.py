@@ -1,4 +1,4 @@
-"""How the pages of ``--help`` look: as wide as is read well, plain where colour is not wanted."""
+"""The look of ``--help``: limited in width, and plain where colour is disabled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Readable:
         params = super().get_params(ctx)  # type: ignore[misc]
         for param in params:
             if getattr(param, "is_flag", False):
-                param.metavar = ""  # a flag takes no value, so there is none to name
+                param.metavar = ""  # a flag has no value
         return params
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -33,4 +33,4 @@ class Command(_Readable, TyperCommand):
 
 
 class Group(_Readable, TyperGroup):
-    """The program itself."""
+    """The program."""

@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-READING = "Reading the table"
-VALIDATION = "Rows that validate"
+from tabrec.cli._completion import one_of
 
-Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV or parquet file.", show_default=False)]
-Delimiter = Annotated[
-    str, typer.Option(metavar="TEXT", help="What separates the fields of a CSV.", rich_help_panel=READING)
-]
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed: the same one gives the same model.")]
-Count = Annotated[int, typer.Option("-n", metavar="N", help="How many items.", min=1)]
+
+def argument(metavar: str, help: str, **how: Any) -> Any:
+    return typer.Argument(metavar=metavar, help=help, **{"show_default": False, **how})
+
+
+def option(metavar: str, help: str, default: str | bool = True, *names: str, **how: Any) -> Any:
+    """An option; `default` is what its help shows as the default, True for the value itself."""
+    return typer.Option(*names, metavar=metavar, help=help, show_default=default, **how)
+
+
+def choice(choices: dict[str, str], metavar: str, help: str) -> Any:
+    """An option with a fixed set of values: completed by the shell, and checked before any file is read."""
+
+    def check(value: str) -> str:
+        if value not in choices:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(choices)}.")
+        return value
+
+    return option(metavar, help, autocompletion=one_of(choices), callback=check)
+
+
+def reading(metavar: str, help: str, default: str | bool = False) -> Any:
+    return option(metavar, help, default, rich_help_panel="Reading the table")
+
+
+def validation(metavar: str, help: str, default: str | bool = False) -> Any:
+    return option(metavar, help, default, rich_help_panel="Validation rows")
+
+
+Table = Annotated[Path, argument("TABLE", "A CSV or parquet file.")]
+Delimiter = Annotated[str, reading("TEXT", "Separator of the fields of a CSV.", True)]
+Seed = Annotated[int, option("N", "Seed: the same seed gives the same model.")]
+Count = Annotated[int, option("N", "Number of items.", True, "-n", min=1)]

@@ -1,4 +1,4 @@
-"""What the command line prints: tables, scores and mistakes."""
+"""The output of the command line: tables, scores and errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape as _escape_markup
 from rich.table import Table
 
-# Without colour means without bold and dim, too: no escape sequence at all.
+# NO_COLOR also disables bold and dim: no escape sequences are printed.
 _STYLED: Any = None if os.environ.get("NO_COLOR") else "auto"
 console = Console(highlight=False, color_system=_STYLED)
 errors = Console(stderr=True, highlight=False, color_system=_STYLED)
@@ -29,39 +29,39 @@ _RATING_NAMES = {
 _ROW_NAMES = {"train": "training", "oob": "out-of-bag", "validation": "validation", "baseline": "baseline, validation"}
 
 
-# What stands for a character that an encoding lacks: one for one, so that columns stay aligned.
-_STAND_INS = {"²": "2", "–": "-", "—": "-", "…": ".", "×": "x", "’": "'"}
+# Replacements of characters that an encoding lacks, one for one, so that columns stay aligned.
+_REPLACEMENTS = {"²": "2", "–": "-", "—": "-", "…": ".", "×": "x", "’": "'"}
 
 
 def _replace_unencodable(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     lost = error.object[error.start : error.end]
-    return "".join(_STAND_INS.get(character, "?") for character in lost), error.end
+    return "".join(_REPLACEMENTS.get(character, "?") for character in lost), error.end
 
 
-codecs.register_error("tabrec.stand_in", _replace_unencodable)
+codecs.register_error("tabrec.replace", _replace_unencodable)
 
 
-def read_by_anything(*streams: Any) -> None:
-    """Lets streams take any text, whatever their encoding."""
+def replace_unencodable(*streams: Any) -> None:
+    """Let streams accept any text, whatever their encoding."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="tabrec.stand_in")
+            stream.reconfigure(errors="tabrec.replace")
 
 
 def stage(text: str) -> AbstractContextManager:
-    """Shows what is under way while the block runs, where somebody watches; a file is told nothing."""
+    """Show the current step in a terminal while the block runs; nothing is written to a file."""
     spinner = "line" if errors.options.ascii_only else "dots"
     return errors.status(escape(text), spinner=spinner)
 
 
 def say(text: str) -> None:
-    """Prints a line: broken between words in a terminal, whole in a file."""
+    """Print a line, wrapped between words in a terminal and unwrapped in a file."""
     console.print(text, soft_wrap=not console.is_terminal)
 
 
-def complain(text: str) -> None:
-    """Prints a mistake, as `say` does, to standard error."""
+def print_error(text: str) -> None:
+    """Print an error to standard error, as `say` prints."""
     errors.print(f"[bold red]error:[/] {text}", soft_wrap=not errors.is_terminal)
 
 
@@ -87,13 +87,13 @@ def print_ranked(rows: Any, title: str, names: str, scores: str, score_title: st
     console.print(table)
 
 
-# The widths of an example, and of all that stands beside it in the table of columns except the name.
+# The widths of an example, and of the other columns of the table except the name.
 _LEAST_EXAMPLE, _MOST_EXAMPLE = 10, 40
 _BESIDE_EXAMPLE = 43
 
 
 def _shorten(text: str, most: int) -> str:
-    """Text that stands on one line, cut where it is longer than that."""
+    """Text on one line, cut after `most` characters."""
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
@@ -119,8 +119,8 @@ def print_columns(frame: Any, max_card: int, most: int | None = None) -> None:
     console.print(table)
 
 
-def _print_beside(label: str, text: str, width: int = 12) -> None:
-    """A label, and beside it a text whose further lines begin below its first."""
+def _print_labelled(label: str, text: str, width: int = 12) -> None:
+    """Print a label and, next to it, a text that wraps in its own column."""
     row = Table.grid()
     row.add_column(width=width, no_wrap=True)
     row.add_column(overflow="fold")
@@ -133,14 +133,14 @@ def print_kinds(kinds: dict[str, str]) -> None:
         names = [name for name, of_kind in kinds.items() if of_kind == kind]
         if names:
             listed = ", ".join(names[:6]) + (f", … ({len(names)} in all)" if len(names) > 6 else "")
-            _print_beside(f"[bold]{kind}[/]", escape(listed))
+            _print_labelled(f"[bold]{kind}[/]", escape(listed))
 
 
 def print_scores(run: Any) -> None:
     metadata = run.metadata
     metrics = list(run.metrics["validation"])
     rows = metadata["rows"]
-    _print_beside(
+    _print_labelled(
         f"[bold]{metadata['model']}[/]",
         f"{'log of ' if metadata['log_target'] else ''}{escape(metadata['target'])}, fitted in "
         f"{metadata['fit_seconds']:.1f} s on {rows['train']:,} rows, validated on {rows['validation']:,}",
@@ -157,9 +157,9 @@ def print_scores(run: Any) -> None:
 
 
 def print_rating_scores(run: Any) -> None:
-    """What a rating run has reached, beside its baselines."""
+    """Print the scores of a rating run and of its baselines."""
     metadata = run.metadata
-    _print_beside(
+    _print_labelled(
         f"[bold]{metadata['model']}[/]",
         f"{escape(metadata['rating'])}, {metadata['users']:,} users, "
         f"{metadata['items']:,} items, fitted in {metadata['fit_seconds']:.1f} s on {metadata['ratings']['train']:,} "
@@ -177,19 +177,19 @@ def print_rating_scores(run: Any) -> None:
 
 
 def print_findings(findings: Any) -> None:
-    """Findings in order of what to do about them."""
-    styles = {1: "[red]act[/]", 2: "[yellow]look[/]", 3: "know"}
+    """Print findings with their severity, in the given order."""
+    styles = {1: "[red]act[/]", 2: "[yellow]check[/]", 3: "note"}
     for finding in findings:
         text = f"{escape(finding.text)} [dim]{escape(finding.action)}[/]"
-        _print_beside(styles[finding.severity], text, width=6)
+        _print_labelled(styles[finding.severity], text, width=6)
 
 
 def print_datasets(rows: Sequence[tuple[str, str, str, str]]) -> None:
-    """What can be downloaded, by name, and what of it is here already."""
+    """Print the data sets by name, and whether they exist already."""
     table = Table()
     table.add_column("name", no_wrap=True)
-    table.add_column("what it is")
-    table.add_column("about", justify="right", no_wrap=True)
+    table.add_column("description")
+    table.add_column("size", justify="right", no_wrap=True)
     table.add_column("here", no_wrap=True)
     for row in rows:
         table.add_row(*map(escape, row))

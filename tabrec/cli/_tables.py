@@ -5,21 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from tabrec.cli._completion import TABLE_MODELS, TASKS, one_of, run_of_train
-from tabrec.cli._options import READING, VALIDATION, Delimiter, Seed, Table
+from tabrec.cli._completion import TABLE_MODELS, TASKS, run_of_train
+from tabrec.cli._options import Delimiter, Seed, Table, argument, choice, option, reading, validation
 from tabrec.cli._printing import escape, print_columns, print_kinds, print_scores, say, stage
 
 
 def columns(
     table: Table,
-    max_card: Annotated[
-        int, typer.Option(metavar="N", help="Whole numbers of at most so many values are categories.")
-    ] = 20,
+    max_card: Annotated[int, option("N", "Integers with at most this many values are categories.")] = 20,
     delimiter: Delimiter = ",",
 ) -> None:
-    """Show what kind of column each one is.
+    """Show the kind of each column.
 
     Example:
       tabrec columns Train.csv
@@ -35,79 +31,35 @@ def columns(
 
 def train(
     table: Table,
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="Column to predict.", show_default=False)],
+    target: Annotated[str, option("COLUMN", "Column to predict.", False)],
     model: Annotated[
-        str,
-        typer.Option(
-            metavar="MODEL",
-            help="forest, boosting, net, or ensemble (forest and net).",
-            autocompletion=one_of(TABLE_MODELS),
-        ),
+        str, choice(TABLE_MODELS, "MODEL", "forest, boosting, net, or ensemble (forest and net).")
     ] = "forest",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Folder to make for the run.", show_default="runs/<table>-<model>"),
-    ] = None,
-    log_target: Annotated[bool, typer.Option("--log-target", help="Learn the logarithm of the target.")] = False,
-    task: Annotated[
-        str,
-        typer.Option(metavar="TASK", help="auto, regression or classification.", autocompletion=one_of(TASKS)),
-    ] = "auto",
+    out: Annotated[Path | None, option("FOLDER", "Folder to create for the run.", "runs/<table>-<model>")] = None,
+    log_target: Annotated[bool, option("", "Learn the logarithm of the target.", True, "--log-target")] = False,
+    task: Annotated[str, choice(TASKS, "TASK", "auto, regression or classification.")] = "auto",
     random_state: Seed = 0,
     time_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Date column: the latest rows validate.",
-            show_default="a random fifth validates",
-            rich_help_panel=VALIDATION,
-        ),
+        str | None, validation("COLUMN", "Date column: the latest rows are held out.", "a random fifth is held out")
     ] = None,
     valid_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATE",
-            help="First date of the rows that validate.",
-            show_default="the latest fifth",
-            rich_help_panel=VALIDATION,
-        ),
+        str | None, validation("DATE", "First date of the validation rows.", "the latest fifth")
     ] = None,
-    date_format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT",
-            help="Format of the date column, such as %d/%m/%Y.",
-            show_default=False,
-            rich_help_panel=VALIDATION,
-        ),
-    ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN", help="Column to leave out; may be repeated.", show_default=False, rich_help_panel=READING
-        ),
-    ] = None,
-    categorical: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column to take as labels; may be repeated.",
-            show_default=False,
-            rich_help_panel=READING,
-        ),
-    ] = None,
+    date_format: Annotated[str | None, validation("FORMAT", "Format of the date column, such as %d/%m/%Y.")] = None,
+    drop: Annotated[list[str] | None, reading("COLUMN", "Column to leave out; repeatable.")] = None,
+    categorical: Annotated[list[str] | None, reading("COLUMN", "Column to read as labels; repeatable.")] = None,
     delimiter: Delimiter = ",",
 ) -> None:
-    """Train a model on a table and score it on rows held out.
+    """Train a model on a table and score it on validation rows.
 
     Example:
       tabrec train Train.csv --target SalePrice --log-target \\
         --time-column saledate --valid-from 2011-01-01
 
-    Next: tabrec predict for new rows, and tabrec explain for the reasons.
+    Next: tabrec predict for new rows, and tabrec explain for a report.
     """
     from tabrec.datasets import read_table
-    from tabrec.runs.explain_run import describe_table
+    from tabrec.runs.trained_table import describe_table
     from tabrec.saving.files import check_free
 
     out = out or free_path(Path("runs") / f"{table.stem}-{model}")
@@ -132,15 +84,11 @@ def train(
 
 
 def predict(
-    run: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", help="Folder that train made.", show_default=False, autocompletion=run_of_train),
-    ],
+    run: Annotated[Path, argument("RUN", "Folder that train created.", autocompletion=run_of_train)],
     table: Table,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="CSV to write.")] = Path("predictions.csv"),
+    out: Annotated[Path, option("FILE", "CSV to write.", True, "--out", "-o")] = Path("predictions.csv"),
     id_column: Annotated[
-        str | None,
-        typer.Option("--id", metavar="COLUMN", help="Column to put before the predictions.", show_default="row number"),
+        str | None, option("COLUMN", "Column to put before the predictions.", "row number", "--id")
     ] = None,
     delimiter: Delimiter = ",",
 ) -> None:
@@ -149,36 +97,32 @@ def predict(
     Example:
       tabrec predict runs/Train-forest Valid.csv --id SalesID -o submission.csv
 
-    Every row gets a prediction; a column that is missing or unreadable is an error.
+    Every row gets a prediction; a missing or unreadable column is an error.
     """
-    from tabrec.datasets import read_table
-    from tabrec.runs.table_run import predict_table, read_metadata
+    from tabrec.runs import TableRun
     from tabrec.saving.files import check_free, new_file
 
     check_free(out)
-    metadata = read_metadata(run)
-    if "target" not in metadata:
-        raise ValueError(f"{run} holds a recommender, which rate made: see tabrec recommend.")
     with stage(f"Predicting {table}"):
-        frame = read_table(table, delimiter=delimiter, text_columns=metadata["text_columns"])
-        predictions = predict_table(run, frame, id_column=id_column)
+        opened = TableRun.open(run)
+        predictions = opened.predict(opened.read_table(table, delimiter=delimiter), id_column=id_column)
     with new_file(out) as file:
         predictions.to_csv(file, index=False)
-    say(f"{len(predictions):,} predictions of {escape(metadata['target'])} are in {escape(out)}.")
+    say(f"{len(predictions):,} predictions of {escape(opened.metadata['target'])} are in {escape(out)}.")
 
 
 def train_and_save(
     frame: Any, out: Path, table: dict, *, shown: Path | None = None, show_kinds: bool = True, **options: Any
 ) -> None:
-    """Train by `options`, save to `out`, which will be at `shown`, and print the scores."""
-    from tabrec.runs.table_run import find_preprocessor, save_run, train
+    """Train with `options`, save to `out`, which will move to `shown`, and print the scores."""
+    from tabrec.runs import train
 
     with stage(f"Training a {options['model']} on {len(frame):,} rows"):
         run = train(frame, **options)
         run.metadata["table"] = table
-        save_run(run, out)
+        run.save(out)
     if show_kinds:
-        print_kinds(find_preprocessor(run.model).kinds_)
+        print_kinds(run.preprocessor.kinds_)
     print_scores(run)
     say_where(shown or out)
 
@@ -188,6 +132,6 @@ def say_where(run: Path) -> None:
 
 
 def free_path(path: Path) -> Path:
-    """The path, or the first of path-2, path-3, … that is free."""
+    """The path, or the first of path-2, path-3, … that does not exist."""
     candidates = (path if n == 1 else path.with_name(f"{path.name}-{n}") for n in range(1, 10_000))
     return next(candidate for candidate in candidates if not candidate.exists())

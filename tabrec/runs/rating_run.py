@@ -1,81 +1,110 @@
-"""A rating run: a list of ratings in, one recommender with its scores out, kept together in a folder.
-
-The command line's ``rate``, ``recommend`` and ``similar`` are thin over this module, as ``train`` is over `run`.
-"""
+"""`rate`: ratings become a `RatingRun`, a fitted recommender with its scores."""
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.utils._param_validation import StrOptions, validate_params
 
-from tabrec.saving.files import new_folder
+import tabrec
 from tabrec.datasets import load_movielens, read_table
 from tabrec.datasets.movielens import find_movielens
-from tabrec.saving import load, save
-from tabrec.preprocess import TimeSplit
+from tabrec.runs.hold_out import hold_out
+from tabrec.runs.run import Run
 from tabrec.tables.messages import warn_caller
-from tabrec.runs.table_run import MODEL_FOLDER, model_folder
 
-_VALIDATION_SHARE = 0.2
-
-
-def _dot(random_state: int, **features: Any) -> Any:
-    from tabrec.collab import DotProductBias  # torch takes a second to load
-
-    return DotProductBias(random_state=random_state, **features)
+_RECOMMENDERS = {"dot": "DotProductBias", "nn": "EmbeddingNN", "bayes": "BayesianFactorization"}
+MODELS = tuple(_RECOMMENDERS)
 
 
-def _nn(random_state: int, **features: Any) -> Any:
-    from tabrec.collab import EmbeddingNN
-
-    return EmbeddingNN(random_state=random_state, **features)
-
-
-def _bayes(random_state: int, **features: Any) -> Any:
-    from tabrec.collab import BayesianFactorization
-
-    return BayesianFactorization(random_state=random_state, **features)
-
-
-MODELS: dict[str, Callable[..., Any]] = {"dot": _dot, "nn": _nn, "bayes": _bayes}
-
-
-@dataclass
-class RatingRun:
-    """A recommender with its scores.
+class RatingRun(Run):
+    """A recommender with its scores; `rate` makes it and `Run.open` opens it.
 
     Attributes
     ----------
     model : recommender
-        Fitted to all ratings, those that were held out for the scores too.
+        Fitted to all ratings, including those that were held out for the scores.
     metadata : dict
-    scores : pandas.DataFrame
-        What `tabrec.collab.evaluate` gives for a model of the same settings fitted to the training ratings.
-    predictions : pandas.DataFrame
+        The columns, the options of `rate` and the numbers of ratings, users and items.
+    metrics : dict of str to dict of str to float
+        What `tabrec.collab.evaluate` returns for a model with the same settings fitted to the training ratings, by
+        model and metric.
+    predictions : pandas.DataFrame or None
         `row`, `actual` and `predicted` of the ratings held out.
+
+    See Also
+    --------
+    rate : Train a recommender on ratings.
+    TableRun : A model trained on a table, with its scores.
     """
 
-    model: Any
-    metadata: dict
-    scores: pd.DataFrame
-    predictions: pd.DataFrame
+    _key = "rating"
+    _other_kind = "which is not a recommender: use `tabrec predict`"
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The metrics as a table: a row for each model, a column for each metric."""
+        return pd.DataFrame.from_dict(self.metrics, orient="index")
+
+    def recommend(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> pd.DataFrame:
+        """Recommend the items with the highest predicted ratings.
+
+        Parameters
+        ----------
+        users : id or array-like of ids, default=None
+            The users. None is every user with a rating.
+        n : int, default=10
+            Number of items for each user.
+        exclude_seen : bool, default=True
+            Whether to leave out the items that the user has rated.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `user`, `rank`, `item` and `score`, best first.
+        """
+        return self.model.recommend(self.model.users_ if users is None else users, n, exclude_seen=exclude_seen)
+
+    def unknown_users(self, users: Any) -> set:
+        """The users that the recommender knows nothing about.
+
+        Parameters
+        ----------
+        users : array-like of ids
+            The users to look up.
+
+        Returns
+        -------
+        set
+            Those without ratings and without features: their predictions are the same for all of them.
+        """
+        model = self.model
+        pairs = pd.DataFrame({model.user_name_: list(users), model.item_name_: model.items_.tolist()[0]})
+        paths = model.predict(pairs, return_path=True)[1]
+        return {user for user, path in zip(users, paths, strict=True) if path == "item bias"}
+
+    def _report(self, table: str | os.PathLike | None, new: str | os.PathLike | None, verbose: bool) -> Any:
+        from tabrec.interpret import report
+
+        return report(self.model, scores=self.scores, title=self._title, verbose=verbose)
 
 
-def check_model(model: str) -> None:
-    """A ValueError where there is no such model."""
-    if model not in MODELS:
-        raise ValueError(f"model={model!r} must be one of {', '.join(MODELS)}.")
-
-
+@validate_params(
+    {
+        "frame": [pd.DataFrame],
+        "model": [StrOptions(set(MODELS))],
+        "user_features": [pd.DataFrame, None],
+        "item_features": [pd.DataFrame, None],
+        "random_state": [Integral],
+    },
+    prefer_skip_nested_validation=False,
+)
 def rate(
     frame: pd.DataFrame,
     *,
@@ -95,32 +124,53 @@ def rate(
     frame : pandas.DataFrame
         A row for each rating.
     user, item, rating : str, default=None
-        Columns; None is the first, the second and the third.
+        Columns of the ids and of the rating. None takes the first, second and third of the columns not named.
     time_column : str, default=None
-        Time of the ratings: the latest fifth is held out; None holds out a random fifth.
+        Time of the ratings: the latest fifth is held out. None holds out a random fifth.
     model : {"dot", "nn", "bayes"}, default="bayes"
+        `DotProductBias`, `EmbeddingNN` or `BayesianFactorization`.
     user_features, item_features : pandas.DataFrame, default=None
         Side tables, indexed by id.
     random_state : int, default=0
+        Seed of the model and of the random ratings held out.
 
     Returns
     -------
     RatingRun
+        The recommender, fitted to all ratings, with its scores.
 
     Raises
     ------
     ValueError
-        An unknown model, or a column that is missing or is named twice.
+        A column is missing or is named twice, or there are too few ratings to hold some out.
+
+    See Also
+    --------
+    read_ratings : Read ratings and side tables from a file.
+    train : Train a model on a table.
+    tabrec.collab.evaluate : Score a recommender of your own.
+
+    Examples
+    --------
+    >>> from tabrec.datasets import make_ratings
+    >>> from tabrec.runs import rate
+    >>> run = rate(make_ratings(800, n_users=40, n_items=50, random_state=0), model="dot")
+    >>> run.scores.index.tolist()
+    ['DotProductBias', 'biases only', 'most popular']
+    >>> run.recommend([3], n=2).columns.tolist()
+    ['user', 'rank', 'item', 'score']
     """
     from tabrec.collab.evaluation import evaluate
 
-    check_model(model)
     options = {"user": user, "item": item, "user_features": user_features, "item_features": item_features}
     ratings = _take_columns(frame, user, item, rating, time_column)
     user, item, rating = ratings.columns[:3]
-    ratings = _leave_out_nobody(ratings, user, item)
-    train, valid = _split(ratings, time_column, random_state)
-    estimator = MODELS[model](random_state, **options)
+    ratings = _drop_missing_ids(ratings, user, item)
+    train, valid = (
+        ratings.iloc[rows] for rows in hold_out(ratings, time_column=time_column, random_state=random_state)
+    )
+    # Looked up by name, so that only the recommenders that need torch load it.
+    estimator = getattr(tabrec, _RECOMMENDERS[model])(random_state=random_state, **options)
     started = time.perf_counter()
     scored = clone(estimator).fit(train[[user, item]], train[rating])
     seconds = time.perf_counter() - started
@@ -141,7 +191,7 @@ def rate(
     predictions = pd.DataFrame(
         {"row": valid.index, "actual": valid[rating].to_numpy(), "predicted": scored.predict(valid[[user, item]])}
     )
-    return RatingRun(estimator, metadata, scores, predictions)
+    return RatingRun(estimator, metadata, {str(name): dict(row) for name, row in scores.iterrows()}, predictions)
 
 
 def read_ratings(path: str | os.PathLike, *, delimiter: str = ",") -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
@@ -150,15 +200,33 @@ def read_ratings(path: str | os.PathLike, *, delimiter: str = ",") -> tuple[pd.D
     Parameters
     ----------
     path : str or path-like
-        A CSV or parquet file, or the folder or zip of a MovieLens release, whose items then go by their titles.
+        A CSV or parquet file, or the folder or zip of a MovieLens release, whose items are then named by their titles.
     delimiter : str, default=","
-        Of a CSV.
+        Separator of the fields of a CSV.
 
     Returns
     -------
     ratings : pandas.DataFrame
-    tables : dict
-        `user_features` and `item_features`, where there are any.
+        A row for each rating.
+    tables : dict of str to pandas.DataFrame
+        `user_features` and `item_features`, where there are any: arguments of `rate`.
+
+    See Also
+    --------
+    rate : Train a recommender on ratings.
+    tabrec.datasets.load_movielens : Read a MovieLens release with item ids.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from tabrec.datasets import make_ratings
+    >>> from tabrec.runs import read_ratings
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_ratings(100, random_state=0).to_csv(Path(folder) / "ratings.csv", index=False)
+    ...     ratings, tables = read_ratings(Path(folder) / "ratings.csv")
+    >>> ratings.shape, tables
+    ((100, 4), {})
     """
     size = find_movielens(path)
     if size is None:
@@ -169,41 +237,8 @@ def read_ratings(path: str | os.PathLike, *, delimiter: str = ",") -> tuple[pd.D
     return ratings, tables if users is None else tables | {"user_features": users}
 
 
-def save_rating_run(run: RatingRun, out: str | os.PathLike) -> Path:
-    """Write a run to a new folder: ``model/`` (see `tabrec.save`), ``metrics.json`` and ``predictions.csv``.
-
-    Raises
-    ------
-    FileExistsError
-        There is something at `out`.
-    """
-    metrics = {name: row.dropna().to_dict() for name, row in run.scores.iterrows()}
-    with new_folder(out) as folder:
-        save(run.model, folder / MODEL_FOLDER, metadata=run.metadata)
-        text = json.dumps({**run.metadata, "metrics": metrics}, indent=2)
-        (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
-        run.predictions.to_csv(folder / "predictions.csv", index=False)
-    return Path(out)
-
-
-def load_recommender(folder: str | os.PathLike) -> Any:
-    """The recommender of a saved run.
-
-    Raises
-    ------
-    FileNotFoundError
-        The folder holds no run.
-    ValueError
-        The run's model is no recommender.
-    """
-    model = load(model_folder(folder))
-    if not hasattr(model, "recommend"):
-        raise ValueError(f"{folder} holds a {type(model).__name__}, which recommends nothing: it was made by train.")
-    return model
-
-
 def parse_ids(texts: list[str], known: pd.Index) -> list:
-    """Ids as a command line gives them, as the type that the known ones have."""
+    """Ids given on a command line, converted to the type of the known ids."""
     if not pd.api.types.is_numeric_dtype(known):
         return texts
     try:
@@ -212,48 +247,29 @@ def parse_ids(texts: list[str], known: pd.Index) -> list:
         raise ValueError(f"{known.name} {texts} should be numbers, such as {known.tolist()[0]!r}.") from error
 
 
-def unknown_users(model: Any, users: Any) -> set:
-    """Those of some users of whom the recommender knows nothing."""
-    asked = pd.DataFrame({model.user_name_: list(users), model.item_name_: model.items_.tolist()[0]})
-    paths = model.predict(asked, return_path=True)[1]
-    return {user for user, path in zip(users, paths, strict=True) if path == "item bias"}
-
-
 def _take_columns(
     frame: pd.DataFrame, user: str | None, item: str | None, rating: str | None, time_column: str | None
 ) -> pd.DataFrame:
-    """User, item, rating and, where asked for, the time, in this order."""
-    told = [name for name in (user, item, rating, time_column) if name is not None]
-    absent = [name for name in told if name not in frame.columns]
+    """User, item, rating and, if it is given, the time, in this order."""
+    given = [name for name in (user, item, rating, time_column) if name is not None]
+    absent = [name for name in given if name not in frame.columns]
     if absent:
         raise ValueError(f"The table has no column {absent[0]!r}; it has {frame.columns.tolist()[:60]}.")
-    if len(set(told)) < len(told):
-        raise ValueError(f"User, item, rating and time must be different columns, not {told}.")
-    rest = iter([name for name in frame.columns if name not in told])
+    if len(set(given)) < len(given):
+        raise ValueError(f"User, item, rating and time must be different columns. Got {given}.")
+    rest = iter([name for name in frame.columns if name not in given])
     names = [next(rest, None) if name is None else name for name in (user, item, rating)]
     if None in names:
         raise ValueError(f"The table has the columns {frame.columns.tolist()}, but needs a user, an item and a rating.")
     return frame[[*names, *([time_column] if time_column else [])]].reset_index(drop=True)
 
 
-def _leave_out_nobody(ratings: pd.DataFrame, user: str, item: str) -> pd.DataFrame:
+def _drop_missing_ids(ratings: pd.DataFrame, user: str, item: str) -> pd.DataFrame:
     """The ratings that have a user and an item."""
     missing = ratings[user].isna() | ratings[item].isna()
     if missing.any():
         warn_caller(
-            f"{int(missing.sum())} of {len(ratings)} ratings have no {user} or no {item}, and are left out: the first "
+            f"{int(missing.sum())} of {len(ratings)} ratings have no {user} or no {item} and are left out: the first "
             f"in row {int(np.argmax(missing))} (counted from 0)."
         )
     return ratings[~missing]
-
-
-def _split(ratings: pd.DataFrame, time_column: str | None, random_state: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    if time_column is not None:
-        train, valid = next(TimeSplit(n_splits=1, column=time_column, test_size=_VALIDATION_SHARE).split(ratings))
-    else:
-        order = np.random.default_rng(random_state).permutation(len(ratings))
-        n_valid = int(len(ratings) * _VALIDATION_SHARE)
-        valid, train = np.sort(order[:n_valid]), np.sort(order[n_valid:])
-    if not len(valid) or not len(train):
-        raise ValueError(f"{len(ratings)} rating(s) are too few to hold some out.")
-    return ratings.iloc[train], ratings.iloc[valid]

@@ -28,10 +28,10 @@ def tables(tmp_path_factory):
 def trained(tables, tmp_path_factory):
     """A saved run, to be copied before it is harmed."""
     from tabrec.datasets import read_table
-    from tabrec.runs.table_run import save_run, train
+    from tabrec.runs import train
 
     frame = read_table(tables / "auctions.csv")
-    return save_run(train(frame, "SalePrice", log_target=True), tmp_path_factory.mktemp("runs") / "run")
+    return train(frame, "SalePrice", log_target=True).save(tmp_path_factory.mktemp("runs") / "run")
 
 
 def assert_one_line(error, *parts):
@@ -129,7 +129,7 @@ def test_columns_shows_every_column(run, tables):
 def test_demo_does_all_of_it(run, tmp_path):
     code, printed, _ = run("demo", "--rows", "1500")
     assert code == 0
-    assert "made auctions" in printed
+    assert "generated auctions" in printed
     assert len(pd.read_csv(tmp_path / "runs/demo/submission.csv")) > 0
     assert (tmp_path / "runs/demo/forest/metrics.json").is_file()
     assert (tmp_path / "runs/demo/boosting/model").is_dir()
@@ -169,14 +169,14 @@ MISTAKES = {
     "unknown model": (
         ["table.csv", "--model", "tree"],
         "a,SalePrice\n1,2\n3,4\n5,7\n",
-        "must be one of forest, boosting, net, ensemble",
+        "is not one of forest, boosting, net, ensemble",
     ),
     "unknown column dropped": (["table.csv", "--drop", "b"], "a,SalePrice\n1,2\n3,4\n5,7\n", "names ['b']"),
     "unknown time column": (["table.csv", "--time-column", "t"], "a,SalePrice\n1,2\n3,4\n5,7\n", "no column 't'"),
     "date without its column": (
         ["table.csv", "--valid-from", "2011"],
         "a,SalePrice\n1,2\n3,4\n5,7\n",
-        "needs time_column",
+        "requires time_column",
     ),
     "date before all": (
         ["table.csv", "--time-column", "t", "--valid-from", "1999-01-01"],
@@ -244,7 +244,7 @@ def test_a_table_that_does_not_fit_is_one_line(run, trained, tables, tmp_path, c
 def test_a_folder_that_is_no_run_is_one_line(run, tables, tmp_path):
     code, _, error = run("predict", tmp_path, tables / "new.csv", "-o", "p.csv")
     assert code == 2
-    assert_one_line(error, "holds no run")
+    assert_one_line(error, "does not hold a run")
 
 
 def test_a_damaged_run_is_one_line(run, trained, tables, tmp_path):

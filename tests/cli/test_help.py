@@ -67,7 +67,7 @@ def test_a_page_has_an_example_and_fits_80_columns(pages, command):
 
 
 def test_the_first_page_says_how_to_begin_and_where_the_guide_is(pages):
-    assert "Begin with tabrec demo" in pages[""]
+    assert "Start with tabrec demo" in pages[""]
     assert "docs/command-line.md" in pages[""]
 
 
@@ -120,7 +120,7 @@ def test_a_terminal_gets_styles_unless_they_are_not_wanted(changes, styled):
 def test_without_arguments_the_first_page_is_shown(run):
     code, printed, complained = run()
     assert (code, complained) == (0, "")
-    assert "Begin with tabrec demo" in printed
+    assert "Start with tabrec demo" in printed
 
 
 @pytest.mark.parametrize("start", [["-m", "tabrec"], ["-c", "from tabrec.cli import main; main()"]])

@@ -101,4 +101,4 @@ def test_a_run_of_rate_predicts_no_table(run, table, tmp_path):
     assert run("rate", "r.csv", "--model", "dot", "--out", "ml")[0] == 0
     code, _, complained = run("predict", "ml", table)
     assert code == 2
-    assert complained == "error: ml holds a recommender, which rate made: see tabrec recommend.\n"
+    assert complained == "error: ml holds a DotProductBias, which is not a model for tables: use `tabrec recommend`.\n"

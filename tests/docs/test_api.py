@@ -10,7 +10,7 @@ import pytest
 import tabrec
 
 API = Path(__file__).parent.parent.parent / "docs" / "api"
-ROOMS = ["preprocess", "trees", "neural", "collab", "interpret", "datasets"]
+ROOMS = ["preprocess", "trees", "neural", "collab", "interpret", "datasets", "runs"]
 PUBLIC = {f"tabrec.{room}.{name}": room for room in ROOMS for name in import_module(f"tabrec.{room}").__all__}
 PUBLIC |= {"tabrec.save": "index", "tabrec.load": "index"}
 
@@ -23,7 +23,9 @@ def find(path):
 FUNCTIONS = [path for path in PUBLIC if inspect.isfunction(find(path))]
 CLASSES = [path for path in PUBLIC if inspect.isclass(find(path)) and not issubclass(find(path), Exception)]
 # What functions return; nobody makes them by hand.
-RESULTS = [path for path in CLASSES if path.startswith("tabrec.interpret.") or path.endswith(".Explanation")]
+RESULTS = [
+    path for path in CLASSES if path.startswith(("tabrec.interpret.", "tabrec.runs.")) or path.endswith(".Explanation")
+]
 MADE = [path for path in CLASSES if path not in RESULTS]
 # They learn nothing, and so have no attributes.
 SPLITTERS = {"LeaveLastOut", "PerUserSplit", "TimeSplit"}

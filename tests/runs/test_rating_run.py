@@ -12,7 +12,8 @@ import tabrec
 from tabrec.cli import main
 from tabrec.collab import evaluate
 from tabrec.datasets import make_ratings
-from tabrec.runs.rating_run import load_recommender, parse_ids, rate, read_ratings, save_rating_run
+from tabrec.runs import RatingRun, rate, read_ratings, train
+from tabrec.runs.rating_run import parse_ids
 
 RATINGS = make_ratings(800, n_users=40, n_items=50, random_state=0)
 TITLES = RATINGS["item"].map("Film [b]{:02}[/b], The ($1,000)".format)
@@ -55,9 +56,9 @@ def rated():
 def saved(rated, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     titled = rate(RATINGS.assign(title=TITLES), item="title", rating="rating", model="dot")
-    save_rating_run(titled, folder / "titles")
+    titled.save(folder / "titles")
     for name, made in rated.items():
-        save_rating_run(made, folder / name)
+        made.save(folder / name)
     return folder
 
 
@@ -122,7 +123,7 @@ def test_columns_are_the_first_three_or_those_named(rated):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "forest"}, "model='forest' must be one of dot, nn, bayes"),
+        ({"model": "forest"}, "The 'model' parameter of rate must be a str among {.*}. Got 'forest' instead"),
         ({"user": "who"}, "no column 'who'.*'user'"),
         ({"user": "user", "item": "user"}, "different columns"),
         ({"time_column": "timestamp", "rating": "timestamp"}, "different columns"),
@@ -140,7 +141,7 @@ def test_columns_that_look_swapped_are_taken_where_they_are_named():
 
 
 def test_too_few_ratings_or_columns_are_refused():
-    with pytest.raises(ValueError, match="1 rating.* too few"):
+    with pytest.raises(ValueError, match="1 row.* too few"):
         rate(RATINGS.head(1))
     with pytest.raises(ValueError, match="needs a user, an item and a rating"):
         rate(RATINGS[["user", "item"]])
@@ -175,21 +176,22 @@ def test_a_saved_run_has_the_model_its_metrics_and_its_predictions(rated, saved,
     assert set(metrics["metrics"]) == {type(rated[name].model).__name__, "biases only", "most popular"}
     assert "rmse" not in metrics["metrics"]["most popular"]
     pd.testing.assert_frame_equal(pd.read_csv(folder / "predictions.csv"), rated[name].predictions)
-    back = load_recommender(folder)
+    back = RatingRun.open(folder)
+    assert back.metrics == metrics["metrics"]
     pairs = RATINGS[["user", "item"]]
-    np.testing.assert_array_equal(back.predict(pairs), rated[name].model.predict(pairs))
-    np.testing.assert_array_equal(tabrec.load(folder / "model").predict(pairs), back.predict(pairs))
+    np.testing.assert_array_equal(back.model.predict(pairs), rated[name].model.predict(pairs))
+    np.testing.assert_array_equal(tabrec.load(folder / "model").predict(pairs), back.model.predict(pairs))
 
 
 def test_a_run_that_cannot_be_saved_leaves_nothing(rated, tmp_path):
     (tmp_path / "there").mkdir()
     with pytest.raises(FileExistsError):
-        save_rating_run(rated["bayes"], tmp_path / "there")
+        rated["bayes"].save(tmp_path / "there")
     assert list((tmp_path / "there").iterdir()) == []
     broken = rate(RATINGS, model="dot")
     broken.model.user_features = object()
     with pytest.raises(TypeError):
-        save_rating_run(broken, tmp_path / "run")
+        broken.save(tmp_path / "run")
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
@@ -234,7 +236,7 @@ def test_a_run_goes_to_a_free_folder_by_itself(run, tables, tmp_path):
 
 RATE_MISTAKES = {
     "no such file": (["nowhere.csv"], "nowhere.csv"),
-    "unknown model": (["{}/ratings.csv", "--model", "svd"], "model='svd' must be one of dot, nn, bayes"),
+    "unknown model": (["{}/ratings.csv", "--model", "svd"], "'svd' is not one of dot, nn, bayes"),
     "unknown column": (["{}/ratings.csv", "--item", "film"], "no column 'film'"),
     "the same column twice": (["{}/ratings.csv", "--item", "user", "--user", "user"], "different columns"),
     "swapped columns": (["{}/swapped.csv"], "look swapped"),
@@ -284,7 +286,7 @@ def test_several_users_are_each_shown_and_an_unknown_one_is_called_so(run, saved
     code, printed, complained = run("recommend", saved / "bayes", "--user", "3", "--user", "99999", "-n", "2")
     assert (code, complained) == (0, "")
     assert "user 3\n" in printed
-    assert "user 99999, who is unknown: what everybody is recommended" in printed
+    assert "user 99999 (unknown; shows the recommendations for any new user)" in printed
 
 
 def test_seen_items_are_recommended_on_demand(run, saved, rated, tmp_path):
@@ -352,13 +354,11 @@ def test_a_number_of_recommendations_that_is_none_is_refused(run, saved, n):
 
 
 def test_a_run_of_train_recommends_nothing(run, tmp_path):
-    from tabrec.runs.table_run import save_run, train
-
     frame = pd.DataFrame({"x": np.arange(100.0), "y": np.arange(100.0) % 7})
-    save_run(train(frame, "y"), tmp_path / "forest")
+    train(frame, "y").save(tmp_path / "forest")
     code, _, complained = run("recommend", tmp_path / "forest", "--user", "3")
     assert code == 2
-    assert_one_line(complained, "recommends nothing")
+    assert_one_line(complained, "ForestRegressor, which is not a recommender: use `tabrec predict`")
 
 
 @pytest.mark.real_data("ml-100k/u.data", "ml-100k/u.item")

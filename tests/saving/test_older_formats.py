@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 import tabrec
-from tabrec.runs.rating_run import load_recommender
-from tabrec.runs.table_run import predict_table
+from tabrec.runs import RatingRun, TableRun
 from tabrec.saving.class_names import find_class
 from tabrec.saving.older_formats import name_in_format_1
 
@@ -99,8 +98,8 @@ def test_embedding_nn_of_format_1_answers_as_recorded():
 
 
 def test_runs_of_format_1_predict_as_recorded():
-    assert_as_recorded("run-forest", predict_table(FORMAT_1 / "run-forest", AUCTIONS)["SalePrice"].head(8))
-    assert_as_recorded("run-dot", load_recommender(FORMAT_1 / "run-dot").predict(PAIRS))
+    assert_as_recorded("run-forest", TableRun.open(FORMAT_1 / "run-forest").predict(AUCTIONS)["SalePrice"].head(8))
+    assert_as_recorded("run-dot", RatingRun.open(FORMAT_1 / "run-dot").model.predict(PAIRS))
 
 
 def test_recommenders_of_format_1_learn_more():

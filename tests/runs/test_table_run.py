@@ -1,5 +1,6 @@
-"""`tabrec explain`: a run becomes one page, from the table it was trained on; a mistake is one line and exit code 2."""
+"""Runs of tables: `train` checks its parameters; `tabrec explain` reads the table again and writes one page."""
 
+import dataclasses
 import json
 import shutil
 
@@ -8,15 +9,36 @@ import pandas as pd
 import pytest
 
 from tabrec.datasets import make_auctions, make_ratings, read_table
-from tabrec.runs.table_run import read_metadata, split_again
+from tabrec.runs import TableRun, train
+from tabrec.runs.trained_table import describe_table
 
 COLUMNS = ["SalePrice", "SalesID", "YearMade", "ProductSize", "state", "saledate"]
 
 
+def write_auctions(folder):
+    make_auctions(500, random_state=0)[COLUMNS].to_csv(folder / "auctions.csv", index=False)
+    return folder / "auctions.csv"
+
+
 @pytest.fixture
 def table(tmp_path):
-    make_auctions(500, random_state=0)[COLUMNS].to_csv(tmp_path / "auctions.csv", index=False)
-    return tmp_path / "auctions.csv"
+    return write_auctions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "tree"}, "The 'model' parameter of train must be a str among"),
+        ({"task": "ranking"}, "The 'task' parameter of train must be a str among"),
+        ({"random_state": None}, "The 'random_state' parameter of train must be an instance of 'int'"),
+        ({"target": "price"}, "no column 'price' for the target"),
+        ({"time_column": "SalePrice"}, "cannot be both the target and the time"),
+    ],
+)
+def test_parameters_of_train_are_checked(options, message):
+    frame = make_auctions(100, random_state=0)[COLUMNS]
+    with pytest.raises(ValueError, match=message):
+        train(frame, **{"target": "SalePrice", **options})
 
 
 @pytest.mark.parametrize(
@@ -48,12 +70,11 @@ def test_the_rows_held_out_are_those_of_training(run, tmp_path):
     auctions.to_csv(tmp_path / "a.csv", index=False, sep=";")
     options = ["--time-column", "saledate", "--date-format", "%d/%m/%Y", "--delimiter", ";", "--log-target"]
     assert run("train", "a.csv", "--target", "SalePrice", "--out", "r", *options)[0] == 0
-    metadata = read_metadata(tmp_path / "r")
-    y, train_rows, valid_rows = split_again(read_table("a.csv", delimiter=";"), metadata)
-    kept = pd.read_csv(tmp_path / "r" / "predictions.csv")
-    assert kept["row"].tolist() == valid_rows.tolist()
-    assert np.allclose(np.exp(y[valid_rows]), kept["actual"])
-    assert len(train_rows) == metadata["rows"]["train"]
+    opened = TableRun.open(tmp_path / "r")
+    y, train_rows, valid_rows = opened.split(read_table("a.csv", delimiter=";"))
+    assert opened.predictions["row"].tolist() == valid_rows.tolist()
+    assert np.allclose(opened.inverse_target(y[valid_rows]), opened.predictions["actual"])
+    assert len(train_rows) == opened.metadata["rows"]["train"]
     assert run("explain", "r", "-o", "page.html")[0] == 0
     assert (tmp_path / "page.html").exists()
 
@@ -80,10 +101,17 @@ def test_a_rating_run_is_explained(run, tmp_path):
     assert "Map of items" in page
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    frame = read_table(write_auctions(tmp_path_factory.mktemp("auctions")))
+    return train(frame, "SalePrice")
+
+
 @pytest.fixture
-def trained(run, table, tmp_path):
-    assert run("train", table, "--target", "SalePrice", "--out", "r")[0] == 0
-    return tmp_path / "r"
+def trained(trained_once, table, tmp_path):
+    """The run in a folder of its own, with the table beside it."""
+    run = dataclasses.replace(trained_once, metadata={**trained_once.metadata, "table": describe_table(table, ",")})
+    return run.save(tmp_path / "r")
 
 
 def assert_refused(run, arguments, *parts):
@@ -97,7 +125,7 @@ def assert_refused(run, arguments, *parts):
 
 def test_a_table_that_is_gone_may_be_named(run, trained, table, tmp_path):
     shutil.move(table, tmp_path / "moved.csv")
-    assert_refused(run, ["r"], "auctions.csv", "is not there", "--table")
+    assert_refused(run, ["r"], "auctions.csv", "does not exist", "--table")
     assert not (trained / "report.html").exists()
     assert run("explain", "r", "--table", "moved.csv")[0] == 0
 
@@ -105,21 +133,26 @@ def test_a_table_that_is_gone_may_be_named(run, trained, table, tmp_path):
 def test_a_table_that_has_changed_is_refused(run, trained, table):
     text = table.read_text()
     table.write_text(text.replace("2004", "2005"))
-    assert_refused(run, ["r"], "no longer", "--table")
+    assert_refused(run, ["r"], "has changed", "--table")
     table.write_text(text)
     assert run("explain", "r")[0] == 0
 
 
-def test_a_run_that_knows_no_table_needs_one(run, trained, table, monkeypatch):
-    metadata = {name: value for name, value in read_metadata(trained).items() if name not in ("table", "date_format")}
-    monkeypatch.setattr("tabrec.runs.explain_run.read_metadata", lambda folder: metadata)
-    assert_refused(run, ["r"], "does not know its table", "--table")
+def forget(folder, *names):
+    """Save the run again without some of its metadata, as older versions did."""
+    run = TableRun.open(folder)
+    shutil.rmtree(folder)
+    dataclasses.replace(run, metadata={k: v for k, v in run.metadata.items() if k not in names}).save(folder)
+
+
+def test_a_run_that_records_no_table_needs_one(run, trained, table):
+    forget(trained, "table", "date_format")
+    assert_refused(run, ["r"], "does not record the path of its table", "--table")
     assert run("explain", "r", "--table", table)[0] == 0
 
 
-def test_a_table_of_other_rows_is_refused(run, trained, table, monkeypatch):
-    metadata = {name: value for name, value in read_metadata(trained).items() if name != "table"}
-    monkeypatch.setattr("tabrec.runs.explain_run.read_metadata", lambda folder: metadata)
+def test_a_table_with_other_rows_is_refused(run, trained, table):
+    forget(trained, "table")
     pd.read_csv(table).head(30).to_csv(table, index=False)
     assert_refused(run, ["r", "--table", table], "has 30 rows", "500 rows", "'SalePrice'")
 
@@ -131,7 +164,7 @@ def test_an_existing_page_is_left_alone(run, trained):
 
 
 def test_what_is_no_run_is_one_line(run, tmp_path):
-    assert_refused(run, [tmp_path], "holds no run")
+    assert_refused(run, [tmp_path], "does not hold a run")
 
 
 def test_newest_rows_without_a_column_are_refused(run, trained, table, tmp_path):

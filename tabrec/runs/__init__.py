@@ -1,0 +1,7 @@
+"""Runs: a table or ratings become a scored model in a folder, and the folder becomes predictions and a report."""
+
+from tabrec.runs.rating_run import RatingRun, rate, read_ratings
+from tabrec.runs.run import Run
+from tabrec.runs.table_run import TableRun, train
+
+__all__ = ["RatingRun", "Run", "TableRun", "rate", "read_ratings", "train"]

@@ -1,0 +1,156 @@
+"""`Run`: a fitted model with its scores, kept together in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import pandas as pd
+
+from tabrec.saving import load_with_metadata, save
+from tabrec.saving.files import new_folder
+
+MODEL_FOLDER = "model"
+METRICS_FILE = "metrics.json"
+PREDICTIONS_FILE = "predictions.csv"
+
+
+@dataclass
+class Run:
+    """A fitted model with its scores: a `TableRun` or a `RatingRun`.
+
+    Attributes
+    ----------
+    model : estimator
+        The fitted model.
+    metadata : dict
+        The columns, options and sizes of the run, as JSON can hold them.
+    metrics : dict of str to dict of str to float
+        Scores by set of rows or by model, and metric. Empty when the folder has no ``metrics.json``.
+    predictions : pandas.DataFrame or None
+        `row`, `actual` and `predicted` of the validation rows. None when the folder has no ``predictions.csv``.
+    folder : pathlib.Path or None
+        The folder that the run was opened from or saved to.
+
+    See Also
+    --------
+    train : Train a model on a table.
+    rate : Train a recommender on ratings.
+    tabrec.load : Load the model alone.
+    """
+
+    model: Any
+    metadata: dict[str, Any]
+    metrics: dict[str, dict[str, float]]
+    predictions: pd.DataFrame | None
+    folder: Path | None = None
+
+    # The key of the metadata that only this kind of run has, and the error for a run of the other kind.
+    _key: ClassVar[str] = ""
+    _other_kind: ClassVar[str] = "without the metadata of a run"
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> Self:
+        """Open a saved run; every file is read once.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            A folder that `save` made, with this or an older version.
+
+        Returns
+        -------
+        TableRun or RatingRun
+            The run. `TableRun.open` and `RatingRun.open` accept only their own kind.
+
+        Raises
+        ------
+        FileNotFoundError
+            The folder does not hold a run.
+        ValueError
+            The model was changed since it was saved, or the run is of the other kind.
+        """
+        folder = Path(folder)
+        if not (folder / MODEL_FOLDER).is_dir():
+            raise FileNotFoundError(f"{folder} does not hold a run: there is no folder {folder / MODEL_FOLDER}.")
+        model, metadata = load_with_metadata(folder / MODEL_FOLDER)
+        kinds = [kind for kind in (cls, *cls.__subclasses__()) if kind._key in metadata]
+        if not kinds:
+            raise ValueError(f"{folder} holds a {type(model).__name__}, {cls._other_kind}.")
+        metrics, predictions = folder / METRICS_FILE, folder / PREDICTIONS_FILE
+        return kinds[0](
+            model,
+            metadata,
+            json.loads(metrics.read_text(encoding="utf-8"))["metrics"] if metrics.is_file() else {},
+            pd.read_csv(predictions) if predictions.is_file() else None,
+            folder,
+        )
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write the run to a new folder: ``model/`` (see `tabrec.save`), ``metrics.json`` and ``predictions.csv``.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            The folder to create. It appears complete or not at all.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+
+        Raises
+        ------
+        FileExistsError
+            The folder exists already.
+        TypeError
+            The model holds something that cannot be saved.
+        """
+        # JSON has no NaN: a score that could not be computed is left out.
+        metrics = {name: {k: v for k, v in scores.items() if v == v} for name, scores in self.metrics.items()}
+        with new_folder(folder) as new:
+            save(self.model, new / MODEL_FOLDER, metadata=self.metadata)
+            text = json.dumps({**self.metadata, "metrics": metrics}, indent=2)
+            (new / METRICS_FILE).write_text(text + "\n", encoding="utf-8")
+            if self.predictions is not None:
+                self.predictions.to_csv(new / PREDICTIONS_FILE, index=False)
+        self.folder = Path(folder)
+        return self.folder
+
+    def explain(
+        self, *, table: str | os.PathLike | None = None, new: str | os.PathLike | None = None, verbose: bool = False
+    ) -> Any:
+        """Explain the model on one page.
+
+        Parameters
+        ----------
+        table : str or path-like, default=None
+            The table of the run, if it was moved. A `RatingRun` ignores it: a recommender keeps its ratings.
+        new : str or path-like, default=None
+            A table of the newest rows, to compare the training rows with. A `RatingRun` ignores it.
+        verbose : bool, default=False
+            Whether to show the progress.
+
+        Returns
+        -------
+        tabrec.interpret.Report
+            The page, with its findings.
+
+        Raises
+        ------
+        FileNotFoundError
+            The table is not where it was.
+        ValueError
+            The table is not the one that the run was trained on.
+        """
+        return self._report(table, new, verbose)
+
+    def _report(self, table: str | os.PathLike | None, new: str | os.PathLike | None, verbose: bool) -> Any:
+        raise NotImplementedError
+
+    @property
+    def _title(self) -> str:
+        return f"{self.folder.name if self.folder else 'run'}: {self.metadata['model']}"

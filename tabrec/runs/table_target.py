@@ -1,0 +1,43 @@
+"""The target column of a table: its task, its checks, and the form that a model learns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from tabrec.tables.target import has_numbers_to_predict
+
+
+def read_task(y: pd.Series, task: str, log_target: bool) -> str:
+    """Return "regression" or "classification", where `task` may be "auto"."""
+    is_number = types.is_numeric_dtype(y) and not types.is_bool_dtype(y)
+    if task == "auto":
+        task = "regression" if log_target or has_numbers_to_predict(y) else "classification"
+    if task == "regression" and not is_number:
+        odd = y.dropna().tolist()[0] if y.notna().any() else None
+        raise ValueError(f"Target {y.name!r} holds {odd!r}, but a regression needs numbers.")
+    if task == "classification" and log_target:
+        raise ValueError("log_target requires a regression: classes do not have a logarithm.")
+    return task
+
+
+def check_values(y: pd.Series, log_target: bool) -> None:
+    """Raise a ValueError if the target is missing, constant, or not positive where its logarithm is learned."""
+    if y.isna().any():
+        row = int(np.argmax(y.isna().to_numpy()))
+        raise ValueError(
+            f"Target {y.name!r} is missing in {int(y.isna().sum())} rows, the first being row {row}: drop them."
+        )
+    if y.nunique() < 2:
+        raise ValueError(f"Target {y.name!r} is constant ({y.tolist()[0]!r}): there is nothing to learn.")
+    if log_target and (y <= 0).any():
+        raise ValueError(f"Target {y.name!r} holds {y[y <= 0].tolist()[0]!r}: only positive numbers have a logarithm.")
+
+
+def to_model_target(y: pd.Series, task: str, log_target: bool) -> np.ndarray:
+    """The target as the model learns it."""
+    if task == "classification":
+        return y.astype(object).to_numpy() if not types.is_numeric_dtype(y) else y.to_numpy()
+    values = y.to_numpy(dtype=np.float64)
+    return np.log(values) if log_target else values

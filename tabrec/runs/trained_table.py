@@ -1,0 +1,48 @@
+"""The file that a run was trained on: noted when it trains, found again and compared when it is explained."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from tabrec.runs.table_run import TableRun
+
+_CHUNK = 1 << 20
+
+
+def describe_table(path: str | os.PathLike, delimiter: str, kept_at: str | os.PathLike | None = None) -> dict:
+    """What a run records of its file; `kept_at` is where the file will be, if it is about to move."""
+    return {"path": str(Path(kept_at or path).resolve()), "delimiter": delimiter, "digest": _digest(path)}
+
+
+def read_trained_table(run: TableRun, table: str | os.PathLike | None = None) -> pd.DataFrame:
+    """The table of a run, read from `table` or from where it was, and compared with what the run records."""
+    known = run.metadata.get("table")
+    if table is None and known is None:
+        raise ValueError(f"{run.folder} does not record the path of its table: name it with --table.")
+    path = Path(known["path"] if table is None else table)  # type: ignore[index]
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}, the table of {run.folder}, does not exist: name it with --table.")
+    if known is not None and _digest(path) != known["digest"]:
+        raise ValueError(f"{path} is not the table of {run.folder}, or has changed: name the original with --table.")
+    frame = run.read_table(path, delimiter="," if known is None else known["delimiter"])
+    n_rows, target = sum(run.metadata["rows"].values()), run.metadata["target"]
+    if len(frame) != n_rows or target not in frame.columns:
+        raise ValueError(
+            f"{path} has {len(frame):,} rows, but {run.folder} was trained on a table of {n_rows:,} rows with a "
+            f"column {target!r}."
+        )
+    return frame
+
+
+def _digest(path: str | os.PathLike) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
