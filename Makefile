@@ -1,15 +1,16 @@
-# Every target sets up what it needs in .venv; the environment is made anew when the project's files or its pins change.
+# Every target installs what it needs in .venv, again when pyproject.toml or the pins change. `demo` needs the package alone.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Extras to install: dev for the tests, docs for the site, notebooks for the notebooks, one of which compares with fastai.
+# Extras of the other targets: dev for the tests, docs for the site, notebooks for the notebooks (one compares with fastai).
 EXTRAS ?= dev
 COMMA := ,
 STAMP := $(VENV)/.up-to-date-$(subst $(COMMA),-,$(EXTRAS))
+PACKAGE := $(VENV)/.up-to-date
 
 .PHONY: demo test lint bench docs site clean
 
-demo: $(STAMP)
+demo: $(PACKAGE)
 	$(BIN)/tabrec demo
 
 test: $(STAMP)
@@ -38,11 +39,13 @@ docs:
 site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-$(STAMP): pyproject.toml constraints.txt
+$(PACKAGE): WHAT := .
+$(STAMP): WHAT := .[$(EXTRAS)]
+$(PACKAGE) $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("tabrec needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
-	touch $(STAMP)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '$(WHAT)'
+	touch $@
 
 clean:
 	rm -rf $(VENV) dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,8 @@
 """Print the tables of docs/dependencies.md: python docs/dependencies.py uv.lock
 
-Sizes and licences are those of what is installed, so install the extras first: pip install '.[kaggle,viz,docs,dev]'.
-Dates of last releases are in the file that ``uv lock`` writes for a project that asks for all of them, unpinned;
-without it there are none.
+Sizes and licences are read from the installed packages, so install the extras first:
+pip install '.[kaggle,viz,docs,dev]'. Release dates are read from the file that ``uv lock`` writes for a project that
+requires all of them, unpinned; without it they are left out.
 """
 
 import re
@@ -13,49 +13,49 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 WHAT_FOR = {
-    "filelock": "two processes that fetch the same data take turns",
-    "jinja2": "the page of `report`",
-    "joblib": "trees in threads; scikit-learn brings it",
+    "filelock": "locks a data folder while it is downloaded",
+    "jinja2": "the HTML page of `report`",
+    "joblib": "trees in threads; a dependency of scikit-learn",
     "numpy": "arrays",
     "pandas": "frames",
     "pyarrow": "reading CSV and parquet, arrow tables, text columns without copies",
-    "rich": "the terminal's tables, colours and progress",
+    "rich": "tables, colours and progress in the terminal",
     "safetensors": "arrays of saved models, without pickle",
-    "scikit-learn": "the API, forests, boosting, measures, splits",
+    "scikit-learn": "the API, forests, boosting, metrics, splits",
     "scipy": "sparse matrices, statistics, clustering of columns",
-    "skops": "scikit-learn's parts of saved models, without pickle",
-    "threadpoolctl": "as many threads of BLAS and OpenMP as gain",
+    "skops": "scikit-learn objects in saved models, without pickle",
+    "threadpoolctl": "limits the threads of BLAS and OpenMP",
     "torch": "nets",
     "typer": "the command line",
-    "kaggle": "fetching competitions, and submitting",
-    "matplotlib": "every plot; the report, too",
+    "kaggle": "downloading competitions and submitting",
+    "matplotlib": "plots and the report",
     "dtreeviz": "`view_tree`",
     "shap": "compared with in tests and benchmarks",
     "treeinterpreter": "compared with in tests and benchmarks",
     "waterfallcharts": "compared with in tests",
     "mkdocs": "the site",
-    "mkdocs-material": "how the site looks, its search",
+    "mkdocs-material": "theme and search of the site",
     "mkdocstrings": "API pages from docstrings",
-    "fastai": "each of its calls beside ours, in a notebook",
-    "hypothesis": "tests on made cases",
+    "fastai": "compared with in a notebook",
+    "hypothesis": "property-based tests",
     "ipykernel": "runs notebooks",
     "jupytext": "notebooks as text",
-    "lightgbm": "takes the encoded frame, in tests",
-    "mypy": "types",
+    "lightgbm": "trained on the encoded frame in tests",
+    "mypy": "type checks",
     "nbclient": "runs notebooks",
     "nbformat": "reads notebooks",
-    "pandas-stubs": "types of pandas",
-    "polars": "its frames, in tests",
+    "pandas-stubs": "type stubs of pandas",
+    "polars": "polars frames in tests",
     "pytest": "tests",
-    "pytest-xdist": "tests, several at once",
+    "pytest-xdist": "parallel tests",
     "ruff": "lint, format",
-    "selenium": "the report and the site in a browser, in tests",
-    "xgboost-cpu": "takes the encoded frame, in tests",
+    "selenium": "browser tests of the report and the site",
+    "xgboost-cpu": "trained on the encoded frame in tests",
 }
 
 
 def read_project() -> dict[str, list[str]]:
-    """Names of what is needed always (""), and of what each extra adds."""
+    """Names of the required packages (group ""), and of those of each extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     groups = {"": project["dependencies"], **project["optional-dependencies"]}
     names = {group: [re.match(r"[\w.-]+", line)[0].lower() for line in lines] for group, lines in groups.items()}
@@ -70,7 +70,7 @@ def read_licence(found: Distribution) -> str:
     names = [line.split(" :: ")[-1] for line in classifiers if line.count(" :: ") > 1]
     texts = [file.read_text() for file in found.files or [] if file.name.startswith(("LICENSE", "COPYING"))]
     lines = [text.strip().splitlines()[0] for text in [found.metadata.get("License") or "", *texts] if text.strip()]
-    return ", ".join(names) or (lines or ["not told"])[0]
+    return ", ".join(names) or (lines or ["not stated"])[0]
 
 
 def read_releases(lock: Path) -> dict[str, str]:
@@ -103,4 +103,4 @@ def table(names: list[str], releases: dict[str, str]) -> str:
 if __name__ == "__main__":
     known = read_releases(Path(sys.argv[1])) if len(sys.argv) > 1 else {}
     for group, names in read_project().items():
-        print(f"\n{group or 'always'}\n\n{table(names, known)}")
+        print(f"\n{group or 'required'}\n\n{table(names, known)}")

@@ -2,12 +2,17 @@
 
 import inspect
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 import tabrec
+
+ROOT = Path(__file__).parent.parent
 
 
 def run_python(code):
@@ -43,3 +48,17 @@ def test_public_docstrings_have_their_sections(name):
     sections = re.findall(r"^([A-Z][A-Za-z ]+)\n-+$", doc, flags=re.MULTILINE)
     assert {"Parameters", "Examples"} <= set(sections)
     assert not re.search(r"\w -{4,}", doc), "a heading and its text have run together"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(("target", "installed"), [("demo", "."), ("test", ".[dev]"), ("lint", ".[dev]")])
+def test_make_installs_what_the_target_needs(target, installed):
+    done = subprocess.run(["make", "-nB", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.findall(r"pip install .*--editable '(.*)'", done.stdout) == [installed]
+
+
+def test_what_draws_is_installed_with_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert any(line.startswith("matplotlib") for line in project["dependencies"])
+    for extra, lines in project["optional-dependencies"].items():
+        assert not any(line.startswith("matplotlib") for line in lines), extra
