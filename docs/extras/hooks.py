@@ -1,4 +1,4 @@
-"""What the site holds from outside docs/: no second copy of a page is kept (a hook of MkDocs)."""
+"""A hook of MkDocs that adds pages from outside docs/ to the site, so that none is kept twice."""
 
 import os
 import re
@@ -14,24 +14,24 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
 }
-# A dash with nothing behind it: a parameter that its name and type explain.
+# A dash without a description: a parameter that its name and type explain.
 _EMPTY = re.compile(r"\s*–\s*<div class=\"doc-md-description\">\s*</div>")
 _LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[)#])")
 
 
 def included_files() -> dict[str, str]:
-    """Files outside docs/, by their path in the repository, and where they stand in the site."""
+    """Files outside docs/ that are part of the site: the place in the site by the path in the repository."""
     results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     return PAGES | {f"benchmarks/results/{path.name}": f"benchmarks/results/{path.name}" for path in results}
 
 
 def place_in_site(path: str) -> str:
-    """Where a file of the repository stands in the site; one that is not part of it stays outside."""
+    """The place of a file of the repository in the site; other files keep their path."""
     return included_files().get(path, os.path.relpath(path, "docs"))
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages and files that lie outside docs/."""
+    """Add the pages and files from outside docs/."""
     for path, place in included_files().items():
         files.append(File.generated(config, place, abs_src_path=str(ROOT / path)))
     return files
@@ -49,5 +49,5 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
 
 
 def on_page_content(html: str, page: Page, config: Any, files: Files) -> str:
-    """Leave out dashes that nothing follows."""
+    """Remove dashes without a description."""
     return _EMPTY.sub("", html)

@@ -1,4 +1,4 @@
-"""What the reader of docstrings has to be told (an extension of Griffe)."""
+"""An extension of Griffe for names imported on first use and for Sphinx markup in docstrings."""
 
 import re
 from importlib import import_module
@@ -11,7 +11,7 @@ _FOOTNOTE = re.compile(r"^\.\. \[(\d+)\] ", re.MULTILINE)
 
 
 class LazyNames(griffe.Extension):
-    """Adds public names that are imported when first used, as aliases, and takes Sphinx's marks from docstrings."""
+    """Adds public names that are imported on first use as aliases, and removes Sphinx markup from docstrings."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
         """Add the names of tabrec and tabrec.interpret that only `__getattr__` finds."""
