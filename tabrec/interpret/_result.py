@@ -1,4 +1,4 @@
-"""What every result has in common: a tidy frame to read, and a picture."""
+"""`Result` and `Finding`: what the functions of this package return."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_ROWS = 20
 
 
 class Result(ABC):
-    """A result of a function of this room.
+    """Base of all results: a tidy frame and a plot.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Result(ABC):
 
     @abstractmethod
     def plot(self, ax: Any = None) -> Any:
-        """Draw the result; returns the matplotlib Axes, of a new figure where `ax` is None."""
+        """Draw the result on `ax`, or on a new figure if it is None, and return the matplotlib Axes."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}\n{self.table.to_string(max_rows=_MOST_ROWS)}"
@@ -35,22 +35,26 @@ class Result(ABC):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to know about a model or its data, in plain words.
+    """A statement about a model or its data.
 
     Attributes
     ----------
     kind : str
-        What was found, such as "too-good column", "shifted column", "placeholder".
+        The kind of statement, such as "too-good column", "shifted column", "placeholder".
     severity : {1, 2, 3}
-        1: act before the model is used; 2: worth a look; 3: good to know.
+        1: act before using the model; 2: look at it; 3: for information.
     columns : tuple of str
         The columns concerned.
     text : str
-        What was found, in a sentence, as plain text.
+        What was found, in a sentence of plain text.
     evidence : str
-        The numbers behind it.
+        The numbers that support it: measure, uncertainty and rows.
     action : str
         What to do about it.
+
+    See Also
+    --------
+    report : One page about a model, with all findings first.
     """
 
     kind: str

@@ -40,16 +40,21 @@ class ColumnPair:
     @cached_property
     def how(self) -> str:
         """How the new rows differ, in words; empty where they hardly do."""
-        if self.family == "labels":
-            parts = [self._unseen(), self._most_changed(), self._gaps()]
-        else:
-            parts = [self._order() or self._most_changed(), *self._beyond(), self._gaps()]
+        train, new = (values[~np.isnan(values)] for values in (self.train, self.new))
+        parts = []
+        if self.family == "labels" and len(new):
+            unseen = float(np.mean(~np.isin(new, train)))
+            parts.append(f"labels never seen: {_percent(unseen)}" if unseen >= _FEW else "")
+        if len(train) and len(new):
+            order = "" if self.family == "labels" else self._order(train, new)
+            parts.append(order or self._most_changed(train, new))
+            parts += [] if self.family == "labels" else self._beyond(train, new)
+        before, now = float(np.isnan(self.train).mean()), float(np.isnan(self.new).mean())
+        if _is_change(before, now, len(self.train), len(self.new)):
+            parts.append(f"missing {'more' if now > before else 'less'} often ({_percent(before)} → {_percent(now)})")
         return "; ".join(part for part in parts if part)
 
-    def _order(self) -> str:
-        train, new = _present(self.train), _present(self.new)
-        if not len(train) or not len(new):
-            return ""
+    def _order(self, train: np.ndarray, new: np.ndarray) -> str:
         more, less = ("later", "earlier") if self.family == "dates" else ("larger", "smaller")
         above = _share_above(train, new)
         std_error = np.sqrt((len(train) + len(new) + 1) / (12 * len(train) * len(new)))
@@ -58,34 +63,15 @@ class ColumnPair:
         middle = f"median {self._show(np.median(train))} → {self._show(np.median(new))}"
         return f"new values {more if above > 0.5 else less} ({middle})"
 
-    def _beyond(self) -> list[str]:
-        train, new = _present(self.train), _present(self.new)
-        if not len(train) or not len(new):
-            return []
-        largest, smallest = ("last", "first") if self.family == "dates" else ("largest", "smallest")
-        after, before = ("after", "before") if self.family == "dates" else ("above", "below")
-        shares = {
-            f"{after} the {largest} in training": np.mean(new > train.max()),
-            f"{before} the {smallest} in training": np.mean(new < train.min()),
-        }
-        return [f"{_percent(share)} {where}" for where, share in shares.items() if share >= _FEW]
+    def _beyond(self, train: np.ndarray, new: np.ndarray) -> list[str]:
+        above, below = "above the largest", "below the smallest"
+        if self.family == "dates":
+            above, below = "after the last", "before the first"
+        shares = {above: np.mean(new > train.max()), below: np.mean(new < train.min())}
+        return [f"{_percent(share)} {where} in training" for where, share in shares.items() if share >= _FEW]
 
-    def _gaps(self) -> str:
-        before, now = float(np.isnan(self.train).mean()), float(np.isnan(self.new).mean())
-        if not _is_change(before, now, len(self.train), len(self.new)):
-            return ""
-        return f"missing {'more' if now > before else 'less'} often ({_percent(before)} → {_percent(now)})"
-
-    def _unseen(self) -> str:
-        new = _present(self.new)
-        unseen = float(np.mean(~np.isin(new, self.train))) if len(new) else 0.0
-        return f"labels never seen: {_percent(unseen)}" if unseen >= _FEW else ""
-
-    def _most_changed(self) -> str:
+    def _most_changed(self, train: np.ndarray, new: np.ndarray) -> str:
         """The value whose share has changed most, if it has clearly changed."""
-        train, new = _present(self.train), _present(self.new)
-        if not len(train) or not len(new):
-            return ""
         values, codes = np.unique(np.concatenate([train, new]), return_inverse=True)
         before = np.bincount(codes[: len(train)], minlength=len(values)) / len(train)
         now = np.bincount(codes[len(train) :], minlength=len(values)) / len(new)
@@ -200,7 +186,7 @@ def _seconds(dates: pd.DatetimeIndex) -> np.ndarray:
 
 
 def _id_reason(kind: str, family: str, train: np.ndarray) -> str:
-    present = _present(train)
+    present = train[~np.isnan(train)]
     n_distinct = len(np.unique(present))
     counts = family == "labels" or (family == "numbers" and np.array_equal(present, np.round(present)))
     if n_distinct == len(present) and kind == "id":
@@ -224,10 +210,6 @@ def _is_change(before: float, now: float, n_before: int, n_now: int) -> bool:
     both = (before * n_before + now * n_now) / (n_before + n_now)
     std_error = np.sqrt(both * (1 - both) * (1 / n_before + 1 / n_now))
     return bool(abs(now - before) >= max(_LEAST_DIFFERENCE, _N_ERRORS * std_error))
-
-
-def _present(values: np.ndarray) -> np.ndarray:
-    return values[~np.isnan(values)]
 
 
 def _percent(share: float) -> str:

@@ -65,34 +65,52 @@ def single_aucs(sample: Sample) -> np.ndarray:
     return np.array([_single_auc(_bins(codes), sample) for codes in sample.codes.T])
 
 
-def run_rounds(
-    pairs: list[ColumnPair],
-    sample: Sample,
-    aucs: np.ndarray,
-    *,
-    level: float,
-    n_permutations: int,
-    n_estimators: int,
-    rng: np.random.Generator,
-) -> list[Round]:
-    """Rounds until no shift is found, each without the columns set aside before; `aucs` are of the single columns."""
-    left = np.arange(len(pairs))
-    rounds: list[Round] = []
-    while len(left):
+@dataclass(frozen=True)
+class ShiftTest:
+    """The classifier of every round, and the test of whether it tells the tables apart."""
+
+    level: float
+    n_permutations: int
+    n_estimators: int
+    rng: np.random.Generator
+
+    def rounds(self, pairs: list[ColumnPair], sample: Sample, aucs: np.ndarray) -> list[Round]:
+        """Rounds until no shift is found, each without the columns set aside before; `aucs` are of single columns."""
+        left = np.arange(len(pairs))
+        rounds: list[Round] = []
+        while len(left):
+            found = self._round([pairs[position] for position in left], sample, left, aucs[left])
+            rounds.append(found)
+            if not found.set_aside:
+                break
+            left = np.array([position for position in left if pairs[position].name not in found.set_aside], dtype=int)
+        return rounds
+
+    def _round(self, pairs: list[ColumnPair], sample: Sample, columns: np.ndarray, aucs: np.ndarray) -> Round:
+        """Fit on one half, test on the other, and choose the columns to set aside."""
+        codes, held_out = sample.codes[:, columns], sample.is_held_out
         forest = RandomForestClassifier(
-            n_estimators,
-            min_samples_leaf=max(_SMALLEST_LEAF, len(sample.codes) // _LEAVES),
+            self.n_estimators,
+            min_samples_leaf=max(_SMALLEST_LEAF, len(codes) // _LEAVES),
             max_features=0.5,
             oob_score=True,
-            random_state=int(rng.integers(2**31)),
+            random_state=int(self.rng.integers(2**31)),
         )
-        chosen = [pairs[position] for position in left]
-        found = _run_round(forest, chosen, sample, left, aucs[left], level, n_permutations, rng)
-        rounds.append(found)
-        if not found.set_aside:
-            break
-        left = np.array([position for position in left if pairs[position].name not in found.set_aside], dtype=int)
-    return rounds
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Some inputs do not have OOB scores", UserWarning)
+            forest.fit(codes[~held_out], sample.is_new[~held_out])
+        oob = forest.oob_decision_function_
+        seen = oob.sum(axis=1) > 0
+        oob_auc = auc_of(oob[seen, 1], sample.is_new[~held_out][seen])
+        scores, is_new = forest.predict_proba(codes[held_out])[:, 1], sample.is_new[held_out]
+        auc = auc_of(scores, is_new)
+        p_value = permutation_p_value(scores, is_new, self.n_permutations, self.rng)
+        names = [pair.name for pair in pairs]
+        if p_value > self.level or auc < CLOSE_TO_HALF:
+            return Round(names, auc, oob_auc, p_value, {}, {})
+        importance = _shuffle(forest, codes[held_out], is_new, self.rng)
+        worth = dict(zip(names, importance.tolist(), strict=True))
+        return Round(names, auc, oob_auc, p_value, worth, _choose(pairs, aucs, importance))
 
 
 def permutation_p_value(scores: np.ndarray, is_new: np.ndarray, n_permutations: int, rng: np.random.Generator) -> float:
@@ -117,36 +135,6 @@ def auc_of(scores: np.ndarray, is_new: np.ndarray) -> float:
     if not n_new or not n_train:
         return float("nan")
     return float((rankdata(scores)[is_new].sum() - n_new * (n_new + 1) / 2) / (n_new * n_train))
-
-
-def _run_round(
-    forest: Any,
-    pairs: list[ColumnPair],
-    sample: Sample,
-    columns: np.ndarray,
-    aucs: np.ndarray,
-    level: float,
-    n_permutations: int,
-    rng: np.random.Generator,
-) -> Round:
-    """Fit on one half, test on the other, and choose the columns to set aside."""
-    codes, held_out = sample.codes[:, columns], sample.is_held_out
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Some inputs do not have OOB scores", UserWarning)
-        forest.fit(codes[~held_out], sample.is_new[~held_out])
-    oob = forest.oob_decision_function_
-    seen = oob.sum(axis=1) > 0
-    oob_auc = auc_of(oob[seen, 1], sample.is_new[~held_out][seen])
-    scores = forest.predict_proba(codes[held_out])[:, 1]
-    is_new = sample.is_new[held_out]
-    auc = auc_of(scores, is_new)
-    p_value = permutation_p_value(scores, is_new, n_permutations, rng)
-    names = [pair.name for pair in pairs]
-    if p_value > level or auc < CLOSE_TO_HALF:
-        return Round(names, auc, oob_auc, p_value, {}, {})
-    importance = _shuffle(forest, codes[held_out], is_new, rng)
-    set_aside = _choose(pairs, aucs, importance)
-    return Round(names, auc, oob_auc, p_value, dict(zip(names, importance.tolist(), strict=True)), set_aside)
 
 
 def _shuffle(forest: Any, codes: np.ndarray, is_new: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -15,7 +15,7 @@ from tabrec.interpret._column_groups import importance_by_source, source_of, sou
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.change._shift_columns import ColumnPair, pair_columns
 from tabrec.interpret.change._shift_plots import draw_bars, draw_points
-from tabrec.interpret.change._shift_rounds import Round, draw_sample, run_rounds, single_aucs
+from tabrec.interpret.change._shift_rounds import Round, ShiftTest, draw_sample, single_aucs
 from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import read_frame
 from tabrec.trees.fitted_trees import read_trees
@@ -189,9 +189,7 @@ def domain_shift(
     rng = np.random.default_rng(random_state)
     sample = draw_sample(pairs, max_rows, rng)
     aucs = single_aucs(sample)
-    rounds = run_rounds(
-        pairs, sample, aucs, level=level, n_permutations=n_permutations, n_estimators=n_estimators, rng=rng
-    )
+    rounds = ShiftTest(level, n_permutations, n_estimators, rng).rounds(pairs, sample, aucs)
     table = _make_table(pairs, aucs, rounds, shares)
     shifted = [name for found in rounds for name in found.set_aside]
     findings = [

@@ -202,7 +202,7 @@ def test_the_standard_error_of_one_permutation_is_the_spread_over_samples(metric
     """A row counts by its own prediction and by what it gives to another."""
     line = LinearRegression().fit([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [0.0, 2.0, 0.5])
     found = []
-    for seed in range(300):
+    for seed in range(200):
         rng = np.random.default_rng((5, seed))
         X = rng.normal(size=(200, 2))
         y = line.predict(X) + rng.normal(size=200)
@@ -215,8 +215,8 @@ def test_the_standard_error_of_one_permutation_is_the_spread_over_samples(metric
 def test_standard_errors_cover_the_spread_over_samples():
     z = []
     for seed in range(25):
-        X, y = make_noise_id(500, np.random.default_rng(seed), False)
-        forest = RandomForestRegressor(20, random_state=seed).fit(X, y)
+        X, y = make_noise_id(250, np.random.default_rng(seed), False)
+        forest = RandomForestRegressor(12, random_state=seed).fit(X, y)
         table = by_column(feature_importance(forest, X, y))
         z.append(table.loc[["id", "noise"], "importance"] / table.loc[["id", "noise"], "std_error"])
     assert 0.6 < np.std(z) < 1.35
@@ -232,12 +232,12 @@ def test_out_of_bag_agrees_with_scikit_learn_on_rows_held_out(is_class):
         signal = 2 * X[:, 0] + X[:, 1] + X[:, 2] * X[:, 3]
         return X, (signal + rng.normal(size=n) > 0 if is_class else signal + rng.normal(size=n))
 
-    X, y = draw(2000)
-    forest = (RandomForestClassifier if is_class else RandomForestRegressor)(60, random_state=0, min_samples_leaf=3)
+    X, y = draw(1000)
+    forest = (RandomForestClassifier if is_class else RandomForestRegressor)(30, random_state=0, min_samples_leaf=3)
     forest.fit(X, y)
     ours = by_column(feature_importance(forest, X, y)).loc[[f"x{i}" for i in range(5)]]
-    theirs = permutation_importance(forest, *draw(4000), n_repeats=3, random_state=0)
-    held_out = by_column(feature_importance(forest, *draw(4000))).loc[ours.index, "std_error"]
+    theirs = permutation_importance(forest, *draw(2000), n_repeats=2, random_state=0)
+    held_out = by_column(feature_importance(forest, *draw(2000))).loc[ours.index, "std_error"]
     combined = np.hypot(ours["std_error"], held_out)
     # Out-of-bag forests are of a third of the trees, which costs them a little of what they know.
     assert (abs(ours["importance"] - theirs.importances_mean) < 3 * combined + 0.03 * theirs.importances_mean).all()
