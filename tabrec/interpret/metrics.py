@@ -12,24 +12,12 @@ from sklearn.base import is_classifier
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric that is a function of the mean over rows.
+    """A metric that is a function of the mean over rows."""
 
-    Attributes
-    ----------
-    name : str
-        For tables and axes.
-    gains : callable
-        From (y, predicted, classes) to one number a row, larger is better; `predicted` is what `predictor` gives.
-    score : callable
-        From gains to the metric as it is reported.
-    greater_is_better : bool
-        Whether a larger reported score is better.
-    """
-
-    name: str
-    gains: Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
-    score: Callable[[np.ndarray], float]
-    greater_is_better: bool
+    name: str  # for tables and axes
+    gains: Callable[[np.ndarray, np.ndarray, Any], np.ndarray]  # (y, predicted, classes) -> one a row, larger is better
+    score: Callable[[np.ndarray], float]  # gains -> the metric as it is reported
+    greater_is_better: bool  # for the reported score
 
     def gain(self, before: float, after: float) -> float:
         """By how much a score has improved; negative when it has become worse."""
@@ -106,13 +94,7 @@ _OF_CLASSIFIERS = ("accuracy", "log_loss")
 
 
 def read_metric(model: Any, metric: str | None, default: str = "rmse") -> Metric:
-    """The requested metric; for None `default` for a regressor and accuracy for a classifier.
-
-    Raises
-    ------
-    ValueError
-        The metric is unknown or does not apply to the model.
-    """
+    """The requested metric; for None `default` for a regressor and accuracy for a classifier. Others are refused."""
     if metric is None:
         return METRICS["accuracy" if is_classifier(model) else default]
     fitting = [name for name in METRICS if (name in _OF_CLASSIFIERS) == is_classifier(model)]

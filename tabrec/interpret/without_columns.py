@@ -36,19 +36,11 @@ _MOST_NAMES = 3
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions by models that were not fitted on the predicted rows.
+    """Predictions by models that were not fitted on the predicted rows."""
 
-    Attributes
-    ----------
-    predicted : ndarray of shape (n_rows, n_outputs), or (n_rows, n_classes) for a classifier
-    seen : ndarray of bool, of shape (n_rows,)
-        The rows that have a prediction.
-    classes : ndarray or None
-    """
-
-    predicted: np.ndarray
-    seen: np.ndarray
-    classes: Any
+    predicted: np.ndarray  # (n_rows, n_outputs), or (n_rows, n_classes) for a classifier
+    seen: np.ndarray  # bool, (n_rows,): the rows that have a prediction
+    classes: Any  # None for a regressor
 
 
 @dataclass(frozen=True)
@@ -97,13 +89,8 @@ class Trials:
         return self.compare(self.full, self.predict(dropped))
 
     def compare(self, before: Predictions, after: Predictions) -> dict[str, Any]:
-        """Two scores on the rows that both predict.
-
-        Returns
-        -------
-        dict
-            ``before``, ``after``, ``change`` (after minus before), its ``std_error`` from the pairs of predictions,
-            ``verdict`` and ``n_rows``.
+        """Scores on the rows that both predict: ``before`` and ``after``; ``change``, after minus before; its
+        ``std_error``, from the pairs of predictions; ``verdict``; and ``n_rows``.
         """
         both = before.seen & after.seen
         gains = [self._gains(found, both) for found in (before, after)]
@@ -116,7 +103,7 @@ class Trials:
         return change | {"verdict": verdict, "n_rows": int(both.sum())}
 
     def finding(self, dropped: Iterable[str], change: Any) -> Finding:
-        """What a comparison says about leaving out some columns."""
+        """State the result of a comparison."""
         names = tuple(dropped)
         called = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} columns"
         evidence = describe_change(change, self.metric, self.rows)
@@ -168,18 +155,8 @@ def read_trials(
 ) -> Trials:
     """Check what was given, before any fit.
 
-    Parameters
-    ----------
-    model_factory : estimator or callable
-    X, y : table or array-like, and array-like
-    function : str
-        The calling function, for messages.
-    cv : None, int, splitter, iterable of (train, test), or tuple (X_valid, y_valid)
-        None is out-of-bag rows for a forest that draws rows and 5 folds for other models.
-    time : array-like of shape (n_rows,), default=None
-        Times for a `TimeSplit` without a column.
-    metric, default_metric : str
-    random_state : int, Generator or None
+    `cv` is None, int, splitter, iterable of (train, test), or tuple (X_valid, y_valid): None is out-of-bag rows for a
+    forest that draws rows and 5 folds for other models. `time` holds the times for a `TimeSplit` without a column.
     """
     frame, model = read_frame(X), make_model(model_factory)
     y = read_target(model, y, len(frame), function)

@@ -1,1 +1,1 @@
-"""Whether the data can be trusted: leaks from the target, codes for missing."""
+"""Faults of the data: target leakage, codes for missing values."""

@@ -65,13 +65,8 @@ def read_numbers(column: Column) -> np.ndarray | None:
 
 
 def score_alone(column: Column, target: Target, folds: np.ndarray) -> tuple[float, float, float]:
-    """How much of the target a column explains by itself, out of fold.
-
-    Returns
-    -------
-    score, error, correlation : float
-        Explained share of the variance and its standard error; Spearman's correlation with the target of a regression,
-        else NaN.
+    """The share of the variance that a column explains by itself, out of fold, and its standard error; and Spearman's
+    correlation with the target of a regression, else NaN.
     """
     numbers = read_numbers(column)
     if numbers is None:
@@ -125,13 +120,8 @@ def _rank_correlation(numbers: np.ndarray, target: Target) -> float:
 
 
 def missing_effect(missing: np.ndarray, target: Target) -> tuple[float, float]:
-    """How much of the target the missing values of a column explain, and the p-value of no effect.
-
-    Returns
-    -------
-    effect, p_value : float
-        The explained share of the variance (η²; for classes Goodman and Kruskal's tau), and the p-value of an F test
-        (for classes of the χ² test of their tau). NaN where nothing or everything is missing.
+    """The share of the variance that missing values explain (η²; for classes Goodman and Kruskal's tau), and the
+    p-value of an F test (for classes of the χ² test of their tau); NaN where nothing or everything is missing.
     """
     n, n_missing = len(missing), int(missing.sum())
     if n_missing in (0, n):

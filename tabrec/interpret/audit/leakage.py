@@ -22,7 +22,7 @@ from tabrec.interpret.audit._leakage_scores import (
 )
 from tabrec.interpret.models import predictor
 from tabrec.interpret.without_columns import RANDOM_STATE
-from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, finish, make_axes, shorten
+from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, finish, row_axes
 from tabrec.preprocess import column_kinds
 from tabrec.tables.columns import Column, read_frame, to_columns
 from tabrec.tables.names import as_named
@@ -75,7 +75,7 @@ class LeakageCheck(Result):
         `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         shown = self.table.head(_MOST_DRAWN)
-        ax = make_axes(ax, (6.8, max(2.2, 1.3 + 0.24 * len(shown))))
+        ax = row_axes(ax, shown["column"], (6.8, 1.5, 0.24))
         worst = {name: found.severity for found in self.findings[::-1] for name in found.columns}
         colors = [{1: RED, 2: ORANGE}.get(worst.get(name, 3), BLUE) for name in shown["column"]]
         places, alone = np.arange(len(shown)), shown["alone"].clip(lower=0)
@@ -83,8 +83,6 @@ class LeakageCheck(Result):
         ax.plot(shown["missing_effect"], places, "|", color=INK, markersize=9, label="its missing values alone")
         if not np.isnan(self.score):
             ax.axvline(self.score, color=INK, linestyle=":", label="the model")
-        ax.set_yticks(places, [shorten(name) for name in shown["column"]], fontsize=8)
-        ax.invert_yaxis()
         ax.set(xlim=(0, 1.05), xlabel="share of the variance explained, out of fold (± 2 standard errors)")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8, frameon=False)
         finish(ax).grid(visible=False, axis="y")

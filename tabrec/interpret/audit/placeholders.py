@@ -32,15 +32,6 @@ def find_placeholders(X: Any) -> list[Finding]:
     1900) half that distance is enough, or that it is the only negative value. Among labels: words such as "unknown" or
     "n/a", in one finding.
 
-    Parameters
-    ----------
-    X : table or array-like of shape (n_rows, n_columns)
-        Raw.
-
-    Returns
-    -------
-    list of Finding
-
     Examples
     --------
     >>> from tabrec.datasets import make_auctions

@@ -1,1 +1,1 @@
-"""Whether the world has moved on: shift, validation in time, extrapolation."""
+"""How new data differ from training data: shift, comparisons on later rows, extrapolation."""

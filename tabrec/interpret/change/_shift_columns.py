@@ -93,10 +93,7 @@ class ColumnPair:
 def pair_columns(X_train: Any, X_new: Any) -> tuple[list[ColumnPair], list[str], list[str]]:
     """The columns that two tables share, and the names of those that only one has.
 
-    Raises
-    ------
-    ValueError
-        No column is shared, or one holds numbers, dates or labels on one side and something else on the other.
+    A ValueError where no column is shared, or one holds numbers, dates or labels in one table and others in the other.
     """
     frame = read_frame(X_train)
     train, new = to_columns(frame), to_columns(read_frame(X_new))

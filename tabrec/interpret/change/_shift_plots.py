@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, finish, make_axes, shorten
+from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, finish, make_axes, row_axes, shorten
 
 _MOST_BARS = 20
 _MOST_LABELS = 12
@@ -18,12 +18,10 @@ _LETTER, _LINE, _POINT, _TO_THE_LEFT = 0.0065, 0.048, 0.004, 0.75
 
 def draw_bars(table: pd.DataFrame, ax: Any) -> Any:
     """Draw a bar for each of the columns that differ most."""
-    shown = table.sort_values("auc", ascending=False, kind="stable").head(_MOST_BARS)[::-1]
-    ax = make_axes(ax, (6.8, 1.2 + 0.26 * len(shown)))
+    shown = table.sort_values("auc", ascending=False, kind="stable").head(_MOST_BARS)
+    ax = row_axes(ax, shown["column"], (6.8, 1.2, 0.26))
     colours = [ORANGE if aside else GREY for aside in shown["set_aside_in_round"].notna()]
-    positions = np.arange(len(shown))
-    ax.barh(positions, shown["auc"] - 0.5, left=0.5, color=colours, height=0.7)
-    ax.set_yticks(positions, [shorten(name) for name in shown["column"]])
+    ax.barh(range(len(shown)), shown["auc"] - 0.5, left=0.5, color=colours, height=0.7)
     _limit_auc(ax, shown["auc"])
     ax.set_title("Orange: set aside as shifted", fontsize=10)
     finish(ax)

@@ -16,7 +16,7 @@ from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit.placeholders import read_dates_of
 from tabrec.interpret.models import find_labels, predictor
 from tabrec.interpret.without_columns import RANDOM_STATE
-from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, finish, make_axes, shorten
+from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, finish, row_axes
 from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
 from tabrec.tables.names import as_named
@@ -78,18 +78,16 @@ class ExtrapolationCheck(Result):
         `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         shown = self.table[self.table["outside"] > 0].head(_MOST_DRAWN)
-        ax = make_axes(ax, (6.8, max(2.2, 1.3 + 0.24 * len(shown))))
+        ax = row_axes(ax, shown["column"], (6.8, 1.5, 0.24))
         if shown.empty:
             ax.text(0.5, 0.5, "No new row is outside the training range", ha="center", color=INK)
-            ax.set(xlim=(0, 1), yticks=[], xlabel="share of new rows outside")
+            ax.set(xlim=(0, 1), ylim=(0, 1), yticks=[], xlabel="share of new rows outside")
             return finish(ax)
         places, start = np.arange(len(shown)), np.zeros(len(shown))
         for way, color in _WAYS.items():
             if shown[way].any():
                 ax.barh(places, shown[way], left=start, color=color, label=_IN_WORDS[way], height=0.7)
                 start = start + shown[way].to_numpy()
-        ax.set_yticks(places, [shorten(name) for name in shown["column"]], fontsize=8)
-        ax.invert_yaxis()
         ax.set(xlim=(0, min(1.0, start.max() * 1.05)), xlabel="share of new rows outside the training range")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8, frameon=False)
         finish(ax).grid(visible=False, axis="y")

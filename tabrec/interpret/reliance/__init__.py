@@ -1,1 +1,1 @@
-"""What a model relies on, and what can go: importance, selection, redundancy."""
+"""Columns a model relies on, and columns it can do without: importance, selection, redundancy."""

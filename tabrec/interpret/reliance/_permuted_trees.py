@@ -26,22 +26,9 @@ class _Walk:
 class PermutedTrees:
     """A forest over the rows of a matrix, each tree predicting only the rows given to it.
 
-    Parameters
-    ----------
-    trees : FittedTrees
-        With one output, if of a classifier.
-    matrix : ndarray of float32, of shape (n_rows, n_encoded)
-    rows_of : callable
-        From the position of a tree to the positions of the rows that it predicts.
-
-    Attributes
-    ----------
-    predicted : ndarray of shape (n_rows, n_outputs), or (n_rows, n_classes) for a classifier
-        Mean over the trees that predict a row; 0 where there is none.
-    seen : ndarray of bool, of shape (n_rows,)
-        The rows that some tree predicts.
-    n_jobs : int
-        Number of threads.
+    Trees of a classifier have one output. `rows_of` goes from the position of a tree to the positions of the rows that
+    it predicts. `predicted` is the mean over the trees that predict a row, 0 where there is none; `seen` are the rows
+    that some tree predicts.
     """
 
     def __init__(self, trees: FittedTrees, matrix: np.ndarray, rows_of: Callable[[int], np.ndarray]):

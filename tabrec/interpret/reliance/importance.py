@@ -24,7 +24,7 @@ from tabrec.interpret.reliance._importance_methods import (
     raw_columns,
 )
 from tabrec.interpret.without_columns import RANDOM_STATE, draws_rows
-from tabrec.plotting.axes import BLUE, GREY, finish, make_axes, shorten
+from tabrec.plotting.axes import BLUE, GREY, finish, row_axes
 from tabrec.tables.columns import read_frame
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import as_named
@@ -102,13 +102,11 @@ class FeatureImportance(Result):
         `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         table = self.table.head(n)
-        ax = make_axes(ax, (7.0, 1.0 + 0.24 * len(table)))
+        ax = row_axes(ax, [self._label(row) for row in table.itertuples()], (7.0, 1.0, 0.24))
         colours, at = np.where(self.is_clear.head(n), BLUE, GREY), np.arange(len(table))
         error = 2 * table["std_error"].fillna(0)
         ax.barh(at, table["importance"], color=colours, height=0.7, xerr=error, error_kw={"lw": 1, "alpha": 0.7})
         ax.axvline(0, color=GREY, lw=1)
-        ax.set_yticks(at, [self._label(row) for row in table.itertuples()], fontsize=8)
-        ax.set_ylim(len(table) - 0.4, -0.6)
         ax.set_xlabel(_AXES[self.method].format(metric=self.metric) + "\n(± 2 standard errors)")
         ax.set_axisbelow(True)
         said = [finding.text for finding in self.findings]
@@ -117,8 +115,7 @@ class FeatureImportance(Result):
         return finish(ax)
 
     def _label(self, row: Any) -> str:
-        label = shorten(row.column)
-        return f"{label} ({len(self.groups[row.column])} columns)" if row.is_group else label
+        return f"{row.column} ({len(self.groups[row.column])} columns)" if row.is_group else row.column
 
 
 @validate_params(

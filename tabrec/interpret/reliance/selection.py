@@ -15,7 +15,7 @@ from tabrec.interpret._column_groups import columns_to_drop, importance_by_sourc
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
 from tabrec.interpret.without_columns import CLEAR, MODEL_FACTORY, RANDOM_STATE, Trials, draws_rows, read_trials
-from tabrec.plotting.axes import BLUE, GREEN, GREY, RED, finish, make_axes, number_axis, shorten
+from tabrec.plotting.axes import BLUE, GREEN, GREY, RED, finish, number_axis, row_axes
 from tabrec.tables.columns import read_frame
 
 VERDICT_COLOURS = {"worse": RED, "better": GREEN, "no clear change": GREY}
@@ -68,14 +68,12 @@ class DropUnimportant(Result):
         `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         shares = self.shares.head(n)
-        ax = make_axes(ax, (7.0, 1.2 + 0.24 * len(shares)))
+        ax = row_axes(ax, shares.index, (7.0, 1.2, 0.24))
         at, kept = np.arange(len(shares)), shares.index.isin(self.kept)
         for colour, is_here, label in ((BLUE, kept, "kept"), (GREY, ~kept, "dropped")):
             if is_here.any():
                 ax.barh(at[is_here], shares[is_here], color=colour, height=0.7, label=label)
         ax.axvline(self.threshold, color=RED, lw=1, ls="--", label=f"threshold {self.threshold:g}")
-        ax.set_yticks(at, [shorten(name) for name in shares.index], fontsize=8)
-        ax.set_ylim(len(shares) - 0.4, -0.6)
         ax.set_xlabel("share of the importance of all columns")
         ax.set_axisbelow(True)
         ax.set_title(f"{len(self.kept)} of {len(self.shares)} columns kept", fontsize=9, loc="left")
@@ -122,15 +120,13 @@ class TryDropping(Result):
         `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         table = self.table
-        ax = make_axes(ax, (7.0, 1.4 + 0.26 * len(table)))
+        ax = row_axes(ax, map(" + ".join, table["dropped"]), (7.0, 1.4, 0.26))
         error = CLEAR * table["std_error"].fillna(0)
         colours = table["verdict"].map(VERDICT_COLOURS)
         for at, (change, width, colour) in enumerate(zip(table["change"], error, colours, strict=True)):
             ax.errorbar(change, at, xerr=width, fmt="o", color=colour, ms=5, capsize=2)
         ax.axvline(0, color=GREY, lw=1)
         number_axis(ax.xaxis)
-        ax.set_yticks(np.arange(len(table)), [_label(dropped) for dropped in table["dropped"]], fontsize=8)
-        ax.set_ylim(len(table) - 0.4, -0.6)
         better = "more" if self.greater_is_better else "less"
         ax.set_xlabel(f"change of {self.metric} without ({better} is better)\n± {CLEAR} standard errors")
         ax.set_title(f"{self.rows}: {self.metric} with all columns {self.baseline:.4g}", fontsize=9, loc="left")
@@ -331,12 +327,6 @@ def make_trial_result(kind: Callable, trials: Trials, changes: list[tuple[tuple[
     fields = {"findings": sorted(findings, key=lambda finding: finding.severity)} | more
     metric = trials.metric
     return kind(table, trials.baseline, metric.name, metric.greater_is_better, trials.rows, **fields)
-
-
-def _label(dropped: tuple[str, ...]) -> str:
-    if len(dropped) <= 2:
-        return shorten(" + ".join(dropped))
-    return shorten(f"{len(dropped)} together: {' + '.join(dropped)}", 40)
 
 
 def _shares(importance: FeatureImportance, columns: list[str]) -> pd.Series:
