@@ -120,7 +120,7 @@ class TryDropping(Result):
         `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         table = self.table
-        ax = row_axes(ax, map(" + ".join, table["dropped"]), (7.0, 1.4, 0.26))
+        ax = row_axes(ax, map(_label, table["dropped"]), (7.0, 1.4, 0.26))
         error = CLEAR * table["std_error"].fillna(0)
         colours = table["verdict"].map(VERDICT_COLOURS)
         for at, (change, width, colour) in enumerate(zip(table["change"], error, colours, strict=True)):
@@ -327,6 +327,11 @@ def make_trial_result(kind: Callable, trials: Trials, changes: list[tuple[tuple[
     fields = {"findings": sorted(findings, key=lambda finding: finding.severity)} | more
     metric = trials.metric
     return kind(table, trials.baseline, metric.name, metric.greater_is_better, trials.rows, **fields)
+
+
+def _label(dropped: tuple[str, ...]) -> str:
+    number = "" if len(dropped) < 3 else f"{len(dropped)} together: "  # names alone may be cut to the same text
+    return number + " + ".join(dropped)
 
 
 def _shares(importance: FeatureImportance, columns: list[str]) -> pd.Series:

@@ -314,7 +314,7 @@ def test_plots_show_every_label_as_it_is_and_leave_no_figure_behind(sales):
 def test_the_loop_of_the_book_on_the_bulldozers(data_dir):
     X = pd.read_csv(data_dir / "bulldozers/Train.csv", low_memory=False)
     y = np.log(X.pop("SalePrice"))
-    forest = ForestRegressor(8, min_samples_leaf=3, n_jobs=1)
+    forest = ForestRegressor(20, min_samples_leaf=3, n_jobs=1)
     found = drop_and_compare(forest, X, y, ["SalesID", "MachineID", "saledate"], time="saledate")
     verdicts = dict(zip(found.table["dropped"], found.table["verdict"], strict=True))
     assert verdicts[("MachineID",)] != "worse"

@@ -14,7 +14,7 @@ from tabrec import ForestRegressor
 from tabrec.datasets import make_auctions
 from tabrec.interpret import drop_unimportant, redundancy, try_dropping
 
-FOREST = RandomForestRegressor(25, oob_score=True, random_state=0, min_samples_leaf=3)
+FOREST = RandomForestRegressor(32, oob_score=True, random_state=0, min_samples_leaf=3)
 
 
 def make_frame(n=500, seed=0):
