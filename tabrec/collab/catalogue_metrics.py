@@ -1,36 +1,45 @@
-"""What recommendations make of the catalogue: how much of it they reach, how evenly, and how far from the hits."""
+"""Metrics of the catalogue: coverage, evenness and novelty of recommendations."""
 
 from __future__ import annotations
 
-import numbers
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.collab._matches import read_recommended
 
+_COUNT = Interval(Integral, 1, None, closed="left")
+
 
 def coverage(recommended: Any, items: Any, k: int = 10) -> float:
-    """Share of the catalogue that is recommended to anyone, among the first k.
+    """Share of the catalogue that is among the first k recommendations of any user.
 
     Parameters
     ----------
     recommended : dataframe
         As in `precision_at_k`.
     items : array-like of ids
-        The catalogue; an id that stands there twice counts once.
+        Ids of the catalogue; duplicates count once.
     k : int, default=10
+        Number of recommendations that count for each user, at least 1.
 
     Returns
     -------
     coverage : float
-        Above 0, to 1.
+        Greater than 0, at most 1.
 
     Raises
     ------
     ValueError
-        As in `precision_at_k`, or if the catalogue is empty or lacks an item that is recommended.
+        As in `precision_at_k`, or if the catalogue is empty or does not contain a recommended item.
+
+    See Also
+    --------
+    gini : How evenly recommendations are spread over the catalogue.
+    rank_metrics : All metrics at once.
 
     References
     ----------
@@ -53,16 +62,17 @@ def gini(recommended: Any, items: Any, k: int = 10) -> float:
 
     ``G = 1/(n - 1) · Σ_j (2j - n - 1) p_j``, j from 1 to n,
 
-    where p_j is the share of the recommendations that falls to the j-th of the n items, the least recommended
-    first. 0 if all are recommended equally often, 1 if it is always the same one.
+    where p_j is the share of the recommendations of the j-th of the n items, the least recommended first. It is 0 if
+    all items are recommended equally often and 1 if only one is.
 
     Parameters
     ----------
     recommended : dataframe
         As in `precision_at_k`.
     items : array-like of ids
-        The catalogue; an id that stands there twice counts once.
+        Ids of the catalogue; duplicates count once.
     k : int, default=10
+        Number of recommendations that count for each user, at least 1.
 
     Returns
     -------
@@ -73,6 +83,11 @@ def gini(recommended: Any, items: Any, k: int = 10) -> float:
     ------
     ValueError
         As in `coverage`.
+
+    See Also
+    --------
+    coverage : Share of the catalogue that is recommended at all.
+    rank_metrics : All metrics at once.
 
     References
     ----------
@@ -94,24 +109,26 @@ def gini(recommended: Any, items: Any, k: int = 10) -> float:
     return float((2 * np.arange(1, n + 1) - n - 1) @ counts / ((n - 1) * counts.sum()))
 
 
+@validate_params({"n_users": [_COUNT]}, prefer_skip_nested_validation=False)
 def novelty(recommended: Any, popularity: Any, n_users: int, k: int = 10) -> float:
-    """How little known the recommended items are: the mean of their self-information, in bits.
+    """Mean self-information of the recommended items, in bits: the less known they are, the higher.
 
     ``1/|L| · Σ_(u, i) -log2(ratings of i / users)``
 
-    over all recommendations L, the first k of each user: 0 if everybody knows them all, 1 if half of the users do.
-    An item without ratings counts as if it had one.
+    over all recommendations L, the first k of each user. It is 0 if every user has rated every recommended item and 1
+    if half of the users have. An item without ratings counts as if it had one.
 
     Parameters
     ----------
     recommended : dataframe
         As in `precision_at_k`.
     popularity : pandas.Series or mapping
-        Item id -> number of users who rated it, as ``ratings["item"].value_counts()``; an item that is not in
-        it has none.
+        Number of users who rated each item, by item id, such as ``ratings["item"].value_counts()``. An item that is
+        not in it has none.
     n_users : int
-        How many users there are.
+        Number of users, at least 1.
     k : int, default=10
+        Number of recommendations that count for each user, at least 1.
 
     Returns
     -------
@@ -121,8 +138,13 @@ def novelty(recommended: Any, popularity: Any, n_users: int, k: int = 10) -> flo
     Raises
     ------
     ValueError
-        As in `precision_at_k`, or if an item has more ratings than there are users or less than none, or no
+        As in `precision_at_k`, or if an item has more raters than there are users or a negative number of them, or no
         recommended item is in `popularity`.
+
+    See Also
+    --------
+    coverage : Share of the catalogue that is recommended at all.
+    rank_metrics : All metrics at once.
 
     References
     ----------
@@ -138,8 +160,6 @@ def novelty(recommended: Any, popularity: Any, n_users: int, k: int = 10) -> flo
     1.5
     """
     popularity = pd.Series(popularity)
-    if not isinstance(n_users, numbers.Integral) or n_users < 1:
-        raise ValueError(f"n_users={n_users!r} must be an integer of at least 1.")
     if popularity.empty or popularity.isna().any() or popularity.min() < 0 or popularity.max() > n_users:
         raise ValueError(f"popularity must hold numbers of users who rated an item, from 0 to n_users={n_users}.")
     raters = read_recommended(recommended, k)["item"].map(popularity)
@@ -149,7 +169,7 @@ def novelty(recommended: Any, popularity: Any, n_users: int, k: int = 10) -> flo
 
 
 def _times_recommended(recommended: Any, items: Any, k: int) -> np.ndarray:
-    """How often each item of the catalogue is among the first k of a user: (n_items,)."""
+    """Number of users who have each item of the catalogue among their first k: (n_items,)."""
     catalogue = pd.Index(items).unique()
     if catalogue.empty:
         raise ValueError("items is empty; give the ids of the catalogue.")

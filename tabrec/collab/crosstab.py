@@ -1,20 +1,22 @@
-"""The ratings of the busiest users for the most rated items, as a table and as a picture."""
+"""Ratings of the most active users for the most rated items, as a table and as a plot."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.plotting.axes import make_axes, shorten
 from tabrec.tables.columns import Column, as_frame, to_columns
-from tabrec.tables.sizes import is_integer
 
 _INK, _BLANK, _FAINT = "#24292f", "#f3f4f6", "#6b7280"
 
 
+@validate_params({"n": [Interval(Integral, 1, None, closed="left")]}, prefer_skip_nested_validation=True)
 def crosstab(
     ratings: Any,
     n: int = 15,
@@ -24,36 +26,36 @@ def crosstab(
     rating: str | None = None,
     labels: pd.Series | Mapping | None = None,
 ) -> pd.DataFrame:
-    """Lay out the ratings of the busiest users for the most rated items as a table.
+    """Tabulate the ratings of the most active users for the most rated items.
 
-    Its gaps are what collaborative filtering has to fill.
+    The empty cells are the ratings that collaborative filtering predicts.
 
     Parameters
     ----------
     ratings : dataframe (pandas, polars or pyarrow) or array-like of shape (n_ratings, n_columns)
-        One rating in each row. It is not changed.
+        One rating in each row. It is not modified.
     n : int, default=15
-        How many users and how many items, at least 1; fewer where there are fewer.
+        Number of users and of items, at least 1; all of them if there are fewer.
     user, item, rating : str, default=None
-        The columns of users, items and ratings. None takes the first columns that are not named here, in this order.
+        Columns of users, items and ratings. None uses the first columns that are not named here, in this order.
     labels : pandas.Series or mapping, default=None
-        Item id -> title, to name the columns by, as ``load_movielens("100k").items["title"]``. An item that is not in
-        it keeps its id.
+        Title of each item by id, for the column names, such as ``load_movielens("100k").items["title"]``. An item
+        without a title keeps its id.
 
     Returns
     -------
     table : pandas.DataFrame of shape (n, n), float64
-        Users in rows, the busiest first; items in columns, the most rated first; of equals the one that comes first in
-        `ratings`. NaN where there is no rating, the mean where there is more than one.
+        Users in rows, the most active first; items in columns, the most rated first. Ties keep the order of `ratings`.
+        NaN where there is no rating; the mean where there are several.
 
     Raises
     ------
     ValueError
-        If a column is absent, has missing ids or holds ratings that are no numbers, or `n` is below 1.
+        If a column is absent, has missing ids or holds ratings that are not numbers, or `n` is less than 1.
 
     See Also
     --------
-    plot_crosstab : The picture of it.
+    plot_crosstab : Draws the table.
 
     References
     ----------
@@ -72,34 +74,32 @@ def crosstab(
     2           4.0      2.0
     1           5.0      3.0
     """
-    if not is_integer(n) or n < 1:
-        raise ValueError(f"n={n!r} must be an integer of at least 1.")
     frame = as_frame(ratings)
     names = _column_names(list(frame.columns), {"user": user, "item": item, "rating": rating})
     columns = to_columns(frame[names])
     users, items = (_ids(columns[name]) for name in names[:2])
     values = columns[names[2]]
     if not values.is_number:
-        raise ValueError(f"Column {names[2]!r} must hold ratings, which are numbers, but holds {values.family()}.")
+        raise ValueError(f"Column {names[2]!r} must hold ratings as numbers, but holds {values.family()}.")
     long = pd.DataFrame({"user": users, "item": items, "rating": values.values})
-    busiest, most_rated = _most_frequent(users, n), _most_frequent(items, n)
-    long = long[long["user"].isin(busiest) & long["item"].isin(most_rated)]
+    most_active, most_rated = _most_frequent(users, n), _most_frequent(items, n)
+    long = long[long["user"].isin(most_active) & long["item"].isin(most_rated)]
     table = long.groupby(["user", "item"])["rating"].mean().unstack("item").astype(np.float64)
-    table = table.reindex(index=busiest, columns=most_rated)
+    table = table.reindex(index=most_active, columns=most_rated)
     titles = dict(labels.items()) if labels is not None else {}
     table.columns = pd.Index([titles.get(id_, id_) for id_ in most_rated], name=names[1])
     return table.rename_axis(index=names[0])
 
 
 def plot_crosstab(table: pd.DataFrame, ax: Any = None) -> Any:
-    """Draw a table of ratings: the darker, the higher; blank where there is no rating.
+    """Draw a table of ratings as a heat map: higher ratings are darker, missing ones are blank.
 
     Parameters
     ----------
     table : pandas.DataFrame of shape (n_users, n_items)
-        What `crosstab` gives.
+        As returned by `crosstab`.
     ax : matplotlib.axes.Axes, default=None
-        None makes a new figure, large enough for the table; save it with ``ax.figure.savefig``.
+        Where to draw; None creates a figure large enough for the table.
 
     Returns
     -------
@@ -107,14 +107,12 @@ def plot_crosstab(table: pd.DataFrame, ax: Any = None) -> Any:
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
     ValueError
-        If the table is empty or holds something else than numbers.
+        If the table is empty or holds values other than numbers.
 
     See Also
     --------
-    crosstab : The table.
+    crosstab : Computes the table.
 
     Examples
     --------
@@ -125,11 +123,11 @@ def plot_crosstab(table: pd.DataFrame, ax: Any = None) -> Any:
     ['Toy Story', 'Jumanji']
     """
     if not isinstance(table, pd.DataFrame) or table.empty:
-        raise ValueError("table must be a frame with users in rows and items in columns, as crosstab gives it.")
+        raise ValueError("table must be a frame with users in rows and items in columns, as returned by crosstab.")
     try:
         values = table.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"table must hold ratings, which are numbers: {error}.") from error
+        raise ValueError(f"table must hold ratings as numbers: {error}.") from error
     n_users, n_items = table.shape
     ax = make_axes(ax, (2.4 + 0.52 * n_items, 2.4 + 0.4 * n_users))
     _draw_cells(ax, values)
@@ -145,18 +143,18 @@ def plot_crosstab(table: pd.DataFrame, ax: Any = None) -> Any:
     return ax
 
 
-def _column_names(present: list[str], told: dict[str, str | None]) -> list[str]:
-    """The columns of users, items and ratings; those not told are the first ones left, in order."""
-    rest = [name for name in present if name not in told.values()]
+def _column_names(present: list[str], given: dict[str, str | None]) -> list[str]:
+    """The columns of users, items and ratings; those not given are the first ones left, in order."""
+    rest = [name for name in present if name not in given.values()]
     names = []
-    for role, name in told.items():
+    for role, name in given.items():
         if name is None and not rest:
-            raise ValueError(f"The table has no column left for the {role}s; it has {present}.")
+            raise ValueError(f"The table has no column left for the {role}s; its columns are {present}.")
         if name is not None and name not in present:
-            raise ValueError(f"No column {name!r} for the {role}s in the table; it has {present[:20]}.")
+            raise ValueError(f"The table has no column {name!r} for the {role}s; its columns are {present[:20]}.")
         names.append(rest.pop(0) if name is None else name)
     if len(set(names)) < len(names):
-        raise ValueError(f"user, item and rating must be three columns, not {', '.join(map(repr, names))}.")
+        raise ValueError(f"user, item and rating must be three different columns, not {', '.join(map(repr, names))}.")
     return names
 
 
@@ -173,13 +171,13 @@ def _most_frequent(ids: pd.Series, n: int) -> pd.Index:
 
 
 def _draw_cells(ax: Any, values: np.ndarray) -> None:
-    """Draw a tile for each rating, its value in it, dark on light or light on dark."""
+    """Draw a tile for each rating with its value, dark on light or light on dark."""
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
 
     known = values[np.isfinite(values)]
     low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
-    # the darkest third of the colours is left out: it is all but black
+    # The darkest third of the colour map is nearly black, so it is not used.
     scale = Normalize(low, high + ((high - low) / 2 or 1.0))
     colors = colormaps["YlGnBu"].with_extremes(bad=_BLANK)
     n_users, n_items = values.shape

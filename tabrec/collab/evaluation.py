@@ -1,4 +1,4 @@
-"""`evaluate`: one table of how good a recommender is, beside what costs nothing."""
+"""`evaluate`: errors and ranking metrics of a recommender in one table, beside two baselines."""
 
 from __future__ import annotations
 
@@ -21,40 +21,45 @@ from tabrec.tables.columns import as_frame, to_columns
 def evaluate(
     model: Any, train: Any, test: Any, *, rating: str | None = None, k: int = 10, threshold: float | None = None
 ) -> pd.DataFrame:
-    """Score a recommender on ratings held out, beside biases alone and the most popular items.
+    """Score a recommender on held-out ratings, beside biases alone and the most popular items.
 
     Parameters
     ----------
     model : recommender
-        Fitted to `train`, or not yet: then a clone of it is fitted.
+        Recommender fitted to `train`. If it is not fitted, a clone is.
     train, test : table of shape (n_ratings, n_columns)
-        Ratings, with the columns that the model takes and the one of the rating. Rows without a user or an item are
+        Ratings, with the columns that the model takes and a column of the rating. Rows without a user or an item are
         left out.
     rating : str, default=None
-        That column; None is the third.
+        Column of the ratings; None uses the third.
     k : int, default=10
-        How many items are recommended to each user of `test`: of all those in `train`, those that the user has rated
-        there left out.
+        Number of items to recommend to each user of `test`, among all items of `train` that the user has not rated
+        there.
     threshold : float, default=None
-        Test ratings of at least this much are what a recommendation should find; None is the mean of `train`.
+        Smallest rating of a relevant test row; None uses the mean of `train`.
 
     Returns
     -------
     pandas.DataFrame
         A row for the model, one for biases alone (rating = mean + user bias + item bias, damped) and one for the most
-        popular items. Errors of ratings: `rmse`, `mae`, `rmse_per_user` (the mean of the users' own), `rmse_warm` and
-        `rmse_cold` (rows whose user or item has no rating in `train`), with their numbers of rows in `n_warm` and
-        `n_cold`. Of recommendations: what `rank_metrics` gives, at `k`.
+        popular items. Errors of ratings: `rmse`, `mae`, `rmse_per_user` (see `per_user_rmse`), `rmse_cold` (rows whose
+        user or item has no rating in `train`) and `rmse_warm` (the other rows), with the numbers of rows in `n_cold`
+        and `n_warm`. Metrics of recommendations: see `rank_metrics`.
 
     Raises
     ------
     ValueError
         A column is missing, or a table has no rows.
 
+    See Also
+    --------
+    rank_metrics : The metrics of recommendations.
+    LeaveLastOut, PerUserSplit : Splits of ratings for cross-validation.
+
     References
     ----------
-    Cremonesi, Koren & Turrin (2010), "Performance of recommender algorithms on top-n recommendation tasks", on why
-    popular items are a baseline that is hard to beat.
+    Cremonesi, Koren & Turrin (2010), "Performance of recommender algorithms on top-n recommendation tasks", on
+    popular items as a strong baseline.
 
     Examples
     --------
@@ -71,7 +76,7 @@ def evaluate(
     (X, y), (X_test, y_test) = (_take_rating(table, rating) for table in (train, test))
     if not _is_fitted(model):
         model = clone(model).fit(X, y)
-    (X, y), (X_test, y_test) = (_leave_out_nobody(model, *both) for both in ((X, y), (X_test, y_test)))
+    (X, y), (X_test, y_test) = (_drop_missing_ids(model, *both) for both in ((X, y), (X_test, y_test)))
     users, items = (learn_side(_ids(X, name), "", None) for name in (model.user_name_, model.item_name_))
     ratings, _ = sort_interactions(
         users.ids.encode(_ids(X, model.user_name_)), items.ids.encode(_ids(X, model.item_name_)), y, None
@@ -84,7 +89,7 @@ def evaluate(
     test_users = X_test[model.user_name_].to_numpy()
     liked = y_test >= (ratings.mean() if threshold is None else threshold)
     relevant = pd.DataFrame({"user": test_users[liked], "item": X_test[model.item_name_].to_numpy()[liked]})
-    # Of users, not of ratings: a pair may be rated more than once.
+    # Users are counted, not ratings: a pair may be rated more than once.
     raters = np.unique(np.stack([ratings.users, ratings.items]), axis=1)[1]
     popularity = pd.Series(np.bincount(raters, minlength=items.n_codes)[1:], index=items.ids.index)
 
@@ -110,14 +115,16 @@ def evaluate(
 def _take_rating(table: Any, rating: str | None) -> tuple[pd.DataFrame, np.ndarray]:
     frame = as_frame(table)
     if rating is None and frame.shape[1] < 3:
-        raise ValueError(f"The table has the columns {frame.columns.tolist()}, but needs a user, an item and a rating.")
+        raise ValueError(
+            f"The table has the columns {frame.columns.tolist()}, but must have a user, an item and a rating."
+        )
     name = frame.columns[2] if rating is None else rating
     if name not in frame.columns:
         raise ValueError(f"The table has no column {name!r} for the rating; it has {frame.columns.tolist()[:20]}.")
     return frame.drop(columns=name), frame[name].to_numpy(dtype=np.float64)
 
 
-def _leave_out_nobody(model: Any, X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+def _drop_missing_ids(model: Any, X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     """The rows that have a user and an item."""
     names = [model.user_name_, model.item_name_]
     has_ids = ~X[names].isna().any(axis=1).to_numpy()
@@ -148,7 +155,7 @@ def _errors(y: np.ndarray, predicted: np.ndarray, users: np.ndarray, is_cold: np
 def _recommend_same(
     scores: np.ndarray, asked: np.ndarray, users: Side, items: Side, k: int, ratings: Any
 ) -> pd.DataFrame:
-    """Recommendations of the same scores to everybody, what they have rated left out."""
+    """Recommendations by the same scores for every user, without the items that the user has rated."""
 
     def score_block(codes: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         return np.tile(scores[candidates].astype(np.float64), (len(codes), 1))

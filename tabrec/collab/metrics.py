@@ -1,4 +1,4 @@
-"""How good recommendations and predicted ratings are: each metric a number, a mean over users or over the catalogue."""
+"""Ranking metrics: each is a mean over users or a number about the catalogue."""
 
 from __future__ import annotations
 
@@ -33,20 +33,19 @@ def precision_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
 
     ``P@k = 1/|U| · Σ_u |first k of u ∩ R_u| / k``
 
-    over the users U of `relevant`, R_u being what is relevant to user u. It is divided by k even where fewer
-    were recommended: an empty place is no hit.
+    over the users U of `relevant`, where R_u are the items that are relevant to user u. The sum is divided by k even if
+    fewer items were recommended.
 
     Parameters
     ----------
     recommended : dataframe (pandas, polars or pyarrow) of shape (n_recommendations, n_columns)
-        Columns ``user``, ``item`` and ``rank`` (whole numbers from 1, the best), as `recommend` of a model
-        gives it; other columns are passed over. The order of the rows does not matter. Users that are not in
-        `relevant` are passed over.
+        Columns ``user``, ``item`` and ``rank`` (integers from 1, the best), as returned by `recommend`. Other columns
+        and users that are not in `relevant` are ignored. The order of the rows does not matter.
     relevant : dataframe of shape (n_relevant, n_columns)
-        Columns ``user`` and ``item``: what should have been recommended. A pair that stands there more than
-        once counts once. A user for whom nothing was recommended counts, with 0.
+        Columns ``user`` and ``item``: the pairs that should have been recommended. Duplicate pairs count once. A user
+        without recommendations counts with 0.
     k : int, default=10
-        How many recommendations to look at, at least 1.
+        Number of recommendations that count for each user, at least 1.
 
     Returns
     -------
@@ -56,8 +55,8 @@ def precision_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
     Raises
     ------
     ValueError
-        If a column is absent or holds missing values, a table is empty, a user has an item or a rank twice,
-        ids are text in one table and numbers in the other, or `k` is below 1.
+        If a column is absent or has missing values, a table is empty, a user has an item or a rank twice, ids are text
+        in one table and numbers in the other, or `k` is less than 1.
 
     See Also
     --------
@@ -81,22 +80,28 @@ def precision_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
 
 
 def recall_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
-    """Share of what is relevant that is among the first k recommendations, mean over users.
+    """Share of the relevant items that are among the first k recommendations, mean over users.
 
     ``R@k = 1/|U| · Σ_u |first k of u ∩ R_u| / |R_u|``
 
-    A user to whom more than k items are relevant can't reach 1.
+    A user with more than k relevant items cannot reach 1.
 
     Parameters
     ----------
     recommended, relevant : dataframe
+        The recommendations and the relevant pairs, as in `precision_at_k`, which lists the errors too.
     k : int, default=10
-        All as in `precision_at_k`, with the same errors.
+        Number of recommendations that count for each user, at least 1.
 
     Returns
     -------
     recall : float
         0 to 1.
+
+    See Also
+    --------
+    precision_at_k : Share of the recommendations that are relevant.
+    rank_metrics : All of these metrics at once.
 
     References
     ----------
@@ -115,22 +120,22 @@ def recall_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
 
 
 def ndcg_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
-    """Normalised discounted cumulative gain: hits high up count most; mean over users.
+    """Normalised discounted cumulative gain, mean over users.
 
     ``nDCG@k = 1/|U| · Σ_u (Σ_r g_ur / log2(r + 1)) / IDCG_u``, r from 1 to k,
 
-    where g is the gain of the item at rank r, 0 if it is not relevant, and IDCG_u the sum over r for the best
-    possible list. A user whose gains are all 0 counts with 0.
+    where g is the gain of the item at rank r, 0 if it is not relevant, and IDCG_u is the same sum for the best possible
+    list. A user whose gains are all 0 counts with 0.
 
     Parameters
     ----------
     recommended : dataframe
         As in `precision_at_k`.
     relevant : dataframe
-        Columns ``user``, ``item`` and, optionally, ``rating``: the gain, at least 0, taken as it is (linear).
-        Without that column each relevant item has a gain of 1. Of a pair that stands there more than once the
-        largest gain counts.
+        Columns ``user``, ``item`` and, optionally, ``rating``: the gain, at least 0, used without a transformation.
+        Without that column each relevant item has a gain of 1. Among duplicate pairs the largest gain counts.
     k : int, default=10
+        Number of recommendations that count for each user, at least 1.
 
     Returns
     -------
@@ -140,7 +145,12 @@ def ndcg_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
     Raises
     ------
     ValueError
-        As in `precision_at_k`, or if a gain is negative or no number.
+        As in `precision_at_k`, or if a gain is negative or not a number.
+
+    See Also
+    --------
+    map_at_k : Also rewards hits at the top, without gains.
+    rank_metrics : All of these metrics at once.
 
     References
     ----------
@@ -164,20 +174,26 @@ def map_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
 
     ``MAP@k = 1/|U| · Σ_u 1/min(k, |R_u|) · Σ_r P_u@r · h_ur``, r from 1 to k,
 
-    where h is 1 if the item at rank r is relevant and 0 if not. Dividing by min(k, number of relevant items)
-    lets a list without a miss reach 1 whatever k; other libraries divide by the number of hits or of
-    relevant items, and give other values.
+    where h is 1 if the item at rank r is relevant and 0 if not. With the divisor
+    min(k, number of relevant items) a list without a miss reaches 1 for any k. Other libraries divide by the number of
+    hits or of relevant items, which gives other values.
 
     Parameters
     ----------
     recommended, relevant : dataframe
+        The recommendations and the relevant pairs, as in `precision_at_k`, which lists the errors too.
     k : int, default=10
-        All as in `precision_at_k`, with the same errors.
+        Number of recommendations that count for each user, at least 1.
 
     Returns
     -------
     mean_average_precision : float
         0 to 1.
+
+    See Also
+    --------
+    ndcg_at_k : Discounts hits by the logarithm of their rank.
+    rank_metrics : All of these metrics at once.
 
     References
     ----------
@@ -206,13 +222,19 @@ def mrr(recommended: Any, relevant: Any, k: int = 10) -> float:
     Parameters
     ----------
     recommended, relevant : dataframe
+        The recommendations and the relevant pairs, as in `precision_at_k`, which lists the errors too.
     k : int, default=10
-        All as in `precision_at_k`, with the same errors.
+        Number of recommendations that count for each user, at least 1.
 
     Returns
     -------
     mean_reciprocal_rank : float
         0 to 1.
+
+    See Also
+    --------
+    hit_rate : Counts users with a hit at any rank.
+    rank_metrics : All of these metrics at once.
 
     References
     ----------
@@ -235,13 +257,19 @@ def hit_rate(recommended: Any, relevant: Any, k: int = 10) -> float:
     Parameters
     ----------
     recommended, relevant : dataframe
+        The recommendations and the relevant pairs, as in `precision_at_k`, which lists the errors too.
     k : int, default=10
-        All as in `precision_at_k`, with the same errors.
+        Number of recommendations that count for each user, at least 1.
 
     Returns
     -------
     hit_rate : float
         0 to 1.
+
+    See Also
+    --------
+    mrr : Also considers the rank of the first hit.
+    rank_metrics : All of these metrics at once.
 
     References
     ----------
@@ -268,30 +296,36 @@ def rank_metrics(
     popularity: Any = None,
     n_users: int | None = None,
 ) -> pd.Series:
-    """Give all metrics of the first k recommendations.
+    """Compute all metrics of the first k recommendations.
 
     Parameters
     ----------
     recommended, relevant : dataframe
         As in `precision_at_k`; a column ``rating`` in `relevant` is the gain of `ndcg_at_k`.
     k : int, default=10
+        Number of recommendations that count for each user, at least 1.
     items : array-like of ids, default=None
-        The catalogue, for `coverage` and `gini`; None leaves these out.
+        Ids of the catalogue, for `coverage` and `gini`; None omits both.
     popularity : pandas.Series or mapping, default=None
-        Item id -> number of users who rated it, for `novelty`; None leaves it out.
+        Number of users who rated each item, by item id, for `novelty`; None omits it.
     n_users : int, default=None
-        How many users there are; needed with `popularity`.
+        Number of users; required with `popularity`.
 
     Returns
     -------
     metrics : pandas.Series of float
         By name: ``precision``, ``recall``, ``ndcg``, ``map``, ``mrr``, ``hit_rate``, then ``coverage`` and
-        ``gini``, then ``novelty``. The series is called ``"at k"``, such as ``"at 10"``.
+        ``gini``, then ``novelty``. The name of the series is ``"at k"``, such as ``"at 10"``.
 
     Raises
     ------
     ValueError
-        As the metrics themselves, or if `popularity` is given without `n_users`.
+        As for the metrics, or if `popularity` is given without `n_users`.
+
+    See Also
+    --------
+    evaluate : These metrics and the errors of ratings, beside baselines.
+    make_ranking_scorer : One of these metrics for cross-validation.
 
     Examples
     --------
@@ -311,7 +345,7 @@ def rank_metrics(
     Name: at 2, dtype: float64
     """
     if popularity is not None and n_users is None:
-        raise ValueError("popularity needs n_users, the number of users, to tell the share who rated an item.")
+        raise ValueError("popularity requires n_users: novelty is computed from the share of users who rated an item.")
     matches = match(recommended, relevant, k)
     values = {name: metric(matches) for name, metric in METRICS.items()}
     if items is not None:

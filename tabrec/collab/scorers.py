@@ -1,12 +1,13 @@
-"""What cross-validation and searches can maximise: the error of each user's ratings, and the ranking metrics."""
+"""Scorers for cross-validation and searches: errors of ratings by user, and ranking metrics."""
 
 from __future__ import annotations
 
-import numbers
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from tabrec.collab._matches import METRICS, match
 from tabrec.tables.columns import is_table, read_frame, to_columns
@@ -17,29 +18,34 @@ def per_user_rmse(y_true: Any, y_pred: Any, users: Any, sample_weight: Any = Non
 
     ``1/|U| · Σ_u sqrt(Σ_i w_i (y_i - ŷ_i)² / Σ_i w_i)``, i over the ratings of user u.
 
-    This is not the RMSE over all ratings: here each user counts the same, there each rating, so that those who
-    rate most weigh most. The two differ on the same predictions, usually in the second decimal; never
-    compare one with the other.
+    Every user has the same weight. In the RMSE over all ratings every rating has, so that users with many ratings
+    dominate. The two differ on the same predictions, usually in the second decimal, and must not be compared.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_ratings,)
-        The ratings and their predictions.
+        Ratings and predicted ratings.
     users : array-like of shape (n_ratings,)
-        The id of the user of each rating.
+        Id of the user of each rating.
     sample_weight : array-like of shape (n_ratings,), default=None
-        Weight w of each rating among those of its user, at least 0; None is 1 for all. Users without any weight
-        are left out.
+        Weight w of each rating among those of its user, at least 0. None weights all ratings equally. Users whose
+        weights are all 0 are left out.
 
     Returns
     -------
     rmse : float
+        At least 0, in units of the rating.
 
     Raises
     ------
     ValueError
         If the lengths differ, there are no ratings, a number is not finite, a user is missing, or weights are
         negative or all 0.
+
+    See Also
+    --------
+    per_user_rmse_scorer : The negated error as a scorer.
+    evaluate : This and other errors, beside baselines.
 
     References
     ----------
@@ -74,13 +80,14 @@ def per_user_rmse_scorer(estimator: Any, X: Any, y: Any, sample_weight: Any = No
     Parameters
     ----------
     estimator : object with `predict`
-        The column of users is its ``user_name_``; of an array, or of an estimator without that attribute, the first
-        column.
+        Its attribute ``user_name_`` names the column of users. For an array, or an estimator without that attribute,
+        the first column is used.
     X : dataframe or array-like of shape (n_ratings, n_columns)
         Users and items, as the estimator takes them.
     y : array-like of shape (n_ratings,)
         Ratings.
     sample_weight : array-like of shape (n_ratings,), default=None
+        Weights, as in `per_user_rmse`.
 
     Returns
     -------
@@ -90,7 +97,12 @@ def per_user_rmse_scorer(estimator: Any, X: Any, y: Any, sample_weight: Any = No
     Raises
     ------
     ValueError
-        As `per_user_rmse`, or if `X` lacks the column of users.
+        As in `per_user_rmse`, or if `X` has no column of users.
+
+    See Also
+    --------
+    per_user_rmse : The error.
+    make_ranking_scorer : Scorers of recommendations.
 
     Examples
     --------
@@ -106,32 +118,44 @@ def per_user_rmse_scorer(estimator: Any, X: Any, y: Any, sample_weight: Any = No
     return -per_user_rmse(y, estimator.predict(X), users, sample_weight)
 
 
+@validate_params(
+    {
+        "metric": [StrOptions(set(METRICS))],
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "threshold": [Interval(Real, None, None, closed="neither"), None],
+    },
+    prefer_skip_nested_validation=True,
+)
 def make_ranking_scorer(metric: str = "ndcg", k: int = 10, threshold: float | None = None) -> RankingScorer:
     """Make a scorer of recommendations for `cross_validate` and `GridSearchCV`.
 
-    It asks the estimator for the best k items of all that the user has not rated in training, and counts as relevant
-    the test rows with a high enough rating. Users without such a row are passed over; users unknown to the estimator
-    count like the others.
+    The scorer asks the estimator for the best k items that the user has not rated in training. Test rows with a rating
+    of at least `threshold` are relevant. Users without such a row are ignored; users unknown to the estimator are not.
 
     Parameters
     ----------
     metric : {"ndcg", "precision", "recall", "map", "mrr", "hit_rate"}, default="ndcg"
-        See `tabrec.collab.metrics`; the gains of "ndcg" are 1.
+        Metric of `rank_metrics`; the gains of "ndcg" are 1.
     k : int, default=10
-        How many recommendations to look at, at least 1.
+        Number of recommendations that count for each user, at least 1.
     threshold : float, default=None
-        The rating from which on a row is relevant. None takes the mean of the training ratings, the
-        ``mean_rating_`` of the estimator.
+        Smallest rating of a relevant row. None uses ``mean_rating_`` of the estimator, the mean of the
+        training ratings.
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)`` -> float, greater is better. It can be pickled.
+        ``scorer(estimator, X, y)`` returns a float, and greater is better. It can be pickled.
 
     Raises
     ------
     ValueError
-        If a parameter is none of these; when called, if no row reaches the threshold or X lacks a column of ids.
+        If a parameter is invalid. The scorer raises it if no row reaches the threshold or `X` has no column of ids.
+
+    See Also
+    --------
+    rank_metrics : The metrics themselves.
+    per_user_rmse_scorer : A scorer of predicted ratings.
 
     References
     ----------
@@ -148,19 +172,9 @@ def make_ranking_scorer(metric: str = "ndcg", k: int = 10, threshold: float | No
 
 
 class RankingScorer:
-    """What `make_ranking_scorer` makes."""
-
-    metric: str
-    k: int
-    threshold: float | None
+    """The scorer that `make_ranking_scorer` returns."""
 
     def __init__(self, metric: str, k: int, threshold: float | None):
-        if metric not in METRICS:
-            raise ValueError(f"metric={metric!r} must be one of {', '.join(map(repr, METRICS))}.")
-        if not isinstance(k, numbers.Integral) or isinstance(k, bool) or k < 1:
-            raise ValueError(f"k={k!r} must be an integer of at least 1.")
-        if threshold is not None and not (isinstance(threshold, numbers.Real) and np.isfinite(threshold)):
-            raise ValueError(f"threshold={threshold!r} must be a finite number or None.")
         self.metric = metric
         self.k = k
         self.threshold = threshold
@@ -175,7 +189,7 @@ class RankingScorer:
         items = _ids(estimator, X, "item_name_", position=1)
         is_relevant = _read_numbers(y, "y", len(users)) >= threshold
         if not is_relevant.any():
-            raise ValueError(f"No rating reaches the threshold {threshold:g}: nothing is relevant; give a lower one.")
+            raise ValueError(f"No rating reaches threshold={threshold:g}: use a lower threshold.")
         relevant = pd.DataFrame({"user": users, "item": items})[is_relevant]
         recommended = estimator.recommend(relevant["user"].unique(), n=self.k, exclude_seen=True)
         if not len(recommended):
@@ -184,12 +198,12 @@ class RankingScorer:
 
 
 def _ids(estimator: Any, X: Any, attribute: str, position: int) -> pd.Series:
-    """The ids of the users or of the items in each row, as they are, numbers as numbers."""
+    """The ids of the users or of the items in each row, numbers as numbers."""
     frame = read_frame(X)
     name = getattr(estimator, attribute, None)
     if name is None or (name not in frame.columns and not is_table(X)):
         if frame.shape[1] <= position:
-            raise ValueError(f"X has {frame.shape[1]} columns; users are in the first, items in the second.")
+            raise ValueError(f"X has {frame.shape[1]} columns; users must be in the first, items in the second.")
         name = frame.columns[position]
     if name not in frame.columns:
         raise ValueError(f"X has no column {name!r} for the ids; it has {list(frame.columns)[:20]}.")
@@ -201,10 +215,10 @@ def _ids(estimator: Any, X: Any, attribute: str, position: int) -> pd.Series:
 
 
 def _read_numbers(values: Any, name: str, n_rows: int | None = None) -> np.ndarray:
-    numbers_ = np.asarray(values, dtype=np.float64)
-    if numbers_.ndim != 1 or (n_rows is not None and len(numbers_) != n_rows):
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or (n_rows is not None and len(array) != n_rows):
         wanted = "(n_ratings,)" if n_rows is None else f"({n_rows},)"
-        raise ValueError(f"{name} must have the shape {wanted}, not {numbers_.shape}.")
-    if not np.isfinite(numbers_).all():
-        raise ValueError(f"{name} holds {numbers_[~np.isfinite(numbers_)][0]}; all must be finite numbers.")
-    return numbers_
+        raise ValueError(f"{name} must have the shape {wanted}, not {array.shape}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds {array[~np.isfinite(array)][0]}; all must be finite numbers.")
+    return array

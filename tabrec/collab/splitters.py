@@ -1,4 +1,4 @@
-"""Validation user by user: on each user's last ratings, or on a random part of them."""
+"""Cross-validation by user: on the last ratings of each user, or on a random part of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 
-from tabrec.datasets.draws import RandomState, make_generator
 from tabrec.preprocess.time_split import get_column, read_times
 from tabrec.tables.columns import as_frame
 from tabrec.tables.sizes import is_integer, is_number
@@ -17,42 +16,48 @@ from tabrec.tables.sizes import is_integer, is_number
 Fold = tuple[np.ndarray, np.ndarray]
 
 
+def _make_generator(random_state: Any) -> np.random.Generator:
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**31 - 1))
+    return np.random.default_rng(random_state)
+
+
 class LeaveLastOut(BaseCrossValidator):
     """Cross-validation on the last ratings of each user: train on what came before.
 
-    The first fold tests on the last `n` rows of each user, the next on the `n` rows before those, trained only on
-    what the user did before them, and so on. Users who have no rows left to train on are not tested: all their rows
-    are for training. Rows of the same time count in the order of the table.
+    The first fold tests on the last `n` rows of each user and trains on the rows of the user before them. The second
+    tests on the `n` rows before those, and so on. Users without rows left to train on are not tested: all their rows
+    are in the training set. Rows of the same time keep the order of the table.
 
     Parameters
     ----------
     n : int, default=1
-        Rows of each user to test on, at least 1.
+        Number of rows of each user to test on, at least 1.
     user : str, default=None
-        The column of users; None is the first one. Columns of a numpy array are called `"x0"`, `"x1"`, …
+        Column of the users; None uses the first one. The columns of a numpy array are named `"x0"`, `"x1"`, …
     time : str, default="timestamp"
-        The column with the time of each row: dates, text that reads as dates, or numbers. None takes the rows
-        of a user as they stand, each later than the one before.
+        Column of the times: dates, text in the form of dates, or numbers. None uses the order of the rows, each later
+        than the one before.
     n_splits : int, default=1
         Number of folds, at least 1.
 
     Raises
     ------
     ValueError
-        By `split`, if a parameter is out of range, a column is absent or has missing values, or in some fold no
-        user has rows enough.
+        By `split`, if a parameter is out of range, a column is absent or has missing values, or no user has enough rows
+        for some fold.
 
     See Also
     --------
-    tabrec.TimeSplit : One moment for all users, as a model in use meets them: nothing later than the test is known.
+    tabrec.TimeSplit : One moment for all users: no row of the training set is later than the test set.
     PerUserSplit : A random part of the rows of each user.
 
     References
     ----------
     .. [1] X. He et al., "Neural Collaborative Filtering", WWW 2017, section 4.1.
     .. [2] Y. Ji et al., "A Critical Study on Data Leakage in Recommender System Offline Evaluation", ACM
-       Transactions on Information Systems 41 (3), 2023: other users' later rows are in training here; where that
-       matters, use `tabrec.TimeSplit`.
+       Transactions on Information Systems 41 (3), 2023: later rows of other users are in the training set here;
+       `tabrec.TimeSplit` excludes them.
 
     Examples
     --------
@@ -72,12 +77,12 @@ class LeaveLastOut(BaseCrossValidator):
         self.n_splits = n_splits
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:
-        """Give the folds, the one with the latest test rows first.
+        """Generate the folds, the one with the latest test rows first.
 
         Parameters
         ----------
         X : dataframe (pandas, polars or pyarrow) or array-like of shape (n_rows, n_columns)
-            The table, with the columns of users and times.
+            Table with the columns of users and times.
         y, groups : object, default=None
             Ignored.
 
@@ -93,7 +98,7 @@ class LeaveLastOut(BaseCrossValidator):
         if n_rows.max() <= n * n_splits:
             raise ValueError(
                 f"No user has more than {n * n_splits} rows, the busiest {n_rows.max()}: n={n} rows in each of "
-                f"n_splits={n_splits} folds leave none to train on. Choose a smaller n or fewer folds."
+                f"n_splits={n_splits} folds leave none for training. Use a smaller n or fewer folds."
             )
         block = _rows_after(users, self._times(frame)) // n
         folds = []
@@ -104,7 +109,7 @@ class LeaveLastOut(BaseCrossValidator):
         return iter(folds)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of folds.
+        """Return the number of folds.
 
         Parameters
         ----------
@@ -128,22 +133,22 @@ class LeaveLastOut(BaseCrossValidator):
 class PerUserSplit(BaseCrossValidator):
     """Cross-validation on a random part of the rows of each user.
 
-    Every user is split alike, so that those with few rows are tested as those with many are, and nobody's rows
-    are all in the test set as long as there are two of them.
+    The same share of rows is drawn for every user, whether the user has few rows or many. A user with at least two rows
+    keeps at least one in the training set.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 1; at least 2 if `test_size` is None.
     user : str, default=None
-        The column of users; None is the first one. Columns of a numpy array are called `"x0"`, `"x1"`, …
+        Column of the users; None uses the first one. The columns of a numpy array are named `"x0"`, `"x1"`, …
     test_size : float, default=0.2
-        Share of the rows of each user to test on, between 0 and 1, rounded to whole rows (halves to the even number);
-        at least one row stays for training. The folds are drawn independently of each other. None makes `n_splits`
-        parts of the rows of each user: every row is in exactly one test set, and the sizes differ by one row at most,
-        for each user and overall.
+        Share of the rows of each user to test on, between 0 and 1, rounded to whole rows (halves to the even number).
+        At least one row remains in the training set. Folds are drawn independently. None divides the rows of each user
+        into `n_splits` parts: every row is in exactly one test set, and sizes differ by one row at most, for each user
+        and overall.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
-        Seed of the draw. An int gives the same folds at every call.
+        Seed of the draw. An int gives the same folds in every call.
 
     Raises
     ------
@@ -177,7 +182,7 @@ class PerUserSplit(BaseCrossValidator):
         *,
         user: str | None = None,
         test_size: float | None = 0.2,
-        random_state: RandomState = None,
+        random_state: Any = None,
     ):
         self.n_splits = n_splits
         self.user = user
@@ -185,12 +190,12 @@ class PerUserSplit(BaseCrossValidator):
         self.random_state = random_state
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:
-        """Give the folds.
+        """Generate the folds.
 
         Parameters
         ----------
         X : dataframe (pandas, polars or pyarrow) or array-like of shape (n_rows, n_columns)
-            The table, with the column of users.
+            Table with the column of users.
         y, groups : object, default=None
             Ignored.
 
@@ -199,7 +204,7 @@ class PerUserSplit(BaseCrossValidator):
         folds : iterator of (train_idx, test_idx)
             Row positions as arrays of int, in the order of the rows.
         """
-        n_splits, rng = self.get_n_splits(), make_generator(self.random_state)
+        n_splits, rng = self.get_n_splits(), _make_generator(self.random_state)
         users = _user_codes(as_frame(X), self.user)
         if self.test_size is None:
             folds = _share_out(users, n_splits, rng)
@@ -216,7 +221,7 @@ class PerUserSplit(BaseCrossValidator):
         return iter([(np.flatnonzero(~test), np.flatnonzero(test)) for test in tests])
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of folds.
+        """Return the number of folds.
 
         Parameters
         ----------
@@ -258,7 +263,7 @@ def _user_codes(frame: pd.DataFrame, user: str | None) -> np.ndarray:
 
 
 def _rows_after(users: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """How many rows of the same user are later than each row: int array of shape (n_rows,)."""
+    """Number of rows of the same user that are later than each row: int array of shape (n_rows,)."""
     order = np.lexsort((times, users))  # stable: rows of one time stay in their order
     ends = np.cumsum(np.bincount(users))
     after = np.empty(len(users), dtype=np.intp)
@@ -267,7 +272,7 @@ def _rows_after(users: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _share_out(users: np.ndarray, n_splits: int, rng: np.random.Generator) -> np.ndarray:
-    """The fold that tests each row: dealt out in turn, user after user, in random order."""
+    """The fold that tests each row: assigned in turn, user after user, in random order."""
     if len(users) < n_splits:
         raise ValueError(f"n_splits={n_splits} folds need as many rows, but there are {len(users)}.")
     shuffled = rng.permutation(users.max() + 1)[users]

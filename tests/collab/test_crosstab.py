@@ -97,10 +97,10 @@ def test_an_array_and_the_callers_frame():
 @pytest.mark.parametrize(
     ("ratings", "options", "message"),
     [
-        (RATINGS, {"n": 0}, "n=0 must be an integer of at least 1"),
-        (RATINGS, {"n": 1.5}, r"n=1\.5 must be an integer"),
-        (RATINGS, {"user": "who"}, "No column 'who' for the users"),
-        (RATINGS, {"user": "item", "item": "item"}, "must be three columns, not 'item', 'item', 'user'"),
+        (RATINGS, {"n": 0}, "'n' parameter .* Got 0"),
+        (RATINGS, {"n": 1.5}, r"'n' parameter .* Got 1\.5"),
+        (RATINGS, {"user": "who"}, "no column 'who' for the users"),
+        (RATINGS, {"user": "item", "item": "item"}, "must be three different columns, not 'item', 'item', 'user'"),
         (RATINGS[["user", "item"]], {}, "no column left for the ratings"),
         (RATINGS.assign(rating="good"), {}, "Column 'rating' must hold ratings.*labels"),
         (RATINGS.assign(user=[None, *"abcde"]), {}, "Column 'user' has no id in row 0"),

@@ -125,7 +125,7 @@ def test_the_column_of_the_rating_is_the_third_or_the_one_named():
     assert evaluate(clone(model), TRAIN, TEST).equals(expected)
     with pytest.raises(ValueError, match="no column 'stars'.*'rating'"):
         evaluate(clone(model), TRAIN, TEST, rating="stars")
-    with pytest.raises(ValueError, match="needs a user, an item and a rating"):
+    with pytest.raises(ValueError, match="must have a user, an item and a rating"):
         evaluate(clone(model), TRAIN[IDS], TEST[IDS])
     with pytest.raises(ValueError, match="no rows"):
         evaluate(clone(model), TRAIN, TEST.head(0))

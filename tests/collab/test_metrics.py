@@ -255,9 +255,9 @@ def test_bad_catalogues_are_refused():
         novelty(RECOMMENDED, {1: 4}, n_users=3)
     with pytest.raises(ValueError, match="No recommended item is in popularity"):
         novelty(RECOMMENDED, {"1": 2}, n_users=3)
-    with pytest.raises(ValueError, match="n_users=0"):
+    with pytest.raises(ValueError, match="'n_users' parameter"):
         novelty(RECOMMENDED, {1: 0}, n_users=0)
-    with pytest.raises(ValueError, match="popularity needs n_users"):
+    with pytest.raises(ValueError, match="popularity requires n_users"):
         rank_metrics(RECOMMENDED, RELEVANT, popularity={1: 4})
 
 
@@ -394,10 +394,10 @@ def test_a_ranking_scorer_can_be_pickled_and_prints_what_made_it():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metric": "auc"}, "metric='auc' must be one of 'precision', 'recall', 'ndcg'"),
-        ({"k": 0}, "k=0 must be"),
-        ({"threshold": "high"}, "threshold='high' must be"),
-        ({"threshold": math.inf}, "threshold=inf must be"),
+        ({"metric": "auc"}, "'metric' parameter .* must be a str among .*Got 'auc'"),
+        ({"k": 0}, "'k' parameter .* Got 0"),
+        ({"threshold": "high"}, "'threshold' parameter .* Got 'high'"),
+        ({"threshold": math.inf}, "'threshold' parameter .* Got inf"),
     ],
 )
 def test_bad_scorers_are_refused_at_once(arguments, message):

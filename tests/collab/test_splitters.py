@@ -191,7 +191,7 @@ def test_counts_out_of_range_are_refused(value):
         (PerUserSplit(test_size=0.0), RATINGS, r"test_size=0\.0 must be a number between 0 and 1"),
         (PerUserSplit(test_size=1), RATINGS, "test_size=1 must be"),
         (PerUserSplit(test_size="half"), RATINGS, "test_size='half' must be"),
-        (PerUserSplit(random_state=-1), RATINGS, "random_state=-1"),
+        (PerUserSplit(random_state=-1), RATINGS, "non-negative integer"),
     ],
 )
 def test_what_can_not_be_split_is_refused_when_splitting(splitter, X, message):
