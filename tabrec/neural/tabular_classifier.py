@@ -1,4 +1,4 @@
-"""`TabularClassifier`: a net with embeddings that predicts classes from a raw frame."""
+"""`TabularClassifier`: classification of a raw frame by a net with embeddings."""
 
 from __future__ import annotations
 
@@ -20,34 +20,128 @@ from tabrec.neural.tabular_estimator import TabularEstimator
 
 
 class TabularClassifier(ClassifierMixin, TabularEstimator):
-    """A net with embeddings that predicts classes from a raw frame.
+    """Classification of a raw frame by a neural net with embeddings.
 
-    `TabularModel`, trained on cross-entropy; see `TabularRegressor` for what both have in common.
+    Trains a `TabularModel` on cross-entropy, by AdamW and the one-cycle schedule. By default it is an ensemble of
+    implicit members with piecewise-linear embeddings of the continuous columns.
 
     Parameters
     ----------
-    layers, module, n_members, activation, batch_norm, dropout : as of `TabularRegressor`
-    embedding_sizes, max_embedding_size : as of `TabularRegressor`
-    embedding_std, embedding_dropout, unknown_rate : as of `TabularRegressor`
-    numeric_embedding, numeric_embedding_size, n_bins : as of `TabularRegressor`
+    layers : sequence of int, default=(256, 256)
+        Widths of the hidden layers.
+    module : callable, default=None
+        Makes your own net in place of `TabularModel`. It is called as ``module(category_sizes, n_continuous,
+        n_outputs)``, where `category_sizes` maps each category column to its number of codes, and returns a torch
+        module whose ``forward(codes, numbers)`` maps integers (n_rows, n_categories) and float32 (n_rows, n_continuous)
+        to (n_rows, n_outputs). The parameters that shape `TabularModel` (`layers`, `n_members`, `dropout`, embeddings)
+        are then ignored. None uses `TabularModel`.
+    n_members : int or None, default=8
+        Number of nets trained at once, which share most weights; predictions are their mean. None trains one plain net.
+    activation : {"relu", "gelu", "silu", "mish"}, default="relu"
+        Activation function of the hidden layers.
+    batch_norm : bool, default=False
+        Whether to batch-normalise the continuous columns and the hidden layers.
+    dropout : float or sequence of float, default=0.1
+        Dropout rate after every hidden layer, or one rate per layer.
+    embedding_sizes : dict of str to int, default=None
+        Widths of embeddings by encoded column; others follow ``min(600, round(1.6 * n_codes ** 0.56))``, fastai's rule.
+    max_embedding_size : int or None, default=32
+        Upper limit of the width that the rule gives; None sets no limit below 600.
+    embedding_std : float, default=0.5
+        Standard deviation of the initial embeddings; fastai's is 0.01.
+    embedding_dropout : float, default=0.0
+        Dropout rate of the embedded category columns.
+    unknown_rate : float, default=0.01
+        Share of the codes replaced by code 0 in training, so that the net learns to predict unseen labels.
+    numeric_embedding : {"piecewise", "periodic"} or None, default="piecewise"
+        How continuous columns are embedded; None uses the numbers themselves.
+    numeric_embedding_size : int, default=8
+        Width of the embedding of a continuous column.
+    n_bins : int, default=128
+        Number of quantile bins per column for ``numeric_embedding="piecewise"``; fewer if a bin would hold fewer than
+        64 rows.
     label_smoothing : float, default=0.0
-        Share of a row's probability that is spread over all classes.
+        Share of the target probability that is spread evenly over all classes.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, in training and validation.
-    epochs, batch_size, learning_rate, weight_decay, optimizer, momentum, schedule : as of `TabularRegressor`
-    max_grad_norm, validation_fraction, patience, metrics, callbacks, device : as of `TabularRegressor`
-    mixed_precision, compile, warm_start, verbose, random_state : as of `TabularRegressor`
-    categorical_features, preprocessor : as of `TabularRegressor`
+        Weights of the classes in the training and validation loss. "balanced" makes them inversely proportional to the
+        class frequencies; None weights all rows equally.
+    epochs : int or "auto", default="auto"
+        Number of passes over the training rows. "auto" aims at 1,000 batches, within 16 to 40 epochs.
+    batch_size : int or "auto", default="auto"
+        Rows per batch. "auto" grows with the number of rows, so that small tables still get many steps.
+    learning_rate : float, default=2e-3
+        Maximum of the schedule; see `find_learning_rate`.
+    weight_decay : float, default=0.3
+        Decoupled decay of the weight matrices; biases, scales and norms are not decayed.
+    optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
+        A callable such as ``torch.optim.RMSprop`` makes a torch optimizer. The decay of "adam" is not decoupled: it is
+        added to the gradient.
+    momentum : float, default=0.9
+        SGD momentum, or beta1 of Adam and AdamW; ignored by ``schedule="one_cycle"``.
+    schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
+        How the learning rate changes from batch to batch. "flat_cosine" is constant for three quarters of the training
+        and then falls to 0 along a cosine.
+    max_grad_norm : float or None, default=1.0
+        Longer gradients are clipped to this norm; None does not clip.
+    validation_fraction : float, splitter or None, default=None
+        Rows held out to record the validation loss and to keep the weights of the best epoch: a random share, or the
+        last split of a splitter such as ``TimeSplit(1, column="saledate", test_size=0.1)``.
+    patience : int or None, default=None
+        Stop after this many epochs without a lower validation loss; None trains all epochs.
+    metrics : sequence of str or callable, default=()
+        Names of functions of ``sklearn.metrics``, or functions ``metric(y_true, y_pred)``, recorded in `history_`.
+    callbacks : sequence of callable, default=()
+        Called as ``callback(event, state)`` with the events "fit_start", "epoch_start", "batch_end", "epoch_end" and
+        "fit_end"; `state` is a `TrainingState`.
+    trainer : callable, default=None
+        A subclass of `Trainer` that overrides its training or validation step; None uses `Trainer`.
+    device : str or torch.device, default="auto"
+        Where to train and predict; "auto" is the GPU if there is one.
+    mixed_precision : bool or "auto", default="auto"
+        Whether to multiply matrices in bfloat16 in training; "auto" does so where the processor supports it and the
+        matrices are large enough to gain.
+    compile : bool, default=False
+        Whether to train through ``torch.compile``.
+    warm_start : bool, default=False
+        Whether `fit` continues from the weights of the last fit.
+    verbose : int, default=0
+        1 shows a progress bar.
+    random_state : int, RandomState or None, default=None
+        Seed of the initial weights, the batches, dropout and the validation rows.
+    categorical_features : list of str or int, default=None
+        Names or positions of columns to treat as categories whatever their dtype, for arrays in particular.
+    preprocessor : transformer, default=None
+        Encodes the frame; it must return pandas frames. None uses ``TabularPreprocessor("net")``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-    model_, history_, embeddings_, preprocessor_, encoded_names_, n_features_in_, feature_names_in_
-        As of `TabularRegressor`.
+        The class labels, sorted.
+    model_ : TabularModel
+        The trained net, on the CPU. With `module`, ``model_.net`` is the net that `module` made.
+    history_ : pandas.DataFrame
+        One row per epoch: epoch, train_loss (smoothed as in fastai), valid_loss, metrics, learning_rate, seconds.
+    embeddings_ : dict of str to pandas.DataFrame
+        The learned vectors of each category column, one row per label.
+    preprocessor_ : transformer
+        The fitted preprocessor.
+    encoded_names_ : ndarray of str
+        Encoded columns, which are the inputs of the net.
+    n_features_in_ : int
+        Number of columns of X in `fit`.
+    feature_names_in_ : ndarray of str
+        Names of the columns of X in `fit`, if X was a table.
+
+    See Also
+    --------
+    TabularRegressor : Regression by the same net.
+    TabularModel : The torch module that is trained.
+    Trainer : The training loop.
+    find_learning_rate : Suggests a learning rate.
 
     References
     ----------
-    See `TabularRegressor`.
+    Gorishniy, Kotelnikov & Babenko (2025), "TabM: advancing tabular deep learning with parameter-efficient ensembling".
 
     Examples
     --------
@@ -146,19 +240,23 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         self.preprocessor = preprocessor
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train one epoch on more rows; the first call settles columns, labels and classes.
+        """Train one epoch on a chunk of rows; the first call fixes columns, labels and classes.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            The chunk.
         y : array-like of shape (n_rows,)
+            Its classes.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever come; None takes those of the first call.
+            All classes that any chunk holds; None uses those of the first chunk.
         sample_weight : array-like of shape (n_rows,), default=None
+            Weights of its rows, as in `fit`.
 
         Returns
         -------
         self
+            The fitted estimator.
         """
         known = None if classes is None else np.unique(np.asarray(classes))
         if known is not None and hasattr(self, "classes_") and not np.array_equal(known, self.classes_):
@@ -166,29 +264,32 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         return self._partial_fit(X, y, sample_weight, known)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes, the mean over the members.
+        """Predict class probabilities, the mean over the members.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Rows to predict, as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_rows, n_classes), float64
-            In the order of `classes_`.
+            Probabilities in the order of `classes_`.
         """
         return _probabilities(self._outputs(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each row.
+        """Predict the most probable class of each row.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Rows to predict, as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_rows,)
+            The predicted classes.
         """
         return self._to_prediction(self._outputs(X))
 
@@ -205,7 +306,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         of_classes = compute_sample_weight(self.class_weight, y)
         if (of_classes < 0).any() or not (of_classes > 0).any():
             raise ValueError(
-                f"class_weight={self.class_weight!r} must not be negative, nor 0 for all classes there are."
+                f"class_weight={self.class_weight!r} must not be negative, nor 0 for every class in y."
             )
         return of_classes if weights is None else of_classes * weights
 
@@ -217,8 +318,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         unknown = codes < 0
         if unknown.any():
             raise ValueError(
-                f"y holds the class {y[unknown].tolist()[0]!r}, but the net knows {self.classes_.tolist()[:20]}: "
-                "it cannot learn others (partial_fit is told all of them at first, by classes=)."
+                f"y holds the class {y[unknown].tolist()[0]!r}, but the net was fitted with "
+                f"{self.classes_.tolist()[:20]}; pass all classes to the first partial_fit as classes=."
             )
         return torch.from_numpy(codes.astype(np.int64))
 

@@ -1,4 +1,4 @@
-"""`TabularRegressor`: a net with embeddings that predicts numbers from a raw frame."""
+"""`TabularRegressor`: regression of a raw frame by a net with embeddings."""
 
 from __future__ import annotations
 
@@ -26,119 +26,141 @@ def _predicts_quantiles(estimator: TabularRegressor) -> bool:
 
 
 class TabularRegressor(RegressorMixin, TabularEstimator):
-    """A net with embeddings that predicts numbers from a raw frame.
+    """Regression of a raw frame by a neural net with embeddings.
 
-    `TabularModel`, trained by AdamW in one cycle, on the target brought to mean 0 and standard deviation 1. As it comes
-    it is an ensemble of implicit members with piecewise-linear embeddings of the continuous columns; fastai's
-    ``tabular_learner`` is ``TabularRegressor(layers=(200, 100), n_members=None, numeric_embedding=None,
-    batch_norm=True, ...)``.
+    Trains a `TabularModel` by AdamW and the one-cycle schedule on the standardised target. By default it is an ensemble
+    of implicit members with piecewise-linear embeddings of the continuous columns. fastai's ``tabular_learner`` is
+    ``TabularRegressor(layers=(200, 100), n_members=None, numeric_embedding=None, batch_norm=True, ...)``.
 
     Parameters
     ----------
     layers : sequence of int, default=(256, 256)
         Widths of the hidden layers.
     module : callable, default=None
-        Makes a net of your own in the place of `TabularModel`: called as ``module(category_sizes, n_continuous,
-        n_outputs)``, whose first is a dict of the number of codes by category column, it gives a torch module with
-        ``forward(codes, numbers)`` from whole numbers (n_rows, n_categories) and float32 (n_rows, n_continuous) to
-        (n_rows, n_outputs). `unknown_rate`, `y_range`, the loss and all of training are as ever; what shapes
-        `TabularModel` (`layers`, `n_members`, `dropout`, embeddings) is then without effect. None is `TabularModel`.
+        Makes your own net in place of `TabularModel`. It is called as ``module(category_sizes, n_continuous,
+        n_outputs)``, where `category_sizes` maps each category column to its number of codes, and returns a torch
+        module whose ``forward(codes, numbers)`` maps integers (n_rows, n_categories) and float32 (n_rows, n_continuous)
+        to (n_rows, n_outputs). The parameters that shape `TabularModel` (`layers`, `n_members`, `dropout`, embeddings)
+        are then ignored. None uses `TabularModel`.
     n_members : int or None, default=8
-        Number of nets trained at once, sharing most weights; predictions are their mean. None is one plain net.
+        Number of nets trained at once, which share most weights; predictions are their mean. None trains one plain net.
     activation : {"relu", "gelu", "silu", "mish"}, default="relu"
+        Activation function of the hidden layers.
     batch_norm : bool, default=False
+        Whether to batch-normalise the continuous columns and the hidden layers.
     dropout : float or sequence of float, default=0.1
-        After every hidden layer, or by layer.
+        Dropout rate after every hidden layer, or one rate per layer.
     embedding_sizes : dict of str to int, default=None
         Widths of embeddings by encoded column; others follow ``min(600, round(1.6 * n_codes ** 0.56))``, fastai's rule.
     max_embedding_size : int or None, default=32
-        The most that the rule may give; None lets it go up to 600.
+        Upper limit of the width that the rule gives; None sets no limit below 600.
     embedding_std : float, default=0.5
-        Standard deviation of the embeddings at the start; fastai's is 0.01.
+        Standard deviation of the initial embeddings; fastai's is 0.01.
     embedding_dropout : float, default=0.0
+        Dropout rate of the embedded category columns.
     unknown_rate : float, default=0.01
-        Share of the codes that are taken for code 0 while training, so that unseen labels are predicted sensibly.
+        Share of the codes replaced by code 0 in training, so that the net learns to predict unseen labels.
     numeric_embedding : {"piecewise", "periodic"} or None, default="piecewise"
-        How continuous columns are embedded; None takes them as they are.
+        How continuous columns are embedded; None uses the numbers themselves.
     numeric_embedding_size : int, default=8
+        Width of the embedding of a continuous column.
     n_bins : int, default=128
-        For "piecewise": bins a column, of about equally many rows; fewer where there are less than 64 rows a bin.
+        Number of quantile bins per column for ``numeric_embedding="piecewise"``; fewer if a bin would hold fewer than
+        64 rows.
     loss : {"mse", "mae", "huber", "quantile"}, default="mse"
-        On the standardised target; Huber's turns linear one standard deviation away.
+        Loss on the standardised target; "huber" is linear beyond one standard deviation.
     quantiles : sequence of float, default=(0.1, 0.5, 0.9)
-        With ``loss="quantile"``, those that `predict_quantiles` gives, all from one net.
+        Quantiles that one net learns with ``loss="quantile"``, see `predict_quantiles`; ignored by other losses.
     y_range : (float, float), "auto" or None, default=None
-        Keeps predictions between two numbers, by a scaled sigmoid; "auto" goes a twentieth beyond the targets seen.
+        Bounds of the predictions, kept by a scaled sigmoid. "auto" extends the range of the training target by 5 % on
+        each side; None sets no bounds.
     epochs : int or "auto", default="auto"
+        Number of passes over the training rows. "auto" aims at 1,000 batches, within 16 to 40 epochs.
     batch_size : int or "auto", default="auto"
-        "auto" grows with the number of rows, so that few rows make many steps all the same.
+        Rows per batch. "auto" grows with the number of rows, so that small tables still get many steps.
     learning_rate : float, default=2e-3
-        The greatest of the schedule; see `find_learning_rate`.
+        Maximum of the schedule; see `find_learning_rate`.
     weight_decay : float, default=0.3
-        Decoupled; of matrices alone, not of biases, scales and norms.
+        Decoupled decay of the weight matrices; biases, scales and norms are not decayed.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        A callable makes a torch optimiser: ``torch.optim.RMSprop``. That of "adam" is not decoupled: it adds weight
-        decay to the gradient.
+        A callable such as ``torch.optim.RMSprop`` makes a torch optimizer. The decay of "adam" is not decoupled: it is
+        added to the gradient.
     momentum : float, default=0.9
-        Of "sgd", and the first moment's of "adam" and "adamw"; "one_cycle" moves it itself.
+        SGD momentum, or beta1 of Adam and AdamW; ignored by ``schedule="one_cycle"``.
     schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
+        How the learning rate changes from batch to batch. "flat_cosine" is constant for three quarters of the training
+        and then falls to 0 along a cosine.
     max_grad_norm : float or None, default=1.0
-        Longer gradients are shortened to this norm.
+        Longer gradients are clipped to this norm; None does not clip.
     validation_fraction : float, splitter or None, default=None
-        Rows to hold out from training, to watch and to keep the best epoch by: a random share, or the last split of a
-        splitter, as ``TimeSplit(1, column="saledate", test_size=0.1)``.
+        Rows held out to record the validation loss and to keep the weights of the best epoch: a random share, or the
+        last split of a splitter such as ``TimeSplit(1, column="saledate", test_size=0.1)``.
     patience : int or None, default=None
-        Stop after so many epochs without a better validation loss.
+        Stop after this many epochs without a lower validation loss; None trains all epochs.
     metrics : sequence of str or callable, default=()
-        Names of functions of ``sklearn.metrics``, or functions ``metric(y_true, y_pred)``, for `history_`.
+        Names of functions of ``sklearn.metrics``, or functions ``metric(y_true, y_pred)``, recorded in `history_`.
     callbacks : sequence of callable, default=()
         Called as ``callback(event, state)`` with the events "fit_start", "epoch_start", "batch_end", "epoch_end" and
-        "fit_end"; ``state`` has model, optimizer, epoch, n_epochs, step, history, and ``stop``, to be set.
+        "fit_end"; `state` is a `TrainingState`.
+    trainer : callable, default=None
+        A subclass of `Trainer` that overrides its training or validation step; None uses `Trainer`.
     device : str or torch.device, default="auto"
-        "auto" is the GPU where there is one.
+        Where to train and predict; "auto" is the GPU if there is one.
     mixed_precision : bool or "auto", default="auto"
-        Whether training multiplies matrices in bfloat16; "auto" where the processor has it and it gains.
+        Whether to multiply matrices in bfloat16 in training; "auto" does so where the processor supports it and the
+        matrices are large enough to gain.
     compile : bool, default=False
         Whether to train through ``torch.compile``.
     warm_start : bool, default=False
-        Whether another `fit` goes on from where the last one ended.
+        Whether `fit` continues from the weights of the last fit.
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState or None, default=None
+        Seed of the initial weights, the batches, dropout and the validation rows.
     categorical_features : list of str or int, default=None
-        Columns, by name or position, that are categories whatever their dtype: for arrays, which have no kinds.
+        Names or positions of columns to treat as categories whatever their dtype, for arrays in particular.
     preprocessor : transformer, default=None
-        What encodes the frame; it must return pandas frames. None is ``TabularPreprocessor("net")``.
+        Encodes the frame; it must return pandas frames. None uses ``TabularPreprocessor("net")``.
 
     Attributes
     ----------
     model_ : TabularModel
-        The trained net, on the CPU. With `module`, what that made is ``model_.net``.
+        The trained net, on the CPU. With `module`, ``model_.net`` is the net that `module` made.
     history_ : pandas.DataFrame
-        A row an epoch: epoch, train_loss (smoothed as fastai's), valid_loss, metrics, learning_rate, seconds. Losses
-        are of the standardised target.
+        One row per epoch: epoch, train_loss (smoothed as in fastai), valid_loss, metrics, learning_rate, seconds.
+        Losses refer to the standardised target.
     embeddings_ : dict of str to pandas.DataFrame
-        The vectors of each category column, by label.
+        The learned vectors of each category column, one row per label.
     target_scaler_ : object
-        With the `means` and `scales` of the target.
+        The attributes `means` and `scales` standardise the target.
     n_outputs_ : int
+        Number of targets.
     preprocessor_ : transformer
+        The fitted preprocessor.
     encoded_names_ : ndarray of str
-        Columns that the net sees.
+        Encoded columns, which are the inputs of the net.
     n_features_in_ : int
-        Raw columns.
+        Number of columns of X in `fit`.
     feature_names_in_ : ndarray of str
+        Names of the columns of X in `fit`, if X was a table.
+
+    See Also
+    --------
+    TabularClassifier : Classification by the same net.
+    TabularModel : The torch module that is trained.
+    Trainer : The training loop.
+    find_learning_rate : Suggests a learning rate.
 
     Notes
     -----
-    On a CPU predictions are computed in float64, so that a row's does not depend on the rows beside it. The same
-    `random_state` gives the same net on the same machine with as many threads.
+    On a CPU, predictions are computed in float64, so that the prediction of a row does not depend on the other rows.
+    The same `random_state` gives the same net on the same machine with the same number of threads.
 
     References
     ----------
     Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9. Gorishniy, Kotelnikov &
     Babenko (2025), "TabM". Gorishniy, Rubachev & Babenko (2022), "On embeddings for numerical features in tabular deep
-    learning". Smith (2018), "A disciplined approach to neural network hyper-parameters", for the one cycle.
+    learning". Smith (2018), "A disciplined approach to neural network hyper-parameters", for the one-cycle schedule.
 
     Examples
     --------
@@ -247,17 +269,21 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         return tags
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train one epoch on more rows; the first call settles columns, labels and the scale of the target.
+        """Train one epoch on a chunk of rows; the first call fixes columns, labels and the scale of the target.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            The chunk.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Its target values.
         sample_weight : array-like of shape (n_rows,), default=None
+            Weights of its rows, as in `fit`.
 
         Returns
         -------
         self
+            The fitted estimator.
         """
         return self._partial_fit(X, y, sample_weight)
 
@@ -267,29 +293,32 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Rows to predict, as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
-            With ``loss="quantile"`` the quantile nearest to the median.
+            The predicted target; with ``loss="quantile"`` the quantile nearest to the median.
         """
         return self._to_prediction(self._outputs(X))
 
     @available_if(_predicts_quantiles)
     def predict_quantiles(self, X: Any) -> np.ndarray:
-        """Predict the `quantiles` of the target, in ascending order and never crossing.
+        """Predict the `quantiles` of the target, in ascending order.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Rows to predict, as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_rows, n_quantiles) or (n_rows, n_outputs, n_quantiles)
+            The predicted quantiles, which never cross.
         """
         check_is_fitted(self)
         if not len(self._levels):
-            raise ValueError("loss was set to 'quantile' after fitting: fit the net anew.")
+            raise ValueError("loss was set to 'quantile' after fit: fit the net again.")
         restored = self._restore_quantiles(self._outputs(X))
         return restored[:, 0] if self._is_1d else restored
 
@@ -314,15 +343,13 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
 
     def _make_loss(self) -> Loss:
         if (self.loss == "quantile") != bool(len(self._levels)):
-            raise ValueError(
-                f"loss={self.loss!r} is not what the net was trained by: it cannot go on, but be fitted anew."
-            )
+            raise ValueError(f"loss={self.loss!r} is not the loss of the last fit: fit again without warm_start.")
         return regression_loss(self.loss, self._levels.tolist())
 
     def _to_target(self, y: np.ndarray) -> Tensor:
         y = y.reshape(len(y), -1)
         if y.shape[1] != self.n_outputs_:
-            raise ValueError(f"y has {y.shape[1]} outputs, but the net was trained on {self.n_outputs_}.")
+            raise ValueError(f"y has {y.shape[1]} outputs, but the net was fitted with {self.n_outputs_}.")
         return torch.from_numpy(self.target_scaler_.scale(y.astype(np.float64)).astype(np.float32))
 
     def _from_target(self, target: Tensor) -> np.ndarray:
@@ -338,12 +365,12 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         return restored[:, 0] if self._is_1d else restored
 
     def _restore_quantiles(self, output: Tensor) -> np.ndarray:
-        """(n_rows, n_outputs, n_quantiles), ascending: sorting what crosses only lessens the loss."""
+        """(n_rows, n_outputs, n_quantiles), ascending: sorting crossed quantiles can only lower the pinball loss."""
         scaled = _mean_of_members(output).reshape(len(output), self.n_outputs_, len(self._levels))
         return self._keep_in_range(self.target_scaler_.restore(np.sort(scaled, axis=2)))
 
     def _keep_in_range(self, restored: np.ndarray) -> np.ndarray:
-        """Of a net with `y_range`, cut off what rounding leads out of it."""
+        """Clip what rounding moves out of `y_range`."""
         if self._bounds is None:
             return restored
         low, high = (np.reshape(bound, (-1, 1)) if restored.ndim == 3 else bound for bound in self._bounds)
@@ -358,5 +385,5 @@ def _mean_of_members(output: Tensor) -> np.ndarray:
 def _check_quantiles(quantiles: Sequence[float]) -> np.ndarray:
     levels = np.asarray(quantiles, dtype=np.float64)
     if levels.ndim != 1 or not len(levels) or not ((levels > 0) & (levels < 1)).all() or (np.diff(levels) <= 0).any():
-        raise ValueError(f"quantiles={quantiles!r} must ascend between 0 and 1, such as (0.1, 0.5, 0.9).")
+        raise ValueError(f"quantiles={quantiles!r} must be ascending between 0 and 1, such as (0.1, 0.5, 0.9).")
     return levels
