@@ -1,4 +1,4 @@
-"""Choices that depend on how many rows there are."""
+"""Batch size and number of epochs by the number of rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def default_batch_size(n_rows: int) -> int:
-    """Rows a batch: a 32nd of the table as a power of two, between 32 and 256; a 256th of a large table.
+    """Rows per batch: a power of two near 1/32 of the rows within 32 to 256, or 1/256 of a large table up to 2048.
 
     Examples
     --------
@@ -18,7 +18,7 @@ def default_batch_size(n_rows: int) -> int:
 
 
 def default_epochs(n_rows: int, batch_size: int) -> int:
-    """Epochs that make about 1,000 batches, but at least 16 and at most 40.
+    """Number of epochs that gives about 1,000 batches, within 16 to 40.
 
     Examples
     --------

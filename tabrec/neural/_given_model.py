@@ -1,4 +1,4 @@
-"""A net of the user's own, in the place of `TabularModel`."""
+"""`GivenModel`: the net of ``TabularRegressor(module=...)``, in place of `TabularModel`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabrec.neural.tabular_model import Range, mask_codes
 
 
 class GivenModel(nn.Module):
-    """A given net, `net`, whose codes are masked while training and whose outputs are kept in a range."""
+    """Wraps a given net: masks its codes in training, and bounds its outputs."""
 
     def __init__(self, net: nn.Module, unknown_rate: float, y_range: tuple[Any, Any] | None):
         super().__init__()
@@ -33,24 +33,24 @@ def make_given_model(
     unknown_rate: float,
     y_range: tuple[Any, Any] | None,
 ) -> GivenModel:
-    """Make the net, and try it on two rows before it is trained on all.
+    """Make the net, and check the shape of its outputs on two rows.
 
     Raises
     ------
     TypeError
-        If `module` gives no torch module.
+        If `module` does not return a torch module.
     ValueError
-        If the net's outputs are not (n_rows, n_outputs), or (n_rows, n_members, n_outputs).
+        If the shape of the outputs is neither (n_rows, n_outputs) nor (n_rows, n_members, n_outputs).
     """
     codes, numbers = inputs[0][:2], inputs[1][:2]
     net = module(dict(category_sizes), numbers.shape[1], n_outputs)
     if not isinstance(net, nn.Module):
-        raise TypeError(f"module gave {type(net).__name__}: it must give a torch.nn.Module.")
+        raise TypeError(f"module must return a torch.nn.Module; got {type(net).__name__}.")
     with torch.no_grad():
         shape = tuple(net.eval()(codes, numbers).shape)
     if len(shape) not in (2, 3) or (shape[0], shape[-1]) != (len(codes), n_outputs):
         raise ValueError(
-            f"The net that module gave turns {len(codes)} rows into an output of shape {shape}: it must be "
-            f"(n_rows, n_outputs), here {(len(codes), n_outputs)}, or with members between."
+            f"The net of module must return outputs of shape (n_rows, n_outputs), here {(len(codes), n_outputs)}, or "
+            f"(n_rows, n_members, n_outputs); got {shape}."
         )
     return GivenModel(net.train(), unknown_rate, y_range)

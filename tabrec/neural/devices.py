@@ -1,4 +1,4 @@
-"""Where nets live: which device, in which precision, and what its errors mean."""
+"""Device, precision and random numbers of a training."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from torch import nn
 
 from tabrec.neural.embeddings import PackedEmbedding
 
-# Below so many multiplications a step, casting to bfloat16 on a CPU costs more than it saves.
-_WORTH_CASTING = 30_000_000
+# Below this many multiplications per step, casting to bfloat16 on a CPU costs more than it saves.
+_MIN_MULTIPLICATIONS = 30_000_000
 
 
 def read_device(device: Any) -> torch.device:
-    """The device asked for; "auto" is the GPU where there is one.
+    """Validate `device`; "auto" is the GPU if there is one.
 
     Raises
     ------
     ValueError
-        No such device, or none on this machine.
+        If the device is unknown or not on this machine.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device={device!r} is no device: give 'auto', 'cpu', 'cuda' or 'mps'.") from error
-    is_there = {
+        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'mps'; got {device!r}.") from error
+    is_available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (found.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not is_there.get(found.type, False):
-        raise ValueError(f"device={device!r} is not on this machine: device='auto' takes what there is.")
+    if not is_available.get(found.type, False):
+        raise ValueError(f"device={device!r} is not available on this machine; device='auto' chooses one that is.")
     return found
 
 
 def uses_bfloat16(mixed_precision: Any, device: torch.device, multiplications: int) -> bool:
     """Whether matrix products are computed in bfloat16, from float32 weights.
 
-    "auto" does so where the processor computes in bfloat16 and a step's matrix products are large enough to gain.
+    "auto" uses bfloat16 if the processor supports it and the matrix products of a step are large enough to gain.
     """
     if mixed_precision != "auto":
         return bool(mixed_precision)
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and _cpu_has_bfloat16() and multiplications >= _WORTH_CASTING
+    return device.type == "cpu" and _cpu_has_bfloat16() and multiplications >= _MIN_MULTIPLICATIONS
 
 
 def _cpu_has_bfloat16() -> bool:
@@ -60,7 +60,7 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def multiplications_per_row(model: nn.Module) -> int:
-    """About how many multiplications a row costs in a net's linear layers."""
+    """Approximate number of multiplications per row in the linear layers of a net."""
     layers = [module for module in model.modules() if not isinstance(module, (nn.Embedding, PackedEmbedding))]
     matrices = [p for layer in layers for p in layer.parameters(recurse=False) if p.ndim == 2]
     return (getattr(model, "n_members", None) or 1) * sum(matrix.numel() for matrix in matrices)
@@ -68,7 +68,7 @@ def multiplications_per_row(model: nn.Module) -> int:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """torch's random numbers from `seed`, and afterwards as if nothing had been drawn."""
+    """Seed the random numbers of torch, and restore their state afterwards."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
@@ -77,7 +77,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Numbers too small for full precision as 0: moments of rows seldom visited fade to such, and are slow then."""
+    """Round denormal numbers to 0: the moments of rarely seen labels decay to them, and they are slow."""
     tiny = torch.tensor([1e-40])
     was_on = bool((tiny * 1.0 == 0).item())
     torch.set_flush_denormal(True)
@@ -89,7 +89,7 @@ def flushed_denormals() -> Iterator[None]:
 
 @contextmanager
 def explain_memory(n_rows: int, n_bytes: int, batch_size: int) -> Iterator[None]:
-    """Say of a GPU that is full what filled it and what to lower."""
+    """Raise an error that says what fills the memory of the GPU, and which parameters to lower."""
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:

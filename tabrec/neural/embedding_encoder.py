@@ -1,4 +1,4 @@
-"""`EmbeddingEncoder`: the vectors a net has learned for labels, for trees and other models to use."""
+"""`EmbeddingEncoder`: replaces category columns by the vectors that a net learns for their labels."""
 
 from __future__ import annotations
 
@@ -21,57 +21,67 @@ from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.neural.tabular_regressor import TabularRegressor
 from tabrec.preprocess.lineage import LineageMixin, Origin, Origins, compose_origins, values_of
 from tabrec.tables.columns import read_frame
+from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import check_named, learn_names
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target, has_numbers_to_predict
 
 
 class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
-    """Fit a net, and replace category columns by the vectors that it has learned for their labels.
+    """Encode category columns by the embeddings of a net fitted to the target.
 
-    Labels that behave alike get vectors that lie close together, which serves models that cannot learn such a thing
-    themselves: trees, boosting, nearest neighbours. The other columns come out as the net sees them: encoded, filled
-    and normalised.
+    Labels with a similar effect on the target get similar vectors, which helps models that cannot learn such
+    embeddings themselves: trees, boosting, nearest neighbours. The other columns are returned as the net sees them:
+    encoded, filled and normalised.
 
     Parameters
     ----------
     estimator : TabularRegressor or TabularClassifier, default=None
-        The net, which is cloned. None is a `TabularRegressor` for a target of numbers and a `TabularClassifier` for
-        one of text, booleans, categories or two distinct numbers, as they come.
+        The net, of which a clone is fitted. None uses a `TabularRegressor` for a numeric target, and a
+        `TabularClassifier` for text, booleans, categories or two distinct numbers.
     columns : list of str, default=None
-        The category columns to replace, by encoded name; None replaces all of at least `min_levels` labels.
+        Encoded names of the category columns to replace; None replaces all with at least `min_levels` labels.
     min_levels : int, default=1
-        Columns of fewer labels stay category columns, where `columns` is None.
+        With ``columns=None``, category columns with fewer labels are not replaced.
     cv : int, cross-validation splitter or None, default=5
-        How `fit_transform` divides the rows. None gives every row the vectors of the net that was fitted to it too.
+        Folds of `fit_transform`. With None, each row gets its vectors from the net that was fitted to it.
     random_state : int, RandomState or None, default=None
-        Seed of the default nets.
+        Seed of the default net; ignored if `estimator` is given.
 
     Attributes
     ----------
     estimator_ : TabularRegressor or TabularClassifier
         The net fitted to all rows.
     columns_ : list of str
-        The columns replaced.
+        The replaced columns.
     input_to_outputs_ : dict of str to list of str
-        Output columns that come from each input column.
+        The output columns that come from each column of X.
     output_to_input_ : dict of str to (str or None)
-        Input column that each output column comes from.
+        The column of X that each output column comes from; None if the preprocessor of the net does not say.
     n_features_in_ : int
+        Number of columns of X in `fit`.
     feature_names_in_ : ndarray of str
+        Names of the columns of X in `fit`, if X was a table.
 
     Raises
     ------
     ValueError
-        Whatever the net refuses, a column that is no category, a new column whose name is taken.
+        If the net rejects the data, if `columns` names a column that is not a category column, or if the name of a
+        new column is taken.
+
+    See Also
+    --------
+    TabularRegressor : The net for numeric targets; its `embeddings_` are the vectors by label.
+    TabularClassifier : The net for classes.
+    Categorify : Encodes labels as integer codes, without a target.
 
     Notes
     -----
-    ``fit_transform(X, y)`` is not ``fit(X, y).transform(X)``: it gives each row vectors from a net that has not seen
-    the row's target, or the model after it would trust them too much. The vectors of a fold's net are turned and
-    stretched onto those of the net of all rows (orthogonal Procrustes, by column), for two nets seldom agree on axes; a
-    label that a fold's net has not seen gets the vector of code 0. A `Pipeline` calls `fit_transform` to train, and
-    `transform` to predict, as it should be.
+    ``fit_transform(X, y)`` is not ``fit(X, y).transform(X)``: it gives each row the vectors of a net that was fitted
+    without that row, so that the next model does not overrate them. The vectors of a fold's net are rotated and scaled
+    onto those of the net of all rows (orthogonal Procrustes, per column), because two nets seldom agree on axes. A
+    label that a fold's net has not seen gets the vector of code 0. A `Pipeline` calls `fit_transform` in `fit` and
+    `transform` in `predict`.
 
     References
     ----------
@@ -127,18 +137,23 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "columns_")
 
+    @restores_on_failure
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the net to all rows.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Training rows.
         y : array-like of shape (n_rows,)
+            Target values.
         sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, as in the `fit` of the net.
 
         Returns
         -------
         self
+            The fitted encoder.
         """
         self._validate_params()
         frame = read_frame(X)
@@ -154,6 +169,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Rows to encode.
 
         Returns
         -------
@@ -165,18 +181,23 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         vectors = {name: self._table(self.estimator_, name)[_codes(encoded, name)] for name in self.columns_}
         return self._assemble(encoded, vectors)
 
+    @restores_on_failure
     def fit_transform(self, X: Any, y: Any, sample_weight: Any = None) -> pd.DataFrame:
-        """Fit to all rows, and give each row vectors from a net that has not seen it; see Notes.
+        """Fit to all rows, and encode each row by a net that was fitted without it; see Notes.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
+            Training rows.
         y : array-like of shape (n_rows,)
+            Target values.
         sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, as in the `fit` of the net.
 
         Returns
         -------
         pandas.DataFrame of shape (n_rows, n_columns_out)
+            The columns of `transform`.
         """
         self.fit(X, y, sample_weight)
         if self.cv is None or not self.columns_:
@@ -192,17 +213,17 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         folds = check_cv(self.cv, target, classifier=is_classifier(self.estimator_))
         is_number = isinstance(self.cv, (int, np.integer))
         shuffled = np.random.default_rng(0).permutation(len(encoded)) if is_number else None
-        # All nets read columns and labels alike, as the one of all rows has learned to.
+        # Frozen, so that all nets share the codes of the net of all rows.
         preprocessor = make_pipeline(FrozenEstimator(self.estimator_.preprocessor_))
-        for seen, unseen in folds.split(frame, target if shuffled is None else target[shuffled]):
+        for train, test in folds.split(frame, target if shuffled is None else target[shuffled]):
             if shuffled is not None:
-                seen, unseen = shuffled[seen], shuffled[unseen]
+                train, test = shuffled[train], shuffled[test]
             net = clone(self.estimator_).set_params(preprocessor=preprocessor, categorical_features=None)
-            net.fit(take_rows(X, seen, frame), target[seen], None if weights is None else weights[seen])
+            net.fit(take_rows(X, train, frame), target[train], None if weights is None else weights[train])
             for name in self.columns_:
                 codes = _codes(encoded, name)
-                table = self._aligned(net, name, codes[seen])
-                vectors[name][unseen] = table[codes[unseen]]
+                table = self._aligned(net, name, codes[train])
+                vectors[name][test] = table[codes[test]]
         return self._assemble(encoded, vectors)
 
     def origins(self) -> Origins:
@@ -220,16 +241,17 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         return compose_origins(encoded, kept | vectors)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Name the columns that transform returns.
+        """Get the names of the columns that `transform` returns.
 
         Parameters
         ----------
         input_features : object, default=None
-            Passed over.
+            Ignored.
 
         Returns
         -------
         ndarray of str of shape (n_columns_out,)
+            Names of the output columns.
         """
         check_is_fitted(self)
         return np.asarray(list(self.origins()), dtype=object)
@@ -237,9 +259,9 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
     def _make_net(self, y: np.ndarray) -> TabularEstimator:
         if self.estimator is not None:
             if not isinstance(self.estimator, TabularEstimator):
-                raise TypeError(f"estimator={self.estimator!r} must be a TabularRegressor or a TabularClassifier.")
+                raise TypeError(f"estimator must be a TabularRegressor or TabularClassifier; got {self.estimator!r}.")
             if self.estimator.module is not None:
-                raise ValueError("estimator has a module of its own, whose embeddings are not known: set module=None.")
+                raise ValueError("The embeddings of an estimator with module= are not known: set module=None.")
             return clone(self.estimator)
         net = TabularRegressor if y.ndim == 2 or has_numbers_to_predict(y) else TabularClassifier
         return net(random_state=self.random_state)
@@ -254,17 +276,17 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         return net._embedding_table(name).detach().numpy()
 
     def _aligned(self, net: TabularEstimator, name: str, codes: np.ndarray) -> np.ndarray:
-        """The vectors of a fold's net, turned onto those of the net of all rows; unseen labels as code 0."""
-        table, onto = self._table(net, name).copy(), self._table(self.estimator_, name)
-        counts = np.bincount(codes, minlength=len(table))
-        table[counts == 0] = table[0]
+        """The vectors of a fold's net, rotated and scaled onto those of `estimator_`; unseen labels as code 0."""
+        source, target = self._table(net, name).copy(), self._table(self.estimator_, name)
+        counts = np.bincount(codes, minlength=len(source))
+        source[counts == 0] = source[0]
         share = counts[:, None] / counts.sum()
-        middle, middle_onto = (table * share).sum(axis=0), (onto * share).sum(axis=0)
-        spread, spread_onto = (table - middle) * np.sqrt(share), (onto - middle_onto) * np.sqrt(share)
-        turn, _ = orthogonal_procrustes(spread, spread_onto)
-        length = np.linalg.norm(spread)
-        stretch = np.linalg.norm(spread_onto) / length if length > 0 else 1.0
-        return stretch * (table - middle) @ turn + middle_onto
+        source_mean, target_mean = (source * share).sum(axis=0), (target * share).sum(axis=0)
+        centred, onto = (source - source_mean) * np.sqrt(share), (target - target_mean) * np.sqrt(share)
+        rotation, _ = orthogonal_procrustes(centred, onto)
+        norm = np.linalg.norm(centred)
+        scale = np.linalg.norm(onto) / norm if norm > 0 else 1.0
+        return scale * (source - source_mean) @ rotation + target_mean
 
     def _names(self, column: str) -> list[str]:
         return [f"{column}_{position}" for position in range(self._table(self.estimator_, column).shape[1])]
@@ -273,13 +295,13 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         arrays: dict[str, Any] = {
             str(name): encoded[name].array for name in encoded.columns if name not in self.columns_
         }
-        for column, of_rows in vectors.items():
-            for name, values in zip(self._names(column), of_rows.T, strict=True):
+        for column, matrix in vectors.items():
+            for name, values in zip(self._names(column), matrix.T, strict=True):
                 if name in arrays:
-                    raise ValueError(f"Embedding {column!r} needs the column name {name!r}, which is taken: rename it.")
+                    raise ValueError(f"Column {name!r} has the name of an embedding of {column!r}: rename it.")
                 arrays[name] = values
         if not hasattr(self, "feature_names_in_"):
-            # Fitted on an array, which has no kinds: nor has the result.
+            # Fitted on an array, which has no dtypes by column, so the output has none either.
             arrays = {name: np.asarray(values, dtype=np.float32) for name, values in arrays.items()}
         return pd.DataFrame(arrays, index=encoded.index, copy=True)
 

@@ -1,4 +1,4 @@
-"""Embeddings of columns: of categories, and of continuous columns (piecewise linear, periodic)."""
+"""Embeddings of category columns, and of continuous columns (piecewise linear, periodic)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 def embedding_size(n_codes: int) -> int:
-    """Width of the embedding of a column of `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56)).
+    """Width of the embedding of a column with `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56)).
 
     Examples
     --------
@@ -24,7 +24,7 @@ def embedding_size(n_codes: int) -> int:
 
 
 class PackedEmbedding(nn.Module):
-    """Embeddings of many columns in few lookups: columns of equal width share one table.
+    """Embeddings of many columns in few lookups: columns of the same width share one table.
 
     The state dict names every column's own table, ``<column>.weight``.
 
@@ -33,12 +33,12 @@ class PackedEmbedding(nn.Module):
     sizes : mapping of str to (int, int)
         Number of codes and width of each column.
     std : float, default=0.01
-        Standard deviation of the vectors at the start.
+        Standard deviation of the initial vectors.
 
     Notes
     -----
     Shape: codes (n_rows, n_columns) of int32 or int64 → (n_rows, `width`), columns side by side in the order of
-    `names`. Code 0 (missing or unseen) starts at zero, the middle of the others.
+    `names`. Code 0 (missing or unseen) starts at zero, the mean of the others.
     """
 
     _order: Tensor
@@ -65,7 +65,7 @@ class PackedEmbedding(nn.Module):
                 self._first_row[labels[position]] = (group, n_rows)
                 n_rows += sizes[labels[position]][0]
             self.register_parameter(f"table_{group}", nn.Parameter(torch.empty(n_rows, width)))
-        # The columns of a group side by side, so that its lookup is of a slice.
+        # The columns of a group are adjacent, so that its lookup takes a slice.
         order = [position for positions in self._columns for position in positions]
         self.register_buffer("_order", torch.tensor(order, dtype=torch.int64), persistent=False)
         self.register_buffer("_offsets", offsets[order], persistent=False)
@@ -74,11 +74,11 @@ class PackedEmbedding(nn.Module):
 
     @property
     def tables(self) -> list[nn.Parameter]:
-        """One table for each width."""
+        """The tables, one per width."""
         return list(self._parameters.values())  # type: ignore[arg-type]
 
     def reset_parameters(self) -> None:
-        """Draw the vectors anew, from a normal distribution cut off at two standard deviations."""
+        """Draw new vectors from a normal distribution truncated at two standard deviations."""
         with torch.no_grad():
             for table in self.tables:
                 nn.init.trunc_normal_(table, std=self.std, a=-2 * self.std, b=2 * self.std)
@@ -91,11 +91,11 @@ class PackedEmbedding(nn.Module):
         return self.tables[group][first : first + self.sizes[name][0]]
 
     def place_of(self, name: str) -> tuple[int, int]:
-        """Which of the tables holds a column, and from which row on."""
+        """Index of the table that holds a column, and its first row there."""
         return self._first_row[name]
 
     def forward(self, codes: Tensor) -> Tensor:
-        # (B, C) → (B, C) rows of the tables, the columns of a group side by side
+        # (B, C) → (B, C) rows of the tables, the columns of a group adjacent
         rows = (codes if self._in_order else codes[:, self._order]) + self._offsets
         vectors, start = [], 0
         for table, positions in zip(self.tables, self._columns, strict=True):
@@ -134,18 +134,18 @@ class PackedEmbedding(nn.Module):
 
 
 class PiecewiseLinearEmbedding(nn.Module):
-    """Embeds continuous columns by where they lie among the edges of their bins.
+    """Embeds continuous columns by their position among the edges of bins.
 
-    A number becomes a vector with 1 for each bin below it, 0 for each above it and its position within its own bin, of
-    which a linear map of the column's own gives the embedding, added to that of the plain number. Beyond the outer
-    edges the bins stay as they are at the edge; the plain number goes on.
+    A number becomes a vector with 1 for each bin below it, 0 for each bin above it, and its relative position in its
+    own bin. A linear map per column of this vector, plus one of the number itself, gives the embedding. Beyond the
+    outer edges only the number itself varies.
 
     Parameters
     ----------
     edges : sequence of ndarray of shape (n_bins + 1,)
-        Ascending edges of each column's bins; see `quantile_edges`. A column may have no bins: fewer than two edges.
+        Ascending edges of the bins of each column; see `quantile_edges`. Fewer than two edges make no bins.
     size : int
-        Width of a column's embedding.
+        Width of the embedding of a column.
 
     Notes
     -----
@@ -162,7 +162,7 @@ class PiecewiseLinearEmbedding(nn.Module):
     def __init__(self, edges: Sequence[np.ndarray], size: int):
         super().__init__()
         n_columns, n_bins = len(edges), max(max((len(e) for e in edges), default=0) - 1, 1)
-        # Bins that a column does not have stay at 0 wherever its number lies.
+        # Bins that a column lacks are 0 for every number.
         lows, scales = torch.full((n_columns, n_bins), torch.inf), torch.zeros(n_columns, n_bins)
         for column, ascending in enumerate(edges):
             if len(ascending) > 1:
@@ -183,25 +183,27 @@ class PiecewiseLinearEmbedding(nn.Module):
             self.bins.uniform_(-1, 1).mul_(bounds.unsqueeze(-1))
 
     def forward(self, numbers: Tensor) -> Tensor:
-        # (B, N) → (B, N, T): 0 below a bin, 1 above it, in between its position
+        # (B, N) → (B, N, T): 0 below a bin, 1 above it, the position in between
         position = ((numbers.unsqueeze(-1) - self._lows) * self._scales).clamp(0.0, 1.0)
         # (N, B, T) @ (N, T, D) → (N, B, D)
-        of_bins = torch.bmm(position.transpose(0, 1), self.bins)
-        vectors = of_bins.transpose(0, 1) + torch.addcmul(self.bias, numbers.unsqueeze(-1), self.linear)  # (B, N, D)
+        binned = torch.bmm(position.transpose(0, 1), self.bins)
+        vectors = binned.transpose(0, 1) + torch.addcmul(self.bias, numbers.unsqueeze(-1), self.linear)  # (B, N, D)
         return F.relu(vectors).flatten(1)
 
 
 class PeriodicEmbedding(nn.Module):
-    """Embeds continuous columns by sines and cosines of frequencies that are learned, then a linear map each.
+    """Embeds continuous columns by sines and cosines of learned frequencies, followed by a linear map per column.
 
     Parameters
     ----------
     n_columns : int
+        Number of continuous columns.
     size : int
-        Width of a column's embedding.
+        Width of the embedding of a column.
     n_frequencies : int, default=16
+        Number of frequencies per column.
     frequency_scale : float, default=0.1
-        Standard deviation of the frequencies at the start.
+        Standard deviation of the initial frequencies.
 
     Notes
     -----
@@ -231,18 +233,19 @@ class PeriodicEmbedding(nn.Module):
 
 
 def quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
-    """Edges of at most `n_bins` bins that hold about equally many of the numbers, a very common one counted less.
+    """Edges of at most `n_bins` bins that hold about equally many numbers; very frequent numbers count less.
 
     Parameters
     ----------
     numbers : ndarray of shape (n_rows,)
-        Finite.
+        Finite numbers.
     n_bins : int
+        Maximum number of bins.
 
     Returns
     -------
     ndarray of shape (at most n_bins + 1,)
-        Ascending, of type float32; one edge where the numbers are all the same.
+        Ascending float32 edges; a single one if all numbers are equal.
 
     Examples
     --------
@@ -251,14 +254,14 @@ def quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
     """
     edges, counts = np.unique(numbers.astype(np.float32), return_counts=True)
     if len(edges) > n_bins + 1:
-        # A value that is very common fills a bin of its own, and the others share the rest.
+        # A very frequent number fills a bin of its own, and the others share the rest.
         shares = counts.astype(np.float64)
         for _ in range(5):
             shares = np.minimum(counts, shares.sum() / n_bins)
         middles = (np.cumsum(shares) - shares / 2) / shares.sum()
         chosen = np.searchsorted(middles, np.linspace(0, 1, n_bins + 1)).clip(max=len(edges) - 1)
         edges = edges[np.unique(chosen)]
-    # A bin too narrow for float32 to tell positions in it apart joins its neighbour.
+    # A bin too narrow to resolve positions in float32 joins its neighbour.
     widths = np.diff(edges.astype(np.float64))
-    least = max(1e-6 * widths.sum() / n_bins, 1e-37)
-    return edges[np.r_[True, widths > least]]
+    narrowest = max(1e-6 * widths.sum() / n_bins, 1e-37)
+    return edges[np.r_[True, widths > narrowest]]

@@ -1,4 +1,4 @@
-"""Losses, one number a row, so that rows can be weighted; predictions of members are compared one by one."""
+"""Losses that return one number per row, so that rows can be weighted; each member is compared with the target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REGRESSION_LOSSES = ("mse", "mae", "huber", "quantile")
 
 
 def regression_loss(loss: str, quantiles: Sequence[float] = ()) -> Loss:
-    """The loss of that name: outputs (B, [K,] O) and targets (B, O) → (B,), the mean over members and outputs."""
+    """Make a loss by name: outputs (B, [K,] O) and targets (B, O) → (B,), the mean over members and outputs."""
     if loss == "quantile":
         return quantile_loss(quantiles)
     losses: dict[str, Callable[..., Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
@@ -33,9 +33,9 @@ def quantile_loss(quantiles: Sequence[float]) -> Loss:
 
     def per_row(output: Tensor, target: Tensor) -> Tensor:
         output = output.unflatten(-1, (target.shape[1], len(levels)))  # (B, [K,] O, Q)
-        wanted = target.unsqueeze(-1) if output.ndim == 3 else target[:, None, :, None]
-        gap, q = wanted - output, levels.to(output.device)
-        return torch.maximum(q * gap, (q - 1) * gap).flatten(1).mean(dim=1)
+        expected = target.unsqueeze(-1) if output.ndim == 3 else target[:, None, :, None]
+        error, q = expected - output, levels.to(output.device)
+        return torch.maximum(q * error, (q - 1) * error).flatten(1).mean(dim=1)
 
     return per_row
 
@@ -47,12 +47,12 @@ def class_loss(label_smoothing: float = 0.0) -> Loss:
         if output.ndim == 2:
             return F.cross_entropy(output, target, reduction="none", label_smoothing=label_smoothing)
         n_members = output.shape[1]
-        of_members = F.cross_entropy(
+        per_member = F.cross_entropy(
             output.flatten(0, 1),
             target.repeat_interleave(n_members),
             reduction="none",
             label_smoothing=label_smoothing,
         )
-        return of_members.view(-1, n_members).mean(dim=1)
+        return per_member.view(-1, n_members).mean(dim=1)
 
     return per_row

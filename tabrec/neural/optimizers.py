@@ -1,4 +1,4 @@
-"""Optimisers, and how learning rate and momentum change from step to step."""
+"""Optimizers, and schedules of the learning rate and the momentum."""
 
 from __future__ import annotations
 
@@ -17,18 +17,25 @@ SCHEDULES = ("one_cycle", "flat_cosine", "constant")
 def make_optimizer(
     model: nn.Module, optimizer: str | Callable, learning_rate: float, weight_decay: float, momentum: float
 ) -> torch.optim.Optimizer:
-    """An optimiser over the model's parameters, whose matrices are decayed and whose biases and norms are not.
+    """Make an optimizer that decays the weight matrices of a model, but neither biases nor norms.
 
     Parameters
     ----------
     model : torch.nn.Module
+        The model; it may name further parameters not to decay in an attribute `not_decayed`.
     optimizer : {"adamw", "adam", "sgd"} or callable
-        A callable is given the two groups of parameters and `lr`, as ``torch.optim.RMSprop`` takes them.
+        A callable takes the two groups of parameters and `lr`, as ``torch.optim.RMSprop`` does.
     learning_rate : float
+        Initial learning rate.
     weight_decay : float
-        Decoupled from the gradient, except by Adam and by a callable's own optimiser.
+        Decoupled from the gradient, except for "adam" and callables.
     momentum : float
-        Of the first moment.
+        SGD momentum, or beta1 of Adam and AdamW.
+
+    Returns
+    -------
+    torch.optim.Optimizer
+        The optimizer.
     """
     decayed = _decayed(model)
     groups = [
@@ -46,9 +53,9 @@ def make_optimizer(
 
 
 class _LeanAdamW(torch.optim.Optimizer):
-    """AdamW whose step is the fused update and nothing else: for a small net, torch's checks take longer than that.
+    """AdamW whose step is the fused update alone; for a small net, the checks of torch's own take longer.
 
-    It is made as torch restores one that was saved: the constructor loads a compiler first, which takes a second.
+    It is set up by ``__setstate__``, because the constructor of torch imports a compiler, which takes a second.
     """
 
     def __init__(self, groups: list[dict], lr: float, betas: tuple[float, float], eps: float):
@@ -59,7 +66,7 @@ class _LeanAdamW(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         if closure is not None:
-            raise ValueError("This AdamW takes no closure: compute the loss and its gradients first.")
+            raise ValueError("closure is not supported: compute the loss and its gradients before step().")
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
             if not parameters:
@@ -87,11 +94,11 @@ class _LeanAdamW(torch.optim.Optimizer):
                 maximize=False,
             )
 
-    step.hooked = True  # type: ignore[attr-defined]  # or torch would wrap it for its profiler
+    step.hooked = True  # type: ignore[attr-defined]  # torch would wrap it for its profiler
 
 
 class _DecoupledSGD(torch.optim.SGD):
-    """SGD whose weight decay shrinks the weights themselves, as AdamW's does."""
+    """SGD with decoupled weight decay, as in AdamW."""
 
     def __init__(self, groups: list[dict], lr: float, momentum: float):
         groups = [{"params": group["params"], "shrink": group["weight_decay"]} for group in groups]
@@ -105,10 +112,7 @@ class _DecoupledSGD(torch.optim.SGD):
 
 
 def _decayed(model: nn.Module) -> set[str]:
-    """Names of the parameters that weight decay is for: weights, but neither biases nor scales nor norms.
-
-    A model may name further ones in `not_decayed`.
-    """
+    """Names of the parameters to decay: matrices, but not biases, scales, norms and those in `not_decayed`."""
     left_out = getattr(model, "not_decayed", ())
     return {
         name
@@ -125,19 +129,25 @@ class Rates(NamedTuple):
 
 
 def scheduled_rates(schedule: str, step: int, n_steps: int, learning_rate: float, momentum: float) -> Rates:
-    """Learning rate and momentum at a step, counted from 0.
+    """Learning rate and momentum of a step, counted from 0.
 
     Parameters
     ----------
     schedule : {"one_cycle", "flat_cosine", "constant"}
-        "one_cycle" rises from a 25th of the learning rate over the first quarter of the steps and falls to a
-        100,000th, momentum going from 0.95 to 0.85 and back (Smith 2018, with fastai's numbers). "flat_cosine" stays
-        for three quarters and falls to 0.
+        "one_cycle" rises from 1/25 of the learning rate over the first quarter of the steps and falls to 1/100,000,
+        while the momentum goes from 0.95 to 0.85 and back (Smith 2018, with fastai's numbers). "flat_cosine" is
+        constant for three quarters of the steps and then falls to 0.
     step, n_steps : int
+        The step, and the number of all steps.
     learning_rate : float
-        The greatest.
+        Maximum of the schedule.
     momentum : float
-        Where the schedule does not move it.
+        Momentum, unless the schedule sets it.
+
+    Returns
+    -------
+    Rates
+        The learning rate and the momentum.
 
     Examples
     --------
@@ -156,16 +166,16 @@ def scheduled_rates(schedule: str, step: int, n_steps: int, learning_rate: float
     return Rates(learning_rate, momentum)
 
 
-def set_rates(optimizer: torch.optim.Optimizer, pace: Rates) -> None:
-    """Make the optimiser's next step at this pace."""
+def set_rates(optimizer: torch.optim.Optimizer, rates: Rates) -> None:
+    """Set the learning rate and the momentum of an optimizer."""
     for group in optimizer.param_groups:
-        group["lr"] = pace.learning_rate
+        group["lr"] = rates.learning_rate
         if "betas" in group:
-            group["betas"] = (pace.momentum, group["betas"][1])
+            group["betas"] = (rates.momentum, group["betas"][1])
         elif group.get("momentum"):
-            group["momentum"] = pace.momentum
+            group["momentum"] = rates.momentum
 
 
 def _cosine(start: float, stop: float, part: float) -> float:
-    """From start to stop along half a cosine, at a part of the way between 0 and 1."""
+    """Interpolate from start to stop along half a cosine; `part` is between 0 and 1."""
     return stop + (start - stop) * (1 + math.cos(math.pi * part)) / 2

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -55,42 +54,6 @@ class NetParameters(BaseEstimator):
         "categorical_features": ["array-like", None],
         "preprocessor": [HasMethods(["fit", "transform"]), None],
     }
-
-    layers: Sequence[int]
-    module: Callable | None
-    n_members: int | None
-    activation: str
-    batch_norm: bool
-    dropout: float | Sequence[float]
-    embedding_sizes: Mapping[str, int] | None
-    max_embedding_size: int | None
-    embedding_std: float
-    embedding_dropout: float
-    unknown_rate: float
-    numeric_embedding: str | None
-    numeric_embedding_size: int
-    n_bins: int
-    epochs: int | str
-    batch_size: int | str
-    learning_rate: float
-    weight_decay: float
-    optimizer: str | Callable
-    momentum: float
-    schedule: str
-    max_grad_norm: float | None
-    validation_fraction: Any
-    patience: int | None
-    metrics: Sequence
-    callbacks: Sequence[Callable]
-    trainer: Callable | None
-    device: Any
-    mixed_precision: bool | str
-    compile: bool
-    warm_start: bool
-    verbose: int
-    random_state: Any
-    categorical_features: Sequence | None
-    preprocessor: Any
 
     def _check_parameters(self) -> None:
         """Validate the parameters, and the elements of those that are sequences."""

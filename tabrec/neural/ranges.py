@@ -1,4 +1,4 @@
-"""Bounds of predictions."""
+"""`read_range`: the bounds of predictions."""
 
 from __future__ import annotations
 
@@ -9,37 +9,42 @@ from typing import Any
 
 import numpy as np
 
-# How far beyond the target's extremes "auto" goes, as a share of their distance.
+# Margin of "auto" on each side, as a share of the range of the target.
 _MARGIN = 0.05
 
 
 def read_range(
     y_range: Any, y: np.ndarray, margin: Callable[[np.ndarray], float] | None = None
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Least and greatest prediction in the target's units.
+    """Validate `y_range` and return the lower and upper bound in the units of the target.
 
     Parameters
     ----------
-    y_range : (least, greatest), "auto" or None
-        None has no bounds.
+    y_range : (low, high), "auto" or None
+        None sets no bounds.
     y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
         Target, which must lie within.
     margin : callable, default=None
-        How far beyond the target "auto" goes; None goes a 20th of the target's range.
+        Returns the margin of "auto" for a target; None is 5 % of its range.
+
+    Returns
+    -------
+    tuple of ndarray or None
+        The lower and the upper bound.
     """
     if y_range is None:
         return None
     if isinstance(y_range, str):
         low, high = y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64)
-        beyond = np.where(high > low, _MARGIN * (high - low), 1.0) if margin is None else margin(y)
-        return low - beyond, high + beyond
+        extra = np.where(high > low, _MARGIN * (high - low), 1.0) if margin is None else margin(y)
+        return low - extra, high + extra
     bounds: Any = np.asarray(y_range, dtype=object)
     if len(bounds) != 2 or not all(isinstance(bound, Real) and math.isfinite(bound) for bound in bounds.ravel()):
-        raise ValueError(f"y_range={y_range!r} must be (least, greatest), two finite numbers, 'auto' or None.")
+        raise ValueError(f"y_range must be two finite numbers (low, high), 'auto' or None; got {y_range!r}.")
     low, high = np.asarray(y_range[0], dtype=np.float64), np.asarray(y_range[1], dtype=np.float64)
     if not np.all(low < high):
-        raise ValueError(f"y_range={y_range!r} must be (least, greatest): the first is not the lesser.")
+        raise ValueError(f"y_range must satisfy low < high; got {y_range!r}.")
     outside = (y < low) | (y > high)
     if outside.any():
-        raise ValueError(f"y_range={y_range!r} does not hold the target {y[outside].ravel()[0]:g}.")
+        raise ValueError(f"y_range={y_range!r} does not contain the target {y[outside].ravel()[0]:g}.")
     return low, high

@@ -305,9 +305,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
             return weights
         of_classes = compute_sample_weight(self.class_weight, y)
         if (of_classes < 0).any() or not (of_classes > 0).any():
-            raise ValueError(
-                f"class_weight={self.class_weight!r} must not be negative, nor 0 for every class in y."
-            )
+            raise ValueError(f"class_weight={self.class_weight!r} must not be negative, nor 0 for every class in y.")
         return of_classes if weights is None else of_classes * weights
 
     def _make_loss(self) -> Loss:

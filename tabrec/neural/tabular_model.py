@@ -16,11 +16,11 @@ NUMERIC_EMBEDDINGS = ("piecewise", "periodic")
 
 
 class TabularModel(nn.Module):
-    """Embeddings of the category columns beside the continuous ones, then blocks of linear layers.
+    """Embeddings of the columns of an encoded frame, followed by blocks of linear layers.
 
     A block is linear → activation → batch norm → dropout, as in fastai. With `n_members`, k nets are trained at once
-    that share the embeddings and the blocks, but scale the embedded columns each in their own way before the first
-    block, and have an output layer each (TabM-mini); their predictions are to be averaged.
+    that share the embeddings and the blocks, but each scales the embedded columns before the first block and has an
+    output layer of its own (TabM-mini); average their predictions.
 
     Parameters
     ----------
@@ -29,48 +29,56 @@ class TabularModel(nn.Module):
     n_continuous : int, default=0
         Number of continuous columns.
     n_outputs : int, default=1
+        Number of outputs.
     layers : sequence of int, default=(200, 100)
         Widths of the blocks.
     embedding_sizes : mapping of str to int, default=None
-        Widths of embeddings by column; columns not named follow `embedding_size`.
+        Widths of embeddings by column; other columns follow `embedding_size`.
     activation : {"relu", "gelu", "silu", "mish"}, default="relu"
+        Activation function of the blocks.
     batch_norm : bool, default=True
-        Whether the continuous columns and every block are batch-normalised.
+        Whether to batch-normalise the continuous columns and every block.
     dropout : float or sequence of float, default=0.0
-        After each block, or by block.
+        Dropout rate after each block, or one rate per block.
     embedding_std : float, default=0.01
-        Standard deviation of the embeddings at the start.
+        Standard deviation of the initial embeddings.
     embedding_dropout : float, default=0.0
-        Share of an embedding's elements set to 0 while training.
+        Dropout rate of the embedded category columns.
     unknown_rate : float, default=0.0
-        Share of the codes taken for 0 while training, so that the net knows what to make of unseen labels.
+        Share of the codes replaced by code 0 in training, so that the net learns to predict unseen labels.
     numeric_embedding : {"piecewise", "periodic"} or None, default=None
-        How continuous columns are embedded; None takes them as they are.
+        How continuous columns are embedded; None uses the numbers themselves.
     numeric_embedding_size : int, default=12
+        Width of the embedding of a continuous column.
     bin_edges : sequence of ndarray, default=None
-        Edges of the bins of each continuous column, for "piecewise".
+        Edges of the bins of each continuous column; required by "piecewise".
     n_members : int, default=None
         Number of implicit members; None is one plain net.
     y_range : tuple of array-like, default=None
-        Least and greatest output, each a number or one per output: a scaled sigmoid keeps predictions between them.
+        Lower and upper bound of the outputs, each a number or one per output, kept by a scaled sigmoid.
 
     Attributes
     ----------
     config : dict
-        The arguments it was made with: ``TabularModel(**model.config)`` has the same shape.
+        The constructor arguments: ``TabularModel(**model.config)`` has the same shape.
     embeddings : PackedEmbedding or None
-        With the table of each column: ``model.embeddings.weight("state")``.
+        The embeddings; ``model.embeddings.weight("state")`` is the table of one column.
 
     Raises
     ------
     ValueError
-        No column at all, a column in `embedding_sizes` that is none, an unknown activation or embedding, or rates of
-        dropout that are not one for each layer.
+        If there is no column, if `embedding_sizes` names an unknown column, if `activation` or `numeric_embedding` is
+        unknown, or if the number of dropout rates is not that of the layers.
+
+    See Also
+    --------
+    TabularRegressor : Trains this module on a numeric target.
+    TabularClassifier : Trains this module on classes.
 
     Notes
     -----
-    Shape: ``model(codes, numbers)`` takes (n_rows, n_categories) whole numbers and (n_rows, n_continuous) float32 and
-    gives (n_rows, n_outputs), or (n_rows, n_members, n_outputs).
+    Shape: ``model(codes, numbers)`` maps (n_rows, n_categories) integers and (n_rows, n_continuous) float32 to
+    (n_rows, n_outputs), or to (n_rows, n_members, n_outputs).
 
     References
     ----------
@@ -117,7 +125,7 @@ class TabularModel(nn.Module):
         widths = _embedding_widths(category_sizes, embedding_sizes)
         rates = _dropout_rates(dropout, layers)
         if not category_sizes and not n_continuous:
-            raise ValueError("TabularModel needs a column: category_sizes is empty and n_continuous is 0.")
+            raise ValueError("TabularModel needs a column; got an empty category_sizes and n_continuous=0.")
         _check_sizes("layers", layers)
         _check_choice("activation", activation, tuple(ACTIVATIONS))
         _check_choice("numeric_embedding", numeric_embedding, (*NUMERIC_EMBEDDINGS, None))
@@ -141,39 +149,43 @@ class TabularModel(nn.Module):
         self.y_range = None if y_range is None else Range(*y_range)
 
     def _draw_scales(self, n_members: int, n_continuous: int) -> Tensor:
-        """What each member multiplies the embedded columns by at first: one normal number a column, (K, F)."""
+        """Initial scales of the embedded columns by member, one normal number per column: (K, F)."""
         widths = self.embeddings.widths if self.embeddings else []
         embedding = self.numeric_embedding
         widths = [*widths, *([embedding.width // n_continuous if embedding else 1] * n_continuous)]
         return torch.randn(n_members, len(widths)).repeat_interleave(torch.tensor(widths), dim=1)
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
-        """From codes and numbers to outputs.
+        """Compute the outputs of rows.
 
         Parameters
         ----------
         codes : Tensor of shape (n_rows, n_categories)
-            Whole numbers.
+            Integer codes of the category columns.
         numbers : Tensor of shape (n_rows, n_continuous)
+            Values of the continuous columns.
 
         Returns
         -------
         Tensor of shape (n_rows, n_outputs) or (n_rows, n_members, n_outputs)
+            The outputs.
         """
         return self.predict_embedded(self.embed(codes, numbers))
 
     def embed(self, codes: Tensor, numbers: Tensor) -> Tensor:
-        """Put the vectors of the columns side by side.
+        """Embed the columns and concatenate their vectors.
 
         Parameters
         ----------
         codes : Tensor of shape (n_rows, n_categories)
-            Whole numbers.
+            Integer codes of the category columns.
         numbers : Tensor of shape (n_rows, n_continuous)
+            Values of the continuous columns.
 
         Returns
         -------
         Tensor of shape (n_rows, n_embedded)
+            The vectors.
         """
         parts = []
         if self.embeddings is not None:
@@ -188,16 +200,17 @@ class TabularModel(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)  # (B, F)
 
     def predict_embedded(self, x: Tensor) -> Tensor:
-        """From the vectors of the columns to outputs.
+        """Compute the outputs from embedded rows.
 
         Parameters
         ----------
         x : Tensor of shape (n_rows, n_embedded)
-            What `embed` gives.
+            The result of `embed`.
 
         Returns
         -------
         Tensor of shape (n_rows, n_outputs) or (n_rows, n_members, n_outputs)
+            The outputs.
         """
         if self.member_scale is not None:
             x = x.unsqueeze(1) * self.member_scale  # (B, F) → (B, K, F)
@@ -206,12 +219,12 @@ class TabularModel(nn.Module):
 
 
 def mask_codes(codes: Tensor, unknown_rate: float) -> Tensor:
-    """The codes, a share of them drawn to be 0, for unknown."""
+    """Replace a random share of the codes by 0, the code of unknown labels."""
     return codes * (torch.rand(codes.shape, device=codes.device) >= unknown_rate) if unknown_rate else codes
 
 
 class _Block(nn.Module):
-    """linear → activation → batch norm → dropout, for one net or for members that share it."""
+    """linear → activation → batch norm → dropout, for one net or shared by its members."""
 
     def __init__(self, n_in: int, n_out: int, activation: type[nn.Module], batch_norm: bool, dropout: float):
         super().__init__()
@@ -228,7 +241,7 @@ class _Block(nn.Module):
 
 
 class _MemberLinear(nn.Module):
-    """A linear layer for each member."""
+    """One linear layer per member."""
 
     def __init__(self, n_in: int, n_out: int, n_members: int):
         super().__init__()
@@ -242,7 +255,7 @@ class _MemberLinear(nn.Module):
 
 
 class Range(nn.Module):
-    """A sigmoid scaled to lie between two numbers, for each output."""
+    """A sigmoid scaled to two bounds, for each output."""
 
     low: Tensor
     high: Tensor
@@ -264,8 +277,8 @@ def _make_numeric_embedding(
     if kind == "periodic":
         return PeriodicEmbedding(n_columns, size)
     if edges is None or len(edges) != n_columns:
-        given = "None" if edges is None else f"of {len(edges)} columns"
-        raise ValueError(f"numeric_embedding='piecewise' needs bin_edges of all {n_columns} columns, not {given}.")
+        given = "None" if edges is None else f"those of {len(edges)} columns"
+        raise ValueError(f"numeric_embedding='piecewise' needs bin_edges of all {n_columns} columns; got {given}.")
     return PiecewiseLinearEmbedding(edges, size)
 
 
@@ -273,12 +286,12 @@ def _embedding_widths(
     category_sizes: Mapping[str, int], embedding_sizes: Mapping[str, int] | None
 ) -> dict[str, tuple[int, int]]:
     """Number of codes and width by column."""
-    told = dict(embedding_sizes or {})
-    absent = [name for name in told if name not in category_sizes]
-    if absent:
-        raise ValueError(f"embedding_sizes names {absent}, but the category columns are {list(category_sizes)[:20]}.")
-    _check_sizes("embedding_sizes", told)
-    return {name: (n_codes, told.get(name) or embedding_size(n_codes)) for name, n_codes in category_sizes.items()}
+    given = dict(embedding_sizes or {})
+    unknown = [name for name in given if name not in category_sizes]
+    if unknown:
+        raise ValueError(f"embedding_sizes names {unknown}, but the category columns are {list(category_sizes)[:20]}.")
+    _check_sizes("embedding_sizes", given)
+    return {name: (n_codes, given.get(name) or embedding_size(n_codes)) for name, n_codes in category_sizes.items()}
 
 
 def _dropout_rates(dropout: float | Sequence[float], layers: Sequence[int]) -> list[float]:
@@ -291,13 +304,13 @@ def _dropout_rates(dropout: float | Sequence[float], layers: Sequence[int]) -> l
 
 def _check_sizes(name: str, sizes: Mapping[str, int] | Sequence[int]) -> None:
     named = sizes if isinstance(sizes, Mapping) else dict(enumerate(sizes))
-    odd = {key: size for key, size in named.items() if not (isinstance(size, (int, np.integer)) and size > 0)}
-    if odd:
+    invalid = {key: size for key, size in named.items() if not (isinstance(size, (int, np.integer)) and size > 0)}
+    if invalid:
         raise ValueError(
-            f"{name} must be whole numbers above 0, but holds {odd if named is sizes else list(odd.values())}."
+            f"{name} must hold positive integers; got {invalid if named is sizes else list(invalid.values())}."
         )
 
 
 def _check_choice(name: str, value: Any, choices: tuple) -> None:
     if value not in choices:
-        raise ValueError(f"{name}={value!r} must be one of {choices}.")
+        raise ValueError(f"{name} must be one of {choices}; got {value!r}.")
