@@ -1,10 +1,10 @@
 """What `neural.py` runs of tabrec and of plain torch: ``_worker_neural.py TASK FOLDER [PRECISION]``, a task a process.
 
-The folder's ``setup.json`` tells n_rows, layers, batch_size, epochs and device; its tables are made by the first tasks.
+The folder's ``setup.json`` holds n_rows, layers, batch_size, epochs and device; its tables are made by the first tasks.
 
-machine          : tell in ``machine.json`` which device is meant and what it can do.
+machine          : write the device and its capabilities to ``machine.json``.
 write            : make auctions and write them to ``raw.csv``.
-encode           : make auctions, a tenth more than n_rows, and write them encoded to ``encoded.npz``.
+encode           : make auctions, 10 % more than n_rows, and write them encoded to ``encoded.npz``.
 tabrec PRECISION : train `TabularRegressor` on the first n_rows, then predict; float32, or auto.
 plain PRECISION  : the same with the plainest loop that torch allows; float32, or bfloat16.
 row              : train on ``raw.csv`` and predict single raw rows of it.
@@ -96,7 +96,7 @@ def tabrec(watch: Stopwatch, folder: Path, setup: dict, precision: str) -> None:
 
 
 def plain(watch: Stopwatch, folder: Path, setup: dict, precision: str) -> None:
-    """Train the same net without anything around it."""
+    """Train the same net by a minimal loop."""
     table, n_rows, device = _read(folder), setup["n_rows"], torch.device(setup["device"])
     torch.manual_seed(0)
     model = PlainNet(table["sizes"].tolist(), table["numbers"].shape[1], setup["layers"]).to(device)

@@ -128,7 +128,7 @@ def _one_row_ms(raw: pd.DataFrame, predict: Callable[[pd.DataFrame], object]) ->
 if __name__ == "__main__":
     stopwatch = Stopwatch()
     task, where = sys.argv[1], Path(sys.argv[2])
-    told = json.loads((where / "setup.json").read_text())
-    default_device(told["device"] == "cuda")
-    {"train": train, "row": row}[task](stopwatch, where, told)
+    setup = json.loads((where / "setup.json").read_text())
+    default_device(setup["device"] == "cuda")
+    {"train": train, "row": row}[task](stopwatch, where, setup)
     stopwatch.report("fastai", "torch", "pandas", "numpy")

@@ -1,11 +1,11 @@
-"""What a net's embeddings do for other models: forest, boosting and nearest neighbours, with and without them.
+"""Effect of the embeddings of a net on other models: forest, boosting and nearest neighbours.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/embeddings.py
 
-The shape of table 2 in C. Guo, F. Berkhahn, "Entity embeddings of categorical variables", 2016, on the auctions of
-``bulldozers/Train.csv``: log price, learned on the sales before 2011, tested on 2011, mean of seeds 0, 1 and 2.
-Without embeddings a category column is its codes (`TabularPreprocessor`, numbers normalised); with them each is the
-vector that `EmbeddingEncoder` gives, out of fold in training, and once more not out of fold.
+As in table 2 of C. Guo, F. Berkhahn, "Entity embeddings of categorical variables", 2016, but on the auctions of
+``bulldozers/Train.csv``: log price, trained on the sales before 2011, tested on 2011, mean of seeds 0, 1 and 2.
+Without embeddings, a category column is encoded by its codes (`TabularPreprocessor`, numbers normalised); with them, by
+the vectors of `EmbeddingEncoder`, once out of fold in training and once not.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def to_numbers(encoded: pd.DataFrame) -> np.ndarray:
 
 
 def inputs(seed: int, split: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return what the models are given, to train and to test on, by name."""
+    """Return the training and test inputs of the models, by encoding."""
     codes = make_pipeline(TabularPreprocessor("net"), FunctionTransformer(to_numbers))
     found = {"codes": (codes.fit_transform(split.X_train), codes.transform(split.X_test))}
     for name, folds in (("embeddings", 5), ("embeddings, not out of fold", None)):

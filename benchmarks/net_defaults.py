@@ -1,9 +1,9 @@
-"""What each default of the nets does: errors on rows held out within the training rows, one default changed at a time.
+"""Effect of each default of the nets: errors on rows held out within the training rows, one parameter changed at a time.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/net_defaults.py [--seeds 2]
 
 Auctions of 2010 from those before; two folds of the houses; a fifth of the adults; scikit-learn's Friedman 1 and
-diabetes. The test rows of `accuracy.py` are not looked at.
+diabetes. The test rows of `accuracy.py` are not used.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from sklearn.model_selection import KFold
 from tabrec import TabularClassifier, TabularPreprocessor, TabularRegressor
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "one plain net": {"n_members": None},
-    "16 members": {"n_members": 16},
-    "numbers as they are": {"numeric_embedding": None},
-    "numbers by sines": {"numeric_embedding": "periodic"},
-    "ranks of numbers": {"preprocessor": TabularPreprocessor("net", normalize="quantile")},
-    "embeddings start at 0.01": {"embedding_std": 0.01},
-    "batch norm": {"batch_norm": True},
-    "no dropout": {"dropout": 0.0},
-    "learning rate 1e-3": {"learning_rate": 1e-3},
-    "float32 throughout": {"mixed_precision": False},
+    "defaults": {},
+    "n_members=None": {"n_members": None},
+    "n_members=16": {"n_members": 16},
+    "numeric_embedding=None": {"numeric_embedding": None},
+    'numeric_embedding="periodic"': {"numeric_embedding": "periodic"},
+    'normalize="quantile"': {"preprocessor": TabularPreprocessor("net", normalize="quantile")},
+    "embedding_std=0.01": {"embedding_std": 0.01},
+    "batch_norm=True": {"batch_norm": True},
+    "dropout=0": {"dropout": 0.0},
+    "learning_rate=1e-3": {"learning_rate": 1e-3},
+    "mixed_precision=False": {"mixed_precision": False},
 }
 
 
 def splits(folder: Path) -> Iterator[tuple[str, Split]]:
-    """Yield what is learned and what is held out, by name."""
+    """Yield the splits into training and held-out rows, by name."""
     X, y, *_ = bulldozers(folder)
     old = (X["saledate"] < "2010-01-01").to_numpy()
     yield "auctions", Split(X[old], y[old], X[~old], y[~old])
@@ -64,7 +64,7 @@ def _cut(X: pd.DataFrame, y: pd.Series, n_held_out: int) -> Split:
 
 
 def error(name: str, split: Split, params: dict[str, Any], seed: int) -> float:
-    """Return the log-loss or the root mean squared error on the rows held out."""
+    """Return the log-loss or the root mean squared error on the held-out rows."""
     if "log-loss" in name:
         net = TabularClassifier(random_state=seed, **params).fit(split.X_train, split.y_train)
         return log_loss(split.y_test, net.predict_proba(split.X_test))

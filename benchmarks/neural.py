@@ -52,7 +52,7 @@ _VALUES = {
 _ROW_LINES = {
     "the net of the book, beside fastai's `predict`": ("one_row_ms", "one_row_ms"),
     "the net of the book, beside fastai's `test_dl` and `get_preds`": ("one_row_ms", "one_row_test_dl_ms"),
-    "`TabularRegressor` as it comes, beside the same": ("one_row_default_ms", "one_row_test_dl_ms"),
+    "default `TabularRegressor`, beside the same": ("one_row_default_ms", "one_row_test_dl_ms"),
 }
 
 Runs = dict[str, list[Run]]
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def _look_at_machine(folder: Path, device: str) -> tuple[dict, dict[str, dict[str, str]]]:
-    """Which device is meant and what it can do, found by a worker, since torch would make this process large."""
+    """The device and its capabilities, found by a worker, because torch would make this process large."""
     _set_up(folder, {"device": device})
     run = run_worker(worker_command(sys.executable, _OURS, "machine", folder))
     return json.loads((folder / "machine.json").read_text()), {"tabrec": run.versions}
@@ -115,7 +115,7 @@ def _set_up(folder: Path, setup: dict) -> None:
 
 
 def _check_columns(folder: Path) -> str:
-    """Totals of the columns, which must be the same for all that were trained, as must the widths."""
+    """Totals of the columns; all trained nets must have the same columns and widths."""
     found = {path.stem.removeprefix("columns-"): json.loads(path.read_text()) for path in folder.glob("columns-*")}
     first, *others = found
     for other in others:
@@ -139,8 +139,8 @@ def _describe(machine: dict, versions: dict[str, dict[str, str]]) -> str:
 def _print_report(
     arguments: argparse.Namespace, machine: str, columns: str, large: Runs, small: Runs, one_row: Runs
 ) -> None:
-    told = f"median (least–most) of {arguments.repeats}, epochs: median of {arguments.epochs} but the first"
-    print(f"{arguments.rows:,} made auctions, layers {_NET['layers']}, batches of {_NET['batch_size']}; {told}\n")
+    heading = f"median (min–max) of {arguments.repeats}, epochs: median of {arguments.epochs} but the first"
+    print(f"{arguments.rows:,} made auctions, layers {_NET['layers']}, batches of {_NET['batch_size']}; {heading}\n")
     print(f"{machine}\n- {columns}\n")
     print(_training_table(large), end="\n\n")
     print(f"{_N_SMALL_ROWS:,} auctions, layers {_SMALL_NET['layers']}, batches of {_SMALL_NET['batch_size']}:\n")
@@ -150,7 +150,7 @@ def _print_report(
 
 
 def _training_table(runs: Runs) -> str:
-    """A line for each that was trained."""
+    """One row per trained net."""
     values = dict(_VALUES)
     if any(run.values["gpu_mib"] for run in next(iter(runs.values()))):
         values["gpu_mib"] = "peak memory of the GPU, MiB"
@@ -184,14 +184,14 @@ def _row_table(runs: Runs) -> str:
 
 
 def _write_json(arguments: argparse.Namespace, machine: dict, parts: dict[str, Runs]) -> None:
-    """Write all figures, and what they were measured on."""
+    """Write all figures, and the machine they were measured on."""
     figures: dict[str, dict[str, dict[str, Spread]]] = {
         part: {name: {value: spread(found, value) for value in found[0].values} for name, found in runs.items()}
         for part, runs in parts.items()
     }
-    told = {"rows": arguments.rows, "epochs": arguments.epochs, "repeats": arguments.repeats, "machine": machine}
+    settings = {"rows": arguments.rows, "epochs": arguments.epochs, "repeats": arguments.repeats, "machine": machine}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(told | figures, indent=2, default=asdict) + "\n")
+    arguments.json.write_text(json.dumps(settings | figures, indent=2, default=asdict) + "\n")
 
 
 def _parse_arguments() -> argparse.Namespace:
