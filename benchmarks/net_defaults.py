@@ -1,4 +1,4 @@
-"""Effect of each default of the nets: errors on rows held out within the training rows, one parameter changed at a time.
+"""Effect of each default of the nets: errors on held-out training rows, with one parameter changed at a time.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/net_defaults.py [--seeds 2]
 
