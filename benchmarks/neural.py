@@ -5,8 +5,8 @@
 `--fastai-python` is the interpreter of an environment with ``pip install fastai``; without it fastai is left out. The
 auctions are made and encoded once, and all train the same net on the same codes and numbers: widths of embeddings by
 fastai's rule, linear → ReLU → batch norm, AdamW in one cycle. The plain loop is one embedding a column, `nn.Sequential`
-and slices of a permutation. After the last epoch the error is reported on held-out rows, which follow those of the epoch
-and are a tenth as many. Every measurement is a fresh process; the workers take turns, and the median counts.
+and slices of a permutation. After the last epoch the error is reported on held-out rows, 10 % more that
+follow those of the epoch. Every measurement is a fresh process; the workers take turns, and the median counts.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     TABREC_DATA_DIR=/path/to/data python examples/custom_model.py
 
-`TabularRegressor(module=...)` trains any torch module that is made from the number of codes of each category column, the
-number of continuous columns and the number of outputs. The estimator handles unknown users and films, the scale of the
-ratings, the range of the predictions and the training loop. Trains on split u1 of MovieLens 100k with three optimizers,
-and predicts the 20,000 ratings held out.
+`TabularRegressor(module=...)` trains any torch module that is made from the number of codes of each category column,
+the number of continuous columns and the number of outputs. The estimator handles unknown users and films, the scale of
+the ratings, the range of the predictions and the training loop. Trains on split u1 of MovieLens 100k with three
+optimizers, and predicts the 20,000 ratings held out.
 """
 
 import torch

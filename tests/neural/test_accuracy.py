@@ -65,21 +65,21 @@ def accuracy_and_log_loss(split, **params):
 
 
 @pytest.mark.real_data("bulldozers/Train.csv")
-def test_bulldozers_of_2011_from_those_before(data_dir):
+def test_bulldozers_of_2011_predicted_from_earlier_ones(data_dir):
     split = read_bulldozers(data_dir)
     assert mean_rmse(split) <= 0.288
     assert mean_rmse(split, **PLAIN, batch_size=64, y_range="auto") <= 0.3248  # fastai
 
 
 @pytest.mark.real_data("house-prices/train.csv")
-def test_a_fifth_of_the_houses_from_the_others(data_dir):
+def test_held_out_houses(data_dir):
     split = read_house(data_dir)
     assert mean_rmse(split) <= 0.126
     assert mean_rmse(split, **PLAIN, batch_size=64, y_range="auto") <= 0.1296  # fastai
 
 
 @pytest.mark.real_data("adult/adult.data", "adult/adult.val", "adult/adult.test")
-def test_income_of_adults(data_dir):
+def test_adult_income(data_dir):
     split = read_adult(data_dir)
     accuracy, loss = accuracy_and_log_loss(split)
     assert accuracy >= 0.872

@@ -1,4 +1,4 @@
-"""Devices, precision and memory: what "auto" settles, and mistakes refused by name."""
+"""Devices, precision and memory: the choices of "auto", and invalid values."""
 
 import contextlib
 
@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 from tabrec import TabularClassifier, TabularModel, TabularRegressor
+from tabrec.neural import Trainer, TrainingConfig, TrainingData
 from tabrec.neural._captured_step import CapturedStep
 from tabrec.neural.devices import (
     explain_memory,
@@ -19,6 +20,7 @@ from tabrec.neural.devices import (
     seeded,
     uses_bfloat16,
 )
+from tabrec.neural.losses import regression_loss
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 NET = {
@@ -49,7 +51,7 @@ def make_frame(seed=0, n_rows=200):
 
 
 @pytest.mark.parametrize(("available", "expected"), [(True, "cuda"), (False, "cpu")])
-def test_auto_is_the_gpu_where_there_is_one(monkeypatch, available, expected):
+def test_auto_is_the_gpu_if_there_is_one(monkeypatch, available, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     assert read_device("auto").type == expected
 
@@ -65,24 +67,24 @@ def test_a_device_may_be_named_or_given(device):
 
 
 @pytest.mark.parametrize("device", ["foo", "", "cpu:x", "gpu"])
-def test_what_is_no_device_is_refused_by_value(device):
-    with pytest.raises(ValueError, match=f"device='{device}' is no device: give 'auto', 'cpu', 'cuda' or 'mps'"):
+def test_an_unknown_device_raises(device):
+    with pytest.raises(ValueError, match=f"device must be 'auto', 'cpu', 'cuda' or 'mps'; got '{device}'"):
         TabularRegressor(**NET | {"device": device}).fit(*make_frame())
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "mps", "meta", "xpu"])
-def test_a_device_that_is_not_there_is_refused_by_value(monkeypatch, device):
+def test_an_unavailable_device_raises(monkeypatch, device):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(ValueError, match=f"device='{device}' is not on this machine"):
+    with pytest.raises(ValueError, match=f"device='{device}' is not available on this machine"):
         TabularRegressor(**NET | {"device": device}).fit(*make_frame())
 
 
-def test_a_gpu_beyond_those_there_are_is_refused(monkeypatch):
+def test_an_unavailable_gpu_index_raises(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert read_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(ValueError, match="device='cuda:2' is not on this machine"):
+    with pytest.raises(ValueError, match="device='cuda:2' is not available on this machine"):
         read_device("cuda:2")
 
 
@@ -96,7 +98,7 @@ def test_a_fitted_net_is_on_the_cpu_and_ready_to_predict():
 # --- Random numbers --------------------------------------------------------------------------------------------------
 
 
-def test_seeded_numbers_are_the_seeds_and_leave_no_trace():
+def test_seeded_numbers_depend_on_the_seed_and_restore_the_state():
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
@@ -110,10 +112,10 @@ def test_seeded_numbers_are_the_seeds_and_leave_no_trace():
 # --- Precision -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_precision_that_is_told_is_used_whatever_the_machine(told):
-    assert uses_bfloat16(told, CPU, 1) is told
-    assert uses_bfloat16(told, CUDA, 10**12) is told
+@pytest.mark.parametrize("given", [True, False])
+def test_a_given_precision_is_used_on_every_machine(given):
+    assert uses_bfloat16(given, CPU, 1) is given
+    assert uses_bfloat16(given, CUDA, 10**12) is given
 
 
 @pytest.mark.parametrize(
@@ -191,24 +193,24 @@ def test_a_classifier_trained_in_bfloat16_predicts_nearly_the_same():
 # --- Memory ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_full_gpu_is_told_by_rows_batches_and_what_to_lower():
+def test_a_full_gpu_raises_with_rows_batches_and_parameters_to_lower():
     with (
-        pytest.raises(MemoryError) as told,
+        pytest.raises(MemoryError) as raised,
         explain_memory(n_rows=1_000_000, n_bytes=3 * 2**30, batch_size=8192),
     ):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-    assert str(told.value) == (
+    assert str(raised.value) == (
         "The GPU is out of memory: 1,000,000 rows of 3,072 MiB, in batches of 8,192. "
         "Lower batch_size, layers or n_members, or set device='cpu'."
     )
 
 
-def test_other_errors_are_not_taken_for_a_full_gpu():
+def test_other_errors_are_not_changed():
     with pytest.raises(RuntimeError, match="another"), explain_memory(1, 1, 1):
         raise RuntimeError("another")
 
 
-# --- Steps recorded as CUDA graphs -----------------------------------------------------------------------------------
+# --- Steps captured as CUDA graphs -----------------------------------------------------------------------------------
 
 
 class EagerStep:
@@ -250,7 +252,7 @@ def refuses(error):
 BATCHES = [torch.arange(4) + start for start in range(8)]
 
 
-def test_a_net_that_cannot_be_captured_runs_as_it_is_with_the_same_result(monkeypatch):
+def test_a_net_that_cannot_be_captured_runs_eagerly_with_the_same_result(monkeypatch):
     pretend_cuda(monkeypatch, refuses(RuntimeError("operation not permitted when stream is capturing")))
     plain_model, model = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
     model.load_state_dict(plain_model.state_dict())
@@ -262,7 +264,7 @@ def test_a_net_that_cannot_be_captured_runs_as_it_is_with_the_same_result(monkey
     assert eager.sizes == plain.sizes
 
 
-def test_a_capture_that_failed_is_not_tried_again(monkeypatch):
+def test_a_failed_capture_is_not_repeated(monkeypatch):
     tries = []
 
     @contextlib.contextmanager
@@ -279,7 +281,7 @@ def test_a_capture_that_failed_is_not_tried_again(monkeypatch):
     assert len(tries) == 1
 
 
-def test_a_gpu_that_is_full_while_capturing_is_not_taken_for_a_net_that_cannot_be_captured(monkeypatch):
+def test_a_full_gpu_in_a_capture_raises(monkeypatch):
     pretend_cuda(monkeypatch, refuses(torch.cuda.OutOfMemoryError("CUDA out of memory")))
     model = nn.Linear(1, 1, bias=False)
     captured = CapturedStep(EagerStep(model), model, batch_size=4)
@@ -289,7 +291,7 @@ def test_a_gpu_that_is_full_while_capturing_is_not_taken_for_a_net_that_cannot_b
         captured(BATCHES[3])
 
 
-def test_full_batches_are_replayed_after_three_and_others_run_as_they_are(monkeypatch):
+def test_full_batches_are_replayed_after_three_and_others_run_eagerly(monkeypatch):
     pretend_cuda(monkeypatch, lambda _: contextlib.nullcontext())
     monkeypatch.setattr(FakeGraph, "n_replays", 0)
     model = nn.Linear(1, 1, bias=False)
@@ -307,6 +309,21 @@ def test_full_batches_are_replayed_after_three_and_others_run_as_they_are(monkey
     assert torch.equal(captured.batch, BATCHES[5])
     captured(BATCHES[0][:2])
     assert (eager.sizes, FakeGraph.n_replays) == ([4, 4, 4, 2, 4, 2], 2)
+
+
+def test_only_the_default_train_step_is_captured(monkeypatch):
+    class Overridden(Trainer):
+        def train_step(self, batch):
+            return super().train_step(batch)
+
+    captured = []
+    monkeypatch.setattr("tabrec.neural.training.CapturedStep", lambda step, *_: captured.append(step) or step)
+    data, model = TrainingData((torch.zeros(8, 2),), torch.zeros(8, 1)), nn.Linear(2, 1)
+    config = TrainingConfig(epochs=1, batch_size=4, learning_rate=0.1, mixed_precision=False)
+    for make, n_captured in ((Overridden, 0), (Trainer, 1)):
+        trainer = make(model, regression_loss("mse"), config, "cuda")
+        trainer.make_update(trainer.make_optimizer(), data)
+        assert len(captured) == n_captured
 
 
 def test_the_cpu_captures_nothing(monkeypatch):

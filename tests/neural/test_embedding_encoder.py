@@ -60,7 +60,7 @@ def vectors_of(frame, column="ModelID"):
 # --- What comes out --------------------------------------------------------------------------------------------------
 
 
-def test_labels_become_numbered_columns_after_the_others_as_the_net_sees_them():
+def test_labels_become_numbered_columns_after_the_encoded_others():
     X, y = make_frame()
     encoder = EmbeddingEncoder(SIZED).fit(X, y)
     out = encoder.transform(X)
@@ -74,7 +74,7 @@ def test_labels_become_numbered_columns_after_the_others_as_the_net_sees_them():
     assert {out[name].dtype for name in names[2:]} == {np.dtype(np.float32)}
 
 
-def test_the_net_is_that_of_its_own_fit_and_the_one_given_stays_unfitted():
+def test_a_clone_of_the_net_is_fitted():
     X, y = make_frame()
     net = clone(SIZED)
     encoder = EmbeddingEncoder(net).fit(X, y)
@@ -125,7 +125,7 @@ def test_the_table_given_is_left_as_it_was():
 
 @pytest.mark.parametrize("fit_transform", [False, True])
 @pytest.mark.parametrize("container", ["pandas", "polars"])
-def test_set_output_gives_the_frame_asked_for(container, fit_transform):
+def test_set_output_selects_the_kind_of_frame(container, fit_transform):
     X, y = make_frame()
     expected = EmbeddingEncoder(SIZED, cv=None).fit_transform(X, y)
     encoder = EmbeddingEncoder(SIZED, cv=None).set_output(transform=container)
@@ -179,24 +179,24 @@ def test_columns_are_chosen_by_name_or_by_their_levels(chosen, columns):
 
 
 @pytest.mark.parametrize("columns", [["nowhere"], ["age"], ["ModelID", "nowhere"]])
-def test_columns_that_are_no_categories_are_refused_by_name(columns):
+def test_columns_that_are_not_categories_raise(columns):
     X, y = make_frame()
     with pytest.raises(ValueError, match=rf"columns names \['{columns[-1]}'\]"):
         EmbeddingEncoder(SIZED, columns=columns).fit(X, y)
 
 
-def test_columns_are_a_list():
+def test_columns_must_be_a_list():
     X, y = make_frame()
     with pytest.raises(ValueError, match="'columns' parameter of EmbeddingEncoder must be an array-like.*Got 'state'"):
         EmbeddingEncoder(SIZED, columns="state").fit(X, y)
 
 
 @pytest.mark.parametrize("fit_transform", [False, True])
-def test_a_name_that_is_taken_is_refused(fit_transform):
+def test_a_name_that_is_taken_raises(fit_transform):
     X, y = make_frame()
     X = X.assign(ModelID_1=np.linspace(0, 1, N_ROWS))
     encoder = EmbeddingEncoder(SIZED, cv=2)
-    with pytest.raises(ValueError, match="Embedding 'ModelID' needs the column name 'ModelID_1', which is taken"):
+    with pytest.raises(ValueError, match="Column 'ModelID_1' has the name of an embedding of 'ModelID'"):
         encoder.fit_transform(X, y) if fit_transform else encoder.fit(X, y).transform(X)
 
 
@@ -204,12 +204,12 @@ def test_a_name_that_is_taken_is_refused(fit_transform):
 
 
 def correlation_with_forest(vectors, y):
-    """How well a forest predicts the very rows that it learned from."""
+    """Correlation of the predictions of a forest with the rows it was fitted to."""
     forest = RandomForestRegressor(20, min_samples_leaf=5, random_state=0)
     return np.corrcoef(forest.fit(vectors, y).predict(vectors), y)[0, 1]
 
 
-def test_vectors_of_unique_ids_know_nothing_of_noise_out_of_fold_and_all_of_it_otherwise():
+def test_vectors_of_unique_ids_leak_the_target_only_without_folds():
     y = np.random.default_rng(0).normal(size=N_ROWS)
     X = pd.DataFrame({"id": [f"row {i}" for i in range(N_ROWS)]})
     net = clone(NET).set_params(embedding_sizes={"id": 3}, epochs=10)
@@ -278,7 +278,7 @@ def test_folds_may_be_a_splitter():
     out = encoder.fit_transform(X, y)
     encoded, half = encoder.estimator_.encode(X), np.arange(N_ROWS) < 100
     net = clone(SIZED).fit(encoded[half], y[half])
-    # The vectors are those of the net of the other half, moved, turned and stretched: all distances by one factor.
+    # The vectors are those of the net of the other half, shifted, rotated and scaled: all distances by one factor.
     raw = net._embedding_table("ModelID").detach().numpy()[encoded["ModelID"].cat.codes[~half]]
     turned = vectors_of(out)[~half]
     distances, stretched = (np.linalg.norm(v[:, None] - v, axis=2) for v in (raw, turned))
@@ -286,16 +286,16 @@ def test_folds_may_be_a_splitter():
 
 
 @pytest.mark.parametrize("cv", [5, np.int64(5)], ids=["int", "numpy's int"])
-def test_folds_are_drawn_at_random_where_only_their_number_is_told(cv):
+def test_folds_are_random_if_only_their_number_is_given(cv):
     X, y = make_frame()
     X = X.sort_values("ModelID").reset_index(drop=True)
     y = y[make_frame()[0].sort_values("ModelID").index]
     out = EmbeddingEncoder(SIZED, cv=cv).fit_transform(X, y)
-    # In folds of neighbours nearly all labels would be unseen ones, and there would be few distinct vectors.
+    # In folds of adjacent rows nearly all labels would be unseen, and there would be few distinct vectors.
     assert len(np.unique(vectors_of(out), axis=0)) > 40
 
 
-def test_a_net_that_validates_by_date_serves_out_of_fold_too():
+def test_a_net_that_validates_by_date_is_fitted_out_of_fold():
     X, y = make_frame()
     X["sold"] = pd.Timestamp("2011-01-01") + pd.to_timedelta(np.random.default_rng(3).permutation(N_ROWS), "D")
     net = clone(SIZED).set_params(validation_fraction=TimeSplit(1, column="sold", test_size=40))
@@ -324,7 +324,7 @@ def test_a_target_is_required(method):
     ],
     ids=["floats", "ints", "text", "two numbers", "bool"],
 )
-def test_the_target_picks_the_net_where_none_is_given(monkeypatch, target, kind):
+def test_the_target_selects_the_default_net(monkeypatch, target, kind):
     picked = []
     X = pd.DataFrame({"state": ["Ohio", "Utah"] * 20})
     fitted = clone(NET).fit(X, np.arange(40))
@@ -344,7 +344,7 @@ def test_a_classifier_gives_vectors_out_of_fold():
     assert scores.min() > 0.5
 
 
-def test_weight_0_is_no_row():
+def test_rows_of_weight_0_are_left_out():
     X, y = make_frame()
     weights = np.where(X["ModelID"] == "M3", 0.0, 1.0)
     weighted, removed = EmbeddingEncoder(SIZED), EmbeddingEncoder(SIZED)
@@ -387,13 +387,13 @@ def test_a_pipeline_trains_on_vectors_out_of_fold_and_predicts_from_those_of_all
     np.testing.assert_array_equal(pipeline.predict(X), expected)
 
 
-def test_what_is_no_net_is_refused():
+def test_other_estimators_raise():
     X, y = make_frame()
-    with pytest.raises(TypeError, match=r"estimator=RandomForestRegressor\(\) must be a TabularRegressor or"):
+    with pytest.raises(TypeError, match=r"TabularRegressor or TabularClassifier; got RandomForestRegressor\(\)"):
         EmbeddingEncoder(RandomForestRegressor()).fit(X, y)
 
 
-def test_an_encoder_that_is_not_fitted_says_so():
+def test_an_unfitted_encoder_raises():
     X, _ = make_frame()
     for ask in (lambda encoder: encoder.transform(X), lambda encoder: encoder.get_feature_names_out()):
         with pytest.raises(NotFittedError):
@@ -405,12 +405,12 @@ def test_an_encoder_that_is_not_fitted_says_so():
     [(lambda y: y.astype(object), TabularRegressor), (lambda y: (y > y.mean()).astype(object), TabularClassifier)],
     ids=["numbers", "booleans"],
 )
-def test_the_net_is_chosen_by_what_an_object_array_holds(target, kind):
+def test_the_values_of_an_object_array_select_the_net(target, kind):
     y = target(np.asarray(make_frame()[1]))
     assert type(EmbeddingEncoder()._make_net(y)) is kind
 
 
-def test_vectors_that_are_turned_stretched_and_moved_are_laid_back_onto_those_of_all_rows():
+def test_rotated_scaled_and_shifted_vectors_are_aligned_exactly():
     X, y = make_frame()
     encoder = EmbeddingEncoder(SIZED).fit(X, y)
     onto = encoder.estimator_._embedding_table("ModelID").detach().numpy()

@@ -40,7 +40,7 @@ def side_by_side(tables, names, sizes, codes):
     return torch.cat([tables[name](codes[:, list(sizes).index(name)].long()) for name in names], dim=1)
 
 
-def test_the_width_is_fastais():
+def test_the_default_width_is_that_of_fastai():
     sizes = {1: 2, 2: 2, 3: 3, 10: 6, 100: 21, 1000: 77, 5000: 189, 39_000: 596, 40_000: 600, 10**9: 600}
     assert {n_codes: embedding_size(n_codes) for n_codes in sizes} == sizes
 
@@ -73,7 +73,7 @@ def test_packed_weights_learn_what_separate_embeddings_learn(sizes, dtype):
         torch.testing.assert_close(packed.weight(name), table.weight)
 
 
-def test_vectors_lie_in_the_order_of_names_and_are_as_wide_as_said():
+def test_vectors_are_in_the_order_of_names_with_the_given_widths():
     packed = PackedEmbedding({"a": (2, 1), "b": (2, 2), "c": (3, 1)})
     with torch.no_grad():
         packed.weight("a").copy_(torch.tensor([[1.0], [2.0]]))
@@ -92,7 +92,7 @@ def test_columns_of_equal_width_share_one_table(sizes):
     assert sum(p.numel() for p in packed.parameters()) == sum(n * width for n, width in sizes.values())
 
 
-def test_code_0_starts_at_zero_amid_the_others():
+def test_code_0_starts_at_zero():
     torch.manual_seed(0)
     packed = PackedEmbedding({"state": (2000, 10), "model": (3, 10), "year": (500, 3)}, std=0.5)
     for name in packed.names:
@@ -104,7 +104,7 @@ def test_code_0_starts_at_zero_amid_the_others():
     assert packed.weight("state")[1:].std().item() == pytest.approx(0.44, rel=0.02)
 
 
-def test_reset_parameters_draws_all_vectors_anew():
+def test_reset_parameters_draws_new_vectors():
     packed = PackedEmbedding(OUT_OF_ORDER)
     before = {name: packed.weight(name).detach().clone() for name in packed.names}
     packed.reset_parameters()
@@ -123,7 +123,7 @@ def test_the_state_dict_names_each_columns_own_table_and_nothing_else():
 
 
 @pytest.mark.parametrize("names", [("a", "a.b"), ("weight", "a.weight"), ("tables", "tables.0"), ("_order", "0")])
-def test_a_state_dict_comes_back_whatever_the_columns_are_called(names):
+def test_a_state_dict_round_trips_with_any_column_names(names):
     sizes = {names[0]: (3, 2), "x": (4, 3), names[1]: (5, 2)}
     packed, other = PackedEmbedding(sizes), PackedEmbedding(sizes)
     other.load_state_dict(packed.state_dict())
@@ -157,19 +157,19 @@ def test_a_loaded_table_is_a_copy():
     ],
     ids=["missing", "unexpected", "width", "codes"],
 )
-def test_a_state_dict_of_other_columns_is_refused_by_key(change, message):
+def test_a_state_dict_of_other_columns_raises(change, message):
     packed = PackedEmbedding(OUT_OF_ORDER)
     state = {f"{name}.weight": torch.zeros(size) for name, size in OUT_OF_ORDER.items()} | change
     with pytest.raises(RuntimeError, match=message):
         packed.load_state_dict({key: weight for key, weight in state.items() if weight is not None})
 
 
-def test_without_strictness_the_columns_that_are_there_are_loaded_and_the_rest_is_told():
+def test_without_strict_the_matching_columns_are_loaded_and_the_others_reported():
     nested = nn.ModuleDict({"embeddings": PackedEmbedding({"a": (2, 3), "b": (4, 3)})})
     before = nested["embeddings"].weight("b").detach().clone()
-    told = nested.load_state_dict({"embeddings.a.weight": torch.ones(2, 3), "head.bias": torch.ones(1)}, strict=False)
-    assert told.missing_keys == ["embeddings.b.weight"]
-    assert told.unexpected_keys == ["head.bias"]
+    loaded = nested.load_state_dict({"embeddings.a.weight": torch.ones(2, 3), "head.bias": torch.ones(1)}, strict=False)
+    assert loaded.missing_keys == ["embeddings.b.weight"]
+    assert loaded.unexpected_keys == ["head.bias"]
     assert nested["embeddings"].weight("a").tolist() == [[1.0] * 3] * 2
     assert torch.equal(nested["embeddings"].weight("b"), before)
 
@@ -221,7 +221,7 @@ def test_bins_and_bias_start_the_smaller_the_more_bins_a_column_has():
             assert 0.9 * most < parameter[of_column].abs().max() <= most
 
 
-def test_beyond_the_outer_edges_only_the_plain_number_goes_on():
+def test_beyond_the_outer_edges_only_the_number_itself_varies():
     embedding = PiecewiseLinearEmbedding([np.array([0.0, 1.0, 4.0])], 2)
     with torch.no_grad():
         embedding.linear.copy_(torch.tensor([[1.0, -0.5]]))
@@ -232,7 +232,7 @@ def test_beyond_the_outer_edges_only_the_plain_number_goes_on():
 
 
 @pytest.mark.parametrize("edges", [[3.0], []], ids=["constant", "none"])
-def test_a_column_without_bins_is_the_plain_number_whatever_the_others_have(edges):
+def test_a_column_without_bins_is_embedded_by_its_number(edges):
     embedding = PiecewiseLinearEmbedding([np.array(edges), np.array([0.0, 1.0, 2.0])], 2)
     with torch.no_grad():
         embedding.bins.fill_(1000.0)
@@ -242,7 +242,7 @@ def test_a_column_without_bins_is_the_plain_number_whatever_the_others_have(edge
     assert out == [[7.0, 7.0, 1.0, 1.0], [11.0, 11.0, 1003.0, 1003.0], [0.5, 0.5, 2005.0, 2005.0]]
 
 
-def test_columns_that_are_all_constant_are_plain_numbers():
+def test_constant_columns_are_embedded_by_their_numbers():
     embedding = PiecewiseLinearEmbedding([np.array([3.0]), np.array([4.0])], 1)
     with torch.no_grad():
         embedding.bins.fill_(1000.0)
@@ -301,7 +301,7 @@ def test_a_periodic_embedding_repeats_after_a_turn():
     assert out == pytest.approx(np.array([[2.0, 1.0], [1.0, 2.0], [0.0, 1.0], [2.0, 1.0]]), abs=1e-6)
 
 
-def test_frequencies_start_as_spread_as_asked_and_within_three_of_it():
+def test_initial_frequencies_have_the_given_scale_and_are_truncated():
     torch.manual_seed(0)
     frequencies = PeriodicEmbedding(50, 2, n_frequencies=100, frequency_scale=0.3).frequencies
     assert frequencies.std().item() == pytest.approx(0.3, rel=0.05)
@@ -343,7 +343,7 @@ ANY_FLOAT32 = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
 @settings(max_examples=150, deadline=None)
 @given(st.one_of(st.lists(values, min_size=1, max_size=60) for values in (MODERATE, HEAVY_TIES)), st.integers(1, 12))
-def test_edges_ascend_from_the_least_number_to_near_the_greatest_and_are_no_more_than_asked(numbers, n_bins):
+def test_edges_ascend_from_the_minimum_to_near_the_maximum_and_respect_n_bins(numbers, n_bins):
     numbers = np.array(numbers, dtype=np.float32)
     edges = quantile_edges(numbers, n_bins)
     assert len(edges) <= n_bins + 1
@@ -373,6 +373,6 @@ def test_no_bin_is_so_narrow_that_its_reciprocal_width_overflows(numbers):
 
 
 @pytest.mark.parametrize("numbers", [[-3e38, 3e38], [-3e38, 0.0, 3e38], [-1.0, 1e38, 3e38]])
-def test_edges_may_lie_further_apart_than_float32_reaches(numbers):
+def test_edges_may_be_further_apart_than_the_largest_float32(numbers):
     numbers = np.array(numbers, dtype=np.float32)
     assert quantile_edges(numbers, 4).tolist() == numbers.tolist()

@@ -61,7 +61,7 @@ def test_it_is_trained_cloned_and_searched(table):
     assert find_learning_rate(net(), X, y).valley > 0
 
 
-def test_it_is_given_what_tabular_model_is(table):
+def test_it_gets_the_inputs_of_tabular_model(table):
     X, y = table
     fitted = net(TabularModel, epochs=2).fit(X, y)
     assert isinstance(fitted.model_.net, TabularModel)
@@ -78,7 +78,7 @@ def test_a_classifier_and_several_outputs(table):
     assert net().fit(X, both).predict(X).shape == (600, 2)
 
 
-def test_messy_rows_mean_what_they_do_elsewhere(table):
+def test_messy_rows_are_predicted(table):
     X, y = table
     fitted = net(unknown_rate=0.1).fit(X, y)
     odd = X.head(3).assign(state=["nowhere", None, "Texas"], YearMade=[np.nan, 1990, 1990])
@@ -106,7 +106,7 @@ def test_unknown_labels_are_trained_and_outputs_kept_in_range():
     assert ((predicted > 0) & (predicted < 6)).all()
 
 
-def test_reasons_take_it_for_any_estimator(table):
+def test_contributions_and_partial_dependence_support_it(table):
     X, y = table
     fitted = net(epochs=5).fit(X, y)
     found = contributions(fitted, X.head(4), background=X)
@@ -120,17 +120,17 @@ def test_reasons_take_it_for_any_estimator(table):
 @pytest.mark.parametrize(
     ("module", "error", "message"),
     [
-        (lambda *sizes: "no net", TypeError, r"module gave str: it must give a torch\.nn\.Module"),
-        (WrongShape, ValueError, r"shape \(2,\): it must be \(n_rows, n_outputs\), here \(2, 1\)"),
+        (lambda *sizes: "no net", TypeError, r"module must return a torch\.nn\.Module; got str"),
+        (WrongShape, ValueError, r"shape \(n_rows, n_outputs\), here \(2, 1\), or .* got \(2,\)"),
         ("Linear", ValueError, "'module' parameter"),
     ],
 )
-def test_what_is_no_net_is_refused_before_training(table, module, error, message):
+def test_an_invalid_module_raises_before_training(table, module, error, message):
     with pytest.raises(error, match=message):
         net(module).fit(*table)
 
 
-def test_what_it_cannot_do_is_said(table, tmp_path):
+def test_unsupported_uses_raise(table, tmp_path):
     X, y = table
     fitted = net(epochs=1).fit(X, y)
     assert not hasattr(fitted, "embeddings_")
@@ -139,5 +139,5 @@ def test_what_it_cannot_do_is_said(table, tmp_path):
     with pytest.raises(TypeError, match=r"TabularRegressor\.module .* cannot be saved"):
         save(fitted, tmp_path / "model")
     assert not (tmp_path / "model").exists()
-    with pytest.raises(ValueError, match="module of its own"):
+    with pytest.raises(ValueError, match="estimator with module= are not known"):
         EmbeddingEncoder(net()).fit(X, y)

@@ -31,7 +31,7 @@ def mixed():
     )
 
 
-def test_codes_and_numbers_go_apart_in_the_frames_order():
+def test_codes_and_numbers_are_separated_in_column_order():
     reader = FrameReader(mixed())
     assert reader.category_sizes == {"state": 3, "model": 5}
     assert reader.continuous == ["x", "flag"]
@@ -41,7 +41,7 @@ def test_codes_and_numbers_go_apart_in_the_frames_order():
     assert (codes.dtype, values.dtype) == (torch.int32, torch.float32)
 
 
-def test_later_columns_are_found_by_name_and_others_left():
+def test_columns_are_found_by_name_and_extra_ones_ignored():
     later = mixed()[["model", "flag", "state", "x"]].assign(other=7.0)
     codes, values = FrameReader(mixed()).read(columns_of(later))
     assert codes.tolist() == [[2, 1], [0, 4]]
@@ -55,13 +55,13 @@ def test_numbers_have_the_mean_0_and_the_population_standard_deviation_1_of_the_
     assert reader.read(columns_of(numbers(x=[5, 9, 1])))[1].tolist() == [[0.0], [2.0], [-2.0]]
 
 
-def test_reading_leaves_the_frame_as_it_was():
+def test_read_does_not_change_the_frame():
     frame = mixed()
     FrameReader(frame).read(columns_of(frame))
     pd.testing.assert_frame_equal(frame, mixed())
 
 
-def test_flags_are_numbers_0_and_1():
+def test_booleans_are_read_as_0_and_1():
     reader = FrameReader(pd.DataFrame({"seen": [True, False, False, False]}))
     assert reader.means.tolist() == [0.25]
     assert reader.read(columns_of(pd.DataFrame({"seen": [True, False]})))[1].flatten().tolist() == pytest.approx(
@@ -95,9 +95,9 @@ def test_a_frame_of_one_kind_gives_a_matrix_without_columns_of_the_other():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_none_is_refused_by_its_column_in_fit_and_later(value):
+def test_missing_and_infinite_numbers_raise_with_the_column(value):
     bad = numbers(x=[1, 2], y=[value, 4], z=[np.nan, 3])
-    with pytest.raises(ValueError, match="missing or infinite numbers in column 'y': let it end with FillMissing"):
+    with pytest.raises(ValueError, match="missing or infinite numbers in column 'y': add FillMissing to it"):
         FrameReader(bad)
     with pytest.raises(ValueError, match="column 'y'"):
         FrameReader(numbers(x=[1, 2], y=[1, 2], z=[1, 2])).read(columns_of(bad))
@@ -110,13 +110,13 @@ def test_a_constant_column_becomes_0_and_keeps_its_unit(constant):
     assert reader.scales.tolist() == [1.0]
 
 
-def test_a_spread_within_the_rounding_of_float32_is_none():
+def test_a_spread_within_the_rounding_of_float32_counts_as_constant():
     reader = FrameReader(numbers(x=[16_777_216.0, 16_777_218.0]))
     assert reader.scales.tolist() == [1.0]
 
 
 @pytest.mark.parametrize("unit", [1e-37, 1e-20, 1e20, 1e38])
-def test_tiny_and_huge_columns_are_scaled_as_any(unit):
+def test_tiny_and_huge_columns_are_standardised(unit):
     values = np.array([-2.0, -1.0, 0.0, 3.0]) * unit
     reader = FrameReader(numbers(x=values))
     assert reader.read(columns_of(numbers(x=values)))[1].flatten().tolist() == pytest.approx(
@@ -137,7 +137,7 @@ def test_the_mean_of_many_numbers_far_from_0_is_that_of_float64():
     assert reader.scales[0] == pytest.approx(values.std(dtype=np.float64), rel=1e-6)
 
 
-def test_bin_edges_are_each_columns_quantiles_of_what_was_read():
+def test_bin_edges_are_the_quantiles_of_the_numbers_read():
     frame = numbers(x=[0, 1, 2, 3, 4], y=[7, 7, 7, 7, 7], z=[0, 0, 0, 5, 5])
     reader = FrameReader(frame)
     x, y, z = (edges.tolist() for edges in reader.bin_edges(reader.read(columns_of(frame))[1], 2))
@@ -147,7 +147,7 @@ def test_bin_edges_are_each_columns_quantiles_of_what_was_read():
 
 
 def test_bin_edges_of_many_rows_come_from_rows_spread_over_all(monkeypatch):
-    monkeypatch.setattr(inputs, "_MOST_ROWS_FOR_EDGES", 100)
+    monkeypatch.setattr(inputs, "_MAX_ROWS_FOR_EDGES", 100)
     frame = numbers(x=np.arange(1000))
     reader = FrameReader(frame)
     scaled = reader.read(columns_of(frame))[1]
@@ -181,7 +181,7 @@ def test_quantiles_of_each_output_are_restored_by_its_own_scale():
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e-160, 1.0, 1e160, 1e300])
-def test_tiny_and_huge_targets_are_scaled_as_any_and_come_back(unit):
+def test_tiny_and_huge_targets_are_standardised_and_restored(unit):
     y = column([-1.0, 0.0, 1.0, 4.0]) * unit
     scaled = TargetScaler(y).scale(y)
     assert scaled.flatten() == pytest.approx(np.array([-2.0, -1.0, 0.0, 3.0]) / 3.5**0.5, rel=1e-12, abs=1e-12)
@@ -196,7 +196,7 @@ def test_a_constant_target_becomes_0_and_keeps_its_unit(constant):
     assert scaler.restore(column([0.0])).item() == pytest.approx(constant, rel=1e-15)
 
 
-def test_one_constant_output_leaves_the_others_alone():
+def test_one_constant_output_does_not_affect_the_others():
     y = np.array([[1.0, 7.0, 1e300], [3.0, 7.0, -1e300]])
     scaler = TargetScaler(y)
     assert scaler.scales.tolist() == [1.0, 1.0, 1e300]
@@ -226,7 +226,7 @@ def test_restore_undoes_scale(values):
     assert np.abs(scaled).max() <= max(np.sqrt(len(y)) * (1 + 1e-9), 1e-9 * largest)
 
 
-def test_numbers_lie_at_most_one_standard_deviation_beyond_those_of_the_training_frame():
+def test_numbers_are_clipped_one_standard_deviation_beyond_the_training_frame():
     reader = FrameReader(numbers(x=[2, 4, 4, 4, 5, 5, 7, 9]))  # mean 5, standard deviation 2
     _, values = reader.read(columns_of(numbers(x=[-100, 0.5, 2, 9, 10.5, 1e30])))
     assert values[:, 0].tolist() == [-2.5, -2.25, -1.5, 2.0, 2.75, 3.0]

@@ -45,7 +45,7 @@ def make_frame(seed=0, n_rows=200):
 
 
 @pytest.mark.parametrize("fitted", [False, True])
-def test_the_estimator_is_left_as_it_was(fitted):
+def test_the_estimator_is_not_changed(fitted):
     X, y = make_frame()
     net = TabularRegressor(**NET)
     if fitted:
@@ -58,7 +58,7 @@ def test_the_estimator_is_left_as_it_was(fitted):
         np.testing.assert_array_equal(net.predict(X), predicted)
 
 
-def test_random_numbers_of_others_are_left_alone():
+def test_global_random_states_are_not_changed():
     X, y = make_frame()
     torch.manual_seed(7)
     np.random.seed(7)  # noqa: NPY002
@@ -133,7 +133,7 @@ def test_sample_weights_change_the_losses():
     assert abs(plain.losses[:10] - weighted.losses[:10]).min() > 1e-3
 
 
-def test_a_pipeline_is_searched_by_its_last_step_on_what_the_others_give():
+def test_the_last_step_of_a_pipeline_is_searched_on_the_output_of_the_others():
     X, y = make_frame()
     steps = Categorify(), FillMissing(), Normalize()
     pipeline = make_pipeline(*steps, TabularRegressor(**NET))
@@ -156,9 +156,9 @@ def test_every_kind_of_net_is_searched(settings):
 
 def test_callbacks_are_not_called():
     X, y = make_frame()
-    told = []
-    find_learning_rate(TabularRegressor(**NET, callbacks=[lambda *event: told.append(event)]), X, y, n_steps=20)
-    assert told == []
+    events = []
+    find_learning_rate(TabularRegressor(**NET, callbacks=[lambda *event: events.append(event)]), X, y, n_steps=20)
+    assert events == []
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_invalid_parameters_raise(bounds, message):
     [ForestRegressor(), make_pipeline(LinearRegression()), TabularRegressor],
     ids=["forest", "line", "class"],
 )
-def test_other_estimators_are_refused(estimator):
+def test_other_estimators_raise(estimator):
     with pytest.raises(TypeError, match="estimator must be a TabularRegressor or TabularClassifier; got"):
         find_learning_rate(estimator, *make_frame())
 
@@ -193,13 +193,15 @@ def test_a_loss_that_is_not_finite_at_the_first_steps_raises():
         find_learning_rate(net, *make_frame(), smallest=1e30, largest=1e35)
 
 
-@pytest.mark.parametrize(("settings", "message"), [({"epochs": 0}, "epochs"), ({"device": "foo"}, "device='foo'")])
-def test_what_fit_refuses_is_refused(settings, message):
+@pytest.mark.parametrize(
+    ("settings", "message"), [({"epochs": 0}, "epochs"), ({"device": "foo"}, "device must be .* got 'foo'")]
+)
+def test_parameters_that_fit_rejects_raise(settings, message):
     with pytest.raises(ValueError, match=message):
         find_learning_rate(TabularRegressor(**NET | settings), *make_frame())
 
 
-def test_a_search_holds_what_it_was_made_with():
+def test_a_search_is_immutable():
     search = LearningRateSearch(np.array([0.1, 1.0]), np.array([2.0, 1.0]), valley=0.3, steepest=0.5)
     assert (search.valley, search.steepest) == (0.3, 0.5)
     with pytest.raises(AttributeError):

@@ -54,7 +54,7 @@ def test_a_row_of_members_has_the_mean_of_their_losses_not_the_loss_of_their_mea
         assert losses(loss, [[[-1.0], [1.0]]], [[0.0]]) == [1.0]
 
 
-def test_the_quantile_loss_charges_by_the_side_the_target_is_on():
+def test_the_quantile_loss_depends_on_the_side_of_the_target():
     # Too low by 10 costs q · 10, too high by 10 costs (1 - q) · 10.
     loss = quantile_loss([0.25, 0.75])
     assert losses(loss, [[0.0, 0.0], [20.0, 20.0], [0.0, 20.0], [10.0, 10.0]], [[10.0]] * 4) == [5.0, 5.0, 2.5, 0.0]
@@ -68,7 +68,7 @@ def test_the_quantile_loss_is_scikit_learns_pinball_loss():
 
 
 @pytest.mark.parametrize("n_members", [None, 2])
-def test_quantiles_of_an_output_lie_side_by_side(n_members):
+def test_quantiles_of_an_output_are_adjacent(n_members):
     loss = quantile_loss([0.25, 0.75])
     output = [[0.0, 0.0, 100.0, 100.0]]
     target = [[8.0, 100.0]]

@@ -76,7 +76,7 @@ def steps(optimizer, gradients, weight_decay=0.0, momentum=0.9, start=2.0):
     return line.weight.item(), line.bias.item()
 
 
-def test_sgd_is_nesterovs():
+def test_sgd_uses_nesterov_momentum():
     # v ← 0.5 v + g; w ← w - 0.1 (g + 0.5 v): first v = 4 and a step of 0.6, then v = 6 and a step of 0.7.
     weight, bias = steps("sgd", [4.0, 4.0], momentum=0.5)
     assert weight == bias == pytest.approx(2.0 - 0.6 - 0.7)
@@ -98,13 +98,13 @@ def test_without_a_gradient_adamw_and_sgd_shrink_weights_and_leave_biases():
         assert steps(optimizer, [0.0, 0.0], weight_decay=0.5) == pytest.approx((2.0 * 0.95**2, 2.0))
 
 
-def test_adams_decay_is_a_part_of_the_gradient():
+def test_the_decay_of_adam_is_added_to_the_gradient():
     # The first step of Adam is one learning rate, however small the gradient.
     assert steps("adam", [0.0], weight_decay=0.5) == pytest.approx((1.9, 2.0))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_adams_first_moment_has_the_momentum_and_the_second_099(optimizer):
+def test_the_momentum_is_beta1_of_adam(optimizer):
     # Moments after gradients 3 and 1, unbiased: m = (0.8·0.2·3 + 0.2·1) / (1 - 0.8²), v likewise of squares.
     m = (0.8 * 0.2 * 3 + 0.2 * 1) / (1 - 0.8**2)
     v = (0.99 * 0.01 * 9 + 0.01 * 1) / (1 - 0.99**2)
@@ -112,7 +112,7 @@ def test_adams_first_moment_has_the_momentum_and_the_second_099(optimizer):
     assert weight == bias == pytest.approx(2.0 - 0.1 - 0.1 * m / v**0.5, rel=1e-6)
 
 
-def test_a_callable_is_given_the_groups_and_the_learning_rate():
+def test_a_callable_gets_the_groups_and_the_learning_rate():
     given = {}
 
     def make(groups, lr):
@@ -141,7 +141,7 @@ FASTAI = {
 
 
 @pytest.mark.parametrize(("step", "wanted"), FASTAI.items())
-def test_one_cycle_has_fastais_pace(step, wanted):
+def test_one_cycle_has_the_rates_of_fastai(step, wanted):
     assert scheduled_rates("one_cycle", step, 41, 0.1, momentum=0.5) == pytest.approx(wanted, rel=1e-6)
 
 
@@ -155,25 +155,25 @@ def test_one_cycle_rises_for_a_quarter_and_falls_from_then_on():
     assert rates[-1] == pytest.approx(1e-5)
 
 
-def test_flat_cosine_stays_for_three_quarters_and_falls_to_0():
+def test_flat_cosine_is_constant_for_three_quarters_and_falls_to_0():
     paces = [scheduled_rates("flat_cosine", step, 9, 0.1, 0.8) for step in range(9)]
     falling = [0.1 * (1 + np.cos(np.pi * part)) / 2 for part in (0.5, 1.0)]
     assert [pace.learning_rate for pace in paces] == pytest.approx([0.1] * 7 + falling, abs=1e-12)
     assert {pace.momentum for pace in paces} == {0.8}
 
 
-def test_constant_stays():
+def test_constant_does_not_change():
     assert {scheduled_rates("constant", step, 9, 0.1, 0.8) for step in range(9)} == {Rates(0.1, 0.8)}
 
 
 @pytest.mark.parametrize(("schedule", "rate"), [("one_cycle", 0.004), ("flat_cosine", 0.1), ("constant", 0.1)])
-def test_a_training_of_one_step_makes_the_first(schedule, rate):
+def test_a_training_of_one_step_uses_the_first_rates(schedule, rate):
     assert scheduled_rates(schedule, 0, 1, 0.1, 0.9).learning_rate == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 7, 1000])
-def test_no_pace_leaves_its_bounds(schedule, n_steps):
+def test_rates_stay_within_their_bounds(schedule, n_steps):
     for step in range(n_steps):
         rate, momentum = scheduled_rates(schedule, step, n_steps, 0.1, 0.9)
         assert 0.0 <= rate <= 0.1 + 1e-12
@@ -181,27 +181,27 @@ def test_no_pace_leaves_its_bounds(schedule, n_steps):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_a_pace_set_is_that_of_adams_first_moment(optimizer):
+def test_set_rates_sets_beta1_of_adam(optimizer):
     made = make_optimizer(nn.Linear(2, 1), optimizer, 0.1, 0.01, 0.9)
     set_rates(made, Rates(0.02, 0.86))
     assert [(group["lr"], group["betas"]) for group in made.param_groups] == [(0.02, (0.86, 0.99))] * 2
 
 
-def test_a_pace_set_is_sgds_unless_it_has_no_momentum():
+def test_set_rates_sets_the_momentum_of_sgd_unless_it_is_0():
     for momentum, wanted in ((0.9, 0.86), (0.0, 0.0)):
         made = make_optimizer(nn.Linear(2, 1), "sgd", 0.1, 0.01, momentum)
         set_rates(made, Rates(0.02, 0.86))
         assert [(group["lr"], group["momentum"]) for group in made.param_groups] == [(0.02, wanted)] * 2
 
 
-def test_a_pace_set_moves_the_learning_rate_of_an_optimiser_without_momentum():
+def test_set_rates_sets_the_learning_rate_of_an_optimizer_without_momentum():
     made = make_optimizer(nn.Linear(2, 1), torch.optim.Adagrad, 0.1, 0.01, 0.9)
     set_rates(made, Rates(0.02, 0.86))
     assert [group["lr"] for group in made.param_groups] == [0.02, 0.02]
     assert all("momentum" not in group and "betas" not in group for group in made.param_groups)
 
 
-def test_sgds_decay_goes_with_the_pace():
+def test_the_decay_of_sgd_follows_the_learning_rate():
     line = nn.Linear(1, 1)
     nn.init.constant_(line.weight, 2.0)
     made = make_optimizer(line, "sgd", 0.1, 0.5, 0.9)
@@ -211,7 +211,7 @@ def test_sgds_decay_goes_with_the_pace():
     assert line.weight.item() == pytest.approx(2.0 * (1 - 0.4 * 0.5))
 
 
-def test_adamw_takes_the_steps_of_torchs_and_passes_over_what_has_no_gradient():
+def test_adamw_equals_torchs_and_skips_parameters_without_gradient():
     nets = [torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2)) for _ in range(2)]
     nets[1].load_state_dict(nets[0].state_dict())
     ours = make_optimizer(nets[0], "adamw", 0.01, 0.1, 0.9)
@@ -230,5 +230,5 @@ def test_adamw_takes_the_steps_of_torchs_and_passes_over_what_has_no_gradient():
             optimizer.step()
     for mine, other in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
         torch.testing.assert_close(mine, other, rtol=0, atol=0)
-    with pytest.raises(ValueError, match="no closure"):
+    with pytest.raises(ValueError, match="closure is not supported"):
         ours.step(lambda: 0.0)

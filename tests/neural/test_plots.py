@@ -31,7 +31,7 @@ def legend(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
-def test_losses_are_drawn_by_epoch_counted_from_1():
+def test_epochs_are_counted_from_1():
     ax = plot_history(HISTORY)
     (line,) = ax.lines
     assert points(line) == [[1, 0.9], [2, 0.5], [3, 0.3], [4, 0.2]]
@@ -74,14 +74,14 @@ def test_suggested_rates_are_marked_on_the_curve_and_named():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("learning rate", "loss after one step")
 
 
-def test_a_loss_that_shot_up_does_not_flatten_the_curve():
+def test_a_diverging_loss_does_not_flatten_the_curve():
     low, high = make_search().plot().get_ylim()
     assert low < 0.2
     assert 1.0 < high < 2.0
 
 
 @pytest.mark.parametrize("draw", [lambda ax: plot_history(VALIDATED, ax), lambda ax: make_search().plot(ax=ax)])
-def test_axes_given_are_drawn_on(draw):
+def test_given_axes_are_used(draw):
     ax = Figure().subplots()
     assert draw(ax) is ax
     assert len(ax.lines) == 3

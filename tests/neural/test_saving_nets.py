@@ -110,7 +110,7 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("way", WAYS)
-def test_a_net_comes_back_the_same(fitted, way, name, tmp_path):
+def test_a_net_round_trips(fitted, way, name, tmp_path):
     net = fitted[name]
     back = WAYS[way](net, tmp_path)
     assert type(back) is type(net)
@@ -124,7 +124,7 @@ def test_a_net_comes_back_the_same(fitted, way, name, tmp_path):
 
 @pytest.mark.parametrize("name", ["regressor", "members", "piecewise", "quantile", "several outputs", "classifier"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_net_that_came_back_goes_on_training_as_the_first_would(way, name, tmp_path):
+def test_partial_fit_continues_a_loaded_net_as_the_original(way, name, tmp_path):
     net, y = NETS[name]
     net = copy.deepcopy(net).fit(X, y)
     back = WAYS[way](net, tmp_path)
@@ -139,14 +139,14 @@ def test_a_net_that_came_back_goes_on_training_as_the_first_would(way, name, tmp
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_net_that_came_back_goes_on_by_warm_start(way, tmp_path):
+def test_warm_start_continues_a_loaded_net(way, tmp_path):
     net = TabularRegressor(**NET, warm_start=True).fit(X, Y)
     back = WAYS[way](net, tmp_path)
     np.testing.assert_array_equal(back.fit(X, Y).predict(X), net.fit(X, Y).predict(X))
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_net_that_is_not_fitted_comes_back_with_its_parameters(way, tmp_path):
+def test_an_unfitted_net_round_trips_with_its_parameters(way, tmp_path):
     back = WAYS[way](TabularClassifier(**NET), tmp_path)
     assert back.get_params() == TabularClassifier(**NET).get_params()
     assert not hasattr(back, "model_")
@@ -159,7 +159,7 @@ def test_model_json_names_the_class_and_the_columns(fitted, tmp_path):
     assert state["schema"] == {"n_features": 4, "columns": ["state", "hours", "age", "sold"]}
 
 
-def test_weights_lie_in_a_file_that_safetensors_reads(fitted, tmp_path):
+def test_weights_are_in_a_safetensors_file(fitted, tmp_path):
     net = fitted["regressor"]
     saved = tabrec.save(net, tmp_path / "net")
     arrays = safetensors.numpy.load_file(saved / "arrays.safetensors")
@@ -177,21 +177,21 @@ def test_weights_lie_in_a_file_that_safetensors_reads(fitted, tmp_path):
         ("trainer", Trainer),
     ],
 )
-def test_what_cannot_be_saved_is_named_and_nothing_is_written(parameter, value, tmp_path):
+def test_an_unsavable_parameter_raises_and_nothing_is_written(parameter, value, tmp_path):
     net = TabularRegressor(**NET | {parameter: value}).fit(X, Y)
     with pytest.raises(TypeError, match=rf"TabularRegressor\.{parameter}"):
         tabrec.save(net, tmp_path / "net")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_net_with_an_optimizer_of_the_callers_can_be_pickled(tmp_path):
+def test_a_net_with_a_callable_optimizer_can_be_pickled(tmp_path):
     net = TabularRegressor(**NET | {"optimizer": torch.optim.RMSprop}).fit(X, Y)
     assert_same(net, WAYS["pickle"](net, tmp_path))
     assert_same(net, WAYS["deepcopy"](net, tmp_path))
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_encoder_comes_back_the_same(way, tmp_path):
+def test_an_encoder_round_trips(way, tmp_path):
     encoder = EmbeddingEncoder(TabularRegressor(**NET), cv=2).fit(X, Y)
     back = WAYS[way](encoder, tmp_path)
     pd.testing.assert_frame_equal(back.transform(X), encoder.transform(X))
@@ -208,13 +208,13 @@ COMPOSITIONS = {
 
 @pytest.mark.parametrize("name", COMPOSITIONS)
 @pytest.mark.parametrize("way", WAYS)
-def test_compositions_come_back_the_same(way, name, tmp_path):
+def test_compositions_round_trip(way, name, tmp_path):
     rows = X.drop(columns="sold")
     model = copy.deepcopy(COMPOSITIONS[name]).fit(rows, Y)
     np.testing.assert_array_equal(WAYS[way](model, tmp_path).predict(rows), model.predict(rows))
 
 
-def test_a_copy_shares_nothing_with_the_net_it_was_made_of(fitted):
+def test_a_deep_copy_shares_nothing(fitted):
     net = copy.deepcopy(fitted["regressor"])
     before = fitted["regressor"].predict(X)
     with torch.no_grad():
@@ -224,7 +224,7 @@ def test_a_copy_shares_nothing_with_the_net_it_was_made_of(fitted):
     np.testing.assert_allclose(net.predict(X), Y.mean())
 
 
-def test_a_net_interrupted_before_its_first_epoch_ended_comes_back(tmp_path):
+def test_a_net_interrupted_in_its_first_epoch_round_trips(tmp_path):
     def interrupt(event, state):
         if event == "batch_end":
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""`TabularRegressor` and `TabularClassifier`: known answers, one net for the same rows, mistakes named."""
+"""`TabularRegressor` and `TabularClassifier`: known answers, reproducible nets, invalid arguments."""
 
 import warnings
 
@@ -26,7 +26,7 @@ from tabrec import (
     TabularRegressor,
 )
 
-# Nothing is left to the defaults, which follow the benchmarks.
+# No parameter is left at its default, because the defaults follow the benchmarks.
 NET = {
     "layers": (16,),
     "n_members": None,
@@ -50,7 +50,7 @@ NET = {
     "random_state": 0,
 }
 MANY = NET | {"n_members": 4, "numeric_embedding": "piecewise"}
-# Of a table of which every row is the same, a net can only learn one number: the whole of it is one batch.
+# On a table of identical rows a net learns a single number; the whole table is one batch.
 ONE_NUMBER = NET | {"epochs": 200, "batch_size": 512, "learning_rate": 0.03, "unknown_rate": 0.0}
 NETS = [TabularRegressor, TabularClassifier]
 N_ROWS = 200
@@ -86,7 +86,7 @@ def predicted(net, X):
     return net.predict_proba(X) if hasattr(net, "predict_proba") else net.predict(X)
 
 
-# --- The same net for the same rows ----------------------------------------------------------------------------------
+# --- Reproducible nets -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("settings", [NET, MANY | {"dropout": 0.3, "batch_norm": True}], ids=["plain", "members"])
@@ -101,7 +101,7 @@ def test_the_same_random_state_gives_the_same_net_bit_for_bit_and_another_gives_
 
 
 @pytest.mark.parametrize("make", NETS)
-def test_random_numbers_of_others_are_left_alone(make):
+def test_global_random_states_are_not_changed(make):
     X, y = make_table(make)
     torch.manual_seed(7)
     np.random.seed(7)  # noqa: NPY002
@@ -113,7 +113,7 @@ def test_random_numbers_of_others_are_left_alone(make):
     np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
 
 
-def test_random_numbers_of_others_have_no_say():
+def test_global_random_states_have_no_effect():
     X, y = make_frame()
     torch.manual_seed(1)
     one = TabularRegressor(**NET).fit(X, y).predict(X)
@@ -130,7 +130,7 @@ def test_a_generator_as_random_state_gives_each_fit_its_own_net():
 
 
 @pytest.mark.parametrize("make", NETS)
-def test_rows_may_come_in_any_order(make):
+def test_the_order_of_rows_does_not_matter(make):
     X, y = make_table(make)
     X, y = pd.concat([X, X.head(20)], ignore_index=True), np.append(y, y[:20])
     shuffled = np.random.default_rng(3).permutation(len(X))
@@ -139,7 +139,7 @@ def test_rows_may_come_in_any_order(make):
 
 
 @pytest.mark.parametrize("make", NETS)
-def test_fit_and_predict_leave_the_frame_and_the_parameters_as_they_were(make):
+def test_fit_and_predict_do_not_change_the_frame_and_the_parameters(make):
     X, y = make_table(make)
     before, target = X.copy(), y.copy()
     net = make(**MANY)
@@ -154,7 +154,7 @@ def test_fit_and_predict_leave_the_frame_and_the_parameters_as_they_were(make):
 
 
 @pytest.mark.parametrize("make", NETS)
-def test_whole_weights_are_repeated_rows(make):
+def test_integer_weights_are_repeated_rows(make):
     X, y = make_table(make)
     weights = np.random.default_rng(0).integers(0, 4, N_ROWS)
     rows = np.random.default_rng(1).permutation(np.repeat(np.arange(N_ROWS), weights))
@@ -165,7 +165,7 @@ def test_whole_weights_are_repeated_rows(make):
 
 @pytest.mark.parametrize("weight", [1.0, 0.7])
 @pytest.mark.parametrize("make", NETS)
-def test_rows_of_weight_0_leave_no_trace(make, weight):
+def test_rows_of_weight_0_are_left_out(make, weight):
     X, y = make_table(make)
     weights = np.where(X["state"] == "Ohio", 0, weight)
     kept = weights > 0
@@ -175,7 +175,7 @@ def test_rows_of_weight_0_leave_no_trace(make, weight):
     np.testing.assert_array_equal(predicted(weighted, X), predicted(removed, X))
 
 
-def test_a_class_that_only_rows_of_weight_0_have_is_none():
+def test_a_class_of_rows_of_weight_0_is_left_out():
     X, y = make_frame()
     y = classes(y)
     net = TabularClassifier(**NET).fit(X, y, sample_weight=np.where(y == "mid", 0, 1))
@@ -208,12 +208,12 @@ def test_a_constant_factor_of_fractional_weights_changes_nothing(make):
     np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-4)
 
 
-# --- A row by itself -------------------------------------------------------------------------------------------------
+# --- Single rows -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("embedding", [None, "piecewise", "periodic"])
 @pytest.mark.parametrize("make", NETS)
-def test_a_row_is_predicted_the_same_alone_in_any_batch_and_at_any_place(make, embedding):
+def test_a_prediction_does_not_depend_on_the_batch(make, embedding):
     X, y = make_table(make)
     net = make(**MANY | {"numeric_embedding": embedding, "batch_norm": True, "epochs": 2}).fit(X, y)
     together = predicted(net, X)
@@ -227,11 +227,11 @@ def test_a_table_too_large_to_predict_at_once_is_predicted_in_slices(monkeypatch
     X, y = make_frame()
     net = TabularRegressor(**MANY).fit(X, y)
     together = net.predict(X)
-    monkeypatch.setattr("tabrec.neural.tabular_estimator._MOST_ACTIVATIONS", 1)
+    monkeypatch.setattr("tabrec.neural.tabular_estimator._MAX_ACTIVATIONS", 1)
     np.testing.assert_allclose(net.predict(X), together, rtol=0, atol=1e-9)
 
 
-def test_weights_changed_by_hand_are_those_predicted_with():
+def test_predictions_follow_weights_that_are_changed_in_place():
     X, y = make_frame()
     net = TabularRegressor(**NET).fit(X, y)
     before = net.predict(X)
@@ -243,7 +243,7 @@ def test_weights_changed_by_hand_are_those_predicted_with():
 # --- Unseen labels ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("settings", [NET, MANY], ids=["plain", "members"])
 def test_an_unseen_label_is_predicted_near_the_mean_over_the_known_ones(settings, seed):
     generator = np.random.default_rng(seed)
@@ -259,7 +259,7 @@ def test_an_unseen_label_is_predicted_near_the_mean_over_the_known_ones(settings
     assert abs(unseen - mean) < 0.5 * y.std()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_an_unseen_label_has_about_the_mean_probability_of_the_known_ones(seed):
     generator = np.random.default_rng(seed)
     X = pd.DataFrame({"label": generator.choice(list("abcd"), 800)})
@@ -303,7 +303,7 @@ def test_a_target_that_is_always_the_same_is_predicted():
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint8, bool, np.float32, object])
-def test_whole_numbers_are_a_target_like_any(dtype):
+def test_integers_and_booleans_are_numeric_targets(dtype):
     X, y = make_frame()
     whole = (y > 5).astype(dtype)
     expected = TabularRegressor(**NET).fit(X, (y > 5).astype(np.float64)).predict(X)
@@ -317,7 +317,7 @@ def push_outputs(net, by):
 
 @pytest.mark.parametrize("y_range", [(-1.0, 17.0), (np.float32(-3), 1000), (-1e6, 1e9)], ids=str)
 @pytest.mark.parametrize("settings", [NET, MANY], ids=["plain", "members"])
-def test_the_ends_of_y_range_are_as_far_as_a_net_can_go(settings, y_range):
+def test_predictions_reach_the_bounds_of_y_range(settings, y_range):
     X, y = make_frame()
     net = TabularRegressor(**settings, y_range=y_range).fit(X, y)
     for push, bound in zip((-1e3, 1e3), y_range, strict=True):
@@ -326,7 +326,7 @@ def test_the_ends_of_y_range_are_as_far_as_a_net_can_go(settings, y_range):
 
 
 @pytest.mark.parametrize("y_range", [(-1.0, 17.0), (-1e6, 1e9)], ids=str)
-def test_not_even_by_rounding_do_predictions_leave_y_range(y_range):
+def test_rounding_does_not_move_predictions_out_of_y_range(y_range):
     X, y = make_frame()
     net = TabularRegressor(**NET, y_range=y_range).fit(X, y)
     for push in (-1e3, 0.0, 1e3):
@@ -335,13 +335,13 @@ def test_not_even_by_rounding_do_predictions_leave_y_range(y_range):
         assert y_range[0] <= predictions.min() <= predictions.max() <= y_range[1]
 
 
-def test_a_y_range_does_not_keep_the_net_from_learning():
+def test_a_net_with_y_range_learns():
     X, y = make_frame()
     assert TabularRegressor(**NET | {"epochs": 20}, y_range=(-2, 18)).fit(X, y).score(X, y) > 0.95
     assert TabularRegressor(**NET | {"epochs": 20}, y_range="auto").fit(X, y).score(X, y) > 0.95
 
 
-def test_y_range_auto_goes_a_twentieth_beyond_the_targets_seen():
+def test_y_range_auto_extends_the_range_of_the_target_by_5_percent():
     X, y = make_frame()
     net = TabularRegressor(**NET, y_range="auto").fit(X, y)
     margin = 0.05 * (y.max() - y.min())
@@ -350,7 +350,7 @@ def test_y_range_auto_goes_a_twentieth_beyond_the_targets_seen():
         np.testing.assert_allclose(net.predict(X), bound, rtol=1e-5)
 
 
-def test_y_range_may_be_one_of_each_output():
+def test_y_range_may_differ_by_output():
     X, y = make_frame()
     two = np.column_stack([y, -100 * y])
     net = TabularRegressor(**NET, y_range=([-2, -2000], [20, 100])).fit(X, two)
@@ -361,23 +361,23 @@ def test_y_range_may_be_one_of_each_output():
 @pytest.mark.parametrize(
     ("y_range", "message"),
     [
-        ((0, 5), r"y_range=\(0, 5\) does not hold the target"),
-        ((5, 0), r"y_range=\(5, 0\) must be"),
-        ((0, 5, 9), r"y_range=\(0, 5, 9\) must be"),
-        ((3, 3), r"y_range=\(3, 3\) must be"),
-        ((0, np.nan), r"y_range=\(0, nan\) must be"),
-        ((-100, np.inf), r"y_range=\(-100, inf\) must be"),
+        ((0, 5), r"y_range=\(0, 5\) does not contain the target"),
+        ((5, 0), r"must satisfy low < high; got \(5, 0\)"),
+        ((0, 5, 9), r"y_range must be two finite numbers .* got \(0, 5, 9\)"),
+        ((3, 3), r"must satisfy low < high; got \(3, 3\)"),
+        ((0, np.nan), r"y_range must be two finite numbers .* got \(0, nan\)"),
+        ((-100, np.inf), r"y_range must be two finite numbers .* got \(-100, inf\)"),
         ("wide", "The 'y_range' parameter of TabularRegressor must be"),
     ],
 )
-def test_a_y_range_that_is_none_or_does_not_hold_the_target_is_refused(y_range, message):
+def test_an_invalid_y_range_raises(y_range, message):
     X, y = make_frame()
     with pytest.raises(ValueError, match=message):
         TabularRegressor(**NET, y_range=y_range).fit(X, y)
 
 
 @pytest.mark.parametrize("settings", [NET, MANY], ids=["plain", "members"])
-def test_several_outputs_are_each_predicted_about_as_if_alone(settings):
+def test_several_outputs_are_predicted_about_as_well_as_each_alone(settings):
     X, y = make_frame()
     outputs = np.column_stack([y, 1e6 * X["age"] ** 2, (X["state"] == "Utah").astype(float)])
     net = TabularRegressor(**settings | {"epochs": 20}).fit(X, outputs)
@@ -396,7 +396,7 @@ def test_a_frame_of_targets_is_several_outputs():
     np.testing.assert_array_equal(net.predict(X), TabularRegressor(**NET).fit(X, two.to_numpy()).predict(X))
 
 
-def test_a_column_of_targets_is_taken_as_a_plain_one_with_a_warning():
+def test_a_column_vector_target_is_raveled_with_a_warning():
     X, y = make_frame()
     with pytest.warns(DataConversionWarning, match="column-vector"):
         net = TabularRegressor(**NET).fit(X, y[:, None])
@@ -408,7 +408,7 @@ def test_a_column_of_targets_is_taken_as_a_plain_one_with_a_warning():
 
 @pytest.mark.parametrize("settings", [{}, {"n_members": 4}], ids=["plain", "members"])
 @pytest.mark.parametrize(("loss", "answer"), [("mse", np.mean), ("mae", np.median)])
-def test_of_a_skewed_target_mse_learns_the_mean_and_mae_the_median(loss, answer, settings):
+def test_mse_learns_the_mean_and_mae_the_median(loss, answer, settings):
     y = np.random.default_rng(0).exponential(size=400)
     assert abs(np.mean(y) - np.median(y)) > 0.2
     net = TabularRegressor(**ONE_NUMBER | settings, loss=loss).fit(same_rows(400), y)
@@ -433,7 +433,7 @@ def test_every_loss_learns_a_table(loss):
 
 
 @pytest.mark.parametrize("settings", [{}, {"n_members": 4}], ids=["plain", "members"])
-def test_quantiles_of_uniform_noise_are_found(settings):
+def test_quantiles_of_uniform_noise_are_learned(settings):
     levels = (0.05, 0.25, 0.5, 0.9)
     y = np.random.default_rng(0).uniform(0, 1, 400)
     net = TabularRegressor(**ONE_NUMBER | settings, loss="quantile", quantiles=levels).fit(same_rows(400), y)
@@ -453,7 +453,7 @@ def test_quantiles_follow_a_spread_that_depends_on_the_row():
     assert (high - low)[-1] > 5 * (high - low)[0]
 
 
-def test_quantiles_ascend_even_where_the_net_has_hardly_learned():
+def test_quantiles_ascend_even_after_little_training():
     X, y = make_frame()
     levels = (0.1, 0.3, 0.5, 0.7, 0.9)
     settings = MANY | {"epochs": 1, "learning_rate": 1e-4}
@@ -464,7 +464,7 @@ def test_quantiles_ascend_even_where_the_net_has_hardly_learned():
 
 
 @pytest.mark.parametrize(("levels", "middle"), [((0.1, 0.6), 1), ((0.3, 0.45, 0.9), 1), ((0.2,), 0)])
-def test_predict_gives_the_quantile_nearest_to_the_median(levels, middle):
+def test_predict_returns_the_quantile_nearest_to_the_median(levels, middle):
     X, y = make_frame()
     net = TabularRegressor(**NET, loss="quantile", quantiles=levels).fit(X, y)
     np.testing.assert_array_equal(net.predict(X), net.predict_quantiles(X)[:, middle])
@@ -488,7 +488,7 @@ def test_quantiles_stay_within_y_range():
     assert net.predict_quantiles(X).max() <= y.max() + margin
 
 
-def test_predict_quantiles_is_there_only_with_the_loss_of_quantiles():
+def test_predict_quantiles_is_available_for_the_quantile_loss_only():
     net = TabularRegressor(loss="mae")
     assert not hasattr(net, "predict_quantiles")
     with pytest.raises(AttributeError, match="predict_quantiles"):
@@ -499,9 +499,9 @@ def test_predict_quantiles_is_there_only_with_the_loss_of_quantiles():
 @pytest.mark.parametrize(
     "levels", [(), (0.0, 0.5), (0.5, 1.0), (0.9, 0.1), (0.5, 0.5), (np.nan,), ((0.1, 0.9),)], ids=str
 )
-def test_levels_that_do_not_ascend_between_0_and_1_are_refused_by_value(levels):
+def test_quantiles_that_do_not_ascend_between_0_and_1_raise(levels):
     X, y = make_frame()
-    with pytest.raises(ValueError, match=r"quantiles=\(.*must ascend between 0 and 1"):
+    with pytest.raises(ValueError, match=r"quantiles=\(.*must be ascending between 0 and 1"):
         TabularRegressor(**NET, loss="quantile", quantiles=levels).fit(X, y)
 
 
@@ -517,7 +517,7 @@ LABELS = {
 
 
 @pytest.mark.parametrize("kind", LABELS)
-def test_labels_of_every_kind_come_back_as_they_were(kind):
+def test_predicted_labels_keep_their_type(kind):
     X, y = make_frame()
     labels = np.array(LABELS[kind], dtype=object if kind == "text" else None)
     target = labels[np.digitize(y, np.quantile(y, np.linspace(0, 1, len(labels) + 1)[1:-1]))]
@@ -589,12 +589,12 @@ def test_label_smoothing_lowers_confidence_to_the_smoothed_shares():
 
 
 @pytest.mark.parametrize("y", [[0.5, 1.5] * 10, np.linspace(0, 1, 20)], ids=["fractions", "continuous"])
-def test_numbers_that_are_no_classes_are_refused(y):
+def test_continuous_numbers_are_not_classes(y):
     with pytest.raises(ValueError, match="Unknown label type"):
         TabularClassifier(**NET).fit(same_rows(20), y)
 
 
-def test_a_class_that_only_rows_to_validate_on_have_is_refused_by_value():
+def test_a_class_of_validation_rows_only_raises():
     X, y = make_frame()
     net = TabularClassifier(**NET)
     with pytest.raises(ValueError, match="y holds the class 'huge'"):
@@ -604,7 +604,7 @@ def test_a_class_that_only_rows_to_validate_on_have_is_refused_by_value():
 # --- Chunks and warm starts ------------------------------------------------------------------------------------------
 
 
-def test_partial_fit_is_an_epoch_at_a_constant_pace():
+def test_partial_fit_trains_one_epoch_at_a_constant_rate():
     X, y = make_frame()
     part = TabularRegressor(**NET | {"epochs": 7}).partial_fit(X, y)
     whole = TabularRegressor(**NET | {"epochs": 1, "schedule": "constant"}).fit(X, y)
@@ -613,7 +613,7 @@ def test_partial_fit_is_an_epoch_at_a_constant_pace():
     assert part.partial_fit(X, y).history_["learning_rate"].tolist() == [0.02, 0.02]
 
 
-def test_chunks_lower_the_loss_of_a_table_that_can_be_learned():
+def test_partial_fit_on_chunks_lowers_the_error():
     X, y = make_frame(n_rows=600)
     net = TabularRegressor(**NET)
     errors = []
@@ -643,7 +643,7 @@ def test_labels_of_later_chunks_are_unseen_ones():
     np.testing.assert_array_equal(net.predict(X.assign(state="Iowa")), net.predict(X.assign(state="Maine")))
 
 
-def test_first_chunk_settles_the_scale_of_the_target():
+def test_the_first_chunk_fixes_the_scale_of_the_target():
     X, y = make_frame()
     net = TabularRegressor(**NET).partial_fit(X, y)
     scaler = net.target_scaler_
@@ -652,7 +652,7 @@ def test_first_chunk_settles_the_scale_of_the_target():
     assert (scaler.means[0], scaler.scales[0]) == pytest.approx((y.mean(), y.std()))
 
 
-def test_partial_fit_goes_on_after_fit():
+def test_partial_fit_continues_after_fit():
     X, y = make_frame()
     net = TabularRegressor(**NET).fit(X, y)
     before = net.predict(X)
@@ -670,19 +670,19 @@ def test_a_chunk_may_be_one_row(make, batch_norm):
     assert np.isfinite(predicted(net, X)).all()
 
 
-def test_a_chunk_with_another_number_of_outputs_is_refused():
+def test_a_chunk_with_another_number_of_outputs_raises():
     X, y = make_frame()
     net = TabularRegressor(**NET).partial_fit(X, np.column_stack([y, y]))
-    with pytest.raises(ValueError, match="y has 3 outputs, but the net was trained on 2"):
+    with pytest.raises(ValueError, match="y has 3 outputs, but the net was fitted with 2"):
         net.partial_fit(X, np.column_stack([y, y, y]))
-    with pytest.raises(ValueError, match="y has 1 outputs, but the net was trained on 2"):
+    with pytest.raises(ValueError, match="y has 1 outputs, but the net was fitted with 2"):
         net.partial_fit(X, y)
 
 
 @pytest.mark.parametrize(
     "all_classes", [["high", "low", "mid"], np.array(["mid", "low", "high"])], ids=["list", "array"]
 )
-def test_a_chunk_of_one_class_is_learned_where_all_classes_are_told(all_classes):
+def test_a_chunk_of_one_class_is_learned_if_all_classes_are_given(all_classes):
     X, y = make_frame()
     y = classes(y)
     net = TabularClassifier(**NET)
@@ -696,26 +696,26 @@ def test_a_chunk_of_one_class_is_learned_where_all_classes_are_told(all_classes)
     assert np.isfinite(net.predict_proba(X)).all()
 
 
-def test_a_class_that_the_first_chunk_did_not_tell_is_refused_by_value():
+def test_a_class_that_is_new_in_a_later_chunk_raises():
     X, y = make_frame()
     y = classes(y)
     net = TabularClassifier(**NET).partial_fit(X[y != "mid"], y[y != "mid"])
     before = net.predict_proba(X)
-    with pytest.raises(ValueError, match="y holds the class 'mid', but the net knows"):
+    with pytest.raises(ValueError, match="y holds the class 'mid', but the net was fitted with"):
         net.partial_fit(X, y)
     np.testing.assert_array_equal(net.predict_proba(X), before)
-    with pytest.raises(ValueError, match="y holds the class 'mid', but the net knows"):
+    with pytest.raises(ValueError, match="y holds the class 'mid', but the net was fitted with"):
         TabularClassifier(**NET).partial_fit(X, y, classes=["high", "low"])
 
 
-def test_a_label_of_another_kind_is_refused_by_value():
+def test_a_label_of_another_type_raises():
     X, y = make_frame()
     net = TabularClassifier(**NET).partial_fit(X, classes(y))
-    with pytest.raises(ValueError, match="y holds the class 3, but the net knows"):
+    with pytest.raises(ValueError, match="y holds the class 3, but the net was fitted with"):
         net.partial_fit(X, np.full(N_ROWS, 3))
 
 
-def test_warm_start_goes_on_from_the_weights_of_the_last_fit():
+def test_warm_start_continues_from_the_weights_of_the_last_fit():
     X, y = make_frame()
     settings = NET | {"warm_start": True, "schedule": "constant"}
     net = TabularRegressor(**settings).fit(X, y)
@@ -732,7 +732,7 @@ def test_warm_start_goes_on_from_the_weights_of_the_last_fit():
     assert net.history_["train_loss"].iloc[-1] < net.history_["train_loss"].iloc[0] / 3
 
 
-def test_without_warm_start_a_fit_starts_anew():
+def test_without_warm_start_fit_starts_from_new_weights():
     X, y = make_frame()
     net = TabularRegressor(**NET).fit(X, -y).fit(X, y)
     assert net.history_["epoch"].tolist() == list(range(5))
@@ -753,7 +753,7 @@ def test_a_warm_start_takes_other_rows_of_the_same_columns():
     [{"metrics": ["no_such_score"]}, {"optimizer": "sgd", "learning_rate": 1e6, "max_grad_norm": None}],
     ids=str,
 )
-def test_a_net_whose_fit_failed_can_be_trained_after_the_mistake_is_mended(mistake, go_on):
+def test_a_net_can_be_fitted_after_a_failed_fit(mistake, go_on):
     X, y = make_frame()
     good = NET | {"schedule": "constant", "warm_start": go_on == "warm_start"}
     net = TabularRegressor(**good | mistake)
@@ -766,7 +766,7 @@ def test_a_net_whose_fit_failed_can_be_trained_after_the_mistake_is_mended(mista
 
 
 @pytest.mark.parametrize("mistake", ["eval_set", "metrics"])
-def test_a_fit_refused_for_its_arguments_leaves_the_net_as_it_was(mistake):
+def test_a_failed_fit_leaves_the_net_as_it_was(mistake):
     X, y = make_frame()
     net = TabularRegressor(**NET).fit(X, y)
     before = net.predict(X)
@@ -790,7 +790,7 @@ def test_any_number_of_rows_can_be_learned(make, n_rows, settings):
     assert np.isfinite(predicted(net, X)).all()
 
 
-def test_one_row_is_learned_by_heart():
+def test_one_row_is_memorised():
     X, y = make_frame()
     net = TabularRegressor(**NET | {"epochs": 20}).fit(X[:1], y[:1])
     assert net.predict(X[:1])[0] == pytest.approx(y[0], abs=0.1)
@@ -805,8 +805,8 @@ def test_one_column_or_columns_of_one_kind_are_enough(columns, settings):
     assert TabularRegressor(**settings | {"epochs": 20}).fit(X[columns], y).score(X[columns], y) > 0.9
 
 
-def test_twelve_thousand_columns_and_twenty_rows():
-    X = np.random.default_rng(0).normal(size=(20, 12_000)).astype(np.float32)
+def test_many_more_columns_than_rows():
+    X = np.random.default_rng(0).normal(size=(20, 4_000)).astype(np.float32)
     net = TabularRegressor(**NET | {"n_members": 4, "epochs": 2}).fit(X, X[:, 0])
     assert np.isfinite(net.predict(X)).all()
 
@@ -819,7 +819,7 @@ def test_five_hundred_category_columns():
 
 
 @pytest.mark.parametrize("settings", [NET, MANY, MANY | {"numeric_embedding": "periodic", "batch_norm": True}])
-def test_columns_that_never_change_do_no_harm(settings):
+def test_constant_columns_do_no_harm(settings):
     X, y = make_frame()
     X = X.assign(one=1.0, nothing=np.nan, same="same", far=1e30)
     net = TabularRegressor(**settings | {"epochs": 20}).fit(X, y)
@@ -841,7 +841,7 @@ def test_every_numeric_embedding_learns(embedding, n_members):
     assert TabularRegressor(**settings).fit(X, y).score(X, y) > 0.9
 
 
-def test_columns_of_an_array_are_categories_where_told():
+def test_categorical_features_of_an_array():
     generator = np.random.default_rng(0)
     X = np.column_stack([generator.integers(0, 40, 400) / 4, generator.normal(size=400)])
     y = generator.normal(size=40)[(X[:, 0] * 4).astype(int)]
@@ -855,7 +855,7 @@ def test_columns_of_an_array_are_categories_where_told():
 
 
 @pytest.mark.parametrize("settings", [NET, MANY], ids=["plain", "members"])
-def test_embeddings_are_the_nets_own_by_label_with_code_0_first(settings):
+def test_embeddings_are_the_vectors_by_label_with_code_0_first(settings):
     X, y = make_frame()
     net = TabularRegressor(**settings, embedding_sizes={"state": 3}).fit(X, y)
     table = net.embeddings_["state"]
@@ -875,7 +875,7 @@ def test_labels_of_an_encoded_frame_are_its_codes():
     assert net.embeddings_["state"].index.tolist()[1:] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_labels_of_equal_effect_lie_closer_than_labels_of_different_effects(seed):
     generator = np.random.default_rng(seed)
     labels = np.array([f"{kind} {i}" for kind in ("low", "high") for i in range(6)])
@@ -890,7 +890,7 @@ def test_labels_of_equal_effect_lie_closer_than_labels_of_different_effects(seed
     assert distances[alike & others].mean() < 0.8 * distances[~alike].mean()
 
 
-# --- Among scikit-learn's tools --------------------------------------------------------------------------------------
+# --- With the tools of scikit-learn ----------------------------------------------------------------------------------
 
 
 def make_dated():
@@ -899,7 +899,7 @@ def make_dated():
     return X.assign(sold=sold), y + (sold.day_of_week == 0)
 
 
-def test_an_encoded_frame_gives_the_same_as_the_raw_one():
+def test_an_encoded_frame_gives_the_predictions_of_the_raw_one():
     X, y = make_dated()
     raw = TabularRegressor(**NET).fit(X, y)
     encoder = TabularPreprocessor("net").fit(X)
@@ -926,7 +926,7 @@ def test_a_grid_search_sets_parameters_of_net_and_preprocessor():
 
 
 @pytest.mark.parametrize("make", NETS)
-def test_a_clone_has_the_parameters_and_nothing_learned(make):
+def test_a_clone_has_the_parameters_and_no_fitted_attributes(make):
     X, y = make_table(make)
     net = make(**MANY).fit(X, y)
     copy = clone(net)
@@ -965,7 +965,7 @@ def test_a_soft_vote_is_the_mean_of_the_probabilities():
     assert log_loss(classes(y), vote.predict_proba(X)) < 0.6
 
 
-def test_folds_may_be_fitted_in_processes_of_their_own():
+def test_folds_may_be_fitted_in_parallel_processes():
     X, y = make_frame()
     net = TabularRegressor(**NET | {"epochs": 2})
     np.testing.assert_array_equal(
@@ -973,7 +973,7 @@ def test_folds_may_be_fitted_in_processes_of_their_own():
     )
 
 
-# --- Mistakes --------------------------------------------------------------------------------------------------------
+# --- Invalid arguments -----------------------------------------------------------------------------------------------
 
 BAD = [
     ("layers", ()),
@@ -1031,7 +1031,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}={value!r}" for name, value in BAD])
-def test_a_parameter_that_means_nothing_is_refused_by_name(name, value):
+def test_an_invalid_parameter_raises(name, value):
     X, y = make_frame(n_rows=40)
     net = TabularRegressor(**NET | {"epochs": 1} | {name: value})
     refused = "categorical_columns|categorical_features" if name == "categorical_features" else name
@@ -1052,7 +1052,7 @@ def test_a_parameter_that_means_nothing_is_refused_by_name(name, value):
         (TabularClassifier, "class_weight", {"high": -1.0}),
     ],
 )
-def test_a_parameter_of_one_estimator_that_means_nothing_is_refused_by_name(make, name, value):
+def test_an_invalid_parameter_of_one_estimator_raises(make, name, value):
     X, y = make_table(make, n_rows=40)
     with pytest.raises(ValueError, match=name):
         make(**NET | {"epochs": 1}, **{name: value}).fit(X, y)
@@ -1066,20 +1066,20 @@ def test_layers_and_rates_may_be_lists_and_arrays():
         np.testing.assert_array_equal(net.predict(X), expected)
 
 
-def test_a_preprocessor_that_leaves_gaps_is_refused_by_the_column():
+def test_a_preprocessor_that_leaves_missing_values_raises():
     X, y = make_frame()
     with pytest.raises(ValueError, match="missing or infinite numbers in column 'hours'"):
         TabularRegressor(**NET, preprocessor=make_pipeline(Categorify(), Normalize())).fit(X, y)
 
 
-def test_categories_are_named_either_here_or_in_the_preprocessor():
+def test_categorical_features_and_a_preprocessor_together_raise():
     X, y = make_frame()
     net = TabularRegressor(**NET, preprocessor=TabularPreprocessor("net"), categorical_features=["age"])
     with pytest.raises(ValueError, match="categorical_features is for the built-in preprocessor"):
         net.fit(X, y)
 
 
-def test_other_classes_than_those_of_the_first_call_are_refused():
+def test_other_classes_than_those_of_the_first_call_raise():
     X, y = make_frame()
     y = classes(y)
     net = TabularClassifier(**NET).partial_fit(X, y, classes=["high", "low", "mid"])

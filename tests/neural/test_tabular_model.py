@@ -55,7 +55,7 @@ def shake(model):
         ("mish", lambda x: x * np.tanh(np.log1p(np.exp(x)))),
     ],
 )
-def test_the_activation_is_the_one_named(activation, wanted):
+def test_activation_functions(activation, wanted):
     x = np.array([-2.0, -0.5, 0.0, 0.5, 2.0])
     assert one_number(activation)(*x.astype(np.float32)) == pytest.approx(wanted(x), abs=1e-6)
 
@@ -115,7 +115,7 @@ def test_without_batch_norm_no_row_depends_on_another_even_in_training():
         ({"numeric_embedding": "piecewise", "bin_edges": EDGES}, (6, 1)),
     ],
 )
-def test_outputs_are_of_rows_members_and_outputs(params, shape):
+def test_shape_of_the_outputs(params, shape):
     out = TabularModel(SIZES, 2, **params)(*inputs())
     assert out.shape == shape
     assert torch.isfinite(out).all()
@@ -132,7 +132,7 @@ def test_a_net_of_only_categories_or_only_numbers_learns_from_them(sizes, n_cont
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
 
 
-def test_codes_of_int32_and_int64_mean_the_same():
+def test_codes_of_int32_and_int64_are_equivalent():
     model = TabularModel(SIZES, 2).eval()
     codes, numbers = inputs()
     assert torch.equal(model(codes, numbers), model(codes.long(), numbers))
@@ -144,7 +144,7 @@ def test_y_range_is_a_scaled_sigmoid():
 
 
 @pytest.mark.parametrize("n_members", [None, 3])
-def test_each_output_stays_in_its_own_range_however_far_the_net_goes(n_members):
+def test_each_output_stays_in_its_own_range(n_members):
     model = TabularModel(SIZES, 2, 2, y_range=([8.0, -1.0], [12.0, 1.0]), n_members=n_members, layers=[4]).eval()
     codes, numbers = inputs(n_rows=200)
     with torch.no_grad():
@@ -156,7 +156,7 @@ def test_each_output_stays_in_its_own_range_however_far_the_net_goes(n_members):
 
 
 @pytest.mark.parametrize("y_range", [(0.1, 0.3), (-5.0, -0.7), (-1.6, 1.1), (1e-3, 1e6)])
-def test_rounding_leads_no_output_out_of_its_range(y_range):
+def test_rounding_moves_no_output_out_of_its_range(y_range):
     highest = one_number(y_range=y_range)(1e4)[0]
     assert highest == pytest.approx(y_range[1], rel=1e-6)
     assert highest <= np.float32(y_range[1])
@@ -208,7 +208,7 @@ def test_a_state_dict_names_the_columns():
     ]
 
 
-def test_a_state_dict_of_other_columns_is_refused():
+def test_a_state_dict_of_other_columns_raises():
     model = TabularModel(SIZES, 2)
     with pytest.raises(RuntimeError, match=r"Missing key.*embeddings.state.weight.*\s.*Unexpected.*embeddings.colour"):
         model.load_state_dict(
@@ -218,7 +218,7 @@ def test_a_state_dict_of_other_columns_is_refused():
         model.load_state_dict(TabularModel(SIZES | {"state": 6}, 2).state_dict())
 
 
-def test_embedding_widths_are_those_told_or_fastais():
+def test_embedding_widths_are_the_given_ones_or_those_of_fastai():
     embeddings = TabularModel(SIZES, embedding_sizes={"model": 11, "enclosure": np.int64(1)}).embeddings
     shapes = {name: tuple(embeddings.weight(name).shape) for name in SIZES}
     assert shapes == {"state": (5, embedding_size(5)), "model": (7, 11), "enclosure": (3, 1)}
@@ -227,20 +227,24 @@ def test_embedding_widths_are_those_told_or_fastais():
 @pytest.mark.parametrize(
     ("arguments", "params", "message"),
     [
-        (({}, 0), {}, "needs a column: category_sizes is empty and n_continuous is 0"),
+        (({}, 0), {}, "got an empty category_sizes and n_continuous=0"),
         ((SIZES,), {"embedding_sizes": {"colour": 3}}, r"embedding_sizes names \['colour'\], but .* are \['state'"),
-        ((SIZES,), {"embedding_sizes": {"model": 0}}, r"whole numbers above 0, but holds {'model': 0}"),
-        ((SIZES,), {"embedding_sizes": {"model": 2.5}}, r"but holds {'model': 2.5}"),
-        ((SIZES,), {"embedding_sizes": {"model": -1, "state": 4}}, r"but holds {'model': -1}"),
-        ((SIZES,), {"activation": "tanh"}, "activation='tanh' must be one of .*relu"),
-        ((SIZES, 1), {"numeric_embedding": "linear"}, "numeric_embedding='linear' must be one of .*periodic"),
+        ((SIZES,), {"embedding_sizes": {"model": 0}}, r"positive integers; got {'model': 0}"),
+        ((SIZES,), {"embedding_sizes": {"model": 2.5}}, r"got {'model': 2.5}"),
+        ((SIZES,), {"embedding_sizes": {"model": -1, "state": 4}}, r"got {'model': -1}"),
+        ((SIZES,), {"activation": "tanh"}, "activation must be one of .*relu.*; got 'tanh'"),
+        ((SIZES, 1), {"numeric_embedding": "linear"}, "numeric_embedding must be one of .*periodic.*; got 'linear'"),
         ((SIZES,), {"layers": [8, 4], "dropout": [0.1]}, r"dropout=\[0.1\] has 1 rates for the 2 layers \(8, 4\)"),
         ((SIZES,), {"layers": [8], "dropout": (0.1, 0.2)}, r"dropout=\(0.1, 0.2\) has 2 rates for the 1 layers"),
-        ((SIZES, 3), {"numeric_embedding": "piecewise"}, "needs bin_edges of all 3 columns, not None"),
-        ((SIZES, 3), {"numeric_embedding": "piecewise", "bin_edges": EDGES}, "of all 3 columns, not of 2 columns"),
+        ((SIZES, 3), {"numeric_embedding": "piecewise"}, "needs bin_edges of all 3 columns; got None"),
+        (
+            (SIZES, 3),
+            {"numeric_embedding": "piecewise", "bin_edges": EDGES},
+            "got those of 2 columns",
+        ),
     ],
 )
-def test_what_makes_no_net_is_refused_by_value(arguments, params, message):
+def test_invalid_arguments_raise(arguments, params, message):
     with pytest.raises(ValueError, match=message):
         TabularModel(*arguments, **params)
 
@@ -288,7 +292,7 @@ def test_a_share_of_the_embeddings_is_dropped_element_by_element_and_the_rest_sc
 
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
-def test_unknown_rate_takes_codes_for_0_in_training_only(dtype):
+def test_unknown_rate_masks_codes_in_training_only(dtype):
     model = TabularModel(SIZES, 2, layers=[8], batch_norm=False, unknown_rate=1.0)
     shake(model)
     codes, numbers = inputs()
@@ -298,7 +302,7 @@ def test_unknown_rate_takes_codes_for_0_in_training_only(dtype):
     assert not torch.allclose(known, unknown)
 
 
-def test_unknown_rate_is_a_share_of_codes_each_by_itself():
+def test_unknown_rate_masks_each_code_independently():
     model = TabularModel({"a": 9, "b": 9}, layers=[2], unknown_rate=0.3).train()
     seen = []
     model.embeddings.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
@@ -374,7 +378,7 @@ def test_numeric_embeddings_take_the_normed_numbers_and_stand_beside_the_categor
     assert model.numeric_embedding.width == 6
 
 
-def test_a_numeric_embedding_without_numbers_is_none():
+def test_without_numbers_there_is_no_numeric_embedding():
     model = TabularModel(SIZES, numeric_embedding="piecewise", layers=[4])
     assert model.numeric_embedding is None
     assert model(*inputs(n_continuous=0)).shape == (6, 1)
@@ -383,11 +387,11 @@ def test_a_numeric_embedding_without_numbers_is_none():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"category_sizes": {"state": 0}}, r"category_sizes must be whole numbers above 0, but holds {'state': 0}"),
-        ({"layers": (16, -3)}, r"layers must be whole numbers above 0, but holds \[-3\]"),
-        ({"layers": (1.5,)}, r"layers must be whole numbers above 0, but holds \[1.5\]"),
+        ({"category_sizes": {"state": 0}}, r"category_sizes must hold positive integers; got {'state': 0}"),
+        ({"layers": (16, -3)}, r"layers must hold positive integers; got \[-3\]"),
+        ({"layers": (1.5,)}, r"layers must hold positive integers; got \[1.5\]"),
     ],
 )
-def test_sizes_that_mean_nothing_are_refused_by_name(change, message):
+def test_invalid_sizes_raise(change, message):
     with pytest.raises(ValueError, match=message):
         TabularModel(**{"category_sizes": SIZES, "n_continuous": 2, **change})

@@ -1,4 +1,4 @@
-"""The one training loop, through the estimators: losses by hand, the best epoch kept, callbacks, failures."""
+"""`Trainer`, used by the estimators: losses, the best epoch, callbacks, overridden steps, failures."""
 
 import math
 from typing import ClassVar
@@ -103,7 +103,7 @@ def test_valid_loss_of_members_is_the_mean_of_the_losses_of_each():
     assert standardised_mse(net, X_valid, y_valid) < expected
 
 
-def test_weights_of_rows_to_validate_on_count():
+def test_validation_rows_are_weighted():
     (X, y), (X_valid, y_valid) = make_frame(0), make_frame(1)
     weights = np.random.default_rng(2).uniform(0, 5, N_ROWS)
     net = TabularRegressor(**NET).fit(X, y, eval_set=(X_valid, y_valid), eval_sample_weight=weights)
@@ -115,7 +115,7 @@ def test_weights_of_rows_to_validate_on_count():
     assert net.history_["valid_loss"].min() == pytest.approx(expected, rel=1e-5)
 
 
-def test_class_weights_count_in_validation_too():
+def test_class_weights_apply_to_validation_too():
     (X, y), (X_valid, y_valid) = make_frame(0), make_frame(1)
     class_weight = {False: 1.0, True: 7.0}
     net = TabularClassifier(**NET, class_weight=class_weight).fit(X, y > 7, eval_set=(X_valid, y_valid > 7))
@@ -124,7 +124,7 @@ def test_class_weights_count_in_validation_too():
     assert net.history_["valid_loss"].min() == pytest.approx(expected, rel=1e-5)
 
 
-def test_rows_to_validate_on_are_not_trained_on_and_settle_nothing():
+def test_validation_rows_are_not_trained_on_and_do_not_affect_the_encoding():
     X, y = make_frame()
     labels = X["state"].to_numpy(copy=True)
     labels[150:] = "Nevada"
@@ -139,7 +139,7 @@ def test_rows_to_validate_on_are_not_trained_on_and_settle_nothing():
     pd.testing.assert_frame_equal(held_out.history_[columns], given.history_[columns])
 
 
-def test_rows_to_validate_on_do_not_change_how_a_net_trains():
+def test_validation_does_not_change_the_training():
     X, y = make_frame()
     settings = NET | {"epochs": 3}
     plain = TabularRegressor(**settings).fit(X, y)
@@ -150,7 +150,7 @@ def test_rows_to_validate_on_do_not_change_how_a_net_trains():
 
 
 @pytest.mark.parametrize("n_splits", [2, 4])
-def test_the_last_split_of_a_splitter_is_validated_on(n_splits):
+def test_the_last_split_of_a_splitter_is_used(n_splits):
     X, y = make_frame()
     *_, (kept, held_out) = KFold(n_splits).split(X)
     net = TabularRegressor(**NET, validation_fraction=KFold(n_splits)).fit(X, y)
@@ -158,7 +158,7 @@ def test_the_last_split_of_a_splitter_is_validated_on(n_splits):
     assert net.history_["valid_loss"].tolist() == given.history_["valid_loss"].tolist()
 
 
-def test_the_last_rows_by_date_are_validated_on():
+def test_the_last_rows_by_date_are_used():
     X, y = make_frame()
     sold = pd.Timestamp("2011-01-01") + pd.to_timedelta(np.random.default_rng(3).permutation(N_ROWS), "D")
     X = X.assign(sold=sold)
@@ -184,7 +184,7 @@ def test_a_share_of_the_rows_is_held_out_at_random_from_the_seed():
     assert third.target_scaler_.means[0] != one.target_scaler_.means[0]
 
 
-def test_a_share_held_out_of_a_classifier_has_the_classes_in_proportion():
+def test_a_held_out_share_is_stratified_by_class():
     X, _ = make_frame()
     y = np.repeat(["a", "b"], [180, 20])
     net = TabularClassifier(**NET, validation_fraction=0.2, metrics=[lambda true, _: np.mean(true == "b")])
@@ -217,7 +217,7 @@ def test_weights_of_the_best_epoch_are_kept(n_members):
     assert reached == pytest.approx(losses.min(), rel=1e-5)
 
 
-def test_patience_ends_after_so_many_epochs_without_a_better_one():
+def test_patience_stops_the_training():
     settings = NET | {"epochs": 50, "learning_rate": 0.05, "schedule": "constant"}
     net = TabularRegressor(**settings, patience=4).fit(*make_noise(0), eval_set=make_noise(1))
     losses = net.history_["valid_loss"]
@@ -228,7 +228,7 @@ def test_patience_ends_after_so_many_epochs_without_a_better_one():
     assert patient.history_["valid_loss"][: len(losses)].tolist() == losses.tolist()
 
 
-def test_rows_to_validate_on_come_from_one_place():
+def test_invalid_validation_rows_raise():
     X, y = make_frame()
     with pytest.raises(ValueError, match="Give either eval_set or validation_fraction"):
         TabularRegressor(**NET, validation_fraction=0.2).fit(X, y, eval_set=(X, y))
@@ -238,7 +238,7 @@ def test_rows_to_validate_on_come_from_one_place():
 
 
 @pytest.mark.parametrize("share", [0.001, 0.999])
-def test_a_share_may_be_as_small_as_one_row_but_must_leave_some_to_train(share):
+def test_a_share_must_leave_rows_to_train(share):
     X, y = make_frame(n_rows=20)
     net = TabularRegressor(**NET, validation_fraction=share)
     if share < 0.5:
@@ -251,7 +251,7 @@ def test_a_share_may_be_as_small_as_one_row_but_must_leave_some_to_train(share):
 # --- Metrics ---------------------------------------------------------------------------------------------------------
 
 
-def test_metrics_of_a_regression_are_those_of_the_predictions_in_the_targets_own_unit():
+def test_metrics_of_a_regression_are_in_the_units_of_the_target():
     (X, y), (X_valid, y_valid) = make_frame(0), make_frame(1)
 
     def worst(true, predicted):
@@ -268,14 +268,14 @@ def test_metrics_of_a_regression_are_those_of_the_predictions_in_the_targets_own
 
 
 @pytest.mark.parametrize("settings", [{"n_members": 4}, {"loss": "quantile", "quantiles": (0.2, 0.6)}], ids=str)
-def test_metrics_are_of_what_predict_gives(settings):
+def test_metrics_refer_to_the_values_of_predict(settings):
     (X, y), (X_valid, y_valid) = make_frame(0), make_frame(1)
     net = TabularRegressor(**NET | settings, metrics=["r2_score"]).fit(X, y, eval_set=(X_valid, y_valid))
     best = net.history_.loc[net.history_["valid_loss"].idxmin()]
     assert best["r2_score"] == pytest.approx(r2_score(y_valid, net.predict(X_valid)), rel=1e-5)
 
 
-def test_metrics_of_a_classifier_are_those_of_the_labels():
+def test_metrics_of_a_classifier_refer_to_the_labels():
     (X, y), (X_valid, y_valid) = make_frame(0), make_frame(1)
     y, y_valid = np.where(y > 7, "dear", "cheap"), np.where(y_valid > 7, "dear", "cheap")
     net = TabularClassifier(**NET, metrics=["accuracy_score"]).fit(X, y, eval_set=(X_valid, y_valid))
@@ -283,14 +283,14 @@ def test_metrics_of_a_classifier_are_those_of_the_labels():
     assert 0.5 < best["accuracy_score"] == pytest.approx(accuracy_score(y_valid, net.predict(X_valid)))
 
 
-def test_two_metrics_without_a_name_of_their_own_are_both_kept():
+def test_two_metrics_of_the_same_name_are_both_recorded():
     (X, y), valid = make_frame(0), make_frame(1)
     net = TabularRegressor(**NET, metrics=[lambda true, _: 1.0, lambda true, _: 2.0]).fit(X, y, eval_set=valid)
     assert sorted(net.history_.iloc[0, 3:-2].tolist()) == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("metric", ["no_such_score", "accuracy", 3])
-def test_an_unknown_metric_is_refused_by_value(metric):
+def test_an_unknown_metric_raises(metric):
     with pytest.raises(ValueError, match=f"metrics names {metric!r}"):
         TabularRegressor(**NET, metrics=["r2_score", metric]).fit(*make_frame(), eval_set=make_frame(1))
 
@@ -299,7 +299,7 @@ def test_an_unknown_metric_is_refused_by_value(metric):
 
 
 @pytest.mark.parametrize("validated", [False, True])
-def test_history_has_a_row_an_epoch(validated):
+def test_history_has_one_row_per_epoch(validated):
     eval_set = make_frame(1) if validated else None
     net = TabularRegressor(**NET, metrics=["r2_score"]).fit(*make_frame(), eval_set=eval_set)
     watched = ["valid_loss", "r2_score"] if validated else []
@@ -326,7 +326,7 @@ def test_learning_rates_follow_the_schedule_from_batch_to_batch(schedule):
 
 
 @pytest.mark.parametrize("epochs", [2, 3])
-def test_train_loss_is_the_mean_of_the_batches_losses_the_past_weighing_098(epochs):
+def test_train_loss_is_an_exponential_moving_average(epochs):
     X = pd.DataFrame({"x": np.random.default_rng(0).normal(size=40)})
     y = 2.0 * X["x"].to_numpy() + 1
     inputs = torch.empty(40, 0, dtype=torch.int32), torch.tensor(((X - X.mean()) / X.std(ddof=0)).to_numpy()).float()
@@ -365,7 +365,7 @@ def test_a_last_slice_of_one_row_joins_the_one_before(batch_norm):
 
 
 @pytest.mark.parametrize("n_members", [None, 4])
-def test_batches_of_one_row_train_or_are_refused_by_name_where_norms_need_two(n_members):
+def test_batches_of_one_row_raise_only_with_batch_norm(n_members):
     X, y = make_frame(n_rows=20)
     net = TabularRegressor(**NET | {"batch_size": 1, "n_members": n_members})
     assert np.isfinite(net.fit(X, y).predict(X)).all()
@@ -376,13 +376,13 @@ def test_batches_of_one_row_train_or_are_refused_by_name_where_norms_need_two(n_
 # --- Callbacks -------------------------------------------------------------------------------------------------------
 
 
-def test_callbacks_are_told_of_every_event_in_order():
+def test_callbacks_are_called_for_every_event_in_order():
     X, y = make_frame(n_rows=70)
-    told = []
+    events = []
     net = TabularRegressor(**NET | {"epochs": 2})
-    net.set_params(callbacks=[lambda event, state: told.append((event, state.epoch, state.step, len(state.history)))])
+    net.set_params(callbacks=[lambda event, state: events.append((event, state.epoch, state.step, len(state.history)))])
     net.fit(X, y)
-    assert told == [
+    assert events == [
         ("fit_start", 0, 0, 0),
         ("epoch_start", 0, 0, 0),
         ("batch_end", 0, 1, 0),
@@ -398,9 +398,9 @@ def test_callbacks_are_told_of_every_event_in_order():
     ]
 
 
-def test_callbacks_are_called_in_turn_and_shown_the_same_state():
+def test_callbacks_are_called_in_turn_with_the_same_state():
     seen = []
-    callbacks = [lambda event, state: seen.append(("one", event, state)), lambda *told: seen.append(("two", *told))]
+    callbacks = [lambda event, state: seen.append(("one", event, state)), lambda *given: seen.append(("two", *given))]
     net = TabularRegressor(**NET | {"epochs": 2}, callbacks=callbacks).fit(*make_frame())
     assert [name for name, *_ in seen[:4]] == ["one", "two", "one", "two"]
     assert len({id(state) for *_, state in seen}) == 1
@@ -418,11 +418,11 @@ def test_callbacks_do_not_change_the_net():
 
 
 @pytest.mark.parametrize(("when", "epochs", "steps"), [("batch_end", 2, 10), ("epoch_end", 2, 14)])
-def test_a_callback_may_end_the_training(when, epochs, steps):
-    told = []
+def test_a_callback_can_stop_the_training(when, epochs, steps):
+    events = []
 
     def stop(event, state):
-        told.append(event)
+        events.append(event)
         if event == when and state.epoch == 1 and state.step >= 10:
             state.stop = True
         if event == "fit_end":
@@ -430,10 +430,10 @@ def test_a_callback_may_end_the_training(when, epochs, steps):
 
     net = TabularRegressor(**NET, callbacks=[stop]).fit(*make_frame())
     assert net.history_["epoch"].tolist() == list(range(epochs))
-    assert told[-2:] == ["epoch_end", "fit_end"]
+    assert events[-2:] == ["epoch_end", "fit_end"]
 
 
-def test_validation_is_in_the_history_before_the_epoch_ends_and_the_best_weights_are_back_when_fit_ends():
+def test_best_weights_are_restored_before_fit_end():
     X_valid, y_valid = make_noise(1)
     losses = {}
 
@@ -517,18 +517,20 @@ def interrupt(epoch, when="batch_end"):
 
 
 @pytest.mark.parametrize("when", ["epoch_start", "batch_end"])
-def test_an_interrupted_net_can_be_used_as_it_was_then(when):
+def test_an_interrupted_net_keeps_its_weights(when):
     X, y = make_frame()
     net = TabularRegressor(**NET | {"schedule": "constant"}, callbacks=[interrupt(3, when)])
-    with pytest.warns(UserWarning, match="interrupted in epoch 3 of 5: the weights kept are as they were then") as told:
+    with pytest.warns(
+        UserWarning, match="interrupted in epoch 3 of 5: the weights kept are as they were then"
+    ) as caught:
         net.fit(X, y)
-    assert told[0].filename == __file__
+    assert caught[0].filename == __file__
     assert net.history_["epoch"].tolist() == [0, 1, 2]
     assert net.score(X, y) > 0.5
     assert not net.model_.training
 
 
-def test_an_interrupted_net_keeps_the_best_epoch_where_there_is_validation():
+def test_an_interrupted_net_with_validation_keeps_the_best_epoch():
     (X, y), (X_valid, y_valid) = make_noise(0), make_noise(1)
     settings = NET | {"epochs": 20, "learning_rate": 0.05, "schedule": "constant"}
     net = TabularRegressor(**settings, callbacks=[interrupt(12)])
@@ -540,7 +542,7 @@ def test_an_interrupted_net_keeps_the_best_epoch_where_there_is_validation():
 
 @pytest.mark.filterwarnings("ignore:Training was interrupted")
 @pytest.mark.parametrize("validated", [False, True])
-def test_a_net_interrupted_in_its_first_epoch_predicts_and_goes_on(validated):
+def test_a_net_interrupted_in_its_first_epoch_predicts_and_can_be_trained(validated):
     X, y = make_frame()
     net = TabularRegressor(**NET, callbacks=[interrupt(0)])
     net.fit(X, y, eval_set=make_frame(1) if validated else None)
@@ -551,7 +553,7 @@ def test_a_net_interrupted_in_its_first_epoch_predicts_and_goes_on(validated):
     assert net.history_["train_loss"].dtype == np.float64
 
 
-def test_another_error_in_a_callback_comes_out_of_fit():
+def test_an_error_in_a_callback_is_raised_by_fit():
     def fail(event, state):
         raise RuntimeError("the callback's own")
 
@@ -560,24 +562,26 @@ def test_another_error_in_a_callback_comes_out_of_fit():
 
 
 @pytest.mark.parametrize("make", [TabularRegressor, TabularClassifier])
-def test_a_loss_that_is_no_number_is_told_with_the_learning_rate(make):
+def test_a_loss_that_is_not_finite_raises_with_the_learning_rate(make):
     X, y = make_frame()
     wild = NET | {"optimizer": "sgd", "learning_rate": 1e20, "max_grad_norm": None, "schedule": "constant"}
     with pytest.raises(ValueError, match=r"training loss became (nan|inf) in epoch \d, batch \d.*learning_rate=1e\+20"):
         make(**wild).fit(X, y if make is TabularRegressor else y > 7)
 
 
-def test_a_full_gpu_is_told_with_what_filled_it_and_what_to_lower(monkeypatch):
+def test_a_full_gpu_raises_in_a_step(monkeypatch):
     def full(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr("tabrec.neural.training.mean_loss", full)
-    with pytest.raises(MemoryError, match=r"200 rows .* batches of 32.* Lower batch_size, layers or n_members") as told:
+    with pytest.raises(
+        MemoryError, match=r"200 rows .* batches of 32.* Lower batch_size, layers or n_members"
+    ) as raised:
         TabularRegressor(**NET).fit(*make_frame())
-    assert isinstance(told.value.__cause__, torch.cuda.OutOfMemoryError)
+    assert isinstance(raised.value.__cause__, torch.cuda.OutOfMemoryError)
 
 
-def test_a_gpu_that_does_not_hold_the_rows_is_told_too(monkeypatch):
+def test_a_full_gpu_raises_when_the_rows_are_moved(monkeypatch):
     def full(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB")
 
@@ -601,7 +605,7 @@ def test_every_optimizer_with_every_schedule_lowers_the_loss(optimizer, schedule
     assert net.score(X, y) > 0.85
 
 
-def test_clipped_gradients_let_sgd_bear_a_rate_that_it_does_not_bear_otherwise():
+def test_clipped_gradients_keep_sgd_finite_at_a_large_rate():
     X, y = make_frame()
     wild = NET | {"optimizer": "sgd", "learning_rate": 5.0, "schedule": "constant", "momentum": 0.0, "epochs": 10}
     with pytest.raises(ValueError, match="max_grad_norm"):
@@ -633,7 +637,7 @@ def test_weight_decay_shrinks_matrices():
 
 
 @pytest.mark.parametrize("rate", ["dropout", "embedding_dropout", "unknown_rate"])
-def test_what_is_dropped_while_training_is_there_when_predicting(rate):
+def test_dropout_and_masking_do_not_apply_to_predictions(rate):
     X, y = make_frame()
     plain, dropped = (TabularRegressor(**NET | {rate: share}).fit(X, y) for share in (0.0, 0.3))
     assert abs(plain.predict(X) - dropped.predict(X)).max() > 1e-3
@@ -641,7 +645,7 @@ def test_what_is_dropped_while_training_is_there_when_predicting(rate):
     assert dropped.score(X, y) > 0.4
 
 
-def test_auto_settles_epochs_and_batches_by_the_rows():
+def test_auto_epochs_and_batches_depend_on_the_rows():
     X, y = make_frame()
     steps = []
     settings = NET | {"epochs": "auto", "batch_size": "auto"}
@@ -650,7 +654,7 @@ def test_auto_settles_epochs_and_batches_by_the_rows():
     assert steps[-1] >= 2 * len(net.history_)
 
 
-def test_train_takes_any_module_that_gives_an_output_a_row():
+def test_trainer_fits_any_module():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(64, 3, generator=generator)
     target = x @ torch.tensor([[1.0], [-2.0], [0.5]]) + 3
@@ -664,7 +668,7 @@ def test_train_takes_any_module_that_gives_an_output_a_row():
 
 
 @pytest.mark.parametrize("verbose", [0, 1])
-def test_progress_is_shown_only_where_asked_for(verbose, capsys):
+def test_progress_is_shown_only_if_verbose(verbose, capsys):
     TabularRegressor(**NET | {"epochs": 2}, verbose=verbose).fit(*make_frame())
     shown = capsys.readouterr().out
     assert ("2/2" in shown) == bool(verbose)
