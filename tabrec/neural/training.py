@@ -5,7 +5,6 @@ All rows stay on the device. An epoch takes a permutation of the rows in slices,
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -18,21 +17,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from tabrec.neural._captured_step import CapturedStep
+from tabrec.neural._epochs import BestEpoch, SmoothedLoss
 from tabrec.neural.devices import explain_memory, flushed_denormals, multiplications_per_row, uses_bfloat16
 from tabrec.neural.losses import Loss
 from tabrec.neural.optimizers import Rates, make_optimizer, scheduled_rates, set_rates
 from tabrec.neural.training_data import TrainingData, mean_loss
 from tabrec.tables.messages import warn_caller
 
-# Weight of the past in the training loss that is recorded, as in fastai.
-_SMOOTHING = 0.98
 Callback = Callable[[str, "TrainingState"], Any]
 Metric = Callable[[Tensor, Tensor], float]
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train; the parameters of the same names of `TabularRegressor` describe each field."""
+    """Epochs, optimizer, learning rate and the like of a training.
+
+    `TabularRegressor` describes each field under the parameter of the same name.
+
+    See Also
+    --------
+    Trainer : The training loop.
+    """
 
     epochs: int
     batch_size: int
@@ -73,6 +78,10 @@ class TrainingState:
         A record for each completed epoch: epoch, train_loss, valid_loss, metrics, learning_rate, seconds.
     stop : bool
         Set it to True to end the training after this batch or epoch.
+
+    See Also
+    --------
+    Trainer : The training loop, which calls the callbacks.
     """
 
     model: nn.Module
@@ -155,7 +164,7 @@ class Trainer:
         MemoryError
             If the memory of the GPU is full.
         """
-        config, best = self.config, _BestEpoch(self.config.patience)
+        config, best = self.config, BestEpoch(self.config.patience)
         with explain_memory(len(data), data.n_bytes, config.batch_size), self._on_device(), flushed_denormals():
             data, valid = data.to(self.device), None if valid is None else valid.to(self.device)
             state = TrainingState(self.model, self.make_optimizer(), config.epochs)
@@ -269,9 +278,9 @@ class Trainer:
         return update
 
     def _run_epochs(
-        self, state: TrainingState, data: TrainingData, valid: TrainingData | None, best: _BestEpoch
+        self, state: TrainingState, data: TrainingData, valid: TrainingData | None, best: BestEpoch
     ) -> None:
-        update, smoothed = self.make_update(state.optimizer, data), _SmoothedLoss(self.config.learning_rate)
+        update, smoothed = self.make_update(state.optimizer, data), SmoothedLoss(self.config.learning_rate)
         with _progress_bar(self.config) as show:
             for epoch in range(self.config.epochs):
                 state.epoch = epoch
@@ -280,13 +289,13 @@ class Trainer:
                     record |= self.validation_step(valid)
                 state.history.append(record)
                 show(record)
-                if valid is not None:
-                    best.compare(state)
+                if valid is not None and best.compare(epoch, record["valid_loss"], self.model):
+                    state.stop = True
                 self._notify("epoch_end", state)
                 if state.stop:
                     break
 
-    def _run_epoch(self, state: TrainingState, update: Callable, data: TrainingData, smoothed: _SmoothedLoss) -> dict:
+    def _run_epoch(self, state: TrainingState, update: Callable, data: TrainingData, smoothed: SmoothedLoss) -> dict:
         """Train on all rows once; returns the record of the epoch."""
         config, started = self.config, time.perf_counter()
         self.model.train()
@@ -358,50 +367,6 @@ def predict(model: nn.Module, inputs: tuple[Tensor, ...], n_rows_at_once: int = 
         starts = range(0, len(inputs[0]), n_rows_at_once)
         parts = [model(*(part[start : start + n_rows_at_once] for part in inputs)) for start in starts]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-class _SmoothedLoss:
-    """Exponential moving average of the losses of all batches so far; raises when one is not finite."""
-
-    def __init__(self, learning_rate: float):
-        self.learning_rate = learning_rate
-        self.total = self.weight = 0.0
-
-    def update(self, losses: list[float], epoch: int) -> float:
-        for batch, value in enumerate(losses):
-            if not math.isfinite(value):
-                raise ValueError(
-                    f"The training loss became {value} in epoch {epoch}, batch {batch} (from 0). The likely cause is "
-                    f"learning_rate={self.learning_rate:g}, too large for this net: lower it (find_learning_rate "
-                    "suggests one) or set max_grad_norm=1.0. Otherwise look for extreme numbers in X; "
-                    "normalize='quantile' in the preprocessor limits them."
-                )
-            self.total = _SMOOTHING * self.total + (1 - _SMOOTHING) * value
-            self.weight = _SMOOTHING * self.weight + (1 - _SMOOTHING)
-        return self.total / self.weight
-
-
-class _BestEpoch:
-    """The weights of the epoch with the lowest validation loss."""
-
-    def __init__(self, patience: int | None):
-        self.patience = patience
-        self.epoch = -1
-        self.loss = math.inf
-        self.weights: dict | None = None
-
-    def compare(self, state: TrainingState) -> None:
-        """Keep the weights if the last epoch is the best one, and stop when `patience` is exhausted."""
-        loss = state.history[-1]["valid_loss"]
-        if loss < self.loss:
-            self.epoch, self.loss = state.epoch, loss
-            self.weights = {name: value.clone() for name, value in state.model.state_dict().items()}
-        if self.patience is not None and state.epoch - self.epoch >= self.patience:
-            state.stop = True
-
-    def restore(self, model: nn.Module) -> None:
-        if self.weights is not None:
-            model.load_state_dict(self.weights)
 
 
 @contextmanager

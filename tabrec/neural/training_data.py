@@ -22,6 +22,10 @@ class TrainingData:
         What the loss compares the model's outputs with.
     weight : Tensor of shape (n_rows,) or None
         Weights of the rows in the loss, with mean 1; None weights all rows equally.
+
+    See Also
+    --------
+    Trainer : Trains a net on these tensors.
     """
 
     inputs: tuple[Tensor, ...]

@@ -74,6 +74,27 @@ def test_labels_become_numbered_columns_after_the_encoded_others():
     assert {out[name].dtype for name in names[2:]} == {np.dtype(np.float32)}
 
 
+def test_output_columns_are_traced_to_the_raw_columns():
+    X, y = make_frame()
+    encoder = EmbeddingEncoder(SIZED, columns=["ModelID"]).fit(X, y)
+    assert encoder.input_to_outputs_ == {
+        "ModelID": ["ModelID_0", "ModelID_1", "ModelID_2"],
+        "state": ["state"],
+        "age": ["age", "age_na"],
+    }
+    assert list(encoder.output_to_input_) == encoder.transform(X).columns.tolist()
+    assert encoder.output_to_input_["ModelID_1"] == "ModelID"
+
+
+def test_a_failed_fit_leaves_the_encoder_as_it_was():
+    X, y = make_frame()
+    encoder = EmbeddingEncoder(SIZED, cv=2).fit(X, y)
+    before = dict(vars(encoder))
+    with pytest.raises(ValueError, match="columns names"):
+        encoder.set_params(columns=["nowhere"]).fit_transform(X[:100], y[:100])
+    assert vars(encoder) == before | {"columns": ["nowhere"]}
+
+
 def test_a_clone_of_the_net_is_fitted():
     X, y = make_frame()
     net = clone(SIZED)

@@ -777,6 +777,21 @@ def test_a_failed_fit_leaves_the_net_as_it_was(mistake):
     np.testing.assert_array_equal(net.predict(X), before)
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_an_error_within_a_warm_start_leaves_the_net_as_it_was(method):
+    def fail(event, state):
+        if state.step == 3:
+            raise RuntimeError("in the fourth step")
+
+    X, y = make_frame()
+    net = TabularRegressor(**NET, warm_start=True).fit(X, y)
+    before, attributes = net.predict(X), dict(vars(net))
+    with pytest.raises(RuntimeError, match="in the fourth step"):
+        getattr(net.set_params(callbacks=[fail]), method)(X, -y)
+    np.testing.assert_array_equal(net.predict(X), before)
+    assert vars(net) == attributes | {"callbacks": [fail]}
+
+
 # --- Tables of every shape -------------------------------------------------------------------------------------------
 
 

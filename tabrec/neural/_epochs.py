@@ -1,0 +1,52 @@
+"""`SmoothedLoss` and `BestEpoch`: the losses of a training, followed from epoch to epoch."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+# Weight of the past in the training loss that is recorded, as in fastai.
+_SMOOTHING = 0.98
+
+
+class SmoothedLoss:
+    """Exponential moving average of the losses of all batches so far; raises when one is not finite."""
+
+    def __init__(self, learning_rate: float):
+        self.learning_rate = learning_rate
+        self.total = self.weight = 0.0
+
+    def update(self, losses: list[float], epoch: int) -> float:
+        for batch, value in enumerate(losses):
+            if not math.isfinite(value):
+                raise ValueError(
+                    f"The training loss became {value} in epoch {epoch}, batch {batch} (from 0). The likely cause is "
+                    f"learning_rate={self.learning_rate:g}, too large for this net: lower it (find_learning_rate "
+                    "suggests one) or set max_grad_norm=1.0. Otherwise look for extreme numbers in X; "
+                    "normalize='quantile' in the preprocessor limits them."
+                )
+            self.total = _SMOOTHING * self.total + (1 - _SMOOTHING) * value
+            self.weight = _SMOOTHING * self.weight + (1 - _SMOOTHING)
+        return self.total / self.weight
+
+
+class BestEpoch:
+    """The weights of the epoch with the lowest validation loss."""
+
+    def __init__(self, patience: int | None):
+        self.patience = patience
+        self.epoch = -1
+        self.loss = math.inf
+        self.weights: dict | None = None
+
+    def compare(self, epoch: int, loss: float, model: nn.Module) -> bool:
+        """Keep the weights if this epoch is the best one; returns whether `patience` is exhausted."""
+        if loss < self.loss:
+            self.epoch, self.loss = epoch, loss
+            self.weights = {name: value.clone() for name, value in model.state_dict().items()}
+        return self.patience is not None and epoch - self.epoch >= self.patience
+
+    def restore(self, model: nn.Module) -> None:
+        if self.weights is not None:
+            model.load_state_dict(self.weights)
