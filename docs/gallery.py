@@ -1,6 +1,6 @@
-"""Draw the pictures of the gallery, each by the call that stands above it there: python docs/gallery.py
+"""Draw the pictures of the gallery with the calls written there: python docs/gallery.py
 
-Needs matplotlib. Names of pictures draw only those: python docs/gallery.py waterfall ale
+With names of pictures, draw only those: python docs/gallery.py waterfall ale
 """
 
 import re
@@ -18,13 +18,13 @@ _DRAWN = re.compile(r"```py\n(.*?)\n```\n\n!\[[^\]]+\]\(images/gallery/(\w+)\.pn
 
 
 def read_gallery() -> tuple[str, dict[str, str]]:
-    """The code that makes what the calls speak of, and the call of each picture."""
+    """Return the setup code of the gallery, and the call of each picture."""
     text = (HERE / "gallery.md").read_text(encoding="utf-8")
     return _SETUP.findall(text)[0], {name: call for call, name in _DRAWN.findall(text)}
 
 
 def draw(only: list[str]) -> None:
-    """Draw all pictures, or only some."""
+    """Draw the pictures in `only`, or all."""
     setup, calls = read_gallery()
     names = {name: getattr(interpret, name) for name in interpret.__all__}
     names |= {f.__name__: f for f in (find_learning_rate, plot_history, crosstab, plot_crosstab)}
@@ -35,6 +35,6 @@ def draw(only: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", UserWarning)  # the pictures show what is warned of
+    warnings.simplefilter("ignore", UserWarning)  # about characters and later rows
     (HERE / "images" / "gallery").mkdir(parents=True, exist_ok=True)
     draw(sys.argv[1:])

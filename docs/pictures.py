@@ -1,4 +1,4 @@
-"""Draw the pictures of the documentation, from made auctions: python docs/pictures.py (needs matplotlib)."""
+"""Draw the pictures of the README and the documentation from simulated auctions: python docs/pictures.py"""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ INK, FOREST, MEAN = "#333333", "#1b7f5c", "#c0504d"
 
 
 def draw_auctions(path: Path) -> None:
-    """How many trees are enough, and what the forest says of prices it has not seen."""
+    """Draw the error by number of trees, and predictions of held-out prices."""
     auctions = make_auctions(20_000, random_state=0)
     price = np.log(auctions.pop("SalePrice"))
     train, valid = split_by_time(auctions, "saledate", at="2011-01-01")
@@ -31,7 +31,7 @@ def draw_auctions(path: Path) -> None:
     left.annotate(
         f"{rmse[-1]:.3f}", (len(rmse), rmse[-1]), (0, 8), textcoords="offset points", ha="right", color=FOREST
     )
-    left.set(xlabel="trees", ylabel="RMSE of log price", title="Sales from 2011 on, by number of trees")
+    left.set(xlabel="trees", ylabel="RMSE of log price", title="Validation error on sales since 2011")
 
     dots = right.scatter(np.exp(y) / 1000, np.exp(predicted) / 1000, c=spread, s=8, cmap="viridis_r", lw=0, alpha=0.8)
     ends = [4, 150]
@@ -41,9 +41,7 @@ def draw_auctions(path: Path) -> None:
     right.set_xticks(ticks, ticks)
     right.set_yticks(ticks, ticks)
     right.minorticks_off()
-    right.set(
-        xlabel="price, thousand $", ylabel="predicted, thousand $", title="Each of those sales, and the trees' doubt"
-    )
+    right.set(xlabel="price, thousand $", ylabel="predicted, thousand $", title="Predictions, by spread of the trees")
     figure.colorbar(dots, ax=right, label="spread of the trees (log price)")
     for ax in (left, right):
         ax.spines[["top", "right"]].set_visible(False)
@@ -53,7 +51,7 @@ def draw_auctions(path: Path) -> None:
 
 
 def draw_net(path: Path) -> None:
-    """The learning rates a net bears, its losses by epoch, and how it places the states."""
+    """Draw a learning rate range test, the losses by epoch, and an embedding."""
     auctions = make_auctions(20_000, random_state=0)
     price = np.log(auctions.pop("SalePrice"))
     net = TabularRegressor(
@@ -72,7 +70,7 @@ def draw_net(path: Path) -> None:
     right.margins(0.2)
     right.set(xlabel="first component", ylabel="second component")
     figure.colorbar(dots, ax=right, label="mean price, thousand $")
-    titles = ("Loss by learning rate", "Losses by epoch, the latest fifth held out", "Embedding of ProductSize")
+    titles = ("Loss by learning rate", "Losses by epoch, latest fifth held out", "Embedding of ProductSize")
     for ax, title in zip((left, middle, right), titles, strict=True):
         ax.set_title(title, color=INK)
         ax.spines[["top", "right"]].set_visible(False)

@@ -12,8 +12,10 @@ import pandas as pd
 from sklearn.utils.validation import _num_samples
 
 from tabrec.interpret.drawings._tree_layout import Shape
-from tabrec.interpret.models import find_dates, fitted_steps
+from tabrec.interpret.models import fitted_steps
 from tabrec.plotting.axes import shorten
+from tabrec.preprocess import DateParts, Normalize, TabularPreprocessor
+from tabrec.preprocess.lineage import Origin
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.rows import take_rows
 from tabrec.trees.fitted_trees import FittedTrees
@@ -40,8 +42,9 @@ class TreeText:
     def column(self, position: int) -> str:
         """Return the raw column that a split on an encoded column tests."""
         name = self.trees.names[position]
-        if name in self._indicators:
-            return f"{plain(self._indicators[name], 40)} missing"
+        origin = self._origins.get(name)
+        if origin is not None and origin.kind == "missing":
+            return f"{plain(origin.column, 40)} missing"
         return plain(self._dates.get(name, (name, None))[0], 40)
 
     def value(self, position: int, number: float, digits: int = 6) -> str:
@@ -94,7 +97,7 @@ class TreeText:
             return "= no", "= yes"
         at = self.value(position, threshold)
         left, right = (" or missing" if missing == side else "" for side in ("left", "right"))
-        of_target = "mean target " if name in self._target_encoded else ""
+        of_target = "mean target " if name in self.trees.target_encoded else ""
         return f"{of_target}≤ {at}{left}", f"{of_target}> {at}{right}"
 
     def has_labels(self, position: int) -> bool:
@@ -133,8 +136,8 @@ class TreeText:
 
     def _restore(self, name: str, number: float) -> float:
         """Return a normalised number in the units of its column."""
-        restore = self._restorers.get(name)
-        return number if restore is None else float(restore(name, np.array([number]))[0])
+        step = self._normalizers.get(name)
+        return number if step is None else float(step._restore(name, np.array([number]))[0])
 
     def _date(self, name: str, seconds: float) -> str:
         date = pd.Timestamp(int(np.floor(seconds)), unit="s")
@@ -147,54 +150,43 @@ class TreeText:
             return f"{near:%Y-%m-%d}"
         return f"{date:%Y-%m-%d %H:%M}"
 
-    @cached_property
-    def _steps(self) -> list[Any]:
-        """The fitted transformers of the model, with those inside a preprocessor."""
-        steps = fitted_steps(self.trees.model)
-        return steps + [
-            part for step in steps for part in (getattr(step, key, None) for key in _PARTS) if part is not None
-        ]
-
     def elapsed_zone(self, name: str) -> tuple[bool, str | None]:
         """Return whether an encoded column holds seconds since 1970, and the time zone of its dates."""
         _, zone = self._dates.get(name, (None, None))
-        return name in self._dates and name not in self._restorers, zone
+        return name in self._dates and name not in self._normalizers, zone
+
+    @cached_property
+    def _steps(self) -> list[Any]:
+        return fitted_steps(self.trees.model)
+
+    @cached_property
+    def _origins(self) -> dict[str, Origin]:
+        return {name: origin for name, origin in self.trees.origins.items() if origin is not None}
 
     @cached_property
     def _dates(self) -> dict[str, tuple[str, str | None]]:
         """By column of seconds since 1970, its date column and time zone."""
-        zones: dict[str, Any] = {}
-        for step in self._steps:
-            zones |= getattr(step, "time_zones_", {})
-        dates = find_dates(self.trees.origins).items()
-        return {
-            column: (name, zones.get(name))
-            for name, parts in dates
-            for column, part in parts.items()
-            if part == "Elapsed"
-        }
-
-    @cached_property
-    def _indicators(self) -> dict[str, str]:
-        return {f"{name}_na": name for step in self._steps for name in getattr(step, "indicators_", [])}
+        steps = [step for step in self._steps if isinstance(step, DateParts)]
+        zones = {name: zone for step in steps for name, zone in step.time_zones_.items()}
+        parts = {name: origin for name, origin in self._origins.items() if origin.kind == "date part"}
+        return {name: (part.column, zones.get(part.column)) for name, part in parts.items() if part.part == "Elapsed"}
 
     @cached_property
     def _flags(self) -> set[str]:
-        dates = find_dates(self.trees.origins).values()
-        of_dates = {column for parts in dates for column, part in parts.items() if part.startswith("Is_")}
-        given = {str(name) for step in self._steps for name in getattr(step, "_flags", [])}
-        return of_dates | given | set(self._indicators)
+        """Boolean columns: indicators of missing values, boolean parts of dates, and booleans of an encoded frame."""
+        steps = [step for step in self._steps if isinstance(step, TabularPreprocessor)]
+        given = {str(name) for step in steps for name in step._flags}
+        return given | {
+            name
+            for name, origin in self._origins.items()
+            if origin.kind == "missing" or (origin.part or "").startswith("Is_")
+        }
 
     @cached_property
-    def _restorers(self) -> dict[str, Callable]:
-        return {name: step._restore for step in self._steps for name in getattr(step, "means_", {})}
-
-    @property
-    def _target_encoded(self) -> list[str]:
-        return self.trees.target_encoded
-
-
-_PARTS = ("fill_missing_", "normalize_")
+    def _normalizers(self) -> dict[str, Normalize]:
+        """The fitted normalisation by encoded column."""
+        steps = [step.normalize_ if isinstance(step, TabularPreprocessor) else step for step in self._steps]
+        return {name: step for step in steps if isinstance(step, Normalize) for name in step.means_}
 
 
 def read_tree(trees: FittedTrees, tree: int) -> Any:

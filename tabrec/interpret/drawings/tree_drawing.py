@@ -159,7 +159,7 @@ def view_tree(model: Any, X: Any, y: Any, *, tree: int = 0, **options: Any) -> A
         raise ValueError(
             f"dtreeviz does not support missing values, as in column {gaps[0]!r}: fill them, or use draw_tree."
         )
-    member = getattr(trees.estimator, "estimators_", [trees.estimator])[tree]
+    member = trees.members[tree]
     of_classes = {}
     if trees.is_classifier:
         of_classes["class_names"] = [str(label) for label in trees.classes]

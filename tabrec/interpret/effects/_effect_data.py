@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 
 from tabrec.interpret.drawings._tree_text import TreeText
 from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, make_table
-from tabrec.interpret.models import find_labels, fitted_steps, predictor
+from tabrec.interpret.models import find_labels, fitted_columns, fitted_steps, predictor
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
@@ -103,7 +103,7 @@ def read_effect_data(
     frame = read_named(model, X)
     names = _read_features(features, function, frame)
     trees = read_trees(model, function) if is_forest(model) else None
-    fitted = [str(name) for name in getattr(model, "feature_names_in_", frame.columns)]
+    fitted = fitted_columns(model, frame)
     is_encoded = _is_encoded(names, frame, fitted, trees)
     frame = frame[[name for name in fitted if name in frame.columns]]
     if max_rows is not None and len(frame) > max_rows:
@@ -124,7 +124,9 @@ def read_effect_data(
         if not is_encoded:
             return predict(as_given(frame))
         assert trees is not None
-        return _predict_matrix(trees, to_matrix(frame))
+        matrix = to_matrix(frame)
+        total: Any = sum(trees.predict_tree(tree, matrix) for tree in trees.trees)
+        return total / len(trees.trees)
 
     outputs, kept = _read_output(model, predict_all, frame, output)
     return EffectData(
@@ -182,12 +184,10 @@ def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees:
 
 def _raw_column(frame: pd.DataFrame, name: str, model: Any) -> VariedColumn:
     raw = to_columns(frame[[name]])[name].raw
-    date = None
     for step in fitted_steps(model):
-        if name in getattr(step, "formats_", {}):
-            date = (step.formats_[name], step.time_zones_[name])
-    labels = find_labels(model).get(name)
-    return VariedColumn(name, raw, labels=labels if date is None else None, date=date)
+        if isinstance(step, DateParts) and name in step.formats_:
+            return VariedColumn(name, raw, date=(step.formats_[name], step.time_zones_[name]))
+    return VariedColumn(name, raw, labels=find_labels(model).get(name))
 
 
 def _encoded_column(frame: pd.DataFrame, name: str, trees: FittedTrees) -> VariedColumn:
@@ -195,13 +195,6 @@ def _encoded_column(frame: pd.DataFrame, name: str, trees: FittedTrees) -> Varie
     names = trees.labels.get(name) if isinstance(raw.dtype, pd.CategoricalDtype) else None
     is_elapsed, zone = TreeText(trees).elapsed_zone(name)
     return VariedColumn(name, raw, names=names, date=(None, zone) if is_elapsed else None, is_elapsed=is_elapsed)
-
-
-def _predict_matrix(trees: FittedTrees, matrix: np.ndarray) -> np.ndarray:
-    total: Any = 0.0
-    for tree in trees.trees:
-        total = total + trees.values(tree)[tree.apply(matrix)]
-    return flatten_outputs(trees, total / len(trees.trees))
 
 
 def flatten_outputs(trees: FittedTrees, values: np.ndarray) -> np.ndarray:
