@@ -65,8 +65,8 @@ class Outline(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def forest_case():
-    X, y, X_valid, y_valid = split(*make_table(450))
-    return ForestRegressor(15, random_state=0).fit(X, y), X, y, X_valid, y_valid
+    X, y, X_valid, y_valid = split(*make_table(350))
+    return ForestRegressor(10, random_state=0).fit(X, y), X, y, X_valid, y_valid
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_the_same_model_gives_the_same_page_and_keeps_no_figure(forest_case, for
     "model",
     [
         BoostingClassifier(max_iter=10, random_state=0),
-        ForestClassifier(10, random_state=0),
+        ForestClassifier(6, random_state=0),
         VotingRegressor([("a", ForestRegressor(5, random_state=0)), ("b", ForestRegressor(5, random_state=1))]),
         TabularRegressor(layers=[8], epochs=2, validation_fraction=TimeSplit(1, column="saledate", test_size=0.2)),
         ForestRegressor(10, bootstrap=False, random_state=0),
@@ -135,7 +135,7 @@ def test_the_same_model_gives_the_same_page_and_keeps_no_figure(forest_case, for
     ids=["boosting", "classifier", "ensemble", "net", "without bootstrap"],
 )
 def test_every_kind_of_model_has_a_page(model):
-    X, y, X_valid, y_valid = split(*make_table(300, COLUMNS))
+    X, y, X_valid, y_valid = split(*make_table(250, COLUMNS))
     if isinstance(model, (BoostingClassifier, ForestClassifier)):
         y, y_valid = (np.array(["low", "mid", "high"])[np.digitize(v, [9.8, 10.3])] for v in (y, y_valid))
     page = report(model.fit(X, y), X, y, X_valid, y_valid).html
@@ -190,11 +190,11 @@ def test_recommenders_have_their_own_sections():
 
 def test_a_planted_leak_and_a_planted_shift_come_first():
     rng = np.random.default_rng(0)
-    X, y = make_table(900, COLUMNS)
+    X, y = make_table(700, COLUMNS)
     X = X.drop(columns="saledate").assign(leak=y + rng.normal(scale=1e-4, size=len(y)))
-    X_new = X[700:].assign(leak=X["leak"][700:] + 5)
-    forest = ForestRegressor(20, random_state=0).fit(X[:600], y[:600])
-    findings = report(forest, X[:600], y[:600], X[600:700], y[600:700], X_new=X_new).findings
+    X_new = X[550:].assign(leak=X["leak"][550:] + 5)
+    forest = ForestRegressor(12, random_state=0).fit(X[:450], y[:450])
+    findings = report(forest, X[:450], y[:450], X[450:550], y[450:550], X_new=X_new).findings
     first = [finding for finding in findings if finding.severity == 1]
     assert {kind for finding in first for kind in finding.columns} == {"leak"}
     assert len(first) >= 2
