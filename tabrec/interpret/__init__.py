@@ -1,10 +1,10 @@
-"""Reasons: what a model relies on, how, how sure it is, and whether the world it learned still stands."""
+"""Explain fitted models: importance, effects, contributions, uncertainty, shift and leakage, and a report of all."""
 
 from importlib import import_module
 from typing import Any
 
-# Modules are not named like the functions in them, which they would hide once imported.
-_HOME = {
+# A submodule named like a function would hide it once imported.
+_MODULES = {
     "attribution.path_contributions": ["Contributions", "RowContributions", "contributions"],
     "attribution.shapley": ["shap_values"],
     "attribution.waterfall_chart": ["waterfall"],
@@ -25,14 +25,14 @@ _HOME = {
     "page.report_page": ["Report", "report"],
     "_result": ["Finding"],
 }
-_HOME_OF = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME_OF:
-        return getattr(import_module(f"tabrec.interpret.{_HOME_OF[name]}"), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(f"tabrec.interpret.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'tabrec.interpret' has no attribute {name!r}")
 
 
