@@ -43,10 +43,8 @@ class Categorify(FrameTransformer):
     ----------
     categories_ : dict of str to list
         Labels of each encoded column: ``categories_["state"][code]``; position 0 holds ``"#na#"``.
-    input_to_outputs_ : dict of str to list of str
-        Output columns that come from each input column.
-    output_to_input_ : dict of str to str
-        Input column that each output column comes from.
+    input_to_outputs_, output_to_input_ : dict
+        Output columns that come from each input column, and the input column that each output column comes from.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -84,7 +82,6 @@ class Categorify(FrameTransformer):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "columns": "no_validation",  # check_named explains the mistake
         "ordered": [Mapping, None],
         "min_frequency": [
             Interval(Integral, 0, None, closed="left"),

@@ -14,8 +14,6 @@ from tabrec.tables.columns import Column, as_frame, to_columns
 from tabrec.tables.dates import find_format, looks_like_dates
 from tabrec.tables.names import check_named
 
-KINDS = ("continuous", "categorical", "date", "id", "constant")
-
 # With fewer rows than this, distinct values may be due to chance.
 _MIN_ROWS_OF_ID = 10
 

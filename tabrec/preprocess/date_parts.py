@@ -52,10 +52,8 @@ class DateParts(FrameTransformer):
         Format of each replaced column that is text; None for columns of dates.
     time_zones_ : dict of str to (str or None)
         Time zone of each replaced column. The parts are in its local time; dates in other zones are converted to it.
-    input_to_outputs_ : dict of str to list of str
-        Output columns that come from each input column.
-    output_to_input_ : dict of str to str
-        Input column that each output column comes from.
+    input_to_outputs_, output_to_input_ : dict
+        Output columns that come from each input column, and the input column that each output column comes from.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -105,7 +103,6 @@ class DateParts(FrameTransformer):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "columns": "no_validation",  # check_named explains the mistake
         "time": ["boolean"],
         "drop": ["boolean"],
     }

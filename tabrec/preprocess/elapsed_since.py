@@ -64,10 +64,8 @@ class ElapsedSince(FrameTransformer):
         Format of the dates if they are text; None for a column of dates.
     time_zone_ : str or None
         Time zone in whose local time days are counted; dates in other zones are converted to it.
-    input_to_outputs_ : dict of str to list of str
-        Output columns that come from each input column.
-    output_to_input_ : dict of str to str
-        Input column that each output column comes from.
+    input_to_outputs_, output_to_input_ : dict
+        Output columns that come from each input column, and the input column that each output column comes from.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -133,7 +131,6 @@ class ElapsedSince(FrameTransformer):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "events": "no_validation",  # check_named explains the mistake
         "date": [str],
         "group": [str, None],
         "direction": [StrOptions({"both", "since", "until"})],

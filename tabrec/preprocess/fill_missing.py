@@ -43,10 +43,8 @@ class FillMissing(FrameTransformer):
         Replacement for missing values by column.
     indicators_ : list of str
         Columns that had missing values in fit, in order.
-    input_to_outputs_ : dict of str to list of str
-        Output columns that come from each input column.
-    output_to_input_ : dict of str to str
-        Input column that each output column comes from.
+    input_to_outputs_, output_to_input_ : dict
+        Output columns that come from each input column, and the input column that each output column comes from.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -92,7 +90,6 @@ class FillMissing(FrameTransformer):
         "strategy": [StrOptions({"median", "most_frequent", "constant"})],
         "fill_value": [Interval(Real, None, None, closed="neither")],
         "add_indicator": ["boolean"],
-        "columns": "no_validation",  # check_named explains the mistake
         "random_state": [Interval(Integral, 0, None, closed="left")],
     }
 

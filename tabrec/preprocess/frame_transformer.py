@@ -24,6 +24,7 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
     `_transform_columns(columns)`, which returns the arrays of the output frame by name and must not modify its input.
     """
 
+    # Parameters that list columns have no constraint: check_named explains the mistake.
     _parameter_constraints: ClassVar[dict[str, list]] = {}
 
     def __sklearn_tags__(self):

@@ -45,10 +45,8 @@ class Normalize(FrameTransformer):
         because its square is not representable in float32.
     quantiles_ : dict of str to ndarray
         Quantiles of each column in ascending order, for ``method="quantile"``.
-    input_to_outputs_ : dict of str to list of str
-        Output columns that come from each input column.
-    output_to_input_ : dict of str to str
-        Input column that each output column comes from.
+    input_to_outputs_, output_to_input_ : dict
+        Output columns that come from each input column, and the input column that each output column comes from.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -89,7 +87,6 @@ class Normalize(FrameTransformer):
 
     _parameter_constraints: ClassVar[dict] = {
         "method": [StrOptions({"standard", "quantile"})],
-        "columns": "no_validation",  # check_named explains the mistake
         "n_quantiles": [Interval(Integral, 2, None, closed="left")],
         "random_state": [Interval(Integral, 0, None, closed="left")],
     }

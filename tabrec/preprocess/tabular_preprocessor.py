@@ -75,10 +75,8 @@ class TabularPreprocessor(FrameTransformer):
         The fitted steps; `normalize_` is None without normalisation.
     categories_ : dict of str to list
         Labels of each categorical column: ``categories_["state"][code]``; position 0 holds ``"#na#"``.
-    input_to_outputs_ : dict of str to list of str
-        Output columns that come from each input column.
-    output_to_input_ : dict of str to str
-        Input column that each output column comes from.
+    input_to_outputs_, output_to_input_ : dict
+        Output columns that come from each input column, and the input column that each output column comes from.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -125,10 +123,6 @@ class TabularPreprocessor(FrameTransformer):
 
     _parameter_constraints: ClassVar[dict] = {
         "purpose": [StrOptions({"forest", "net"})],
-        "date_columns": "no_validation",  # check_named explains mistakes in lists of columns
-        "categorical_columns": "no_validation",
-        "continuous_columns": "no_validation",
-        "drop_columns": "no_validation",
         "ordered": Categorify._parameter_constraints["ordered"],
         "max_card": [Interval(Integral, 0, None, closed="left"), None],
         "min_frequency": Categorify._parameter_constraints["min_frequency"],
