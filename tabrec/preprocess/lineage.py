@@ -228,18 +228,15 @@ def _one_hot(encoder: OneHotEncoder, inputs: list[str]) -> list[Origin | None]:
     infrequent = getattr(encoder, "infrequent_categories_", [None] * n_columns)
     dropped = [None] * n_columns if encoder.drop_idx_ is None else encoder.drop_idx_
     for name, labels, together, drop in zip(inputs, encoder.categories_, infrequent, dropped, strict=False):
-        shared = [] if together is None else together.tolist()
-        left_out = object() if drop is None else labels[drop]
-        of_column = [Origin(name, "label", label) for label in labels.tolist() if label not in shared]
-        of_column = [origin for origin in of_column if not _is_same(origin.label, left_out)]
-        if shared and left_out not in shared:
-            of_column.append(Origin(name, "label", labels=shared))
-        origins += of_column
+        shared = pd.Series(labels, dtype=object).isin([] if together is None else together).to_numpy()
+        origins += [
+            Origin(name, "label", label)
+            for position, label in enumerate(labels.tolist())
+            if not shared[position] and position != drop
+        ]
+        if shared.any() and (drop is None or not shared[drop]):
+            origins.append(Origin(name, "label", labels=together.tolist()))
     return origins
-
-
-def _is_same(label: Any, other: Any) -> bool:
-    return bool(label == other) or (label != label and other != other)
 
 
 def _ordinal(encoder: OrdinalEncoder, inputs: list[str]) -> list[Origin | None]:

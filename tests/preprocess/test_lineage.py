@@ -122,7 +122,12 @@ def test_one_hot_columns_name_their_label_and_not_a_column_of_a_like_name():
 @pytest.mark.parametrize("drop", [None, "first", "if_binary"])
 def test_one_hot_encoders_that_drop_or_join_labels(drop):
     X = pd.DataFrame(
-        {"p": ["a"] * 5 + ["b"] * 4 + ["c", "d"], "q": ["u", None] * 5 + ["v"], "r": ["yes", "no"] * 5 + ["no"]}
+        {
+            "p": ["a"] * 5 + ["b"] * 4 + ["c", "d"],
+            "q": ["u", None] * 5 + ["v"],
+            "s": [1.0, 2.0] * 5 + [np.nan],
+            "r": ["yes", "no"] * 5 + ["no"],
+        }
     )
     encoder = OneHotEncoder(drop=drop, min_frequency=3, sparse_output=False).set_output(transform="pandas").fit(X)
     encoded = encoder.transform(X)
