@@ -26,75 +26,87 @@ from tabrec.collab.reader import RatingsReader
 from tabrec.collab.recommender import Recommender
 from tabrec.collab.scorer import Scorer
 
-# Of an ordinal scale, at most so many steps.
+# Maximum number of distinct ratings for the ordinal likelihood.
 _MOST_LEVELS = 1000
-# The share of the sweeps that `partial_fit` makes.
+# `partial_fit` makes a third of the sweeps of `fit`.
 _SHARE_OF_MORE = 3
 
 
 class BayesianFactorization(Recommender):
     """Matrix factorisation with biases, averaged over its posterior distribution.
 
-    A rating is mean + user bias + item bias + user factors · item factors + noise. Rows of users and of items are
-    normal, around a mean that is linear in their features and in their history (whom one has ratings with); how far
-    around, how much either tells and how noisy each user's and item's ratings are is learned too. Gibbs sampling draws
-    all of it in turn; a prediction is the mean over the samples kept, and their spread says how sure it is. There is no
-    learning rate and hardly anything to tune.
+    A rating is mean + user bias + item bias + user factors · item factors + noise. The rows of users and of items have
+    a normal prior, whose mean is linear in their features and in their history (which ids they have ratings with). The
+    covariance of the prior, the weights of features and history, and the noise of each user and item are learned too.
+    Gibbs sampling draws each of them in turn. A prediction is the mean over the kept samples; their spread measures its
+    uncertainty. There is no learning rate and little to tune.
 
     Parameters
     ----------
     n_factors : int, default=10
+        Length of the factor vectors.
     n_sweeps : int, default=300
-        How often everything is drawn; 100 are nearly as good.
+        Number of sweeps, each of which draws all unknowns once; 100 are nearly as good.
     n_burn_in : int, default=60
-        Sweeps before the first sample is kept; at most a third of them.
+        Number of sweeps before the first sample is kept; at most a third of `n_sweeps`.
     n_samples : int, default=100
-        How many samples to keep, evenly spaced: what the model's size and the time of a prediction grow with.
+        Number of evenly spaced samples to keep. The size of the model and the time of a prediction are proportional to
+        it.
     likelihood : {"normal", "ordinal"}, default="normal"
-        "ordinal" takes ratings for ranks on a scale of its own, with learned cutpoints.
+        "ordinal" treats ratings as ordered categories with learned cutpoints.
     history : bool, default=True
-        Whether a row's mean depends on whom it has ratings with.
+        Whether the prior mean of a row depends on the ids it has ratings with.
     user, item : str, default=None
-        Columns of the ids; None is the first and the second one.
+        Columns of the ids; None takes the first and the second column.
     user_features, item_features : pandas.DataFrame, default=None
-        What is known of users and items, indexed by id, of any kinds of columns; `TabularPreprocessor` encodes them.
+        Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState or None, default=None
+        Seed of all random numbers; an int gives the same model each time.
 
     Attributes
     ----------
     posterior_ : Posterior
         The samples.
     mean_rating_ : float
+        Weighted mean of all ratings.
     user_bias_, item_bias_ : pandas.Series
         Posterior mean, by id.
     user_factors_, item_factors_ : pandas.DataFrame of shape (n_ids, n_factors)
-        Those whose products are nearest to the posterior mean of the products: samples may be turned against each
-        other.
+        The factors whose products are nearest to the posterior mean of the products; the factors of single samples may
+        be rotated against each other.
     users_, items_ : pandas.Index
         Ids with ratings.
     user_name_, item_name_ : str
         Columns of the ids.
     n_features_in_ : int
+        Number of columns in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns in fit, where X named them.
+    ratings_ : pandas.DataFrame
+        All ratings that the model holds: `user`, `item` and `rating`.
+    user_counts_, item_counts_ : pandas.Series
+        Number of ratings by id.
+    user_vectors_, item_vectors_ : pandas.DataFrame
+        Vectors by id, whose cosine similarity `similar_users` and `similar_items` use.
 
     Raises
     ------
     ValueError
-        No id in any row, a missing rating, columns that look swapped, fewer than two columns; more than 1,000 distinct
-        ratings for an ordinal likelihood.
+        No row has both ids, a rating is missing, the columns look swapped, there are fewer than two columns, or more
+        than 1,000 distinct ratings for the ordinal likelihood.
 
     See Also
     --------
-    DotProductBias : One estimate of the same model, for many millions of ratings.
+    DotProductBias : A point estimate of the same model, for many millions of ratings.
+    EmbeddingNN : A net that also uses the context of ratings.
 
     Notes
     -----
-    Predictions are kept between the least and the greatest rating seen. `partial_fit` goes on with the chain on all
-    ratings, for a third of the sweeps. `new_user` draws the user's row given the ratings, for each sample. The ratings
-    are kept with the model.
+    Predictions are clipped to the range of the ratings. `partial_fit` continues the chain on all ratings, for a third
+    of the sweeps. `new_user` draws the user's row given the ratings, for each sample. The model keeps the ratings.
 
     References
     ----------
@@ -161,17 +173,17 @@ class BayesianFactorization(Recommender):
         self.random_state = random_state
 
     def predict(self, X: Any, *, return_std: bool = False, return_path: bool = False) -> Any:
-        """Predict ratings, of unknown users and items too.
+        """Predict ratings, including those of unknown users and items.
 
         Parameters
         ----------
         X : table or array-like of shape (n_pairs, n_columns)
-            Ids of users and items, in columns named as in fit; an array is read by position.
+            Ids of users and items, in columns named as in fit; the columns of an array are matched by position.
         return_std : bool, default=False
-            Whether to give the standard deviation of a rating around its prediction: what is not known of the model,
-            and the noise of ratings. Nine in ten ratings lie within 1.645 of it.
+            Whether to return the standard deviation of each rating around its prediction, due to the uncertainty of the
+            model and the noise of ratings. About 90 % of the ratings are within 1.645 standard deviations.
         return_path : bool, default=False
-            Whether to tell how each prediction came about; see `DotProductBias.predict`.
+            Whether to return the source of each prediction; see `DotProductBias.predict`.
 
         Returns
         -------
@@ -185,7 +197,7 @@ class BayesianFactorization(Recommender):
         Raises
         ------
         ValueError
-            No rows, a column is missing, or ids are of another type than in fit ("196" for 196).
+            X has no rows, a column is missing, or ids are of another type than in fit ("196" for 196).
         """
         pairs = self._read_pairs(X)
         predicted, std = cast(PosteriorScorer, self._fitted_scorer()).score_with_std(pairs)

@@ -3,121 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, cast
 
-import numpy as np
 import pandas as pd
-import torch
-from scipy.special import expit
 from sklearn.utils._param_validation import Interval
 
-from tabrec.collab.dot_product_net import DotProduct, history_features
-from tabrec.collab.factors import Factors, RowPrior, fit_row_prior, fold_in_row
-from tabrec.collab.interactions import Context, Interactions, Pairs
+from tabrec.collab.dot_product_net import DotProduct
+from tabrec.collab.dot_product_scorer import DotProductScorer
 from tabrec.collab.net_training import (
     NET_CONSTRAINTS,
-    RatingScale,
-    check_net_parameters,
-    draw_seed,
-    draw_validation,
-    train_net,
-    train_net_more,
 )
-from tabrec.collab.reader import RatingsReader
 from tabrec.collab.recommender import Recommender
-from tabrec.collab.scorer import Scorer
-from tabrec.collab.sides import FROM_METADATA, KINDS
-from tabrec.neural.devices import seeded
-from tabrec.neural.training_data import TrainingData
-
-# Ratings from which the noise around predictions is measured.
-_MOST_FOR_NOISE = 200_000
-# Standard deviation of features as the net sees them: their maps are then learned as fast as rows.
-_SPREAD = 0.1
-_LEAST_BATCH_SIZE = 64
 
 
 class DotProductBias(Recommender):
     """Matrix factorisation with biases: a rating is mean + user bias + item bias + user factors · item factors.
 
-    The sum goes through a sigmoid scaled to `y_range`. It is trained by the same loop as `TabularRegressor`, on the GPU
-    where there is one. Features of users and of items, where given, add to rows by a linear map that is learned with
-    them, so that an id of few ratings, or of none, borrows from those that are alike.
+    A sigmoid scales the sum to `y_range`. The training loop is that of `TabularRegressor`, on the GPU where there is
+    one. Features of users and of items, where given, are mapped linearly to biases and factors, and the map is learned
+    with them, so that ids with few or no ratings share what is learned from similar ids.
 
     Parameters
     ----------
     n_factors : int, default=50
+        Length of the factor vectors.
     y_range : (float, float), "auto" or None, default="auto"
-        Least and greatest prediction. "auto" goes half a step beyond the ratings seen: (0.5, 5.5) for 1 to 5 stars;
-        None has no bounds.
+        Lowest and highest prediction. "auto" extends the range of the ratings by half a step, to (0.5, 5.5) for 1 to 5
+        stars; None has no bounds.
     user, item : str, default=None
-        Columns of the ids; None is the first and the second one.
+        Columns of the ids; None takes the first and the second column.
     user_features, item_features : pandas.DataFrame, default=None
-        What is known of users and items, indexed by id, of any kinds of columns; `TabularPreprocessor` encodes them.
+        Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
     n_history : int, default=0
-        Singular vectors of who rated what that join the features, as SVD++ has users known by what they rate; 32 are
-        plenty.
+        Number of singular vectors of the matrix of who rated what that are added to the features, a low-rank form of
+        the implicit feedback of SVD++; 32 is usually enough.
     row_penalty : float, default=0.095
-        Ridge penalty that a user's and an item's row pay once for each of their ratings, in units of the squared error
-        of standardised ratings.
+        Ridge penalty on the rows of user and item, applied once per rating, in units of the squared error of
+        standardised ratings.
     epochs : int, default=5
+        Passes over the ratings.
     batch_size : int or "auto", default="auto"
         "auto" is 64 up to 100,000 ratings, and then a 1,250th of them.
     learning_rate : float, default=4e-3
-        The greatest of the schedule.
+        Maximum learning rate of the schedule.
     weight_decay : float, default=0.3
-        Of the maps of features and history, at every step.
+        Weight decay of the maps of features and history.
     init_std : float, default=0.01
-        Standard deviation of factors at the start.
+        Standard deviation of the initial factors.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
+        The optimizer, as in `TabularRegressor`.
     schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
+        Schedule of the learning rate.
     validation_fraction : float, default=None
-        Share of the ratings to hold out: `history_` has their loss, and the best epoch's weights are kept.
+        Share of the ratings held out for validation: `history_` has their loss, and the weights of the best epoch are
+        kept.
     patience : int, default=None
-        Epochs without a better validation loss after which training stops.
+        Number of epochs without a better validation loss after which training stops.
     callbacks : sequence of callable, default=()
-        See `TabularRegressor`.
+        Functions called during training, as in `TabularRegressor`.
     device : str, default="auto"
-        "auto" is the GPU where there is one.
+        "auto" takes the GPU where there is one.
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState or None, default=None
+        Seed of all random numbers; an int gives the same model each time.
 
     Attributes
     ----------
     model_ : torch.nn.Module
+        The trained net.
     history_ : pandas.DataFrame
         Losses (of standardised ratings) by epoch.
     mean_rating_ : float
+        Weighted mean of all ratings.
     user_bias_, item_bias_ : pandas.Series
         By id; on the scale of the sum, before the sigmoid.
     user_factors_, item_factors_ : pandas.DataFrame of shape (n_ids, n_factors)
+        Factors by id.
     users_, items_ : pandas.Index
         Ids with ratings.
     user_name_, item_name_ : str
         Columns of the ids.
     n_features_in_ : int
+        Number of columns in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns in fit, where X named them.
+    ratings_ : pandas.DataFrame
+        All ratings that the model holds: `user`, `item` and `rating`.
+    user_counts_, item_counts_ : pandas.Series
+        Number of ratings by id.
+    user_vectors_, item_vectors_ : pandas.DataFrame
+        Vectors by id, whose cosine similarity `similar_users` and `similar_items` use.
 
     Raises
     ------
     ValueError
-        No id in any row, a missing rating, ratings outside `y_range`, columns that look swapped, fewer than two
-        columns.
+        No row has both ids, a rating is missing or outside `y_range`, the columns look swapped, or there are fewer than
+        two columns.
 
     See Also
     --------
-    BayesianFactorization : The same model as a posterior distribution: better ratings, and how sure they are.
-    EmbeddingNN : A net in the place of the product.
+    BayesianFactorization : The posterior distribution of the same model: better ratings, with standard deviations.
+    EmbeddingNN : A net instead of the product of factors.
 
     Notes
     -----
-    Model, features and `partial_fit`: an unknown id has the mean of the known rows. `partial_fit` folds new items
-    and all users concerned in first, and then trains one epoch on the ratings given, at a tenth of the learning rate.
-    The ratings are kept with the model, which needs them to leave out what has been rated, and to explain.
+    An unknown id has the mean of the known rows. `partial_fit` first folds in new items and all users of the new
+    ratings, and then trains one epoch on the new ratings at a tenth of the learning rate. The model keeps the ratings:
+    they are needed to exclude seen items and to explain predictions.
 
     References
     ----------
@@ -209,224 +204,3 @@ class DotProductBias(Recommender):
     def history_(self) -> pd.DataFrame:
         """Losses by epoch."""
         return cast(DotProductScorer, self._fitted_scorer()).history
-
-
-class DotProductScorer(Scorer):
-    """Trains a `DotProduct`, and keeps its rows by code, the bias first."""
-
-    model: DotProduct
-    history: pd.DataFrame
-    rows: dict[str, np.ndarray]  # by kind, (n_codes, 1, n_factors + 1)
-    designs: dict[str, np.ndarray]  # by kind, features and history: (n_codes, n_columns)
-    n_features: dict[str, int]
-    feature_parts: dict[str, np.ndarray | None]  # by kind, what features add to rows: (n_codes, n_factors + 1)
-    row_priors: dict[str, RowPrior]
-    means: np.ndarray
-    noise_variance: float
-    scale: RatingScale
-    seed: int
-
-    def check_parameters(self) -> None:
-        check_net_parameters(self.parameters)
-
-    def check_ratings(self, values: np.ndarray) -> None:
-        self.scale.check(values)
-
-    def fit(self, data: RatingsReader, context: Context = None) -> None:
-        self.data = data
-        self.scale = RatingScale(self.parameters["y_range"], data.ratings.values)
-        self.seed = draw_seed(self.parameters["random_state"])
-        is_valid = draw_validation(data.ratings, self.parameters["validation_fraction"], self.seed)
-        self._set_designs(is_valid)
-        self.model = self._make_model(int(self.parameters["n_factors"]))
-        rows = self._make_data(data.ratings)
-        self.history = train_net(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, is_valid)
-        self._settle()
-
-    def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
-        new_items = data.items.became_known(self.data.items.origins)
-        self.data = data
-        for kind in KINDS:
-            self._extend(kind)
-        self._fold("item", new_items, more)
-        self._fold("user", np.unique(more.users), data.ratings)
-        self.model = self._grown_model()
-        self.seed += 1
-        rows = self._make_data(more)
-        self.history = train_net_more(
-            self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.history
-        )  # fmt: skip
-        self._settle()
-
-    def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
-        self.data = data
-        self._extend("user")
-        self._fold("user", users, given)
-
-    def score(self, pairs: Pairs) -> np.ndarray:
-        return self.factor_model.score(pairs)
-
-    def score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        user_rows = self.rows["user"][users, 0].astype(np.float64)
-        item_rows = self.rows["item"][items, 0].astype(np.float64)
-        sums = user_rows[:, 1:] @ item_rows[:, 1:].T
-        sums += user_rows[:, :1]
-        sums += item_rows[:, 0]
-        return sums
-
-    def to_ratings(self, scores: np.ndarray) -> np.ndarray:
-        return self._link(scores + self.means)
-
-    def vectors(self, kind: str) -> np.ndarray:
-        return self.factor_model.vectors(kind)
-
-    def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
-        return self.factor_model.biases(kind, codes)
-
-    def explain(self, user: int, item: int) -> dict[str, float]:
-        return self.factor_model.explain(user, item, (self._feature_row("user", user), self._feature_row("item", item)))
-
-    def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
-        noise = np.full((1, len(rated)), 1 / self.noise_variance)
-        prior = self._prior_of("user", user)
-        return self.factor_model.contributions(user, item, rated, values, prior, lambda slope: noise)
-
-    @property
-    def factor_model(self) -> Factors:
-        """The rows as a factor model."""
-        return Factors(self.means, self.rows["user"], self.rows["item"], self._link)
-
-    def _link(self, sums: np.ndarray) -> np.ndarray:
-        bounds = self.scale.scaled_bounds
-        if bounds is not None:
-            sums = bounds[0] + (bounds[1] - bounds[0]) * expit(sums)
-        return self.scale.scaler.restore(sums)
-
-    def _set_designs(self, is_valid: np.ndarray | None) -> None:
-        """Features of users and of items, followed by their history."""
-        data, n_history = self.data, int(self.parameters["n_history"])
-        designs = [data.side(kind).design() for kind in KINDS]
-        self.n_features = {kind: design.shape[1] for kind, design in zip(KINDS, designs, strict=True)}
-        if n_history:
-            trained = slice(None) if is_valid is None else ~is_valid
-            users, items = data.ratings.users[trained], data.ratings.items[trained]
-            histories = history_features(users, items, data.users.n_codes, data.items.n_codes, n_history, self.seed)
-            designs = [np.column_stack(both) for both in zip(designs, histories, strict=True)]
-        self.designs = {kind: _SPREAD * design for kind, design in zip(KINDS, designs, strict=True)}
-
-    def _make_model(self, n_factors: int) -> DotProduct:
-        with seeded(self.seed, torch.device("cpu")):
-            model = DotProduct(
-                self.data.users.n_codes - 1,
-                self.data.items.n_codes - 1,
-                n_factors,
-                mean=float(self.scale.scaler.scale(self._mean_within())[0]),
-                y_range=self.scale.scaled_bounds,
-                std=self.parameters["init_std"],
-                row_penalty=self.parameters["row_penalty"],
-                n_user_features=self.designs["user"].shape[1],
-                n_item_features=self.designs["item"].shape[1],
-            )
-        model.set_features(self.designs["user"], self.designs["item"])
-        return model
-
-    def _mean_within(self) -> float:
-        """The mean rating, but at least 1 % within the bounds: no finite sum has a sigmoid of 0 or 1."""
-        mean = self.data.ratings.mean()
-        if self.scale.bounds is None:
-            return mean
-        low, high = self.scale.bounds
-        margin = 0.01 * (high - low)
-        return float(np.clip(mean, low + margin, high - margin))
-
-    def _make_data(self, ratings: Interactions) -> TrainingData:
-        codes = torch.from_numpy(np.stack([ratings.users, ratings.items], axis=1))
-        return self.scale.make_data((codes,), ratings)
-
-    def _grown_model(self) -> DotProduct:
-        """A net of the present number of ids, with the rows and all other parameters learned so far."""
-        grown, old = self._make_model(self.rows["user"].shape[2] - 1), self.model
-        with torch.no_grad():
-            for new, learned in ((grown.user_map, old.user_map), (grown.item_map, old.item_map)):
-                if new is not None and learned is not None:
-                    new.copy_(learned)
-            grown.base.copy_(old.base)
-            effects = grown.user_feature_table(), grown.item_feature_table()
-            rows = (np.roll(self.rows[kind][:, 0], -1, axis=1) for kind in KINDS)
-            own = [of_side - effect for of_side, effect in zip(rows, effects, strict=True)]
-            grown.vectors.weight.copy_(torch.from_numpy(np.concatenate(own)))
-        return grown
-
-    def _settle(self) -> None:
-        """Take the rows from the net, and set those without ratings to the mean of their prior."""
-        self.means = np.array([float(self.model.base.detach())])
-        tables = {"user": self.model.user_table(), "item": self.model.item_table()}
-        self.rows = {kind: np.roll(table, 1, axis=1)[:, None] for kind, table in tables.items()}
-        self.feature_parts = {kind: self._feature_part(kind) for kind in KINDS}
-        self.noise_variance = self._measure_noise()
-        self.row_priors = {kind: self._fit_prior(kind) for kind in KINDS}
-        for kind in KINDS:
-            self._set_to_prior(kind, np.flatnonzero(self.data.side(kind).origins >= FROM_METADATA))
-
-    def _feature_part(self, kind: str) -> np.ndarray | None:
-        """What features, without history, add to rows."""
-        weight, n = (self.model.user_map if kind == "user" else self.model.item_map), self.n_features[kind]
-        if weight is None or not n:
-            return None
-        return np.roll(self.designs[kind][:, :n] @ weight.detach().numpy()[:n], 1, axis=1)
-
-    def _fit_prior(self, kind: str) -> RowPrior:
-        side = self.data.side(kind)
-        known, part = side.known(), self.feature_parts[kind]
-        rows = self.rows[kind][:, 0] if part is None else self.rows[kind][:, 0] - part
-        return fit_row_prior(rows[known].astype(np.float64), self.data.ratings.counts(kind, side.n_codes)[known])
-
-    def _measure_noise(self) -> float:
-        """Variance of ratings around their predictions."""
-        ratings = self.data.ratings
-        step = max(1, len(ratings) // _MOST_FOR_NOISE)
-        gaps = ratings.values[::step] - self.score(Pairs(ratings.users[::step], ratings.items[::step]))
-        return max(float((gaps**2).mean()), 1e-4 * self.scale.std**2)
-
-    def _extend(self, kind: str) -> None:
-        """Copy the rows of one side and add rows for its new ids."""
-        side, part = self.data.side(kind), self.feature_parts[kind]
-        n_new = side.n_codes - len(self.rows[kind])
-        self.rows = self.rows | {kind: np.pad(self.rows[kind], ((0, n_new), (0, 0), (0, 0)))}
-        self.designs = self.designs | {kind: np.pad(self.designs[kind], ((0, n_new), (0, 0)))}
-        if part is not None:
-            self.feature_parts = self.feature_parts | {kind: np.pad(part, ((0, n_new), (0, 0)))}
-        self._set_to_prior(kind, np.arange(side.n_codes - n_new, side.n_codes))
-
-    def _fold(self, kind: str, codes: np.ndarray, ratings: Interactions) -> None:
-        """Fold ids in by their ratings; writes into rows that `_extend` has copied."""
-        own, others = (ratings.users, ratings.items) if kind == "user" else (ratings.items, ratings.users)
-        other_rows = self.rows["item" if kind == "user" else "user"][:, 0]
-        order = np.argsort(own, kind="stable")
-        own, others, values = own[order], others[order], ratings.values[order]
-        precision = np.ones(len(own)) if ratings.weights is None else ratings.weights[order]
-        precision = precision / self.noise_variance
-        slope = self.factor_model.slope
-        for code in codes:
-            mine = slice(*np.searchsorted(own, [code, code + 1]))
-            design = other_rows[others[mine]].astype(np.float64)
-            offsets = design[:, 0] + self.means[0]
-            design[:, 0] = 1.0
-            prior = self._prior_of(kind, code)
-            row = fold_in_row(prior, design, offsets, values[mine], precision[mine], self._link, slope)
-            self.rows[kind][code, 0] = row
-
-    def _prior_of(self, kind: str, code: int) -> RowPrior:
-        prior = self.row_priors[kind]
-        return replace(prior, mean=prior.mean + self._feature_row(kind, code))
-
-    def _feature_row(self, kind: str, code: int) -> np.ndarray:
-        part = self.feature_parts[kind]
-        return np.zeros((1, self.rows[kind].shape[2])) if part is None else part[code][None].astype(np.float64)
-
-    def _set_to_prior(self, kind: str, codes: np.ndarray) -> None:
-        """Set rows to what is expected without ratings."""
-        rows, part = self.rows[kind], self.feature_parts[kind]
-        rows[codes, 0] = self.row_priors[kind].mean[0]
-        if part is not None:
-            rows[codes, 0] += part[codes]

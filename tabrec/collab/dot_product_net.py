@@ -18,48 +18,48 @@ class DotProduct(nn.Module):
     """Rating = low + (high - low) · sigmoid(base + user bias + item bias + user vector · item vector).
 
     A side that has features has vectors and biases of two parts: each id's own, and a linear map of its features,
-    which ids that are alike share (LightFM).
+    which similar ids share (LightFM).
 
     Parameters
     ----------
     n_users, n_items : int
-        Number of known ids; their codes are 1 to n, and code 0 is any other.
+        Number of known ids; their codes are 1 to n, and code 0 stands for all others.
     n_factors : int, default=50
         Length of the vectors.
     mean : float, default=0.0
-        The rating where biases and product are 0, at the start of training; within `y_range`.
+        The initial prediction, where biases and product are 0; within `y_range`.
     y_range : tuple of (float, float), default=None
-        Bounds of the ratings; None does without the sigmoid.
+        Bounds of the predictions; None omits the sigmoid.
     std : float, default=0.01
-        Standard deviation of the vectors at the start; biases and maps of features start at 0.
+        Standard deviation of the initial vectors; biases and maps of features start at 0.
     row_penalty : float, default=0.095
-        Ridge penalty of an id's own vector and bias, paid once a rating of that id; weight decay is paid by all ids at
-        every step, and weighs on those of few ratings.
+        Ridge penalty on the id's own vector and bias, applied once per rating of that id. Weight decay would shrink all
+        ids at every step, and ids with few ratings too much.
     n_user_features, n_item_features : int, default=0
-        Number of features of users and of items, which `set_features` brings.
+        Number of features of users and of items, which `set_features` sets.
 
     Attributes
     ----------
     config : dict
-        The arguments it was made with: ``DotProduct(**model.config)`` has the same shape.
+        Arguments of the constructor: ``DotProduct(**model.config)`` has the same shape.
     base : torch.nn.Parameter
-        What biases and product are added to.
+        Constant term of the sum.
     vectors : torch.nn.Embedding
-        Ids' own vectors with the bias as the last column, those of users (code 0 first) before those of items.
+        Vectors of the ids with the bias as the last column, users (code 0 first) before items.
     user_map, item_map : torch.nn.Parameter or None
-        A row for each feature, in the same columns.
+        One row per feature, in the same columns.
 
     Raises
     ------
     ValueError
-        A mean outside `y_range`.
+        `mean` is outside `y_range`.
 
     Notes
     -----
     Shape: ``model(codes)`` takes (n_rows, 2) whole numbers, user and item, and gives (n_rows, 1).
 
-    It is trained by squared error, whose gradients `loss_and_gradients` computes in closed form: at batches of 64 a
-    step's time is that of its calls, of which autograd makes twice as many.
+    The loss is the squared error, whose gradients `loss_and_gradients` computes in closed form: in batches of 64 rows
+    the overhead of calls dominates, and autograd makes twice as many.
 
     References
     ----------
@@ -125,13 +125,13 @@ class DotProduct(nn.Module):
         Parameters
         ----------
         users, items : array-like of shape (n + 1, n_features)
-            A row for each code; row 0 is all 0. Centred columns make 0 an average id, and columns of a standard
-            deviation of about 0.1 are learned at the pace of the vectors.
+            One row per code; row 0 is all 0. In centred columns, 0 is an average id. Columns with a standard deviation
+            of about 0.1 are learned as fast as the vectors.
 
         Raises
         ------
         ValueError
-            Another shape, or a row 0 that is not 0.
+            The shape is wrong, or row 0 is not 0.
         """
         for name, given in (("user_features", users), ("item_features", items)):
             if given is None:
@@ -187,7 +187,7 @@ class DotProduct(nn.Module):
         (codes,) = rows.inputs
         n_rows = len(codes)
         own, vectors = self._lookup(codes)  # (B, 2, K + 1)
-        # What a vector is multiplied by, and so its gradient: the other side's, with 1 where the bias is.
+        # The gradient of a vector is the vector of the other side, with 1 in place of the bias.
         partners = vectors.flip(1)
         partners.select(2, -1).fill_(1.0)
         out = torch.linalg.vecdot(vectors.select(1, 0), partners.select(1, 0))  # user's bias and product: (B,)
@@ -218,7 +218,7 @@ class DotProduct(nn.Module):
                 weight.grad = features[codes[:, side]].T @ of_vectors[:, side]  # (F, B) @ (B, K + 1)
         of_own = torch.add(of_vectors, own, alpha=self.row_penalty / len(codes)) if self.row_penalty else of_vectors
         table, positions = self.vectors.weight, (codes + self.offsets).view(-1)
-        # The last step's memory again: of a large table, taking new memory costs more than the update.
+        # Reuses the memory of the last step: for a large table, allocation costs more than the update.
         table.grad = torch.zeros_like(table) if table.grad is None else table.grad.zero_()
         table.grad.index_add_(0, positions, of_own.view(-1, table.shape[1]))
 
@@ -252,7 +252,7 @@ class DotProduct(nn.Module):
 def history_features(
     users: np.ndarray, items: np.ndarray, n_users: int, n_items: int, n_components: int, random_state: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What ids have rated, and have been rated by, as features: SVD++'s implicit feedback in few columns.
+    """Features of who rated what: the implicit feedback of SVD++ in few columns.
 
     Parameters
     ----------

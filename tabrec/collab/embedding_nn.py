@@ -1,4 +1,4 @@
-"""`EmbeddingNN`: a net over the embeddings of user and item, and of all else that is known."""
+"""`EmbeddingNN`: a net over embeddings of users, items, their features and the context of a rating."""
 
 from __future__ import annotations
 
@@ -44,65 +44,74 @@ _MODEL_PARAMETERS = ("dropout", "embedding_dropout", "embedding_std", "unknown_r
 
 
 class EmbeddingNN(Recommender):
-    """A net over embeddings: of the user and the item, and of whatever else is known of them and of the occasion.
+    """A net over embeddings of the user, the item, their features and the context of the rating.
 
     The model is `TabularModel` with the ids as categories. Features of users and items, and columns of the ratings
-    themselves (`context`), join as further columns: that is what a net is for, where a product of factors has no place
-    for them.
+    themselves (`context`), are further columns of its input, which a product of factors cannot use.
 
     Parameters
     ----------
     layers : sequence of int, default=(100, 50)
-        Widths of the layers.
+        Widths of the hidden layers.
     embedding_size : int, default=None
-        Of users and items; None is `TabularModel`'s rule, min(600, round(1.6 n^0.56)), as for all other columns.
+        Length of the embeddings of users and items; None is min(600, round(1.6 n^0.56)) for n ids, the rule for all
+        other columns.
     y_range : (float, float), "auto" or None, default="auto"
-        Least and greatest prediction. "auto" goes half a step beyond the ratings seen; None has no bounds.
+        Lowest and highest prediction. "auto" extends the range of the ratings by half a step; None has no bounds.
     user, item : str, default=None
-        Columns of the ids; None is the first and the second one.
+        Columns of the ids; None takes the first and the second column.
     user_features, item_features : pandas.DataFrame, default=None
-        What is known of users and items, indexed by id, of any kinds of columns; `TabularPreprocessor` encodes them.
+        Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them.
     context : list of str, default=()
-        Further columns of X to use, such as the time of the rating. `recommend`, which is asked for no occasion, takes
-        them for missing.
+        Further columns of X to use, such as the time of the rating. `recommend` treats them as missing.
     dropout : float or sequence of float, default=0.0
-        After each layer, or by layer.
+        Dropout rate after each layer, or one rate per layer.
     embedding_dropout : float, default=0.0
-        Share of an embedding's elements set to 0 while training.
+        Dropout rate of the elements of the embeddings.
     embedding_std : float, default=0.01
-        Standard deviation of the embeddings at the start.
+        Standard deviation of the initial embeddings.
     unknown_rate : float, default=0.05
-        Share of the ids and labels taken for unknown while training, so that the net knows what to make of new ones;
-        0.01 is a little better for users all of whom are known.
+        Share of the ids and labels masked as unknown during training, so that the net learns to predict for new ones;
+        0.01 is slightly better if all users are known.
     batch_norm : bool, default=True
+        Whether to use batch normalization.
     epochs : int, default=5
+        Passes over the ratings.
     batch_size : int or "auto", default="auto"
         "auto" is 256, and from 450,000 ratings on a 1,250th of them.
     learning_rate : float, default=5e-3
-        The greatest of the schedule.
+        Maximum learning rate of the schedule.
     weight_decay : float, default=0.3
+        Weight decay of all parameters.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
+        The optimizer, as in `TabularRegressor`.
     schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
+        Schedule of the learning rate.
     validation_fraction : float, default=None
-        Share of the ratings to hold out: `history_` has their loss, and the best epoch's weights are kept.
+        Share of the ratings held out for validation: `history_` has their loss, and the weights of the best epoch are
+        kept.
     patience : int, default=None
-        Epochs without a better validation loss after which training stops.
+        Number of epochs without a better validation loss after which training stops.
     callbacks : sequence of callable, default=()
-        See `TabularRegressor`.
+        Functions called during training, as in `TabularRegressor`.
     device : str, default="auto"
-        "auto" is the GPU where there is one.
+        "auto" takes the GPU where there is one.
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState or None, default=None
+        Seed of all random numbers; an int gives the same model each time.
 
     Attributes
     ----------
     model_ : TabularModel
+        The trained net.
     history_ : pandas.DataFrame
         Losses (of standardised ratings) by epoch.
     mean_rating_ : float
+        Weighted mean of all ratings.
     user_bias_, item_bias_ : pandas.Series
-        By id: what the net adds for a user whatever the item (the item unknown), or for an item whoever the user.
+        By id: the prediction for the user with an unknown item, or for the item with an unknown user, minus that for
+        both unknown.
     user_factors_, item_factors_ : pandas.DataFrame of shape (n_ids, embedding_size)
         Embeddings by id.
     users_, items_ : pandas.Index
@@ -110,25 +119,33 @@ class EmbeddingNN(Recommender):
     user_name_, item_name_ : str
         Columns of the ids.
     n_features_in_ : int
+        Number of columns in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns in fit, where X named them.
+    ratings_ : pandas.DataFrame
+        All ratings that the model holds: `user`, `item` and `rating`.
+    user_counts_, item_counts_ : pandas.Series
+        Number of ratings by id.
+    user_vectors_, item_vectors_ : pandas.DataFrame
+        Vectors by id, whose cosine similarity `similar_users` and `similar_items` use.
 
     Raises
     ------
     ValueError
-        No id in any row, a missing rating, ratings outside `y_range`, columns that look swapped, a column of `context`
-        that is none.
+        No row has both ids, a rating is missing or outside `y_range`, the columns look swapped, or a column of
+        `context` does not exist.
 
     See Also
     --------
-    DotProductBias : A product in the place of the net.
-    TabularRegressor : The net for any table.
+    DotProductBias : A product of factors instead of the net.
+    TabularRegressor : The same net for any table.
 
     Notes
     -----
-    `new_user` looks for the embedding that fits the ratings best, given what learned embeddings are like; all else in
-    the net stays. `explain` takes for the mean what the net predicts for an unknown user and item, for the parts of
-    user and item what changes when one of them is known, for features what changes when they are, and for factors the
-    rest.
+    `new_user` finds the most probable embedding given the ratings and the distribution of the learned embeddings; the
+    other parameters are fixed. In `explain`, the mean is the prediction for an unknown user and item, the parts of user
+    and item are the changes when one of them becomes known, the part of features is the change when the features
+    become known, and factors is the rest.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""`Explanation`: why a rating is predicted."""
+"""`Explanation`: the parts of a prediction, and the ratings that contribute to it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ import pandas as pd
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Why a rating is predicted.
+    """The parts of a prediction, and the ratings that contribute to it.
 
     Attributes
     ----------
     user, item : id
+        The pair.
     prediction : float
+        The predicted rating.
     path : str
-        How it came about; see `Recommender.predict`.
+        The source of the prediction; see `Recommender.predict`.
     parts : pandas.Series
         "mean", "user", "item", "features" and "factors", in units of the rating; they sum to the prediction.
     ratings : pandas.DataFrame
         `item`, `rating` and `contribution`: ratings of the user, and how much each raises (or, below 0, lowers) the
         prediction, those that raise it most first.
+
+    See Also
+    --------
+    Recommender.explain : Returns an explanation.
     """
 
     user: Any

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tabrec.collab.gibbs_draws import Effects, Ratings, draw_normal_wishart, draw_rows, history_matrix, kept_noise
+from tabrec.collab.gibbs_draws import Effects, RatingMatrix, draw_normal_wishart, draw_rows, history_matrix, kept_noise
 from tabrec.collab.ordinal import draw_latents_and_cutpoints, start_cutpoints
 from tabrec.collab.posterior import (
     Posterior,
@@ -26,7 +26,7 @@ from tabrec.collab.posterior import (
 
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]
-# How many chains have BLAS limited at this moment, and what lifts the limit.
+# Number of chains that limit BLAS at present, and the limit.
 _LOCK = threading.Lock()
 _n_limited = 0
 _limit: threadpool_limits | None = None
@@ -34,27 +34,27 @@ _limit: threadpool_limits | None = None
 # Degrees of freedom of the noise of a user and of an item: few let it differ much from id to id.
 _USER_FREEDOM, _ITEM_FREEDOM = 5.0, 10.0
 _START_SPREAD = 0.1
-# Scatter the Wishart prior adds to that of the rows, where ratings have variance 1. A small one lets factors vanish
-# that are not needed; the burn-in needs more, or factors vanish before they are found.
+# Scatter that the Wishart prior adds to that of the rows, where ratings have variance 1. A small scatter shrinks
+# unneeded factors to 0; the burn-in needs more, or factors vanish before they are found.
 _SCATTER, _BURN_IN_SCATTER = 0.3, 1.0
 
 
 @dataclass(frozen=True)
 class GibbsPlan:
-    """How long to sample, and what to model.
+    """Length of a chain, and the model to sample.
 
     Parameters
     ----------
     n_factors : int
-        Length of the vectors beside the bias.
+        Length of the factor vectors, without the bias.
     n_sweeps, n_burn_in : int
-        Sweeps in all, and how many of them come before the first sample.
+        Total number of sweeps, and number of sweeps before the first sample.
     n_kept : int
-        At most so many samples are kept, evenly spaced after the burn-in.
+        Maximum number of samples to keep, evenly spaced after the burn-in.
     likelihood : {"normal", "ordinal"}, default="normal"
-        Whether ratings are numbers, or ranks on a scale of their own.
+        Whether ratings are numbers or ordered categories.
     history : bool, default=True
-        Whether the prior of a row depends on which ids of the other side it has ratings with.
+        Whether the prior mean of a row depends on the ids it has ratings with.
     """
 
     n_factors: int
@@ -73,7 +73,7 @@ class GibbsPlan:
 
 @dataclass
 class SideState:
-    """One side of a chain where it stands, in the chain's own scale."""
+    """The current state of one side of a chain, in the scale of the chain."""
 
     rows: Array  # (n_rows, k + 1)
     intercept: Array  # (k + 1,)
@@ -87,7 +87,7 @@ class SideState:
 
 @dataclass
 class GibbsState:
-    """A chain where it stands, to go on from there: arrays and numbers only."""
+    """The current state of a chain, from which it can be continued."""
 
     mean: float
     scale: float
@@ -130,7 +130,7 @@ def sample(
     rng : numpy.random.Generator
         The only source of randomness.
     start : GibbsState or None
-        Where an earlier chain of as many factors stopped. Rows that are new since start at their prior mean.
+        State of an earlier chain with as many factors. New rows start at their prior mean.
     on_sweep : callable or None
         Called with the number of each sweep after it.
 
@@ -139,9 +139,9 @@ def sample(
     posterior : Posterior
         The kept samples, in the units of the ratings.
     state : GibbsState
-        To go on with the chain.
+        State from which to continue the chain.
     """
-    # The products of a sweep are small: one thread is as fast, and its sums don't depend on the number of cores.
+    # The products of a sweep are small: one thread is as fast, and sums then do not depend on the number of cores.
     with _one_blas_thread():
         sides = (
             _Side(users, items, weights, (n_users, n_items), user_features, plan),
@@ -155,7 +155,7 @@ def sample(
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Limit BLAS, for the whole process, until the last of the chains that run at once has ended."""
+    """Limit BLAS to one thread in the whole process until the last of the concurrent chains has ended."""
     global _n_limited, _limit
     with _LOCK:
         _n_limited += 1
@@ -172,7 +172,7 @@ def _one_blas_thread() -> Iterator[None]:
 
 def _run(chain: _Chain, plan: GibbsPlan, rng: np.random.Generator, on_sweep: Callable[[int], None] | None) -> Posterior:
     places = {sweep: place for place, sweep in enumerate(plan.kept_sweeps())}
-    # Noise for the kept sweeps, which averages to 0 over them; the rows drawn with it then take its place.
+    # Noise for the kept sweeps, which averages to 0 over them; the drawn rows overwrite it.
     rows = [kept_noise(len(places), side.rated, side.rows.shape[1], rng) for side in chain.sides]
     samples: list[dict[str, Array]] = []
     for sweep in range(plan.n_sweeps):
@@ -203,7 +203,7 @@ class _Side:
         plan: GibbsPlan,
     ) -> None:
         width = plan.n_factors + 1
-        self.ratings = Ratings(codes, others, np.ones(len(codes)) if weights is None else weights, shape)
+        self.ratings = RatingMatrix(codes, others, np.ones(len(codes)) if weights is None else weights, shape)
         self.rated = self.ratings.counts > 0
         self.rows: Array = np.zeros((shape[0], width))
         self.prior: Array = np.zeros((shape[0], width))
@@ -222,7 +222,7 @@ class _Side:
         return [effects for effects in (self.features, self.history) if effects is not None]
 
     def start(self, state: SideState) -> None:
-        """Stand where `state` does; rows it does not know get their prior mean."""
+        """Continue from a state; new rows start at their prior mean."""
         self.intercept, self.factor = state.intercept.copy(), state.factor.copy()
         if self.features is not None and state.feature_weights is not None:
             self.features.start(state.feature_weights, state.feature_strength)
@@ -270,7 +270,7 @@ class _Side:
 
 
 class _Chain:
-    """Both sides, and what they share: the noise and, for ordinal ratings, cutpoints and latents."""
+    """Both sides, the common noise and, for ordinal ratings, cutpoints and latent ratings."""
 
     def __init__(
         self,
@@ -296,7 +296,7 @@ class _Chain:
 
     @property
     def units(self) -> Array:
-        """What turns a row of the chain's scale into the units of the ratings."""
+        """Factors that convert a row from the scale of the chain to the units of the ratings."""
         width = self.sides[0].rows.shape[1]
         return np.concatenate([[self.scale], np.full(width - 1, np.sqrt(self.scale))])
 
@@ -342,7 +342,7 @@ class _Chain:
         return cutpoints
 
     def sample(self) -> dict[str, Array]:
-        """What a kept sweep leaves beside the rows, in the units of the ratings."""
+        """The sample of all unknowns but the rows, in the units of the ratings."""
         kept: dict[str, Array] = {"noise_precision": np.asarray(self.noise_precision / self.scale**2)}
         if self.cutpoints is not None:
             kept["cutpoints"] = self.cutpoints

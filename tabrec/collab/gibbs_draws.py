@@ -1,4 +1,4 @@
-"""What a Gibbs sweep draws: rows given their ratings, and the priors those rows share."""
+"""Draws of a Gibbs sweep: rows given their ratings, and the priors of rows."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Codes = NDArray[np.integer]
 
 # Rows drawn at a time: their matrices of k + 1 by k + 1 numbers stay in the cache.
 _ROWS_AT_A_TIME = 2048
-# Ratings from which a further thread is worth its start, and those whose cost a row adds to that of its own.
+# Ratings per thread that outweigh its start, and the cost of a row in ratings.
 _WORTH_A_THREAD = 200_000
 _COST_OF_A_ROW = 30
-# A history of more rows and columns than this is reduced to its leading directions, as many as tell users apart.
+# A history with more rows and columns is reduced to its leading directions.
 _EXACT_DIRECTIONS = 2000
 _LEADING_DIRECTIONS = 200
-# Ratings that a history lacks to count fully: undamped, a user's first rating told more of what was rated than of how.
+# Damps short histories: undamped, a user's first rating moved the row by which item was rated more than by the value.
 _DAMPING = 10
 
 
@@ -58,8 +58,8 @@ def backward(factor: Array, right: Array) -> Array:
     return solution
 
 
-class Ratings:
-    """The ratings as one side sees them: sparse rows, so that one product gives every row's sums over its ratings.
+class RatingMatrix:
+    """Ratings of one side as sparse rows, so that one product gives the sums of all rows over their ratings.
 
     `weights` holds the weight of each rating, `targets` weight times rating and `squares` weight times its square, in
     the same places.
@@ -74,7 +74,7 @@ class Ratings:
         self.blocks = _share_out(starts)
 
     def set_targets(self, targets: Array) -> None:
-        """Take the ratings, which the sampler may change: those of an ordinal model are latent."""
+        """Set the ratings, which change from sweep to sweep where they are latent, in an ordinal model."""
         targets = targets[self._order]
         places = (self.weights.indices, self.weights.indptr)
         self.targets = csr_matrix((self.weights.data * targets, *places), shape=self.weights.shape)
@@ -85,14 +85,14 @@ def _share_out(starts: Array) -> list[slice]:
     """Blocks of rows of about as many ratings each, one or more for every core."""
     n_rows = len(starts) - 1
     n_blocks = max(-(-n_rows // _ROWS_AT_A_TIME), min(os.cpu_count() or 1, -(-int(starts[-1]) // _WORTH_A_THREAD)))
-    # A row costs as much as some of its ratings, whether it has any or not.
+    # A row without ratings has a cost too.
     cost = starts + _COST_OF_A_ROW * np.arange(n_rows + 1)
     edges = np.searchsorted(cost, cost[-1] * np.arange(n_blocks + 1) / n_blocks)
     return [slice(start, stop) for start, stop in pairwise(np.unique(edges))]
 
 
 def run_in_threads(work: Callable[[slice], None], blocks: list[slice]) -> None:
-    """Do the work on each block of rows; numpy and scipy let go of Python's lock in it."""
+    """Run the work on each block of rows in threads; numpy and scipy release the GIL."""
     if len(blocks) == 1:
         work(blocks[0])
         return
@@ -102,7 +102,13 @@ def run_in_threads(work: Callable[[slice], None], blocks: list[slice]) -> None:
 
 
 def draw_rows(
-    ratings: Ratings, others: Array, prior: Array, precision: Array, noise_precision: Array, trust: Array, noise: Array
+    ratings: RatingMatrix,
+    others: Array,
+    prior: Array,
+    precision: Array,
+    noise_precision: Array,
+    other_precision: Array,
+    noise: Array,
 ) -> tuple[Array, Array]:
     """Draw every row of one side given the other side (Salakhutdinov & Mnih 2008, eq. 11-13).
 
@@ -111,13 +117,13 @@ def draw_rows(
 
     Parameters
     ----------
-    ratings : Ratings
-        What the rows gave or got.
+    ratings : RatingMatrix
+        Ratings of the rows.
     others : array of shape (n_others, k + 1)
         Rows of the other side.
     prior, precision : arrays of shape (n_rows, k + 1) and (k + 1, k + 1)
         Prior mean of each row, and the precision they share.
-    noise_precision, trust : arrays of shape (n_rows,) and (n_others,)
+    noise_precision, other_precision : arrays of shape (n_rows,) and (n_others,)
         The precision of a rating is the product of the two, times its weight.
     noise : array of shape (n_rows, k + 1)
         Standard normal numbers.
@@ -126,16 +132,16 @@ def draw_rows(
     -------
     rows : array of shape (n_rows, k + 1)
     errors : array of shape (n_rows,)
-        Squared errors of each row's ratings, summed with their weights and trust.
+        Squared errors of each row's ratings, summed with their weights and precisions.
     """
     width = prior.shape[1]
     design = np.column_stack([np.ones(len(others)), others[:, 1:], others[:, 0]])
-    trusted = design * trust[:, None]
+    trusted = design * other_precision[:, None]
     left, right = np.triu_indices(width + 1)
     products = trusted[:, left] * design[:, right]
     place = np.zeros((width + 1, width + 1), dtype=np.intp)
     place[left, right] = place[right, left] = np.arange(len(left))
-    rows, errors = np.empty_like(prior), ratings.squares @ trust
+    rows, errors = np.empty_like(prior), ratings.squares @ other_precision
 
     def draw(some: slice) -> None:
         moments = np.ascontiguousarray((ratings.weights[some] @ products).T)
@@ -177,7 +183,7 @@ class Effects:
         return cls(basis, singular, directions, np.zeros((len(singular), width)))
 
     def start(self, weights: Array, strength: float) -> None:
-        """Go on from the weights of an earlier chain; columns that are new since have weight 0."""
+        """Continue from the weights of an earlier chain; new columns have weight 0."""
         self.coefficients, self.strength = self.directions[:, : len(weights)] @ weights, strength
 
     @property
@@ -191,7 +197,7 @@ class Effects:
         return self.directions.T @ self.coefficients
 
     def draw(self, residual: Array, factor: Array, rng: np.random.Generator) -> None:
-        """Draw the weights given what the rest of the prior leaves; `residual` is 0 for rows without ratings."""
+        """Draw the weights given the residual of the rest of the prior, 0 for rows without ratings."""
         variance = 1 / (self.singular**2 + self.strength)
         target = np.asarray(self.basis.T @ residual.astype(np.float32), np.float64)
         noise = rng.standard_normal(self.coefficients.shape)

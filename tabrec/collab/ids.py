@@ -1,4 +1,4 @@
-"""Raw ids of users or of items as codes: 0 is every id that is not known."""
+"""Raw ids of users or of items as codes; code 0 stands for all unknown ids."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Ids:
     Parameters
     ----------
     name : str
-        The column they come from.
+        The column that holds the ids.
     labels : list
     kinds : set of str
-        What ids are in fit: text, numbers, … Ids of another kind are a mistake, not unknown.
+        Kinds of the ids in fit: text, numbers, … Ids of another kind are refused, not unknown.
     """
 
     _not_saved = ("_codes",)
@@ -34,7 +34,7 @@ class Ids:
 
     @classmethod
     def learn(cls, column: Column) -> Ids:
-        """The ids of a column in their own order."""
+        """The sorted ids of a column."""
         labels = sorted_labels(list(dict.fromkeys(column.as_labels().in_use)))
         return cls(column.name, labels, {label_kind(label) for label in labels})
 
@@ -61,7 +61,7 @@ class Ids:
         return self.encode(as_column(self.name, ids))
 
     def with_labels(self, more: Iterable) -> Ids:
-        """These ids and, behind them, those of `more` that are new."""
+        """These ids, followed by the new ones among `more`."""
         new = [label for label in dict.fromkeys(more) if label not in self._codes.code_of]
         return Ids(self.name, [*self.labels, *new], self.kinds)
 
@@ -85,13 +85,13 @@ def as_column(name: str, ids: Any) -> Column:
 
 
 def id_at(column: Column, row: int) -> Any:
-    """The id in a row of a column, as a message writes it."""
+    """The id in a row of a column, for messages."""
     value = column.raw[row]
     return value.item() if isinstance(value, np.generic) else value
 
 
 def check_ids(column: Column) -> None:
-    """A ValueError where a column holds dates, which are no ids."""
+    """Raise a ValueError where a column holds dates instead of ids."""
     if column.is_date and not column.missing.all():
         raise ValueError(
             f"Column {column.name!r} holds dates such as {column.example()}, but should hold ids: name the columns, as "

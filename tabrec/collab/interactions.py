@@ -12,7 +12,12 @@ Context = tuple[np.ndarray, np.ndarray] | None
 
 
 class Pairs(NamedTuple):
-    """Users and items as codes, 0 for unknown ids, and the context of each pair."""
+    """Users and items as codes, 0 for unknown ids, and the context of each pair.
+
+    See Also
+    --------
+    Scorer.score : Predicts ratings of pairs.
+    """
 
     users: np.ndarray
     items: np.ndarray
@@ -36,6 +41,10 @@ class Interactions:
         Ratings.
     weights : ndarray of shape (n_interactions,) or None
         None weights all interactions equally.
+
+    See Also
+    --------
+    Scorer.fit : Learns from interactions.
     """
 
     users: np.ndarray

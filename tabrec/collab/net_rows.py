@@ -1,4 +1,4 @@
-"""New rows in the embeddings of a net that is trained."""
+"""New rows in the embeddings of a trained net."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK = 2**24
 
 
 def embeddings_of(model: TabularModel) -> PackedEmbedding:
-    """The embeddings of a net that has some."""
+    """The embeddings of a net."""
     assert model.embeddings is not None
     return model.embeddings
 
@@ -40,7 +40,7 @@ def grown_net(model: TabularModel, sizes: dict[str, int]) -> TabularModel:
 
 
 def keep_norms(event: str, state: Any) -> None:
-    """A callback that has batch norms go by the statistics they have learned."""
+    """Callback that keeps batch norms in evaluation mode, with the statistics learned in fit."""
     if event == "epoch_start":
         for module in state.model.modules():
             if isinstance(module, nn.BatchNorm1d):
@@ -54,15 +54,15 @@ def fold_into_net(
     own: np.ndarray,
     inputs: tuple[Tensor, Tensor],
     target: np.ndarray,
-    trust: np.ndarray,
+    rating_precision: np.ndarray,
     counts: np.ndarray,
 ) -> None:
-    """Find the most probable vectors of some codes, all else in the net staying as it is.
+    """Find the most probable vectors of some codes; all other parameters of the net are fixed.
 
     Parameters
     ----------
     model : TabularModel
-        Changed in place, in those vectors alone.
+        Only those vectors are changed, in place.
     column : str
     codes : ndarray of int
         In ascending order.
@@ -70,14 +70,14 @@ def fold_into_net(
         The code that each rating belongs to.
     inputs : tuple of Tensor
         What the net takes for these ratings.
-    target, trust : ndarray of shape (n_ratings,)
-        The ratings as the net gives them, and the precision of each around its prediction.
+    target, rating_precision : ndarray of shape (n_ratings,)
+        The ratings as the net predicts them, and the precision of each around its prediction.
     counts : ndarray of shape (n_codes,)
         Ratings by which each vector was learned, 0 for those that were not.
     """
     table, learned = embeddings_of(model).weight(column), np.flatnonzero(counts)
     precision = torch.from_numpy(fit_row_prior(table.detach().double().numpy()[learned], counts[learned]).precision[0])
-    # Around the vector of an unknown label, by which the net has learned to go where it knows nothing.
+    # The prior mean is the vector of an unknown label, which masking has trained.
     mean = table[0].detach().double().clone()
     net = copy.deepcopy(model).double().eval().requires_grad_(False)
     order = np.argsort(own, kind="stable")
@@ -85,11 +85,11 @@ def fold_into_net(
     per_block = max(1, _BLOCK // len(mean) ** 2)
     start = 0
     while start < len(codes):
-        # As many codes as have so many ratings, but one at least.
+        # As many codes as fit into a block, but at least one.
         stop = max(start + 1, int(np.searchsorted(edges, edges[start] + per_block, side="right")) - 1)
         rows = torch.from_numpy(order[edges[start] : edges[stop]])
         position = torch.from_numpy(np.repeat(np.arange(stop - start), np.diff(edges[start : stop + 1])))
-        wanted = torch.from_numpy(target)[rows], torch.from_numpy(trust)[rows]
+        wanted = torch.from_numpy(target)[rows], torch.from_numpy(rating_precision)[rows]
         some = _Rated(net, column, (inputs[0][rows], inputs[1][rows].double()), position, *wanted)
         found = _find_rows(some, stop - start, mean, precision)
         with torch.no_grad():
@@ -98,7 +98,7 @@ def fold_into_net(
 
 
 class _Rated:
-    """Ratings whose ids of one column have vectors that are looked for."""
+    """Ratings of the ids whose vectors are sought."""
 
     def __init__(
         self,
@@ -107,13 +107,13 @@ class _Rated:
         inputs: tuple[Tensor, Tensor],
         position: Tensor,
         target: Tensor,
-        trust: Tensor,
+        precision: Tensor,
     ):
         group, first = embeddings_of(net).place_of(column)
-        self.net, self.position, self.target, self.trust, self.numbers = net, position, target, trust, inputs[1]
+        self.net, self.position, self.target, self.precision, self.numbers = net, position, target, precision, inputs[1]
         self.name, self.base = f"embeddings.table_{group}", embeddings_of(net).tables[group].detach()
         self.codes = inputs[0].long().clone()
-        # Every rating looks its vector up in a row of its own, behind those of the table.
+        # Every rating looks up its vector in a row of its own, appended to the table.
         place = list(net.config["category_sizes"]).index(column)
         self.codes[:, place] = len(self.base) - first + torch.arange(len(target))
 
@@ -137,13 +137,15 @@ def _find_rows(rated: _Rated, n: int, mean: Tensor, precision: Tensor) -> Tensor
 
     def cost(rows: Tensor) -> Tensor:
         gaps, away = rated.target - rated.predict(rows)[0], rows - mean
-        return rated.add_up(rated.trust * gaps**2, n) + (away @ precision * away).sum(dim=1)
+        return rated.add_up(rated.precision * gaps**2, n) + (away @ precision * away).sum(dim=1)
 
     rows = mean.repeat(n, 1)
     for _ in range(_N_STEPS):
         predicted, slopes = rated.predict(rows)  # (R,), (R, W)
-        pull = rated.add_up((rated.trust * (rated.target - predicted)).unsqueeze(1) * slopes, n)  # (n, W)
-        curvature = rated.add_up((rated.trust.unsqueeze(1) * slopes).unsqueeze(2) * slopes.unsqueeze(1), n)  # (n, W, W)
+        pull = rated.add_up((rated.precision * (rated.target - predicted)).unsqueeze(1) * slopes, n)  # (n, W)
+        curvature = rated.add_up(
+            (rated.precision.unsqueeze(1) * slopes).unsqueeze(2) * slopes.unsqueeze(1), n
+        )  # (n, W, W)
         step = torch.linalg.solve(precision + curvature, pull - (rows - mean) @ precision)
         now, length = cost(rows), torch.ones(n, 1, dtype=rows.dtype)
         for _ in range(_N_HALVINGS):

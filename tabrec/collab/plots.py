@@ -1,4 +1,4 @@
-"""Pictures of recommenders: items by what tells them apart."""
+"""Plots of recommenders: items by the principal components of their vectors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from tabrec.plotting.axes import shorten
 from tabrec.plotting.maps import draw_labelled, principal_components
 
-# Principal components are those of the items with most ratings, as in the book: rare ones have hardly left the middle.
+# Components are computed from the items with most ratings: vectors of rarely rated items are hardly trained.
 _MOST_FOR_COMPONENTS = 1000
 
 

@@ -1,4 +1,4 @@
-"""Samples of a Bayesian factorisation, and what they predict for known and new ids."""
+"""Samples of a Bayesian factorisation, and their predictions for known and new ids."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from tabrec.collab.gibbs_draws import Ratings, draw_rows, history_matrix, matched_noise
+from tabrec.collab.gibbs_draws import RatingMatrix, draw_rows, history_matrix, matched_noise
 from tabrec.collab.ordinal import draw_latents, probabilities
 
 Array = NDArray[np.floating]
@@ -19,13 +19,13 @@ Side = Literal["user", "item"]
 
 # Rounds of latents and rows for a new row of an ordinal model; it has no other part that could mix slowly.
 _FOLD_IN_ROUNDS = 15
-# The expected rating as a function of the latent mean is read from a table of so many points.
+# Number of points at which the expected rating is tabulated as a function of the latent mean.
 _TABLE_SIZE = 2001
 
 
 @dataclass
 class SidePrior:
-    """What gives the prior of a row of one side, for each of S samples."""
+    """Parameters of the prior of the rows of one side, for each of S samples."""
 
     intercept: Array  # (S, k + 1)
     precision: Array  # (S, k + 1, k + 1)
@@ -60,7 +60,7 @@ class Posterior:
 
 
 def feature_effects(posterior: Posterior, side: Side, features: Array) -> Array:
-    """The part of rows that comes from their features, shape (S, n_rows, k + 1)."""
+    """The part of rows that features explain, shape (S, n_rows, k + 1)."""
     weights = posterior.of(side)[2].feature_weights
     if weights is None:
         samples, width = posterior.of(side)[2].intercept.shape
@@ -80,7 +80,7 @@ def prior_rows(
     side : {"user", "item"}
         What the new rows are.
     features : array of shape (n_new, n_features), optional
-        Their features; without, they have those of the average row.
+        Their features; None is the average row.
     history : sparse matrix of shape (n_new, n_others), optional
         Their history, as `history_matrix` builds it.
     n_new : int, default=1
@@ -119,7 +119,7 @@ def fold_in(
     side : {"user", "item"}
         What the new rows are.
     codes_of_other_side : int array of shape (n_ratings,)
-        Whom or what they rated.
+        Codes of the ids that were rated.
     ratings : array of shape (n_ratings,)
         Their ratings; for the ordinal likelihood each must be one of ``posterior.levels``.
     row_index : int array of shape (n_ratings,)
@@ -145,7 +145,7 @@ def fold_in(
     means = prior_rows(posterior, side, features, history)
     # Only the ids that were rated matter, however many there are.
     seen, codes = np.unique(codes_of_other_side, return_inverse=True)
-    rated = Ratings(row_index, codes, np.ones(len(ratings)), (n_new, len(seen)))
+    rated = RatingMatrix(row_index, codes, np.ones(len(ratings)), (n_new, len(seen)))
     noise_of_rows = [matched_noise((len(means), 1, means.shape[2]), rng) for rng in rngs]
     draws = np.concatenate(noise_of_rows, axis=1)
     for s, place in enumerate(draws):
@@ -160,7 +160,7 @@ def fold_in(
 
 
 def _settle_latents(
-    rated: Ratings,
+    rated: RatingMatrix,
     ratings: Array,
     places: tuple[Codes, Codes],
     known: tuple[Array, Array, Array, Array],
@@ -172,16 +172,18 @@ def _settle_latents(
     """Alternate latent ratings and rows from the prior mean on; the latents stay in `rated`."""
     assert posterior.levels is not None
     assert posterior.cutpoints is not None
-    others, precision, noise_precision, trust = known
+    others, precision, noise_precision, other_precision = known
     ranks, rows = np.searchsorted(posterior.levels, ratings), prior
     for _ in range(_FOLD_IN_ROUNDS):
         latent_means = _latent_means(rows[places[0]], others[places[1]])
         rated.set_targets(draw_latents(latent_means, 1.0, ranks, posterior.cutpoints[s], rng))
-        rows, _ = draw_rows(rated, others, prior, precision, noise_precision, trust, rng.standard_normal(prior.shape))
+        rows, _ = draw_rows(
+            rated, others, prior, precision, noise_precision, other_precision, rng.standard_normal(prior.shape)
+        )
 
 
 def predict_pairs(posterior: Posterior, user_codes: Codes, item_codes: Codes) -> tuple[Array, Array]:
-    """Mean and variance of the rating of each pair: what is not known of its mean, and its noise.
+    """Mean and variance of the rating of each pair; the variance has the uncertainty of the mean and the noise.
 
     Returns
     -------

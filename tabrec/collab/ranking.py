@@ -1,4 +1,4 @@
-"""The best of many scores, a block of rows at a time."""
+"""The highest of many scores, computed in blocks of rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rank_all(
         Codes; items in ascending order.
     n : int
     seen : Interactions or None
-        Pairs to leave out.
+        Pairs to exclude.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def rank_all(
 
 
 def rank_similar(vectors: np.ndarray, codes: np.ndarray, others: np.ndarray, n: int) -> Ranked:
-    """The nearest of `others` to each of `codes`, itself left out; as `rank_all` returns it."""
+    """The most similar `others` to each of `codes`, excluding itself, in the form that `rank_all` returns."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = vectors / np.where(lengths > 0, lengths, 1.0)
     there = units[others].T
@@ -83,14 +83,14 @@ def _rank(score: Callable[[slice], np.ndarray], n_rows: int, items: np.ndarray, 
 
 
 def top_n(scores: np.ndarray, n: int) -> np.ndarray:
-    """Positions of the n greatest in each row, greatest first, of equal ones the first: (n_rows, n or n_columns)."""
+    """Positions of the n largest in each row, in falling order, ties by position: (n_rows, n or n_columns)."""
     n = min(n, scores.shape[1])
     if n == scores.shape[1]:
         return np.argsort(-scores, axis=1, kind="stable")
     best = np.sort(np.argpartition(-scores, n - 1, axis=1)[:, :n], axis=1)
     values = np.take_along_axis(scores, best, axis=1)
     least = values.min(axis=1, keepdims=True)
-    # Which of those equal to the least were taken is left to chance by the partition.
+    # The partition takes an arbitrary choice of the values equal to the least.
     tied = np.flatnonzero((scores == least).sum(axis=1) > (values == least).sum(axis=1))
     for row in tied:
         best[row] = np.sort(np.argsort(-scores[row], kind="stable")[:n])

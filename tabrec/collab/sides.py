@@ -1,4 +1,4 @@
-"""The two sides of ratings, users and items: their ids, their side tables, and how each came to be known."""
+"""The two sides of ratings, users and items: ids, side tables, and the origin of what is known of each id."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.columns import Column
 
 KINDS = ("user", "item")
-# How a row of a model came about, the best first.
+# Origins of the rows of a model, the best first.
 LEARNED, FOLDED_IN, FROM_METADATA, UNKNOWN = range(4)
 _PATHS = np.array(["learned", "fold-in", "metadata", "item bias", "user bias", "global mean"], dtype=object)
 
 _OF_USERS = re.compile(r"user|customer|member|reader|visitor|viewer|client|person|buyer", re.IGNORECASE)
 _OF_ITEMS = re.compile(r"item|movie|film|title|product|book|song|track|artist|article", re.IGNORECASE)
-# Labels that fewer ids share say nothing of others; small tables cannot afford as many.
+# Labels of fewer ids are not informative about other ids; the minimum is lower for small tables.
 _MOST_MIN_FREQUENCY = 5
 _IDS_PER_MIN_FREQUENCY = 20
-# Codes of a category of two labels.
+# Number of codes of a category with two labels, code 0 included.
 _OF_TWO_LABELS = 3
 
 
@@ -59,14 +59,14 @@ class Side:
         return np.flatnonzero(self.origins <= FOLDED_IN)
 
     def became_known(self, before: np.ndarray) -> np.ndarray:
-        """Codes of the ids with ratings that had none by these earlier origins."""
+        """Codes of the ids with ratings that had no ratings according to earlier origins."""
         known = self.known()
         had = np.zeros(self.n_codes, dtype=bool)
         had[: len(before)] = before <= FOLDED_IN
         return known[~had[known]]
 
     def require(self, ids: Any) -> np.ndarray:
-        """Codes of ids which must be known; a ValueError names the first that is not, and the nearest that are."""
+        """Codes of known ids; a ValueError names the first unknown one, and known ids with similar spellings."""
         column = as_column(self.ids.name, ids)
         codes = self.ids.encode(column)
         if not len(codes) or codes.all():
@@ -77,7 +77,7 @@ class Side:
         raise ValueError(f"{self.ids.name} {absent!r} is not known to the model.{hint}")
 
     def with_ids(self, column: Column, origin: int) -> Side:
-        """This side with the ids of a column, which come about in this way unless they did in a better one."""
+        """This side with the ids of a column, whose origin becomes this one unless they have a better one."""
         ids = self.ids.with_labels(column.as_labels().in_use)
         origins = np.concatenate([self.origins, np.full(ids.n_codes - self.n_codes, UNKNOWN, dtype=np.int8)])
         codes = np.array([code for code in np.unique(ids.encode(column)) if code], dtype=np.intp)
@@ -99,14 +99,14 @@ def learn_side(column: Column, parameter: str, features: Any) -> Side:
 
 
 def name_paths(users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """How predictions come about, by the origins of their users and items: object array of text."""
+    """The paths of predictions, by the origins of their users and items: an object array of text."""
     worse = np.maximum(users, items)
     path = np.where(worse < UNKNOWN, worse, np.where(users < UNKNOWN, 4, 3))
     return _PATHS[np.where((users == UNKNOWN) & (items == UNKNOWN), 5, path)]
 
 
 def check_not_swapped(user: str, item: str) -> None:
-    """A ValueError where the names of the first two columns say that items come first."""
+    """Raise a ValueError where the names of the first two columns suggest that items come first."""
     says_item = _OF_ITEMS.search(user) and not _OF_USERS.search(user)
     says_user = _OF_USERS.search(item) and not _OF_ITEMS.search(item)
     if says_item and says_user:
@@ -125,7 +125,7 @@ def _fold(text: str) -> str:
 
 
 def nearest_labels(label: Any, labels: list, n: int = 3) -> list:
-    """Known labels that look like a text, those that hold it first."""
+    """Known labels similar to a text; those that contain it come first."""
     if not isinstance(label, str):
         return []
     texts = {_fold(str(known)): known for known in labels}
@@ -147,7 +147,7 @@ class SideTable:
     numbers : ndarray of shape (n_codes, n_numbers), float32
         Of mean 0. Columns of one or two labels are numbers too.
     is_there : ndarray of shape (n_codes,), bool
-        Which ids the table has.
+        Which ids are in the table.
     """
 
     def __init__(self, encoder: TabularPreprocessor, encoded: pd.DataFrame, rows: np.ndarray, n_codes: int):
@@ -173,7 +173,7 @@ class SideTable:
     def design(self) -> np.ndarray:
         """The features for a linear model: (n_codes, n_features), float32, mean 0 over the ids of the table.
 
-        A category has a column for each label. Ids that the table has not are the mean.
+        A category has a column for each label. Ids that are not in the table have the mean, 0.
         """
         parts = [self.numbers]
         for column, size in zip(self.codes.T, self.category_sizes.values(), strict=True):
@@ -184,7 +184,7 @@ class SideTable:
         return design[:, np.abs(design).max(axis=0) > 1e-6]
 
     def grown(self, n_codes: int) -> SideTable:
-        """This table with further ids, of which it knows nothing."""
+        """This table with further ids, which have no features."""
         made, n_new = copy.copy(self), n_codes - len(self.is_there)
         for name in ("codes", "numbers", "is_there"):
             rows = getattr(self, name)
@@ -193,7 +193,7 @@ class SideTable:
 
 
 def _as_number(column: pd.Series, size: int) -> np.ndarray:
-    """A column of two labels: -0.5 and 0.5, 0 where missing; of one label, whether it is there."""
+    """Two labels as -0.5 and 0.5, 0 where missing; a single label as 1 where it is present."""
     codes = column.cat.codes.to_numpy(np.float32)
     return np.where(codes > 0, codes - 1.5, 0.0).astype(np.float32) if size == _OF_TWO_LABELS else codes
 
@@ -208,20 +208,20 @@ def learn_side_table(parameter: str, features: Any, ids: Ids) -> tuple[SideTable
     features : pandas.DataFrame
         Indexed by id.
     ids : Ids
-        Those that have ratings; medians, vocabularies and scales are learned of them alone.
+        Ids with ratings; medians, vocabularies and scales are learned from them alone.
 
     Returns
     -------
     SideTable
     Ids
-        With the ids that only the side table has.
+        Those ids and the ids that only the side table has.
 
     Raises
     ------
     TypeError
-        No pandas frame.
+        `features` is not a pandas frame.
     ValueError
-        No columns, an id that is missing or stands twice, or no id in common with the ratings.
+        There are no columns, an id is missing or repeated, or no id has ratings.
     """
     index = _check_index(parameter, features, ids)
     try:
@@ -233,7 +233,7 @@ def learn_side_table(parameter: str, features: Any, ids: Ids) -> tuple[SideTable
             f"{parameter} has none of the ids in column {ids.name!r}: its index holds {index.example()!r}, the ratings "
             f"hold {ids.labels[0]!r}. Set the ids as its index, as in frame.set_index('id')."
         )
-    # Learned only from ids with ratings, as at any time later.
+    # Learned only from ids with ratings, so that more rows in the table do not change the model.
     of_ratings = features.iloc[np.flatnonzero(rows)]
     min_frequency = int(np.clip(len(of_ratings) // _IDS_PER_MIN_FREQUENCY, 2, _MOST_MIN_FREQUENCY))
     encoder = TabularPreprocessor("net", min_frequency=min_frequency).fit(of_ratings)

@@ -52,7 +52,7 @@ _OURS = {
     "ratings-reader": "tabrec.collab.reader.RatingsReader",
     "context-encoder": "tabrec.collab.reader.ContextEncoder",
     "rating-scale": "tabrec.collab.net_training.RatingScale",
-    "dot-product-scorer": "tabrec.collab.dot_product_bias.DotProductScorer",
+    "dot-product-scorer": "tabrec.collab.dot_product_scorer.DotProductScorer",
     "embedding-scorer": "tabrec.collab.embedding_nn.EmbeddingScorer",
     "posterior-scorer": "tabrec.collab.bayesian_factorization.PosteriorScorer",
 }

@@ -135,7 +135,7 @@ _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "tabular-classifier": lambda state: {"trainer": None} | state,
     "tabular-preprocessor": _with_purpose,
     "dot-product-bias": _recommender(
-        "DotProductBias", "tabrec.collab.dot_product_bias.DotProductScorer", _OF_DOT_PRODUCT
+        "DotProductBias", "tabrec.collab.dot_product_scorer.DotProductScorer", _OF_DOT_PRODUCT
     ),
     "embedding-nn": _recommender("EmbeddingNN", "tabrec.collab.embedding_nn.EmbeddingScorer", _OF_NETS),
     "bayesian-factorization": _recommender(

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from tabrec.collab.gibbs import GibbsPlan, sample
 from tabrec.collab.gibbs_draws import (
     Effects,
-    Ratings,
+    RatingMatrix,
     backward,
     cholesky,
     draw_normal_wishart,
@@ -130,7 +130,7 @@ def test_mean_of_a_row_is_the_closed_form_ridge_solution():
     targets, weights = rng.normal(size=5), rng.uniform(0.5, 2, 5)
     items, prior, trust = rng.normal(size=(3, 3)), rng.normal(size=(4, 3)), rng.uniform(0.5, 2, 3)
     precision, noise = np.eye(3) + 0.3, rng.uniform(0.5, 2, 4)
-    ratings = Ratings(codes, others, weights, (4, 3))
+    ratings = RatingMatrix(codes, others, weights, (4, 3))
     ratings.set_targets(targets)
     rows, errors = draw_rows(ratings, items, prior, precision, noise, trust, np.zeros((4, 3)))
     for row in range(4):
@@ -148,7 +148,7 @@ def test_row_draws_have_the_covariance_of_the_conditional():
     rng = np.random.default_rng(0)
     items, precision = rng.normal(size=(4, 3)), np.eye(3) + 0.3
     n = 20_000
-    ratings = Ratings(np.repeat(np.arange(n), 4), np.tile(np.arange(4), n), np.ones(4 * n), (n, 4))
+    ratings = RatingMatrix(np.repeat(np.arange(n), 4), np.tile(np.arange(4), n), np.ones(4 * n), (n, 4))
     ratings.set_targets(np.ones(4 * n))
     drawn, _ = draw_rows(
         ratings, items, np.zeros((n, 3)), precision, np.ones(n), np.ones(4), rng.standard_normal((n, 3))
@@ -162,9 +162,9 @@ def test_a_whole_weight_is_as_many_repeated_ratings():
     codes, others, targets = np.array([0, 0, 1]), np.array([0, 1, 1]), rng.normal(size=3)
     counts = np.array([3, 1, 2])
     known = (rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), np.eye(3), np.ones(2), np.ones(2), np.ones((2, 3)))
-    weighted = Ratings(codes, others, counts.astype(float), (2, 2))
+    weighted = RatingMatrix(codes, others, counts.astype(float), (2, 2))
     weighted.set_targets(targets)
-    repeated = Ratings(np.repeat(codes, counts), np.repeat(others, counts), np.ones(6), (2, 2))
+    repeated = RatingMatrix(np.repeat(codes, counts), np.repeat(others, counts), np.ones(6), (2, 2))
     repeated.set_targets(np.repeat(targets, counts))
     for one, other in zip(draw_rows(weighted, *known), draw_rows(repeated, *known), strict=True):
         np.testing.assert_allclose(one, other)

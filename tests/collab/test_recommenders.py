@@ -90,17 +90,11 @@ def test_an_item_that_everybody_likes_has_the_greatest_bias_and_a_grumpy_user_th
     assert model.user_bias_.index.tolist() == model.users_.tolist() == list(range(20))
 
 
-@pytest.mark.parametrize(("name", "limit"), [("dot", 0.94), ("nn", 0.955), ("bayes", 0.90)])
 @pytest.mark.real_data("ml-100k/u.data", "ml-100k/u1.base")
-def test_first_fold_of_movielens_is_predicted_as_well_as_is_known_to_be_possible(data_dir, name, limit):
+def test_sixty_sweeps_are_nearly_as_good_on_movielens(data_dir):
     train, test = load_movielens_fold(1, data_dir)
-    model = {
-        "dot": DotProductBias(random_state=0),
-        "nn": EmbeddingNN(random_state=0),
-        "bayes": BayesianFactorization(n_sweeps=60, random_state=0),
-    }[name]
-    predicted = model.fit(train[["user", "item"]], train["rating"]).predict(test[["user", "item"]])
-    assert np.sqrt(np.mean((predicted - test["rating"]) ** 2)) < limit
+    model = BayesianFactorization(n_sweeps=60, random_state=0).fit(train[["user", "item"]], train["rating"])
+    assert np.sqrt(np.mean((model.predict(test[["user", "item"]]) - test["rating"]) ** 2)) < 0.90
 
 
 # --- Ids the model has and has not -----------------------------------------------------------------------------------

@@ -1,0 +1,254 @@
+"""`DotProductScorer`: trains a `DotProduct`, predicts by its rows, and folds new rows in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import expit
+
+from tabrec.collab.dot_product_net import DotProduct, history_features
+from tabrec.collab.factors import Factors, RowPrior, fit_row_prior, fold_in_row
+from tabrec.collab.interactions import Context, Interactions, Pairs
+from tabrec.collab.net_training import (
+    RatingScale,
+    check_net_parameters,
+    draw_seed,
+    draw_validation,
+    train_net,
+    train_net_more,
+)
+from tabrec.collab.reader import RatingsReader
+from tabrec.collab.scorer import Scorer
+from tabrec.collab.sides import FROM_METADATA, KINDS
+from tabrec.neural.devices import seeded
+from tabrec.neural.training_data import TrainingData
+
+# Ratings from which the noise around predictions is measured.
+_MOST_FOR_NOISE = 200_000
+# Standard deviation of features as the net sees them: their maps are then learned as fast as rows.
+_SPREAD = 0.1
+_LEAST_BATCH_SIZE = 64
+
+
+class DotProductScorer(Scorer):
+    """Trains a `DotProduct`, and keeps its rows by code, the bias first."""
+
+    model: DotProduct
+    history: pd.DataFrame
+    rows: dict[str, np.ndarray]  # by kind, (n_codes, 1, n_factors + 1)
+    designs: dict[str, np.ndarray]  # by kind, features and history: (n_codes, n_columns)
+    n_features: dict[str, int]
+    feature_parts: dict[str, np.ndarray | None]  # by kind, what features add to rows: (n_codes, n_factors + 1)
+    row_priors: dict[str, RowPrior]
+    means: np.ndarray
+    noise_variance: float
+    scale: RatingScale
+    seed: int
+
+    def check_parameters(self) -> None:
+        check_net_parameters(self.parameters)
+
+    def check_ratings(self, values: np.ndarray) -> None:
+        self.scale.check(values)
+
+    def fit(self, data: RatingsReader, context: Context = None) -> None:
+        self.data = data
+        self.scale = RatingScale(self.parameters["y_range"], data.ratings.values)
+        self.seed = draw_seed(self.parameters["random_state"])
+        is_valid = draw_validation(data.ratings, self.parameters["validation_fraction"], self.seed)
+        self._set_designs(is_valid)
+        self.model = self._make_model(int(self.parameters["n_factors"]))
+        rows = self._make_data(data.ratings)
+        self.history = train_net(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, is_valid)
+        self._settle()
+
+    def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
+        new_items = data.items.became_known(self.data.items.origins)
+        self.data = data
+        for kind in KINDS:
+            self._extend(kind)
+        self._fold("item", new_items, more)
+        self._fold("user", np.unique(more.users), data.ratings)
+        self.model = self._grown_model()
+        self.seed += 1
+        rows = self._make_data(more)
+        self.history = train_net_more(
+            self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.history
+        )  # fmt: skip
+        self._settle()
+
+    def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
+        self.data = data
+        self._extend("user")
+        self._fold("user", users, given)
+
+    def score(self, pairs: Pairs) -> np.ndarray:
+        return self.factor_model.score(pairs)
+
+    def score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        user_rows = self.rows["user"][users, 0].astype(np.float64)
+        item_rows = self.rows["item"][items, 0].astype(np.float64)
+        sums = user_rows[:, 1:] @ item_rows[:, 1:].T
+        sums += user_rows[:, :1]
+        sums += item_rows[:, 0]
+        return sums
+
+    def to_ratings(self, scores: np.ndarray) -> np.ndarray:
+        return self._link(scores + self.means)
+
+    def vectors(self, kind: str) -> np.ndarray:
+        return self.factor_model.vectors(kind)
+
+    def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
+        return self.factor_model.biases(kind, codes)
+
+    def explain(self, user: int, item: int) -> dict[str, float]:
+        return self.factor_model.explain(user, item, (self._feature_row("user", user), self._feature_row("item", item)))
+
+    def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
+        noise = np.full((1, len(rated)), 1 / self.noise_variance)
+        prior = self._prior_of("user", user)
+        return self.factor_model.contributions(user, item, rated, values, prior, lambda slope: noise)
+
+    @property
+    def factor_model(self) -> Factors:
+        """The rows as a factor model."""
+        return Factors(self.means, self.rows["user"], self.rows["item"], self._link)
+
+    def _link(self, sums: np.ndarray) -> np.ndarray:
+        bounds = self.scale.scaled_bounds
+        if bounds is not None:
+            sums = bounds[0] + (bounds[1] - bounds[0]) * expit(sums)
+        return self.scale.scaler.restore(sums)
+
+    def _set_designs(self, is_valid: np.ndarray | None) -> None:
+        """Features of users and of items, followed by their history."""
+        data, n_history = self.data, int(self.parameters["n_history"])
+        designs = [data.side(kind).design() for kind in KINDS]
+        self.n_features = {kind: design.shape[1] for kind, design in zip(KINDS, designs, strict=True)}
+        if n_history:
+            trained = slice(None) if is_valid is None else ~is_valid
+            users, items = data.ratings.users[trained], data.ratings.items[trained]
+            histories = history_features(users, items, data.users.n_codes, data.items.n_codes, n_history, self.seed)
+            designs = [np.column_stack(both) for both in zip(designs, histories, strict=True)]
+        self.designs = {kind: _SPREAD * design for kind, design in zip(KINDS, designs, strict=True)}
+
+    def _make_model(self, n_factors: int) -> DotProduct:
+        with seeded(self.seed, torch.device("cpu")):
+            model = DotProduct(
+                self.data.users.n_codes - 1,
+                self.data.items.n_codes - 1,
+                n_factors,
+                mean=float(self.scale.scaler.scale(self._mean_within())[0]),
+                y_range=self.scale.scaled_bounds,
+                std=self.parameters["init_std"],
+                row_penalty=self.parameters["row_penalty"],
+                n_user_features=self.designs["user"].shape[1],
+                n_item_features=self.designs["item"].shape[1],
+            )
+        model.set_features(self.designs["user"], self.designs["item"])
+        return model
+
+    def _mean_within(self) -> float:
+        """The mean rating, but at least 1 % within the bounds: no finite sum has a sigmoid of 0 or 1."""
+        mean = self.data.ratings.mean()
+        if self.scale.bounds is None:
+            return mean
+        low, high = self.scale.bounds
+        margin = 0.01 * (high - low)
+        return float(np.clip(mean, low + margin, high - margin))
+
+    def _make_data(self, ratings: Interactions) -> TrainingData:
+        codes = torch.from_numpy(np.stack([ratings.users, ratings.items], axis=1))
+        return self.scale.make_data((codes,), ratings)
+
+    def _grown_model(self) -> DotProduct:
+        """A net of the present number of ids, with the rows and all other parameters learned so far."""
+        grown, old = self._make_model(self.rows["user"].shape[2] - 1), self.model
+        with torch.no_grad():
+            for new, learned in ((grown.user_map, old.user_map), (grown.item_map, old.item_map)):
+                if new is not None and learned is not None:
+                    new.copy_(learned)
+            grown.base.copy_(old.base)
+            effects = grown.user_feature_table(), grown.item_feature_table()
+            rows = (np.roll(self.rows[kind][:, 0], -1, axis=1) for kind in KINDS)
+            own = [of_side - effect for of_side, effect in zip(rows, effects, strict=True)]
+            grown.vectors.weight.copy_(torch.from_numpy(np.concatenate(own)))
+        return grown
+
+    def _settle(self) -> None:
+        """Take the rows from the net, and set those without ratings to the mean of their prior."""
+        self.means = np.array([float(self.model.base.detach())])
+        tables = {"user": self.model.user_table(), "item": self.model.item_table()}
+        self.rows = {kind: np.roll(table, 1, axis=1)[:, None] for kind, table in tables.items()}
+        self.feature_parts = {kind: self._feature_part(kind) for kind in KINDS}
+        self.noise_variance = self._measure_noise()
+        self.row_priors = {kind: self._fit_prior(kind) for kind in KINDS}
+        for kind in KINDS:
+            self._set_to_prior(kind, np.flatnonzero(self.data.side(kind).origins >= FROM_METADATA))
+
+    def _feature_part(self, kind: str) -> np.ndarray | None:
+        """What features, without history, add to rows."""
+        weight, n = (self.model.user_map if kind == "user" else self.model.item_map), self.n_features[kind]
+        if weight is None or not n:
+            return None
+        return np.roll(self.designs[kind][:, :n] @ weight.detach().numpy()[:n], 1, axis=1)
+
+    def _fit_prior(self, kind: str) -> RowPrior:
+        side = self.data.side(kind)
+        known, part = side.known(), self.feature_parts[kind]
+        rows = self.rows[kind][:, 0] if part is None else self.rows[kind][:, 0] - part
+        return fit_row_prior(rows[known].astype(np.float64), self.data.ratings.counts(kind, side.n_codes)[known])
+
+    def _measure_noise(self) -> float:
+        """Variance of ratings around their predictions."""
+        ratings = self.data.ratings
+        step = max(1, len(ratings) // _MOST_FOR_NOISE)
+        gaps = ratings.values[::step] - self.score(Pairs(ratings.users[::step], ratings.items[::step]))
+        return max(float((gaps**2).mean()), 1e-4 * self.scale.std**2)
+
+    def _extend(self, kind: str) -> None:
+        """Copy the rows of one side and add rows for its new ids."""
+        side, part = self.data.side(kind), self.feature_parts[kind]
+        n_new = side.n_codes - len(self.rows[kind])
+        self.rows = self.rows | {kind: np.pad(self.rows[kind], ((0, n_new), (0, 0), (0, 0)))}
+        self.designs = self.designs | {kind: np.pad(self.designs[kind], ((0, n_new), (0, 0)))}
+        if part is not None:
+            self.feature_parts = self.feature_parts | {kind: np.pad(part, ((0, n_new), (0, 0)))}
+        self._set_to_prior(kind, np.arange(side.n_codes - n_new, side.n_codes))
+
+    def _fold(self, kind: str, codes: np.ndarray, ratings: Interactions) -> None:
+        """Fold ids in by their ratings; writes into rows that `_extend` has copied."""
+        own, others = (ratings.users, ratings.items) if kind == "user" else (ratings.items, ratings.users)
+        other_rows = self.rows["item" if kind == "user" else "user"][:, 0]
+        order = np.argsort(own, kind="stable")
+        own, others, values = own[order], others[order], ratings.values[order]
+        precision = np.ones(len(own)) if ratings.weights is None else ratings.weights[order]
+        precision = precision / self.noise_variance
+        slope = self.factor_model.slope
+        for code in codes:
+            mine = slice(*np.searchsorted(own, [code, code + 1]))
+            design = other_rows[others[mine]].astype(np.float64)
+            offsets = design[:, 0] + self.means[0]
+            design[:, 0] = 1.0
+            prior = self._prior_of(kind, code)
+            row = fold_in_row(prior, design, offsets, values[mine], precision[mine], self._link, slope)
+            self.rows[kind][code, 0] = row
+
+    def _prior_of(self, kind: str, code: int) -> RowPrior:
+        prior = self.row_priors[kind]
+        return replace(prior, mean=prior.mean + self._feature_row(kind, code))
+
+    def _feature_row(self, kind: str, code: int) -> np.ndarray:
+        part = self.feature_parts[kind]
+        return np.zeros((1, self.rows[kind].shape[2])) if part is None else part[code][None].astype(np.float64)
+
+    def _set_to_prior(self, kind: str, codes: np.ndarray) -> None:
+        """Set rows to what is expected without ratings."""
+        rows, part = self.rows[kind], self.feature_parts[kind]
+        rows[codes, 0] = self.row_priors[kind].mean[0]
+        if part is not None:
+            rows[codes, 0] += part[codes]
