@@ -25,8 +25,8 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What is asked, and the rows that may answer it."""
+class ConfidenceTask:
+    """A fitted model, the rows to predict, and the rows that intervals may rest on."""
 
     model: Any
     trees: FittedTrees | None
@@ -53,7 +53,7 @@ class Rows:
         return self.trees.kept_out_of_bag()
 
     def predict(self, X: Any, n_first: int = 1) -> TreeSpread:
-        """Predictions and their spread, NaN of a model without trees."""
+        """Predictions and their spread, which is NaN for a model without trees."""
         if self.trees is not None:
             return self.trees.predict_with_spread(X, n_first)
         predicted = predictor(self.model)(X)
@@ -63,21 +63,21 @@ class Rows:
         return TreeSpread(predicted[:, 0], unknown, unknown)
 
 
-def _conformal(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
+def _conformal(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
     return _out_of_bag_intervals(rows, level) if rows.calibration is None else _split_intervals(rows, level)
 
 
-def _out_of_bag_intervals(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
+def _out_of_bag_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
     assert rows.trees is not None
     scores, scale, n_trees = oob_scores(rows.left_out(), len(rows.trees.trees))
     quantile = conformal_quantile(scores, level)
-    # The spread of as many trees as left out a training row: that of more would be less noisy than what was scored.
+    # The spread of as many trees as left out a training row: that of more trees would be less noisy than the scores.
     found = rows.predict(rows.X, n_trees)
     half = quantile * scale.of(unbiased(found.of_first, n_trees))
     return _around(found, half), [_width(half, level, len(scores), "out-of-bag")]
 
 
-def _split_intervals(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
+def _split_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
     assert rows.calibration is not None
     known = rows.predict(rows.calibration[0])
     n = len(known.mean)
@@ -89,7 +89,7 @@ def _split_intervals(rows: Rows, level: float) -> tuple[dict[str, Any], list[Fin
     return _around(found, half), [_width(half, level, n, "calibration")]
 
 
-def _quantile(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
+def _quantile(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
     assert rows.trees is not None
     learned = rows.learned
     tails = (1 - level) / 2, (1 + level) / 2
@@ -101,15 +101,15 @@ def _quantile(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
     return {"prediction": found.mean, "lower": lower, "upper": upper, "spread": found.spread}, [finding]
 
 
-def _spread(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
+def _spread(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
     found = rows.predict(rows.X)
     finding = Finding(
-        "no interval",
+        "no coverage guarantee",
         2,
         (),
-        "The spread of the trees ranks rows by doubt; it is no interval.",
-        f"{level:.0%} asked; on made data spreads of nominal 90% covered 48% (2 trees) to 91% (100 trees).",
-        "Use method='conformal' where the level has to hold.",
+        "The spread of the trees ranks rows by uncertainty; it is not an interval with a known coverage.",
+        f"{level:.0%} requested; on synthetic data spreads of nominal 90% covered 48% (2 trees) to 91% (100 trees).",
+        "Use method='conformal' if the level has to hold.",
     )
     return _around(found, norm.ppf((1 + level) / 2) * found.spread), [finding]
 
@@ -123,8 +123,8 @@ def _around(found: TreeSpread, half: np.ndarray) -> dict[str, Any]:
     }
 
 
-def label_sets(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]:
-    """Least ambiguous sets: every label whose probability reaches what the true label's reaches with `level`."""
+def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
+    """Least ambiguous sets: all labels at least as probable as the true label is for a share `level` of the rows."""
     predict = predictor(rows.model)
     if rows.calibration is None:
         left_out = rows.left_out()
@@ -134,7 +134,7 @@ def label_sets(rows: Rows, level: float) -> tuple[dict[str, Any], list[Finding]]
         known = predict(rows.calibration[0])
         y = check_target(rows.calibration[1], len(known), "confidence", numeric=False).reshape(len(known))
     classes = np.asarray(rows.model.classes_)
-    of_truth = np.where(y[:, None] == classes, known, 0).sum(axis=1)  # 0 of a label that the model does not know
+    of_truth = np.where(y[:, None] == classes, known, 0).sum(axis=1)  # 0 for a label that the model does not know
     threshold = 1 - conformal_quantile(1 - of_truth, level)
     probabilities = predict(rows.X)
     order = np.argsort(-probabilities, axis=1, kind="stable")
@@ -162,10 +162,10 @@ def _width(half: np.ndarray, level: float, n_rows: int, source: str) -> Finding:
         "interval width",
         3,
         (),
-        f"Half of the {level:.0%} intervals reach {_number(typical)} or less to either side of their middle; "
-        f"the widest tenth reach {_number(wide)} or more.",
+        f"Half of the {level:.0%} intervals extend {_number(typical)} or less to either side of their centre; "
+        f"the widest tenth extend {_number(wide)} or more.",
         f"From {n_rows:,} {source} rows.",
-        "Check them with coverage(y) on rows held out of fit, by the subgroups that matter.",
+        "Check their coverage(y) on rows held out of fit, by the subgroups that matter.",
     )
 
 
@@ -176,8 +176,8 @@ def _set_sizes(sizes: np.ndarray, threshold: float, level: float) -> Finding:
         (),
         f"{np.mean(sizes == 1):.0%} of the rows have a {level:.0%} set of one label; the sets hold {sizes.mean():.3g} "
         "labels on average.",
-        f"a label is in a set where its probability is at least {threshold:.3f}.",
-        "Look by hand at rows of several labels; check the sets with coverage(y) on rows held out of fit.",
+        f"A label is in a set if its probability is at least {threshold:.3f}.",
+        "Inspect rows with several labels; check coverage(y) of the sets on rows held out of fit.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What `confidence` returns: intervals of a regressor, sets of labels of a classifier, and how often they hold."""
+"""`Confidence`, the result of `confidence`: intervals or sets of labels, and their coverage."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ _MOST_DRAWN = 1_000
 
 @dataclass(frozen=True, repr=False)
 class Confidence(Result):
-    """How sure a model is of each row.
+    """Uncertainty of the prediction of each row.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        One row for each row of X, under its index. Of a regressor: `prediction`, `lower`, `upper` and `spread` (the
-        standard deviation over the trees, NaN where there are none), in units of the target. Of a classifier:
+        One row for each row of X, under its index. For a regressor: `prediction`, `lower`, `upper` and `spread` (the
+        standard deviation over the trees, NaN if there are none), in units of the target. For a classifier:
         `prediction`, its `probability`, the `set` of labels (a tuple, the most probable first) and its `size`.
     level : float
-        The share of new rows whose truth is to lie within.
+        The requested coverage.
     method : str
+        The method of `confidence`.
     findings : list of Finding
-        What to know before relying on it.
+        Typical widths or sizes, and reasons for caution.
     """
 
     table: pd.DataFrame
@@ -42,15 +43,15 @@ class Confidence(Result):
     _X: pd.DataFrame = field(compare=False)
 
     def coverage(self, y: Any, by: Any = None) -> pd.DataFrame:
-        """How often the truth of these rows lies within, overall or by subgroup.
+        """Share of rows whose true target is covered, overall or by subgroup.
 
         Parameters
         ----------
         y : array-like of shape (n_rows,)
             Their true targets, in the order of X. The rows must not have been used in fit or as `calibration`.
         by : str or array-like of shape (n_rows,), default=None
-            Subgroups: a column of X by name, or a value for each row. Numbers of more than ten distinct values are cut
-            into five groups of equal size.
+            Subgroups: the name of a column of X, or a value for each row. Numbers with more than ten distinct values
+            are cut into five groups of equal size.
 
         Returns
         -------
@@ -70,14 +71,14 @@ class Confidence(Result):
         return found.rename(columns={"mean_width": width})
 
     def plot(self, ax: Any = None, y: Any = None) -> Any:
-        """Intervals in the order of their predictions; of a classifier, how many labels the sets hold.
+        """Plot intervals in the order of their predictions; for a classifier, the sizes of the sets.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure's where None.
+            Axes to draw on; None makes a new figure.
         y : array-like of shape (n_rows,), default=None
-            True targets, drawn as dots where the interval misses them and where it does not.
+            True targets, drawn as dots, in another colour outside of the interval.
 
         Returns
         -------
@@ -110,11 +111,11 @@ class Confidence(Result):
     def _groups(self, by: Any) -> _Groups:
         if isinstance(by, str):
             if by not in self._X:
-                raise ValueError(f"by={by!r} is no column of X, which has {self._X.columns.tolist()[:20]}.")
+                raise ValueError(f"by={by!r} is not a column of X, which has {self._X.columns.tolist()[:20]}.")
             by = self._X[by]
         groups = by.reset_index(drop=True) if isinstance(by, pd.Series) else pd.Series(np.asarray(by), name="group")
         if len(groups) != len(self.table):
-            raise ValueError(f"by has {len(groups)} values, but there are {len(self.table)} rows: give one for each.")
+            raise ValueError(f"by has {len(groups)} values, but there are {len(self.table)} rows: pass one for each.")
         return _Groups("group" if groups.name is None else str(groups.name), *_number_groups(groups))
 
 
@@ -125,7 +126,7 @@ class _Groups(NamedTuple):
 
 
 def _number_groups(groups: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """The group of each row, numbered in the order of their values, and their names; what is missing comes last."""
+    """The group of each row, numbered in the order of the values, and the names of the groups; missing comes last."""
     ordered = pd.api.types.is_numeric_dtype(groups) or pd.api.types.is_datetime64_any_dtype(groups)
     values = groups if ordered else groups.astype(object).where(groups.isna(), groups.astype(str))
     if ordered and values.nunique() > _MOST_DISTINCT:
@@ -178,7 +179,7 @@ def _draw_truths(ax: Any, position: np.ndarray, y: np.ndarray, inside: np.ndarra
 
 
 def _draw_sizes(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
-    """Bars by size of set, cut where they hold the true label."""
+    """Bars by size of set, divided into sets that hold the true label and sets that do not."""
     sizes = result.table["size"].to_numpy()
     values, counts = np.unique(sizes, return_counts=True)
     held = np.ones(len(sizes), dtype=bool) if y is None else result._covers(y)

@@ -1,4 +1,4 @@
-"""Conformal prediction: how far predictions of rows not learned from were off, turned into a promise for new rows."""
+"""Conformal prediction: from errors on rows held out of fit to the width of intervals with a given coverage."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 
 from tabrec.trees.out_of_bag import OutOfBagRows
 
-# Of the typical error: no row is taken to be surer than this.
+# Share of the typical error; the expected error of a row is at least this.
 _SMALLEST_SCALE = 0.1
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The error to expect of a row, from how much the trees disagree: `base` + `slope` × spread."""
+    """The expected error of a row, from the spread of the trees: `base` + `slope` × spread."""
 
     base: float
     slope: float
     smallest: float
 
     def of(self, spread: np.ndarray) -> np.ndarray:
-        """The error to expect; of models without spread (NaN) it is the same everywhere."""
+        """The expected error; the same everywhere for models without spread (NaN)."""
         return np.maximum(self.base + self.slope * np.nan_to_num(spread), self.smallest)
 
 
@@ -32,12 +32,12 @@ ONE = Scale(1.0, 0.0, 1.0)
 
 
 def needed_rows(level: float) -> int:
-    """How many rows it takes to promise a level: with n rows, n / (n + 1) is the highest."""
+    """Number of rows that a level needs: with n rows, n / (n + 1) is the highest possible level."""
     return math.ceil(level / (1 - level) - _ROUNDING)
 
 
 def conformal_quantile(scores: np.ndarray, level: float) -> float:
-    """The score that a new row's stays below with probability `level`: the ceil((n + 1) level)-th smallest of n.
+    """The score that a new row does not exceed with probability `level`: the ceil((n + 1) level)-th smallest of n.
 
     Raises
     ------
@@ -47,15 +47,15 @@ def conformal_quantile(scores: np.ndarray, level: float) -> float:
     n = len(scores)
     if n < needed_rows(level):
         raise ValueError(
-            f"level={level} needs at least {needed_rows(level)} rows to learn from, but there are {n} with a "
-            "prediction that does not rest on them: give more rows, grow more trees, or lower the level."
+            f"level={level} needs at least {needed_rows(level)} rows held out of fit or out of bag, but there are {n}: "
+            "pass more rows, grow more trees, or lower the level."
         )
     rank = math.ceil((n + 1) * level - _ROUNDING)
     return float(np.partition(scores, rank - 1)[rank - 1])
 
 
 def fit_scale(spread: np.ndarray, errors: np.ndarray) -> Scale:
-    """Least squares of absolute errors on spread, neither coefficient below 0."""
+    """Least squares of absolute errors on spread, with no coefficient below 0."""
     typical = float(errors.mean())
     if typical == 0:
         return ONE
@@ -69,28 +69,28 @@ def fit_scale(spread: np.ndarray, errors: np.ndarray) -> Scale:
 
 
 def unfitted_scale(spread: np.ndarray) -> Scale:
-    """A scale that looks at no target, so that the rows that settle the quantile have not settled it too."""
+    """A scale that uses no target, so that it is independent of the rows that determine the quantile."""
     typical = float(spread.mean())
     return Scale(typical, 1.0, typical) if typical > 0 else ONE
 
 
 def unbiased(spread: np.ndarray, n_trees: Any) -> np.ndarray:
-    """Spread as of infinitely many trees; 0 where there is but one."""
+    """Spread corrected for the number of trees; 0 for a single tree."""
     n_trees = np.asarray(n_trees, dtype=np.float64)
     return spread * np.sqrt(n_trees / np.maximum(n_trees - 1, 1))
 
 
 class OobScores(NamedTuple):
-    """Out-of-bag errors as shares of the error to expect.
+    """Out-of-bag errors relative to the expected error.
 
     Attributes
     ----------
     scores : ndarray of shape (n_rows,)
-        Of rows that some tree left out.
+        Scores of the rows that some tree left out.
     scale : Scale
-        Gives the error to expect.
+        Computes the expected error.
     n_trees : int
-        Trees that left out a row, on average; two at least, where there are, as one has no spread.
+        Mean number of trees that left out a row; at least two if there are two, as one has no spread.
     """
 
     scores: np.ndarray
@@ -99,10 +99,10 @@ class OobScores(NamedTuple):
 
 
 def oob_scores(left_out: OutOfBagRows, n_trees: int) -> OobScores:
-    """Score the out-of-bag errors of a forest of so many trees.
+    """Score the out-of-bag errors of a forest of `n_trees` trees.
 
-    An out-of-bag prediction rests on fewer trees than that of a new row, which adds `variance / count` to its squared
-    error where `variance / n_trees` is due; the difference is taken off.
+    An out-of-bag prediction averages fewer trees than that of a new row, so its squared error contains
+    `variance / count` instead of `variance / n_trees`; the difference is subtracted.
     """
     seen = left_out.count > 0
     if not seen.any():

@@ -1,4 +1,4 @@
-"""Quantile regression forests: the training targets that share leaves with a row, as its distribution."""
+"""Quantile regression forests: the distribution of the training targets that share leaves with a row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import sparse
 
 from tabrec.trees.fitted_trees import FittedTrees
 
-# Rows whose leaves, and weights that are held at once.
+# Rows whose leaves are held at once, and number of weights held at once.
 _MOST_ROWS = 20_000
 _MOST_WEIGHTS = 2_000_000
 _ROUNDING = 1e-6
@@ -54,7 +54,7 @@ def forest_quantiles(
 
 
 def _slices(n_entries: np.ndarray) -> Iterator[slice]:
-    """Rows in slices of at most so many weights, or of one row."""
+    """Rows in slices of at most `_MOST_WEIGHTS` weights, or of one row."""
     total = np.cumsum(n_entries)
     start = 0
     while start < len(total):
@@ -65,7 +65,7 @@ def _slices(n_entries: np.ndarray) -> Iterator[slice]:
 
 
 def _leaf_members(trees: FittedTrees, matrix: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Which training rows are in which node, the nodes of all trees numbered through.
+    """Which training rows are in which node, with the nodes of all trees numbered consecutively.
 
     Returns
     -------

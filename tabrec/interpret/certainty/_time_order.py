@@ -10,14 +10,14 @@ import numpy as np
 from tabrec.interpret.models import find_dates
 from tabrec.trees.fitted_trees import FittedTrees
 
-# So unlikely it must be that rows drawn at random are as late.
+# Rows are late if rows drawn at random would be as late with a smaller probability than this.
 _BY_CHANCE = 0.01
 
 
 def late_columns(
     trees: FittedTrees, X: Any, training_matrix: Callable[[], np.ndarray] | None = None
 ) -> dict[str, float]:
-    """The raw date columns in which rows lie after all training rows, more of them than chance would put there.
+    """The raw date columns in which more rows lie after all training rows than chance explains.
 
     Parameters
     ----------
@@ -25,13 +25,13 @@ def late_columns(
     X : table or array-like
         As the model takes it.
     training_matrix : callable, default=None
-        Gives what the trees were grown on, (n_training, n_encoded), where they are no forest of ours: that remembers
-        the range of its columns.
+        Returns the rows that the trees were grown on, (n_training, n_encoded); our forests do not need it, as they
+        record the range of their columns.
 
     Returns
     -------
     dict
-        By column the share of the rows of X that lie after the last training row; empty where nothing is known of
+        By column, the share of the rows of X that lie after the last training row; empty if nothing is known about
         the training rows.
     """
     dates = {
@@ -60,6 +60,6 @@ def _last_values(trees: FittedTrees, training_matrix: Callable[[], np.ndarray] |
 
 
 def _is_late(share: float, n_rows: int, n_training: int) -> bool:
-    """Of rows in random order, k new ones all lie after the last training row with about (m / (m + n)) ** k."""
+    """In random order, k given rows lie after the last training row with probability about (m / (m + n)) ** k."""
     n_late = share * n_rows
     return n_late > 0 and (n_rows / (n_rows + n_training)) ** n_late < _BY_CHANCE

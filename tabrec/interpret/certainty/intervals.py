@@ -1,4 +1,4 @@
-"""How sure a model is of each row: intervals for numbers, sets of labels for classes."""
+"""`confidence`: the uncertainty of each prediction, as intervals for numbers and sets of labels for classes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 from sklearn.base import is_classifier
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from tabrec.interpret._result import Finding
-from tabrec.interpret.certainty._confidence_methods import METHODS, Pair, Rows, label_sets, several_outputs
+from tabrec.interpret.certainty._confidence_methods import METHODS, ConfidenceTask, Pair, label_sets, several_outputs
 from tabrec.interpret.certainty._confidence_result import Confidence
 from tabrec.interpret.certainty._time_order import late_columns
 from tabrec.interpret.models import predictor
@@ -20,6 +21,15 @@ from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
 from tabrec.trees.training_rows import check_fitted_rows
 
 
+@validate_params(
+    {
+        "level": [Interval(Real, 0, 1, closed="neither")],
+        "method": [StrOptions(set(METHODS))],
+        "training": [tuple, list, None],
+        "calibration": [tuple, list, None],
+    },
+    prefer_skip_nested_validation=True,
+)
 def confidence(
     model: Any,
     X: Any,
@@ -29,7 +39,7 @@ def confidence(
     training: Pair | None = None,
     calibration: Pair | None = None,
 ) -> Confidence:
-    """Tell how sure a fitted model is of each row, without fitting it again.
+    """Estimate the uncertainty of each prediction of a fitted model, without refitting.
 
     Parameters
     ----------
@@ -38,47 +48,52 @@ def confidence(
     X : table or array-like of shape (n_rows, n_features)
         Rows to predict, as the model takes them.
     level : float, default=0.9
-        Share of new rows whose truth is to lie within, between 0 and 1.
+        Share of new rows that the intervals or sets should cover, between 0 and 1.
     method : {"conformal", "quantile", "spread"}, default="conformal"
-        - ``"conformal"``: the prediction ± a quantile of how far predictions of rows not learned from were off, each as
-          a share of the error that the disagreement of the trees lets expect. Holds the level on average over rows
-          that are like those it was settled on. Forests use their out-of-bag predictions; every other model needs
-          `calibration`. Of a classifier: the set of labels whose probability is high enough, the most probable one
-          always among them (so that sets of a model that is right more often than `level` hold more than promised).
-        - ``"quantile"``: a quantile regression forest: quantiles of the training targets that share leaves with the
-          row, whether the tree drew them or not. Widths follow the row most closely, but no level is promised; needs
-          `training`.
-        - ``"spread"``: the mean ± a normal quantile of the standard deviation over the trees. It ranks rows by doubt
-          but is no interval: it may cover far less, or more, than `level`.
+        - ``"conformal"``: the prediction ± a quantile of the errors on rows that the model was not fitted on, each
+          relative to the error expected from the spread of the trees. Covers the level on average over rows with the
+          same distribution as these. Forests use their out-of-bag predictions; every other model needs `calibration`.
+          For a classifier: the set of labels with a high enough probability, always including the most probable one
+          (so sets of a model whose accuracy exceeds `level` cover more than `level`).
+        - ``"quantile"``: a quantile regression forest: quantiles of the targets of all training rows in the same
+          leaves. Widths adapt to the row most closely, but coverage is not guaranteed; needs `training`.
+        - ``"spread"``: the mean ± a normal quantile of the standard deviation over the trees. It ranks rows by
+          uncertainty, but may cover far less, or more, than `level`.
     training : (X, y), default=None
         The rows of `fit`, in its order: needed by ``"quantile"``, and by ``"conformal"`` for scikit-learn's forests
-        and forests fitted with ``oob_score=False``. With scikit-learn's forests it also tells which rows are late.
+        and forests fitted with ``oob_score=False``. For scikit-learn's forests it also shows which rows are later.
     calibration : (X, y), default=None
-        Rows held out of `fit`, for ``"conformal"``, at least level / (1 - level) of them. Where rows come in time, the
-        latest ones with a known target.
+        Rows held out of `fit`, for ``"conformal"``, at least level / (1 - level) of them. For data ordered in time, the
+        latest rows with a known target.
 
     Returns
     -------
     Confidence
+        The intervals or sets, and findings on them.
 
     Raises
     ------
     TypeError
-        The method reads trees, of which the model has none.
+        The method needs trees, but the model has none.
     ValueError
-        An unknown method or level, rows that the method needs or has no use for, several outputs, or too few rows for
+        An unknown method or level, rows that are missing or unused by the method, several outputs, or too few rows for
         the level.
 
     Warns
     -----
     UserWarning
-        Rows of X are later than the training rows in a date column that a forest takes apart, so that the level
-        promises nothing for them. It is among the `findings` too.
+        Rows of X are later than the training rows in a date column that a forest splits into parts, so coverage is not
+        guaranteed for them. It is among the `findings` too.
+
+    See Also
+    --------
+    oob_report : Training, out-of-bag and validation error side by side.
+    domain_shift : Whether new rows differ from the training rows.
 
     Notes
     -----
-    Out-of-bag predictions rest on about a third of the trees. So what their smaller number adds to the squared error is
-    taken off, and widths follow the spread of as many trees, not of all: coverage then holds for few trees as well.
+    Out-of-bag predictions average about a third of the trees. The squared error that the smaller number of trees adds
+    is therefore subtracted, and widths use the spread of as many trees, so that coverage holds for few trees as well.
 
     References
     ----------
@@ -107,17 +122,17 @@ def confidence(
     >>> bool(0.7 < found.coverage(y[400:]).loc["all", "coverage"] < 0.9)
     True
     """
-    _check_request(method, level, is_classifier(model), training, calibration)
+    _check_request(method, is_classifier(model), training, calibration)
     trees = _read_trees(model, method, training, calibration)
     frame = read_frame(X)
-    rows = Rows(model, trees, X, training, calibration)
+    rows = ConfidenceTask(model, trees, X, training, calibration)
     columns, findings = (label_sets if is_classifier(model) else METHODS[method])(rows, level)
     findings = _late_rows(rows, method) + findings
     return Confidence(pd.DataFrame(columns, index=frame.index), level, method, findings, frame)
 
 
-def _late_rows(rows: Rows, method: str) -> list[Finding]:
-    """A finding and a warning for every date column in which X is later than whatever the intervals rest on."""
+def _late_rows(rows: ConfidenceTask, method: str) -> list[Finding]:
+    """A finding and a warning for every date column in which X is later than the rows that the intervals rest on."""
     if rows.trees is None:
         return []
     late = late_columns(rows.trees, rows.X, rows.training_matrix)
@@ -135,27 +150,21 @@ def _late_finding(column: str, share: float) -> Finding:
         "later than training",
         1,
         (column,),
-        f"Rows of X are later in {column!r} than every row that the intervals were learned from, so they may be too "
-        "narrow or off.",
+        f"Rows of X are later in {column!r} than every row that the intervals rest on, so the intervals may be too "
+        "narrow or biased.",
         f"{share:.0%} of the rows of X.",
         "Pass calibration=(X, y) of the latest rows with a known target, with method='conformal'.",
     )
 
 
-def _check_request(
-    method: str, level: float, of_classes: bool, training: Pair | None, calibration: Pair | None
-) -> None:
-    methods = ["conformal"] if of_classes else list(METHODS)
-    if method not in methods:
-        kind = "classifier" if of_classes else "regressor"
-        raise ValueError(f"method={method!r} must be one of {', '.join(methods)} for a {kind}.")
-    if not (isinstance(level, Real) and 0 < level < 1):
-        raise ValueError(f"level={level!r} must be a share between 0 and 1, such as 0.9.")
+def _check_request(method: str, of_classes: bool, training: Pair | None, calibration: Pair | None) -> None:
+    if of_classes and method != "conformal":
+        raise ValueError(f"method={method!r} is for regressors: use method='conformal' for a classifier.")
     for name, pair in (("training", training), ("calibration", calibration)):
-        if pair is not None and not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-            raise TypeError(f"{name} must be a pair (X, y), not {type(pair).__name__}.")
+        if pair is not None and len(pair) != 2:
+            raise TypeError(f"{name} must be a pair (X, y), but has {len(pair)} items.")
     if calibration is not None and method != "conformal":
-        raise ValueError(f"calibration serves method='conformal', not method={method!r}.")
+        raise ValueError(f"calibration is for method='conformal', not method={method!r}.")
     if method == "quantile" and training is None:
         raise ValueError("method='quantile' needs training=(X, y), the rows of fit: their targets are the quantiles.")
 

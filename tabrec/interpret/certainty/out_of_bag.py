@@ -1,18 +1,21 @@
-"""Training, out-of-bag and validation error side by side: has the forest overfitted, or has the world changed?"""
+"""`oob_report`: training, out-of-bag and validation error side by side, to tell overfitting from a data shift."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.certainty._time_order import late_columns
 from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.interpret.models import predictor
+from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
 from tabrec.tables.columns import read_frame
 from tabrec.tables.rows import sample_rows, take_rows
@@ -21,7 +24,7 @@ from tabrec.trees.fitted_trees import FittedTrees, read_trees
 from tabrec.trees.training_rows import check_fitted_rows, predict_training_rows, read_training_rows
 
 _BASELINE, _TRAIN, _OOB, _VALID = "baseline", "train", "out of bag", "validation"
-_N_ERRORS = 2  # differences of more standard errors than this are taken for real
+_N_ERRORS = 2  # larger differences, in standard errors, count as real
 _CLOSE = 1.15
 
 
@@ -34,18 +37,18 @@ class _Score(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class OobReport(Result):
-    """The errors of a forest, from rows it knows to rows it does not.
+    """Errors of a forest in training, out of bag and in validation.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        Columns `rows` ("baseline": the mean or the most frequent class of the training target, on the validation rows;
-        "train", where X and y were given; "out of bag"; "validation"), `n`, `score` and its `std_error`, NaN of one
+        Columns `rows` ("baseline": the mean or the class shares of the training target, on the validation rows;
+        "train", if X and y were given; "out of bag"; "validation"), `n`, `score` and its `std_error`, NaN for one
         row.
     metric : str
         The metric of `score`.
     findings : list of Finding
-        What the gaps between them mean.
+        What the differences between them mean.
     """
 
     table: pd.DataFrame
@@ -53,12 +56,12 @@ class OobReport(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """The scores with bars of two standard errors, and the baseline as a line.
+        """Plot the scores with bars of two standard errors, and the baseline as a line.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; a new figure's where None.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -82,6 +85,10 @@ class OobReport(Result):
         return finish(ax)
 
 
+@validate_params(
+    {"max_rows": [Interval(Integral, 2, None, closed="left")], "random_state": RANDOM_STATE},
+    prefer_skip_nested_validation=True,
+)
 def oob_report(
     forest: Any,
     X_valid: Any,
@@ -95,9 +102,9 @@ def oob_report(
 ) -> OobReport:
     """Compare the error of a forest on its training rows, out of bag, and on validation rows.
 
-    Each training row is predicted out of bag by the trees that did not draw it. Such rows are new to those trees, but
-    of the same time and place as the training rows. So a gap from training to out of bag is what the forest has learned
-    by heart, while a gap from out of bag to validation is a difference between the rows: often a changed world.
+    Each training row is predicted out of bag by the trees that did not draw it: it is new to these trees, but comes
+    from the same distribution. A gap from training to out-of-bag error is therefore overfitting, while a gap from
+    out-of-bag to validation error means that the rows differ, often because the data changed over time.
 
     Parameters
     ----------
@@ -106,27 +113,36 @@ def oob_report(
     X_valid : table or array-like of shape (n_valid, n_features)
         Rows held out of fit, later ones where time matters.
     y_valid : array-like of shape (n_valid,)
-    X, y : default=None
-        The rows of `fit`, in its order: for the error in training, and, for scikit-learn's forests and those fitted
-        with ``oob_score=False``, for the out-of-bag error too.
+        Their target.
+    X : table or array-like of shape (n_rows, n_features), default=None
+        The rows of `fit`, in its order, for the training error. For scikit-learn's forests and those fitted with
+        ``oob_score=False``, the out-of-bag error needs them too.
+    y : array-like of shape (n_rows,), default=None
+        Their target.
     metric : {"rmse", "mae", "r2"} or {"accuracy", "log_loss"}, default=None
-        RMSE of a regressor, accuracy of a classifier where None.
+        Metric of the scores; None is RMSE for a regressor and accuracy for a classifier.
     max_rows : int, default=20_000
-        So many training rows are drawn for the error in training; the other errors are of all rows.
-    random_state : int, default=0
+        Number of training rows that are drawn for the training error; the other errors use all rows.
+    random_state : int, numpy.random.Generator or None, default=0
         Seed of that draw.
 
     Returns
     -------
     OobReport
+        The errors, and findings on their differences.
 
     Raises
     ------
     TypeError
-        The model is no forest.
+        The model is not a forest.
     ValueError
         No out-of-bag rows (a single tree, ``bootstrap=False``, every row drawn by every tree), rows that are missing or
         not those of fit, several outputs.
+
+    See Also
+    --------
+    domain_shift : Which columns differ between training and new rows.
+    confidence : Intervals from out-of-bag errors.
 
     References
     ----------
@@ -144,14 +160,14 @@ def oob_report(
     >>> found.table["rows"].tolist()
     ['baseline', 'train', 'out of bag', 'validation']
     """
-    trees = read_trees(forest, "oob_report", instead="domain_shift, which tells whether new rows differ")
-    _check_request(trees, X, y, max_rows)
+    trees = read_trees(forest, "oob_report", instead="domain_shift, which shows whether new rows differ")
+    _check_request(trees, X, y)
     scorer = read_metric(forest, metric)
     numeric = not trees.is_classifier
     target = check_target(y_valid, len(read_frame(X_valid)), "oob_report", numeric=numeric).reshape(-1)
     y_oob, predicted_oob, y_train = _out_of_bag_rows(trees, X, y)
     predict = predictor(forest)
-    parts = {_BASELINE: (target, _guess(y_train, len(target), trees.classes))}
+    parts = {_BASELINE: (target, _predict_baseline(y_train, len(target), trees.classes))}
     if X is not None:
         known = _read_training_target(trees, X, y)
         rows = trees.training_positions(len(known))
@@ -164,10 +180,8 @@ def oob_report(
     return OobReport(table, scorer.name, _explain(scores, scorer, late))
 
 
-def _check_request(trees: FittedTrees, X: Any, y: Any, max_rows: Any) -> None:
+def _check_request(trees: FittedTrees, X: Any, y: Any) -> None:
     name = type(trees.estimator).__name__
-    if not isinstance(max_rows, (int, np.integer)) or max_rows < 2:
-        raise ValueError(f"max_rows={max_rows!r} must be an integer of at least 2.")
     if trees.n_outputs > 1:
         raise ValueError(f"oob_report is for one output, but this {name} has {trees.n_outputs}: fit a forest for each.")
     if not trees.draws_rows:
@@ -186,7 +200,9 @@ def _check_request(trees: FittedTrees, X: Any, y: Any, max_rows: Any) -> None:
 def _read_training_target(trees: FittedTrees, X: Any, y: Any) -> np.ndarray:
     target = check_target(y, len(read_frame(X)), "oob_report", numeric=not trees.is_classifier).reshape(-1)
     if not trees.has_target(target):
-        raise ValueError("oob_report: y is not the target that the forest was fitted on: give X and y as given to fit.")
+        raise ValueError(
+            "oob_report: y is not the target that the forest was fitted on: pass X and y as passed to fit."
+        )
     return target
 
 
@@ -205,8 +221,8 @@ def _out_of_bag_rows(trees: FittedTrees, X: Any, y: Any) -> tuple[np.ndarray, np
     return target[seen], found.prediction[seen], target
 
 
-def _guess(y: np.ndarray, n: int, classes: Any) -> np.ndarray:
-    """The mean, or the shares of the classes, for each of n rows."""
+def _predict_baseline(y: np.ndarray, n: int, classes: Any) -> np.ndarray:
+    """The mean, or the class shares, for each of n rows."""
     if classes is None:
         return np.full((n, 1), y.mean())
     return np.tile([(y == label).mean() for label in classes], (n, 1))
@@ -231,68 +247,66 @@ def _one_row(scores: dict[str, _Score]) -> Finding:
         "too few rows",
         2,
         (),
-        "A score of one row cannot tell whether the world has changed.",
+        "The score of a single row cannot show a difference between the rows.",
         f"{scores[_OOB].n} row(s) out of bag, {scores[_VALID].n} in validation.",
-        "Give more rows: a score of one has no standard error.",
+        "Pass more rows: the score of one row has no standard error.",
     )
 
 
 def _against_out_of_bag(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> Finding:
     worse = _worse(scores, metric, _VALID, _OOB)
-    evidence = f"{metric.name} {_told(scores, _OOB)} out of bag, {_told(scores, _VALID)} on validation rows"
+    evidence = f"{metric.name} {_show(scores, _OOB)} out of bag, {_show(scores, _VALID)} on validation rows"
     if worse > _N_ERRORS:
         when = "".join(f"; {share:.0%} of them later in {name!r}" for name, share in late.items())
         return Finding(
-            "changed world",
+            "distribution shift",
             1,
             tuple(late),
-            "Validation rows are predicted worse than training rows that trees had not seen: the rows differ, which is "
-            "no overfitting.",
+            "Validation rows are predicted worse than out-of-bag rows: the rows differ, which is not overfitting.",
             f"{evidence}; {worse:.1f} standard errors apart{when}.",
-            "Look for the columns that tell them apart with domain_shift, and try without them with drop_and_compare.",
+            "Find the columns that differ with domain_shift, and try the model without them with drop_and_compare.",
         )
     if worse < -_N_ERRORS:
         return Finding(
             "easier validation rows",
             2,
             (),
-            "Validation rows are predicted better than training rows that trees had not seen: they are easier, or "
-            "copies of training rows are among them.",
+            "Validation rows are predicted better than out-of-bag rows: they are easier, or contain copies of training "
+            "rows.",
             f"{evidence}; {-worse:.1f} standard errors apart.",
-            "Look for rows of one person, machine or day on both sides of the split.",
+            "Check whether one person, machine or day has rows on both sides of the split.",
         )
     return Finding(
-        "same world",
+        "no distribution shift",
         3,
         tuple(late),
-        "Validation rows are predicted about as well as training rows that trees had not seen: nothing points to a "
-        "changed world.",
+        "Validation rows are predicted about as well as out-of-bag rows: no sign that the data changed.",
         f"{evidence}; {abs(worse):.1f} standard errors apart.",
-        "The out-of-bag error can stand in for a validation error here.",
+        "The out-of-bag error can replace a validation error here.",
     )
 
 
 def _against_train(scores: dict[str, _Score], metric: Metric) -> Finding:
-    evidence = f"{metric.name} {_told(scores, _TRAIN)} in training, {_told(scores, _OOB)} out of bag."
+    evidence = f"{metric.name} {_show(scores, _TRAIN)} in training, {_show(scores, _OOB)} out of bag."
     worse = _worse(scores, metric, _OOB, _TRAIN)
     near = _loss(scores, metric, _OOB) <= _CLOSE * _loss(scores, metric, _TRAIN)
     if worse <= _N_ERRORS or near:
         return Finding(
-            "little learned by heart",
+            "little overfitting",
             3,
             (),
-            "Out of bag the forest is nearly as good as on the rows it knows: it has learned little by heart.",
+            "The out-of-bag error is close to the training error: the forest overfits little.",
             evidence,
-            "There may be more to learn: try a smaller min_samples_leaf or more columns.",
+            "It may underfit: try a smaller min_samples_leaf or more columns.",
         )
     return Finding(
-        "learned by heart",
+        "overfitting",
         3,
         (),
-        "Out of bag the forest is worse than on the rows it knows: that is what it has learned by heart. It is usual "
-        "for grown-out trees and harms nothing by itself.",
+        "The out-of-bag error is larger than the training error: the forest overfits. That is usual for fully grown "
+        "trees and does no harm by itself.",
         evidence,
-        "Judge the model by its out-of-bag and validation error; a larger min_samples_leaf is worth a try.",
+        "Judge the model by its out-of-bag and validation errors; a larger min_samples_leaf may help.",
     )
 
 
@@ -302,13 +316,12 @@ def _against_baseline(scores: dict[str, _Score], metric: Metric) -> Finding | No
     if _in_errors(_loss(scores, metric, _BASELINE) - _loss(scores, metric, _VALID), error) > _N_ERRORS:
         return None
     return Finding(
-        "no better than a guess",
+        "no better than the baseline",
         1,
         (),
-        "On validation rows the forest is not clearly better than the mean or the shares of classes of the training "
-        "target.",
-        f"{metric.name} {_told(scores, _VALID)}, guessing {_told(scores, _BASELINE)}.",
-        "Do not use it for such rows before domain_shift and leakage_check have been looked at.",
+        "On validation rows the forest is not clearly better than the mean or the class shares of the training target.",
+        f"{metric.name} {_show(scores, _VALID)}, baseline {_show(scores, _BASELINE)}.",
+        "Before using it for such rows, run domain_shift and leakage_check.",
     )
 
 
@@ -328,7 +341,7 @@ def _loss(scores: dict[str, _Score], metric: Metric, part: str) -> float:
     return 1 - scores[part].score if metric.greater_is_better else scores[part].score
 
 
-def _told(scores: dict[str, _Score], part: str) -> str:
+def _show(scores: dict[str, _Score], part: str) -> str:
     return f"{_number(scores[part].score)} (standard error {_number(scores[part].std_error)})"
 
 

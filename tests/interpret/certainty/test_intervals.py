@@ -81,7 +81,7 @@ def test_so_many_rows_are_needed_and_no_more(level, n):
     assert needed_rows(level) == n
     assert conformal_quantile(np.arange(n), level) == n - 1
     with pytest.raises(
-        ValueError, match=rf"level={level} needs at least {n} rows to learn from, but there are {n - 1}"
+        ValueError, match=rf"level={level} needs at least {n} rows held out of fit or out of bag, but there are {n - 1}"
     ):
         conformal_quantile(np.arange(n - 1), level)
 
@@ -427,7 +427,7 @@ def test_many_numbers_and_dates_are_cut_into_five_groups_in_their_order():
 
 def test_a_wrong_subgroup_or_target_is_said():
     result = result_of([0.0, 0], [1.0, 1], size=["S", "L"])
-    with pytest.raises(ValueError, match=r"by='colour' is no column of X, which has \['size'\]"):
+    with pytest.raises(ValueError, match=r"by='colour' is not a column of X, which has \['size'\]"):
         result.coverage([1, 2], by="colour")
     with pytest.raises(ValueError, match="by has 3 values, but there are 2 rows"):
         result.coverage([1, 2], by=[1, 2, 3])
@@ -540,13 +540,16 @@ def test_dates_are_found_in_pipelines_of_sklearn_forests(by_date):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": "bayes"}, "method='bayes' must be one of conformal, quantile, spread for a regressor"),
-        ({"level": 90}, "level=90 must be a share between 0 and 1"),
-        ({"level": 1}, "level=1 must be a share"),
+        ({"method": "bayes"}, "The 'method' parameter of confidence must be a str among"),
+        ({"level": 90}, "The 'level' parameter of confidence must be a float in the range"),
+        ({"level": 1}, "The 'level' parameter of confidence must be"),
         ({"method": "quantile"}, r"method='quantile' needs training=\(X, y\)"),
-        ({"method": "spread", "calibration": ([[0]], [0])}, "calibration serves method='conformal'"),
+        ({"method": "spread", "calibration": ([[0]], [0])}, "calibration is for method='conformal'"),
         ({"method": "quantile", "training": ([[0, 0, 0]], [0])}, "fitted on 600 rows, but X has 1"),
-        ({"calibration": ([[0, 0, 0]] * 5, [0] * 5)}, "needs at least 9 rows to learn from, but there are 5"),
+        (
+            {"calibration": ([[0, 0, 0]] * 5, [0] * 5)},
+            "needs at least 9 rows held out of fit or out of bag, but there are 5",
+        ),
         ({"calibration": ([[0, 0, 0]] * 5, [0] * 4)}, "X has 5 rows, but y has 4"),
     ],
 )
@@ -558,7 +561,7 @@ def test_a_request_that_cannot_be_met_says_why(noisy, arguments, message):
 
 def test_pairs_are_pairs(noisy):
     forest, X, _ = noisy
-    with pytest.raises(TypeError, match=r"calibration must be a pair \(X, y\), not ndarray"):
+    with pytest.raises(TypeError, match="The 'calibration' parameter of confidence must be an instance of"):
         confidence(forest, X, calibration=X)
 
 
@@ -570,7 +573,7 @@ def test_a_model_of_another_kind_is_told_what_serves_it():
     with pytest.raises(TypeError, match=r"not LinearRegression.*method='conformal' with calibration"):
         confidence(model, X, method="spread")
     classifier = LogisticRegression().fit(X, y > 0)
-    with pytest.raises(ValueError, match="method='spread' must be one of conformal for a classifier"):
+    with pytest.raises(ValueError, match="method='spread' is for regressors"):
         confidence(classifier, X, method="spread")
 
 
@@ -620,7 +623,7 @@ def test_fewer_rows_than_trees_leave_out_those_that_every_tree_drew():
         assert np.isnan(few.oob_prediction_).any()
         none = ForestRegressor(n_estimators=1, random_state=0).fit(X[:3], y[:3])
     assert confidence(few, X).table.notna().all(axis=None)
-    with pytest.raises(ValueError, match="needs at least 9 rows to learn from, but there are [01] "):
+    with pytest.raises(ValueError, match="needs at least 9 rows held out of fit or out of bag, but there are [01]:"):
         confidence(none, X)
     many = ForestRegressor(n_estimators=100, random_state=0).fit(X, y)
     assert confidence(many, X).table.notna().all(axis=None)

@@ -116,15 +116,15 @@ def test_the_error_in_training_is_of_a_sample_of_the_rows_that_count():
 
 def test_rows_of_the_same_world_are_said_to_be(forest):
     report = oob_report(forest, *make_rows(300, 1), X=make_rows(400, 0)[0], y=make_rows(400, 0)[1])
-    assert kinds(report) == ["same world", "learned by heart"]
+    assert kinds(report) == ["no distribution shift", "overfitting"]
 
 
 def test_a_changed_world_is_told_from_overfitting(forest):
     X, y = make_rows(400, 0)
     report = oob_report(forest, *make_rows(300, 1, shift=3.0), X=X, y=y)
-    assert kinds(report)[-1] == "learned by heart"
-    assert "changed world" in kinds(report)
-    finding = report.findings[kinds(report).index("changed world")]
+    assert kinds(report)[-1] == "overfitting"
+    assert "distribution shift" in kinds(report)
+    finding = report.findings[kinds(report).index("distribution shift")]
     assert finding.severity == 1
     assert "standard errors apart" in finding.evidence
 
@@ -135,7 +135,7 @@ def test_dates_after_those_of_training_are_named():
     y = X["size"] + np.where(np.arange(500) < 400, 0, 5) + rng.normal(0, 0.3, 500)
     forest = ForestRegressor(n_estimators=20, random_state=0).fit(X[:400], y[:400])
     report = oob_report(forest, X[400:], y[400:])
-    finding = report.findings[kinds(report).index("changed world")]
+    finding = report.findings[kinds(report).index("distribution shift")]
     assert finding.columns == ("sold <b>$",)
     assert "100% of them later in 'sold <b>$'" in finding.evidence
 
@@ -149,7 +149,7 @@ def test_a_forest_that_learned_nothing_is_no_better_than_a_guess():
     rng = np.random.default_rng(0)
     forest = ForestRegressor(n_estimators=20, random_state=0).fit(rng.normal(size=(200, 3)), rng.normal(size=200))
     report = oob_report(forest, rng.normal(size=(100, 3)), rng.normal(size=100))
-    assert kinds(report)[0] == "no better than a guess"
+    assert kinds(report)[0] == "no better than the baseline"
 
 
 def test_one_validation_row_tells_of_no_world():
@@ -171,13 +171,13 @@ def test_a_slight_but_certain_gain_over_a_guess_is_seen():
     apart = scores.loc["baseline", "score"] - scores.loc["validation", "score"]
     # Were the two scores of different rows, the gain would be within chance.
     assert apart < 2 * np.hypot(*scores.loc[["baseline", "validation"], "std_error"])
-    assert "no better than a guess" not in kinds(report)
+    assert "no better than the baseline" not in kinds(report)
 
 
 def test_a_forest_of_large_leaves_has_learned_little_by_heart():
     X, y = make_rows(400, 0)
     forest = ForestRegressor(n_estimators=30, min_samples_leaf=60, random_state=0).fit(X, y)
-    assert "little learned by heart" in kinds(oob_report(forest, *make_rows(300, 1), X=X, y=y))
+    assert "little overfitting" in kinds(oob_report(forest, *make_rows(300, 1), X=X, y=y))
 
 
 # Requests that cannot be met
@@ -217,7 +217,7 @@ def test_as_many_rows_that_are_not_those_of_fit_are_refused(forest):
     theirs = RandomForestRegressor(10, random_state=0).fit(*make_rows(400, 0))
     with pytest.raises(ValueError, match="oob_report: X and y have as many rows .* not those rows in that order"):
         oob_report(theirs, X, y, X=X, y=y)
-    with pytest.raises(ValueError, match="max_rows=1 must be an integer of at least 2"):
+    with pytest.raises(ValueError, match="The 'max_rows' parameter of oob_report must be an int in the range"):
         oob_report(forest, X, y, max_rows=1)
 
 
@@ -264,5 +264,5 @@ def test_later_auctions_are_another_world(data_dir):
     report = oob_report(forest, X[6000:], y[6000:], X=X[:6000], y=y[:6000])
     scores = report.table.set_index("rows")["score"]
     assert scores["train"] < scores["out of bag"] < scores["validation"] < scores["baseline"]
-    assert report.findings[0].kind == "changed world"
+    assert report.findings[0].kind == "distribution shift"
     assert report.findings[0].columns == ("saledate",)
