@@ -19,11 +19,11 @@ def read_groups(groups: Any, columns: list[str], sources: Mapping[str, str]) -> 
     Parameters
     ----------
     groups : None, "source", dict, list of lists, or a result with `clusters`
+        The groups; None for none, "source" for one group per raw column.
     columns : list of str
-        What is permuted or dropped.
+        Columns that are permuted or dropped.
     sources : mapping
-        The raw column of each encoded one. A member may be a raw column where encoded ones are permuted, and the other
-        way round.
+        The raw column of each encoded one. A member may be a raw column if encoded ones are permuted, and vice versa.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def sources_of(model: Any, raw: list[str]) -> dict[str, str]:
 
 
 def source_of(name: str, columns: list[str], sources: Mapping[str, str]) -> str | None:
-    """The raw column, among those given, that an encoded one comes from; None where there is none."""
+    """The raw column, among `columns`, that an encoded one comes from; None if there is none."""
     found = sources.get(name, name)
     return found if found in columns else None
 

@@ -1,4 +1,4 @@
-"""What contributions are given as: one result for all rows, and one for a row."""
+"""`Contributions`, the result for all rows, and `RowContributions` for one row."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from tabrec.plotting.axes import BLUE, finish, make_axes, shorten
 
 @dataclass(frozen=True)
 class RowContributions(Result):
-    """What each column adds to the prediction of one row.
+    """Contribution of each column to the prediction of one row.
 
     Attributes
     ----------
     prediction, base : float
-        The prediction, and what it starts from; ``prediction = base + contributions.sum()``.
+        The prediction and its base: ``prediction = base + contributions.sum()``.
     columns : list of str
+        Names of the columns.
     values : list of str
         The row's value in each column, as text.
     contributions : ndarray of shape (n_columns,)
+        Contribution of each column.
     output : object
-        The class or output that is spoken of; None where a model has but one.
+        The class or output of the prediction; None if the model has only one.
     table : pandas.DataFrame
         Columns ``column``, ``value`` and ``contribution``, the largest contributions first.
     """
@@ -48,12 +50,12 @@ class RowContributions(Result):
         return table.iloc[order].reset_index(drop=True)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the waterfall from base to prediction, largest steps first; see `waterfall` for its settings.
+        """Plot the waterfall from base to prediction, largest steps first; see `waterfall` for its parameters.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            That of a new figure where None.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -65,41 +67,41 @@ class RowContributions(Result):
 
 @dataclass(frozen=True, repr=False)
 class Contributions(Result):
-    """What each column adds to the prediction of each row: ``prediction = bias + contributions.sum(axis=1)``.
+    """Contribution of each column to the prediction of each row: ``prediction = bias + contributions.sum(axis=1)``.
 
     Attributes
     ----------
     prediction, bias : ndarray of shape (n_rows,), or (n_rows, n_outputs) with several outputs or classes
-        Of a classifier, probabilities.
+        Probabilities for a classifier.
     contributions : ndarray of shape (n_rows, n_columns), or (n_rows, n_columns, n_outputs)
     columns : list of str
-        What contributes: encoded columns of forests, raw columns of other models.
+        The columns that contribute: encoded columns of forests, raw columns of other models.
     sources : dict of str to str
-        The raw column that each of `columns` comes from.
+        The raw column that each of `columns` comes from; its own name where that is not known.
     values : pandas.DataFrame of shape (n_rows, n_columns)
-        What stands in each row: labels for categories, dates for seconds, the caller's numbers.
+        Values of the columns as they were passed: labels for categories, dates for seconds, numbers.
     outputs : list or None
         Classes, or numbers of outputs; for several outputs of a classifier pairs (output, class). None where a
         regressor has one output.
     is_classifier : bool
         Whether predictions are probabilities.
     raw : pandas.DataFrame
-        The rows as they were given.
+        The rows as they were passed.
     method : {"path", "shap", "occlusion", "integrated_gradients"}
     standard_error : ndarray like `contributions`, or None
-        Of occlusion and integrated gradients: how far contributions may be off for having looked at so few background
-        rows; NaN with one background row. None where they are exact.
+        For occlusion and integrated gradients: standard error of the contributions over the background rows; NaN with
+        one background row. None if contributions are exact.
     residual : ndarray like `prediction`, or None
-        Of integrated gradients: what the numerical integral left over, which was spread over the columns in proportion
+        For integrated gradients: error of the numerical integral, which was distributed over the columns in proportion
         to the size of their contributions.
     joint : list of dict, or None
         With ``joint=True``, for each row from tuples of columns to the contribution of those columns together, a float
         or an ndarray of shape (n_outputs,).
     table : pandas.DataFrame
-        Columns ``row``, ``output`` (where there are several), ``column``, ``value`` and ``contribution``; as long as
-        all contributions together, so made only when asked for.
+        Columns ``row``, ``output`` (if there are several), ``column``, ``value`` and ``contribution``; built on first
+        access, as it has one row per contribution.
     joint_table : pandas.DataFrame or None
-        Columns ``row``, ``output`` (where there are several), ``columns`` and ``contribution``.
+        Columns ``row``, ``output`` (if there are several), ``columns`` and ``contribution``.
     """
 
     prediction: np.ndarray
@@ -121,7 +123,7 @@ class Contributions(Result):
 
     @cached_property
     def table(self) -> pd.DataFrame:  # type: ignore[override]
-        """A row for each row, output and column: `row`, `output` (of several), `column`, `value`, `contribution`."""
+        """One row per row, output and column: `row`, `output` (if several), `column`, `value`, `contribution`."""
         n_columns, n_outputs = len(self.columns), len(self._names)
         cells = np.moveaxis(self._by_output(self.contributions), 2, 1)  # (n_rows, n_outputs, n_columns)
         values = self.values.to_numpy(dtype=object)
@@ -135,7 +137,7 @@ class Contributions(Result):
 
     @cached_property
     def joint_table(self) -> pd.DataFrame | None:
-        """A row for each row, output and set of columns that contribute jointly; None where not asked for."""
+        """One row per row, output and set of columns that contribute jointly; None without ``joint=True``."""
         if self.joint is None:
             return None
         found = [
@@ -153,17 +155,17 @@ class Contributions(Result):
         Parameters
         ----------
         i : int
-            Position of the row, counted from 0; negative from the end.
+            Position of the row, from 0; negative positions count from the end.
         output : object, default=None
-            One of `outputs`. None takes the second of two classes, the most probable of more, the first of several
-            targets.
+            One of `outputs`. None takes the second of two classes, the most probable of more than two, or the first
+            of several targets.
 
         Returns
         -------
         RowContributions
         """
         if not -len(self) <= i < len(self):
-            raise ValueError(f"row {i} is not among the {len(self)} rows, which are counted from 0.")
+            raise ValueError(f"row {i} is not among the {len(self)} rows, which count from 0.")
         prediction = self._by_output(self.prediction)[i]
         at = self._usual_position(prediction) if output is None else self._position(output)
         return RowContributions(
@@ -176,9 +178,9 @@ class Contributions(Result):
         )
 
     def by_source(self) -> Contributions:
-        """Contributions of the raw columns: those of all encoded columns that come from one, added up.
+        """Contributions of the raw columns: the sum over all encoded columns that come from each.
 
-        Joint contributions, which are of encoded columns, are left out where such come together.
+        Joint contributions, which are of encoded columns, are left out if encoded columns are summed.
         """
         sources = [self.sources[name] for name in self.columns]
         names = list(dict.fromkeys(sources))
@@ -198,13 +200,13 @@ class Contributions(Result):
         )
 
     def _value_of(self, source: str, sources: list[str]) -> pd.Series:
-        """What stands in a raw column: as its encoded column of the same name shows it, else as it was given."""
+        """Values of a raw column: those of the encoded column of the same name, else as they were passed."""
         if source in self.values:
             return self.values[source]
         return self.raw[source] if source in self.raw else self.values.iloc[:, sources.index(source)]
 
     def mean(self, output: Any = None) -> pd.DataFrame:
-        """How much each column moves predictions: the mean size of its contributions over the rows.
+        """Mean absolute contribution of each column over the rows.
 
         Parameters
         ----------
@@ -223,14 +225,14 @@ class Contributions(Result):
         return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
 
     def plot(self, ax: Any = None, n_largest: int = 20) -> Any:
-        """Draw the mean size of the contributions of the columns that move predictions most.
+        """Plot the mean absolute contributions of the columns with the largest ones.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            That of a new figure where None.
+            Axes to draw on; None makes a new figure.
         n_largest : int, default=20
-            Columns to draw.
+            Number of columns to draw.
 
         Returns
         -------
@@ -268,7 +270,7 @@ class Contributions(Result):
         return self._names.index(output)
 
     def _usual_position(self, prediction: np.ndarray) -> int:
-        """The output to speak of where none is named."""
+        """Position of the output that is used if none is named."""
         if self.is_classifier and len(self._names) == 2:
             return 1
         return int(np.argmax(prediction)) if self.is_classifier else 0

@@ -13,7 +13,7 @@ from tabrec.interpret.attribution._occlusion import AgainstBackground
 from tabrec.neural.devices import read_device
 from tabrec.neural.tabular_estimator import TabularEstimator, predictor
 
-# So many points of all lines to a row at least, and of each; and numbers that a hidden layer may hold at once.
+# Minimum number of points on all lines to a row, and on each; numbers that a hidden layer may hold at once.
 _N_POINTS, _LEAST_POINTS = 1024, 16
 _MOST_ACTIVATIONS = 2**22
 
@@ -29,9 +29,9 @@ def integrate_gradients(
     rows, background : table or array
         As the estimator takes them.
     sources : dict of str to str
-        The column that each encoded column is counted to.
+        The column that each encoded column contributes to.
     columns : list of str
-        What contributions are wanted of.
+        The columns to compute contributions of.
     """
     net = EmbeddedNet(estimator)
     ends, starts = net.embed(rows), net.embed(background)
@@ -54,12 +54,12 @@ def integrate_gradients(
 
 
 def _standard_error(draws: np.ndarray) -> np.ndarray:
-    """Of the mean over the first axis; NaN of a single draw."""
+    """Standard error of the mean over the first axis; NaN for a single draw."""
     return draws.std(axis=0, ddof=1) / np.sqrt(len(draws)) if len(draws) > 1 else np.full(draws.shape[1:], np.nan)
 
 
 class EmbeddedNet:
-    """A fitted net in two halves: columns to vectors, and vectors to predictions in their own units.
+    """A fitted net in two parts: columns to vectors, and vectors to predictions in the units of the target.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class EmbeddedNet:
         return self._model.embed(codes.to(self._device), numbers.to(self._device))
 
     def predict(self, embedded: Tensor) -> Tensor:
-        """(n_rows, sum of widths) → predictions, (n_rows, n_outputs); of a classifier, probabilities."""
+        """(n_rows, sum of widths) → predictions, (n_rows, n_outputs); probabilities for a classifier."""
         out = self._model.predict_embedded(embedded).double()
         if is_classifier(self._estimator):
             return _mean_of_members(out.softmax(dim=-1))
@@ -98,7 +98,7 @@ class EmbeddedNet:
             return torch.cat([self.predict(part) for part in embedded.split(self._at_once())]).cpu().numpy()
 
     def _restore(self, scaled: Tensor) -> Tensor:
-        """In units of the target; of quantiles the one nearest to the median."""
+        """Predictions in units of the target; among quantiles the one nearest to the median."""
         levels, scaler = self._estimator._levels, self._estimator.target_scaler_
         if len(levels):
             middle = int(np.argmin(np.abs(levels - 0.5)))
@@ -118,7 +118,7 @@ class EmbeddedNet:
         return torch.stack([part.sum(dim=2) for part in parts]).permute(2, 0, 1).cpu().numpy()
 
     def _gradients(self, embedded: Tensor) -> Tensor:
-        """Of each output with respect to the embedded columns: (n_outputs, n_rows, sum of widths)."""
+        """Gradients of each output with respect to the embedded columns: (n_outputs, n_rows, sum of widths)."""
         embedded = embedded.detach().requires_grad_()
         totals = self.predict(embedded).sum(dim=0)
         return torch.stack([torch.autograd.grad(total, embedded, retain_graph=True)[0] for total in totals])

@@ -1,4 +1,4 @@
-"""Contributions to any model's predictions: columns taken from background rows, then given back one by one."""
+"""Contributions to the predictions of any model: columns of background rows are replaced one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# So many cells of the frames to predict may be made at once.
+# Maximum number of cells of the frames that are predicted at once.
 _MOST_CELLS = 2**21
 
 
@@ -24,7 +24,7 @@ class AgainstBackground:
         The mean prediction of the background rows.
     contributions, standard_error : ndarray of shape (n_rows, n_columns, n_outputs)
     residual : ndarray of shape (n_rows, n_outputs), or None
-        What the contributions lacked of ``prediction - base`` before it was spread over them; None where nothing can.
+        What the contributions lacked of ``prediction - base`` before it was distributed over them, or None.
     """
 
     prediction: np.ndarray
@@ -41,7 +41,7 @@ def occlude(
     rng: np.random.Generator,
     as_array: bool,
 ) -> AgainstBackground:
-    """Shapley values by sampling: from each background row to each row, columns replaced in a random order and back.
+    """Shapley values by sampling: from background rows to rows, columns are replaced in a random order and back.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def occlude(
 
 
 class _Mixed:
-    """Predictions for rows of which some columns are from one table and some from the other."""
+    """Predictions for rows with some columns from one table and some from the other."""
 
     def __init__(
         self, predict: Callable[[Any], np.ndarray], rows: pd.DataFrame, background: pd.DataFrame, as_array: bool
@@ -87,7 +87,7 @@ class _Mixed:
         self._as_array = as_array
 
     def predict(self, positions: np.ndarray) -> np.ndarray:
-        """(n, n_outputs) from (n, n_columns or 1) positions, background rows counted on from the rows."""
+        """(n, n_outputs) from (n, n_columns or 1) positions; those of background rows follow those of the rows."""
         positions = np.broadcast_to(positions, (len(positions), len(self._columns)))
         frame = pd.DataFrame(
             {name: values.take(positions[:, at]) for at, (name, values) in enumerate(self._columns.items())}
@@ -97,9 +97,9 @@ class _Mixed:
     def gains(
         self, row: np.ndarray, other: np.ndarray, rank: np.ndarray, start: np.ndarray, end: np.ndarray
     ) -> np.ndarray:
-        """What each column adds when it is given back at its rank: (n_pairs, n_columns, n_outputs)."""
+        """What each column adds when it is replaced at its rank: (n_pairs, n_columns, n_outputs)."""
         n_pairs, n_columns = rank.shape
-        n_given = np.arange(1, n_columns)[None, :, None]  # of the column, so many columns are given back
+        n_given = np.arange(1, n_columns)[None, :, None]  # number of columns replaced so far
         positions = np.where(rank[:, None] < n_given, row[:, None, None], self._n_rows + other[:, None, None])
         path = np.empty((n_pairs, n_columns + 1, start.shape[1]))
         path[:, 0], path[:, -1] = start, end
@@ -109,7 +109,7 @@ class _Mixed:
 
 
 def _join(rows: pd.Series, background: pd.Series) -> Any:
-    """One array of both, of a type that changes no value."""
+    """One array of both, with a dtype that changes no value."""
     if rows.dtype == background.dtype:
         return pd.concat([rows, background], ignore_index=True).array
     if all(isinstance(part.dtype, np.dtype) and part.dtype.kind in "iuf" for part in (rows, background)):

@@ -1,4 +1,4 @@
-"""What stands in a row, as a person reads it."""
+"""Values of encoded columns as they were passed, for reading."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LARGEST_WHOLE = 1e15
 
 
 def show_encoded(trees: FittedTrees, raw: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
-    """By encoded column what stands in the caller's rows: labels, dates and numbers as they came, parts of dates.
+    """Values by encoded column: labels, dates and numbers as they were passed, and parts of dates.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def show_encoded(trees: FittedTrees, raw: pd.DataFrame, encoded: pd.DataFrame) -
 
 
 def _mark_unseen(raw: pd.Series, encoded: pd.Series, has_codes: bool) -> Any:
-    """The column as it came; a label that the model has never seen is marked as such."""
+    """The column as it was passed; a label that was not in fit is marked as such."""
     if not has_codes:
         return raw.array.copy()
     codes = encoded.cat.codes if isinstance(encoded.dtype, pd.CategoricalDtype) else encoded
@@ -57,7 +57,7 @@ def _labels_of(encoded: pd.Series, labels: list | None) -> Any:
 
 
 def to_text(value: Any) -> str:
-    """A value as text: whole numbers without decimals, days without the time, gaps as "missing"."""
+    """A value as text: integers without decimals, days without the time, missing values as "missing"."""
     if (pd.api.types.is_scalar(value) and pd.isna(value)) or (isinstance(value, str) and value == MISSING_LABEL):
         return "missing"
     if isinstance(value, (float, np.floating)):

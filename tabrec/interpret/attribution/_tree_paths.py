@@ -1,4 +1,4 @@
-"""Paths through trees: what each split on the way to a leaf adds to the prediction, by column or by set of columns."""
+"""Paths through trees: what each split on the path to a leaf adds to the prediction, by column or set of columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from tabrec.trees.fitted_trees import FittedTrees
 
-# So many numbers a tree's part of the result may hold at once, and so many rows are worth threads.
+# Numbers in the part of the result that a tree computes at once, and rows from which threads pay off.
 _MOST_NUMBERS = 2**22
 _FEW_ROWS = 500
 _ROWS_AT_ONCE = 4096
@@ -19,16 +19,16 @@ _ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Steps:
-    """What a tree's nodes add to those above them.
+    """What the nodes of a tree add to their parents.
 
     Attributes
     ----------
     parents : ndarray of shape (n_nodes,)
         -1 for the root, which is node 0.
     columns : ndarray of shape (n_nodes,)
-        The column that the parent splits on; of the root, where nothing is gained, any.
+        The column that the parent splits on; arbitrary for the root, which gains nothing.
     values, gains : ndarray of shape (n_nodes, n_outputs)
-        The prediction of each node, and what it adds to that of its parent.
+        The prediction of each node, and its difference from that of the parent.
     """
 
     tree: Any
@@ -82,7 +82,7 @@ def read_steps(trees: FittedTrees, tree: Any) -> Steps:
 def _sum_paths(trees: FittedTrees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray]:
     """Prediction (n_rows, n_outputs) and contributions (n_rows, n_columns, n_outputs) of one tree.
 
-    Only leaves that rows reach are looked at, each once: from the leaf up to the root.
+    Each leaf that rows reach is followed once, from the leaf up to the root.
     """
     steps = read_steps(trees, tree)
     n_columns, n_outputs = matrix.shape[1], steps.values.shape[1]
@@ -107,17 +107,17 @@ def _reached_leaves(steps: Steps, matrix: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _climb(steps: Steps, leaves: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """From all leaves up at once: positions among the leaves, and the node that each has come to, the root at last."""
+    """Climb from all leaves to the root at once; yields positions among the leaves and the node reached by each."""
     positions, nodes = np.arange(len(leaves)), leaves
     while len(nodes):
         yield positions, nodes
         nodes = steps.parents[nodes]
-        goes_on = nodes >= 0
-        positions, nodes = positions[goes_on], nodes[goes_on]
+        has_parent = nodes >= 0
+        positions, nodes = positions[has_parent], nodes[has_parent]
 
 
 def sum_by_set(trees: FittedTrees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
-    """Joint contributions: what a split adds belongs to all columns that the path has tested down to it.
+    """Joint contributions: what a split adds is credited to the set of all columns tested on the path down to it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The bars of a waterfall, and how they are drawn."""
+"""The bars of a waterfall, and their plot."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, finish, make_axes, shorten, shorten_all
 
 _COLORS = {"base": GREY, "positive": BLUE, "negative": ORANGE, "total": INK}
-# How far the axis is drawn beyond the steps, and how far from them zero may lie to be on it, as shares of their span.
+# As shares of the span of the steps: margin of the axis, and distance within which zero is on the axis.
 _MARGIN, _NEAR = 0.16, 1.0
 
 
 def label_steps(columns: Sequence, values: Sequence) -> list[str]:
-    """Columns with their values, both shortened, so that a long name leaves room for the value."""
+    """Columns with their values, both shortened so that a long name leaves room for the value."""
     names = shorten_all(columns, 20)
     labels = [f"{name} = {shorten(value, 14)}" for name, value in zip(names, values, strict=True)]
     return [label.replace(r"\$", "$") for label in labels]
@@ -31,7 +31,7 @@ def draw_bars(
     xlabel: str | None = None,
     ylabel: str = "prediction",
 ) -> Any:
-    """Draw what `make_bars` made; see `waterfall` for the settings."""
+    """Draw the bars of `make_bars`; see `waterfall` for the parameters."""
     ax = make_axes(ax, (max(6.4, 1.2 + 0.68 * len(bars)), 4.8))
     number_format = number_format or _format_of(bars)
     _draw_steps(ax, bars, number_format)
@@ -62,7 +62,6 @@ def make_bars(
     n_largest: int | None = 12,
 ) -> pd.DataFrame:
     """The bars of a waterfall: `label`, `start`, `end` and `kind`, as `waterfall_bars` gives them."""
-    _check_settings(threshold, n_largest)
     order = np.argsort(-np.abs(amounts), kind="stable")
     is_kept = np.abs(amounts) >= threshold * np.abs(amounts).max()
     is_kept[order[n_largest:] if n_largest is not None else []] = False
@@ -77,13 +76,6 @@ def make_bars(
     total = pd.DataFrame({"label": ["total"], "start": [0.0], "end": [levels[-1]], "kind": ["total"]})
     first = pd.DataFrame({"label": ["base"], "start": [0.0], "end": [base], "kind": ["base"]})
     return pd.concat([bars, total] if base is None else [first, bars, total], ignore_index=True)
-
-
-def _check_settings(threshold: float, n_largest: int | None) -> None:
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold={threshold!r} must lie between 0 and 1: a share of the largest contribution.")
-    if n_largest is not None and n_largest < 1:
-        raise ValueError(f"n_largest={n_largest!r} must be at least 1, or None.")
 
 
 def _draw_steps(ax: Any, bars: pd.DataFrame, number_format: str) -> None:
@@ -106,14 +98,14 @@ def _draw_steps(ax: Any, bars: pd.DataFrame, number_format: str) -> None:
 
 
 def _limit(ax: Any, levels: np.ndarray, fallen: np.ndarray) -> float | None:
-    """Set the limits of the axis around the levels; where zero is not on it, the height to mark bars as cut at."""
+    """Set the limits of the axis around the levels; if zero is off it, return the height at which to mark bars."""
     low, high = float(levels.min()), float(levels.max())
     span = high - low
     has_zero = low - _NEAR * span <= 0 <= high + _NEAR * span or span <= 1e-12 * max(abs(low), abs(high))
     if has_zero:
         low, high = min(low, 0.0), max(high, 0.0)
         span = high - low or 1.0
-    written_below = (fallen < low + _MARGIN * span).any()  # the number of a bar that falls stands under it
+    written_below = (fallen < low + _MARGIN * span).any()  # the number of a falling bar is written below it
     below = low < 0 or not has_zero or low == high or written_below
     above = high > 0 or not has_zero or low == high
     ax.set_ylim(low - _MARGIN * span * below, high + _MARGIN * span * above)
@@ -124,7 +116,7 @@ def _limit(ax: Any, levels: np.ndarray, fallen: np.ndarray) -> float | None:
 
 
 def _set_ticks(ax: Any, number_format: str) -> None:
-    """As many ticks as there is room for and as the format tells apart."""
+    """As many ticks as there is room for and as the format distinguishes."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = ax.get_ylim()
@@ -139,7 +131,7 @@ def _set_ticks(ax: Any, number_format: str) -> None:
 
 
 def _format_of(bars: pd.DataFrame) -> str:
-    """Three digits of the way that the steps go."""
+    """A format with three digits of the range of the steps."""
     levels = np.append(bars["end"], bars["start"][~bars["kind"].isin(["base", "total"])])
     span = np.ptp(levels) or np.abs(levels).max() or 1.0
     return f"{{:,.{int(np.clip(2 - np.floor(np.log10(span)), 0, 12))}f}}"
@@ -150,7 +142,7 @@ def _write(number_format: str, number: float) -> str:
 
 
 def _write_amount(ax: Any, position: int, start: float, end: float, is_step: bool, number_format: str) -> None:
-    """The number of a bar: beyond it, in the direction in which it goes."""
+    """Write the number of a bar beyond its end."""
     amount = end - start if is_step else end
     sign = "+" if is_step and amount > 0 else ""
     ax.annotate(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret.attribution._contribution_result import Contributions, RowContributions
@@ -17,6 +19,7 @@ from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
 from tabrec.interpret.effects._effect_data import read_named
 from tabrec.interpret.models import find_sources, predictor
+from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees, split_pipeline
 from tabrec.trees.target_encoding import to_matrix
@@ -26,6 +29,15 @@ __all__ = ["Contributions", "RowContributions", "contributions"]
 _METHODS = ("auto", "path", "occlusion", "integrated_gradients")
 
 
+@validate_params(
+    {
+        "joint": ["boolean"],
+        "method": [StrOptions(set(_METHODS))],
+        "max_background": [Interval(Integral, 1, None, closed="left")],
+        "random_state": RANDOM_STATE,
+    },
+    prefer_skip_nested_validation=True,
+)
 def contributions(
     model: Any,
     X: Any,
@@ -36,7 +48,7 @@ def contributions(
     max_background: int = 50,
     random_state: int | np.random.Generator | None = 0,
 ) -> Contributions:
-    """Take predictions apart: each is a bias plus what each column adds.
+    """Decompose predictions: each is a bias plus the contribution of each column.
 
     Parameters
     ----------
@@ -46,25 +58,25 @@ def contributions(
     X : table or array-like of shape (n_rows, n_features)
         Rows to explain, as the model takes them.
     joint : bool, default=False
-        Whether to give the contributions of sets of columns too; forests and trees only.
+        Whether to compute the contributions of sets of columns too; for forests and trees only.
     method : {"auto", "path", "occlusion", "integrated_gradients"}, default="auto"
-        "path", for forests and trees: the bias is the mean prediction at the roots, and each split on the way to the
+        "path", for forests and trees: the bias is the mean prediction at the roots, and each split on the path to the
         leaf adds the change of the node's mean to the column that it tests. Exact; by encoded column.
 
         "occlusion", for any model: the bias is the mean prediction of the background rows. From a background row to the
         row, the columns are replaced one after the other, in a random order and in the reverse of it; a column's
-        contribution is the change of the prediction when it is replaced, in the mean over the background rows. That
+        contribution is the change of the prediction when it is replaced, averaged over the background rows. This
         estimates Shapley values; the contributions add up exactly, and each has a standard error. It takes
-        ``2 * n_background * (n_columns - 1)`` predictions a row.
+        ``2 * n_background * (n_columns - 1)`` predictions per row.
 
         "integrated_gradients", for our nets: the same bias; the gradient is integrated along the straight line from
-        each background row to the row, between embedded columns, and counted to the raw columns.
+        each background row to the row, between embedded columns, and summed by raw column.
 
         "auto" is "path" for forests and trees, "integrated_gradients" for our nets and "occlusion" for others.
     background : table or array-like of shape (n_background, n_features), default=None
-        Rows that stand for the usual, such as training rows; needed by all methods but "path", which ignores it.
+        Reference rows, such as training rows; needed by all methods but "path", which ignores it.
     max_background : int, default=50
-        At most so many of them are used, drawn at random.
+        Maximum number of background rows to use, drawn at random.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of that draw, and of the orders of "occlusion".
 
@@ -76,11 +88,17 @@ def contributions(
     Raises
     ------
     TypeError
-        The method does not serve the model, or the model predicts nothing.
+        The method does not support the model, or the model does not predict.
     ValueError
-        An unknown method, no `background` where one is needed, columns of fit that are missing, or `joint` for
+        An unknown method, no `background` for a method that needs one, columns of fit that are missing, or `joint` for
         another method than "path".
     sklearn.exceptions.NotFittedError
+
+    See Also
+    --------
+    shap_values : Exact Shapley values of forests and trees.
+    waterfall : Plot of the contributions to one prediction.
+    feature_importance : Importance of columns over many rows.
 
     References
     ----------
@@ -117,8 +135,6 @@ def contributions(
 
 
 def _choose_method(model: Any, method: str) -> str:
-    if method not in _METHODS:
-        raise ValueError(f"method={method!r} must be one of {_METHODS}.")
     net = _is_net(model)
     if method == "auto":
         return "path" if is_forest(model) else "integrated_gradients" if net else "occlusion"
@@ -133,19 +149,17 @@ def _choose_method(model: Any, method: str) -> str:
 
 
 def _is_net(model: Any) -> bool:
-    """Whether the model is a `TabularModel` of ours; whoever has one has loaded its room, and with it torch."""
+    """Whether the model is one of our nets; if so, its module, and with it torch, is already imported."""
     room, last = sys.modules.get("tabrec.neural.tabular_estimator"), split_pipeline(model)[1]
     return room is not None and isinstance(last, room.TabularEstimator) and last.module is None
 
 
 def _read_background(background: Any, method: str, most: int, rng: np.random.Generator) -> Any:
-    """At most so many background rows, a table if it was one."""
+    """At most `most` background rows, as a table if it was one."""
     if background is None:
         raise ValueError(
             f"method={method!r} compares each row with background rows: pass them, such as background=X_train."
         )
-    if not (isinstance(most, (int, np.integer)) and most >= 1):
-        raise ValueError(f"max_background={most!r} must be an integer of at least 1.")
     frame = read_frame(background)
     chosen = np.sort(rng.choice(len(frame), min(most, len(frame)), replace=False))
     frame = frame.iloc[chosen]
@@ -170,7 +184,7 @@ def describe(
     bias: np.ndarray,
     gains: np.ndarray,
 ) -> Contributions:
-    """What trees give, in the names of columns and outputs.
+    """Contributions to the predictions of trees, with the names of columns and outputs.
 
     Parameters
     ----------
@@ -226,8 +240,7 @@ def _by_gradients(model: Any, X: Any, background: Any) -> Contributions:
     lost = [name for name, source in sources.items() if source not in columns]
     if lost:
         raise ValueError(
-            f"It cannot be told which of the columns of X becomes {lost[0]!r}, which the net sees: "
-            "pass method='occlusion'."
+            f"It is not known which column of X becomes {lost[0]!r}, which the net sees: pass method='occlusion'."
         )
     entered = (X, background) if steps is None else (steps.transform(X), steps.transform(background))
     found = integrate_gradients(net, *entered, sources, columns)
@@ -236,12 +249,12 @@ def _by_gradients(model: Any, X: Any, background: Any) -> Contributions:
 
 def _read_pair(model: Any, X: Any, background: Any) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """X and the background as frames, and the columns that the model takes."""
-    predictor(model)(X)  # what the model refuses, it refuses here in its own words
+    predictor(model)(X)  # raises the errors of the model itself
     raw, others = read_named(model, X), read_named(model, background)
     columns = [str(name) for name in getattr(model, "feature_names_in_", raw.columns) if str(name) in raw]
     absent = [name for name in columns if name not in others]
     if absent:
-        raise ValueError(f"background lacks the column(s) {absent[:20]}: give it rows with the columns of X.")
+        raise ValueError(f"background lacks the column(s) {absent[:20]}: pass rows with the columns of X.")
     return raw, others, columns
 
 
@@ -266,12 +279,12 @@ def _of_raw_columns(
 
 
 def _squeeze(array: np.ndarray, names: list | None) -> np.ndarray:
-    """Without the axis of outputs where there is but one."""
+    """Without the axis of outputs if there is only one."""
     return array[..., 0] if names is None else array
 
 
 def _output_names(classes: Any, n_outputs: int) -> list | None:
-    """Classes; numbers of outputs; pairs of both; None for a single number."""
+    """Classes, numbers of outputs, or pairs of both; None for a single number."""
     if classes is None:
         return None if n_outputs == 1 else list(range(n_outputs))
     if isinstance(classes, list):

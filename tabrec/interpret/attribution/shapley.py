@@ -24,30 +24,35 @@ def shap_values(model: Any, X: Any) -> Contributions:
     what shap's ``TreeExplainer(..., feature_perturbation="tree_path_dependent")`` computes. Values are exact for trees
     of any depth; columns that no split tests get exactly 0.
 
-    `contributions` is faster and asks a simpler question, what each split on the row's way changes, but favours columns
-    that are tested near the leaves.
+    `contributions` is faster and adds up what each split on the path of the row changes, but favours columns that are
+    tested near the leaves.
 
     Parameters
     ----------
     model : estimator
-        A fitted forest or single tree, ours or scikit-learn's, or a pipeline that ends in one. Trees are worked on by
-        as many threads as the forest's `n_jobs` says.
+        A fitted forest or single tree, ours or scikit-learn's, or a pipeline that ends in one. The forest's `n_jobs`
+        sets the number of threads.
     X : table or array-like of shape (n_rows, n_features)
         Rows to explain, as the model takes them.
 
     Returns
     -------
     Contributions
-        With `prediction`, `bias` (the mean of the leaves by training weight) and `contributions`, by encoded column, of
-        each class or output; ``.row(i)`` for one row, ``.by_source()`` for raw columns.
+        With `prediction`, `bias` (the mean of the leaves by training weight) and `contributions`, by encoded column,
+        for each class or output; ``.row(i)`` for one row, ``.by_source()`` for raw columns.
 
     Raises
     ------
     TypeError
-        The model is no forest and no single tree.
+        The model is neither a forest nor a single tree.
     ValueError
         Columns of fit are missing.
     sklearn.exceptions.NotFittedError
+
+    See Also
+    --------
+    contributions : Faster contributions for forests and trees, and contributions for any model.
+    waterfall : Plot of the contributions to one prediction.
 
     References
     ----------

@@ -1,17 +1,29 @@
-"""`waterfall`: from the base to the prediction, one step a column."""
+"""`waterfall`: from the base to the prediction, one step per column."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.interpret.attribution._contribution_result import Contributions, RowContributions
 from tabrec.interpret.attribution._waterfall_bars import draw_bars, label_steps, make_bars
 
 
+@validate_params(
+    {
+        "base": [Real, None],
+        "threshold": [Interval(Real, 0, 1, closed="both")],
+        "sorted_value": ["boolean"],
+        "n_largest": [Interval(Integral, 1, None, closed="left"), None],
+        "number_format": [str, None],
+    },
+    prefer_skip_nested_validation=True,
+)
 def waterfall(
     row: RowContributions | Contributions | pd.Series | Mapping[Any, float],
     *,
@@ -26,31 +38,35 @@ def waterfall(
     ylabel: str = "prediction",
     ax: Any = None,
 ) -> Any:
-    """Draw how a prediction comes about: the base, a step up or down for each column, the total.
+    """Plot the contributions to one prediction: the base, a step up or down for each column, the total.
 
-    Where the base lies far from zero, the axis does not begin at zero, so that small steps can be seen; base and total
-    then bear a mark of it.
+    If the base is far from zero, the axis does not start at zero, so that small steps are visible; the bars of base and
+    total are then marked as cut.
 
     Parameters
     ----------
     row : RowContributions, Contributions of one row, Series or dict
-        What each column adds; of a Series or dict the labels are its index or keys.
+        The contribution of each column; the index or keys of a Series or dict are the labels.
     base : float, default=None
-        Where a Series or dict starts from; None draws no bar for it and starts from 0.
+        Start value for a Series or dict; None draws no bar for it and starts from 0.
     threshold : float, default=0.0
         Contributions smaller than this share of the largest are drawn as one, "other".
     sorted_value : bool, default=False
         Whether to draw the largest contributions first, rather than in the order of the columns.
     n_largest : int, default=12
-        Of more contributions, all but the largest join "other"; None keeps all.
+        Number of contributions to draw; the others are drawn as one, "other". None draws all.
     rotation : float, default=30
-        Of the labels, in degrees.
+        Rotation of the labels in degrees.
     number_format : str, default=None
-        Of all numbers, such as ``"{:,.2f}"`` or ``"{:.1%}"``; None writes as many decimals as the steps need.
-    title, xlabel : str, default=None
+        Format of all numbers, such as ``"{:,.2f}"`` or ``"{:.1%}"``; None chooses the decimals that the steps need.
+    title : str, default=None
+        Title of the plot.
+    xlabel : str, default=None
+        Label of the x axis.
     ylabel : str, default="prediction"
+        Label of the y axis.
     ax : matplotlib.axes.Axes, default=None
-        None makes a new figure.
+        Axes to draw on; None makes a new figure.
 
     Returns
     -------
@@ -59,9 +75,14 @@ def waterfall(
     Raises
     ------
     TypeError
-        `row` is none of these, or `base` is given beside a result that has its own.
+        `row` has another type, or `base` is given for a result that has its own.
     ValueError
         No contributions, a missing or infinite one, several rows, or `threshold` or `n_largest` out of range.
+
+    See Also
+    --------
+    contributions : Contributions to the predictions of any model.
+    shap_values : Exact Shapley values of forests and trees.
 
     References
     ----------
@@ -91,7 +112,16 @@ def waterfall_bars(
 
     Parameters
     ----------
-    row, base, threshold, sorted_value, n_largest : as of `waterfall`
+    row : RowContributions, Contributions of one row, Series or dict
+        The contribution of each column; the index or keys of a Series or dict are the labels.
+    base : float, default=None
+        Start value for a Series or dict; None makes no bar for it and starts from 0.
+    threshold : float, default=0.0
+        Contributions smaller than this share of the largest become one bar, "other".
+    sorted_value : bool, default=False
+        Whether the largest contributions come first, rather than in the order of the columns.
+    n_largest : int, default=12
+        Number of contributions to keep; the others become one bar, "other". None keeps all.
 
     Returns
     -------
@@ -127,7 +157,7 @@ def _read(row: Any, base: float | None) -> tuple[list[str], np.ndarray, float | 
     odd = series[~np.isfinite(series)]
     if len(series) == 0 or len(odd):
         raise ValueError(
-            "There is no contribution to draw." if not len(odd) else f"{odd.index[0]!r} adds {odd.iloc[0]}."
+            "There are no contributions to draw." if not len(odd) else f"{odd.index[0]!r} adds {odd.iloc[0]}."
         )
     return [str(label) for label in series.index], series.to_numpy(), base
 

@@ -516,9 +516,9 @@ def test_models_of_another_kind_are_told_what_serves_them():
 def test_wrong_settings_are_named():
     X, y = make_data()
     linear = LinearRegression().fit(X, y)
-    with pytest.raises(ValueError, match="method='shap' must be one of"):
+    with pytest.raises(ValueError, match="The 'method' parameter of contributions must be a str among"):
         contributions(linear, X, method="shap")
-    with pytest.raises(ValueError, match="max_background=0 must be an integer of at least 1"):
+    with pytest.raises(ValueError, match="The 'max_background' parameter of contributions must be an int in the range"):
         contributions(linear, X, background=X, max_background=0)
     with pytest.raises(ValueError, match="row 3 is not among the 3 rows"):
         contributions(DecisionTreeRegressor().fit(X, y), X[:3]).row(3)

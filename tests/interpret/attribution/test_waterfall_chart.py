@@ -182,10 +182,18 @@ def test_the_callers_axes_are_used_and_no_figure_is_kept():
     ("arguments", "error", "message"),
     [
         ({"row": [1.0, 2.0]}, TypeError, "a Series or a dict, not list"),
-        ({"row": {}}, ValueError, "no contribution to draw"),
+        ({"row": {}}, ValueError, "no contributions to draw"),
         ({"row": {"age": np.nan}}, ValueError, "'age' adds nan"),
-        ({"row": STEPS, "threshold": 1.5}, ValueError, "threshold=1.5 must lie between 0 and 1"),
-        ({"row": STEPS, "n_largest": 0}, ValueError, "n_largest=0 must be at least 1"),
+        (
+            {"row": STEPS, "threshold": 1.5},
+            ValueError,
+            "The 'threshold' parameter of waterfall must be a float in the range",
+        ),
+        (
+            {"row": STEPS, "n_largest": 0},
+            ValueError,
+            "The 'n_largest' parameter of waterfall must be an int in the range",
+        ),
         ({"row": make_row(), "base": 3.0}, TypeError, "RowContributions has its own"),
     ],
 )
