@@ -1,9 +1,9 @@
-"""Blue Book for Bulldozers, as in chapter 9 of the fastai book: from a raw table to prices of sales yet to come.
+"""Blue Book for Bulldozers, as in chapter 9 of the fastai book: from a raw table to predictions of future sales.
 
     python examples/bulldozers.py [FOLDER]
 
-Learns from auctions before 2011 (of the first 10,000), validates on 2011, prices those of 2012. Writes submission.csv,
-and pictures where FOLDER is given. Data: kaggle.com/c/bluebook-for-bulldozers, by `tabrec download bulldozers`.
+Trains on auctions before 2011 (of the first 10,000), validates on 2011, predicts 2012. Writes submission.csv, and
+plots if FOLDER is given. Data: kaggle.com/c/bluebook-for-bulldozers, by `tabrec download bulldozers`.
 """
 
 import sys
@@ -28,19 +28,19 @@ def show(title, table):
 
 print("Kinds of columns:", column_kinds(auctions)["kind"].value_counts().to_dict())
 
-# Validate as the model will be used: on sales later than all those that it learns from.
+# Validate on sales later than all training rows, as the model will be used.
 train, valid = split_by_time(auctions, "saledate", at="2011-01-01")
 X, y, X_valid, y_valid = auctions.iloc[train], log_price.iloc[train], auctions.iloc[valid], log_price.iloc[valid]
 
-# A tree asks questions; a forest is the mean of many large trees, each grown from random rows and columns.
+# A forest is the mean of many large trees, each grown from random rows and columns.
 tree = ForestRegressor(1, max_leaf_nodes=4, max_features=None, bootstrap=False, oob_score=False, high_cardinality=None)
 print(f"\nA tree of four leaves:\n{interpret.tree_rules(tree.fit(X, y))}")
 forest = ForestRegressor(40, random_state=0).fit(X, y)
 
-# Out-of-bag rows are new to the trees that predict them, but of the same years: what is lost from there is time's part.
+# Out-of-bag rows are from the training years: the difference to the validation error is change over time.
 show("RMSE of the forest", interpret.oob_report(forest, X_valid, y_valid, X=X, y=y).table)
 
-# What does it rely on? Most columns can go, and some that stay say nearly the same.
+# Feature importance: most columns can be dropped, and some of the others are redundant.
 small = interpret.drop_unimportant(forest, X, y, cv=(X_valid, y_valid))
 show(f"R² with all {X.shape[1]} columns, and with the {len(small.kept)} important ones", small.table)
 show("The most important, share of the importance", small.shares.head(6).reset_index())
@@ -49,14 +49,14 @@ print("\nNearly the same:", *(", ".join(cluster) for cluster in same.clusters), 
 by_year = interpret.partial_dependence(small.model, X_valid[small.kept], "YearMade", grid=[1980, 1990, 2000, 2010])
 show("Log price by the year made, all else as it is", by_year.table[["YearMade", "effect"]])
 
-# How do the sales of 2012 differ? In dates, of course; in ids, which only count on; and most come without their hours.
+# Domain shift: the sales of 2012 differ in dates, in increasing ids, and in hours, which are mostly missing.
 shift = interpret.domain_shift(X, future, model=forest)
 show("Told from 2012 by", shift.table.head(6)[["column", "kind", "auc", "how"]])
 suspects = ["SalesID", "MachineID", "MachineHoursCurrentMeter"]
 without = interpret.drop_and_compare(forest, X, y, suspects, time="saledate")
 show("RMSE without some of these, on the latest fifth of the training sales", without.table)
 
-# Models that err in different ways are better together, and without what can go.
+# The mean of different models is better than each of them; the unimportant columns are dropped.
 columns = X.columns.drop(without.drop)
 boosting, net = BoostingRegressor(random_state=0), TabularRegressor(n_members=4, random_state=0)
 ensemble = VotingRegressor([("forest", forest), ("boosting", boosting), ("net", net)]).fit(X[columns], y)
@@ -64,13 +64,13 @@ print("\nRMSE of the log price, auctions of 2011:")
 for name, model in {**ensemble.named_estimators_, "ensemble": ensemble}.items():
     print(f"  {name:<9} {root_mean_squared_error(y_valid, model.predict(X_valid[columns])):.4f}")
 
-# What sells in 2012 is best learned from 2011 too.
+# The final models are fitted to 2011 too.
 ensemble.fit(auctions[columns], log_price)
 submission = future[["SalesID"]].assign(SalePrice=np.exp(ensemble.predict(future[columns])))
 check_submission(submission, future[["SalesID"]].assign(SalePrice=0.0))
 part = folder / "submission.csv.part"
 submission.to_csv(part, index=False)
-part.replace(folder / "submission.csv")  # it appears whole or not at all
+part.replace(folder / "submission.csv")  # the file appears complete or not at all
 print(f"\n{len(submission):,} prices in {folder / 'submission.csv'}, median {submission['SalePrice'].median():,.0f}")
 
 if len(sys.argv) > 1:

@@ -2,8 +2,8 @@
 
     python examples/house_prices.py [FOLDER]
 
-Ridge regression, a forest, boosted trees, a net with dropout and weight decay, and their mean, all in scikit-learn's
-own tools. The error is Kaggle's: RMSE of the log price. Writes submission.csv, in FOLDER if it is given.
+Ridge regression, a forest, boosted trees, a net with dropout and weight decay, and their mean, with the tools of
+scikit-learn. The error is Kaggle's: RMSE of the log price. Writes submission.csv, in FOLDER if it is given.
 The data: https://www.kaggle.com/c/house-prices-advanced-regression-techniques, by `tabrec download house-prices`.
 """
 
@@ -29,19 +29,19 @@ houses, new_houses = load_house_prices()
 log_price = np.log(houses.pop("SalePrice"))
 
 
-# What a house tells beyond its columns. Each row by itself: nothing is learned, so nothing leaks between folds.
+# New features, computed row by row: nothing is fitted, so nothing leaks between folds.
 def prepare(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.fillna(dict.fromkeys(table.filter(regex="Bsmt.*(SF|Bath)|Garage(Cars|Area)"), 0))  # none there
+    table = table.fillna(dict.fromkeys(table.filter(regex="Bsmt.*(SF|Bath)|Garage(Cars|Area)"), 0))  # missing means none
     area = table["GrLivArea"] + table["TotalBsmtSF"]
     return table.drop(columns="Id").assign(
-        MSSubClass=table["MSSubClass"].astype(str),  # a code of the kind of house, no number
+        MSSubClass=table["MSSubClass"].astype(str),  # a code, not a number
         TotalArea=area,
         AreaByQuality=area * table["OverallQual"],
         Age=(table["YrSold"] - table["YearBuilt"]).clip(lower=0),
     )
 
 
-# tabrec's models take the table as it is, ridge regression needs numbers: labels one-hot, skewed numbers as logarithms.
+# tabrec accepts the raw table; ridge regression needs one-hot labels and logarithms of skewed numbers.
 numbers = make_pipeline(SimpleImputer(strategy="median"), FunctionTransformer(np.log1p), StandardScaler())
 labels = OneHotEncoder(min_frequency=5, handle_unknown="infrequent_if_exist")
 in_numbers = make_column_transformer(
@@ -55,7 +55,7 @@ models = {
 }
 models = {name: make_pipeline(FunctionTransformer(prepare), model) for name, model in models.items()}
 
-# Each house is predicted by models that have not seen it. Their mean is what a VotingRegressor would predict.
+# Each house is predicted out of fold. The mean of the models is what a VotingRegressor predicts.
 folds = KFold(5, shuffle=True, random_state=0)
 predicted = {name: cross_val_predict(model, houses, log_price, cv=folds) for name, model in models.items()}
 predicted["ensemble"] = np.mean(list(predicted.values()), axis=0)
@@ -64,7 +64,7 @@ for name, log_guess in predicted.items():
     errors = [root_mean_squared_error(log_price.iloc[test], log_guess[test]) for _, test in folds.split(houses)]
     print(f"  {name:<10} {np.mean(errors):.4f} ± {np.std(errors, ddof=1):.4f}")
 
-# The SD is large because of a few houses. These two are huge, of the best quality, and were sold cheaply, unfinished:
+# A few houses make the SD large. These two are very large, of the best quality, and were sold unfinished:
 worst = (predicted["ensemble"] - log_price).abs().nlargest(2).index
 print("\nThe two worst predictions:\n", houses.loc[worst, ["GrLivArea", "OverallQual", "SaleCondition"]], sep="")
 
@@ -73,5 +73,5 @@ submission = pd.DataFrame({"Id": new_houses["Id"], "SalePrice": np.exp(ensemble.
 check_submission(submission, pd.DataFrame({"Id": new_houses["Id"], "SalePrice": 0.0}))
 part = folder / "submission.csv.part"
 submission.to_csv(part, index=False)
-part.replace(folder / "submission.csv")  # it appears whole or not at all
+part.replace(folder / "submission.csv")  # the file appears complete or not at all
 print(f"\n{len(submission):,} prices in {folder / 'submission.csv'}, median {submission['SalePrice'].median():,.0f}")
