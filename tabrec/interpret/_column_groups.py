@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tabrec.interpret.models import find_origins
@@ -128,7 +129,8 @@ def columns_to_drop(columns: Any, frame: pd.DataFrame) -> list[list[str]]:
     else:
         if isinstance(columns, str) or not isinstance(columns, Iterable):
             raise ValueError(f"columns={columns!r} must be a list of columns, or of lists of columns.")
-        blocks = [[str(item)] if isinstance(item, (str, int)) else [str(name) for name in item] for item in columns]
+        lists = [[item] if isinstance(item, (str, int, np.integer)) else item for item in columns]
+        blocks = [[_name_of(item, names) for item in each] for each in lists]
         unknown = [name for block in blocks for name in block if name not in names]
         if unknown:
             raise ValueError(f"columns: unknown {unknown[0]!r}{_hint(unknown[0], frame)}; X has {names[:20]}.")
@@ -137,6 +139,12 @@ def columns_to_drop(columns: Any, frame: pd.DataFrame) -> list[list[str]]:
     if any(set(block) >= set(names) for block in blocks):
         raise ValueError(f"columns: no column would be left of the {len(names)} of X.")
     return blocks
+
+
+def _name_of(item: Any, names: list[str]) -> str:
+    """A column given by its name, or by its position where that is not a name."""
+    is_position = isinstance(item, (int, np.integer)) and str(item) not in names and 0 <= item < len(names)
+    return names[item] if is_position else str(item)
 
 
 def _blocks_of_clusters(found: Any, names: list[str]) -> list[list[str]]:

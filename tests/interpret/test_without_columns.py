@@ -1,0 +1,62 @@
+"""One comparison of a model with and without columns: the same rows, tolerance and words in every function."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import KFold, ShuffleSplit
+
+from tabrec import TimeSplit
+from tabrec.interpret import drop_and_compare, drop_unimportant, try_dropping
+
+
+def draw(seed, n=150):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 3)), columns=["strong", "weak", "noise"]).assign(day=np.arange(n, dtype=float))
+    return X, (3 * X["strong"] + 2 * X["weak"] + rng.normal(size=n)).to_numpy()
+
+
+@pytest.mark.parametrize(
+    ("cv", "rows"),
+    [
+        (3, "cross-validation"),
+        (KFold(4), "cross-validation"),
+        (ShuffleSplit(2, random_state=0), "cross-validation"),
+        ([(np.arange(100), np.arange(100, 150))], "cross-validation"),
+        (TimeSplit(2, column="day", test_size=30), "later rows"),
+        (draw(1), "validation"),
+    ],
+    ids=["int", "KFold", "ShuffleSplit", "splits", "TimeSplit", "rows"],
+)
+def test_every_function_scores_the_same_rows_alike(cv, rows):
+    X, y = draw(0)
+    options = {"cv": cv, "metric": "mae"}
+    tried = try_dropping(LinearRegression(), X, y, [["noise", "day"], "strong"], **options)
+    compared = drop_and_compare(LinearRegression(), X, y, [["noise", "day"], "strong"], **options)
+    pd.testing.assert_frame_equal(compared.table.iloc[:2], tried.table)
+    assert tried.table["verdict"].tolist()[1] == "worse"
+    dropped = drop_unimportant(LinearRegression(), X, y, 0.1, **options)
+    assert dropped.dropped == ["noise", "day"]
+    row = dropped.table.iloc[0]
+    assert (row["rows"], tried.rows, compared.rows) == (rows, rows, rows)
+    assert (row["before"], row["after"]) == pytest.approx((tried.baseline, tried.table["score"][0]))
+    assert row["verdict"] == tried.table["verdict"][0]
+    findings = [found.findings for found in (tried, compared, dropped)]
+    assert len({next(f.text for f in each if f.columns == ("noise", "day")) for each in findings}) == 1
+
+
+def test_predictions_that_differ_by_rounding_only_are_no_clear_change():
+    X, y = draw(0)
+    X["twin"] = X["strong"]
+    found = try_dropping(LinearRegression(), X, y, ["twin"], cv=3)
+    assert abs(found.table["change"][0]) < 1e-9
+    assert found.table["verdict"].tolist() == ["no clear change"]
+    assert found.findings[0].text == "No clear change was found without twin."
+    assert "cross-validation (150 rows): R²" in found.findings[0].evidence
+
+
+def test_columns_of_arrays_are_given_by_name_or_position():
+    X, y = draw(0)
+    for columns in (["x1"], [1], [np.int64(1)]):
+        found = try_dropping(LinearRegression(), X.to_numpy(), y, columns, cv=3)
+        assert found.table["dropped"].tolist() == [("x1",)]
