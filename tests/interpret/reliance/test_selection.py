@@ -196,7 +196,7 @@ def test_what_redundancy_finds_can_be_tried():
     ],
 )
 def test_columns_that_cannot_be_dropped_are_refused_with_the_raw_column_named(columns, match):
-    X = pd.DataFrame({"hours": np.arange(30.0), "saledate": pd.date_range("2020-01-01", periods=30)})
+    X = pd.DataFrame({"hours": [np.nan, *range(29)], "saledate": pd.date_range("2020-01-01", periods=30)})
     with pytest.raises(ValueError, match=match):
         try_dropping(ForestRegressor(n_estimators=5), X, np.arange(30.0), columns)
 
