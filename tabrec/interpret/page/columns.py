@@ -12,7 +12,7 @@ from tabrec.interpret.reliance.redundant_columns import redundancy
 from tabrec.plotting.axes import make_axes
 
 _N_EFFECTS, _N_MAPS = 6, 4
-_N_BRUTE_ROWS = 200  # models other than forests predict every row anew at each value
+_N_BRUTE_ROWS = 200  # models other than forests predict every row at each value
 _MIN_LABELS = 4
 
 
