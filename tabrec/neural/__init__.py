@@ -6,8 +6,7 @@ from tabrec.neural.plots import plot_history
 from tabrec.neural.tabular_classifier import TabularClassifier
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.tabular_regressor import TabularRegressor
-from tabrec.neural.training import Trainer, TrainingConfig, TrainingState
-from tabrec.neural.training_data import TrainingData
+from tabrec.neural.training import Trainer
 
 __all__ = [
     "EmbeddingEncoder",
@@ -15,9 +14,6 @@ __all__ = [
     "TabularModel",
     "TabularRegressor",
     "Trainer",
-    "TrainingConfig",
-    "TrainingData",
-    "TrainingState",
     "find_learning_rate",
     "plot_history",
 ]

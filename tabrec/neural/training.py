@@ -110,6 +110,11 @@ class Trainer:
     device : torch.device or str, default="cpu"
         Where to train.
 
+    Attributes
+    ----------
+    model, loss, config, device
+        The parameters, for use in an overridden step.
+
     See Also
     --------
     TabularRegressor : Regression of a raw frame by a net.

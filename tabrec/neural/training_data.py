@@ -36,10 +36,12 @@ class TrainingData:
         return len(self.target)
 
     def to(self, device: torch.device | str) -> TrainingData:
+        """The same rows on another device."""
         weight = None if self.weight is None else self.weight.to(device)
         return TrainingData(tuple(part.to(device) for part in self.inputs), self.target.to(device), weight)
 
     def take(self, rows: Tensor) -> TrainingData:
+        """The rows at some positions."""
         # index_select is faster than indexing in brackets, which matters for small batches.
         inputs = tuple(part.index_select(0, rows) for part in self.inputs)
         weight = None if self.weight is None else self.weight.index_select(0, rows)
@@ -47,6 +49,7 @@ class TrainingData:
 
     @property
     def n_bytes(self) -> int:
+        """Size of inputs and target in memory."""
         return sum(part.numel() * part.element_size() for part in (*self.inputs, self.target))
 
 

@@ -10,7 +10,6 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 from tabrec import TabularClassifier, TabularModel, TabularRegressor
-from tabrec.neural import Trainer, TrainingConfig, TrainingData
 from tabrec.neural._captured_step import CapturedStep
 from tabrec.neural.devices import (
     explain_memory,
@@ -21,6 +20,8 @@ from tabrec.neural.devices import (
     uses_bfloat16,
 )
 from tabrec.neural.losses import regression_loss
+from tabrec.neural.training import Trainer, TrainingConfig
+from tabrec.neural.training_data import TrainingData
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 NET = {
