@@ -1,4 +1,4 @@
-"""Nets on real tables: they stay within the figures claimed for them, in the mean of three seeds where these differ."""
+"""Nets on real tables: their errors stay within the published figures; small tables take the mean of three seeds."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ ADULT = [
     "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income",
 ]  # fmt: skip
 
-# The net of the book's chapter 9, as fastai makes it.
+# The net of fastai's tabular_learner in chapter 9 of the book.
 PLAIN = {
     "layers": (200, 100),
     "n_members": None,
@@ -52,9 +52,9 @@ def read_adult(data_dir):
     return *read("adult.data", "adult.val"), *read("adult.test")
 
 
-def mean_rmse(split, **params):
+def mean_rmse(split, n_seeds=3, **params):
     X, y, X_test, y_test = split
-    predicted = [TabularRegressor(random_state=seed, **params).fit(X, y).predict(X_test) for seed in range(3)]
+    predicted = [TabularRegressor(random_state=seed, **params).fit(X, y).predict(X_test) for seed in range(n_seeds)]
     return np.mean([np.sqrt(np.mean((p - y_test) ** 2)) for p in predicted])
 
 
@@ -67,8 +67,9 @@ def accuracy_and_log_loss(split, **params):
 @pytest.mark.real_data("bulldozers/Train.csv")
 def test_bulldozers_of_2011_predicted_from_earlier_ones(data_dir):
     split = read_bulldozers(data_dir)
-    assert mean_rmse(split) <= 0.288
-    assert mean_rmse(split, **PLAIN, batch_size=64, y_range="auto") <= 0.3248  # fastai
+    # A fit takes a minute, and seeds differ by less than the margin.
+    assert mean_rmse(split, n_seeds=1) <= 0.288
+    assert mean_rmse(split, n_seeds=1, **PLAIN, batch_size=64, y_range="auto") <= 0.3248  # fastai
 
 
 @pytest.mark.real_data("house-prices/train.csv")
