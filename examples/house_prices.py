@@ -31,7 +31,7 @@ log_price = np.log(houses.pop("SalePrice"))
 
 # New features, computed row by row: nothing is fitted, so nothing leaks between folds.
 def prepare(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.fillna(dict.fromkeys(table.filter(regex="Bsmt.*(SF|Bath)|Garage(Cars|Area)"), 0))  # missing means none
+    table = table.fillna(dict.fromkeys(table.filter(regex="Bsmt.*(SF|Bath)|Garage(Cars|Area)"), 0))  # NaN means none
     area = table["GrLivArea"] + table["TotalBsmtSF"]
     return table.drop(columns="Id").assign(
         MSSubClass=table["MSSubClass"].astype(str),  # a code, not a number
