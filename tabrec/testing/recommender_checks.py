@@ -309,7 +309,11 @@ def check_clone_pickle_and_save(estimator: Any) -> None:
 
 def check_better_than_mean(estimator: Any) -> None:
     """Held-out ratings are predicted better than by their mean."""
-    ratings = make_ratings(4_000, n_users=100, n_items=80, random_state=1)
+    rng = np.random.default_rng(0)
+    ratings = pd.DataFrame({"user": rng.integers(100, size=4_000), "item": rng.integers(80, size=4_000)})
+    user_bias, item_bias = rng.normal(scale=0.7, size=100), rng.normal(scale=0.7, size=80)
+    rating = 3 + user_bias[ratings["user"]] + item_bias[ratings["item"]] + rng.normal(scale=0.5, size=4_000)
+    ratings["rating"] = rating.round().clip(1, 5)
     train, test = ratings[:3_200], ratings[3_200:]
     model = _clone(estimator).fit(train[["user", "item"]], train["rating"])
     error = root_mean_squared_error(test["rating"], model.predict(test[["user", "item"]]))
