@@ -18,7 +18,7 @@ from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
 from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
 from tabrec.interpret.effects._effect_data import read_named
-from tabrec.interpret.models import find_sources, predictor
+from tabrec.interpret.models import find_sources, fitted_columns, predictor
 from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees, split_pipeline
@@ -251,7 +251,7 @@ def _read_pair(model: Any, X: Any, background: Any) -> tuple[pd.DataFrame, pd.Da
     """X and the background as frames, and the columns that the model takes."""
     predictor(model)(X)  # raises the errors of the model itself
     raw, others = read_named(model, X), read_named(model, background)
-    columns = [str(name) for name in getattr(model, "feature_names_in_", raw.columns) if str(name) in raw]
+    columns = [name for name in fitted_columns(model, raw) if name in raw]
     absent = [name for name in columns if name not in others]
     if absent:
         raise ValueError(f"background lacks the column(s) {absent[:20]}: pass rows with the columns of X.")

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit.placeholders import read_dates_of
-from tabrec.interpret.models import find_labels, predictor
+from tabrec.interpret.models import find_labels, fitted_columns, predictor
 from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, finish, row_axes
 from tabrec.preprocess.column_kinds import is_date
@@ -186,8 +186,7 @@ def extrapolation_check(
 
 def _check_columns(model: Any, train: pd.DataFrame, new: pd.DataFrame) -> dict[str, _Column]:
     """The columns of the model that both tables have."""
-    known = [str(name) for name in getattr(model, "feature_names_in_", train.columns)]
-    names = [name for name in known if name in train.columns and name in new.columns]
+    names = [name for name in fitted_columns(model, train) if name in train.columns and name in new.columns]
     if not names:  # fitted on a table and given arrays, or the reverse
         new = new.set_axis(train.columns, axis=1)
         names = list(train.columns)

@@ -11,7 +11,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from tabrec.interpret.metrics import Metric
-from tabrec.interpret.models import predictor
+from tabrec.interpret.models import fitted_columns, predictor
 from tabrec.interpret.reliance._permuted_trees import PermutedTrees
 from tabrec.interpret.without_columns import read_target, read_trials
 from tabrec.preprocess import TabularPreprocessor
@@ -112,7 +112,7 @@ def drop_columns(
 def raw_columns(model: Any, X: Any) -> list[str]:
     """The columns of a table or array that a model was fitted on."""
     columns = read_frame(X).columns.tolist()
-    return [str(name) for name in getattr(model, "feature_names_in_", columns) if name in columns]
+    return [name for name in fitted_columns(model, X) if name in columns]
 
 
 def _by_trees(trees: FittedTrees, matrix: np.ndarray, y: np.ndarray, rows_of_tree: Any, parts: dict) -> Scored:
