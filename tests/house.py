@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["trees"] = MAY_IMPORT["neural"] = {*MAY_IMPORT["preprocess"], "preprocess"}
 MAY_IMPORT["collab"] = {*MAY_IMPORT["neural"], "neural"}
-MAY_IMPORT["testing"] = {*MAY_IMPORT["collab"], "collab"}
+MAY_IMPORT["testing"] = {*MAY_IMPORT["collab"], "collab", "datasets"}
 MAY_IMPORT["interpret"] = {*MAY_IMPORT["collab"], "trees", "collab"}
 MAY_IMPORT["runs"] = {*MAY_IMPORT["interpret"], "interpret", "datasets"}
 MAY_IMPORT["cli"] = {*MAY_IMPORT["runs"], "runs"}
@@ -352,16 +352,11 @@ CHECKS: dict[str, Callable[[], list[str]]] = {
 }
 # How many places may still break a rule; rules that are not listed allow none.
 ALLOWED = {
-    "imports against the order of rooms": 2,
-    "class names used twice": 2,
     f"a package over {MOST_LINES:,} lines": 1,
     f"modules over {LONGEST_MODULE} lines": 3,
-    "constructors that do more than assign": 2,
-    "assignments to __dict__": 4,
-    "fits without restores_on_failure": 27,
-    "public docstrings without See Also": 85,
-    "parameters without a description": 160,
-    "attributes without a description": 64,
+    "fits without restores_on_failure": 14,
+    "public docstrings without See Also": 10,
+    "attributes without a description": 2,
 }
 # What is printed for information.
 COUNTS: dict[str, Callable[[], list[str]]] = {
