@@ -182,7 +182,7 @@ def test_ratings_may_be_numbers_of_any_type(fitted, name, dtype):
 
 @pytest.mark.parametrize("name", ["dot", "nn"])
 def test_ratings_beyond_the_bounds_are_refused(name):
-    with pytest.raises(ValueError, match=r"y_range=\(1.*4.*\) does not hold .*5"):
+    with pytest.raises(ValueError, match=r"y_range=\(1.*4.*\) does not contain .*5"):
         clone(MODELS[name]).set_params(y_range=(1, 4)).fit(X, Y)
     for bounds in ((4, 1), (1,), "wide", (np.nan, 5), (1, np.inf), 5):
         with pytest.raises(ValueError, match="y_range"):
