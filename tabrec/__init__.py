@@ -8,7 +8,7 @@ from typing import Any
 
 __version__ = "0.2.0"
 
-_HOME = {
+_MODULES = {
     "tabrec.preprocess": [
         "Categorify",
         "DateParts",
@@ -33,16 +33,16 @@ _HOME = {
     ],
     "tabrec.saving": ["load", "save"],
 }
-_HOME_OF = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = ["datasets", *sorted(_HOME_OF)]
+__all__ = ["datasets", *sorted(_MODULE_OF)]
 
 
 def __getattr__(name: str) -> Any:
     if name == "datasets":
         return import_module("tabrec.datasets")
-    if name in _HOME_OF:
-        return getattr(import_module(_HOME_OF[name]), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name]), name)
     raise AttributeError(f"module 'tabrec' has no attribute {name!r}")
 
 

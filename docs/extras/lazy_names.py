@@ -18,7 +18,7 @@ class LazyNames(griffe.Extension):
         for module in (pkg, pkg["interpret"]):
             runtime = import_module(module.path)
             for name in sorted(set(runtime.__all__) - set(module.members)):
-                home = runtime._HOME_OF[name].removeprefix(f"{module.path}.")
+                home = runtime._MODULE_OF[name].removeprefix(f"{module.path}.")
                 module.set_member(name, griffe.Alias(name, f"{module.path}.{home}.{name}"))
             module.exports = list(runtime.__all__)
 

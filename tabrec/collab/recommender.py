@@ -35,7 +35,7 @@ class Recommender(RegressorMixin, BaseEstimator, ABC):
     A subclass is a constructor with at least the parameters below, and `_make_scorer`; a parameter `context`, where it
     has one, names further columns of X that its scorer uses.
 
-    Parameters
+    Attributes
     ----------
     user, item : str, default=None
         Columns of the ids; None takes the first and the second column.
