@@ -17,19 +17,8 @@ from tabrec.trees.fitted_trees import is_forest, read_trees
 def read_groups(groups: Any, columns: list[str], sources: Mapping[str, str]) -> dict[str, list[str]]:
     """Groups by name, their members among the columns.
 
-    Parameters
-    ----------
-    groups : None, "source", dict, list of lists, or a result with `clusters`
-        The groups; None for none, "source" for one group per raw column.
-    columns : list of str
-        Columns that are permuted or dropped.
-    sources : mapping
-        The raw column of each encoded one. A member may be a raw column if encoded ones are permuted, and vice versa.
-
-    Raises
-    ------
-    ValueError
-        An unknown column, or groups of another form.
+    `groups` is None, "source" (one group per raw column), a dict, a list of lists, or a result with `clusters`. A
+    member may be a raw column if encoded ones are permuted, and vice versa.
     """
     if groups is None:
         return {}
@@ -60,12 +49,9 @@ def source_of(name: str, columns: list[str], sources: Mapping[str, str]) -> str 
 
 
 def importance_by_source(table: pd.DataFrame) -> pd.Series:
-    """The importance of each raw column: that of all its encoded ones together where it was measured, else their sum.
+    """The importance of each raw column in a table of `feature_importance`; less than 0 counts as 0.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        That of `feature_importance`. Importance below 0 counts as 0.
+    It is that of all its encoded columns together where it was measured, else their sum.
     """
     worth = table["importance"].clip(lower=0)
     alone = worth[~table["is_group"]].groupby(table["source"]).sum()
@@ -110,19 +96,7 @@ def _message(groups: Any) -> str:
 
 
 def columns_to_drop(columns: Any, frame: pd.DataFrame) -> list[list[str]]:
-    """The raw columns to drop at a time.
-
-    Parameters
-    ----------
-    columns : list of str or of lists of str, or a result with `clusters`
-    frame : pandas.DataFrame
-        The table to drop them from.
-
-    Raises
-    ------
-    ValueError
-        No columns, an unknown one, or none left.
-    """
+    """The raw columns to drop at a time, from a list of columns, of lists of columns, or a result with `clusters`."""
     names = frame.columns.tolist()
     if hasattr(columns, "clusters"):
         blocks = _blocks_of_clusters(columns, names)

@@ -21,10 +21,7 @@ def fitted_columns(model: Any, X: Any) -> list[str]:
 
 
 def find_origins(model: Any) -> dict[str, Origin | None]:
-    """Where each encoded column of a fitted model comes from; empty if the model encodes nothing itself.
-
-    For an ensemble of models that encode, the origins are those of its first member.
-    """
+    """Where each encoded column of a model, or of an ensemble's first member, comes from; empty if none do."""
     members = getattr(model, "estimators_", None)
     if not hasattr(model, "origins") and isinstance(members, list) and members and hasattr(members[0], "origins"):
         model = members[0]
@@ -77,19 +74,7 @@ def make_model(model_factory: Any) -> Any:
 
 
 def predictor(model: Any) -> Callable[[Any], np.ndarray]:
-    """A function from X to predictions.
-
-    Returns
-    -------
-    callable
-        Returns an array of shape (n_rows, n_outputs) for a regressor; for a classifier, the probabilities of its
-        classes, (n_rows, n_classes).
-
-    Raises
-    ------
-    TypeError
-        The model is neither a regressor nor a classifier with probabilities.
-    """
+    """A function from X to predictions, (n_rows, n_outputs), or a classifier's probabilities, (n_rows, n_classes)."""
     check_is_fitted(model)
     if is_classifier(model):
         if not hasattr(model, "predict_proba"):

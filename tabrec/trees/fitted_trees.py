@@ -29,21 +29,11 @@ _FORESTS = (RandomForestRegressor, RandomForestClassifier, ExtraTreesRegressor, 
 
 @dataclass(frozen=True)
 class FittedTrees:
-    """A fitted forest or tree of scikit-learn's, or a pipeline that ends in one, as its trees see it.
+    """A fitted forest or tree of scikit-learn's, or a pipeline that ends in one, as its trees see it."""
 
-    Attributes
-    ----------
-    model : estimator
-        The model as it was given.
-    estimator : estimator
-        The forest or tree itself.
-    steps : Pipeline or None
-        The steps before it in a pipeline.
-    """
-
-    model: Any
-    estimator: Any
-    steps: Any
+    model: Any  # as it was given
+    estimator: Any  # the forest or tree itself
+    steps: Any  # the pipeline of the steps before it, or None
 
     @property
     def is_single(self) -> bool:
@@ -134,18 +124,7 @@ class FittedTrees:
         return X if self.steps is None else self.steps.transform(X)
 
     def encode(self, X: Any) -> pd.DataFrame:
-        """The frame that the trees see, by encoded column.
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_rows, n_features)
-            As the model takes it.
-
-        Raises
-        ------
-        ValueError
-            Columns of fit are missing.
-        """
+        """The frame that the trees see, by encoded column; X is as the model takes it."""
         matrix = self.matrix(X)
         return pd.DataFrame(matrix, columns=self.names, index=read_frame(X).index, copy=False)
 
@@ -162,14 +141,7 @@ class FittedTrees:
         return self.estimator._validate_X_predict(entered)
 
     def values(self, tree: Any) -> np.ndarray:
-        """What each node of a tree predicts: its mean, or its class shares.
-
-        Returns
-        -------
-        ndarray of shape (n_nodes, n_outputs, n_values)
-            One value per output for a regressor; for a classifier one per class, zeros for classes that an output
-            lacks.
-        """
+        """The mean or class shares of each node, (n_nodes, n_outputs, n_values); 0 for classes that an output lacks."""
         values = np.asarray(tree.value, dtype=np.float64)
         return values / values.sum(axis=2, keepdims=True) if self.is_classifier else values
 
@@ -184,15 +156,7 @@ class FittedTrees:
         return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[tree.apply(matrix)]
 
     def predict_with_spread(self, X: Any, n_first: int) -> TreeSpread:
-        """Mean and standard deviation over the trees of a regressor of one output, each of shape (n_rows,).
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_rows, n_features)
-            As the model takes it.
-        n_first : int
-            Number of trees that `of_first` is taken over.
-        """
+        """Mean and standard deviation over the trees of a regressor of one output, each of shape (n_rows,)."""
         matrix = self.matrix(X)
         return mean_and_spread((self.predict_tree(tree, matrix)[:, 0] for tree in self.trees), n_first)
 
@@ -201,10 +165,7 @@ class FittedTrees:
         return map_in_order(work, self.trees, n_jobs=self.n_jobs if in_threads else 1)
 
     def training_positions(self, n_rows: int) -> np.ndarray:
-        """Position in the table of fit of each row that the trees were grown on.
-
-        A row of weight k occurs k times, one of weight 0 not at all.
-        """
+        """Position in the table of fit of each row that the trees were grown on; a row of weight k occurs k times."""
         return np.arange(n_rows)
 
     def training_matrix(self, X: Any, y: np.ndarray) -> np.ndarray:
@@ -281,23 +242,7 @@ class FittedFrameForest(FittedTrees):
 
 
 def read_trees(model: Any, function: str, instead: str = "") -> FittedTrees:
-    """A fitted forest or tree.
-
-    Parameters
-    ----------
-    model : estimator
-        The model to read.
-    function : str
-        Name of the calling function, for the message.
-    instead : str
-        What to use for other models, for the message.
-
-    Raises
-    ------
-    TypeError
-        The model is not a forest and not a single tree.
-    sklearn.exceptions.NotFittedError
-    """
+    """A fitted forest or tree; a TypeError for other models names the calling function and what to use instead."""
     steps, estimator = split_pipeline(model)
     if not is_forest(model):
         advice = f" For this one use {instead}." if instead else ""
@@ -324,15 +269,7 @@ def split_pipeline(model: Any) -> tuple[Any, Any]:
 
 
 def origins_of(model: Any, names: list[str]) -> dict[str, Origin | None]:
-    """Where each encoded column of a fitted model comes from; None where it is not known.
-
-    Parameters
-    ----------
-    model : estimator
-        A fitted estimator, or a pipeline that ends in one.
-    names : list of str
-        Encoded columns, in the order in which the last step of the model numbers them.
-    """
+    """Where each of a fitted model's encoded columns, in their order, comes from; None where it is not known."""
     if not (isinstance(model, Pipeline) or hasattr(model, "origins")):
         return dict(values_of(names))
     if not hasattr(model, "n_features_in_"):  # a pipeline whose first step does not record its columns

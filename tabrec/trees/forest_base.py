@@ -78,8 +78,7 @@ class ForestMixin(TargetEncodingMixin):
     def predict_spread(self, X: Any) -> np.ndarray:
         """Standard deviation of the predictions of the trees.
 
-        It ranks rows by uncertainty, but is not an interval; see `tabrec.interpret.confidence`. Memory does not grow
-        with the number of trees.
+        It ranks rows by uncertainty, but is not an interval; see `tabrec.interpret.confidence`.
 
         Parameters
         ----------
@@ -133,11 +132,7 @@ class ForestMixin(TargetEncodingMixin):
         return to_matrix(self.encode(X))
 
     def _mean_prediction(self, X: Any, method: str) -> list[np.ndarray]:
-        """Mean over the trees, one array an output, added up in the order of the trees.
-
-        scikit-learn adds in the order in which threads finish, so that predictions differ in their last bit from call
-        to call.
-        """
+        """Mean over the trees, one array an output, added up in their order: that of threads changes the last bits."""
         check_is_fitted(self)
         totals: list[Any] = []
         for predicted in self._by_tree(self._validate_X_predict(X), method):

@@ -17,16 +17,7 @@ _MOST_WAITING = 200_000
 def map_in_order(work: Callable, *inputs: Iterable, n_jobs: int | None, n_rows: int = _MOST_WAITING) -> Iterator[Any]:
     """`map` over threads, with results in the order of the inputs, so that sums do not depend on the threads.
 
-    Parameters
-    ----------
-    work : callable
-        Takes one item of each input.
-    *inputs : iterable
-        Of equal length.
-    n_jobs : int or None
-        Number of threads, as joblib counts them.
-    n_rows : int
-        Rows of one result; only a limited number of results waits to be consumed.
+    Only a limited number of results, of `n_rows` rows each, waits to be consumed.
     """
     n_threads = effective_n_jobs(n_jobs)
     if n_threads == 1:
@@ -39,31 +30,15 @@ def map_in_order(work: Callable, *inputs: Iterable, n_jobs: int | None, n_rows: 
 
 
 class TreeSpread(NamedTuple):
-    """Mean and standard deviation over trees, each of the shape of one tree's prediction.
-
-    Attributes
-    ----------
-    mean, spread : ndarray
-        Over all trees.
-    of_first : ndarray
-        Standard deviation over the first `n_first` trees.
-    """
+    """Mean and standard deviation over trees, each of the shape of one tree's prediction."""
 
     mean: np.ndarray
     spread: np.ndarray
-    of_first: np.ndarray
+    of_first: np.ndarray  # the spread over the first `n_first` trees
 
 
 def mean_and_spread(predictions: Iterable[np.ndarray], n_first: int = 1) -> TreeSpread:
-    """Mean and standard deviation over trees in one pass (Welford's algorithm), so that memory stays constant.
-
-    Parameters
-    ----------
-    predictions : iterable of ndarray
-        The prediction of each tree.
-    n_first : int
-        Number of trees that `of_first` is taken over.
-    """
+    """Mean and standard deviation over trees in one pass (Welford's algorithm), so that memory stays constant."""
     n, mean, squares, of_first = 0, np.zeros(1), np.zeros(1), np.zeros(1)
     for prediction in predictions:
         n += 1
@@ -77,53 +52,27 @@ def mean_and_spread(predictions: Iterable[np.ndarray], n_first: int = 1) -> Tree
 
 @dataclass(frozen=True)
 class OutOfBagPredictions:
-    """Out-of-bag predictions of the rows of a matrix.
+    """Out-of-bag predictions of the rows of a matrix."""
 
-    Attributes
-    ----------
-    mean, spread : ndarray of shape (n_rows, *shape of a prediction)
-        Mean and standard deviation over the trees that left the row out, NaN where there is none; `spread` is 0 or NaN
-        if no centre was given.
-    count : ndarray of shape (n_rows,)
-        Number of trees that left the row out.
-    """
-
-    mean: np.ndarray
-    spread: np.ndarray
-    count: np.ndarray
+    mean: np.ndarray  # over the trees that left the row out; NaN where there is none
+    spread: np.ndarray  # over the same trees; 0 or NaN if no centre was given
+    count: np.ndarray  # number of trees that left the row out
 
 
 @dataclass(frozen=True)
 class OutOfBagRows:
-    """Out-of-bag predictions of the rows that a forest was grown on; a row of weight k occurs k times.
+    """Out-of-bag predictions of the rows that a forest was grown on; a row of weight k occurs k times."""
 
-    Attributes
-    ----------
-    y : ndarray of shape (n,) or (n, n_outputs)
-        Target.
-    prediction : ndarray of shape (n, n_outputs), for a classifier (n, n_classes)
-        NaN where no tree left the row out.
-    spread : ndarray of shape (n,)
-        Standard deviation over the trees that left the row out; 0 for classifiers and several outputs.
-    count : ndarray of shape (n,)
-        Number of trees that left the row out.
-    """
-
-    y: np.ndarray
-    prediction: np.ndarray
-    spread: np.ndarray
-    count: np.ndarray
+    y: np.ndarray  # (n,) or (n, n_outputs)
+    prediction: np.ndarray  # (n, n_outputs), for a classifier (n, n_classes); NaN where no tree left the row out
+    spread: np.ndarray  # (n,), over the trees that left the row out; 0 for classifiers and several outputs
+    count: np.ndarray  # number of trees that left the row out
 
 
 def left_out_rows(rows: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Positions of the rows of which a tree drew no copy.
 
-    Parameters
-    ----------
-    rows : ndarray of int, of shape (n,)
-        Position in the caller's table of each row of the matrix; copies share a position.
-    drawn : ndarray of int
-        Positions in the matrix of the rows that the tree drew.
+    `rows` has the position in the caller's table of each row of the matrix; `drawn`, what the tree drew of the matrix.
     """
     in_bag = np.zeros(rows.max() + 1, dtype=bool)
     in_bag[rows[drawn]] = True
@@ -141,27 +90,10 @@ def predict_out_of_bag(
     centre: Any = None,
     n_jobs: int | None = None,
 ) -> OutOfBagPredictions:
-    """Predict each training row by the trees that drew no copy of it.
+    """Predict each training row by the trees that drew no copy of it; `shape` is that of a row's prediction.
 
-    Parameters
-    ----------
-    predict : callable
-        From a tree and rows of the matrix to predictions, (n_rows, *shape).
-    trees : iterable
-        The trees.
-    drawn : iterable of ndarray
-        For each tree the positions in the matrix of the rows that it drew.
-    matrix : ndarray of float32, of shape (n, n_encoded)
-        The rows that the trees were grown on.
-    rows : ndarray of int, of shape (n,)
-        Position in the caller's table of each row of the matrix.
-    shape : tuple of int
-        Shape of the prediction of one row.
-    centre : float or ndarray, default=None
-        A value near the predictions, subtracted before squares are summed, which keeps the spread accurate. None
-        computes no spread.
-    n_jobs : int or None
-        Number of threads.
+    `centre`, a value near the predictions, is subtracted before squares are summed, which keeps the spread accurate;
+    None computes no spread. See `left_out_rows` for `rows` and `drawn`.
     """
 
     def predict_left_out(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, Any]:

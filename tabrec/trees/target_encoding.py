@@ -27,11 +27,7 @@ CONSTRAINTS: dict = {
 
 
 class TargetEncodingMixin(RawFrameMixin):
-    """An estimator over trees with a preprocessor and a target encoder of its own.
-
-    The estimator also has the parameters `high_cardinality` and `random_state`; fit also sets `target_encoder_` and
-    `target_encoded_`.
-    """
+    """An estimator over trees with a preprocessor and, for columns of many levels, a target encoder of its own."""
 
     def encode(self, X: Any) -> pd.DataFrame:
         """The frame that the trees see: X encoded, high-cardinality columns replaced by their target encoding.
@@ -73,10 +69,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return origins | composed
 
     def _fit_encoding(self, X: Any, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Fit the preprocessor and the target encoder; see `RawFrameMixin`.
-
-        In training rows the target encoding is out of fold.
-        """
+        """See `RawFrameMixin`; in training rows the target encoding is out of fold."""
         encoded, order = super()._fit_encoding(X, frame, y, rows)
         self.target_encoder_: Any = None
         self.target_encoded_ = self._high_cardinality_columns(encoded, y)
@@ -89,15 +82,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return encoded, order
 
     def _encode_training(self, X: Any, y: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """The matrix that the trees were grown on, from the table and target of `fit`, target encodings out of fold.
-
-        Parameters
-        ----------
-        X : table or array-like
-        y : ndarray of shape (n_rows,)
-        order : ndarray of int
-            Rows of X in the order of the matrix, copies of a row next to each other.
-        """
+        """The matrix that the trees were grown on, its rows in the given order, copies of a row next to each other."""
         encoded = RawFrameMixin.encode(self, X).iloc[order]
         if not self.target_encoded_:
             return to_matrix(encoded)
@@ -202,21 +187,10 @@ def _codes(encoded: pd.DataFrame, names: list[str]) -> np.ndarray:
 
 
 def _encode_out_of_fold(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """The mean target of each row's level over the rows of the other folds.
+    """The mean target of each row's level over the rows of the other folds: (n_rows, n_columns * n_targets).
 
     scikit-learn's encoder folds rows by position, so that the result would depend on their order, and the target of a
     row would leak through its copies.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n_rows, n_columns)
-    targets : ndarray of shape (n_rows, n_targets)
-    fold : ndarray of shape (n_rows,)
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_columns * n_targets)
-        The targets of the first column, then those of the second.
     """
     values = np.empty((len(codes), codes.shape[1], targets.shape[1]))
     for k in np.unique(fold):

@@ -17,23 +17,12 @@ from tabrec.trees.out_of_bag import OutOfBagRows, left_out_rows, predict_out_of_
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The rows that a forest was grown on, as its trees saw them.
+    """The rows that a forest was grown on, as its trees saw them."""
 
-    Attributes
-    ----------
-    matrix : ndarray of float32, of shape (n, n_encoded)
-    y : ndarray of shape (n,) or (n, n_outputs)
-        Target, as given.
-    drawn : sequence of ndarray
-        For each tree the positions in `matrix` of the rows that it drew.
-    rows : ndarray of shape (n,)
-        Position in the table of fit of each row of `matrix`; a row of weight k occurs k times.
-    """
-
-    matrix: np.ndarray
-    y: np.ndarray
-    drawn: Sequence[np.ndarray]
-    rows: np.ndarray
+    matrix: np.ndarray  # float32, (n, n_encoded)
+    y: np.ndarray  # as given: (n,) or (n, n_outputs)
+    drawn: Sequence[np.ndarray]  # for each tree, the positions in the matrix of the rows that it drew
+    rows: np.ndarray  # position in the table of fit of each row of the matrix; a row of weight k occurs k times
 
     def left_out(self, tree: int) -> np.ndarray:
         """Positions of the rows of which a tree drew no copy."""
@@ -41,13 +30,7 @@ class TrainingRows:
 
 
 class DrawnRows(Sequence):
-    """The rows that each tree of a forest drew, drawn again on access, as all of them together need much memory.
-
-    Parameters
-    ----------
-    forest : estimator
-        Ours or scikit-learn's, fitted with ``bootstrap=True``.
-    """
+    """The rows that each tree of a forest drew, drawn again on access, as all of them together need much memory."""
 
     def __init__(self, forest: Any):
         self._forest = forest
@@ -62,21 +45,7 @@ class DrawnRows(Sequence):
 
 
 def read_drawn_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> TrainingRows:
-    """The training rows of a forest whose trees draw rows.
-
-    Parameters
-    ----------
-    trees : FittedTrees
-    X, y : table or array-like, and array-like
-        As given to the model's `fit`: the same rows in the same order.
-    function : str
-        Name of the calling function, for messages.
-
-    Raises
-    ------
-    ValueError
-        The forest draws no rows (a single tree, or ``bootstrap=False``), or was fitted on other rows.
-    """
+    """The training rows of a forest whose trees draw rows; X and y are as given to its `fit`."""
     if not trees.draws_rows:
         what = "a single tree" if trees.is_single else "a forest with bootstrap=False"
         raise ValueError(
@@ -102,16 +71,7 @@ def find_drawn_rows(trees: FittedTrees, X: Any, y: np.ndarray) -> TrainingRows |
 
 
 def read_training_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> TrainingRows:
-    """The training rows of any forest or tree; without bootstrap, none is left out.
-
-    Parameters
-    ----------
-    trees : FittedTrees
-    X, y : table or array-like, and array-like
-        As given to the model's `fit`.
-    function : str
-        Name of the calling function, for messages.
-    """
+    """The training rows of any forest or tree; without bootstrap, none is left out."""
     if trees.draws_rows:
         return read_drawn_rows(trees, X, y, function)
     y = _check_rows(trees, X, y, function, "model")
@@ -130,14 +90,7 @@ def check_fitted_rows(trees: FittedTrees, X: Any, function: str, what: str = "mo
 
 
 def predict_training_rows(trees: FittedTrees, training: TrainingRows) -> OutOfBagRows:
-    """The out-of-bag predictions of the training rows of a forest.
-
-    Parameters
-    ----------
-    trees : FittedTrees
-        A regressor, or a classifier of one output.
-    training : TrainingRows
-    """
+    """The out-of-bag predictions of a forest's training rows; a classifier has one output."""
     found = predict_out_of_bag(
         trees.predict_tree,
         trees.trees,

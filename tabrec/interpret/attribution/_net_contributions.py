@@ -23,15 +23,7 @@ def integrate_gradients(
 ) -> AgainstBackground:
     """Integrated gradients along the straight lines from background rows to rows, between their embedded columns.
 
-    Parameters
-    ----------
-    estimator : TabularEstimator
-    rows, background : table or array
-        As the estimator takes them.
-    sources : dict of str to str
-        The column that each encoded column contributes to.
-    columns : list of str
-        The columns to compute contributions of.
+    `sources` has the column, of `columns`, that each encoded column contributes to.
     """
     net = EmbeddedNet(estimator)
     ends, starts = net.embed(rows), net.embed(background)
@@ -59,15 +51,7 @@ def _standard_error(draws: np.ndarray) -> np.ndarray:
 
 
 class EmbeddedNet:
-    """A fitted net in two parts: columns to vectors, and vectors to predictions in the units of the target.
-
-    Attributes
-    ----------
-    columns : list of str
-        Encoded columns in the order of their vectors.
-    widths : list of int
-        Width of the vector of each.
-    """
+    """A fitted net in two parts: columns to vectors, and vectors to predictions in the units of the target."""
 
     def __init__(self, estimator: TabularEstimator):
         self._estimator: Any = estimator
@@ -76,6 +60,7 @@ class EmbeddedNet:
         self._model = model
         embeddings, numeric = self._model.embeddings, self._model.numeric_embedding
         numbers = self._estimator._reader.continuous
+        # Encoded columns in the order of their vectors, and the widths of these.
         width = numeric.width // len(numbers) if numeric else 1
         self.columns = [*(embeddings.names if embeddings else []), *numbers]
         self.widths = [*(embeddings.widths if embeddings else []), *([width] * len(numbers))]

@@ -15,23 +15,13 @@ _MOST_CELLS = 2**21
 
 @dataclass(frozen=True)
 class AgainstBackground:
-    """Contributions to the predictions of rows, against the mean prediction of background rows.
+    """Contributions to the predictions of rows, against the mean prediction of background rows."""
 
-    Attributes
-    ----------
-    prediction : ndarray of shape (n_rows, n_outputs)
-    base : ndarray of shape (n_outputs,)
-        The mean prediction of the background rows.
-    contributions, standard_error : ndarray of shape (n_rows, n_columns, n_outputs)
-    residual : ndarray of shape (n_rows, n_outputs), or None
-        What the contributions lacked of ``prediction - base`` before it was distributed over them, or None.
-    """
-
-    prediction: np.ndarray
-    base: np.ndarray
-    contributions: np.ndarray
-    standard_error: np.ndarray
-    residual: np.ndarray | None = None
+    prediction: np.ndarray  # (n_rows, n_outputs)
+    base: np.ndarray  # (n_outputs,)
+    contributions: np.ndarray  # (n_rows, n_columns, n_outputs)
+    standard_error: np.ndarray  # of the contributions
+    residual: np.ndarray | None = None  # what they lacked of ``prediction - base`` before it was distributed over them
 
 
 def occlude(
@@ -41,18 +31,7 @@ def occlude(
     rng: np.random.Generator,
     as_array: bool,
 ) -> AgainstBackground:
-    """Shapley values by sampling: from background rows to rows, columns are replaced in a random order and back.
-
-    Parameters
-    ----------
-    predict : callable
-        From a table to predictions, (n_rows, n_outputs).
-    rows, background : pandas.DataFrame
-        With the same columns.
-    rng : numpy.random.Generator
-    as_array : bool
-        Whether the model takes arrays.
-    """
+    """Shapley values by sampling: from background rows to rows, columns are replaced in a random order and back."""
     mixed = _Mixed(predict, rows, background, as_array)
     n_rows, n_background, n_columns = len(rows), len(background), rows.shape[1]
     ends, starts = mixed.predict(np.arange(n_rows)[:, None]), mixed.predict(n_rows + np.arange(n_background)[:, None])

@@ -28,36 +28,17 @@ _MOST_ROWS = 32
 
 @dataclass(frozen=True)
 class _Levels:
-    """A tree whose nodes are numbered level by level, the root 0, siblings side by side.
+    """A tree whose nodes are numbered level by level, the root 0, siblings side by side."""
 
-    Attributes
-    ----------
-    bounds : list of int
-        Where each level starts; at last the number of nodes.
-    nodes : ndarray of shape (n_nodes,)
-        Their numbers in the tree.
-    is_leaf : ndarray of bool, of shape (n_nodes,)
-    parents, columns : ndarray of shape (n_nodes,)
-        The parent of each, and the column that it splits on.
-    priors : ndarray of shape (n_nodes,)
-        The node under the last test of the same column further up; the root where there is none.
-    shares : ndarray of shape (n_nodes,)
-        Share of the parent's training weight.
-    ratios : ndarray of shape (n_nodes,)
-        Share of the training weight that meets all tests of the column down to here.
-    n_tested : int
-        The most columns that a path tests.
-    """
-
-    bounds: list[int]
-    nodes: np.ndarray
+    bounds: list[int]  # where each level starts; at last the number of nodes
+    nodes: np.ndarray  # their numbers in the tree; this and the next arrays have the shape (n_nodes,)
     is_leaf: np.ndarray
     parents: np.ndarray
-    columns: np.ndarray
-    priors: np.ndarray
-    shares: np.ndarray
-    ratios: np.ndarray
-    n_tested: int
+    columns: np.ndarray  # the column that the parent splits on
+    priors: np.ndarray  # the node under the last test of the same column further up; the root where there is none
+    shares: np.ndarray  # share of the parent's training weight
+    ratios: np.ndarray  # share of the training weight that meets all tests of the column down to here
+    n_tested: int  # the most columns that a path tests
 
 
 @dataclass(frozen=True)
@@ -66,39 +47,18 @@ class _Piece:
 
     At an edge a row is in one of three states: it has failed a test of the column above, it fails this one, or it
     meets all of them.
-
-    Attributes
-    ----------
-    nodes : slice
-    parents : ndarray of shape (n_pairs,)
-    factors : ndarray of shape (n_nodes, n_points, 3)
-        What the product is multiplied by in each state.
-    gains : ndarray of shape (n_nodes, 2, n_points)
-        What the product is weighted by for the column, in the last two states; in the first nothing is gained.
     """
 
     nodes: slice
-    parents: np.ndarray
-    factors: np.ndarray
-    gains: np.ndarray
+    parents: np.ndarray  # (n_pairs,)
+    factors: np.ndarray  # (n_nodes, n_points, 3): what the product is multiplied by in each state
+    gains: np.ndarray  # (n_nodes, 2, n_points): its weights for the column in the last two states; the first gains 0
 
 
 def tree_shapley(tree: Any, values: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Path-dependent Shapley values of one tree.
+    """Path-dependent Shapley values of one tree, whose nodes predict `values`, (n_nodes, n_outputs).
 
-    Parameters
-    ----------
-    tree : `tree_` of an estimator
-    values : ndarray of shape (n_nodes, n_outputs)
-        What the nodes predict.
-    matrix : ndarray of float32, of shape (n_rows, n_columns)
-
-    Returns
-    -------
-    bias : ndarray of shape (n_outputs,)
-        Mean of the leaves by training weight.
-    shapley : ndarray of shape (n_rows, n_columns, n_outputs)
-        Adds up over the columns to the prediction less the bias.
+    Returns the mean of the leaves by training weight, (n_outputs,), and the values, (n_rows, n_columns, n_outputs).
     """
     n_rows, n_columns = matrix.shape
     levels = _read_levels(tree, n_columns)
@@ -222,10 +182,7 @@ def _carry_down(pieces: list[_Piece], levels: _Levels, meets: np.ndarray, produc
 def _sum_up(
     pieces: list[_Piece], levels: _Levels, meets: np.ndarray, products: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
-    """What each edge adds to its column, (n_nodes, n_rows), still to be multiplied by `values`.
-
-    The products of inner nodes give way to sums over their leaves.
-    """
+    """What each edge adds to its column, (n_nodes, n_rows), to be multiplied by `values`; overwrites `products`."""
     n_numbers = products[0].size
     by_edge = np.zeros(meets.shape)
     for piece in reversed(pieces):

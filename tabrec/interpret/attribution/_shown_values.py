@@ -16,14 +16,7 @@ _LARGEST_WHOLE = 1e15
 
 
 def show_encoded(trees: FittedTrees, raw: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
-    """Values by encoded column: labels, dates and numbers as they were passed, and parts of dates.
-
-    Parameters
-    ----------
-    trees : FittedTrees
-    raw, encoded : pandas.DataFrame
-        The same rows.
-    """
+    """Values by encoded column: labels, dates and numbers as they were passed, and parts of dates."""
     shown: dict[str, Any] = {}
     for name, origin in trees.origins.items():
         source = trees.sources[name]

@@ -19,38 +19,19 @@ _ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Steps:
-    """What the nodes of a tree add to their parents.
-
-    Attributes
-    ----------
-    parents : ndarray of shape (n_nodes,)
-        -1 for the root, which is node 0.
-    columns : ndarray of shape (n_nodes,)
-        The column that the parent splits on; arbitrary for the root, which gains nothing.
-    values, gains : ndarray of shape (n_nodes, n_outputs)
-        The prediction of each node, and its difference from that of the parent.
-    """
+    """What the nodes of a tree add to their parents; node 0 is the root."""
 
     tree: Any
-    parents: np.ndarray
-    columns: np.ndarray
-    values: np.ndarray
-    gains: np.ndarray
+    parents: np.ndarray  # -1 for the root
+    columns: np.ndarray  # the column that the parent splits on; arbitrary for the root, which gains nothing
+    values: np.ndarray  # (n_nodes, n_outputs): the prediction of each node
+    gains: np.ndarray  # its difference from that of the parent
 
 
 def sum_by_column(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The mean over the trees of prediction, bias and contributions by column.
 
-    Parameters
-    ----------
-    trees : FittedTrees
-    matrix : ndarray of float32, of shape (n_rows, n_columns)
-
-    Returns
-    -------
-    prediction : ndarray of shape (n_rows, n_outputs)
-    bias : ndarray of shape (n_outputs,)
-    contributions : ndarray of shape (n_rows, n_columns, n_outputs)
+    Of shapes (n_rows, n_outputs), (n_outputs,) and (n_rows, n_columns, n_outputs).
     """
     n_rows, n_columns = matrix.shape
     bias = np.mean([trees.flat_values(tree)[0] for tree in trees.trees], axis=0)
@@ -80,10 +61,7 @@ def read_steps(trees: FittedTrees, tree: Any) -> Steps:
 
 
 def _sum_paths(trees: FittedTrees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Prediction (n_rows, n_outputs) and contributions (n_rows, n_columns, n_outputs) of one tree.
-
-    Each leaf that rows reach is followed once, from the leaf up to the root.
-    """
+    """Prediction and contributions of one tree; each leaf that rows reach is followed once, up to the root."""
     steps = read_steps(trees, tree)
     n_columns, n_outputs = matrix.shape[1], steps.values.shape[1]
     reached, leaf_of_row = _reached_leaves(steps, matrix)
@@ -119,15 +97,7 @@ def _climb(steps: Steps, leaves: np.ndarray) -> Iterator[tuple[np.ndarray, np.nd
 def sum_by_set(trees: FittedTrees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
     """Joint contributions: what a split adds is credited to the set of all columns tested on the path down to it.
 
-    Parameters
-    ----------
-    trees : FittedTrees
-    matrix : ndarray of float32, of shape (n_rows, n_columns)
-
-    Returns
-    -------
-    list of dict
-        For each row, from tuples of ascending columns to the mean over the trees, an ndarray of shape (n_outputs,).
+    For each row, from tuples of ascending columns to the mean over the trees, (n_outputs,).
     """
     found: list[dict[tuple[int, ...], np.ndarray]] = []
     for start in range(0, len(matrix), _ROWS_AT_ONCE):

@@ -186,17 +186,7 @@ def describe(
 ) -> Contributions:
     """Contributions to the predictions of trees, with the names of columns and outputs.
 
-    Parameters
-    ----------
-    trees : FittedTrees
-    X : table or array-like
-        The rows, as the model takes them.
-    encoded : pandas.DataFrame
-        The same, as the trees see them.
-    method : str
-    prediction : ndarray of shape (n_rows, n_outputs)
-    bias : ndarray of shape (n_outputs,)
-    gains : ndarray of shape (n_rows, n_columns, n_outputs)
+    `prediction`, `bias` and `gains` have shapes (n_rows, n_outputs), (n_outputs,) and (n_rows, n_columns, n_outputs).
     """
     raw = read_named(trees.model, X)
     names = _output_names(trees.classes, trees.n_outputs)

@@ -95,8 +95,7 @@ def waterfall(
     >>> [text.get_text() for text in ax.get_xticklabels()]
     ['base', 'YearMade = 2004', 'state = Ohio', 'total']
     """
-    labels, amounts, base = _read(row, base)
-    bars = make_bars(labels, amounts, base, threshold, sorted_value, n_largest)
+    bars = waterfall_bars(row, base=base, threshold=threshold, sorted_value=sorted_value, n_largest=n_largest)
     return draw_bars(bars, ax, number_format, rotation, title, xlabel, ylabel)
 
 
@@ -108,36 +107,9 @@ def waterfall_bars(
     sorted_value: bool = False,
     n_largest: int | None = 12,
 ) -> pd.DataFrame:
-    """The bars that `waterfall` draws.
+    """The bars that `waterfall` draws, by `label`, `start`, `end` and `kind`; the parameters are those of `waterfall`.
 
-    Parameters
-    ----------
-    row : RowContributions, Contributions of one row, Series or dict
-        The contribution of each column; the index or keys of a Series or dict are the labels.
-    base : float, default=None
-        Start value for a Series or dict; None makes no bar for it and starts from 0.
-    threshold : float, default=0.0
-        Contributions smaller than this share of the largest become one bar, "other".
-    sorted_value : bool, default=False
-        Whether the largest contributions come first, rather than in the order of the columns.
-    n_largest : int, default=12
-        Number of contributions to keep; the others become one bar, "other". None keeps all.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``label``, ``start``, ``end`` and ``kind``: "base", "positive", "negative", "other" or "total".
-
-    Examples
-    --------
-    >>> from tabrec.interpret.attribution.waterfall_chart import waterfall_bars
-    >>> waterfall_bars({"age": -3.0, "size": 4.0, "state": 0.5, "hours": -0.25}, base=10.0, threshold=0.2)
-       label  start    end      kind
-    0   base    0.0  10.00      base
-    1    age   10.0   7.00  negative
-    2   size    7.0  11.00  positive
-    3  other   11.0  11.25     other
-    4  total    0.0  11.25     total
+    `kind` is "base", "positive", "negative", "other" or "total".
     """
     labels, amounts, base = _read(row, base)
     return make_bars(labels, amounts, base, threshold, sorted_value, n_largest)

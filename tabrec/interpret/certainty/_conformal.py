@@ -37,13 +37,7 @@ def needed_rows(level: float) -> int:
 
 
 def conformal_quantile(scores: np.ndarray, level: float) -> float:
-    """The score that a new row does not exceed with probability `level`: the ceil((n + 1) level)-th smallest of n.
-
-    Raises
-    ------
-    ValueError
-        There are too few scores for the level.
-    """
+    """The score that a new row does not exceed with probability `level`: the ceil((n + 1) level)-th smallest of n."""
     n = len(scores)
     if n < needed_rows(level):
         raise ValueError(
@@ -81,21 +75,11 @@ def unbiased(spread: np.ndarray, n_trees: Any) -> np.ndarray:
 
 
 class OobScores(NamedTuple):
-    """Out-of-bag errors relative to the expected error.
+    """Out-of-bag errors relative to the expected error."""
 
-    Attributes
-    ----------
-    scores : ndarray of shape (n_rows,)
-        Scores of the rows that some tree left out.
-    scale : Scale
-        Computes the expected error.
-    n_trees : int
-        Mean number of trees that left out a row; at least two if there are two, as one has no spread.
-    """
-
-    scores: np.ndarray
+    scores: np.ndarray  # of the rows that some tree left out
     scale: Scale
-    n_trees: int
+    n_trees: int  # mean number of trees that left out a row; at least two if there are two, as one has no spread
 
 
 def oob_scores(left_out: OutOfBagRows, n_trees: int) -> OobScores:

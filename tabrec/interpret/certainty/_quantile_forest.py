@@ -19,26 +19,10 @@ _ROUNDING = 1e-6
 def forest_quantiles(
     trees: FittedTrees, matrix: np.ndarray, y: np.ndarray, X: np.ndarray, levels: tuple[float, ...]
 ) -> np.ndarray:
-    """Quantiles of the target of each row, from all training rows in its leaves.
+    """Quantiles of the target of each row of X, (n_rows, n_levels), from all training rows in its leaves.
 
-    A training row in the row's leaf of a tree weighs 1 / (size of the leaf), averaged over the trees.
-
-    Parameters
-    ----------
-    trees : FittedTrees
-    matrix : ndarray of float32, of shape (n_training, n_encoded)
-        Training rows, as the trees see them.
-    y : ndarray of shape (n_training,)
-    X : ndarray of float32, of shape (n_rows, n_encoded)
-    levels : tuple of float
-
-    Returns
-    -------
-    ndarray of shape (n_rows, len(levels))
-
-    References
-    ----------
-    Meinshausen, N. (2006). Quantile Regression Forests. Journal of Machine Learning Research 7, 983-999.
+    A training row in the row's leaf of a tree weighs 1 / (size of the leaf), averaged over the trees. See Meinshausen
+    (2006), "Quantile regression forests".
     """
     order = np.argsort(y, kind="stable")
     members, sizes, offsets = _leaf_members(trees, matrix[order])
@@ -65,15 +49,7 @@ def _slices(n_entries: np.ndarray) -> Iterator[slice]:
 
 
 def _leaf_members(trees: FittedTrees, matrix: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Which training rows are in which node, with the nodes of all trees numbered consecutively.
-
-    Returns
-    -------
-    members : sparse array of shape (n_nodes, n_training), 1 where a row is in a leaf
-    sizes : ndarray of shape (n_nodes,)
-    offsets : ndarray of shape (n_trees,)
-        Number of the first node of each tree.
-    """
+    """Which rows are in which node (sparse), the sizes of the nodes, numbered over all trees, and each tree's first."""
     rows, sizes = [], []
     for tree in trees.trees:
         leaves = tree.apply(matrix)

@@ -17,22 +17,10 @@ _BY_CHANCE = 0.01
 def late_columns(
     trees: FittedTrees, X: Any, training_matrix: Callable[[], np.ndarray] | None = None
 ) -> dict[str, float]:
-    """The raw date columns in which more rows lie after all training rows than chance explains.
+    """The raw date columns in which more rows lie after all training rows than chance explains, with their share.
 
-    Parameters
-    ----------
-    trees : FittedTrees
-    X : table or array-like
-        As the model takes it.
-    training_matrix : callable, default=None
-        Returns the rows that the trees were grown on, (n_training, n_encoded); our forests do not need it, as they
-        record the range of their columns.
-
-    Returns
-    -------
-    dict
-        By column, the share of the rows of X that lie after the last training row; empty if nothing is known about
-        the training rows.
+    `training_matrix` returns the rows that the trees were grown on, which only our forests do without, as they record
+    the range of their columns; without it the result is empty.
     """
     dates = {
         raw: trees.names.index(name)
