@@ -12,14 +12,8 @@ from torch import Tensor, nn
 class CapturedStep:
     """A training step that is captured as a CUDA graph and replayed for each full batch, without launching kernels.
 
-    Smaller batches, and models that cannot be captured, run the step itself.
-
-    Parameters
-    ----------
-    step : callable
-        Takes the positions of a batch, returns its loss and leaves the gradients in the parameters.
-    model : torch.nn.Module
-    batch_size : int
+    Smaller batches, and models that cannot be captured, run the step itself. The step takes the positions of a batch,
+    returns its loss and leaves the gradients in the parameters.
     """
 
     _N_WARM_UP = 3  # steps that PyTorch asks for before a capture

@@ -6,23 +6,11 @@ import math
 
 
 def default_batch_size(n_rows: int) -> int:
-    """Rows per batch: a power of two near 1/32 of the rows within 32 to 256, or 1/256 of a large table up to 2048.
-
-    Examples
-    --------
-    >>> [default_batch_size(n_rows) for n_rows in (100, 1_168, 9_067, 32_560, 412_698)]
-    [32, 32, 256, 256, 2048]
-    """
+    """Rows per batch: a power of two near 1/32 of the rows within 32 to 256, or 1/256 of a large table up to 2048."""
     small = min(max(2 ** round(math.log2(max(n_rows, 1) / 32)), 32), 256)
     return max(small, min(2 ** round(math.log2(max(n_rows, 1) / 256)), 2048))
 
 
 def default_epochs(n_rows: int, batch_size: int) -> int:
-    """Number of epochs that gives about 1,000 batches, within 16 to 40.
-
-    Examples
-    --------
-    >>> [default_epochs(n_rows, default_batch_size(n_rows)) for n_rows in (100, 1_168, 9_067, 32_560)]
-    [40, 27, 28, 16]
-    """
+    """Number of epochs that gives about 1,000 batches, within 16 to 40."""
     return min(40, max(16, round(1000 / math.ceil(n_rows / batch_size))))

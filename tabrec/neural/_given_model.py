@@ -33,15 +33,7 @@ def make_given_model(
     unknown_rate: float,
     y_range: tuple[Any, Any] | None,
 ) -> GivenModel:
-    """Make the net, and check the shape of its outputs on two rows.
-
-    Raises
-    ------
-    TypeError
-        If `module` does not return a torch module.
-    ValueError
-        If the shape of the outputs is neither (n_rows, n_outputs) nor (n_rows, n_members, n_outputs).
-    """
+    """Make the net, and check that its outputs for two rows are (n_rows, [n_members,] n_outputs)."""
     codes, numbers = inputs[0][:2], inputs[1][:2]
     net = module(dict(category_sizes), numbers.shape[1], n_outputs)
     if not isinstance(net, nn.Module):

@@ -16,13 +16,7 @@ _MIN_MULTIPLICATIONS = 30_000_000
 
 
 def read_device(device: Any) -> torch.device:
-    """Validate `device`; "auto" is the GPU if there is one.
-
-    Raises
-    ------
-    ValueError
-        If the device is unknown or not on this machine.
-    """
+    """Validate `device`; "auto" is the GPU if there is one."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

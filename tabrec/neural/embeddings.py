@@ -13,32 +13,16 @@ from torch.nn import functional as F
 
 
 def embedding_size(n_codes: int) -> int:
-    """Width of the embedding of a column with `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56)).
-
-    Examples
-    --------
-    >>> [embedding_size(n) for n in (2, 13, 5000, 10**6)]
-    [2, 7, 189, 600]
-    """
+    """Width of the embedding of a column with `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56))."""
     return min(600, round(1.6 * n_codes**0.56))
 
 
 class PackedEmbedding(nn.Module):
     """Embeddings of many columns in few lookups: columns of the same width share one table.
 
+    Integer codes (n_rows, n_columns) → (n_rows, `width`), columns side by side in the order of `names`. `sizes` holds
+    the number of codes and the width of each column. Code 0 (missing or unseen) starts at zero, the mean of the others.
     The state dict names every column's own table, ``<column>.weight``.
-
-    Parameters
-    ----------
-    sizes : mapping of str to (int, int)
-        Number of codes and width of each column.
-    std : float, default=0.01
-        Standard deviation of the initial vectors.
-
-    Notes
-    -----
-    Shape: codes (n_rows, n_columns) of int32 or int64 → (n_rows, `width`), columns side by side in the order of
-    `names`. Code 0 (missing or unseen) starts at zero, the mean of the others.
     """
 
     _order: Tensor
@@ -134,26 +118,12 @@ class PackedEmbedding(nn.Module):
 
 
 class PiecewiseLinearEmbedding(nn.Module):
-    """Embeds continuous columns by their position among the edges of bins.
+    """Embeds continuous columns by their position among bin edges: (n_rows, n_columns) → (n_rows, n_columns * size).
 
     A number becomes a vector with 1 for each bin below it, 0 for each bin above it, and its relative position in its
-    own bin. A linear map per column of this vector, plus one of the number itself, gives the embedding. Beyond the
-    outer edges only the number itself varies.
-
-    Parameters
-    ----------
-    edges : sequence of ndarray of shape (n_bins + 1,)
-        Ascending edges of the bins of each column; see `quantile_edges`. Fewer than two edges make no bins.
-    size : int
-        Width of the embedding of a column.
-
-    Notes
-    -----
-    Shape: numbers (n_rows, n_columns) → (n_rows, n_columns * size).
-
-    References
-    ----------
-    Gorishniy, Rubachev & Babenko (2022), "On embeddings for numerical features in tabular deep learning".
+    own bin. A linear map per column of this vector, plus one of the number itself, gives the embedding (Gorishniy,
+    Rubachev & Babenko 2022). Beyond the outer edges only the number itself varies. Edges ascend, see `quantile_edges`;
+    fewer than two make no bins.
     """
 
     _lows: Tensor
@@ -192,26 +162,10 @@ class PiecewiseLinearEmbedding(nn.Module):
 
 
 class PeriodicEmbedding(nn.Module):
-    """Embeds continuous columns by sines and cosines of learned frequencies, followed by a linear map per column.
+    """Embeds continuous columns by sines and cosines: (n_rows, n_columns) → (n_rows, n_columns * size).
 
-    Parameters
-    ----------
-    n_columns : int
-        Number of continuous columns.
-    size : int
-        Width of the embedding of a column.
-    n_frequencies : int, default=16
-        Number of frequencies per column.
-    frequency_scale : float, default=0.1
-        Standard deviation of the initial frequencies.
-
-    Notes
-    -----
-    Shape: numbers (n_rows, n_columns) → (n_rows, n_columns * size).
-
-    References
-    ----------
-    Gorishniy, Rubachev & Babenko (2022), "On embeddings for numerical features in tabular deep learning".
+    The frequencies are learned, starting normal with standard deviation `frequency_scale`; a linear map per column
+    follows (Gorishniy, Rubachev & Babenko 2022).
     """
 
     def __init__(self, n_columns: int, size: int, n_frequencies: int = 16, frequency_scale: float = 0.1):
@@ -233,24 +187,9 @@ class PeriodicEmbedding(nn.Module):
 
 
 def quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
-    """Edges of at most `n_bins` bins that hold about equally many numbers; very frequent numbers count less.
+    """Ascending float32 edges of at most `n_bins` bins that hold about equally many of the finite numbers.
 
-    Parameters
-    ----------
-    numbers : ndarray of shape (n_rows,)
-        Finite numbers.
-    n_bins : int
-        Maximum number of bins.
-
-    Returns
-    -------
-    ndarray of shape (at most n_bins + 1,)
-        Ascending float32 edges; a single one if all numbers are equal.
-
-    Examples
-    --------
-    >>> quantile_edges(np.array([1.0, 2.0, 2.0, 2.0, 4.0, 9.0]), 3)
-    array([1., 2., 4., 9.], dtype=float32)
+    Very frequent numbers count less. A single edge is returned if all numbers are equal.
     """
     edges, counts = np.unique(numbers.astype(np.float32), return_counts=True)
     if len(edges) > n_bins + 1:

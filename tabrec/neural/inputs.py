@@ -22,15 +22,8 @@ _MAX_EXCESS = 1.0
 class FrameReader:
     """Converts encoded frames to tensors, with the columns and scales of the training frame.
 
-    Attributes
-    ----------
-    category_sizes : dict of str to int
-        Number of codes of each category column.
-    continuous : list of str
-        The other columns.
-    means, scales : ndarray of shape (n_continuous,), float32
-        Mean and standard deviation in the training frame. Numbers are standardised, and clipped at one standard
-        deviation beyond the extremes of the training frame.
+    Numbers are standardised by `means` and `scales`, and clipped at one standard deviation beyond the extremes of the
+    training frame. `category_sizes` holds the number of codes by category column; the other columns are `continuous`.
     """
 
     def __init__(self, encoded: pd.DataFrame):
@@ -52,13 +45,7 @@ class FrameReader:
         self._highest = numbers.max(axis=0) / self.scales - middle + _MAX_EXCESS
 
     def read(self, columns: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-        """Convert columns to codes, int32 (n_rows, n_categories), and numbers, float32 (n_rows, n_continuous).
-
-        Parameters
-        ----------
-        columns : mapping of str to array
-            The columns of an encoded frame; see `columns_of`.
-        """
+        """Convert columns to codes, int32 (n_rows, n_categories), and numbers, float32 (n_rows, n_continuous)."""
         n_rows = len(next(iter(columns.values())))
         codes = np.empty((n_rows, len(self.category_sizes)), dtype=np.int32)
         for position, name in enumerate(self.category_sizes):

@@ -48,10 +48,7 @@ def class_loss(label_smoothing: float = 0.0) -> Loss:
             return F.cross_entropy(output, target, reduction="none", label_smoothing=label_smoothing)
         n_members = output.shape[1]
         per_member = F.cross_entropy(
-            output.flatten(0, 1),
-            target.repeat_interleave(n_members),
-            reduction="none",
-            label_smoothing=label_smoothing,
+            output.flatten(0, 1), target.repeat_interleave(n_members), reduction="none", label_smoothing=label_smoothing
         )
         return per_member.view(-1, n_members).mean(dim=1)
 

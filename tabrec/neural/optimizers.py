@@ -19,23 +19,8 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """Make an optimizer that decays the weight matrices of a model, but neither biases nor norms.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        The model; it may name further parameters not to decay in an attribute `not_decayed`.
-    optimizer : {"adamw", "adam", "sgd"} or callable
-        A callable takes the two groups of parameters and `lr`, as ``torch.optim.RMSprop`` does.
-    learning_rate : float
-        Initial learning rate.
-    weight_decay : float
-        Decoupled from the gradient, except for "adam" and callables.
-    momentum : float
-        SGD momentum, or beta1 of Adam and AdamW.
-
-    Returns
-    -------
-    torch.optim.Optimizer
-        The optimizer.
+    The model may name further parameters not to decay in an attribute `not_decayed`. A callable takes the two groups of
+    parameters and `lr`, as ``torch.optim.RMSprop`` does.
     """
     decayed = _decayed(model)
     groups = [
@@ -131,28 +116,9 @@ class Rates(NamedTuple):
 def scheduled_rates(schedule: str, step: int, n_steps: int, learning_rate: float, momentum: float) -> Rates:
     """Learning rate and momentum of a step, counted from 0.
 
-    Parameters
-    ----------
-    schedule : {"one_cycle", "flat_cosine", "constant"}
-        "one_cycle" rises from 1/25 of the learning rate over the first quarter of the steps and falls to 1/100,000,
-        while the momentum goes from 0.95 to 0.85 and back (Smith 2018, with fastai's numbers). "flat_cosine" is
-        constant for three quarters of the steps and then falls to 0.
-    step, n_steps : int
-        The step, and the number of all steps.
-    learning_rate : float
-        Maximum of the schedule.
-    momentum : float
-        Momentum, unless the schedule sets it.
-
-    Returns
-    -------
-    Rates
-        The learning rate and the momentum.
-
-    Examples
-    --------
-    >>> [round(scheduled_rates("one_cycle", step, 9, 0.1, 0.9).learning_rate, 4) for step in (0, 2, 8)]
-    [0.004, 0.1, 0.0]
+    "one_cycle" rises from 1/25 of the learning rate over the first quarter of the steps and falls to 1/100,000, while
+    the momentum goes from 0.95 to 0.85 and back (Smith 2018, with fastai's numbers). "flat_cosine" is constant for
+    three quarters of the steps and then falls to 0.
     """
     done = step / max(n_steps - 1, 1)
     if schedule == "one_cycle":

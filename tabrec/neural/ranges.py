@@ -16,21 +16,9 @@ _MARGIN = 0.05
 def read_range(
     y_range: Any, y: np.ndarray, margin: Callable[[np.ndarray], float] | None = None
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Validate `y_range` and return the lower and upper bound in the units of the target.
+    """Validate `y_range` and return the lower and upper bound in the units of the target, which must lie within.
 
-    Parameters
-    ----------
-    y_range : (low, high), "auto" or None
-        None sets no bounds.
-    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Target, which must lie within.
-    margin : callable, default=None
-        Returns the margin of "auto" for a target; None is 5 % of its range.
-
-    Returns
-    -------
-    tuple of ndarray or None
-        The lower and the upper bound.
+    "auto" extends the range of the target by `margin(y)`, or by 5 % of the range.
     """
     if y_range is None:
         return None

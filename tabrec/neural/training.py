@@ -351,22 +351,7 @@ def iterate(n_rows: int, batch_size: int, device: torch.device) -> Iterator[Tens
 
 
 def predict(model: nn.Module, inputs: tuple[Tensor, ...], n_rows_at_once: int = 8192) -> Tensor:
-    """The outputs of a model in evaluation mode, computed in slices to bound the memory.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        The net.
-    inputs : tuple of Tensor
-        The arguments of its ``forward``, on its device.
-    n_rows_at_once : int, default=8192
-        Number of rows in a slice.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, [n_members,] n_outputs)
-        The outputs, on the same device.
-    """
+    """The outputs (n_rows, [n_members,] n_outputs) of a model in evaluation mode, in slices to bound the memory."""
     model.eval()
     with torch.inference_mode():
         starts = range(0, len(inputs[0]), n_rows_at_once)

@@ -83,11 +83,7 @@ class Categorify(FrameTransformer):
 
     _parameter_constraints: ClassVar[dict] = {
         "ordered": [Mapping, None],
-        "min_frequency": [
-            Interval(Integral, 0, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="left"),
-            None,
-        ],
+        "min_frequency": [Interval(Integral, 0, None, closed="left"), Interval(RealNotInt, 0, 1, closed="left"), None],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -204,14 +200,8 @@ class Categorify(FrameTransformer):
 class Codes:
     """The code of each label of one column, and the dtype of its codes.
 
-    Parameters
-    ----------
-    kept : list
-        Labels with a code of their own, from 1 on.
-    known : list
-        All labels seen in fit.
-    kinds : set of str, default=None
-        Kinds of labels that are accepted; None stands for the kinds of the labels seen.
+    The labels `kept` have codes of their own, from 1 on; `known` are all labels seen in fit. `kinds` of labels are
+    accepted; None stands for those of the labels seen.
     """
 
     def __init__(self, kept: list, known: list, kinds: set[str] | None = None):

@@ -17,14 +17,7 @@ from tabrec.tables.dates import as_dates, learn_dates
 from tabrec.tables.names import check_named
 
 _DAY_PARTS = ["Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear"]
-_FLAGS = [
-    "Is_month_end",
-    "Is_month_start",
-    "Is_quarter_end",
-    "Is_quarter_start",
-    "Is_year_end",
-    "Is_year_start",
-]
+_FLAGS = ["Is_month_end", "Is_month_start", "Is_quarter_end", "Is_quarter_start", "Is_year_end", "Is_year_start"]
 _TIME_PARTS = ["Hour", "Minute", "Second"]
 
 
@@ -102,17 +95,10 @@ class DateParts(FrameTransformer):
     ValueError: The dates of column 'day', such as '01/02/2011', can be read as '%m/%d/%Y' or as '%d/%m/%Y': ...
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        "time": ["boolean"],
-        "drop": ["boolean"],
-    }
+    _parameter_constraints: ClassVar[dict] = {"time": ["boolean"], "drop": ["boolean"]}
 
     def __init__(
-        self,
-        columns: Sequence[str] | Mapping[str, str | None] | None = None,
-        *,
-        time: bool = False,
-        drop: bool = True,
+        self, columns: Sequence[str] | Mapping[str, str | None] | None = None, *, time: bool = False, drop: bool = True
     ):
         self.columns = columns
         self.time = time

@@ -246,13 +246,7 @@ class ElapsedSince(FrameTransformer):
 
 
 class _Timeline:
-    """The distinct moments of an event in each group, ordered by group and then by moment.
-
-    Parameters
-    ----------
-    past, present : (ndarray of int, ndarray of datetime64), each of shape (n_events,)
-        Groups and moments of events, in any order.
-    """
+    """The distinct moments of an event in each group, ordered by group and then by moment."""
 
     def __init__(self, past: _Events, present: _Events):
         groups, moments = (np.concatenate(parts) for parts in zip(past, present, strict=True))

@@ -115,13 +115,7 @@ class LineageMixin:
     """Public maps between raw and encoded columns, for an estimator that implements `origins`."""
 
     def origins(self) -> Origins:
-        """Where each encoded column comes from, in the order of the encoded columns.
-
-        Returns
-        -------
-        dict of str to (Origin or None)
-            See `trace_columns`.
-        """
+        """Where each encoded column comes from, in the order of the encoded columns; see `trace_columns`."""
         raise NotImplementedError
 
     @property

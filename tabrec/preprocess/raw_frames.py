@@ -90,25 +90,10 @@ class RawFrameMixin(LineageMixin, _Estimator):
         return y
 
     def _fit_encoding(self, X: Any, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Fit the preprocessor to the given rows of X.
+        """Fit the preprocessor to the given rows of X, whose `read_frame` is `frame`; a row of weight k occurs k times.
 
-        Parameters
-        ----------
-        X : table or array-like of shape (n_rows, n_features)
-            The table of fit.
-        frame : pandas.DataFrame
-            `read_frame(X)`.
-        y : ndarray of shape (len(rows),) or (len(rows), n_outputs)
-            Target of the given rows.
-        rows : ndarray of int
-            Positions in X; a row of weight k occurs k times.
-
-        Returns
-        -------
-        encoded : pandas.DataFrame of len(rows) rows
-            The encoded rows.
-        order : ndarray of shape (len(rows),)
-            An order of the encoded rows that does not depend on the order of X, so that the model does not either.
+        Returns the encoded rows, and an order of them that does not depend on the order of X, so that the model does
+        not either.
         """
         self.preprocessor_ = self._make_preprocessor()
         encoded = self.preprocessor_.fit_transform(take_rows(X, rows, frame), y)

@@ -19,11 +19,7 @@ _FLOAT_TOLERANCE = 1e-6
 
 
 @validate_params(
-    {
-        "floats": ["boolean"],
-        "objects_to_category": ["boolean"],
-        "max_share": [Interval(Real, 0, 1, closed="both")],
-    },
+    {"floats": ["boolean"], "objects_to_category": ["boolean"], "max_share": [Interval(Real, 0, 1, closed="both")]},
     prefer_skip_nested_validation=True,
 )
 def shrink_dtypes(

@@ -31,15 +31,7 @@ _FEW_ROWS = 64
 
 
 class Labels:
-    """Dictionary-encoded labels: row i holds `labels[codes[i]]`, or is missing if `codes[i]` is -1.
-
-    Parameters
-    ----------
-    codes : ndarray of int of shape (n_rows,)
-        Position of the label of each row.
-    labels : list
-        The labels; some may not occur.
-    """
+    """Dictionary-encoded labels: row i holds `labels[codes[i]]`, or is missing if `codes[i]` is -1."""
 
     __slots__ = ("_counts", "codes", "labels")
 

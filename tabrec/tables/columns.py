@@ -101,27 +101,11 @@ class Column:
 
 
 def as_frame(X: Any) -> pd.DataFrame:
-    """Convert a table of any kind to a new pandas frame that shares the data of the caller.
+    """Convert a table of any kind to a new pandas frame, whose columns may be replaced but not modified.
 
-    The columns of the frame may be replaced, but not modified.
-
-    Parameters
-    ----------
-    X : table or array-like of shape (n_rows, n_columns)
-        A pandas, polars or arrow table, or an array. Columns of an array are named ``x0``, ``x1``, …; other names are
-        converted to text.
-
-    Returns
-    -------
-    pandas.DataFrame of shape (n_rows, n_columns)
-        The frame.
-
-    Raises
-    ------
-    ValueError
-        No rows, no columns, duplicate column names or names of several levels, or complex numbers.
-    TypeError
-        A sparse matrix, or the name of a file.
+    The frame shares the data of the caller. Columns of an array are named ``x0``, ``x1``, …; other names are converted
+    to text. A table without rows or columns, with duplicate names or complex numbers is a ValueError; a sparse matrix
+    or a file name is a TypeError.
     """
     return read_frame(X).copy(deep=False)
 

@@ -25,26 +25,10 @@ def looks_like_dates(labels: list) -> bool:
 
 
 def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, str | None]:
-    """Infer the format and the time zone of a column of dates.
+    """Infer the format (None unless the dates are text) and the name of the time zone (or None) of a column of dates.
 
-    Parameters
-    ----------
-    column : Column
-        The column to read.
-    date_format : str or None
-        Format of a text column; None infers it.
-
-    Returns
-    -------
-    date_format : str or None
-        Format of a text column; None for a column of dates.
-    time_zone : str or None
-        Name of the time zone; None for dates without one.
-
-    Raises
-    ------
-    ValueError
-        The column does not hold dates, or holds text that fits no format or more than one.
+    A given format is only checked. Raises a ValueError if the column does not hold dates, or text fits no format or
+    several.
     """
     if column.is_label:
         labels = column.values.in_use
@@ -62,15 +46,10 @@ def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, st
 
 
 def find_format(name: str, labels: list) -> str:
-    """Find the only format that fits every label.
+    """Find the only format that fits every label, or raise a ValueError that gives a value.
 
     Candidates are ISO 8601, and year, day and month in either order with ``/``, ``.`` or ``-``. A column that fits two
     formats is ambiguous even if both give the same dates, because the next row may not.
-
-    Raises
-    ------
-    ValueError
-        No format fits, or more than one; the message gives a value.
     """
     for label in labels:
         if not isinstance(label, str):
@@ -126,14 +105,7 @@ def _has_several_offsets(name: str, labels: list) -> bool:
 def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[pd.DatetimeIndex, np.ndarray]:
     """Find the distinct dates of a column, and the position among them for each row (-1 if missing).
 
-    Parameters
-    ----------
-    column : Column
-        The column to read.
-    date_format : str or None
-        Format of a text column; None reads ISO 8601.
-    time_zone : tzinfo or None
-        Time zone of fit, to which dates are converted.
+    Text is read by `date_format`, None being ISO 8601; dates are converted to `time_zone`, that of fit.
     """
     if column.is_label:
         labels = column.values.in_use

@@ -22,15 +22,10 @@ def learn_names(estimator: Any, X: Any, frame: pd.DataFrame) -> None:
 
 
 def align_names(estimator: Any, X: Any, frame: pd.DataFrame, unused: Iterable[str] = ()) -> pd.DataFrame:
-    """Select the columns of fit, in the order of fit.
+    """Select the columns of fit, in the order of fit; raises a ValueError if a column is missing.
 
     Columns of a frame are matched by name: extra ones are ignored, and those in `unused` may be missing. Columns of an
-    array are matched by position.
-
-    Raises
-    ------
-    ValueError
-        A column of fit is missing, or an array has a different number of columns.
+    array are matched by position, and their number must be that of fit.
     """
     owner = type(estimator).__name__
     named = hasattr(estimator, "feature_names_in_")

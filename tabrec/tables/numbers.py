@@ -10,13 +10,7 @@ from tabrec.tables.columns import Column, check_finite
 
 
 def as_numbers(column: Column) -> np.ndarray:
-    """Read the numbers of a column, NaN if missing.
-
-    Raises
-    ------
-    ValueError
-        The column holds something else.
-    """
+    """Read the numbers of a column, NaN if missing; raises a ValueError if it holds something else."""
     if column.is_number or column.is_boolean:
         return column.values
     if column.is_label:
@@ -50,18 +44,11 @@ def as_float32(name: str, numbers: np.ndarray) -> np.ndarray:
 
 
 class UniformSample:
-    """A uniform sample of bounded size of all values seen, which does not depend on how they are divided into chunks.
+    """A uniform sample of at most `size` of all values seen, which does not depend on how they are divided into chunks.
 
     Every value gets a random key in the order of arrival, and the values with the smallest keys are kept. Up to `size`
     values the sample is complete. Beyond, the rank of a sample quantile is within 1.5 / sqrt(size) of the exact one in
     99.7 % of cases (three standard deviations at the median).
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the keys.
-    size : int, default=100_000
-        Maximum number of values to keep.
     """
 
     def __init__(self, seed: int, size: int = 100_000):

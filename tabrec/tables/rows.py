@@ -20,13 +20,7 @@ def sample_rows(n_rows: int, max_rows: int | None, rng: np.random.Generator) -> 
 def take_rows(X: Any, rows: np.ndarray, frame: pd.DataFrame | None = None) -> Any:
     """Take the given rows of a table, as a pandas frame, or of an array; X itself if they are all of them in order.
 
-    Parameters
-    ----------
-    X : table or array-like of shape (n_rows, n_columns)
-    rows : ndarray of int
-        Positions of the rows.
-    frame : pandas.DataFrame, default=None
-        `read_frame(X)` where it is known.
+    `frame` is `read_frame(X)` where it is known.
     """
     frame = read_frame(X) if frame is None else frame
     if np.array_equal(rows, np.arange(len(frame))):
@@ -35,21 +29,10 @@ def take_rows(X: Any, rows: np.ndarray, frame: pd.DataFrame | None = None) -> An
 
 
 def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> np.ndarray:
-    """Order rows by their content alone: by target, then by a hash of their numbers.
+    """Positions of the rows ordered by their content alone: by target, then by a hash of their numbers.
 
     Random draws are made by position, so fitting in this order makes a model independent of the order of the table.
-
-    Parameters
-    ----------
-    encoded : pandas.DataFrame of shape (n_rows, n_columns)
-        An encoded frame.
-    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Target.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        Positions of the rows in this order; equal rows stay in the order of the table.
+    Equal rows stay in the order of the table.
     """
     hashes = np.zeros(len(encoded), dtype=np.uint64)
     for name in encoded.columns:

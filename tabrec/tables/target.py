@@ -12,29 +12,10 @@ from pandas.api import types
 
 
 def check_target(y: Any, n_rows: int, owner: str, *, numeric: bool) -> np.ndarray:
-    """Convert a target to an array without missing values.
+    """Convert a target to an array of shape (n_rows,) or (n_rows, n_outputs), finite numbers if `numeric`.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        Target.
-    n_rows : int
-        Number of rows of the table.
-    owner : str
-        Name of the estimator, for messages.
-    numeric : bool
-        Whether the target must hold finite numbers.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        The target.
-
-    Raises
-    ------
-    ValueError
-        There is no target, its length is not `n_rows`, values are missing or infinite, or numbers are required but the
-        target holds something else.
+    Raises a ValueError, which names the estimator `owner`, if the target is absent, of another length or not numeric,
+    or if values are missing or infinite.
     """
     if y is None:
         raise ValueError(f"{owner} requires y to be passed, but the target y is None.")

@@ -25,22 +25,8 @@ class Weighting(NamedTuple):
 def read_weights(sample_weight: Any, n_rows: int) -> Weighting:
     """Check sample weights, and convert whole ones, which are frequencies, to repeated rows.
 
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_rows,) or None
-        Weights; None weighs all rows the same.
-    n_rows : int
-        Number of rows of the table.
-
-    Returns
-    -------
-    Weighting
-        The rows to learn from, and their weights.
-
-    Raises
-    ------
-    ValueError
-        The number of weights is not `n_rows`, a weight is negative or missing, or no weight is positive.
+    None weights all rows equally. Raises a ValueError if the number of weights is not `n_rows`, a weight is negative or
+    missing, or no weight is positive.
     """
     everything = np.arange(n_rows, dtype=np.int32)
     if sample_weight is None:

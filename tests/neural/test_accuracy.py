@@ -1,4 +1,4 @@
-"""Nets on real tables: their errors stay within the published figures; small tables take the mean of three seeds."""
+"""Nets on real tables: their errors stay within the published figures, as means of three seeds where these differ."""
 
 import numpy as np
 import pandas as pd
@@ -67,8 +67,8 @@ def accuracy_and_log_loss(split, **params):
 @pytest.mark.real_data("bulldozers/Train.csv")
 def test_bulldozers_of_2011_predicted_from_earlier_ones(data_dir):
     split = read_bulldozers(data_dir)
-    # A fit takes a minute, and seeds differ by less than the margin.
-    assert mean_rmse(split, n_seeds=1) <= 0.288
+    assert mean_rmse(split) <= 0.288  # published: 0.2817 as the mean of these seeds
+    # One seed shows that the plain net reaches fastai's error, not by how much its mean is better.
     assert mean_rmse(split, n_seeds=1, **PLAIN, batch_size=64, y_range="auto") <= 0.3248  # fastai
 
 
