@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from sklearn.model_selection import BaseCrossValidator
 
 from tabrec.preprocess.time_split import get_column, read_times
 from tabrec.tables.columns import as_frame
-from tabrec.tables.sizes import is_integer, is_number
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -237,13 +237,13 @@ class PerUserSplit(BaseCrossValidator):
         if self.test_size is None:
             if n_splits == 1:
                 raise ValueError("n_splits=1 leaves nothing to train on; with test_size=None it must be at least 2.")
-        elif not is_number(self.test_size) or not 0 < self.test_size < 1:
+        elif not isinstance(self.test_size, Real) or not 0 < self.test_size < 1:
             raise ValueError(f"test_size={self.test_size!r} must be a number between 0 and 1, or None.")
         return n_splits
 
 
 def _check_count(name: str, value: Any) -> int:
-    if not is_integer(value) or value < 1:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}={value!r} must be an integer of at least 1.")
     return int(value)
 

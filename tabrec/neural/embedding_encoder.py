@@ -58,10 +58,8 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         The output columns that come from each column of X.
     output_to_input_ : dict of str to (str or None)
         The column of X that each output column comes from; None if the preprocessor of the net does not say.
-    n_features_in_ : int
-        Number of columns of X in `fit`.
-    feature_names_in_ : ndarray of str
-        Names of the columns of X in `fit`, if X was a table.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of columns of X in `fit`, and their names if X was a table.
 
     Raises
     ------
@@ -153,7 +151,6 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         self
-            The fitted encoder.
         """
         self._validate_params()
         frame = read_frame(X)
@@ -251,7 +248,6 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str of shape (n_columns_out,)
-            Names of the output columns.
         """
         check_is_fitted(self)
         return np.asarray(list(self.origins()), dtype=object)

@@ -95,14 +95,7 @@ class PackedEmbedding(nn.Module):
             destination[f"{prefix}{name}.weight"] = weight if keep_vars else weight.detach()
 
     def _load_from_state_dict(
-        self,
-        state_dict: Any,
-        prefix: str,
-        local_metadata: Any,
-        strict: bool,
-        missing: Any,
-        unexpected: Any,
-        errors: Any,
+        self, state_dict: Any, prefix: str, metadata: Any, strict: bool, missing: Any, unexpected: Any, errors: Any
     ) -> None:
         expected = {f"{prefix}{name}.weight": self.weight(name) for name in self.names}
         for key, weight in expected.items():

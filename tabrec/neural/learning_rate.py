@@ -65,7 +65,6 @@ class LearningRateSearch:
         Returns
         -------
         matplotlib.axes.Axes
-            The axes.
         """
         suggestions = {"valley": self.valley, "steepest": self.steepest}
         return plot_learning_rates(self.learning_rates, self.losses, suggestions, ax)

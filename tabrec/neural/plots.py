@@ -44,7 +44,6 @@ def plot_history(history: Any, ax: Any = None) -> Any:
     Returns
     -------
     matplotlib.axes.Axes
-        The axes.
 
     See Also
     --------

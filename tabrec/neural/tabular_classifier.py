@@ -30,11 +30,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     layers : sequence of int, default=(256, 256)
         Widths of the hidden layers.
     module : callable, default=None
-        Makes your own net in place of `TabularModel`. It is called as ``module(category_sizes, n_continuous,
-        n_outputs)``, where `category_sizes` maps each category column to its number of codes, and returns a torch
-        module whose ``forward(codes, numbers)`` maps integers (n_rows, n_categories) and float32 (n_rows, n_continuous)
-        to (n_rows, n_outputs). The parameters that shape `TabularModel` (`layers`, `n_members`, `dropout`, embeddings)
-        are then ignored. None uses `TabularModel`.
+        Makes a torch module in place of `TabularModel`, whose own parameters are then ignored. It is called as
+        ``module(category_sizes, n_continuous, n_outputs)``, the sizes being the numbers of codes by category column;
+        ``forward(codes, numbers)`` maps integers (n_rows, n_categories) and float32 (n_rows, n_continuous) to
+        (n_rows, n_outputs).
     n_members : int or None, default=8
         Number of nets trained at once, which share most weights; predictions are their mean. None trains one plain net.
     activation : {"relu", "gelu", "silu", "mish"}, default="relu"
@@ -58,8 +57,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     numeric_embedding_size : int, default=8
         Width of the embedding of a continuous column.
     n_bins : int, default=128
-        Number of quantile bins per column for ``numeric_embedding="piecewise"``; fewer if a bin would hold fewer than
-        64 rows.
+        Quantile bins per column for ``numeric_embedding="piecewise"``; fewer if a bin would hold fewer than 64 rows.
     label_smoothing : float, default=0.0
         Share of the target probability that is spread evenly over all classes.
     class_weight : dict, "balanced" or None, default=None
@@ -74,13 +72,11 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     weight_decay : float, default=0.3
         Decoupled decay of the weight matrices; biases, scales and norms are not decayed.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        A callable such as ``torch.optim.RMSprop`` makes a torch optimizer. The decay of "adam" is not decoupled: it is
-        added to the gradient.
+        A callable, such as ``torch.optim.RMSprop``, makes the optimizer. The decay of "adam" is added to the gradient.
     momentum : float, default=0.9
         SGD momentum, or beta1 of Adam and AdamW; ignored by ``schedule="one_cycle"``.
     schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
-        How the learning rate changes from batch to batch. "flat_cosine" is constant for three quarters of the training
-        and then falls to 0 along a cosine.
+        How the learning rate changes by batch. "flat_cosine" is constant for 3/4 of them, then falls to 0 by a cosine.
     max_grad_norm : float or None, default=1.0
         Longer gradients are clipped to this norm; None does not clip.
     validation_fraction : float, splitter or None, default=None
@@ -98,8 +94,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     device : str or torch.device, default="auto"
         Where to train and predict; "auto" is the GPU if there is one.
     mixed_precision : bool or "auto", default="auto"
-        Whether to multiply matrices in bfloat16 in training; "auto" does so where the processor supports it and the
-        matrices are large enough to gain.
+        Whether to multiply matrices in bfloat16 in training; "auto" does so where the processor gains from it.
     compile : bool, default=False
         Whether to train through ``torch.compile``.
     warm_start : bool, default=False
@@ -127,10 +122,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         The fitted preprocessor.
     encoded_names_ : ndarray of str
         Encoded columns, which are the inputs of the net.
-    n_features_in_ : int
-        Number of columns of X in `fit`.
-    feature_names_in_ : ndarray of str
-        Names of the columns of X in `fit`, if X was a table.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of columns of X in `fit`, and their names if X was a table.
 
     See Also
     --------
@@ -256,7 +249,6 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         Returns
         -------
         self
-            The fitted estimator.
         """
         known = None if classes is None else np.unique(np.asarray(classes))
         if known is not None and hasattr(self, "classes_") and not np.array_equal(known, self.classes_):
@@ -289,7 +281,6 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         Returns
         -------
         ndarray of shape (n_rows,)
-            The predicted classes.
         """
         return self._to_prediction(self._outputs(X))
 

@@ -20,7 +20,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from tabrec.neural._defaults import default_batch_size, default_epochs
 from tabrec.neural._given_model import make_given_model
 from tabrec.neural.devices import explain_memory, read_device, seeded
 from tabrec.neural.embeddings import embedding_size
@@ -352,3 +351,14 @@ def predictor(model: nn.Module, device: torch.device) -> nn.Module:
         made = copy.deepcopy(model).to(device).eval().requires_grad_(False)
         _PREDICTORS[model] = version, made.double() if device.type == "cpu" else made
     return _PREDICTORS[model][1]
+
+
+def default_batch_size(n_rows: int) -> int:
+    """Rows per batch: a power of two near 1/32 of the rows within 32 to 256, or 1/256 of a large table up to 2048."""
+    small = min(max(2 ** round(math.log2(max(n_rows, 1) / 32)), 32), 256)
+    return max(small, min(2 ** round(math.log2(max(n_rows, 1) / 256)), 2048))
+
+
+def default_epochs(n_rows: int, batch_size: int) -> int:
+    """Number of epochs that gives about 1,000 batches, within 16 to 40."""
+    return min(40, max(16, round(1000 / math.ceil(n_rows / batch_size))))

@@ -75,11 +75,6 @@ class TabularModel(nn.Module):
     TabularRegressor : Trains this module on a numeric target.
     TabularClassifier : Trains this module on classes.
 
-    Notes
-    -----
-    Shape: ``model(codes, numbers)`` maps (n_rows, n_categories) integers and (n_rows, n_continuous) float32 to
-    (n_rows, n_outputs), or to (n_rows, n_members, n_outputs).
-
     References
     ----------
     Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9. Guo & Berkhahn (2016),
@@ -160,15 +155,12 @@ class TabularModel(nn.Module):
 
         Parameters
         ----------
-        codes : Tensor of shape (n_rows, n_categories)
-            Integer codes of the category columns.
-        numbers : Tensor of shape (n_rows, n_continuous)
-            Values of the continuous columns.
+        codes, numbers : Tensor of shape (n_rows, n_categories), Tensor of shape (n_rows, n_continuous)
+            Integer codes of the category columns, and values of the continuous columns.
 
         Returns
         -------
         Tensor of shape (n_rows, n_outputs) or (n_rows, n_members, n_outputs)
-            The outputs.
         """
         return self.predict_embedded(self.embed(codes, numbers))
 
@@ -177,15 +169,12 @@ class TabularModel(nn.Module):
 
         Parameters
         ----------
-        codes : Tensor of shape (n_rows, n_categories)
-            Integer codes of the category columns.
-        numbers : Tensor of shape (n_rows, n_continuous)
-            Values of the continuous columns.
+        codes, numbers : Tensor of shape (n_rows, n_categories), Tensor of shape (n_rows, n_continuous)
+            Integer codes of the category columns, and values of the continuous columns.
 
         Returns
         -------
         Tensor of shape (n_rows, n_embedded)
-            The vectors.
         """
         parts = []
         if self.embeddings is not None:
@@ -210,7 +199,6 @@ class TabularModel(nn.Module):
         Returns
         -------
         Tensor of shape (n_rows, n_outputs) or (n_rows, n_members, n_outputs)
-            The outputs.
         """
         if self.member_scale is not None:
             x = x.unsqueeze(1) * self.member_scale  # (B, F) → (B, K, F)

@@ -240,7 +240,6 @@ class Trainer:
         Returns
         -------
         torch.optim.Optimizer
-            The optimizer.
         """
         config = self.config
         return make_optimizer(self.model, config.optimizer, config.learning_rate, config.weight_decay, config.momentum)

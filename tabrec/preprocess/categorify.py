@@ -45,10 +45,8 @@ class Categorify(FrameTransformer):
         Labels of each encoded column: ``categories_["state"][code]``; position 0 holds ``"#na#"``.
     input_to_outputs_, output_to_input_ : dict
         Output columns that come from each input column, and the input column that each output column comes from.
-    n_features_in_ : int
-        Number of columns seen in fit.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the columns seen in fit, if X has any.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of columns seen in fit, and their names if X has any.
 
     Raises
     ------
@@ -66,8 +64,7 @@ class Categorify(FrameTransformer):
 
     References
     ----------
-    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020, chapter 9,
-       "Using TabularPandas and TabularProc".
+    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9.
 
     Examples
     --------

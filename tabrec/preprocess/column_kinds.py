@@ -101,8 +101,7 @@ def cont_cat_split(
 
     References
     ----------
-    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020, chapter 9,
-       "Using a neural network".
+    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9.
 
     Examples
     --------

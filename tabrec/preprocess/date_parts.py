@@ -47,10 +47,8 @@ class DateParts(FrameTransformer):
         Time zone of each replaced column. The parts are in its local time; dates in other zones are converted to it.
     input_to_outputs_, output_to_input_ : dict
         Output columns that come from each input column, and the input column that each output column comes from.
-    n_features_in_ : int
-        Number of columns seen in fit.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the columns seen in fit, if X has any.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of columns seen in fit, and their names if X has any.
 
     Raises
     ------
@@ -73,8 +71,7 @@ class DateParts(FrameTransformer):
 
     References
     ----------
-    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020, chapter 9,
-       "Handling dates".
+    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9.
 
     Examples
     --------
@@ -110,13 +107,16 @@ class DateParts(FrameTransformer):
             return
         given = self.columns if isinstance(self.columns, Mapping) else {}
         if self.columns is None:
-            named = [name for name, column in columns.items() if _is_dates(column)]
+            named = [name for name, column in columns.items() if column.raw.dtype.kind in "MO" and column.is_date]
         else:
             named = check_named("columns", self.columns, columns)
         self.formats_, self.time_zones_ = {}, {}
         for name in named:
             self.formats_[name], self.time_zones_[name] = learn_dates(columns[name], given.get(name))
-        _check_no_clash(self._kept_names() + [part for parts in self.parts_.values() for part in parts])
+        names = self._kept_names() + [part for parts in self.parts_.values() for part in parts]
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        if twice:
+            raise ValueError(f"The table already has columns with the names of the date parts {twice}; rename them.")
 
     @property
     def parts_(self) -> dict[str, list[str]]:
@@ -145,18 +145,8 @@ class DateParts(FrameTransformer):
         return out
 
 
-def _is_dates(column: Column) -> bool:
-    return column.raw.dtype.kind in "MO" and column.is_date
-
-
 def _prefix(name: str) -> str:
     return re.sub("[Dd]ate$", "", name)
-
-
-def _check_no_clash(names: list[str]) -> None:
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise ValueError(f"The table already has columns with the names of the date parts {twice}; rename them.")
 
 
 def _date_parts(dates: pd.DatetimeIndex, time: bool) -> dict[str, np.ndarray]:

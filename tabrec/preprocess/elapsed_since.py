@@ -66,10 +66,8 @@ class ElapsedSince(FrameTransformer):
         Time zone in whose local time days are counted; dates in other zones are converted to it.
     input_to_outputs_, output_to_input_ : dict
         Output columns that come from each input column, and the input column that each output column comes from.
-    n_features_in_ : int
-        Number of columns seen in fit.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the columns seen in fit, if X has any.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of columns seen in fit, and their names if X has any.
 
     Raises
     ------
@@ -210,7 +208,8 @@ class ElapsedSince(FrameTransformer):
             timeline = _Timeline(past, _find_events(columns[event], groups, moments))
             features = timeline.features(groups[rows], moments[rows], window, self.direction)
             for name, values in features.items():
-                out[name.format(event)] = _spread(values, rows, len(groups))
+                out[name.format(event)] = spread = np.full(len(groups), np.nan)
+                spread[rows] = values
         return out
 
     def _group_numbers(self, columns: dict[str, Column]) -> tuple[np.ndarray, dict[Any, int]]:
@@ -279,13 +278,6 @@ class _Timeline:
         own = np.append(self.groups, -1)[position] == groups
         gap = np.abs(np.append(self.moments, np.datetime64("NaT", "us"))[position] - moments)
         return np.where(own, gap / np.timedelta64(1, "D"), np.nan)
-
-
-def _spread(values: np.ndarray, rows: np.ndarray, n_rows: int) -> np.ndarray:
-    """Put values at their rows, and NaN elsewhere."""
-    spread = np.full(n_rows, np.nan)
-    spread[rows] = values
-    return spread
 
 
 def _is_boolean(column: Column) -> bool:

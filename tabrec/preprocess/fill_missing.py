@@ -45,10 +45,8 @@ class FillMissing(FrameTransformer):
         Columns that had missing values in fit, in order.
     input_to_outputs_, output_to_input_ : dict
         Output columns that come from each input column, and the input column that each output column comes from.
-    n_features_in_ : int
-        Number of columns seen in fit.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the columns seen in fit, if X has any.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of columns seen in fit, and their names if X has any.
 
     Raises
     ------
@@ -70,8 +68,7 @@ class FillMissing(FrameTransformer):
 
     References
     ----------
-    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020, chapter 9,
-       "Using TabularPandas and TabularProc".
+    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9.
 
     Examples
     --------
@@ -166,15 +163,11 @@ class FillMissing(FrameTransformer):
             out[name] = as_float32(name, numbers)
             if missing.any():
                 out[name][missing] = self.fill_values_[name]
-                if not self._gaps[name]:
-                    self._warn_once(name)
+                if not self._gaps[name] and name not in self._warned:
+                    self._warned.add(name)
+                    warn_caller(
+                        f"Column {name!r} had no missing values in fit but has some now; they are filled with "
+                        f"{self.fill_values_[name]:g}, without an indicator."
+                    )
             marks[name] = missing
         return out | {f"{name}_na": marks[name] for name in self.indicators_}
-
-    def _warn_once(self, name: str) -> None:
-        if name not in self._warned:
-            self._warned.add(name)
-            warn_caller(
-                f"Column {name!r} had no missing values in fit but has some now; they are filled with "
-                f"{self.fill_values_[name]:g}, without an indicator."
-            )

@@ -50,7 +50,6 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         self
-            The fitted transformer.
         """
         self._learn(X)
         return self
@@ -71,7 +70,6 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         self
-            The fitted transformer.
         """
         self._learn(X, reset=not hasattr(self, "n_features_in_"))
         return self
@@ -155,7 +153,6 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         ndarray of str of shape (n_columns_out,)
-            Names of the output columns.
         """
         check_is_fitted(self)
         if input_features is not None:

@@ -260,9 +260,8 @@ def _indicators(indicator: MissingIndicator, inputs: list[str]) -> list[Origin |
 
 
 def _selected(selector: Any, inputs: list[str]) -> list[Origin | None]:
-    return _one_to_one(
-        selector, [name for name, is_kept in zip(inputs, selector.get_support(), strict=False) if is_kept]
-    )
+    kept = [name for name, is_kept in zip(inputs, selector.get_support(), strict=False) if is_kept]
+    return _one_to_one(selector, kept)
 
 
 def _union(union: FeatureUnion, inputs: list[str]) -> list[Origin | None]:

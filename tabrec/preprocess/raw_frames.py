@@ -48,7 +48,6 @@ class RawFrameMixin(LineageMixin, _Estimator):
         Returns
         -------
         pandas.DataFrame of shape (n_rows, len(encoded_names_))
-            The encoded frame.
         """
         check_is_fitted(self)
         return self.preprocessor_.transform(X)

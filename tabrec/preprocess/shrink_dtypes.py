@@ -102,21 +102,15 @@ def shrink_dtypes(
 
 def _smallest_integer(column: pd.Series) -> Any:
     lowest, highest = (0, 0) if column.isna().all() else (int(column.min()), int(column.max()))
-    fitting = (name for name in _INTEGERS[column.dtype.kind] if _holds(name, lowest, highest))
+    limits = {name: np.iinfo(name) for name in _INTEGERS[column.dtype.kind]}
+    fitting = (name for name, limit in limits.items() if int(limit.min) <= lowest and highest <= int(limit.max))
     return _in_family_of(column.dtype, next(fitting))
-
-
-def _holds(integer: str, lowest: int, highest: int) -> bool:
-    limits = np.iinfo(integer)
-    return int(limits.min) <= lowest and highest <= int(limits.max)
 
 
 def _smallest_float(column: pd.Series) -> Any:
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     values = values[np.isfinite(values)]
-    if len(values) and _loses_digits(values):
-        return column.dtype
-    return _in_family_of(column.dtype, "float32")
+    return column.dtype if len(values) and _loses_digits(values) else _in_family_of(column.dtype, "float32")
 
 
 def _loses_digits(values: np.ndarray) -> bool:

@@ -77,10 +77,8 @@ class TabularPreprocessor(FrameTransformer):
         Labels of each categorical column: ``categories_["state"][code]``; position 0 holds ``"#na#"``.
     input_to_outputs_, output_to_input_ : dict
         Output columns that come from each input column, and the input column that each output column comes from.
-    n_features_in_ : int
-        Number of columns seen in fit.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the columns seen in fit, if X has any.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of columns seen in fit, and their names if X has any.
 
     Raises
     ------

@@ -55,8 +55,7 @@ def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray
 
     References
     ----------
-    .. [1] J. Howard and S. Gugger, "Deep Learning for Coders with fastai and PyTorch", O'Reilly, 2020, chapter 9,
-       where the bulldozer auctions are split by sale date.
+    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9.
 
     Examples
     --------
@@ -238,7 +237,7 @@ class TimeSplit(BaseCrossValidator):
         elif isinstance(size, int):
             bounds = [len(times)]
             for _ in range(n_splits):
-                bounds.insert(0, _block_start(times, max(bounds[0] - size, 0)))
+                bounds.insert(0, _n_before(times, times[max(bounds[0] - size, 0)]))
         else:
             # Fold k from the end covers the times in (last - k * size, last - (k - 1) * size].
             bounds = [_n_until(times, times[-1] - k * size) for k in range(n_splits, -1, -1)]
@@ -253,7 +252,7 @@ class TimeSplit(BaseCrossValidator):
         """Find the positions in time order between which to train, for the test set that starts at `test_start`."""
         gap = read_size(self.gap, "gap", times, minimum=0)
         if isinstance(gap, int):
-            stop = _block_start(times, max(test_start - gap, 0))
+            stop = _n_before(times, times[max(test_start - gap, 0)])
         else:
             stop = _n_before(times, times[test_start] - gap)
         size = read_size(self.max_train_size, "max_train_size", times)
@@ -320,11 +319,6 @@ def _even_bounds(times: pd.Index, n_splits: int) -> list[int]:
     blocks = np.maximum.accumulate(np.maximum(blocks, 1) - folds) + folds
     blocks = np.minimum(blocks, len(block_starts) - n_splits + folds)
     return [*block_starts[blocks].tolist(), n_rows]
-
-
-def _block_start(times: pd.Index, position: int) -> int:
-    """Find the first position, in time order, with the time of the row at `position`."""
-    return _n_before(times, times[position])
 
 
 def _n_before(times: pd.Index, moment: Any) -> int:

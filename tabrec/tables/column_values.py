@@ -64,7 +64,8 @@ def read_values(name: str, raw: Any) -> Any:
     if isinstance(raw, np.ndarray) and dtype.kind in "biuf":
         return check_finite(name, raw) if dtype.kind == "f" else raw
     if isinstance(dtype, pd.ArrowDtype):
-        return read_values(name, _plain_array(pa.chunked_array(raw.__arrow_array__()).to_pandas()))
+        array = pa.chunked_array(raw.__arrow_array__()).to_pandas().array
+        return read_values(name, array.to_numpy() if type(array).__name__ == "NumpyExtensionArray" else array)
     if isinstance(dtype, pd.CategoricalDtype):
         return _from_categorical(raw)
     if isinstance(dtype, pd.StringDtype):
@@ -86,11 +87,6 @@ def read_values(name: str, raw: Any) -> Any:
             return raw.to_numpy(dtype=dtype.numpy_dtype)
         return check_finite(name, raw.to_numpy(dtype=np.float64, na_value=np.nan))
     return _from_objects(name, np.asarray(raw, dtype=object))
-
-
-def _plain_array(series: pd.Series) -> Any:
-    array = series.array
-    return array.to_numpy() if type(array).__name__ == "NumpyExtensionArray" else array
 
 
 def _from_categorical(raw: pd.Categorical) -> Any:

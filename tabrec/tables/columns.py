@@ -1,7 +1,4 @@
-"""Read tables of any kind as named columns.
-
-No other module distinguishes pandas, polars, arrow and numpy tables.
-"""
+"""Read tables of any kind as named columns; no other module distinguishes pandas, polars, arrow and numpy tables."""
 
 from __future__ import annotations
 
@@ -82,13 +79,10 @@ class Column:
         if uniques.dtype.kind != "f":
             return Labels(codes, uniques.tolist())
         if self.raw.dtype.kind in "iuO" and len(uniques) and abs(uniques).max() >= LARGEST_EXACT:
-            return self._exact_labels()
+            # float64 does not distinguish all of these whole numbers.
+            codes, uniques = pd.factorize(np.asarray(self.raw, dtype=object))
+            return Labels(codes, uniques.tolist())
         return Labels(codes, number_labels(uniques))
-
-    def _exact_labels(self) -> Labels:
-        """Encode whole numbers with missing values, of which some are too large for float64 to distinguish."""
-        codes, uniques = pd.factorize(np.asarray(self.raw, dtype=object))
-        return Labels(codes, uniques.tolist())
 
     def example(self) -> Any:
         """A value of the column that is not missing, or None."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.tables.columns import Column, Labels
+from tabrec.tables.columns import Column
 
 ISO = "ISO8601"
 _ISO_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
@@ -57,7 +57,12 @@ def find_format(name: str, labels: list) -> str:
     if all(_ISO_TEXT.fullmatch(label) for label in labels):
         read_dates(name, labels, ISO)
         return ISO
-    fitting = [candidate for candidate in _candidates(labels[0]) if _reads_all(labels, candidate)]
+    texts = pd.Index(labels, dtype=object)
+    fitting = [
+        candidate
+        for candidate in _candidates(labels[0])
+        if pd.to_datetime(texts, format=candidate, errors="coerce").notna().all()
+    ]
     if not fitting:
         odd = next((label for label in labels if not looks_like_dates([label])), labels[0])
         raise ValueError(
@@ -110,11 +115,10 @@ def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[p
     if column.is_label:
         labels = column.values.in_use
         distinct = read_dates(column.name, labels, date_format or ISO) if labels else pd.DatetimeIndex([])
-        rows = _renumbered(column.values)
+        rows = _renumber(column.values.codes, column.values.counts > 0)
         if distinct.hasnans:  # Blank text is a missing date.
-            is_date = distinct.notna()
-            rows = np.append(np.where(is_date, np.cumsum(is_date) - 1, -1), -1)[rows]
-            distinct = distinct[is_date]
+            is_date = np.asarray(distinct.notna())
+            rows, distinct = _renumber(rows, is_date), distinct[is_date]
     elif column.is_date:
         rows, distinct = pd.factorize(column.values)
         distinct = pd.DatetimeIndex(distinct)
@@ -127,10 +131,9 @@ def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[p
     return _in_zone(column.name, distinct, time_zone), rows
 
 
-def _renumbered(values: Labels) -> np.ndarray:
-    """The position of the label of each row among those in use; -1 if missing."""
-    is_used = values.counts > 0
-    return np.append(np.where(is_used, np.cumsum(is_used) - 1, -1), -1)[values.codes]
+def _renumber(codes: np.ndarray, is_kept: np.ndarray) -> np.ndarray:
+    """Codes as positions among those that are kept; -1 for others, and where it was -1."""
+    return np.append(np.where(is_kept, np.cumsum(is_kept) - 1, -1), -1)[codes]
 
 
 def _in_zone(name: str, dates: pd.DatetimeIndex, time_zone: Any) -> pd.DatetimeIndex:
@@ -178,7 +181,3 @@ def _candidates(example: str) -> list[str]:
         orders = ["%m{0}%d{0}%y", "%d{0}%m{0}%y", "%y{0}%m{0}%d"]
     clock = "" if not match.group(2) else " %H:%M:%S" if match.group(3) else " %H:%M"
     return [order.format(mark) + clock for order in orders]
-
-
-def _reads_all(labels: list, candidate: str) -> bool:
-    return not pd.to_datetime(pd.Index(labels, dtype=object), format=candidate, errors="coerce").isna().any()

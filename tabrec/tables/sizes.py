@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import numbers
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ def read_size(size: Size, name: str, times: pd.Index, minimum: int = 1) -> Any:
         return None
     if isinstance(size, _DURATION_TYPES):
         return _read_duration(size, name, times)
-    if is_integer(size) and size >= minimum:
+    if isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= minimum:
         return int(size)
     if isinstance(size, float) and 0 < size < 1:
         return max(int(size * len(times)), 1)
@@ -43,11 +42,3 @@ def _read_duration(size: Any, name: str, times: pd.Index) -> Any:
     if duration is pd.NaT or times[0] - duration >= times[0]:
         raise ValueError(f"{name}={size!r} must be a positive duration.")
     return duration
-
-
-def is_integer(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)

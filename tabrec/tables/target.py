@@ -50,7 +50,7 @@ def _finite_numbers(target: np.ndarray, owner: str) -> np.ndarray:
     if target.dtype.kind == "c":
         raise ValueError("Complex data not supported: y holds complex numbers.")
     if target.dtype.kind not in "biuf":
-        odd = [value for value in target.ravel() if not _is_number(value)]
+        odd = [value for value in target.ravel() if not isinstance(value, (Real, Decimal, np.bool_))]
         if odd:
             raise ValueError(
                 f"{owner} predicts numbers, but y holds {odd[0]!r} ({type(odd[0]).__name__}). Unknown label type."
@@ -62,11 +62,6 @@ def _finite_numbers(target: np.ndarray, owner: str) -> np.ndarray:
             f"Input y contains infinity or a value too large for dtype('float64'): the first in {_place(infinite)}."
         )
     return target
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a value is a number of any type; numeric strings do not count."""
-    return isinstance(value, (Real, Decimal, np.bool_))
 
 
 def _place(marked: np.ndarray) -> str:

@@ -12,14 +12,10 @@ _MOST_COPIES = 10
 
 
 class Weighting(NamedTuple):
-    """Rows to learn from, and their weights.
+    """Rows to learn from, and their weights."""
 
-    `rows` are positions in the table: rows of weight 0 are left out, and rows of whole weight k occur k times.
-    `weights` are the weights of `rows` if they are not whole, and None otherwise.
-    """
-
-    rows: np.ndarray
-    weights: np.ndarray | None
+    rows: np.ndarray  # positions, without rows of weight 0; a row of whole weight k occurs k times
+    weights: np.ndarray | None  # of `rows`, if they are not whole
 
 
 def read_weights(sample_weight: Any, n_rows: int) -> Weighting:

@@ -13,6 +13,7 @@ from sklearn.model_selection import KFold, PredefinedSplit, train_test_split
 
 from tabrec import TabularClassifier, TabularRegressor, TimeSplit
 from tabrec.neural.optimizers import SCHEDULES, scheduled_rates
+from tabrec.neural.tabular_estimator import default_batch_size, default_epochs
 from tabrec.neural.training import Trainer, TrainingConfig, iterate
 from tabrec.neural.training_data import TrainingData
 
@@ -643,6 +644,12 @@ def test_dropout_and_masking_do_not_apply_to_predictions(rate):
     assert abs(plain.predict(X) - dropped.predict(X)).max() > 1e-3
     np.testing.assert_array_equal(dropped.predict(X), dropped.predict(X))
     assert dropped.score(X, y) > 0.4
+
+
+def test_automatic_batches_and_epochs_by_number_of_rows():
+    sizes = {100: (32, 40), 1_168: (32, 27), 9_067: (256, 28), 32_560: (256, 16), 412_698: (2048, 16)}
+    batches = {n_rows: default_batch_size(n_rows) for n_rows in sizes}
+    assert {n_rows: (size, default_epochs(n_rows, size)) for n_rows, size in batches.items()} == sizes
 
 
 def test_auto_epochs_and_batches_depend_on_the_rows():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,6 @@ from tabrec.interpret.without_columns import (
 from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
 from tabrec.preprocess.time_split import TimeSplit, read_at
 from tabrec.tables.columns import read_frame
-from tabrec.tables.sizes import is_number
 
 _LATEST = 0.2
 _Change = tuple[tuple[str, ...], dict[str, Any]]
@@ -360,7 +360,7 @@ def _finding(trials: Trials, dropped: tuple[str, ...], change: dict[str, Any], d
 
 def _check_shares(shares: Sequence[float]) -> None:
     for share in shares:
-        if not is_number(share) or not 0 < share <= 1:
+        if not isinstance(share, Real) or isinstance(share, bool) or not 0 < share <= 1:
             raise ValueError(f"shares holds {share!r}: each must be a number above 0 and at most 1.")
 
 
