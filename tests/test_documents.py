@@ -86,7 +86,7 @@ def test_no_block_is_left_out_for_its_fence(document):
 
 
 def test_files_and_functions_that_contributing_names_exist():
-    """A line such as "`tabrec/collab/ids.py`: `Ids` assigns …" names a file and what is in it."""
+    """A line such as "`tabrec/collab/sides.py`: `Ids` assigns …" names a file and what is in it."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     paths = re.findall(r"`(tabrec/[\w/]+\.py)`", text)
     assert [path for path in paths if not (ROOT / path).is_file()] == []

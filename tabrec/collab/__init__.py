@@ -2,10 +2,10 @@
 
 from tabrec.collab.bayesian_factorization import BayesianFactorization
 from tabrec.collab.crosstab import crosstab, plot_crosstab
+from tabrec.collab.cv_scorers import make_ranking_scorer, per_user_rmse, per_user_rmse_scorer
 from tabrec.collab.dot_product_bias import DotProductBias
 from tabrec.collab.embedding_nn import EmbeddingNN
 from tabrec.collab.evaluation import evaluate
-from tabrec.collab.explanation import Explanation
 from tabrec.collab.interactions import Interactions, Pairs
 from tabrec.collab.metrics import (
     coverage,
@@ -19,9 +19,8 @@ from tabrec.collab.metrics import (
     rank_metrics,
     recall_at_k,
 )
-from tabrec.collab.recommender import Recommender
+from tabrec.collab.recommender import Explanation, Recommender
 from tabrec.collab.scorer import Scorer
-from tabrec.collab.scorers import make_ranking_scorer, per_user_rmse, per_user_rmse_scorer
 from tabrec.collab.splitters import LeaveLastOut, PerUserSplit
 
 __all__ = [

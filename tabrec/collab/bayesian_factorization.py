@@ -18,9 +18,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.collab.factors import Factors, RowPrior
 from tabrec.collab.gibbs import GibbsPlan, GibbsState, sample
-from tabrec.collab.gibbs_draws import history_matrix
+from tabrec.collab.gibbs_draws import history_matrix, probabilities
 from tabrec.collab.interactions import Context, Interactions, Pairs
-from tabrec.collab.ordinal import probabilities
 from tabrec.collab.posterior import Posterior, feature_effects, fold_in, predict_pairs, prior_rows, score_block
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.recommender import Recommender

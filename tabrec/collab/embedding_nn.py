@@ -14,13 +14,16 @@ from torch import Tensor
 
 from tabrec.collab.factors import contributions_by_similarity
 from tabrec.collab.interactions import Context, Interactions, Pairs
-from tabrec.collab.net_rows import embeddings_of, fold_into_net, grown_net, keep_norms
 from tabrec.collab.net_training import (
     NET_CONSTRAINTS,
     RatingScale,
     check_net_parameters,
     draw_seed,
     draw_validation,
+    embeddings_of,
+    fold_into_net,
+    grown_net,
+    keep_norms,
     train_net,
     train_net_more,
 )

@@ -17,8 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tabrec.collab.gibbs_draws import Effects, RatingMatrix, draw_normal_wishart, draw_rows, history_matrix, kept_noise
-from tabrec.collab.ordinal import draw_latents_and_cutpoints, start_cutpoints
+from tabrec.collab.gibbs_draws import (
+    Effects,
+    RatingMatrix,
+    draw_latents_and_cutpoints,
+    draw_normal_wishart,
+    draw_rows,
+    history_matrix,
+    kept_noise,
+    start_cutpoints,
+)
 from tabrec.collab.posterior import (
     Posterior,
     SidePrior,

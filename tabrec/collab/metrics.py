@@ -9,7 +9,7 @@ import pandas as pd
 
 from tabrec.collab._matches import METRICS, match
 from tabrec.collab.catalogue_metrics import coverage, gini, novelty
-from tabrec.collab.scorers import make_ranking_scorer, per_user_rmse, per_user_rmse_scorer
+from tabrec.collab.cv_scorers import make_ranking_scorer, per_user_rmse, per_user_rmse_scorer
 
 __all__ = [
     "coverage",

@@ -10,8 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from tabrec.collab.gibbs_draws import RatingMatrix, draw_rows, history_matrix, matched_noise
-from tabrec.collab.ordinal import draw_latents, probabilities
+from tabrec.collab.gibbs_draws import (
+    RatingMatrix,
+    draw_latents,
+    draw_rows,
+    history_matrix,
+    matched_noise,
+    probabilities,
+)
 
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
-from tabrec.collab.ids import as_column, check_ids, id_at
 from tabrec.collab.interactions import Context, Interactions, Pairs, sort_interactions
-from tabrec.collab.sides import FOLDED_IN, LEARNED, Side, check_not_swapped, learn_side
+from tabrec.collab.sides import FOLDED_IN, LEARNED, Side, as_column, check_ids, check_not_swapped, id_at, learn_side
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
 from tabrec.tables.messages import warn_caller

@@ -5,31 +5,68 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from numbers import Integral
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec.collab.explanation import Explanation
-from tabrec.collab.ids import as_column
 from tabrec.collab.interactions import Pairs
-from tabrec.collab.plots import draw_items
-from tabrec.collab.ranking import rank_all, rank_similar
+from tabrec.collab.ranking import rank_all
 from tabrec.collab.reader import RatingsReader, find_id_columns
 from tabrec.collab.scorer import Scorer
-from tabrec.collab.sides import name_paths
+from tabrec.collab.sides import as_column, name_paths
+from tabrec.collab.views import LabelledViews, check_n
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
 
-_check_n = validate_params({"n": [Interval(Integral, 1, None, closed="left")]}, prefer_skip_nested_validation=True)
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The parts of a prediction, and the ratings that contribute to it.
+
+    Attributes
+    ----------
+    user, item : id
+        The pair.
+    prediction : float
+        The predicted rating.
+    path : str
+        The source of the prediction; see `Recommender.predict`.
+    parts : pandas.Series
+        "mean", "user", "item", "features" and "factors", in units of the rating; they sum to the prediction.
+    ratings : pandas.DataFrame
+        `item`, `rating` and `contribution`: ratings of the user, and how much each raises (or, below 0, lowers) the
+        prediction, those that raise it most first.
+
+    See Also
+    --------
+    Recommender.explain : Returns an explanation.
+    """
+
+    user: Any
+    item: Any
+    prediction: float
+    path: str
+    parts: pd.Series
+    ratings: pd.DataFrame
+
+    def __str__(self) -> str:
+        lines = [f"{self.user!r}, {self.item!r}: {self.prediction:.2f} ({self.path})"]
+        lines += [f"  {name:<9}{round(part, 2) + 0.0:+.2f}" for name, part in self.parts.items()]
+        if len(self.ratings):
+            lines += ["  contributions of the user's ratings:"]
+            lines += [
+                f"    {row.item!r}, rated {row.rating:g}: {row.contribution:+.3f}"
+                for row in self.ratings.itertuples(index=False)
+            ]
+        return "\n".join(lines)
 
 
-class Recommender(RegressorMixin, BaseEstimator, ABC):
+class Recommender(RegressorMixin, LabelledViews, ABC):
     """Base class of the recommenders: it holds a reader, which turns ids into codes, and a scorer, which learns.
 
     A subclass is a constructor with at least the parameters below, and `_make_scorer`; a parameter `context`, where it
@@ -58,8 +95,6 @@ class Recommender(RegressorMixin, BaseEstimator, ABC):
     item: str | None
     user_features: pd.DataFrame | None
     item_features: pd.DataFrame | None
-    _reader: RatingsReader
-    _scorer: Scorer
 
     @abstractmethod
     def _make_scorer(self) -> Scorer:
@@ -74,9 +109,6 @@ class Recommender(RegressorMixin, BaseEstimator, ABC):
         # scikit-learn's checks pass random numbers, which are taken for ids and predict nothing.
         tags.regressor_tags.poor_score = True
         return tags
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_scorer")
 
     @restores_on_failure
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -180,7 +212,7 @@ class Recommender(RegressorMixin, BaseEstimator, ABC):
         predicted = self._with_mean(pairs, self._fitted_scorer().score(pairs))
         return (predicted, self._paths(pairs)) if return_path else predicted
 
-    @_check_n
+    @check_n
     def recommend(
         self, users: Any, n: int = 10, *, exclude_seen: bool = True, candidates: Iterable | None = None
     ) -> pd.DataFrame:
@@ -223,53 +255,7 @@ class Recommender(RegressorMixin, BaseEstimator, ABC):
             }
         )
 
-    @_check_n
-    def similar_items(self, items: Any, n: int = 10) -> pd.DataFrame:
-        """Find the items whose vectors have the highest cosine similarity with those of the given items.
-
-        Parameters
-        ----------
-        items : id or array-like of ids
-            Known items.
-        n : int, default=10
-            Number of similar items per item.
-
-        Returns
-        -------
-        pandas.DataFrame
-            `item`, `rank` (from 1), `similar` and `similarity` (-1 to 1).
-
-        Raises
-        ------
-        ValueError
-            An item is unknown; the message lists known ids with similar spellings.
-        """
-        return self._similar("item", items, n)
-
-    @_check_n
-    def similar_users(self, users: Any, n: int = 10) -> pd.DataFrame:
-        """Find the users whose vectors have the highest cosine similarity with those of the given users.
-
-        Parameters
-        ----------
-        users : id or array-like of ids
-            Known users.
-        n : int, default=10
-            Number of similar users per user.
-
-        Returns
-        -------
-        pandas.DataFrame
-            `user`, `rank` (from 1), `similar` and `similarity` (-1 to 1).
-
-        Raises
-        ------
-        ValueError
-            A user is unknown.
-        """
-        return self._similar("user", users, n)
-
-    @_check_n
+    @check_n
     def explain(self, user: Any, item: Any, *, n: int = 5) -> Explanation:
         """Explain a prediction by its parts and by the user's ratings that contribute most to it.
 
@@ -303,43 +289,6 @@ class Recommender(RegressorMixin, BaseEstimator, ABC):
         ratings = ratings.sort_values("contribution", ascending=False, kind="stable").head(n).reset_index(drop=True)
         return Explanation(user, item, prediction, path, parts, ratings)
 
-    @_check_n
-    def plot_items(self, n: int = 50, *, labels: pd.Series | None = None, ax: Any = None) -> Any:
-        """Plot the items with most ratings by the first two principal components of their vectors.
-
-        Items that the same people like lie close together, whatever their genre.
-
-        Parameters
-        ----------
-        n : int, default=50
-            Number of items; all, where there are fewer.
-        labels : pandas.Series, default=None
-            Labels by item id; None writes the ids.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            The axes.
-
-        Raises
-        ------
-        ValueError
-            Fewer than two items have ratings.
-
-        References
-        ----------
-        Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 8, figure 8-4.
-        """
-        counts, vectors = self.item_counts_, self.item_vectors_
-        if len(counts) < 2:
-            raise ValueError("plot_items needs at least two items with ratings.")
-        names = counts.index.tolist()
-        if labels is not None:
-            names = [labels.get(name, name) for name in names]
-        return draw_items(vectors.to_numpy(), counts.to_numpy(), names, n, ax)
-
     def new_user(self, ratings: Any, user: Any = "new user") -> Self:
         """Make a model that knows a new user by some ratings, without training; this model is not changed.
 
@@ -371,95 +320,11 @@ class Recommender(RegressorMixin, BaseEstimator, ABC):
         made._scorer = scorer
         return made
 
-    @property
-    def users_(self) -> pd.Index:
-        """Ids of the users with ratings."""
-        return self._known_ids("user")
-
-    @property
-    def items_(self) -> pd.Index:
-        """Ids of the items with ratings."""
-        return self._known_ids("item")
-
-    @property
-    def user_bias_(self) -> pd.Series:
-        """Bias of each user with ratings, by id."""
-        return self._biases("user")
-
-    @property
-    def item_bias_(self) -> pd.Series:
-        """Bias of each item with ratings, by id: how much better it is liked than its factors predict."""
-        return self._biases("item")
-
-    @property
-    def user_factors_(self) -> pd.DataFrame:
-        """Factors of each user with ratings, by id: (n_users, n_factors)."""
-        return pd.DataFrame(self._fitted_scorer().factors("user"), index=self.users_)
-
-    @property
-    def item_factors_(self) -> pd.DataFrame:
-        """Factors of each item with ratings, by id: (n_items, n_factors)."""
-        return pd.DataFrame(self._fitted_scorer().factors("item"), index=self.items_)
-
-    @property
-    def user_vectors_(self) -> pd.DataFrame:
-        """Vectors by which `similar_users` compares users, by id."""
-        return self._vectors("user")
-
-    @property
-    def item_vectors_(self) -> pd.DataFrame:
-        """Vectors by which `similar_items` compares items, by id."""
-        return self._vectors("item")
-
-    @property
-    def user_counts_(self) -> pd.Series:
-        """Number of ratings of each user, by id."""
-        return self._counts("user")
-
-    @property
-    def item_counts_(self) -> pd.Series:
-        """Number of ratings of each item, by id."""
-        return self._counts("item")
-
-    @property
-    def ratings_(self) -> pd.DataFrame:
-        """All ratings that the model holds, sorted: `user`, `item` and `rating`."""
-        check_is_fitted(self)
-        ratings, ids = self._reader.ratings, (self._reader.users.ids, self._reader.items.ids)
-        return pd.DataFrame(
-            {"user": ids[0].names_of(ratings.users), "item": ids[1].names_of(ratings.items), "rating": ratings.values}
-        )
-
-    def _known_ids(self, kind: str) -> pd.Index:
-        check_is_fitted(self)
-        side = self._reader.side(kind)
-        return side.ids.names_of(side.known())
-
-    def _biases(self, kind: str) -> pd.Series:
-        biases = self._fitted_scorer().biases(kind, self._reader.side(kind).known())
-        return pd.Series(biases, index=self._known_ids(kind), name="bias")
-
-    def _vectors(self, kind: str) -> pd.DataFrame:
-        vectors = self._fitted_scorer().vectors(kind)[self._reader.side(kind).known()]
-        return pd.DataFrame(vectors, index=self._known_ids(kind))
-
-    def _counts(self, kind: str) -> pd.Series:
-        index, side = self._known_ids(kind), self._reader.side(kind)
-        counts = self._reader.ratings.counts(kind, side.n_codes)[side.known()]
-        return pd.Series(counts, index=index, name="n_ratings")
-
     def _check_parameters(self) -> Scorer:
         """Check the parameters and make a scorer of them."""
         self._validate_params()
         scorer = self._make_scorer()
         scorer.check_parameters()
-        return scorer
-
-    def _fitted_scorer(self) -> Scorer:
-        """A copy of the fitted scorer that has the present parameters and may replace what it has learned."""
-        check_is_fitted(self)
-        scorer = copy.copy(self._scorer)
-        scorer.parameters = self.get_params(deep=False)
         return scorer
 
     def _unused(self) -> list[str]:
@@ -475,16 +340,3 @@ class Recommender(RegressorMixin, BaseEstimator, ABC):
 
     def _paths(self, pairs: Pairs) -> np.ndarray:
         return name_paths(self._reader.users.origins[pairs.users], self._reader.items.origins[pairs.items])
-
-    def _similar(self, kind: str, ids: Any, n: int) -> pd.DataFrame:
-        vectors, side = self._fitted_scorer().vectors(kind), self._reader.side(kind)
-        codes = side.require(ids)
-        owner, rank, found, similarity = rank_similar(vectors, codes, side.known(), n)
-        return pd.DataFrame(
-            {
-                kind: side.ids.names_of(codes[owner]),
-                "rank": rank,
-                "similar": side.ids.names_of(found),
-                "similarity": similarity,
-            }
-        )

@@ -6,14 +6,16 @@ import copy
 import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tabrec.collab.ids import Ids, as_column, id_at
 from tabrec.preprocess import TabularPreprocessor
+from tabrec.preprocess.categorify import Codes, label_kind, sorted_labels
 from tabrec.tables.columns import Column
 
 KINDS = ("user", "item")
@@ -28,6 +30,92 @@ _MOST_MIN_FREQUENCY = 5
 _IDS_PER_MIN_FREQUENCY = 20
 # Number of codes of a category with two labels, code 0 included.
 _OF_TWO_LABELS = 3
+
+
+class Ids:
+    """The known ids of one side: code c is the id ``labels[c - 1]``.
+
+    Parameters
+    ----------
+    name : str
+        The column that holds the ids.
+    labels : list
+    kinds : set of str
+        Kinds of the ids in fit: text, numbers, … Ids of another kind are refused, not unknown.
+    """
+
+    _not_saved = ("_codes",)
+
+    def __init__(self, name: str, labels: list, kinds: set[str]):
+        self.name = name
+        self.labels = labels
+        self.kinds = kinds
+
+    @classmethod
+    def learn(cls, column: Column) -> Ids:
+        """The sorted ids of a column."""
+        labels = sorted_labels(list(dict.fromkeys(column.as_labels().in_use)))
+        return cls(column.name, labels, {label_kind(label) for label in labels})
+
+    @property
+    def n_codes(self) -> int:
+        """Number of codes, 0 included."""
+        return len(self.labels) + 1
+
+    @property
+    def index(self) -> pd.Index:
+        """The ids by code, from code 1 on."""
+        return pd.Index(self.labels, name=self.name)
+
+    @cached_property
+    def _codes(self) -> Codes:
+        return Codes(self.labels, [], self.kinds)
+
+    def encode(self, column: Column) -> np.ndarray:
+        """Codes of a column's ids: int32 of shape (n_rows,); a ValueError where they are of another kind."""
+        return self._codes.encode(column).codes.astype(np.int32)
+
+    def encode_list(self, ids: Any) -> np.ndarray:
+        """Codes of ids given as a scalar or a list."""
+        return self.encode(as_column(self.name, ids))
+
+    def with_labels(self, more: Iterable) -> Ids:
+        """These ids, followed by the new ones among `more`."""
+        new = [label for label in dict.fromkeys(more) if label not in self._codes.code_of]
+        return Ids(self.name, [*self.labels, *new], self.kinds)
+
+    def names_of(self, codes: np.ndarray) -> pd.Index:
+        """The ids of known codes."""
+        return self.index.take(codes - 1)
+
+
+def as_column(name: str, ids: Any) -> Column:
+    """Ids given as a scalar, a list or an array of any library, as a column."""
+    if isinstance(ids, pd.DataFrame):
+        raise TypeError(f"{name} must be given as ids, not as a frame: take the column, as in frame[{name!r}].")
+    if hasattr(ids, "to_numpy") and not isinstance(ids, (pd.Series, pd.Index)):
+        ids = ids.to_numpy(zero_copy_only=False) if type(ids).__module__.startswith("pyarrow") else ids.to_numpy()
+    if isinstance(ids, np.ndarray) and ids.ndim == 0:
+        ids = ids.item()
+    if isinstance(ids, (str, bytes)) or not hasattr(ids, "__iter__"):
+        ids = [ids]
+    values = pd.Series(list(ids) if not hasattr(ids, "dtype") else np.asarray(ids))
+    return Column(name, values.array if not isinstance(values.dtype, np.dtype) else values.to_numpy())
+
+
+def id_at(column: Column, row: int) -> Any:
+    """The id in a row of a column, for messages."""
+    value = column.raw[row]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def check_ids(column: Column) -> None:
+    """Raise a ValueError where a column holds dates instead of ids."""
+    if column.is_date and not column.missing.all():
+        raise ValueError(
+            f"Column {column.name!r} holds dates such as {column.example()}, but should hold ids: name the columns, as "
+            "in user='userId', item='movieId'."
+        )
 
 
 @dataclass(frozen=True)

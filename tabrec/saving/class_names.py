@@ -46,7 +46,7 @@ _OURS = {
     "gibbs-side-state": "tabrec.collab.gibbs.SideState",
     "posterior": "tabrec.collab.posterior.Posterior",
     "posterior-side": "tabrec.collab.posterior.SidePrior",
-    "ids": "tabrec.collab.ids.Ids",
+    "ids": "tabrec.collab.sides.Ids",
     "ratings": "tabrec.collab.interactions.Interactions",
     "rating-side": "tabrec.collab.sides.Side",
     "ratings-reader": "tabrec.collab.reader.RatingsReader",

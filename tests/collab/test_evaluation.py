@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
 from tabrec.collab import evaluate
-from tabrec.collab.biases import fit_biases
+from tabrec.collab.evaluation import fit_biases
 from tabrec.collab.interactions import sort_interactions
 from tabrec.datasets import make_ratings
 

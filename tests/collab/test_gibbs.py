@@ -14,13 +14,16 @@ from tabrec.collab.gibbs_draws import (
     RatingMatrix,
     backward,
     cholesky,
+    draw_latents,
+    draw_latents_and_cutpoints,
     draw_normal_wishart,
     draw_rows,
     forward,
     history_matrix,
     matched_noise,
+    probabilities,
+    start_cutpoints,
 )
-from tabrec.collab.ordinal import draw_latents, draw_latents_and_cutpoints, probabilities, start_cutpoints
 from tabrec.collab.posterior import feature_effects, fold_in, predict_pairs, prior_rows, score_block
 
 SHORT = GibbsPlan(n_factors=2, n_sweeps=12, n_burn_in=4, n_kept=8)

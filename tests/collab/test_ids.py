@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab.ids import Ids, as_column, check_ids
-from tabrec.collab.sides import nearest_labels
+from tabrec.collab.sides import Ids, as_column, check_ids, nearest_labels
 from tabrec.tables.columns import Column
 
 MODELS = {

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN, TimeSplit
-from tabrec.collab.scorers import make_ranking_scorer, per_user_rmse_scorer
+from tabrec.collab.cv_scorers import make_ranking_scorer, per_user_rmse_scorer
 from tabrec.datasets import load_movielens_fold
 
 SMALL = {
