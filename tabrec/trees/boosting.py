@@ -3,136 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
-import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.utils.validation import column_or_1d
-from threadpoolctl import threadpool_limits
 
-from tabrec.tables.columns import read_frame
-from tabrec.tables.failed_fit import restores_on_failure
-from tabrec.tables.names import learn_names
-from tabrec.tables.weights import read_weights
-from tabrec.trees.target_encoding import CONSTRAINTS, TargetEncodingMixin
-
-_FEW_ROWS = 5_000
-
-
-class BoostingMixin(TargetEncodingMixin):
-    """Base of our boosting estimators, listed before scikit-learn's histogram gradient boosting."""
-
-    @restores_on_failure
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Self:
-        """Fit the boosted trees.
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_rows, n_features)
-            A raw pandas, polars or arrow table, or an encoded frame, which is used as it is.
-        y : array-like of shape (n_rows,)
-            Target, without gaps.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Integer weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
-            ten times as many rows as there are); its own k copies never enter its target encoding. Other weights are
-            used as scikit-learn's boosting uses them.
-        X_val : table or array-like of shape (n_val_rows, n_features), default=None
-            Rows to watch for early stopping, instead of a random share of X.
-        y_val : array-like of shape (n_val_rows,), default=None
-            Their target.
-        sample_weight_val : array-like of shape (n_val_rows,), default=None
-            Their weights.
-
-        Returns
-        -------
-        self
-        """
-        self._validate_params()
-        if self.warm_start and hasattr(self, "_predictors"):  # scikit-learn would append to the list of a former fit
-            self._predictors: list = list(self._predictors)
-        frame = read_frame(X)
-        y = column_or_1d(self._check_fit_target(y, len(frame)), warn=True)
-        weighting = read_weights(sample_weight, len(frame))
-        y = y[weighting.rows]
-        encoded, order = self._fit_encoding(X, frame, y, weighting.rows)
-        weights = None if weighting.weights is None else weighting.weights[order]
-        watched = {}
-        if X_val is not None or y_val is not None:
-            watched = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        # For few rows threads gain little, and cost much when they wait for each other on a busy machine.
-        with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
-            super().fit(encoded.iloc[order], y[order], weights, **watched)
-        # The parent class has learned the encoded columns.
-        learn_names(self, X, frame)
-        return self
-
-    def _most_levels(self) -> int:
-        """Bins hold `max_bins` levels; missing has a bin of its own."""
-        most = super()._most_levels()
-        return self.max_bins if most is None else min(most, self.max_bins)
-
-    def _preprocess_X(self, X: Any, *, reset: bool) -> Any:
-        """The hook through which the parent class reads X: an encoded frame from `fit`, else a raw one."""
-        if not reset:
-            return _to_matrix(self.encode(X))
-        self.n_features_in_, self.feature_names_in_ = X.shape[1], self.encoded_names_
-        is_category = np.array([isinstance(dtype, pd.CategoricalDtype) for dtype in X.dtypes])
-        matrix = _to_matrix(X)
-        self._preprocessor = None
-        if not is_category.any():
-            self.is_categorical_ = self._is_categorical_remapped = None
-            return matrix, None
-        self.is_categorical_ = is_category
-        self._is_categorical_remapped = np.sort(is_category)[::-1]
-        known = [
-            _distinct(column) if flag else None
-            for column, flag in zip(matrix.T, self._is_categorical_remapped, strict=True)
-        ]
-        return matrix, known
-
-    def _matrix_columns(self) -> list[str]:
-        if self.is_categorical_ is None:
-            return list(self.encoded_names_)
-        return [*self.encoded_names_[self.is_categorical_], *self.encoded_names_[~self.is_categorical_]]
-
-    def _check_interaction_cst(self, n_features: int) -> Any:
-        """The sets of columns that may interact, by position in the matrix, which holds categories first."""
-        constraints = super()._check_interaction_cst(n_features)
-        if constraints is None or self.is_categorical_ is None:
-            return constraints
-        place = np.argsort(np.argsort(~self.is_categorical_, kind="stable"))
-        return [{int(place[column]) for column in columns} for columns in constraints]
-
-
-def _to_matrix(encoded: pd.DataFrame) -> np.ndarray:
-    """The frame as float64 numbers, categories first, where the parent class expects them.
-
-    Labels count from 0, and code 0 (missing or never seen) is NaN, which has a bin of its own.
-    """
-    matrix = np.empty(encoded.shape, dtype=np.float64, order="F")
-    is_category = [isinstance(dtype, pd.CategoricalDtype) for dtype in encoded.dtypes]
-    for place, position in enumerate(np.argsort(np.logical_not(is_category), kind="stable")):
-        column = encoded.iloc[:, position]
-        if is_category[position]:
-            codes = column.cat.codes.to_numpy(np.float64)
-            matrix[:, place] = np.where(codes == 0, np.nan, codes - 1)
-        else:
-            matrix[:, place] = column
-    return matrix
-
-
-def _distinct(column: np.ndarray) -> np.ndarray:
-    return np.unique(column[~np.isnan(column)])
+from tabrec.trees.boosting_base import BoostingMixin
+from tabrec.trees.target_encoding import CONSTRAINTS
 
 
 class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
@@ -200,20 +76,16 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         The fitted preprocessor.
     encoded_names_ : ndarray of str
         Columns that the trees see.
-    input_to_outputs_ : dict of str to list of str
-        The encoded columns that come from each raw column.
-    output_to_input_ : dict of str to (str or None)
-        The raw column that each encoded column comes from; None where it is not known.
+    input_to_outputs_, output_to_input_ : dict
+        The encoded columns that come from each raw column, and the raw column (or None) of each encoded one.
     target_encoded_ : list of str
         Columns that are replaced by the mean target of their level.
     target_encoder_ : sklearn.preprocessing.TargetEncoder or None
         The fitted encoder of these columns; None if there are none.
     n_iter_ : int
         Number of iterations.
-    n_features_in_ : int
-        Number of raw columns.
-    feature_names_in_ : ndarray of str
-        Names of the raw columns; set only if X had names.
+    n_features_in_, feature_names_in_ : int and ndarray of str
+        Number of raw columns, and their names, which are set only if X had names.
 
     See Also
     --------
@@ -356,20 +228,16 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         The fitted preprocessor.
     encoded_names_ : ndarray of str
         Columns that the trees see.
-    input_to_outputs_ : dict of str to list of str
-        The encoded columns that come from each raw column.
-    output_to_input_ : dict of str to (str or None)
-        The raw column that each encoded column comes from; None where it is not known.
+    input_to_outputs_, output_to_input_ : dict
+        The encoded columns that come from each raw column, and the raw column (or None) of each encoded one.
     target_encoded_ : list of str
         Columns that are replaced by the mean target of their level.
     target_encoder_ : sklearn.preprocessing.TargetEncoder or None
         The fitted encoder of these columns; None if there are none.
     n_iter_ : int
         Number of iterations.
-    n_features_in_ : int
-        Number of raw columns.
-    feature_names_in_ : ndarray of str
-        Names of the raw columns; set only if X had names.
+    n_features_in_, feature_names_in_ : int and ndarray of str
+        Number of raw columns, and their names, which are set only if X had names.
 
     See Also
     --------
@@ -378,8 +246,7 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
 
     References
     ----------
-    Friedman (2001), "Greedy function approximation: a gradient boosting machine". Ke et al. (2017), "LightGBM: a highly
-    efficient gradient boosting decision tree".
+    Those of `BoostingRegressor`.
 
     Examples
     --------

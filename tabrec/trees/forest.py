@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.metrics import accuracy_score, r2_score
 
 from tabrec.tables.columns import read_frame
 from tabrec.tables.target import check_target
@@ -76,10 +75,8 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         The fitted preprocessor.
     encoded_names_ : ndarray of str
         Columns that the trees see, in the order of `feature_importances_`.
-    input_to_outputs_ : dict of str to list of str
-        The encoded columns that come from each raw column.
-    output_to_input_ : dict of str to (str or None)
-        The raw column that each encoded column comes from; None where it is not known.
+    input_to_outputs_, output_to_input_ : dict
+        The encoded columns that come from each raw column, and the raw column (or None) of each encoded one.
     target_encoded_ : list of str
         Columns that are replaced by the mean target of their level.
     target_encoder_ : sklearn.preprocessing.TargetEncoder or None
@@ -88,18 +85,15 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         The fitted trees.
     oob_score_ : float
         R² of the out-of-bag predictions.
-    oob_prediction_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Prediction of each training row, in the order of fit, by the trees that did not draw it; NaN if there are none.
-    oob_spread_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Standard deviation of the predictions of those trees.
+    oob_prediction_, oob_spread_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Mean and standard deviation of the predictions of each training row, in the order of fit, by the trees that did
+        not draw it; NaN if there are none.
     oob_target_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
         Target of each training row, in the order of fit.
     encoded_range_ : ndarray of shape (2, len(encoded_names_))
         Smallest and largest value of each encoded column in training.
-    n_features_in_ : int
-        Number of raw columns.
-    feature_names_in_ : ndarray of str
-        Names of the raw columns; set only if X had names.
+    n_features_in_, feature_names_in_ : int and ndarray of str
+        Number of raw columns, and their names, which are set only if X had names.
 
     See Also
     --------
@@ -175,41 +169,25 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         self.categorical_features = categorical_features
         self.preprocessor = preprocessor
 
-    _default_oob_scorer = staticmethod(r2_score)
-
-    def _keep_oob(self, by_row: np.ndarray) -> None:
-        self.oob_prediction_ = by_row[:, 0, 0] if self.n_outputs_ == 1 else by_row[:, 0]
-
     def predict(self, X: Any) -> np.ndarray:
-        """Mean prediction of the trees.
+        """Mean prediction of the trees: ndarray of shape (n_rows,) or (n_rows, n_outputs).
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
             Raw, or already encoded.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,) or (n_rows, n_outputs)
         """
         return self._mean_prediction(X, "predict")[0]
 
     def staged_predict(self, X: Any) -> Iterator[np.ndarray]:
-        """Predictions of the first tree, the first two, and so on.
+        """Yield the predictions of the first tree, of the first two, and so on; see `predict`.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
             Raw, or already encoded.
-
-        Yields
-        ------
-        ndarray of shape (n_rows,) or (n_rows, n_outputs)
         """
-        total: Any = 0.0
-        for n, prediction in enumerate(self._tree_predictions(X), start=1):
-            total = total + prediction
-            yield total / n
+        yield from self._staged_means(X)
 
     def staged_rmse(self, X: Any, y: Any) -> np.ndarray:
         """Root mean squared error by number of trees, which shows how many trees are enough.
@@ -300,10 +278,8 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         The fitted preprocessor.
     encoded_names_ : ndarray of str
         Columns that the trees see, in the order of `feature_importances_`.
-    input_to_outputs_ : dict of str to list of str
-        The encoded columns that come from each raw column.
-    output_to_input_ : dict of str to (str or None)
-        The raw column that each encoded column comes from; None where it is not known.
+    input_to_outputs_, output_to_input_ : dict
+        The encoded columns that come from each raw column, and the raw column (or None) of each encoded one.
     target_encoded_ : list of str
         Columns that are replaced by the mean target of their level.
     target_encoder_ : sklearn.preprocessing.TargetEncoder or None
@@ -313,18 +289,15 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
     oob_score_ : float
         Accuracy of the out-of-bag predictions.
     oob_decision_function_ : ndarray of shape (n_rows, n_classes)
-        Probabilities of each training row, in the order of fit, by the trees that did not draw it; NaN if there are
-        none.
+        Probabilities of each training row, in the order of fit, by the trees that did not draw it, or NaN.
     oob_prediction_ : ndarray of shape (n_rows,)
         The most probable class of each row of `oob_decision_function_`; None if there is none.
     oob_target_ : ndarray of shape (n_rows,)
         Class of each training row, in the order of fit.
     encoded_range_ : ndarray of shape (2, len(encoded_names_))
         Smallest and largest value of each encoded column in training.
-    n_features_in_ : int
-        Number of raw columns.
-    feature_names_in_ : ndarray of str
-        Names of the raw columns; set only if X had names.
+    n_features_in_, feature_names_in_ : int and ndarray of str
+        Number of raw columns, and their names, which are set only if X had names.
 
     See Also
     --------
@@ -334,9 +307,7 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
 
     References
     ----------
-    Breiman (2001), "Random forests". Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9,
-    "Random forests". Wright & König (2019), "Splitting on categorical predictors in random forests". Micci-Barreca
-    (2001), "A preprocessing scheme for high-cardinality categorical attributes".
+    Those of `ForestRegressor`.
 
     Examples
     --------
@@ -402,17 +373,6 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         self.categorical_features = categorical_features
         self.preprocessor = preprocessor
 
-    _default_oob_scorer = staticmethod(accuracy_score)
-
-    def _keep_oob(self, by_row: np.ndarray) -> None:
-        if self.n_outputs_ > 1:
-            self.oob_decision_function_ = by_row
-            return
-        self.oob_decision_function_ = probabilities = by_row[:, :, 0]
-        seen = ~np.isnan(probabilities[:, 0])
-        self.oob_prediction_ = np.full(len(probabilities), None, dtype=object)
-        self.oob_prediction_[seen] = self.classes_[probabilities[seen].argmax(axis=1)]
-
     def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Mean class probabilities of the trees.
 
@@ -430,18 +390,11 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         return probabilities[0] if self.n_outputs_ == 1 else probabilities
 
     def staged_predict_proba(self, X: Any) -> Iterator[np.ndarray]:
-        """Class probabilities by the first tree, the first two, and so on.
+        """Yield the class probabilities of the first tree, of the first two, and so on, each (n_rows, n_classes).
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
             Raw, or already encoded.
-
-        Yields
-        ------
-        ndarray of shape (n_rows, n_classes)
         """
-        total: Any = 0.0
-        for n, probabilities in enumerate(self._tree_predictions(X), start=1):
-            total = total + probabilities
-            yield total / n
+        yield from self._staged_means(X)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
@@ -153,6 +154,13 @@ class ForestMixin(TargetEncodingMixin):
             )
         yield from self._by_tree(self._validate_X_predict(X), "predict_proba" if is_classifier(self) else "predict")
 
+    def _staged_means(self, X: Any) -> Iterator[np.ndarray]:
+        """The mean over the first tree, the first two, and so on."""
+        total: Any = 0.0
+        for n, prediction in enumerate(self._tree_predictions(X), start=1):
+            total = total + prediction
+            yield total / n
+
     def _by_tree(self, matrix: np.ndarray, method: str) -> Iterator[Any]:
         def predict(tree: Any) -> Any:
             return getattr(tree, method)(matrix, check_input=False)
@@ -193,12 +201,25 @@ class ForestMixin(TargetEncodingMixin):
         if is_classifier(self):
             y = np.column_stack([np.unique(output, return_inverse=True)[1] for output in y.T])
         predicted = values.argmax(axis=1) if is_classifier(self) else values[:, 0]
-        score = self.oob_score if callable(self.oob_score) else self._default_oob_scorer
+        default = accuracy_score if is_classifier(self) else r2_score
+        score = self.oob_score if callable(self.oob_score) else default
         self.oob_score_ = np.nan
         if seen.any():
             y, predicted = (y[seen, 0], predicted[seen, 0]) if y.shape[1] == 1 else (y[seen], predicted[seen])
             self.oob_score_ = score(y, predicted)
         self._keep_oob(self._by_raw_row(values, np.nan))
+
+    def _keep_oob(self, by_row: np.ndarray) -> None:
+        """Set the out-of-bag predictions: (n_rows, 1 or n_classes, n_outputs), in the order of the caller's table."""
+        of_one = self.n_outputs_ == 1
+        if not is_classifier(self):
+            self.oob_prediction_ = by_row[:, 0, 0] if of_one else by_row[:, 0]
+            return
+        self.oob_decision_function_ = by_row[:, :, 0] if of_one else by_row
+        if of_one:
+            seen = ~np.isnan(by_row[:, 0, 0])
+            self.oob_prediction_ = np.full(len(by_row), None, dtype=object)
+            self.oob_prediction_[seen] = self.classes_[by_row[seen, :, 0].argmax(axis=1)]
 
     def _forget_oob(self) -> None:
         """Remove the out-of-bag results of an earlier fit, which had other rows."""
