@@ -10,6 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from tabrec.preprocess import DateParts
 from tabrec.preprocess.lineage import Origin, input_names, trace_columns
 from tabrec.tables.columns import read_frame
 from tabrec.trees.fitted_trees import coded_labels, origins_of
@@ -26,6 +27,11 @@ def find_origins(model: Any) -> dict[str, Origin | None]:
     if not hasattr(model, "origins") and isinstance(members, list) and members and hasattr(members[0], "origins"):
         model = members[0]
     return trace_columns(model, input_names(model)) if hasattr(model, "n_features_in_") else {}
+
+
+def classes_of(model: Any) -> Any:
+    """The classes of a classifier in order; None for a regressor."""
+    return model.classes_ if is_classifier(model) else None
 
 
 def find_labels(model: Any) -> dict[str, list]:
@@ -46,6 +52,12 @@ def find_dates(origins: Mapping[str, Origin | None]) -> dict[str, dict[str, str]
 def find_sources(model: Any, names: list[str]) -> dict[str, str]:
     """The raw column that each of a model's encoded columns comes from; its own name where that is not known."""
     return {name: name if origin is None else origin.column for name, origin in origins_of(model, names).items()}
+
+
+def find_date_formats(model: Any) -> dict[str, tuple[str | None, str | None]]:
+    """The format and the time zone of each raw date column that a model splits into parts."""
+    steps = [step for step in fitted_steps(model) if isinstance(step, DateParts)]
+    return {name: (found, step.time_zones_[name]) for step in steps for name, found in step.formats_.items()}
 
 
 def fitted_steps(model: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 from tabrec.interpret._result import Finding
 from tabrec.interpret.metrics import Metric, read_metric
-from tabrec.interpret.models import make_model, predictor
+from tabrec.interpret.models import classes_of, make_model, predictor
 from tabrec.preprocess.time_split import TimeSplit, get_column, read_times
 from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.tables.rows import take_rows
@@ -82,7 +82,7 @@ class Trials:
         if self.valid is None:
             return out_of_bag_predictions(model, without(self.X, dropped), self.y, self.function)
         predicted = predictor(model)(without(self.valid[0], dropped))
-        return Predictions(predicted, np.ones(len(predicted), bool), getattr(model, "classes_", None))
+        return Predictions(predicted, np.ones(len(predicted), bool), classes_of(model))
 
     def without(self, dropped: Iterable[str]) -> dict[str, Any]:
         """The comparison of the model without some columns with that of all columns."""

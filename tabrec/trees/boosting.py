@@ -78,10 +78,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         Columns that the trees see.
     input_to_outputs_, output_to_input_ : dict
         The encoded columns that come from each raw column, and the raw column (or None) of each encoded one.
-    target_encoded_ : list of str
-        Columns that are replaced by the mean target of their level.
-    target_encoder_ : sklearn.preprocessing.TargetEncoder or None
-        The fitted encoder of these columns; None if there are none.
+    target_encoded_, target_encoder_ : list of str, and sklearn.preprocessing.TargetEncoder or None
+        Columns that are replaced by the mean target of their level, and their fitted encoder; None if there are none.
     n_iter_ : int
         Number of iterations.
     n_features_in_, feature_names_in_ : int and ndarray of str
@@ -230,10 +228,8 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         Columns that the trees see.
     input_to_outputs_, output_to_input_ : dict
         The encoded columns that come from each raw column, and the raw column (or None) of each encoded one.
-    target_encoded_ : list of str
-        Columns that are replaced by the mean target of their level.
-    target_encoder_ : sklearn.preprocessing.TargetEncoder or None
-        The fitted encoder of these columns; None if there are none.
+    target_encoded_, target_encoder_ : list of str, and sklearn.preprocessing.TargetEncoder or None
+        Columns that are replaced by the mean target of their level, and their fitted encoder; None if there are none.
     n_iter_ : int
         Number of iterations.
     n_features_in_, feature_names_in_ : int and ndarray of str

@@ -77,19 +77,15 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         Columns that the trees see, in the order of `feature_importances_`.
     input_to_outputs_, output_to_input_ : dict
         The encoded columns that come from each raw column, and the raw column (or None) of each encoded one.
-    target_encoded_ : list of str
-        Columns that are replaced by the mean target of their level.
-    target_encoder_ : sklearn.preprocessing.TargetEncoder or None
-        The fitted encoder of these columns; None if there are none.
+    target_encoded_, target_encoder_ : list of str, and sklearn.preprocessing.TargetEncoder or None
+        Columns that are replaced by the mean target of their level, and their fitted encoder; None if there are none.
     estimators_ : list of trees
         The fitted trees.
     oob_score_ : float
         R² of the out-of-bag predictions.
-    oob_prediction_, oob_spread_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Mean and standard deviation of the predictions of each training row, in the order of fit, by the trees that did
-        not draw it; NaN if there are none.
-    oob_target_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Target of each training row, in the order of fit.
+    oob_prediction_, oob_spread_, oob_target_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        For each training row, in the order of fit: mean and standard deviation of the predictions of the trees that did
+        not draw it, NaN if there are none, and its target.
     encoded_range_ : ndarray of shape (2, len(encoded_names_))
         Smallest and largest value of each encoded column in training.
     n_features_in_, feature_names_in_ : int and ndarray of str
@@ -170,27 +166,35 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         self.preprocessor = preprocessor
 
     def predict(self, X: Any) -> np.ndarray:
-        """Mean prediction of the trees: ndarray of shape (n_rows,) or (n_rows, n_outputs).
+        """Mean prediction of the trees.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
             Raw, or already encoded.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_outputs)
         """
         return self._mean_prediction(X, "predict")[0]
 
     def staged_predict(self, X: Any) -> Iterator[np.ndarray]:
-        """Yield the predictions of the first tree, of the first two, and so on; see `predict`.
+        """Predictions of the first tree, the first two, and so on.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
             Raw, or already encoded.
+
+        Yields
+        ------
+        ndarray of shape (n_rows,) or (n_rows, n_outputs)
         """
         yield from self._staged_means(X)
 
     def staged_rmse(self, X: Any, y: Any) -> np.ndarray:
-        """Root mean squared error by number of trees, which shows how many trees are enough.
+        """Root mean squared error by number of trees, in units of the target; it shows how many trees are enough.
 
         Parameters
         ----------
@@ -202,7 +206,6 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         Returns
         -------
         ndarray of shape (n_estimators,)
-            In units of the target.
         """
         y = check_target(y, len(read_frame(X)), type(self).__name__, numeric=True)
         if self.n_outputs_ == 1:
@@ -213,9 +216,7 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
 class ForestClassifier(ForestMixin, RandomForestClassifier):
     """A random forest that predicts classes from a raw frame.
 
-    It is :class:`sklearn.ensemble.RandomForestClassifier` over the frame that its preprocessor encodes: dates become
-    parts, labels codes, missing values are filled and marked, and columns of many levels are encoded by the target, out
-    of fold.
+    It is :class:`sklearn.ensemble.RandomForestClassifier` over an encoded frame; see `ForestRegressor`.
 
     Parameters
     ----------
@@ -280,20 +281,16 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         Columns that the trees see, in the order of `feature_importances_`.
     input_to_outputs_, output_to_input_ : dict
         The encoded columns that come from each raw column, and the raw column (or None) of each encoded one.
-    target_encoded_ : list of str
-        Columns that are replaced by the mean target of their level.
-    target_encoder_ : sklearn.preprocessing.TargetEncoder or None
-        The fitted encoder of these columns; None if there are none.
+    target_encoded_, target_encoder_ : list of str, and sklearn.preprocessing.TargetEncoder or None
+        Columns that are replaced by the mean target of their level, and their fitted encoder; None if there are none.
     estimators_ : list of trees
         The fitted trees.
     oob_score_ : float
         Accuracy of the out-of-bag predictions.
     oob_decision_function_ : ndarray of shape (n_rows, n_classes)
         Probabilities of each training row, in the order of fit, by the trees that did not draw it, or NaN.
-    oob_prediction_ : ndarray of shape (n_rows,)
-        The most probable class of each row of `oob_decision_function_`; None if there is none.
-    oob_target_ : ndarray of shape (n_rows,)
-        Class of each training row, in the order of fit.
+    oob_prediction_, oob_target_ : ndarray of shape (n_rows,)
+        The most probable class of each row of `oob_decision_function_`, None if there is none, and its true class.
     encoded_range_ : ndarray of shape (2, len(encoded_names_))
         Smallest and largest value of each encoded column in training.
     n_features_in_, feature_names_in_ : int and ndarray of str
@@ -374,7 +371,7 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         self.preprocessor = preprocessor
 
     def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
-        """Mean class probabilities of the trees.
+        """Mean class probabilities of the trees, in the order of `classes_`.
 
         Parameters
         ----------
@@ -384,17 +381,20 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         Returns
         -------
         ndarray of shape (n_rows, n_classes), or a list of such for several outputs
-            In the order of `classes_`.
         """
         probabilities = self._mean_prediction(X, "predict_proba")
         return probabilities[0] if self.n_outputs_ == 1 else probabilities
 
     def staged_predict_proba(self, X: Any) -> Iterator[np.ndarray]:
-        """Yield the class probabilities of the first tree, of the first two, and so on, each (n_rows, n_classes).
+        """Class probabilities by the first tree, the first two, and so on.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
             Raw, or already encoded.
+
+        Yields
+        ------
+        ndarray of shape (n_rows, n_classes)
         """
         yield from self._staged_means(X)

@@ -178,7 +178,7 @@ class ForestMixin(TargetEncodingMixin):
     def _score_out_of_bag(self, X: np.ndarray, y: np.ndarray) -> None:
         """Set `oob_score_` and the out-of-bag predictions; X and y are the rows that the trees were grown on."""
         n_values = 1 if not is_classifier(self) else int(np.max(self.n_classes_))
-        found = predict_out_of_bag(
+        values, spread, count = predict_out_of_bag(
             self._get_oob_predictions,
             self.estimators_,
             self._get_estimators_indices(),
@@ -188,7 +188,7 @@ class ForestMixin(TargetEncodingMixin):
             centre=None if is_classifier(self) else y.mean(axis=0),
             n_jobs=self.n_jobs,
         )
-        values, spread, seen = found.mean, found.spread, found.count > 0
+        seen = count > 0
         if not seen.all():
             warn_caller(
                 f"{int((~seen).sum())} rows were drawn by every tree, so their out-of-bag prediction is NaN: "

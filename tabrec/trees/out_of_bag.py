@@ -51,15 +51,6 @@ def mean_and_spread(predictions: Iterable[np.ndarray], n_first: int = 1) -> Tree
 
 
 @dataclass(frozen=True)
-class OutOfBagPredictions:
-    """Out-of-bag predictions of the rows of a matrix."""
-
-    mean: np.ndarray  # over the trees that left the row out; NaN where there is none
-    spread: np.ndarray  # over the same trees; 0 or NaN if no centre was given
-    count: np.ndarray  # number of trees that left the row out
-
-
-@dataclass(frozen=True)
 class OutOfBagRows:
     """Out-of-bag predictions of the rows that a forest was grown on; a row of weight k occurs k times."""
 
@@ -89,11 +80,12 @@ def predict_out_of_bag(
     shape: tuple[int, ...],
     centre: Any = None,
     n_jobs: int | None = None,
-) -> OutOfBagPredictions:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Predict each training row by the trees that drew no copy of it; `shape` is that of a row's prediction.
 
+    Returns the mean and the standard deviation over these trees, NaN where there are none, and their number.
     `centre`, a value near the predictions, is subtracted before squares are summed, which keeps the spread accurate;
-    None computes no spread. See `left_out_rows` for `rows` and `drawn`.
+    without it the deviations are 0. See `left_out_rows` for `rows` and `drawn`.
     """
 
     def predict_left_out(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -115,4 +107,4 @@ def predict_out_of_bag(
         mean = total / n_trees
         # Without a centre the squares are 0, and so is the spread.
         spread = np.sqrt(np.maximum(squares / n_trees - (mean - (0 if centre is None else centre)) ** 2, 0))
-    return OutOfBagPredictions(mean, spread, count)
+    return mean, spread, count

@@ -91,7 +91,7 @@ def check_fitted_rows(trees: FittedTrees, X: Any, function: str, what: str = "mo
 
 def predict_training_rows(trees: FittedTrees, training: TrainingRows) -> OutOfBagRows:
     """The out-of-bag predictions of a forest's training rows; a classifier has one output."""
-    found = predict_out_of_bag(
+    mean, spread, count = predict_out_of_bag(
         trees.predict_tree,
         trees.trees,
         training.drawn,
@@ -102,8 +102,7 @@ def predict_training_rows(trees: FittedTrees, training: TrainingRows) -> OutOfBa
         n_jobs=trees.n_jobs,
     )
     is_one_number = not trees.is_classifier and trees.n_outputs == 1
-    spread = found.spread[:, 0] if is_one_number else np.zeros(len(training.y))
-    return OutOfBagRows(training.y, found.mean, spread, found.count)
+    return OutOfBagRows(training.y, mean, spread[:, 0] if is_one_number else np.zeros(len(training.y)), count)
 
 
 def _check_rows(trees: FittedTrees, X: Any, y: Any, function: str, what: str) -> np.ndarray:

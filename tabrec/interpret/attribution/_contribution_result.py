@@ -33,6 +33,10 @@ class RowContributions(Result):
         The class or output of the prediction; None if the model has only one.
     table : pandas.DataFrame
         Columns ``column``, ``value`` and ``contribution``, the largest contributions first.
+
+    See Also
+    --------
+    waterfall : Plot of the contributions to one prediction.
     """
 
     prediction: float
@@ -50,16 +54,9 @@ class RowContributions(Result):
         return table.iloc[order].reset_index(drop=True)
 
     def plot(self, ax: Any = None) -> Any:
-        """Plot the waterfall from base to prediction, largest steps first; see `waterfall` for its parameters.
+        """Plot the waterfall from base to prediction, largest steps first.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         labels = label_steps(self.columns, self.values)
         return draw_bars(make_bars(labels, self.contributions, self.base, sorted_value=True), ax)
@@ -74,6 +71,7 @@ class Contributions(Result):
     prediction, bias : ndarray of shape (n_rows,), or (n_rows, n_outputs) with several outputs or classes
         Probabilities for a classifier.
     contributions : ndarray of shape (n_rows, n_columns), or (n_rows, n_columns, n_outputs)
+        What each column adds to the prediction.
     columns : list of str
         The columns that contribute: encoded columns of forests, raw columns of other models.
     sources : dict of str to str
@@ -88,6 +86,7 @@ class Contributions(Result):
     raw : pandas.DataFrame
         The rows as they were passed.
     method : {"path", "shap", "occlusion", "integrated_gradients"}
+        How the contributions were computed.
     standard_error : ndarray like `contributions`, or None
         For occlusion and integrated gradients: standard error of the contributions over the background rows; NaN with
         one background row. None if contributions are exact.
@@ -102,6 +101,11 @@ class Contributions(Result):
         access, as it has one row per contribution.
     joint_table : pandas.DataFrame or None
         Columns ``row``, ``output`` (if there are several), ``columns`` and ``contribution``.
+
+    See Also
+    --------
+    contributions : Contributions to the predictions of any model.
+    shap_values : Exact Shapley values of forests and trees.
     """
 
     prediction: np.ndarray
@@ -225,18 +229,9 @@ class Contributions(Result):
         return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
 
     def plot(self, ax: Any = None, n_largest: int = 20) -> Any:
-        """Plot the mean absolute contributions of the columns with the largest ones.
+        """Plot the `n_largest` mean absolute contributions of the columns.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a new figure.
-        n_largest : int, default=20
-            Number of columns to draw.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         table = self.mean().head(n_largest)
         ax = make_axes(ax, (6.4, 1.2 + 0.28 * len(table)))

@@ -20,7 +20,7 @@ class AgainstBackground:
     prediction: np.ndarray  # (n_rows, n_outputs)
     base: np.ndarray  # (n_outputs,)
     contributions: np.ndarray  # (n_rows, n_columns, n_outputs)
-    standard_error: np.ndarray  # of the contributions
+    standard_error: np.ndarray | None = None  # of the contributions; None if they are exact
     residual: np.ndarray | None = None  # what they lacked of ``prediction - base`` before it was distributed over them
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,7 +17,7 @@ from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
 from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
 from tabrec.interpret.effects._effect_data import read_named
-from tabrec.interpret.models import find_sources, fitted_columns, predictor
+from tabrec.interpret.models import classes_of, find_sources, fitted_columns, predictor
 from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees, split_pipeline
@@ -189,19 +188,8 @@ def describe(
     `prediction`, `bias` and `gains` have shapes (n_rows, n_outputs), (n_outputs,) and (n_rows, n_columns, n_outputs).
     """
     raw = read_named(trees.model, X)
-    names = _output_names(trees.classes, trees.n_outputs)
-    return Contributions(
-        prediction=_squeeze(prediction, names),
-        bias=_squeeze(np.tile(bias, (len(raw), 1)), names),
-        contributions=_squeeze(gains, names),
-        columns=trees.names,
-        sources=trees.sources,
-        values=show_encoded(trees, raw, encoded),
-        outputs=names,
-        is_classifier=trees.is_classifier,
-        raw=raw.copy(),
-        method=method,
-    )
+    found = AgainstBackground(prediction, bias, gains)
+    return _make_result(found, trees.classes, raw, method, trees.sources, show_encoded(trees, raw, encoded))
 
 
 def _name_sets(found: list[dict], names: list[str], is_single: bool) -> list[dict]:
@@ -251,26 +239,37 @@ def _read_pair(model: Any, X: Any, background: Any) -> tuple[pd.DataFrame, pd.Da
 def _of_raw_columns(
     model: Any, raw: pd.DataFrame, columns: list[str], method: str, found: AgainstBackground
 ) -> Contributions:
-    names = _output_names(model.classes_ if is_classifier(model) else None, found.prediction.shape[1])
+    return _make_result(found, classes_of(model), raw, method, {name: name for name in columns}, raw[columns].copy())
+
+
+def _make_result(
+    found: AgainstBackground,
+    classes: Any,
+    raw: pd.DataFrame,
+    method: str,
+    sources: dict[str, str],
+    values: pd.DataFrame,
+) -> Contributions:
+    names = _output_names(classes, found.prediction.shape[1])
+
+    def squeeze(array: Any) -> Any:
+        """Without the axis of outputs if there is only one."""
+        return array if array is None or names is not None else array[..., 0]
+
     return Contributions(
-        prediction=_squeeze(found.prediction, names),
-        bias=_squeeze(np.tile(found.base, (len(raw), 1)), names),
-        contributions=_squeeze(found.contributions, names),
-        columns=columns,
-        sources={name: name for name in columns},
-        values=raw[columns].copy(),
+        prediction=squeeze(found.prediction),
+        bias=squeeze(np.tile(found.base, (len(raw), 1))),
+        contributions=squeeze(found.contributions),
+        columns=list(sources),
+        sources=sources,
+        values=values,
         outputs=names,
-        is_classifier=is_classifier(model),
+        is_classifier=classes is not None,
         raw=raw.copy(),
         method=method,
-        standard_error=_squeeze(found.standard_error, names),
-        residual=None if found.residual is None else _squeeze(found.residual, names),
+        standard_error=squeeze(found.standard_error),
+        residual=squeeze(found.residual),
     )
-
-
-def _squeeze(array: np.ndarray, names: list | None) -> np.ndarray:
-    """Without the axis of outputs if there is only one."""
-    return array[..., 0] if names is None else array
 
 
 def _output_names(classes: Any, n_outputs: int) -> list | None:

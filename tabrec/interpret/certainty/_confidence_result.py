@@ -34,6 +34,10 @@ class Confidence(Result):
         The method of `confidence`.
     findings : list of Finding
         Typical widths or sizes, and reasons for caution.
+
+    See Also
+    --------
+    confidence : Estimates the uncertainty of predictions.
     """
 
     table: pd.DataFrame
@@ -73,16 +77,8 @@ class Confidence(Result):
     def plot(self, ax: Any = None, y: Any = None) -> Any:
         """Plot intervals in the order of their predictions; for a classifier, the sizes of the sets.
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        y : array-like of shape (n_rows,), default=None
-            True targets, drawn as dots, in another colour outside of the interval.
-
-        Returns
-        -------
-        matplotlib Axes
+        True targets `y` are drawn as dots, in another colour outside of the interval.
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         target = None if y is None else self._read_target(y, "plot")
         ax = make_axes(ax, (7.0, 4.2))

@@ -49,6 +49,10 @@ class OobReport(Result):
         The metric of `score`.
     findings : list of Finding
         What the differences between them mean.
+
+    See Also
+    --------
+    oob_report : Compares the errors of a forest.
     """
 
     table: pd.DataFrame
@@ -58,14 +62,7 @@ class OobReport(Result):
     def plot(self, ax: Any = None) -> Any:
         """Plot the scores with bars of two standard errors, and the baseline as a line.
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         ax = make_axes(ax, (6.4, 2.6))
         scores = self.table.set_index("rows")

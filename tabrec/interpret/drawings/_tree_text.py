@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn.utils.validation import _num_samples
 
 from tabrec.interpret.drawings._tree_layout import Shape
-from tabrec.interpret.models import fitted_steps
+from tabrec.interpret.models import find_date_formats, fitted_steps
 from tabrec.plotting.axes import shorten
-from tabrec.preprocess import DateParts, Normalize, TabularPreprocessor
+from tabrec.preprocess import Normalize, TabularPreprocessor
 from tabrec.preprocess.lineage import Origin
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.rows import take_rows
@@ -166,8 +166,7 @@ class TreeText:
     @cached_property
     def _dates(self) -> dict[str, tuple[str, str | None]]:
         """By column of seconds since 1970, its date column and time zone."""
-        steps = [step for step in self._steps if isinstance(step, DateParts)]
-        zones = {name: zone for step in steps for name, zone in step.time_zones_.items()}
+        zones = {name: zone for name, (_, zone) in find_date_formats(self.trees.model).items()}
         parts = {name: origin for name, origin in self._origins.items() if origin.kind == "date part"}
         return {name: (part.column, zones.get(part.column)) for name, part in parts.items() if part.part == "Elapsed"}
 

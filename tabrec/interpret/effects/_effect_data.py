@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 
 from tabrec.interpret.drawings._tree_text import TreeText
 from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, make_table
-from tabrec.interpret.models import find_labels, fitted_columns, fitted_steps, predictor
+from tabrec.interpret.models import find_date_formats, find_labels, fitted_columns, predictor
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
@@ -184,9 +184,8 @@ def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees:
 
 def _raw_column(frame: pd.DataFrame, name: str, model: Any) -> VariedColumn:
     raw = to_columns(frame[[name]])[name].raw
-    for step in fitted_steps(model):
-        if isinstance(step, DateParts) and name in step.formats_:
-            return VariedColumn(name, raw, date=(step.formats_[name], step.time_zones_[name]))
+    if date := find_date_formats(model).get(name):
+        return VariedColumn(name, raw, date=date)
     return VariedColumn(name, raw, labels=find_labels(model).get(name))
 
 

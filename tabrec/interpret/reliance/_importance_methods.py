@@ -11,7 +11,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from tabrec.interpret.metrics import Metric
-from tabrec.interpret.models import fitted_columns, predictor
+from tabrec.interpret.models import classes_of, fitted_columns, predictor
 from tabrec.interpret.reliance._permuted_trees import PermutedTrees
 from tabrec.interpret.without_columns import read_target, read_trials
 from tabrec.preprocess import TabularPreprocessor
@@ -96,7 +96,7 @@ def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.rand
             moved[name] = frame[name].array.take(donors)
         return predict(moved if table else moved.to_numpy())
 
-    return Scored(y, predict(X), np.ones(len(rows), bool), getattr(model, "classes_", None), permuted)
+    return Scored(y, predict(X), np.ones(len(rows), bool), classes_of(model), permuted)
 
 
 def drop_columns(

@@ -32,7 +32,7 @@ class PermutedTrees:
     """
 
     def __init__(self, trees: FittedTrees, matrix: np.ndarray, rows_of: Callable[[int], np.ndarray]):
-        self.n_jobs = effective_n_jobs(getattr(trees.estimator, "n_jobs", None))
+        self.n_jobs = effective_n_jobs(trees.n_jobs)
         self._matrix = np.ascontiguousarray(matrix)
         work = (delayed(self._walk)(trees, tree, rows_of(i)) for i, tree in enumerate(trees.trees))
         self._walks: list[_Walk] = Parallel(n_jobs=self.n_jobs, require="sharedmem")(work)
