@@ -12,15 +12,9 @@ _MOST_ROWS = 20
 
 
 class Result(ABC):
-    """Base of all results: a tidy frame and a plot.
+    """Base of all results: a tidy frame and a plot."""
 
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        The result as a tidy frame.
-    """
-
-    table: pd.DataFrame
+    table: pd.DataFrame  # the result as a tidy frame
 
     @abstractmethod
     def plot(self, ax: Any = None) -> Any:

@@ -59,14 +59,15 @@ def check_named(parameter: str, names: Iterable, columns: Iterable[str]) -> list
     if isinstance(names, str):
         raise TypeError(f"{parameter}={names!r} must be a list of column names, such as [{names!r}].")
     known = list(columns)
-    found = [known[name] if _is_position(name, known) else str(name) for name in names]
+    found = [known[name] if is_position(name, known) else str(name) for name in names]
     absent = [name for name in found if name not in known]
     if absent:
         raise ValueError(f"{parameter} names {absent}, but the table has no such column; it has {known[:20]}.")
     return found
 
 
-def _is_position(name: Any, known: list[str]) -> bool:
+def is_position(name: Any, known: list[str]) -> bool:
+    """Whether a name given for a column is an integer that stands for its position."""
     return isinstance(name, (int, np.integer)) and str(name) not in known and 0 <= int(name) < len(known)
 
 

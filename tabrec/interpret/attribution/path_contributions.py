@@ -16,10 +16,10 @@ from tabrec.interpret.attribution._contribution_result import Contributions, Row
 from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
 from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
-from tabrec.interpret.effects._effect_data import read_named
 from tabrec.interpret.models import classes_of, find_sources, fitted_columns, predictor
 from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import is_table, read_frame
+from tabrec.tables.names import as_named
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees, split_pipeline
 from tabrec.trees.target_encoding import to_matrix
 
@@ -187,7 +187,7 @@ def describe(
 
     `prediction`, `bias` and `gains` have shapes (n_rows, n_outputs), (n_outputs,) and (n_rows, n_columns, n_outputs).
     """
-    raw = read_named(trees.model, X)
+    raw = read_frame(as_named(trees.model, X))
     found = AgainstBackground(prediction, bias, gains)
     return _make_result(found, trees.classes, raw, method, trees.sources, show_encoded(trees, raw, encoded))
 
@@ -228,7 +228,7 @@ def _by_gradients(model: Any, X: Any, background: Any) -> Contributions:
 def _read_pair(model: Any, X: Any, background: Any) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """X and the background as frames, and the columns that the model takes."""
     predictor(model)(X)  # raises the errors of the model itself
-    raw, others = read_named(model, X), read_named(model, background)
+    raw, others = (read_frame(as_named(model, table)) for table in (X, background))
     columns = [name for name in fitted_columns(model, raw) if name in raw]
     absent = [name for name in columns if name not in others]
     if absent:

@@ -31,13 +31,6 @@ def find_placeholders(X: Any) -> list[Finding]:
     1,000 rows) and farther from all others than these are from one another. For well-known codes (-999, 9999, 1 January
     1900) half that distance is enough, or that it is the only negative value. Among labels: words such as "unknown" or
     "n/a", in one finding.
-
-    Examples
-    --------
-    >>> from tabrec.datasets import make_auctions
-    >>> from tabrec.interpret.audit.placeholders import find_placeholders
-    >>> print(find_placeholders(make_auctions(300, random_state=0)[["YearMade"]])[0].text)
-    YearMade = 1000 looks like a code for missing.
     """
     columns = to_columns(as_frame(X))
     standing_out = [found for column in columns.values() for found in _in_column(column)]

@@ -184,17 +184,8 @@ def drop_and_compare(
         raise ValueError(f"columns={columns!r} must name some of the columns of X, but not all of them.")
     moments = None if time is None else read_moments(time, X)
     cv = cv if time is None else TimeSplit(1, test_size=_LATEST)
-    trials = read_trials(
-        model_factory,
-        X,
-        y,
-        cv=cv,
-        time=moments,
-        metric=metric,
-        default_metric="rmse",
-        random_state=random_state,
-        function="drop_and_compare",
-    )
+    options: dict = {"metric": metric, "default_metric": "rmse", "random_state": random_state}
+    trials = read_trials(model_factory, X, y, function="drop_and_compare", cv=cv, time=moments, **options)
     alone = [(block, trials.without(block)) for block in blocks]
     changes = [*alone, *_together(trials, _not_worse(trials, alone))]
     drop = _most_without_loss(trials, changes)
@@ -285,17 +276,9 @@ def recent_only(
     """
     _check_shares(shares)
     moments = read_moments(time, X)
-    trials = read_trials(
-        model_factory,
-        X,
-        y,
-        cv=TimeSplit(1, test_size=test_size),
-        time=moments,
-        metric=metric,
-        default_metric="rmse",
-        random_state=random_state,
-        function="recent_only",
-    )
+    options: dict = {"metric": metric, "default_metric": "rmse", "random_state": random_state}
+    split = TimeSplit(1, test_size=test_size)
+    trials = read_trials(model_factory, X, y, function="recent_only", cv=split, time=moments, **options)
     ((train, valid),) = trials.folds
     times = moments[train]  # in time order
     starts = _starts_of_shares(times, shares) if since is None else _starts_since(times, since)
@@ -309,8 +292,8 @@ def recent_only(
     table, metric_ = pd.DataFrame(rows), trials.metric
     better = table[table["verdict"] == "better"].sort_values("score", ascending=not metric_.greater_is_better)
     best = float(better["share"].iloc[0]) if len(better) else 1.0
-    findings = [_recent_finding(table, best, trials, len(valid))]
-    return RecentOnly(table, best, metric_.name, metric_.greater_is_better, findings)
+    finding = _recent_finding(table, best, trials, len(valid))
+    return RecentOnly(table, best, metric_.name, metric_.greater_is_better, [finding])
 
 
 def _not_worse(trials: Trials, alone: list[_Change]) -> list[tuple[str, ...]]:

@@ -12,24 +12,12 @@ from scipy.sparse import csr_array
 
 @dataclass(frozen=True)
 class Shape:
-    """The part of a tree that is shown.
+    """The part of a tree that is shown."""
 
-    Attributes
-    ----------
-    nodes : list of int
-        In depth-first order, left before right.
-    depth : dict of int to int
-        The depth of each node.
-    children : dict of int to (int, int)
-        Left and right child of each node whose children are shown.
-    hidden : dict of int to int
-        The number of leaves below each inner node whose children are not shown.
-    """
-
-    nodes: list[int]
-    depth: dict[int, int]
-    children: dict[int, tuple[int, int]]
-    hidden: dict[int, int]
+    nodes: list[int]  # in depth-first order, left before right
+    depth: dict[int, int]  # of each node
+    children: dict[int, tuple[int, int]]  # left and right child of each node whose children are shown
+    hidden: dict[int, int]  # the number of leaves below each inner node whose children are not shown
 
 
 def read_shape(tree: Any, max_depth: int | None) -> Shape:
@@ -75,17 +63,8 @@ def find_visits(tree: Any, matrix: np.ndarray) -> csr_array:
 def place(shape: Shape, height: Callable[[int], float]) -> dict[int, float]:
     """Return the vertical centre of each node, with the top of the highest node at 0.
 
-    Siblings are as close as possible without overlap; parents are centred between their children.
-
-    Parameters
-    ----------
-    shape : Shape
-    height : callable
-        From a node to its height.
-
-    References
-    ----------
-    Reingold & Tilford (1981), "Tidier drawings of trees".
+    Siblings are as close as possible without overlap; parents are centred between their children (Reingold & Tilford
+    1981, "Tidier drawings of trees").
     """
     # The outline of each subtree: its top and bottom by depth, relative to the centre of its root.
     tops: dict[int, np.ndarray] = {}
@@ -96,11 +75,13 @@ def place(shape: Shape, height: Callable[[int], float]) -> dict[int, float]:
         top, bottom = np.array([]), np.array([])
         if node in shape.children:
             a, b = shape.children[node]
-            n = min(len(tops[a]), len(tops[b]))
+            n_top, n_bottom = len(tops[a]), len(bottoms[b])
+            n = min(n_top, n_bottom)
             apart[node] = float((bottoms[a][:n] - tops[b][:n]).max())
             shift = apart[node] / 2
-            top = _outline(tops.pop(a) - shift, tops.pop(b) + shift)
-            bottom = _outline(bottoms.pop(b) + shift, bottoms.pop(a) - shift)
+            # The outline of the other child continues an outline below its end.
+            top = np.append(tops.pop(a) - shift, (tops.pop(b) + shift)[n_top:])
+            bottom = np.append(bottoms.pop(b) + shift, (bottoms.pop(a) - shift)[n_bottom:])
         tops[node], bottoms[node] = np.append(-half, top), np.append(half, bottom)
     middle = {0: -float(tops[0].min())}
     for node in shape.nodes:
@@ -108,11 +89,6 @@ def place(shape: Shape, height: Callable[[int], float]) -> dict[int, float]:
             a, b = shape.children[node]
             middle[a], middle[b] = middle[node] - apart[node] / 2, middle[node] + apart[node] / 2
     return middle
-
-
-def _outline(first: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Continue the first outline with the other below its end."""
-    return np.append(first, other[len(first) :])
 
 
 def _count_leaves(left: list[int], right: list[int], node: int) -> int:

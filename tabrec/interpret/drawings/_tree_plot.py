@@ -37,20 +37,10 @@ _MAX_NODES_WITH_ROWS = 31
 
 
 class TreePlot:
-    """A drawing of a tree.
+    """A drawing of a tree, the `tree_` of one of `trees`, with one output.
 
-    Parameters
-    ----------
-    trees : FittedTrees
-    tree : Tree
-        The `tree_` of one of them, with one output.
-    max_depth : int or None
-    matrix : ndarray of shape (n_rows, n_encoded) or None
-        Encoded rows to count at the nodes.
-    target : ndarray of shape (n_rows,) or None
-        Target of these rows; for a classifier, positions of classes.
-    row : ndarray of shape (1, n_encoded) or None
-        The row whose decision path is marked.
+    `matrix` holds encoded rows to count at the nodes, `target` their target (for a classifier, positions of classes),
+    and `row`, (1, n_encoded), the row whose decision path is marked; each may be None.
     """
 
     def __init__(self, trees: FittedTrees, tree: Any, max_depth: int | None, matrix: Any, target: Any, row: Any):

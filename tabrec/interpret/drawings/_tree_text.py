@@ -30,12 +30,7 @@ Bounds = dict[int, tuple[int, int]]
 
 @dataclass(frozen=True)
 class TreeText:
-    """Formats the splits, values and predictions of trees.
-
-    Attributes
-    ----------
-    trees : FittedTrees
-    """
+    """Formats the splits, values and predictions of trees."""
 
     trees: FittedTrees
 
@@ -66,16 +61,8 @@ class TreeText:
     ) -> dict[int, str]:
         """Return for each node the condition that leads to it from its parent, without the column.
 
-        Parameters
-        ----------
-        tree : Tree
-        shape : Shape
-            The nodes to describe.
-        missing_side : callable
-            From a node and the position of its column to the side of missing numbers, "left" or "right"; None omits
-            them.
-        width : int, default=60
-            Number of characters that a list of labels may take.
+        `missing_side` is from a node and the position of its column to the side of missing numbers, "left" or "right",
+        or None to omit them; a list of labels takes at most `width` characters.
         """
         texts: dict[int, str] = {0: "all rows"}
         bounds: dict[int, Bounds] = {0: {}}

@@ -47,15 +47,7 @@ class EmbeddingMap(Result):
     def plot(self, ax: Any = None) -> Any:
         """Draw all labels as points, and write the names of the first `n`.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            The axes with the map.
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         points = self.table[["first", "second"]].to_numpy()
         ax = make_axes(ax, (9.5, 6.8))
@@ -158,40 +150,23 @@ def _find_learner(model: Any) -> Any:
         if type(step).__name__ == "EmbeddingEncoder":
             check_is_fitted(step)
     name = type(split_pipeline(model)[1]).__name__
-    advice = (
-        "For the effect of labels in a forest use partial_dependence; for its splits, draw_tree."
-        if is_forest(model)
-        else "For the effect of labels in other models use partial_dependence."
-    )
+    kind, more = ("a forest", "; for its splits, draw_tree") if is_forest(model) else ("other models", "")
     raise TypeError(
         f"embedding_map needs a model that learns vectors of labels (TabularRegressor, TabularClassifier, "
-        f"EmbeddingEncoder, recommenders), not {name}. {advice}"
+        f"EmbeddingEncoder, recommenders), not {name}. For the effect of labels in {kind} use partial_dependence{more}."
     )
 
 
 def _read_vectors(learner: Any, column: str) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Return the vectors by label and, for a recommender, the counts."""
-    if not hasattr(type(learner), "item_factors_"):
-        frames = learner.embeddings_
-        _check_column(column, list(frames))
-        return frames[column], None
-    names = {"user": learner.user_name_, "item": learner.item_name_}
-    kind_of = {learner.user_name_: "user", learner.item_name_: "item"} | {
-        kind: kind for kind in ("user", "item") if kind not in names.values()
-    }
-    _check_column(column, list(kind_of))
-    return _of_recommender(learner, kind_of[column])
-
-
-def _of_recommender(learner: Any, kind: str) -> tuple[pd.DataFrame, np.ndarray]:
-    if kind == "user":
-        return learner.user_vectors_, learner.user_counts_.to_numpy()
-    return learner.item_vectors_, learner.item_counts_.to_numpy()
-
-
-def _check_column(column: str, available: list[str]) -> None:
+    kinds: dict[str, str] = {}
+    if hasattr(type(learner), "item_factors_"):
+        own = {learner.user_name_: "user", learner.item_name_: "item"}
+        kinds = own | {"user": "user", "item": "item"} | own  # a column of items may be named "user"
+    available = list(kinds or learner.embeddings_)
     if column not in available:
-        raise ValueError(
-            f"column={column!r} has no vectors; the model has vectors for "
-            f"{', '.join(map(repr, available)) or 'no column'}."
-        )
+        held = ", ".join(map(repr, available)) or "no column"
+        raise ValueError(f"column={column!r} has no vectors; the model has vectors for {held}.")
+    if not kinds:
+        return learner.embeddings_[column], None
+    return getattr(learner, f"{kinds[column]}_vectors_"), getattr(learner, f"{kinds[column]}_counts_").to_numpy()

@@ -15,6 +15,8 @@ from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, mak
 from tabrec.interpret.models import find_date_formats, find_labels, fitted_columns, predictor
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame, to_columns
+from tabrec.tables.names import as_named, is_position
+from tabrec.tables.rows import sample_rows
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
 from tabrec.trees.target_encoding import to_matrix
 
@@ -24,38 +26,17 @@ _BY_COLUMN = (Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 
 @dataclass(frozen=True)
 class EffectData:
-    """Rows of a table, the columns to vary in them, and the model's predictions.
+    """Rows of a table, the columns to vary in them, and the model's predictions."""
 
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        The raw columns, or the encoded columns if those are varied.
-    columns : list of VariedColumn
-    outputs : list
-        The classes to look at, or names of the outputs of a regressor.
-    predict : callable
-        From a frame like `frame` to predictions, (n_rows, len(outputs)).
-    trees : FittedTrees or None
-        The trees of a forest, if they can be traversed.
-    is_encoded : bool
-        Whether the frame holds the encoded columns.
-    kept : ndarray of int
-        Positions of `outputs` among all outputs of the model.
-    as_given : callable
-        From a frame to the kind of table that the model takes.
-    unit : str
-        Axis label of the prediction.
-    """
-
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # the raw columns, or the encoded columns if those are varied
     columns: list[VariedColumn]
-    outputs: list
-    predict: Callable[[pd.DataFrame], np.ndarray]
-    trees: FittedTrees | None
-    is_encoded: bool
-    kept: np.ndarray
-    as_given: Callable[[pd.DataFrame], Any]
-    unit: str
+    outputs: list  # the classes to look at, or names of the outputs of a regressor
+    predict: Callable[[pd.DataFrame], np.ndarray]  # from a frame like `frame` to predictions, (n_rows, len(outputs))
+    trees: FittedTrees | None  # of a forest, if they can be traversed
+    is_encoded: bool  # whether the frame holds the encoded columns
+    kept: np.ndarray  # positions of `outputs` among all outputs of the model
+    as_given: Callable[[pd.DataFrame], Any]  # from a frame to the kind of table that the model takes
+    unit: str  # axis label of the prediction
 
     def describe(self, grids: list[Grid], effect: np.ndarray) -> dict[str, Any]:
         """Return the fields that all results share; `effect` has shape (n_outputs, *grid shape)."""
@@ -92,22 +73,15 @@ class EffectData:
 def read_effect_data(
     model: Any, X: Any, features: Any, function: str, output: Any, max_rows: int | None, random_state: int
 ) -> EffectData:
-    """Check the arguments of an effect, and sample the rows.
-
-    Raises
-    ------
-    ValueError
-        The model does not have a column, there are more than two columns, or the class or output is unknown.
-    """
+    """Check the arguments of an effect, and sample the rows; a ValueError for unknown columns, classes and outputs."""
     predict = predictor(model)
-    frame = read_named(model, X)
+    frame = read_frame(as_named(model, X))
     names = _read_features(features, function, frame)
     trees = read_trees(model, function) if is_forest(model) else None
     fitted = fitted_columns(model, frame)
     is_encoded = _is_encoded(names, frame, fitted, trees)
     frame = frame[[name for name in fitted if name in frame.columns]]
-    if max_rows is not None and len(frame) > max_rows:
-        frame = frame.iloc[np.sort(np.random.default_rng(random_state).choice(len(frame), max_rows, replace=False))]
+    frame = frame.iloc[sample_rows(len(frame), max_rows, np.random.default_rng(random_state))]
     stays_table = is_table(X) or hasattr(model, "feature_names_in_")
 
     def as_given(frame: pd.DataFrame) -> Any:
@@ -142,27 +116,13 @@ def read_effect_data(
     )
 
 
-def read_named(model: Any, X: Any) -> pd.DataFrame:
-    """Return X as a frame, with the column names of the model."""
-    frame = read_frame(X)
-    names = getattr(model, "feature_names_in_", None)
-    if is_table(X) or names is None or len(names) != frame.shape[1]:
-        return frame
-    return frame.set_axis([str(name) for name in names], axis=1)
-
-
 def _read_features(features: Any, function: str, frame: pd.DataFrame) -> list[str]:
     """Return the names of one or two columns; integers that are not names are positions."""
     given = [features] if isinstance(features, (str, int, np.integer)) else list(features)
     if len(given) not in (1, 2) or len(set(given)) < len(given):
         raise ValueError(f"{function}: features={features!r} must be the name of a column, or a pair of two names.")
     columns = [str(name) for name in frame.columns]
-    return [_read_feature(name, columns) for name in given]
-
-
-def _read_feature(name: Any, columns: list[str]) -> str:
-    is_position = isinstance(name, (int, np.integer)) and str(name) not in columns and 0 <= name < len(columns)
-    return columns[name] if is_position else str(name)
+    return [columns[name] if is_position(name, columns) else str(name) for name in given]
 
 
 def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees: FittedTrees | None) -> bool:

@@ -17,21 +17,9 @@ _WIDE_GAP = 3  # a gap is compressed when it is this many times wider than all o
 def draw_effect(
     grid: Grid, effect: np.ndarray, outputs: list, unit: str, ax: Any, rows: Any = None, shows_average: bool = True
 ) -> Any:
-    """Draw the effect of one column.
+    """Draw the effect of one column, (n_outputs, n_grid).
 
-    Parameters
-    ----------
-    grid : Grid
-    effect : ndarray of shape (n_outputs, n_grid)
-    outputs : list
-        Names of the outputs.
-    unit : str
-        Axis label of the effect.
-    ax : matplotlib.axes.Axes or None
-    rows : ndarray of shape (n_outputs, n_rows, n_grid), default=None
-        Curves of single rows, drawn as thin lines.
-    shows_average : bool, default=True
-        Whether to draw `effect` when `rows` are given.
+    Curves of single `rows`, (n_outputs, n_rows, n_grid), are thin lines, with or without the average.
     """
     shown = _largest(effect)
     width = 7.0 if len(outputs) == 1 else 9.5  # room for a legend
@@ -49,18 +37,7 @@ def draw_effect(
 
 
 def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: str, ax: Any, zero: bool = False) -> Any:
-    """Draw the effect of two columns as a heat map, for the output with the largest effect.
-
-    Parameters
-    ----------
-    grids : pair of Grid
-    effect : ndarray of shape (n_outputs, n_grid_1, n_grid_2)
-    outputs : list
-    unit : str
-    ax : matplotlib.axes.Axes or None
-    zero : bool, default=False
-        Whether to use a diverging colour scale centred at 0.
-    """
+    """Draw the effect of two columns as a heat map of the output with the largest effect; `zero` centres colours."""
     shown = int(np.argmax(np.ptp(effect.reshape(len(effect), -1), axis=1)))
     first, second = grids
     tall = 2.4 + 0.28 * len(second.values) if second.kind == "category" else 4.8

@@ -18,29 +18,14 @@ _HOUR, _PRECISION = 3600, 128  # seconds; float32 resolves seconds since 1970 to
 
 @dataclass(frozen=True)
 class VariedColumn:
-    """A column, and how the model reads it.
-
-    Attributes
-    ----------
-    name : str
-    raw : array
-        The values of the frame.
-    labels : list or None
-        Labels in the order of their codes, if the model encodes it as a category.
-    names : list or None
-        The label of each code, if the column holds codes.
-    date : tuple or None
-        Date format and time zone, if the model reads it as dates.
-    is_elapsed : bool
-        Whether it holds seconds since 1970 (UTC) that the model computed from dates.
-    """
+    """A column, and how the model reads it."""
 
     name: str
-    raw: Any
-    labels: list | None = None
-    names: list | None = None
-    date: tuple[Any, Any] | None = None
-    is_elapsed: bool = False
+    raw: Any  # the values of the frame
+    labels: list | None = None  # in the order of their codes, if the model encodes it as a category
+    names: list | None = None  # the label of each code, if the column holds codes
+    date: tuple[Any, Any] | None = None  # date format and time zone, if the model reads it as dates
+    is_elapsed: bool = False  # whether it holds seconds since 1970 (UTC) that the model computed from dates
 
     @property
     def column(self) -> Column:
@@ -56,31 +41,15 @@ class VariedColumn:
 
 @dataclass(frozen=True)
 class Grid:
-    """Grid values of a column.
-
-    Attributes
-    ----------
-    name : str
-    kind : {"number", "date", "category"}
-    values : ndarray of shape (n_values,)
-        Floats, datetime64, or labels, as shown.
-    raw : array of length n_values
-        The values in the type of the frame.
-    cells : ndarray of int, of shape (n_rows,)
-        For each row of the frame its value, for numbers and dates the nearest; -1 for none.
-    ordered : bool
-        Whether the values are numbers, dates or ordered labels.
-    observed : ndarray of float
-        Evenly spread quantiles of the column; empty for a category.
-    """
+    """Grid values of a column."""
 
     name: str
-    kind: str
-    values: np.ndarray
-    raw: Any
-    cells: np.ndarray
-    ordered: bool
-    observed: np.ndarray
+    kind: str  # "number", "date" or "category"
+    values: np.ndarray  # floats, datetime64, or labels, as shown
+    raw: Any  # the values in the type of the frame
+    cells: np.ndarray  # for each row of the frame its value, for numbers and dates the nearest; -1 for none
+    ordered: bool  # whether the values are numbers, dates or ordered labels
+    observed: np.ndarray  # evenly spread quantiles of the column; empty for a category
 
     @property
     def counts(self) -> np.ndarray:
@@ -91,7 +60,9 @@ class Grid:
         """Positions of the values on an axis: numbers, dates in days, or 0, 1, … for labels."""
         if self.kind == "category":
             return np.arange(len(self.values), dtype=np.float64)
-        return as_positions(self.values)
+        # matplotlib counts dates as days since 1970.
+        is_date = self.values.dtype.kind == "M"
+        return self.values.astype("datetime64[s]").astype(np.float64) / 86_400 if is_date else self.marks
 
     @property
     def marks(self) -> np.ndarray:
@@ -147,13 +118,6 @@ def _elapsed_dates(column: VariedColumn) -> np.ndarray:
 
 def _zone(column: VariedColumn) -> str:
     return (column.date and column.date[1]) or "UTC"
-
-
-def as_positions(values: np.ndarray) -> np.ndarray:
-    """Return numbers unchanged, and dates as days since 1970, as matplotlib counts them."""
-    if values.dtype.kind == "M":
-        return values.astype("datetime64[s]").astype(np.float64) / 86_400
-    return values.astype(np.float64)
 
 
 def _spread_rows(name: str, numbers: np.ndarray, size: int, percentiles: tuple[float, float]) -> np.ndarray:

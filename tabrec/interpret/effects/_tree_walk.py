@@ -14,21 +14,10 @@ _NUMBERS_AT_ONCE = 2_000_000
 
 
 def walk_average(trees: FittedTrees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
-    """Return a forest's prediction at each grid point, averaged over the rows.
+    """Return a forest's prediction at each grid point, averaged over the rows: (n_points, n_outputs, n_values).
 
-    Parameters
-    ----------
-    trees : FittedTrees
-    matrix : ndarray of float32, of shape (n_rows, n_encoded)
-        The encoded rows.
-    points : ndarray of float32, of shape (n_points, n_varied)
-        Values of the varied columns at each grid point.
-    varied : ndarray of int, of shape (n_varied,)
-        Positions of the varied columns in the matrix.
-
-    Returns
-    -------
-    ndarray of shape (n_points, n_outputs, n_values)
+    `matrix`, float32 of shape (n_rows, n_encoded), holds the encoded rows; `points`, float32 of shape (n_points,
+    n_varied), the values of the varied columns, and `varied` their positions in the matrix.
     """
 
     def walk(tree: Any) -> np.ndarray:
@@ -45,12 +34,7 @@ def walk_average(trees: FittedTrees, matrix: np.ndarray, points: np.ndarray, var
 
 
 def walk_rows(trees: FittedTrees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
-    """Return a forest's prediction for each row at each grid point; parameters as in `walk_average`.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_points, n_outputs, n_values)
-    """
+    """Return a forest's prediction for each row at each grid point, (n_rows, n_points, n_outputs, n_values)."""
     ordered, order = _ordered(trees, matrix)
     total = np.zeros((len(matrix), len(points), *trees.trees[0].value.shape[1:]))
     for tree in trees.trees:

@@ -56,15 +56,7 @@ class AccumulatedEffects(Result):
     def plot(self, ax: Any = None) -> Any:
         """Draw a line for a number or date, dots for labels, or a heat map for two columns.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            The axes with the effect.
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         unit = f"effect on {self._unit}"
         if len(self.features) == 2:
@@ -156,22 +148,12 @@ def ale(
 
 @dataclass(frozen=True)
 class _Axis:
-    """A column as steps from one value of a grid to the next.
+    """A column as steps from one value of a grid to the next."""
 
-    Attributes
-    ----------
-    grid : Grid
-        Its `cells` are labels, or for numbers the upper edge of each row's bin.
-    steps : list of ndarray of int, of shape (n_rows,)
-        Steps that each row contributes to, by their start; -1 for none. A number contributes to the step of its bin, a
-        label to the steps to and from it.
-    places : list of ndarray of int, of shape (n_rows,)
-        Grid values that each row is halfway between; -1 for none.
-    """
-
-    grid: Grid
+    grid: Grid  # its `cells` are labels, or for numbers the upper edge of each row's bin
+    # Steps that each row contributes to, by their start (-1: none): a number to that of its bin, a label to both sides.
     steps: list[np.ndarray]
-    places: list[np.ndarray]
+    places: list[np.ndarray]  # grid values that each row is halfway between; -1 for none
 
     @property
     def size(self) -> int:

@@ -63,19 +63,8 @@ class PartialDependence(Result):
     def plot(self, ax: Any = None, *, centred: bool = False, n_lines: int = 50) -> Any:
         """Draw a line for a number or date, dots for labels, or a heat map for two columns.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a new figure.
-        centred : bool, default=False
-            Whether each curve starts at 0, so that the curves of rows can be compared.
-        n_lines : int, default=50
-            Maximum number of rows whose curves are drawn, if `individual` is not None.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            The axes with the effect.
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure. `centred` starts each curve at 0;
+        of the curves of rows at most `n_lines` are drawn.
         """
         if len(self.features) == 2:
             return draw_map(self._grids, self.average, self.outputs, f"average {self._unit}", ax)

@@ -14,6 +14,7 @@ from sklearn.base import is_classifier, is_regressor
 from tabrec.interpret.models import predictor
 from tabrec.interpret.reliance.importance import feature_importance
 from tabrec.tables.columns import read_frame
+from tabrec.tables.rows import sample_rows
 from tabrec.tables.target import check_target
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
 from tabrec.trees.training_rows import check_fitted_rows
@@ -27,30 +28,15 @@ FRAME_FOR_ARRAY = "X has feature names, but"
 
 @dataclass(frozen=True)
 class ReportData:
-    """A fitted model with its tables, as `read_frame` returns them.
-
-    Attributes
-    ----------
-    model : estimator
-    X, y : pandas.DataFrame and ndarray
-        The training rows.
-    X_valid, y_valid : pandas.DataFrame and ndarray, or None
-        Held-out rows.
-    X_new : pandas.DataFrame or None
-        The newest rows, with or without a known target.
-    target : str
-        Name of the target.
-    random_state : int
-        Seed of samples.
-    """
+    """A fitted model with its tables, as `read_frame` returns them."""
 
     model: Any
-    X: pd.DataFrame
+    X: pd.DataFrame  # the training rows
     y: np.ndarray
-    X_valid: pd.DataFrame | None
+    X_valid: pd.DataFrame | None  # held-out rows
     y_valid: np.ndarray | None
-    X_new: pd.DataFrame | None
-    target: str
+    X_new: pd.DataFrame | None  # the newest rows, with or without a known target
+    target: str  # name of the target
     random_state: int
 
     @property
@@ -103,9 +89,7 @@ class ReportData:
 
     def sample(self, n_rows: int, max_rows: int) -> np.ndarray:
         """Return sorted positions of at most `max_rows` of `n_rows` rows."""
-        if n_rows <= max_rows:
-            return np.arange(n_rows)
-        return np.sort(np.random.default_rng(self.random_state).choice(n_rows, max_rows, replace=False))
+        return sample_rows(n_rows, max_rows, np.random.default_rng(self.random_state))
 
     def errors(self) -> np.ndarray:
         """Return predicted minus actual of each judged row; for a classifier, probability of the true class minus 1."""

@@ -100,22 +100,7 @@ class Report:
     findings: list[Finding]
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the page to a new file.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Where to write; missing folders are created.
-
-        Returns
-        -------
-        pathlib.Path
-
-        Raises
-        ------
-        FileExistsError
-            `path` exists already.
-        """
+        """Write the page to a new file, whose path is returned; missing folders are created."""
         with new_file(path) as file:
             file.write_text(self.html, encoding="utf-8")
         return Path(path)

@@ -61,18 +61,10 @@ def _compare_with_baseline(data: ReportData, section: Section) -> None:
     metric = read_metric(data.model, None)
     of_model, of_baseline = (metric.score(metric.gains(y, p, classes)) for p, y in list(parts.values())[-2:])
     if (of_model > of_baseline) != metric.greater_is_better or of_model == of_baseline:
-        section.add_findings(
-            [
-                Finding(
-                    "no better than a baseline",
-                    1,
-                    (),
-                    "The model is no better than a baseline that ignores all columns.",
-                    f"{metric.name} {of_model:.4g}, baseline {of_baseline:.4g}.",
-                    "Do not use the model yet: check the target, the split, and whether the columns can predict it.",
-                )
-            ]
-        )
+        text = "The model is no better than a baseline that ignores all columns."
+        evidence = f"{metric.name} {of_model:.4g}, baseline {of_baseline:.4g}."
+        action = "Do not use the model yet: check the target, the split, and whether the columns can predict it."
+        section.add_findings([Finding("no better than a baseline", 1, (), text, evidence, action)])
 
 
 def _add_classes(data: ReportData, section: Section) -> None:

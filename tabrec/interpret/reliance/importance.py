@@ -224,7 +224,8 @@ def feature_importance(
     measure = read_metric(model, metric, default="r2")
     if method == "oob":
         trees = read_trees(model, f"{FUNCTION} with method='oob'", instead="method='permutation' with rows held out")
-        _check_one_output(trees)
+        if trees.is_classifier and trees.n_outputs > 1:
+            raise ValueError(f"{FUNCTION} is for one target of classes, not {trees.n_outputs}: fit a forest for each.")
         scored = out_of_bag_rows(trees, X, y, max_rows, rng)
         columns, sources = trees.names, trees.sources
         named = read_groups(groups, columns, sources)
@@ -234,7 +235,8 @@ def feature_importance(
     blocks = [[name] for name in columns] + list(named.values())
     if method == "drop":
         predictor(model)(take_rows(X, np.arange(1)))  # names missing columns before any fit
-        _check_some_left(blocks, columns)
+        if any(len(block) == len(columns) for block in blocks):
+            raise ValueError(f"{FUNCTION}: method='drop' needs columns to refit on, but all {len(columns)} would go.")
         losses, score = drop_columns(model, X, y, metric, blocks, rng)
     else:
         scored = held_out_rows(model, X, y, max_rows, rng) if method == "permutation" else scored
@@ -297,21 +299,5 @@ def _choose(model: Any, X: Any, y: Any, method: str) -> str:
         raise ValueError(f"{FUNCTION}: method={method!r} needs X and y, but {given} is None.")
     if method != "auto":
         return method
-    return (
-        "oob"
-        if draws_rows(model) and len(read_frame(X)) == read_trees(model, FUNCTION).n_training_rows
-        else "permutation"
-    )
-
-
-def _check_one_output(trees: FittedTrees) -> None:
-    if trees.is_classifier and trees.n_outputs > 1:
-        raise ValueError(
-            f"{FUNCTION} is for one target of classes, but the forest was fitted on {trees.n_outputs}: fit one forest "
-            "for each."
-        )
-
-
-def _check_some_left(blocks: list[list[str]], columns: list[str]) -> None:
-    if any(len(block) == len(columns) for block in blocks):
-        raise ValueError(f"{FUNCTION}: method='drop' needs columns left to refit on, but all {len(columns)} would go.")
+    has_training_rows = draws_rows(model) and len(read_frame(X)) == read_trees(model, FUNCTION).n_training_rows
+    return "oob" if has_training_rows else "permutation"

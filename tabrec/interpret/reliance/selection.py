@@ -237,7 +237,9 @@ def drop_unimportant(
     every = [trials]
     if trials.valid is not None and draws_rows(before):
         every.insert(0, read_trials(model_factory, X, y, random_state=seed, **options))
-    changes = [{"rows": each.rows} | _change(each, before, dropped, after) for each in every]
+    changes = [
+        {"rows": each.rows} | each.compare(each.predict(model=before), each.predict(dropped, after)) for each in every
+    ]
     findings = [_finding(every[-1], dropped, changes[-1])] if dropped else []
     return DropUnimportant(
         pd.DataFrame(changes), kept, dropped, after, importance, shares, threshold, trials.metric.name, findings
@@ -345,10 +347,6 @@ def _largest(shares: pd.Series) -> str:
     if shares.iloc[0] == 0:
         return "none has any importance, so that the model is no better than a guess"
     return f"the largest share of importance is {shares.iloc[0]:.3g} ({shares.index[0]!r})"
-
-
-def _change(trials: Trials, before: Any, dropped: list[str], after: Any) -> dict[str, Any]:
-    return trials.compare(trials.predict(model=before), trials.predict(dropped, after))
 
 
 def _finding(trials: Trials, dropped: list[str], change: dict[str, Any]) -> Finding:
