@@ -1,15 +1,20 @@
 """Draw the pictures of the README and the documentation from simulated auctions: python docs/pictures.py"""
 
+import shutil
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 
 from tabrec import ForestRegressor, TabularRegressor, TimeSplit, find_learning_rate, split_by_time
 from tabrec.datasets import make_auctions
+from tabrec.interpret import report
 from tabrec.neural import plot_history
 
 HERE = Path(__file__).parent / "images"
@@ -78,7 +83,32 @@ def draw_net(path: Path) -> None:
     plt.close(figure)
 
 
+def draw_report(path: Path, browser: str) -> None:
+    """Take a screenshot of two sections of a report, side by side."""
+    auctions = make_auctions(4_000, random_state=0)
+    price = np.log(auctions.pop("SalePrice"))
+    train, valid = split_by_time(auctions, "saledate", at="2011-01-01")
+    X, y = auctions.iloc[train], price.iloc[train]
+    forest = ForestRegressor(n_estimators=40, oob_score=True, random_state=0).fit(X, y)
+    html = report(forest, X, y, auctions.iloc[valid], price.iloc[valid], target="log price").html
+    only_rows = "<style>header, footer, section:not(#rows) {display: none !important}</style></head>"
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=830,880"]
+    halves = []
+    with TemporaryDirectory() as folder:
+        page, shot = Path(folder, "page.html"), Path(folder, "shot.png")
+        for text in (html, html.replace("</head>", only_rows, 1)):
+            page.write_text(text, encoding="utf-8")
+            subprocess.run([browser, *options, f"--screenshot={shot}", page.as_uri()], check=True, capture_output=True)
+            halves.append(Image.open(shot).convert("RGB").crop((0, 0, 830, 880)))
+    both = Image.new("RGB", (1660, 880), "#cccccc")
+    both.paste(halves[0], (0, 0))
+    both.paste(halves[1].crop((1, 0, 830, 880)), (831, 0))
+    both.quantize(128).save(path, optimize=True)
+
+
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
     draw_auctions(HERE / "auctions.png")
     draw_net(HERE / "net.png")
+    if browser := shutil.which("chromium"):
+        draw_report(HERE / "report.png", browser)
