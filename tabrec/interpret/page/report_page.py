@@ -100,7 +100,13 @@ class Report:
     findings: list[Finding]
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the page to a new file, whose path is returned; missing folders are created."""
+        """Write the page to a new file, and return its path.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to write; missing folders are created. A file that exists raises a FileExistsError.
+        """
         with new_file(path) as file:
             file.write_text(self.html, encoding="utf-8")
         return Path(path)
