@@ -122,7 +122,7 @@ def _read_features(features: Any, function: str, frame: pd.DataFrame) -> list[st
     if len(given) not in (1, 2) or len(set(given)) < len(given):
         raise ValueError(f"{function}: features={features!r} must be the name of a column, or a pair of two names.")
     columns = [str(name) for name in frame.columns]
-    return [columns[name] if is_position(name, columns) else str(name) for name in given]
+    return [columns[int(name)] if is_position(name, columns) else str(name) for name in given]
 
 
 def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees: FittedTrees | None) -> bool:
