@@ -1,4 +1,4 @@
-"""Where tables come from."""
+"""Tables that are generated, read from files or downloaded."""
 
 from tabrec.datasets._errors import FetchError
 from tabrec.datasets.fetching import DATASETS, fetch_dataset

@@ -1,4 +1,4 @@
-"""What made auctions are made of: the public vocabulary of Blue Book for Bulldozers, and how common each level is."""
+"""Levels of the generated auctions: the public vocabulary of Blue Book for Bulldozers with the share of each level."""
 
 from itertools import pairwise, product
 from typing import NamedTuple
@@ -19,7 +19,7 @@ STATES = _STATE_NAMES.split(",")
 
 
 class ProductGroup(NamedTuple):
-    """What the machines of one product group have in common."""
+    """Properties shared by the machines of one product group."""
 
     share: float  # of all sales
     description: str

@@ -1,4 +1,4 @@
-"""The user's Kaggle credentials, from where Kaggle's own client looks for them. Never printed, never logged."""
+"""The Kaggle credentials of the user, from the places where Kaggle's client looks. They are never printed or logged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTINGS = "https://www.kaggle.com/settings"
 
 @dataclass(frozen=True)
 class Credentials:
-    """A token, or a user name with a key, or (neither) those that ``kaggle auth login`` has left to Kaggle's client."""
+    """A token, or a user name with a key. With neither, Kaggle's client uses what ``kaggle auth login`` stored."""
 
     source: str
     token: str | None = field(default=None, repr=False)
@@ -24,21 +24,21 @@ class Credentials:
     key: str | None = field(default=None, repr=False)
 
     def hide(self, text: str) -> str:
-        """A text without the secrets, should they be in it."""
+        """The text with the secrets replaced."""
         for secret in (self.token, self.key):
             text = text.replace(secret, "[secret]") if secret else text
         return text
 
 
 def find_credentials() -> Credentials:
-    """The first that is there of: a token, a user name and key in variables, kaggle.json, a login."""
+    """The first that exists of a token, a user name and key in environment variables, kaggle.json and a login."""
     for find in (_token_variable, _token_file, _key_variables, _key_file, _login):
         found = find()
         if found is not None:
             return found
     raise FetchError(
-        f"No Kaggle credentials: create an API token at {SETTINGS} and put it into the environment variable "
-        "KAGGLE_API_TOKEN or into the file ~/.kaggle/access_token, or put a kaggle.json into ~/.kaggle; a file must be "
+        f"No Kaggle credentials: create an API token at {SETTINGS} and store it in the environment variable "
+        "KAGGLE_API_TOKEN or in the file ~/.kaggle/access_token, or place a kaggle.json in ~/.kaggle. A file must be "
         "readable by you only (chmod 600)."
     )
 
@@ -50,7 +50,7 @@ def _token_variable() -> Credentials | None:
     path = Path(value)
     try:
         is_file = path.is_file()
-    except OSError:  # too long a name
+    except OSError:  # the token is too long for a file name
         is_file = False
     token = _read_token(path) if is_file else value
     return Credentials("the environment variable KAGGLE_API_TOKEN", token=token)
@@ -67,7 +67,7 @@ def _token_file() -> Credentials | None:
 def _read_token(path: Path) -> str:
     token = _read_private(path).strip()
     if not token or len(token.split()) > 1:
-        raise FetchError(f"{path} holds no Kaggle token: put the API token of {SETTINGS} into it, and nothing else.")
+        raise FetchError(f"{path} does not hold a Kaggle token: store only the API token of {SETTINGS} in it.")
     return token
 
 
@@ -111,18 +111,18 @@ def _read_json(path: Path, is_valid: Callable[[dict], bool]) -> dict:
             return content
     except (ValueError, KeyError, TypeError):
         pass
-    raise _malformed(path)  # outside the except: what is in the file stays out of the traceback
+    raise _malformed(path)  # outside the except, so that no traceback shows the content of the file
 
 
 def _malformed(path: Path) -> FetchError:
     if path.name == "credentials.json":
         return FetchError(f"{path} is malformed: run `kaggle auth login` again, or remove the file.")
     form = '{"username": "…", "key": "…"}'
-    return FetchError(f"{path} is malformed: it must be JSON of the form {form}. Create it anew at {SETTINGS}.")
+    return FetchError(f"{path} is malformed: it must be JSON of the form {form}. Create a new one at {SETTINGS}.")
 
 
 def _read_private(path: Path) -> str:
-    """The text of a file that nobody else can read."""
+    """The text of a file, which must be readable by its owner only."""
     try:
         if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise FetchError(f"{path} can be read or changed by other users of this machine: run `chmod 600 {path}`.")

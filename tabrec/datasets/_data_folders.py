@@ -1,4 +1,4 @@
-"""A data set's folder: filled by one process at a time, there whole or not at all, damage noticed and mended."""
+"""The folder of a data set: filled by one process at a time, complete or absent, repaired if damaged."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from filelock import FileLock
 from tabrec.datasets._errors import FetchError, writing_to
 from tabrec.datasets.places import folder_to_fill
 
-MANIFEST = ".tabrec.json"  # in each folder that was filled here: its files and their sizes
-_WORK = ".tabrec"  # beside these folders: locks, and downloads under way
+MANIFEST = ".tabrec.json"  # in each folder filled by tabrec: its files and their sizes
+_WORK = ".tabrec"  # beside these folders: locks and unfinished downloads
 
 
 def fetch_folder(
@@ -23,19 +23,19 @@ def fetch_folder(
     needed: Sequence[str],
     fill: Callable[[Path, Path], None],
 ) -> Path:
-    """The folder of a data set, filled if it is not there whole.
+    """Return the folder of a data set, after filling it if it is not complete.
 
     Parameters
     ----------
     name : str
-        Of the folder.
+        Name of the folder.
     data_dir : str, path-like or None
-        Where it is to be.
+        The folder that contains it; see `folder_to_fill`.
     needed : sequence of str
-        The files without which it is of no use.
+        Files that must be in it.
     fill : callable
-        ``fill(folder, work)`` puts the files into an empty folder; what it has to keep until that has worked goes
-        into `work`, under a name that begins with that of the data set.
+        ``fill(folder, work)`` writes the files to an empty folder. Unfinished downloads are kept in `work`, under a
+        name that starts with `name`.
     """
     base = folder_to_fill(data_dir)
     folder = base / name
@@ -45,7 +45,7 @@ def fetch_folder(
     with writing_to(base):
         work.mkdir(parents=True, exist_ok=True)
         lock = FileLock(work / f"{name}.lock")
-        lock.acquire()  # waits for another process that fetches the same
+        lock.acquire()  # waits for another process that downloads the same data set
     try:
         if not _is_whole(folder, needed):
             _check_ours(folder, needed)
@@ -59,7 +59,7 @@ def _fill(folder: Path, work: Path, needed: Sequence[str], fill: Callable[[Path,
     new = work / f"{folder.name}.new"
     with writing_to(work):
         if new.exists():
-            shutil.rmtree(new)  # of a process that was killed
+            shutil.rmtree(new)  # left by a process that was killed
         new.mkdir()
     try:
         fill(new, work)
@@ -74,7 +74,7 @@ def _fill(folder: Path, work: Path, needed: Sequence[str], fill: Callable[[Path,
 
 
 def _is_whole(folder: Path, needed: Sequence[str]) -> bool:
-    """By the sizes of the manifest; a folder without one is the user's own, and is whole if what is needed is there."""
+    """Compare sizes with the manifest. A folder without one belongs to the user and must contain the needed files."""
     if not folder.is_dir():
         return False
     if not (folder / MANIFEST).exists():
@@ -91,13 +91,13 @@ def _absent(folder: Path, needed: Sequence[str]) -> list[str]:
 
 
 def _check_ours(folder: Path, needed: Sequence[str]) -> None:
-    """What is not from here is never touched."""
+    """Refuse folders that were not filled by tabrec: they are never changed."""
     if folder.exists() and not folder.is_dir():
-        raise FetchError(f"{folder} is no folder: move it away, or choose another folder by data_dir.")
+        raise FetchError(f"{folder} is not a folder: move it away, or choose another folder by data_dir.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise FetchError(
-            f"{folder} was not downloaded by tabrec and lacks {', '.join(_absent(folder, needed))}: add that, or move "
-            "the folder away, or choose another by data_dir."
+            f"{folder} was not downloaded by tabrec and does not contain {', '.join(_absent(folder, needed))}: add "
+            "the files, move the folder away, or choose another by data_dir."
         )
 
 
@@ -108,9 +108,9 @@ def _write_manifest(folder: Path) -> None:
 
 
 def _put(new: Path, folder: Path) -> None:
-    """Into its place at once; where a damaged one is, file by file, so that what the user has put there stays."""
+    """Rename the folder into place; replace a damaged one file by file, so that files added by the user remain."""
     if folder.is_dir() and any(folder.iterdir()):
-        (folder / MANIFEST).write_text("{}", encoding="utf-8")  # damaged, until the last file is there
+        (folder / MANIFEST).write_text("{}", encoding="utf-8")
         files = [path.relative_to(new) for path in new.rglob("*") if path.is_file()]
         for path in sorted(files, key=lambda path: path.as_posix() == MANIFEST):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

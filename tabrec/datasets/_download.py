@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it was cut, its size and checksum checked, there whole or not at all."""
+"""Download of one file over HTTP: resumed after an interruption, verified, and complete or absent."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from tabrec.datasets._errors import FetchError, Interruption, writing_to
 
-TIMEOUT = 30.0  # seconds without a byte
-WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each new try; progress starts them over
-LONGEST_WAIT = 60.0  # a server that asks for more is told to the user
+TIMEOUT = 30.0  # seconds without data
+WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each retry; progress resets them
+LONGEST_WAIT = 60.0  # if a server asks for more, the user decides
 _BLOCK = 1 << 20
 
-Report = Callable[[int, int | None], object]  # takes how many bytes are there, and how many there will be
+Report = Callable[[int, int | None], object]  # takes the number of bytes received and the total
 Explain = Callable[[int, float | None], FetchError | None]  # takes a status and the seconds of Retry-After
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request for a file. Its headers go to no other host than that of its address: a redirect drops them."""
+    """A request for a file. Its headers are sent to the host of the address only: a redirect drops them."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -51,24 +51,24 @@ def download(
     md5: str | None = None,
     explain: Explain = lambda status, retry_after: None,
 ) -> None:
-    """Download to a file that appears whole or not at all.
+    """Download to a file that is complete or absent.
 
-    What has arrived before a cut stays beside it, as ``<target>.part``, and the next call goes on from there if
-    the server still has the same file. `ask` makes the request for each try, as signed addresses expire.
-    `explain` may give the error for a status.
+    Data received before an interruption are kept in ``<target>.part``, and the next call resumes there if the server
+    still has the same file. `ask` creates the request of each attempt, because signed addresses expire. `explain` may
+    return the error for a status.
     """
     partial = _Partial(target)
     try:
         with _progress(target.name, verbose) as report:
-            _insist(ask, partial, explain, report)
+            _download_with_retries(ask, partial, explain, report)
         partial.finish(md5)
     finally:
         if partial.validator is None:
-            partial.discard()  # nothing would prove that it belongs to what the server has then
+            partial.discard()  # nothing would show that it belongs to the file that the server has then
 
 
-def _insist(ask: Callable[[], Request], partial: _Partial, explain: Explain, report: Report) -> None:
-    """Tries until the file is there, or until it does not get longer any more."""
+def _download_with_retries(ask: Callable[[], Request], partial: _Partial, explain: Explain, report: Report) -> None:
+    """Repeat requests until the file is complete or has stopped growing."""
     start = largest = partial.size
     failures = 0
     while True:
@@ -84,7 +84,7 @@ def _insist(ask: Callable[[], Request], partial: _Partial, explain: Explain, rep
 
 
 def fetch_text(url: str) -> str | None:
-    """A small text, or None where the server has none."""
+    """A small text file, or None if the server does not have it."""
     for failures in range(len(WAITS) + 1):
         try:
             with _open(Request(url), {}, lambda status, _: None) as response:
@@ -99,11 +99,11 @@ def fetch_text(url: str) -> str | None:
             raise
         except (OSError, http.client.HTTPException) as error:
             wait_or_give_up(_cut(url, error), failures)
-    raise AssertionError("waiting gives up at last")
+    raise AssertionError("wait_or_give_up raises after the last attempt")
 
 
 def wait_or_give_up(interruption: Interruption, failures: int) -> None:
-    """Wait before another try, or raise the interruption if there were enough or the wait is too long."""
+    """Wait before the next attempt; raise the interruption after the last one or if the wait is too long."""
     if failures >= len(WAITS):
         raise interruption
     wait = WAITS[failures] if interruption.retry_after is None else interruption.retry_after
@@ -113,19 +113,19 @@ def wait_or_give_up(interruption: Interruption, failures: int) -> None:
 
 
 def status_error(host: str, status: int, retry_after: float | None) -> FetchError:
-    """What a status means where nothing more is known of it."""
+    """The error for a status, if nothing more specific is known."""
     if status == 429:
         when = "later" if retry_after is None else f"in {retry_after:.0f} seconds"
-        return Interruption(f"{host} has had too many requests (status 429): try again {when}.", retry_after)
+        return Interruption(f"{host} received too many requests (status 429): try again {when}.", retry_after)
     if status >= 500:
-        return Interruption(f"{host} is out of order (status {status}): try again later.", retry_after)
+        return Interruption(f"{host} has a server error (status {status}): try again later.", retry_after)
     if status in (404, 410):
-        return _Absent(f"{host} has no such file (status {status}).")
-    return FetchError(f"{host} refuses the request (status {status}): try again later.")
+        return _Absent(f"{host} does not have the file (status {status}).")
+    return FetchError(f"{host} refused the request (status {status}): try again later.")
 
 
 class NoNetwork(Interruption):
-    """No connection; worth another try only if there was one just now."""
+    """No connection; retried only if there was one a moment ago."""
 
     def __init__(self, host: str, cause: object):
         super().__init__(
@@ -134,7 +134,7 @@ class NoNetwork(Interruption):
 
 
 def seconds(retry_after: str | None) -> float | None:
-    """The header Retry-After: seconds, or a date."""
+    """The seconds of a Retry-After header, which holds seconds or a date."""
     if retry_after is None:
         return None
     try:
@@ -152,7 +152,7 @@ class _Absent(FetchError):
 
 
 class _Partial:
-    """What has arrived of a file, and what proves that the server still has the same one."""
+    """The data received of a file, and the validator that identifies the file on the server."""
 
     def __init__(self, target: Path):
         self.target = target
@@ -185,8 +185,8 @@ class _Partial:
             if found != md5:
                 self.discard()
                 raise FetchError(
-                    f"{self.target.name} arrived damaged: its MD5 is {found}, the source says {md5}. Try again; if it "
-                    "happens again, something on the way changes the file."
+                    f"{self.target.name} arrived damaged: its MD5 is {found}, but the source states {md5}. Try again; "
+                    "if it happens again, something between the source and this machine changes the file."
                 )
         with writing_to(self.path.parent):
             os.replace(self.path, self.target)
@@ -199,7 +199,7 @@ def _try(
     explain: Explain,
     report: Report,
 ) -> None:
-    """One request, and what it brings appended to the partial file."""
+    """Send one request and append its content to the partial file."""
     headers = {"Accept-Encoding": "identity"}
     if partial.size and partial.validator is not None:
         headers |= {"Range": f"bytes={partial.size}-", "If-Range": partial.validator}
@@ -212,7 +212,7 @@ def _try(
             _append(response, partial, report)
     except _RangeRefused as error:
         partial.discard()
-        raise Interruption(f"{_host(request.url)} cannot go on with the file: try again.", 0.0) from error
+        raise Interruption(f"{_host(request.url)} cannot resume the file: try again.", 0.0) from error
     except FetchError:
         raise
     except (OSError, http.client.HTTPException) as error:
@@ -225,7 +225,7 @@ def _try(
 
 
 def _continues(response: Any, partial: _Partial) -> bool:
-    """Whether the answer is the rest of what is there."""
+    """True if the response continues the partial file."""
     if response.status != 206:
         return False
     size = "*" if partial.total is None else partial.total
@@ -241,7 +241,7 @@ class _RangeRefused(FetchError):
 
 
 def _validator(headers: Any) -> str | None:
-    """What If-Range takes: a strong ETag, or else the date of the last change."""
+    """The value for If-Range: a strong ETag, otherwise the date of the last change."""
     tag = headers.get("ETag")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
 
@@ -263,7 +263,7 @@ def _append(response: Any, partial: _Partial, report: Report) -> None:
     with file:
         while True:
             report(partial.size, partial.total)
-            block = response.read1(_BLOCK)  # what is there, not a whole block
+            block = response.read1(_BLOCK)  # what has arrived, without waiting for a whole block
             if not block:
                 return
             with writing_to(partial.path.parent):
@@ -276,7 +276,7 @@ def _append(response: Any, partial: _Partial, report: Report) -> None:
 class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
         if urlsplit(newurl).scheme not in ("https", urlsplit(req.full_url).scheme):
-            raise FetchError(f"{_host(req.full_url)} redirects to an address that is not safe: {_host(newurl)}.")
+            raise FetchError(f"{_host(req.full_url)} redirects to an insecure address: {_host(newurl)}.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -1,4 +1,4 @@
-"""What is raised when data cannot be had, and the system's own errors in those words."""
+"""Errors of downloads, and errors of the file system translated into them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ _NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class FetchError(OSError):
-    """Data that could not be downloaded, sent, or put in their place; the message says why and what to do about it."""
+    """Data could not be downloaded, sent or written; the message says why and how to fix it.
+
+    See Also
+    --------
+    fetch_dataset : Downloads a data set.
+    """
 
 
 class Interruption(FetchError):
-    """A request that failed for a cause that may pass, to be tried again after `retry_after` seconds, if known."""
+    """A request failed for a temporary cause; it may be repeated after `retry_after` seconds, if known."""
 
     def __init__(self, message: str, retry_after: float | None = None):
         super().__init__(message)
@@ -25,7 +30,7 @@ class Interruption(FetchError):
 
 @contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
-    """What goes wrong in writing below a folder, as a FetchError that says what to do."""
+    """Raise errors of writing below a folder as a FetchError that says how to fix them."""
     try:
         yield
     except FetchError:
@@ -36,4 +41,4 @@ def writing_to(folder: Path) -> Iterator[None]:
             raise FetchError(f"The disk of {folder} is full: make room there, or {elsewhere}.") from error
         if error.errno in _NOT_ALLOWED:
             raise FetchError(f"{folder} cannot be written to ({error.strerror}): {elsewhere}.") from error
-        raise FetchError(f"{folder} cannot be written to: {error}. Mend that, or {elsewhere}.") from error
+        raise FetchError(f"{folder} cannot be written to: {error}. Fix this, or {elsewhere}.") from error

@@ -1,7 +1,7 @@
-"""Kaggle's own client library, imported when first used, and its errors in words that say what to do.
+"""Requests to Kaggle through its client library, with errors that say how to fix them.
 
-The requests are made by kagglesdk, the part of the ``kaggle`` package that speaks to the server. The package itself is
-not imported: that alone calls the network, or, without credentials, prints help and may end the process.
+The requests are made by kagglesdk, the part of the ``kaggle`` package that communicates with the server. The package
+itself is not imported: its import calls the network or, without credentials, prints help and may end the process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _KEPT_HEADERS = ("authorization", "content-type", "user-agent")
 
 
 class KaggleApi:
-    """The requests that one competition needs."""
+    """The requests for one competition."""
 
     def __init__(self, competition: str):
         self.competition = competition
@@ -42,7 +42,7 @@ class KaggleApi:
         self._kagglesdk, self._requests, self._types = kagglesdk, requests, types
 
     def request_for_all_files(self) -> Request:
-        """Where the files of the competition are, as one zip, for a short time."""
+        """The request for the files of the competition as one zip file; its address is valid for a short time."""
         request = self._types.ApiDownloadDataFilesRequest()
         request.competition_name = self.competition
         with self._client() as client:
@@ -54,7 +54,7 @@ class KaggleApi:
         return Request(sent.url, headers, sent.method, body)
 
     def submit(self, file: Path, message: str) -> str:
-        """Kaggle's answer to a submission."""
+        """Upload a submission and return the response of Kaggle."""
         start = self._types.ApiStartSubmissionUploadRequest()
         start.competition_name, start.file_name = self.competition, file.name
         start.content_length = file.stat().st_size
@@ -73,11 +73,11 @@ class KaggleApi:
             with self._client() as client:
                 return client.competitions.competition_api_client.create_submission(create).message
 
-        self._insist(upload)
-        # once only: what was cut may have counted
+        self._call_with_retries(upload)
+        # Not repeated: a submission may count although the connection was interrupted.
         return self._credentials.hide(submit())
 
-    def _insist(self, call: Callable[[], Any]) -> Any:
+    def _call_with_retries(self, call: Callable[[], Any]) -> Any:
         failures = 0
         while True:
             try:
@@ -90,7 +90,7 @@ class KaggleApi:
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
-        """Kaggle's client, logged in; its errors come out as a FetchError."""
+        """Kaggle's client, logged in; its errors are raised as FetchError."""
         given = self._credentials
         with self._errors():
             token = given.token
@@ -103,7 +103,7 @@ class KaggleApi:
                 yield client
 
     def _limit_time(self, client: Any) -> None:
-        """Kaggle's client waits forever; requests takes a limit from nowhere but the call."""
+        """Add a timeout to every request: Kaggle's client sets none."""
         session = getattr(client.http_client(), "_session", None)
         if session is not None:
             send = session.send
@@ -124,18 +124,16 @@ class KaggleApi:
                 raise Interruption(f"The connection to {_HOST} was cut: try again.") from None
             raise NoNetwork(_HOST, "no connection") from None
         except (exceptions.RequestException, ValueError) as error:
-            raise FetchError(
-                f"{_HOST} gave an answer that makes no sense ({type(error).__name__}): try again later."
-            ) from None
+            raise FetchError(f"{_HOST} sent an invalid response ({type(error).__name__}): try again later.") from None
 
     def _explain(self, response: Any) -> FetchError:
-        """What a refusal means here."""
+        """The error for a response that refuses the request."""
         status, says = response.status_code, self._reason(response)
         source = self._credentials.source
         if status == 401:
             return FetchError(
                 f"Kaggle does not accept the credentials from {source} (status 401): create a new API token at "
-                f"{SETTINGS} and put it there.{says}"
+                f"{SETTINGS} and store it there.{says}"
             )
         if status == 403:
             return FetchError(
@@ -145,13 +143,13 @@ class KaggleApi:
             )
         if status == 404:
             return FetchError(
-                f"Kaggle knows no competition {self.competition!r} (status 404): its name is the last part of the "
+                f"Kaggle has no competition {self.competition!r} (status 404): its name is the last part of the "
                 "address of its page, as house-prices-advanced-regression-techniques in "
                 f"https://www.kaggle.com/competitions/house-prices-advanced-regression-techniques.{says}"
             )
         if status == 429 or status >= 500:
             return status_error(_HOST, status, seconds(response.headers.get("Retry-After")))
-        return FetchError(f"Kaggle refuses the request (status {status}).{says}")
+        return FetchError(f"Kaggle refused the request (status {status}).{says}")
 
     def _reason(self, response: Any) -> str:
         try:

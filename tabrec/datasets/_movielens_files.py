@@ -1,4 +1,4 @@
-"""The files of the MovieLens releases, each read into a frame, its malformed lines named."""
+"""Readers of the files of MovieLens releases, with errors that name malformed lines."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _OCCUPATIONS = [
 ]
 
 
-# Ratings: up to 25 million lines, so read by arrow
+# Ratings are read by arrow, because a file has up to 25 million lines.
 
 
 def read_ratings(file: Folder, separator: str) -> pd.DataFrame:
-    """The ratings, as `_RATING_TYPES` says; "::" is read as ":" with nothing between each two."""
+    """Read ratings as in `_RATING_TYPES`. The separator "::" is read as ":" with empty columns in between."""
     has_header = separator == ","
     if has_header:
         _check_header(file)
@@ -73,7 +73,7 @@ def read_ratings(file: Folder, separator: str) -> pd.DataFrame:
     columns = {name: table.column(name) for name in _RATING_TYPES}
     if any(column.null_count for column in columns.values()):
         _refuse_ratings(file, separator, has_header, "empty fields")
-    # arrow's own memory may not be written to, and a frame's should
+    # Memory of arrow is read-only, but a frame must be writable.
     arrays = {name: np.require(column.to_numpy(), requirements="W") for name, column in columns.items()}
     if not len(arrays["rating"]) or not np.isfinite(arrays["rating"]).all():
         _refuse_ratings(file, separator, has_header, "no ratings")
@@ -88,7 +88,7 @@ def _check_header(file: Folder) -> None:
 
 
 def _refuse_ratings(file: Folder, separator: str, has_header: bool, problem: str) -> NoReturn:
-    """Say which line is no rating: arrow, reading blocks at a time, does not know."""
+    """Raise an error that names the malformed line, which arrow does not know because it reads blocks."""
     number, mark = rb"-?\d+", re.escape(separator.encode())
     fields = [number, number, rb"-?\d+\.?\d*(?:e-?\d+)?", number]
     rating = re.compile(mark.join(fields) + rb"\r?\n?$")
@@ -101,11 +101,11 @@ def _refuse_ratings(file: Folder, separator: str, has_header: bool, problem: str
             is_empty = False
             if not rating.match(line):
                 text = line.decode("latin-1").rstrip("\r\n")[:200]
-                raise ValueError(f"{file}, line {line_number}: {text!r} is not {wanted!r} in numbers.")
-    raise ValueError(f"{file} holds no ratings." if is_empty else f"{file} cannot be read as {wanted!r}: {problem}")
+                raise ValueError(f"{file}, line {line_number}: {text!r} does not have the form {wanted!r} in numbers.")
+    raise ValueError(f"{file} has no ratings." if is_empty else f"{file} cannot be read as {wanted!r}: {problem}")
 
 
-# Users and items: some thousand lines, so read by hand, each line checked
+# Users and items have a few thousand lines, which are checked one by one.
 
 
 def _read_text(file: Folder, encoding: str) -> str:
@@ -119,14 +119,14 @@ def _read_text(file: Folder, encoding: str) -> str:
 
 
 def _fields(file: Folder, separator: str, names: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """The number and the fields of each line of a latin-1 file."""
+    """Line number and fields of each line of a latin-1 file."""
     for line_number, line in enumerate(_read_text(file, "latin-1").split("\n"), start=1):
         line = line.rstrip("\r")
         if not line:
             continue
         fields = line.split(separator)
         if len(fields) > len(names) and names[1] == "title":
-            # the title is the only free text, so separators too many are in it
+            # The title is the only free text, so surplus separators belong to it.
             surplus = len(fields) - len(names)
             fields[1 : 2 + surplus] = [separator.join(fields[1 : 2 + surplus])]
         if len(fields) != len(names):
@@ -141,7 +141,7 @@ def _refuse_line(file: Folder, line_number: int, line: str, problem: str) -> NoR
 
 def _to_int(file: Folder, line_number: int, name: str, text: str) -> int:
     if not re.fullmatch(r"\d+", text.strip(), flags=re.ASCII):
-        _refuse_line(file, line_number, text, f"is no {name}, which is a whole number")
+        _refuse_line(file, line_number, text, f"cannot be the {name}, which is a whole number")
     return int(text)
 
 
@@ -163,7 +163,7 @@ def read_users_dat(folder: Folder) -> pd.DataFrame:
     ):
         code = _to_int(file, line, "occupation", occupation)
         if code >= len(_OCCUPATIONS):
-            _refuse_line(file, line, occupation, f"is no occupation, which is 0 to {len(_OCCUPATIONS) - 1}")
+            _refuse_line(file, line, occupation, f"is not an occupation, which is 0 to {len(_OCCUPATIONS) - 1}")
         ids = _to_int(file, line, "user", user), _to_int(file, line, "age", age)
         rows.append((*ids, gender, _OCCUPATIONS[code], zip_code))
     return _users_frame(file, rows)
@@ -182,7 +182,7 @@ def read_u_item(folder: Folder) -> pd.DataFrame:
     for line, (item, title, released, _, _, *in_genre) in _fields(file, "|", names):
         year = re.search(r"\d{4}$", released.strip())
         if (released.strip() and not year) or not set(in_genre) <= {"0", "1"}:
-            problem = "must have a date such as 01-Jan-1995 or nothing as its third field, and 0 or 1 for each genre"
+            problem = "must have a date such as 01-Jan-1995 or an empty third field, and 0 or 1 for each genre"
             _refuse_line(file, line, "|".join([item, title, released, "…", *in_genre]), problem)
         ids.append(_to_int(file, line, "item", item))
         titles.append(title.strip())
@@ -220,7 +220,7 @@ def read_movies_csv(folder: Folder) -> pd.DataFrame:
 
 
 def _items_frame(file: Folder, rows: list[tuple[int, str, str]]) -> pd.DataFrame:
-    """Items by id, the year out of the title, and the genres, as text with "|" between them, in columns."""
+    """Items by id, with the year from the title and a column for each genre of the text "genre|genre"."""
     frame = pd.DataFrame(rows, columns=["item", "title", "genres"])
     frame["title"] = frame["title"].str.strip()
     frame["year"] = frame["title"].str.extract(_YEAR_IN_TITLE, expand=False).astype(np.float64)
@@ -230,8 +230,8 @@ def _items_frame(file: Folder, rows: list[tuple[int, str, str]]) -> pd.DataFrame
 
 def _by_id(file: Folder, frame: pd.DataFrame, name: str) -> pd.DataFrame:
     if frame.empty:
-        raise ValueError(f"{file} holds no {name}s.")
+        raise ValueError(f"{file} has no {name}s.")
     twice = frame[name][frame[name].duplicated()]
     if len(twice):
-        raise ValueError(f"{file} holds the {name} {twice.iloc[0]} more than once.")
+        raise ValueError(f"{file} has the {name} {twice.iloc[0]} more than once.")
     return frame.set_index(name)

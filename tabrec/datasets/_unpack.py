@@ -1,4 +1,4 @@
-"""Zip files of others, unpacked within limits and nowhere but in their folder."""
+"""Safe unpacking of downloaded zip files: within limits, and only below their folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tabrec.datasets._errors import FetchError, writing_to
 
 MAX_FILES = 10_000
 MAX_BYTES = 50_000_000_000
-MAX_RATIO = 100  # tables shrink 5 to 20 times; a zip bomb 1,000 times and more
-ALWAYS_ALLOWED = 100_000_000  # bytes, whatever the ratio
+MAX_RATIO = 100  # tables compress 5 to 20 times, zip bombs 1,000 times and more
+ALWAYS_ALLOWED = 100_000_000  # bytes, for any ratio
 
 
 class BadArchive(FetchError):
@@ -23,17 +23,17 @@ class BadArchive(FetchError):
 
 @dataclass
 class _Budget:
-    """What one download may still unpack, its inner zip files counted too."""
+    """What may still be unpacked from one download, inner zip files included."""
 
     files: int
     size: int
 
 
 def unpack(archive: Path, folder: Path, *, inner: bool = False) -> None:
-    """Unpack a downloaded zip file into an empty folder, and remove it, unless there was no room to unpack it.
+    """Unpack a downloaded zip file into an empty folder and remove it, unless the disk is full.
 
-    With `inner` the zip files in it are unpacked as well, one level deep, beside where they lie, and removed.
-    A file that lies there already wins over the one in the inner zip.
+    With `inner`, zip files in it are also unpacked, one level deep, into the folder that contains them, and removed. An
+    existing file is not replaced by one of an inner zip file.
     """
     budget = _Budget(MAX_FILES, min(MAX_BYTES, max(ALWAYS_ALLOWED, MAX_RATIO * archive.stat().st_size)))
     try:
@@ -58,7 +58,7 @@ def _extract(path: Path, folder: Path, budget: _Budget) -> None:
                 _write(archive, member, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise BadArchive(
-            f"{path.name} cannot be unpacked ({error}): it arrived damaged, or is no zip. Try again."
+            f"{path.name} cannot be unpacked ({error}): it arrived damaged or is not a zip file. Try again."
         ) from error
 
 
@@ -80,8 +80,8 @@ def _check_member(archive: str, member: zipfile.ZipInfo) -> None:
 def _spend(archive: str, members: list[zipfile.ZipInfo], budget: _Budget, folder: Path) -> None:
     names = [member.filename.casefold() for member in members]
     if len(set(names)) < len(names):
-        raise BadArchive(f"{archive} is not safe to unpack: it has two entries of one name. Nothing was unpacked.")
-    # zipfile never writes more than the size an entry declares
+        raise BadArchive(f"{archive} is not safe to unpack: it has two entries of the same name. Nothing was unpacked.")
+    # zipfile never writes more than the declared size of an entry.
     budget.files -= len(members)
     size = sum(member.file_size for member in members)
     budget.size -= size

@@ -1,4 +1,4 @@
-"""What every made table draws with: a generator from any seed, long tails, checked counts."""
+"""Random draws of generated tables: generators from any seed, long tails, checked counts."""
 
 from numbers import Integral
 

@@ -1,4 +1,4 @@
-"""`fetch_dataset`: a table of somebody else's, by a short name, from its owner into the data folder."""
+"""`fetch_dataset`: download of a data set by a short name."""
 
 from __future__ import annotations
 
@@ -19,19 +19,24 @@ DATASETS = {
     "movielens-1m": "MovieLens, 1 million ratings of 2000 (GroupLens)",
     "movielens-25m": "MovieLens, 25 million ratings to 2019 (GroupLens)",
 }
-"""The names that `fetch_dataset` takes beside ``kaggle:<competition>``, and what each is."""
+"""Descriptions of the data sets by name, as `fetch_dataset` takes it; it also takes ``kaggle:<competition>``.
+
+See Also
+--------
+fetch_dataset : Downloads a data set by its name.
+"""
 
 
 def fetch_dataset(name: str, data_dir: str | os.PathLike | None = None, *, verbose: bool = True) -> Path:
-    """Download a data set by its short name, unless it is there already.
+    """Download a data set by its short name, unless it exists already.
 
     Parameters
     ----------
     name : str
-        A key of `DATASETS`, or ``"kaggle:<competition>"`` for any other competition of Kaggle's.
+        A key of `DATASETS`, or ``"kaggle:<competition>"`` for any other Kaggle competition.
     data_dir : str or path-like, default=None
-        The folder in which the data set gets a folder of its own. None takes the environment variable
-        TABREC_DATA_DIR, or, if that is not set, ``~/.cache/tabrec``.
+        Folder for data sets; each has a folder of its own in it. None uses the environment variable
+        TABREC_DATA_DIR or, if that is not set, ``~/.cache/tabrec``.
     verbose : bool, default=True
         Whether to show progress on standard error, if that is a terminal.
 
@@ -43,13 +48,13 @@ def fetch_dataset(name: str, data_dir: str | os.PathLike | None = None, *, verbo
     Raises
     ------
     ValueError
-        If there is no such name; the message lists them.
+        If the name is unknown; the message lists the known ones.
     tabrec.datasets.FetchError
-        If the data set cannot be had; the message says why and what to do about it. It is an OSError.
+        If the data set cannot be downloaded; the message says why and how to fix it. It is an OSError.
 
     See Also
     --------
-    fetch_kaggle, fetch_movielens, fetch_adult : What this calls.
+    fetch_kaggle, fetch_movielens, fetch_adult : Downloads by source, which this function calls.
 
     Examples
     --------

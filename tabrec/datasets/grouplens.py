@@ -1,4 +1,4 @@
-"""`fetch_movielens`: MovieLens from GroupLens."""
+"""`fetch_movielens`: download of MovieLens from GroupLens."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SITE = "https://files.grouplens.org/datasets/movielens"
 
 
 def fetch_movielens(size: str, data_dir: str | os.PathLike | None = None, *, verbose: bool = True) -> Path:
-    """Download a MovieLens release from GroupLens, unless it is there already.
+    """Download a MovieLens release from GroupLens, unless it exists already.
 
     Parameters
     ----------
     size : {"100k", "latest-small", "1m", "25m"}
-        The release: 5 MB, 1 MB, 6 MB and 250 MB to download.
+        Release; the downloads have 5 MB, 1 MB, 6 MB and 250 MB.
     data_dir : str or path-like, default=None
-        The folder in which the release gets a folder named as GroupLens names it (``ml-100k``). None takes the
-        environment variable TABREC_DATA_DIR, or, if that is not set, ``~/.cache/tabrec``.
+        Folder for data sets; the release has a folder in it, named as by GroupLens (``ml-100k``). None uses the
+        environment variable TABREC_DATA_DIR or, if that is not set, ``~/.cache/tabrec``.
     verbose : bool, default=True
         Whether to show progress on standard error, if that is a terminal.
 
@@ -36,9 +36,9 @@ def fetch_movielens(size: str, data_dir: str | os.PathLike | None = None, *, ver
     Raises
     ------
     ValueError
-        If `size` is no release.
+        If `size` is not a release.
     tabrec.datasets.FetchError
-        If the release cannot be had; the message says why and what to do about it.
+        If the release cannot be downloaded; the message says why and how to fix it.
 
     See Also
     --------
@@ -46,8 +46,8 @@ def fetch_movielens(size: str, data_dir: str | os.PathLike | None = None, *, ver
 
     Notes
     -----
-    A download that was cut goes on where it was at the next call. Its MD5 is checked where GroupLens publishes one
-    (for "latest-small", which changes, it does not). The licences do not allow passing the files on.
+    An interrupted download is resumed by the next call. The MD5 is verified if GroupLens publishes one, which it does
+    not for "latest-small". The licences do not permit redistribution.
 
     References
     ----------
@@ -55,7 +55,7 @@ def fetch_movielens(size: str, data_dir: str | os.PathLike | None = None, *, ver
 
     Examples
     --------
-    What is there already is left as it is, and no network is asked:
+    An existing release is kept, without any request:
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -86,7 +86,7 @@ def fetch_movielens(size: str, data_dir: str | os.PathLike | None = None, *, ver
 
 
 def _lift(folder: Path) -> None:
-    """What lies in the one folder of a release, one level up."""
+    """Move the content of the only folder of a release one level up."""
     with writing_to(folder):
         tops = list(folder.iterdir())
         if len(tops) == 1 and tops[0].is_dir():

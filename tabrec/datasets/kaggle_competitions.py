@@ -1,4 +1,4 @@
-"""`fetch_kaggle` and `submit_kaggle`: a competition's files, and an entry to it."""
+"""`fetch_kaggle` and `submit_kaggle`: the files of a Kaggle competition, and submissions to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tabrec.datasets.submissions import check_submission
 
 BULLDOZERS = "bluebook-for-bulldozers"
 HOUSE_PRICES = "house-prices-advanced-regression-techniques"
-# the folder of a competition that has a short name, and the files that its loader needs
+# Folder and required files of each competition that has a loader.
 _FOLDERS = {
     BULLDOZERS: ("bulldozers", ("Train.csv", "Valid.csv")),
     HOUSE_PRICES: ("house-prices", ("train.csv", "test.csv")),
@@ -25,49 +25,49 @@ _SAMPLES = ("*ample*ubmission*.csv", "random_forest_benchmark_test.csv")
 
 
 def fetch_kaggle(competition: str, data_dir: str | os.PathLike | None = None, *, verbose: bool = True) -> Path:
-    """Download the files of a Kaggle competition, unless they are there already.
+    """Download the files of a Kaggle competition, unless they exist already.
 
-    Needs the ``kaggle`` extra, an account at Kaggle's that has accepted the rules of the competition, and its
-    credentials.
+    This requires the ``kaggle`` extra and the credentials of a Kaggle account that has accepted the rules of the
+    competition.
 
     Parameters
     ----------
     competition : str
-        The name in the address of the competition's page, as ``"bluebook-for-bulldozers"``.
+        Name in the address of the page of the competition, such as ``"bluebook-for-bulldozers"``.
     data_dir : str or path-like, default=None
-        The folder in which the competition gets a folder of its own: ``bulldozers`` and ``house-prices`` for the two
-        that have a loader here, else named as the competition. None takes the environment variable
-        TABREC_DATA_DIR, or, if that is not set, ``~/.cache/tabrec``.
+        Folder for data sets; the competition has a folder in it: ``bulldozers`` or ``house-prices`` for the two with a
+        loader, otherwise the name of the competition. None uses the environment variable TABREC_DATA_DIR or, if that
+        is not set, ``~/.cache/tabrec``.
     verbose : bool, default=True
         Whether to show progress on standard error, if that is a terminal.
 
     Returns
     -------
     pathlib.Path
-        The folder with the files. Zip files among them are unpacked; other archives (``.7z``) are left as they are.
+        The folder with the files. Zip files among them are unpacked; other archives (``.7z``) are not.
 
     Raises
     ------
     ValueError
-        If `competition` cannot be a name.
+        If `competition` is not a valid name.
     tabrec.datasets.FetchError
-        If the files cannot be had: no credentials, or malformed ones, or ones that other users can read; rules not
-        accepted; no such competition; too many requests; no network; a full or read-only disk. The message says what
-        to do about it.
+        If the files cannot be downloaded: credentials are absent, malformed or readable by other users, the rules are
+        not accepted, the competition does not exist, there were too many requests, there is no network, or the disk is
+        full or read-only. The message says how to fix it.
 
     See Also
     --------
     load_bulldozers, load_house_prices : Read what this downloads.
-    submit_kaggle : Send an entry.
+    submit_kaggle : Sends a submission.
 
     Notes
     -----
-    Credentials are taken from the first of: the environment variable KAGGLE_API_TOKEN, the file
+    Credentials are read from the first that exists of the environment variable KAGGLE_API_TOKEN, the file
     ``~/.kaggle/access_token``, the environment variables KAGGLE_USERNAME and KAGGLE_KEY, ``kaggle.json`` in the
-    folder KAGGLE_CONFIG_DIR, or else in ``~/.kaggle`` or ``~/.config/kaggle``, and what ``kaggle auth login`` has
-    left. Files must be readable by their owner only. Secrets are never printed.
+    folder KAGGLE_CONFIG_DIR or else in ``~/.kaggle`` or ``~/.config/kaggle``, and the login of ``kaggle auth login``.
+    Files must be readable by their owner only. Secrets are never printed.
 
-    A download that was cut goes on where it was at the next call.
+    An interrupted download is resumed by the next call.
 
     References
     ----------
@@ -75,7 +75,7 @@ def fetch_kaggle(competition: str, data_dir: str | os.PathLike | None = None, *,
 
     Examples
     --------
-    What is there already is left as it is, and neither the network nor credentials are asked:
+    Existing files are kept, without any request and without credentials:
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -108,44 +108,44 @@ def submit_kaggle(
     sample: str | os.PathLike | pd.DataFrame | None = None,
     data_dir: str | os.PathLike | None = None,
 ) -> str:
-    """Send an entry to a Kaggle competition, after checking it against the sample submission.
+    """Send a submission to a Kaggle competition, after comparing it with the sample submission.
 
     Parameters
     ----------
     competition : str
-        The name in the address of the competition's page.
+        Name in the address of the page of the competition.
     file : str or path-like
-        The entry, a CSV.
+        The submission, a CSV file.
     message : str
-        What to remember it by.
+        Description of the submission.
     sample : str, path-like or pandas.DataFrame, default=None
-        The sample submission: a CSV, or a frame. None takes the one among the competition's files, which are
-        downloaded if they are not there.
+        The sample submission, a CSV file or a frame. None uses the one among the files of the competition, which are
+        downloaded if necessary.
     data_dir : str or path-like, default=None
-        Where the competition's folder is; see `fetch_kaggle`.
+        Folder for data sets; see `fetch_kaggle`.
 
     Returns
     -------
     str
-        What Kaggle answers.
+        The response of Kaggle.
 
     Raises
     ------
     FileNotFoundError
-        If there is no `file`.
+        If `file` does not exist.
     ValueError
-        If the entry does not have the form of the sample; nothing is sent. Or if the competition's files hold no
-        sample; then give one.
+        If the submission does not have the format of the sample, in which case nothing is sent, or if the files of the
+        competition contain no sample.
     tabrec.datasets.FetchError
-        If Kaggle cannot be reached or refuses; the message says why.
+        If Kaggle cannot be reached or refuses the submission; the message says why.
 
     See Also
     --------
-    check_submission : The check alone.
+    check_submission : The comparison alone.
 
     Examples
     --------
-    An entry that cannot be right is not sent:
+    An invalid submission is not sent:
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -158,7 +158,7 @@ def submit_kaggle(
     ...     submit_kaggle("house-prices-advanced-regression-techniques", file, "forest", sample=sample)
     Traceback (most recent call last):
         ...
-    ValueError: submission.csv is not in the form of the sample: 1 row, the sample has 2; it lacks 1 of its ids: 1462.
+    ValueError: submission.csv does not have the format of the sample: 1 row, the sample has 2; 1 id is missing: 1462.
     """
     _check_competition(competition)
     path = Path(file)
@@ -174,23 +174,23 @@ def _find_sample(competition: str, folder: Path) -> Path:
     found = [path for pattern in _SAMPLES for path in sorted(folder.rglob(pattern))]
     if not found:
         raise ValueError(
-            f"{folder} holds no sample submission of {competition}: give one as sample, a CSV or a frame with the ids "
-            "to predict and a column of numbers."
+            f"{folder} contains no sample submission of {competition}: pass one as sample, a CSV file or a frame with "
+            "the ids to predict and a column of numbers."
         )
     return found[0]
 
 
 def _explain_storage(status: int, retry_after: float | None) -> FetchError | None:
-    """The storage refuses an address whose time is over; each try asks for a new one."""
+    """Retry when the storage refuses an expired address: each attempt requests a new one."""
     if status in (400, 401, 403):
-        return Interruption(f"Kaggle's storage refuses the download (status {status}): try again later.", retry_after)
+        return Interruption(f"Kaggle's storage refused the download (status {status}): try again later.", retry_after)
     return None
 
 
 def _check_competition(competition: str) -> None:
-    """A name that becomes a folder's is no path."""
+    """The name is used for a folder, so it must not be a path."""
     if not isinstance(competition, str) or not competition.isascii() or not competition.replace("-", "").isalnum():
         raise ValueError(
-            f"competition={competition!r} must be the name in the address of its page: letters, digits and hyphens, as "
-            f"{HOUSE_PRICES}."
+            f"competition={competition!r} must be the name in the address of its page: letters, digits and hyphens, "
+            f"such as {HOUSE_PRICES}."
         )

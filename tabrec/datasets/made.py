@@ -1,4 +1,4 @@
-"""Made auctions: a table generated on the spot, never real, always available, as large as asked."""
+"""`make_auctions`: a generated table of auctions of any size."""
 
 import numpy as np
 import pandas as pd
@@ -40,46 +40,49 @@ _GROUP_COLUMNS = ("ProductGroup", "ProductGroupDesc")
 
 
 def make_auctions(n_rows: int = 10_000, *, random_state: RandomState = None) -> pd.DataFrame:
-    """Make a table of auctioned machines that looks like Blue Book for Bulldozers.
+    """Generate a table of auctioned machines that resembles Blue Book for Bulldozers.
 
-    The table is made, not real; it is drawn so that cardinalities, missing shares and long tails resemble
-    Kaggle's Blue Book for Bulldozers, whose full table has 412,698 rows. No row of that table is in it.
+    Cardinalities, shares of missing values and long tails resemble Kaggle's Blue Book for Bulldozers, whose full table
+    has 412,698 rows. No row of that table is used.
 
-    What the columns promise one another: a ``ModelID`` fixes every ``fi*`` column, ``ProductSize`` and the
-    product group; the product group decides which of the option columns are missing; a machine sold twice
-    keeps its model, its options and, where known, its year; nothing is sold before it is made. The
-    catalogue of models is the same for every `random_state`: two draws are two samples of one market.
+    Columns are consistent: a ``ModelID`` determines every ``fi*`` column, ``ProductSize`` and the product group; the
+    product group determines which option columns are missing; a machine that is sold twice keeps its model, its options
+    and, if known, its year; no machine is sold before it is made. The catalogue of models is the same for every
+    `random_state`, so two draws are samples of one market.
 
-    The log of ``SalePrice`` is the model's own level, less depreciation with age and use, plus premiums for
-    the enclosure and the state, plus inflation, plus normal noise, kept within 4,750 and 142,000 dollars.
+    The log of ``SalePrice`` is the level of the model, less depreciation with age and use, plus premiums for the
+    enclosure and the state, plus inflation and normal noise, clipped to 4,750 and 142,000 dollars.
 
     Parameters
     ----------
     n_rows : int, default=10_000
         Number of sales, at least 1.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
-        Seed of the draw. An int gives the same table at every call.
+        Seed of the draw. An int gives the same table in every call.
 
     Returns
     -------
     pandas.DataFrame of shape (n_rows, 53)
-        The columns of Kaggle's ``Train.csv`` in its order, by kind:
+        The columns of Kaggle's ``Train.csv`` in the same order:
 
         - identifiers: ``SalesID`` (unique, rising), ``MachineID``, ``ModelID``, ``datasource``,
           ``auctioneerID`` (float, some missing);
         - the target: ``SalePrice``, in whole dollars;
         - numbers: ``YearMade`` (1000 where unknown), ``MachineHoursCurrentMeter`` (mostly missing, often 0);
-        - the date: ``saledate``, as ``datetime64`` in the resolution that pandas gives to days; rows are
-          not in its order;
-        - text, in the type that pandas gives to strings: all others, from ``UsageBand`` to
-          ``Steering_Controls``.
+        - the date: ``saledate``, as ``datetime64`` in the resolution of pandas for days; rows are not sorted by it;
+        - text, in the string type of pandas: all others, from ``UsageBand`` to ``Steering_Controls``.
 
     Raises
     ------
     TypeError
-        If `n_rows` is no int, or `random_state` none of the above.
+        If `n_rows` is not an int, or `random_state` is none of the above.
     ValueError
-        If `n_rows` is below 1, or `random_state` is a negative int.
+        If `n_rows` is less than 1, or `random_state` is a negative int.
+
+    See Also
+    --------
+    load_bulldozers : Reads the real table.
+    make_ratings : Generates ratings.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Made ratings: a list generated on the spot, never real, always available, as long as asked."""
+"""`make_ratings`: generated ratings of any number."""
 
 import numpy as np
 import pandas as pd
@@ -16,28 +16,27 @@ def make_ratings(
     n_items: int | None = None,
     random_state: RandomState = None,
 ) -> pd.DataFrame:
-    """Make a ratings list that looks like MovieLens.
+    """Generate ratings that resemble MovieLens.
 
-    The ratings are made, not real: drawn so that the tails of activity and popularity, the spread of the
-    ratings and the share of all pairs that is rated resemble MovieLens. A rating is the global mean plus a
-    bias of the user, a bias of the item and the product of five user and five item factors, plus normal
-    noise, rounded to half stars. Biases alone reach an RMSE of about 0.94, factors as well about 0.8.
+    The distributions of activity and popularity, the spread of the ratings and the share of all pairs that are rated
+    resemble MovieLens. A rating is the global mean plus a user bias, an item bias, the product of five user factors and
+    five item factors and normal noise, rounded to half stars. Biases alone reach an RMSE of about 0.94, biases and
+    factors about 0.8.
 
     Parameters
     ----------
     n_ratings : int, default=100_000
         Number of ratings, at least 1 and at most half of ``n_users * n_items``.
     n_users, n_items : int, default=None
-        Size of the pools that users and items come from; the least active and the least popular may go
-        without a rating. None takes what MovieLens has at that number of ratings: 943 users and 1,682
-        items at 100,000; about 162,500 users and 59,000 items at 25,000,000.
+        Number of users and items to draw from; some may have no rating. None uses the numbers of MovieLens for that
+        number of ratings: 943 users and 1,682 items for 100,000; about 162,500 users and 59,000 items for 25,000,000.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
-        Seed of the draw. An int gives the same ratings at every call.
+        Seed of the draw. An int gives the same ratings in every call.
 
     Returns
     -------
     pandas.DataFrame of shape (n_ratings, 4)
-        In the order of user, then item, no pair twice:
+        Sorted by user, then item, without duplicate pairs:
 
         - ``user``, ``item`` : int64, from 1 to `n_users` and to `n_items`;
         - ``rating`` : float64, 0.5 to 5 in half stars;
@@ -46,10 +45,14 @@ def make_ratings(
     Raises
     ------
     TypeError
-        If a number is no int, or `random_state` none of the above.
+        If a number is not an int, or `random_state` is none of the above.
     ValueError
-        If a number is below 1, `n_ratings` is more than half of the pairs, or `random_state` is a negative
-        int.
+        If a number is less than 1, `n_ratings` is more than half of the pairs, or `random_state` is a negative int.
+
+    See Also
+    --------
+    load_movielens : Reads real ratings.
+    make_auctions : Generates a table of auctions.
 
     References
     ----------
@@ -75,7 +78,7 @@ def make_ratings(
     if n_ratings > n_users * n_items / 2:
         raise ValueError(
             f"n_ratings={n_ratings} is more than half of the pairs that n_users={n_users} and "
-            f"n_items={n_items} can form ({n_users * n_items}); ask for fewer ratings or more users or items."
+            f"n_items={n_items} can form ({n_users * n_items}). Use fewer ratings, or more users or items."
         )
     rng = make_generator(random_state)
     user, item = _draw_pairs(n_ratings, n_users, n_items, rng)
@@ -91,9 +94,9 @@ def make_ratings(
 
 
 def _movielens_sizes(n_ratings: int) -> tuple[int, int]:
-    """Return how many users and items MovieLens has at this number of ratings."""
+    """Return the numbers of users and items of MovieLens for this number of ratings."""
     scale = n_ratings / 100_000
-    # above: fitted to the 100k and the 25M release; below: the density of the 100k release
+    # Above 100k: fitted to the 100k and the 25M release. Below: the density of the 100k release.
     user_power, item_power = (0.9327, 0.6445) if scale > 1 else (0.5, 0.5)
     return int(np.ceil(943 * scale**user_power)), int(np.ceil(1682 * scale**item_power))
 
@@ -103,13 +106,13 @@ def _draw_pairs(n_ratings: int, n_users: int, n_items: int, rng: np.random.Gener
     activity = rng.lognormal(sigma=1.1, size=n_users)
     popularity = rng.permutation(zipf(n_items, exponent=2.0, offset=3 * n_items**0.5))
     keys = np.empty(0, dtype=np.int64)  # user * n_items + item, each once
-    surplus = 1.1  # popular pairs come up again and again, so draw ever more than are wanting
+    surplus = 1.1  # Popular pairs repeat, so each round draws more than are still missing.
     while len(keys) < n_ratings:
         n_draws = int(surplus * (n_ratings - len(keys))) + 1
         user = np.repeat(np.arange(n_users), rng.multinomial(n_draws, activity / activity.sum()))
         item = rng.permutation(np.repeat(np.arange(n_items), rng.multinomial(n_draws, popularity)))
         keys = np.sort(np.concatenate([keys, user * n_items + item]))
-        keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique hashes: fifty times slower than sorting
+        keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique hashes, which is fifty times slower than sorting
         surplus *= 2
     keys = np.sort(rng.choice(keys, n_ratings, replace=False, shuffle=False))
     return np.divmod(keys, n_items)

@@ -1,4 +1,4 @@
-"""MovieLens: the releases of GroupLens, read from their own files, in a folder or still zipped."""
+"""`load_movielens`, `load_movielens_fold`: MovieLens releases, read from a folder or a zip file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ADDRESS = "grouplens.org/datasets/movielens"
 
 
 class MovieLens(NamedTuple):
-    """A release of MovieLens: who rated what, who they are and what it is.
+    """A MovieLens release: ratings, users and items.
 
     Attributes
     ----------
@@ -42,11 +42,11 @@ class MovieLens(NamedTuple):
         1970-01-01 UTC), in the order of the file.
     users : pandas.DataFrame of shape (n_users, 4), or None
         By user id: ``age`` (int64; in "1m" the first year of the age band, 1 for under 18), ``gender`` ("M"
-        or "F"), ``occupation`` and ``zip_code`` (text). None for "latest-small" and "25m", which tell
-        nothing about their users.
+        or "F"), ``occupation`` and ``zip_code`` (text). None for "latest-small" and "25m", which have
+        no information about users.
     items : pandas.DataFrame of shape (n_items, 2 + n_genres)
-        By item id: ``title`` (text, the year in brackets at its end), ``year`` (float64, NaN where unknown;
-        in "100k" of the release date, elsewhere of the title) and one bool column for each genre.
+        By item id: ``title`` (text, which ends in the year in parentheses), ``year`` (float64, NaN if unknown; from the
+        release date in "100k", otherwise from the title) and one bool column for each genre.
     """
 
     ratings: pd.DataFrame
@@ -60,11 +60,11 @@ def load_movielens(size: str, data_dir: str | os.PathLike | None = None) -> Movi
     Parameters
     ----------
     size : {"100k", "latest-small", "1m", "25m"}
-        The release.
+        Release to read.
     data_dir : str or path-like, default=None
-        A folder with the release in it, as GroupLens names it, unpacked (``ml-100k``) or not
-        (``ml-100k.zip``, read as it is), or that folder or zip itself. None looks where the environment variable
-        TABREC_DATA_DIR says, if it is set, and then in ``~/.cache/tabrec``.
+        A folder that contains the release under its name by GroupLens, unpacked (``ml-100k``) or not
+        (``ml-100k.zip``), or that folder or zip file itself. None searches the environment variable TABREC_DATA_DIR,
+        if it is set, and then ``~/.cache/tabrec``.
 
     Returns
     -------
@@ -74,15 +74,15 @@ def load_movielens(size: str, data_dir: str | os.PathLike | None = None) -> Movi
     Raises
     ------
     FileNotFoundError
-        If the release, or one of its files, is not there; `fetch_movielens` gets it.
+        If the release or one of its files does not exist; `fetch_movielens` downloads it.
     ValueError
-        If `size` is no release, or a file is malformed; the message names the file and the line.
+        If `size` is not a release, or a file is malformed; the message names the file and the line.
 
     See Also
     --------
     fetch_movielens : Downloads a release from GroupLens.
     load_movielens_fold : The official folds of the 100k release.
-    make_ratings : Ratings of any number, made up, in the same columns.
+    make_ratings : Generates ratings with the same columns.
 
     References
     ----------
@@ -125,27 +125,31 @@ def load_movielens_fold(n: int | str, data_dir: str | os.PathLike | None = None)
     Parameters
     ----------
     n : {1, 2, 3, 4, 5, "ua", "ub"}
-        1 to 5 are the folds of a five-fold cross-validation, 20,000 test ratings each. "ua" and "ub" test on
-        ten ratings of each user.
+        Split. 1 to 5 are the folds of a five-fold cross-validation with 20,000 test ratings each; "ua" and "ub" test
+        on ten ratings of each user.
     data_dir : str or path-like, default=None
-        Where the release is; see `load_movielens`.
+        Folder of the release; see `load_movielens`.
 
     Returns
     -------
     train, test : pandas.DataFrame
-        ``user``, ``item``, ``rating``, ``timestamp``, as in the ratings of `load_movielens`.
+        Columns ``user``, ``item``, ``rating`` and ``timestamp``, as in `load_movielens`.
 
     Raises
     ------
     FileNotFoundError
-        If the release or the files of the fold are not there.
+        If the release or the files of the fold do not exist.
     ValueError
-        If `n` is no fold, or a file is malformed.
+        If `n` is not a fold, or a file is malformed.
+
+    See Also
+    --------
+    load_movielens : All ratings, with users and items.
 
     Notes
     -----
-    The folds are not a random split: the first is the hardest, by about 0.01 in RMSE. Compare only results
-    on the same folds.
+    The folds are not a random split: the first is harder than the others by about 0.01 in RMSE. Results are comparable
+    only on the same folds.
 
     References
     ----------
@@ -177,14 +181,11 @@ def load_movielens_fold(n: int | str, data_dir: str | os.PathLike | None = None)
     return train, test
 
 
-# Where a release is
-
-
 def find_movielens(path: str | os.PathLike) -> str | None:
-    """Tell which release of MovieLens a folder or a zip is: a size that `load_movielens` takes, or None.
+    """The MovieLens release in a folder or a zip file: a size that `load_movielens` takes, or None.
 
-    A folder or zip named as GroupLens names it is that release, if the files are in it; under another name
-    the files decide, and a release of GroupLens's that is not read here (``ml-20m``) is none.
+    A folder or zip file with a name of GroupLens is that release if the files are in it. With any other name the files
+    decide. Releases that `load_movielens` does not read (``ml-20m``) give None.
     """
     path = Path(path)
     try:
@@ -200,14 +201,14 @@ def _release_in(folder: Folder, path: Path) -> str | None:
     if size is None:
         if names:
             return None
-        # what only the large csv releases have
+        # Only the large releases have this file.
         csv_size = "25m" if (folder / "genome-scores.csv").is_file() else "latest-small"
         size = next((size for size in ("100k", "1m", csv_size) if _has_files(folder, size)), None)
     return size if size is not None and _has_files(folder, size) else None
 
 
 def _has_files(folder: Folder, size: str) -> bool:
-    # for the 100k release the ratings and titles are telling enough
+    # Ratings and titles identify the 100k release.
     return all((folder / name).is_file() for name in (FILES[size][:2] if size == "100k" else FILES[size]))
 
 
@@ -237,9 +238,9 @@ def _open_release(size: str, data_dir: str | os.PathLike | None) -> Iterator[Fol
                 return
     others = [f" {base} is the release {found!r}." for base in bases if (found := find_movielens(base))]
     raise FileNotFoundError(
-        f"No MovieLens {size} release: looked in {' and '.join(map(str, bases))} for the folder ml-{size} or "
-        f"ml-{size}.zip, with {', '.join(FILES[size])} inside, and for these files themselves.{''.join(others)} Get it "
-        f"by `tabrec download movielens-{size}` or tabrec.datasets.fetch_movielens({size!r}), or give its place as "
+        f"No MovieLens {size} release: searched {' and '.join(map(str, bases))} for the folder ml-{size} or "
+        f"ml-{size}.zip with {', '.join(FILES[size])}, and for these files.{''.join(others)} Download it by "
+        f"`tabrec download movielens-{size}` or tabrec.datasets.fetch_movielens({size!r}), or pass its folder as "
         f"data_dir or in the environment variable {DATA_DIR}."
     )
 
@@ -248,5 +249,5 @@ def _check_files(folder: Folder, names: tuple[str, ...] | list[str]) -> None:
     absent = [name for name in names if not (folder / name).is_file()]
     if absent:
         raise FileNotFoundError(
-            f"{folder} lacks {', '.join(absent)}: it is not the whole release; get it from {_ADDRESS}."
+            f"{folder} does not contain {', '.join(absent)}: the release is incomplete. Download it from {_ADDRESS}."
         )

@@ -1,4 +1,4 @@
-"""`load_bulldozers`, `load_house_prices`, `load_adult`: tables of Kaggle's and UCI's, as frames."""
+"""`load_bulldozers`, `load_house_prices`, `load_adult`: tables of Kaggle and UCI as frames."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Bulldozers(NamedTuple):
     valid : pandas.DataFrame of shape (n_sales, 52)
         Sales of January to April 2012, without ``SalePrice``.
     test : pandas.DataFrame of shape (n_sales, 52), or None
-        Sales of May to November 2012, without ``SalePrice``; None where there is no ``Test.csv``.
+        Sales of May to November 2012, without ``SalePrice``; None if there is no ``Test.csv``.
     """
 
     train: pd.DataFrame
@@ -42,10 +42,10 @@ class HousePrices(NamedTuple):
     Attributes
     ----------
     train : pandas.DataFrame of shape (1460, 81)
-        With ``SalePrice``. Text is ``category``; ``NA``, which in many columns means that the house has no such
-        thing, is a missing value.
+        Houses with ``SalePrice``. Text is ``category``. ``NA``, which in many columns means that a house does not
+        have the feature, is a missing value.
     test : pandas.DataFrame of shape (1459, 80)
-        Without ``SalePrice``.
+        Houses without ``SalePrice``.
     """
 
     train: pd.DataFrame
@@ -60,7 +60,7 @@ class Adult(NamedTuple):
     train : pandas.DataFrame of shape (n_people, 15)
         Fourteen columns and ``income``, "<=50K" or ">50K". Text is ``category``; "?" is a missing value.
     test : pandas.DataFrame of shape (n_people, 15)
-        The same columns, ``income`` too.
+        The same columns, ``income`` included.
     """
 
     train: pd.DataFrame
@@ -73,8 +73,8 @@ def load_bulldozers(data_dir: str | os.PathLike | None = None) -> Bulldozers:
     Parameters
     ----------
     data_dir : str or path-like, default=None
-        The folder that holds the folder ``bulldozers``, or that folder itself. None looks where the environment
-        variable TABREC_DATA_DIR says, if it is set, and then in ``~/.cache/tabrec``.
+        The folder that holds the folder ``bulldozers``, or that folder itself. None searches the environment
+        variable TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
 
     Returns
     -------
@@ -84,14 +84,14 @@ def load_bulldozers(data_dir: str | os.PathLike | None = None) -> Bulldozers:
     Raises
     ------
     FileNotFoundError
-        If the files are not there; the message says how to get them.
+        If the files do not exist; the message says how to download them.
     ValueError
         If a file is malformed.
 
     See Also
     --------
     fetch_kaggle : Downloads the files, as ``fetch_kaggle("bluebook-for-bulldozers")``.
-    make_auctions : Auctions of any number, made up, in the same columns.
+    make_auctions : Generates auctions with the same columns.
 
     References
     ----------
@@ -123,8 +123,8 @@ def load_house_prices(data_dir: str | os.PathLike | None = None) -> HousePrices:
     Parameters
     ----------
     data_dir : str or path-like, default=None
-        The folder that holds the folder ``house-prices``, or that folder itself. None looks where the environment
-        variable TABREC_DATA_DIR says, if it is set, and then in ``~/.cache/tabrec``.
+        The folder that holds the folder ``house-prices``, or that folder itself. None searches the environment
+        variable TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def load_house_prices(data_dir: str | os.PathLike | None = None) -> HousePrices:
     Raises
     ------
     FileNotFoundError
-        If the files are not there; the message says how to get them.
+        If the files do not exist; the message says how to download them.
     ValueError
         If a file is malformed.
 
@@ -173,19 +173,19 @@ def load_adult(data_dir: str | os.PathLike | None = None) -> Adult:
     Parameters
     ----------
     data_dir : str or path-like, default=None
-        The folder that holds the folder ``adult``, or that folder itself. None looks where the environment variable
-        TABREC_DATA_DIR says, if it is set, and then in ``~/.cache/tabrec``.
+        The folder that holds the folder ``adult``, or that folder itself. None searches the environment variable
+        TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
 
     Returns
     -------
     Adult
-        A named tuple ``(train, test)`` of frames: ``adult.data``, with ``adult.val`` after it where somebody has
-        split it, and ``adult.test``.
+        A named tuple ``(train, test)`` of frames: ``adult.data``, followed by ``adult.val`` if it exists, and
+        ``adult.test``.
 
     Raises
     ------
     FileNotFoundError
-        If the files are not there; the message says how to get them.
+        If the files do not exist; the message says how to download them.
     ValueError
         If a file is malformed.
 
@@ -223,8 +223,8 @@ def _find_folder(name: str, files: list[str], data_dir: str | os.PathLike | None
             if all((folder / file).is_file() for file in files):
                 return folder
     raise FileNotFoundError(
-        f"No {name} tables: looked in {' and '.join(map(str, bases))} for the folder {name} with {' and '.join(files)} "
-        f"inside. Get them by `tabrec download {name}` or tabrec.datasets.{how}, or give the place as data_dir or in "
+        f"No {name} tables: searched {' and '.join(map(str, bases))} for the folder {name} with {' and '.join(files)}. "
+        f"Download them by `tabrec download {name}` or tabrec.datasets.{how}, or pass their folder as data_dir or in "
         f"the environment variable {DATA_DIR}."
     )
 
@@ -232,12 +232,12 @@ def _find_folder(name: str, files: list[str], data_dir: str | os.PathLike | None
 def _read_sales(path: Path) -> pd.DataFrame:
     table = read_table(path)
     if "saledate" not in table:
-        raise ValueError(f"{path} has no column 'saledate': it is not the competition's file.")
+        raise ValueError(f"{path} has no column 'saledate': it is not a file of the competition.")
     if not pd.api.types.is_datetime64_any_dtype(table["saledate"]):
         try:
             dates = pd.to_datetime(table["saledate"].astype("str"), format="%m/%d/%Y %H:%M")
         except ValueError as error:
-            raise ValueError(f"{path}: column 'saledate' has a value that is no date: {error}") from error
+            raise ValueError(f"{path}: column 'saledate' has a value that is not a date: {error}") from error
         table["saledate"] = dates.astype("datetime64[ns]")
     return table
 

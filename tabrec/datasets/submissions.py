@@ -1,4 +1,4 @@
-"""`check_submission`: whether a file of predictions has the form that a competition asks for."""
+"""`check_submission`: comparison of a submission with the sample submission of a competition."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ def check_submission(
     *,
     id_column: str | None = None,
 ) -> None:
-    """Check a submission against the sample submission, without any network.
+    """Check that a submission has the format of the sample submission.
 
-    The columns must be those of the sample, in its order; the ids those of the sample, in any order; where the sample
-    has numbers there must be numbers, finite ones.
+    The columns must be those of the sample in the same order, the ids those of the sample in any order. Columns that
+    are numeric in the sample must hold finite numbers.
 
     Parameters
     ----------
     submission : str, path-like or pandas.DataFrame
-        The predictions: a CSV, or the frame that it is to be written from (without its index).
+        The predictions: a CSV file, or the frame that will be written to it without its index.
     sample : str, path-like or pandas.DataFrame
-        The sample submission. Where a competition has none, a frame with the ids of its test table and zeros.
+        The sample submission. If a competition has none, pass a frame with the ids of its test table and zeros.
     id_column : str, default=None
-        The column of ids. None takes the first of the sample.
+        Column of the ids. None uses the first column of the sample.
 
     Raises
     ------
     FileNotFoundError
-        If a file is not there.
+        If a file does not exist.
     ValueError
-        If a file is no table, or the submission does not have the form of the sample; the message names every fault.
+        If a file is not a table, or the submission does not have the format of the sample; the message lists every
+        fault.
 
     See Also
     --------
-    submit_kaggle : Checks, and sends.
+    submit_kaggle : Checks and sends a submission.
 
     Examples
     --------
@@ -53,14 +54,14 @@ def check_submission(
     >>> check_submission(test[["Id"]], sample)
     Traceback (most recent call last):
         ...
-    ValueError: The submission is not in the form of the sample: its columns are 'Id', not 'Id', 'SalePrice'.
+    ValueError: The submission does not have the format of the sample: its columns are 'Id', not 'Id', 'SalePrice'.
     """
     name = "The submission" if isinstance(submission, pd.DataFrame) else Path(submission).name
     wanted = _read(sample, id_column)
     if id_column is None:
         id_column = str(wanted.columns[0])
     elif id_column not in wanted.columns:
-        raise ValueError(f"id_column={id_column!r} is no column of the sample, which has {_listed(wanted.columns)}.")
+        raise ValueError(f"id_column={id_column!r} is not a column of the sample, which has {_listed(wanted.columns)}.")
     given = _read(submission, id_column)
     _refuse(name, _column_faults(given, wanted))
     values = [column for column in wanted.columns if column != id_column]
@@ -72,11 +73,11 @@ def check_submission(
 
 def _refuse(name: str, faults: list[str]) -> None:
     if faults:
-        raise ValueError(f"{name} is not in the form of the sample: {'; '.join(faults)}.")
+        raise ValueError(f"{name} does not have the format of the sample: {'; '.join(faults)}.")
 
 
 def _read(table: str | os.PathLike | pd.DataFrame, id_column: str | None) -> pd.DataFrame:
-    """A table, the ids of a CSV as they are written."""
+    """Read a table, the ids of a CSV file as text."""
     if isinstance(table, pd.DataFrame):
         return table.set_axis([str(name) for name in table.columns], axis=1)
     path = Path(table)
@@ -110,11 +111,11 @@ def _id_faults(given: pd.Series, wanted: pd.Series) -> list[str]:
     unknown = [name for name in n_given if name not in n_wanted]
     repeated = [name for name in n_given if 0 < n_wanted[name] < n_given[name]]
     if lacking:
-        faults.append(f"it lacks {len(lacking):,} of its ids: {_first(lacking)}")
+        faults.append(f"{_ids_are(lacking)} missing: {_first(lacking)}")
     if unknown:
         faults.append(f"{_ids_are(unknown)} not in the sample: {_first(unknown)}")
     if repeated:
-        faults.append(f"{_ids_are(repeated)} there too often: {_first(repeated)}")
+        faults.append(f"{_ids_are(repeated)} repeated: {_first(repeated)}")
     return faults
 
 
@@ -125,7 +126,7 @@ def _value_faults(given: pd.DataFrame, column: str, id_column: str, is_number: b
     if is_number:
         numbers = pd.to_numeric(values.astype(object), errors="coerce").astype("float64").to_numpy()
         faults += _count(np.isinf(numbers), "infinite value", column, ids)
-        faults += _count(np.isnan(numbers) & ~missing, "value that is no number", column, ids)
+        faults += _count(np.isnan(numbers) & ~missing, "value that is not a number", column, ids)
     return faults
 
 
@@ -133,7 +134,7 @@ def _count(is_bad: np.ndarray, what: str, column: str, ids: pd.Series) -> list[s
     n = int(is_bad.sum())
     if n == 0:
         return []
-    many = what if n == 1 else what.replace("value", "values", 1).replace("is no number", "are no numbers")
+    many = what if n == 1 else what.replace("value", "values", 1).replace("is not a number", "are not numbers")
     return [f"column {column!r} has {n:,} {many}, first for id {ids.iloc[int(np.flatnonzero(is_bad)[0])]}"]
 
 

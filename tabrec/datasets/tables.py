@@ -1,4 +1,4 @@
-"""`read_table`: a CSV or parquet file as a raw frame, fast."""
+"""`read_table`: a CSV or parquet file as a raw frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 _PARQUET = (".parquet", ".pq")
 
-# What stands for a missing value in a CSV: what pandas takes for one.
+# The same markers of missing values as in pandas.
 _MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"]
 _MISSING += ["NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
 
@@ -25,30 +25,35 @@ def read_table(
     text_columns: Sequence[str] = (),
     encoding: str = "utf-8",
 ) -> pd.DataFrame:
-    """Read a CSV or parquet file into a pandas frame, text as ``category`` columns.
+    """Read a CSV or parquet file into a pandas frame, with text as ``category`` columns.
 
     Parameters
     ----------
     path : str or path-like
-        A file that ends in ``.parquet`` or ``.pq`` is read as parquet, any other as CSV (compressed too, by its
-        ending).
+        A file whose name ends in ``.parquet`` or ``.pq`` is read as parquet, any other as CSV. A CSV file may be
+        compressed, as its ending shows.
     delimiter : str, default=","
-        What separates the fields of a CSV.
+        Delimiter of the fields of a CSV file.
     text_columns : sequence of str, default=()
-        Columns to read as text even if they look like numbers; names that the file lacks are passed over.
+        Columns to read as text even if they look like numbers. Names that are not in the file are ignored.
     encoding : str, default="utf-8"
-        Of a CSV.
+        Encoding of a CSV file.
 
     Returns
     -------
     pandas.DataFrame
+        A new frame with a default index.
 
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     ValueError
-        The file is empty, is no table, or has a single column that looks separated by another delimiter.
+        The file is empty or not a table, or has a single column that appears to use another delimiter.
+
+    See Also
+    --------
+    load_bulldozers, load_house_prices, load_adult : Read tables whose columns are known.
 
     Examples
     --------
@@ -102,12 +107,12 @@ def _read_csv(path: Path, delimiter: str, text_columns: Sequence[str], encoding:
             ),
         )
     except pa.ArrowException:
-        # A type that only later rows contradict, or a line break in quotes: pandas, slower, reads those.
+        # pandas is slower but reads columns whose later rows contradict the type, and line breaks in quotes.
         return _read_csv_with_pandas(path, delimiter, text_columns, encoding)
     for position, field in enumerate(table.schema):
         if pa.types.is_binary(field.type.value_type if pa.types.is_dictionary(field.type) else field.type):
             raise ValueError(
-                f"{path} is not text in {encoding}: see column {field.name!r}. Name its encoding, such as latin-1."
+                f"{path} is not text in {encoding}: see column {field.name!r}. Pass its encoding, such as latin-1."
             )
         if pa.types.is_time(field.type):
             table = table.set_column(position, field.name, table.column(position).cast(pa.string()))
@@ -120,19 +125,19 @@ def _read_csv_with_pandas(path: Path, delimiter: str, text_columns: Sequence[str
             path, sep=delimiter, low_memory=False, encoding=encoding, dtype=dict.fromkeys(text_columns, "str")
         )
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text in {encoding}: {error}. Name its encoding, such as latin-1.") from error
+        raise ValueError(f"{path} is not text in {encoding}: {error}. Pass its encoding, such as latin-1.") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a table separated by {delimiter!r}: {error}") from error
+        raise ValueError(f"{path} cannot be read as a table with the delimiter {delimiter!r}: {error}") from error
 
 
 def _check_delimiter(path: Path, frame: pd.DataFrame, delimiter: str) -> None:
-    """A single column whose name holds another delimiter was separated by that one."""
+    """Refuse a single column whose name contains another delimiter."""
     if frame.shape[1] > 1:
         return
     name = str(frame.columns[0])
     for other in (";", "\t", "|", ","):
         if other != delimiter and other in name:
             raise ValueError(
-                f"{path} has one column only when separated by {delimiter!r}, named {name[:80]!r}: "
-                f"it looks separated by {other!r}. Say so, as in delimiter={other!r}."
+                f"{path} has a single column with the delimiter {delimiter!r}, named {name[:80]!r}. "
+                f"The delimiter appears to be {other!r}: pass delimiter={other!r}."
             )

@@ -1,4 +1,4 @@
-"""`fetch_adult`: the Adult table from the UCI Machine Learning Repository."""
+"""`fetch_adult`: download of Adult from the UCI Machine Learning Repository."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SITE = "https://archive.ics.uci.edu/static/public"
 
 
 def fetch_adult(data_dir: str | os.PathLike | None = None, *, verbose: bool = True) -> Path:
-    """Download Adult (census income) from the UCI Machine Learning Repository, unless it is there already.
+    """Download Adult (census income) from the UCI Machine Learning Repository, unless it exists already.
 
     Parameters
     ----------
     data_dir : str or path-like, default=None
-        The folder in which the table gets the folder ``adult``. None takes the environment variable
-        TABREC_DATA_DIR, or, if that is not set, ``~/.cache/tabrec``.
+        Folder for data sets; the table has the folder ``adult`` in it. None uses the environment variable
+        TABREC_DATA_DIR or, if that is not set, ``~/.cache/tabrec``.
     verbose : bool, default=True
         Whether to show progress on standard error, if that is a terminal.
 
@@ -31,7 +31,7 @@ def fetch_adult(data_dir: str | os.PathLike | None = None, *, verbose: bool = Tr
     Raises
     ------
     tabrec.datasets.FetchError
-        If the files cannot be had; the message says why and what to do about it.
+        If the files cannot be downloaded; the message says why and how to fix it.
 
     See Also
     --------
@@ -43,7 +43,7 @@ def fetch_adult(data_dir: str | os.PathLike | None = None, *, verbose: bool = Tr
 
     Examples
     --------
-    What is there already is left as it is, and no network is asked:
+    Existing files are kept, without any request:
 
     >>> import tempfile
     >>> from pathlib import Path

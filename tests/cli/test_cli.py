@@ -152,7 +152,7 @@ MISTAKES = {
     "missing file": (["nothing.csv"], None, "There is no file nothing.csv"),
     "empty file": (["table.csv"], "", "table.csv is empty"),
     "header only": (["table.csv"], "a,SalePrice\n", "has a header but no rows"),
-    "wrong delimiter": (["table.csv"], "a;SalePrice\n1;2\n3;4\n", "looks separated by ';'"),
+    "wrong delimiter": (["table.csv"], "a;SalePrice\n1;2\n3;4\n", "appears to be ';'"),
     "ragged rows": (["table.csv"], "a,SalePrice\n1,2\n3,4,5\n", "cannot be read as a table"),
     "absent target": (["table.csv"], "a,b\n1,2\n3,4\n", "no column 'SalePrice' for the target"),
     "constant target": (["table.csv"], "a,SalePrice\n1,2\n3,2\n", "is constant (2)"),

@@ -69,7 +69,7 @@ def test_a_submission_in_another_form_is_refused_in_one_line(run, tmp_path, comp
     (tmp_path / "mine.csv").write_text("Id,Price\n1,2\n2,3\n")
     code, printed, complained = run("submit", *competition)
     assert (code, printed) == (2, "")
-    assert "mine.csv is not in the form of the sample" in complained
+    assert "mine.csv does not have the format of the sample" in complained
     assert complained.count("\n") == 1
 
 
@@ -78,4 +78,4 @@ def test_the_sample_may_be_named(run, tmp_path):
     (tmp_path / "sample.csv").write_text("Id,SalePrice\n1,0\n2,0\n")
     code, _, complained = run("submit", "some-competition", "mine.csv", "-m", "first", "--sample", "sample.csv")
     assert code == 2
-    assert "mine.csv is not in the form of the sample" in complained
+    assert "mine.csv does not have the format of the sample" in complained

@@ -163,7 +163,7 @@ def test_a_length_that_is_not_told_is_taken_as_it_comes(site, target, repeated):
 
 def test_wrong_bytes_are_told_by_the_checksum_and_removed(site, target, repeated):
     site.files["/data.zip"] = content = repeated(SIZE)
-    with pytest.raises(FetchError, match=r"data.zip arrived damaged: its MD5 is \w{32}, the source says 0000"):
+    with pytest.raises(FetchError, match=r"data.zip arrived damaged: its MD5 is \w{32}, but the source states 0000"):
         get(site, target, md5="0" * 32)
     assert files_in(target.parent) == []
     md5 = hashlib.md5(b"".join(content.pieces())).hexdigest()
@@ -193,12 +193,12 @@ def test_a_server_that_goes_silent_is_not_waited_for(site, target, monkeypatch):
 @pytest.mark.parametrize(
     ("status", "headers", "message", "n_tries"),
     [
-        (403, {}, r"refuses the request \(status 403\)", 1),
-        (404, {}, r"no such file \(status 404\)", 1),
+        (403, {}, r"refused the request \(status 403\)", 1),
+        (404, {}, r"does not have the file \(status 404\)", 1),
         (429, {"Retry-After": "3600"}, r"too many requests \(status 429\): try again in 3600 seconds", 1),
         (429, {"Retry-After": "0"}, r"try again in 0 seconds", 5),
         (429, {}, r"try again later", 5),
-        (500, {}, r"out of order \(status 500\)", 5),
+        (500, {}, r"has a server error \(status 500\)", 5),
     ],
 )
 def test_a_refusal_says_what_it_means_and_leaves_nothing(site, target, status, headers, message, n_tries):
@@ -250,7 +250,7 @@ def test_progress_is_told(site, target, repeated, monkeypatch):
 
 def test_a_redirect_out_of_https_is_refused():
     request = urllib.request.Request("https://example.org/data.zip")
-    with pytest.raises(FetchError, match="example.org redirects to an address that is not safe: other.org"):
+    with pytest.raises(FetchError, match="example.org redirects to an insecure address: other.org"):
         _download._Redirects().redirect_request(request, None, 302, "", {}, "http://other.org/data.zip")
 
 

@@ -87,7 +87,7 @@ def test_only_the_folder_and_the_lock_are_left(sources, tmp_path):
 
 def test_the_checksum_that_grouplens_publishes_is_checked(sources, tmp_path):
     sources.files["/ml-latest-small.zip.md5"] = b"MD5 (ml-latest-small.zip) = 0123456789abcdef0123456789abcdef\n"
-    with pytest.raises(FetchError, match="the source says 0123456789abcdef0123456789abcdef"):
+    with pytest.raises(FetchError, match="but the source states 0123456789abcdef0123456789abcdef"):
         fetch(tmp_path)
     assert visible(tmp_path) == ["home"]
     assert not list((tmp_path / ".tabrec").glob("*.zip*"))
@@ -145,7 +145,7 @@ def test_what_the_user_has_put_there_is_left_as_it_is(sources, tmp_path):
     mine = tmp_path / "ml-latest-small"
     mine.mkdir()
     (mine / "ratings.csv").write_text("mine")
-    with pytest.raises(FetchError, match="was not downloaded by tabrec and lacks movies.csv"):
+    with pytest.raises(FetchError, match="was not downloaded by tabrec and does not contain movies.csv"):
         fetch(tmp_path)
     (mine / "movies.csv").write_text("mine")
     assert fetch(tmp_path) == mine
@@ -221,7 +221,7 @@ def test_a_place_that_is_a_file_says_so(sources, tmp_path):
     with pytest.raises(FetchError, match="cannot be written to.*file"):
         fetch(tmp_path / "file")
     (tmp_path / "ml-latest-small").touch()
-    with pytest.raises(FetchError, match="is no folder: move it away"):
+    with pytest.raises(FetchError, match="is not a folder: move it away"):
         fetch(tmp_path)
 
 

@@ -154,11 +154,11 @@ def test_a_path_out_of_the_folder_leaves_nothing(kaggle, data, tmp_path):
             {},
             f"accept its rules at https://www.kaggle.com/competitions/{BULLDOZERS}/rules",
         ),
-        (404, "Not found", {}, f"knows no competition '{BULLDOZERS}' .*status 404.: its name is the last part of"),
+        (404, "Not found", {}, f"has no competition '{BULLDOZERS}' .*status 404.: its name is the last part of"),
         (429, "Slow down", {"Retry-After": "1800"}, r"too many requests \(status 429\): try again in 1800 seconds"),
         (429, "Slow down", {}, "try again later"),
-        (500, "Oops", {}, r"out of order \(status 500\)"),
-        (400, "Competition is over", {}, r"refuses the request \(status 400\). Kaggle says: Competition is over"),
+        (500, "Oops", {}, r"has a server error \(status 500\)"),
+        (400, "Competition is over", {}, r"refused the request \(status 400\). Kaggle says: Competition is over"),
     ],
 )
 def test_a_refusal_says_what_to_do(auctions, data, status, says, headers, message):
@@ -180,7 +180,7 @@ def test_a_refusal_that_passes_is_waited_out(auctions, data):
 
 
 def test_a_competition_that_is_unknown_says_so(kaggle, data):
-    with pytest.raises(FetchError, match="Kaggle knows no competition 'titanik'"):
+    with pytest.raises(FetchError, match="Kaggle has no competition 'titanik'"):
         fetch_kaggle("titanik", data)
 
 
@@ -349,7 +349,7 @@ def test_other_malformed_credentials_are_named(alone, monkeypatch):
         find_credentials()
     for text in ("", "two words", "\n"):
         write_private(alone / ".kaggle" / "access_token", text)
-        with pytest.raises(FetchError, match="access_token holds no Kaggle token"):
+        with pytest.raises(FetchError, match="access_token does not hold a Kaggle token"):
             find_credentials()
     (alone / ".kaggle" / "access_token").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(FetchError, match="access_token is malformed"):
@@ -407,14 +407,14 @@ def test_a_sample_may_be_given(kaggle, entry):
 
 def test_an_entry_that_cannot_be_right_is_not_sent(kaggle, entry):
     sample = pd.DataFrame({"SalesID": [4, 6], "SalePrice": 0.0})
-    with pytest.raises(ValueError, match="it lacks 1 of its ids: 6; 1 id is not in the sample: 5"):
+    with pytest.raises(ValueError, match="1 id is missing: 6; 1 id is not in the sample: 5"):
         submit_kaggle(BULLDOZERS, entry, "forest", sample=sample)
     assert kaggle.site.seen == []
 
 
 def test_a_competition_without_a_sample_asks_for_one(kaggle, entry, data):
     kaggle.publish("titanic", {"train.csv": b"a\n1\n"})
-    with pytest.raises(ValueError, match="holds no sample submission of titanic: give one as sample"):
+    with pytest.raises(ValueError, match="contains no sample submission of titanic: pass one as sample"):
         submit_kaggle("titanic", entry, "forest", data_dir=data)
 
 

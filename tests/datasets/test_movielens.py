@@ -161,7 +161,7 @@ def test_the_folds_of_the_100k_release(tmp_path):
     assert train.to_numpy().tolist() == [[1, 2, 3, 4]]
     assert test["item"].tolist() == [5, 2]
     assert test["rating"].dtype == np.float64
-    with pytest.raises(FileNotFoundError, match=r"lacks ua.base, ua.test"):
+    with pytest.raises(FileNotFoundError, match=r"does not contain ua.base, ua.test"):
         load_movielens_fold("ua", tmp_path)
 
 
@@ -238,7 +238,7 @@ def test_a_release_that_is_not_there_says_where_it_was_sought_and_where_to_get_i
 @pytest.mark.parametrize("file", ["u.user", "u.genre"])
 def test_a_release_that_is_not_whole_is_named(tmp_path, file):
     write_folder(tmp_path, "100k", changes={file: None})
-    with pytest.raises(FileNotFoundError, match=f"ml-100k lacks {file}"):
+    with pytest.raises(FileNotFoundError, match=f"ml-100k does not contain {file}"):
         load_movielens("100k", tmp_path)
 
 
@@ -266,25 +266,25 @@ GOOD_CSV = "userId,movieId,rating,timestamp\n1,11,4.5,964982703\n"
         ("100k", "u.data", "1\t2\t3\t4\n\n1\tx\t3\t4\n", r"u\.data, line 3: '1\\tx"),
         ("100k", "u.data", "1\t2\tnan\t4\n", r"u\.data, line 1"),
         ("100k", "u.data", "1\t2\t\t4\n", r"u\.data, line 1"),
-        ("100k", "u.data", "", r"u\.data holds no ratings"),
+        ("100k", "u.data", "", r"u\.data has no ratings"),
         ("100k", "u.data", "99999999999999999999\t2\t3\t4\n", r"u\.data cannot be read"),
         ("100k", "u.item", "1|A (1990)|01-Jan-1990|||0|0\n", r"u\.item, line 1: .* has 7 fields, not 8"),
         ("100k", "u.item", "1|A|soon|||0|0|0\n", r"u\.item, line 1: .*third field"),
         ("100k", "u.item", "1|A|01-Jan-1990|||0|0|2\n", r"u\.item, line 1: .*0 or 1 for each genre"),
         ("100k", "u.user", "1|24|M|writer\n", r"u\.user, line 1: .* has 4 fields, not 5"),
-        ("100k", "u.user", "1|24|M|writer|1\n2|old|M|writer|1\n", r"u\.user, line 2: 'old' is no age"),
-        ("100k", "u.user", "1|24|M|writer|1\n1|25|M|writer|1\n", r"u\.user holds the user 1 more than once"),
-        ("100k", "u.user", "\n", r"u\.user holds no users"),
+        ("100k", "u.user", "1|24|M|writer|1\n2|old|M|writer|1\n", r"u\.user, line 2: 'old' cannot be the age"),
+        ("100k", "u.user", "1|24|M|writer|1\n1|25|M|writer|1\n", r"u\.user has the user 1 more than once"),
+        ("100k", "u.user", "\n", r"u\.user has no users"),
         ("1m", "ratings.dat", "1::2::3::4\n1::2::3\n", r"ratings\.dat, line 2: '1::2::3'"),
         ("1m", "ratings.dat", "1::2::3::4\n1:7:2::3::4\n", r"ratings\.dat, line 2: '1:7:2::3::4'"),
         ("1m", "ratings.dat", "1::2::3::4\n1::::3::4\n", r"ratings\.dat, line 2"),
         ("1m", "movies.dat", "1::Toy Story (1995)\n", r"movies\.dat, line 1: .* has 2 fields, not 3"),
-        ("1m", "movies.dat", "one::Toy Story (1995)::Comedy\n", r"movies\.dat, line 1: 'one' is no item"),
-        ("1m", "users.dat", "1::F::1::21::48067\n", r"users\.dat, line 1: '21' is no occupation, which is 0 to 20"),
+        ("1m", "movies.dat", "one::Toy Story (1995)::Comedy\n", r"movies\.dat, line 1: 'one' cannot be the item"),
+        ("1m", "users.dat", "1::F::1::21::48067\n", r"users\.dat, line 1: '21' is not an occupation, which is 0 to 20"),
         ("25m", "ratings.csv", GOOD_CSV + "1,12,4.5\n", r"ratings\.csv, line 3: '1,12,4\.5'"),
         ("25m", "ratings.csv", GOOD_CSV + "1,12,high,1\n", r"ratings\.csv, line 3: '1,12,high,1'"),
         ("25m", "ratings.csv", "user,item,rating\n1,2,3\n", r"ratings\.csv, line 1: the header must be 'userId,"),
-        ("25m", "ratings.csv", "userId,movieId,rating,timestamp\n", r"ratings\.csv holds no ratings"),
+        ("25m", "ratings.csv", "userId,movieId,rating,timestamp\n", r"ratings\.csv has no ratings"),
         ("25m", "movies.csv", "id,title\n", r"movies\.csv, line 1: the header"),
         (
             "25m",
@@ -299,7 +299,7 @@ GOOD_CSV = "userId,movieId,rating,timestamp\n1,11,4.5,964982703\n"
             r"movies\.csv, line 3: the quotes",
         ),
         ("25m", "movies.csv", 'movieId,title,genres\n1,"A\n(1990)",Drama\n', r"movies\.csv, line 3: .*one film a line"),
-        ("25m", "movies.csv", "movieId,title,genres\n1,A,Drama\n1,B,Drama\n", r"holds the item 1 more than once"),
+        ("25m", "movies.csv", "movieId,title,genres\n1,A,Drama\n1,B,Drama\n", r"has the item 1 more than once"),
         ("25m", "movies.csv", b"movieId,title,genres\n1,B\xe9b\xe9,Drama\n", r"movies\.csv, line 2: not text in UTF-8"),
     ],
 )

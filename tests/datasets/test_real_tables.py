@@ -46,7 +46,7 @@ def test_bulldozers_have_dates_categories_and_gaps(bulldozers, tmp_path):
 
 def test_bulldozers_with_other_dates_or_none_are_refused(bulldozers, tmp_path):
     write(bulldozers, {"Valid.csv": "SalesID,saledate\n3,soon\n"})
-    with pytest.raises(ValueError, match=r"Valid.csv: column 'saledate' has a value that is no date: .*soon"):
+    with pytest.raises(ValueError, match=r"Valid.csv: column 'saledate' has a value that is not a date: .*soon"):
         load_bulldozers(tmp_path)
     write(bulldozers, {"Valid.csv": "SalesID,date\n3,soon\n"})
     with pytest.raises(ValueError, match=r"Valid.csv has no column 'saledate'"):

@@ -86,9 +86,9 @@ def test_other_delimiters_and_encodings(tmp_path):
     [
         ("", "is empty"),
         ("a,b\n", "no rows"),
-        ("a;b\n1;2\n", "looks separated by ';'"),
-        ("a\tb\n1\t2\n", r"looks separated by '\\t'"),
-        ("a,b\n1,2\n1,2,3\n", "cannot be read as a table separated by ','"),
+        ("a;b\n1;2\n", "appears to be ';'"),
+        ("a\tb\n1\t2\n", r"appears to be '\\t'"),
+        ("a,b\n1,2\n1,2,3\n", "cannot be read as a table with the delimiter ','"),
     ],
 )
 def test_what_is_no_table_is_a_clear_error(tmp_path, content, message):

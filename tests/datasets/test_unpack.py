@@ -137,7 +137,7 @@ def test_an_encrypted_entry_is_refused(archive, folder, zipped):
 
 def test_what_is_no_zip_is_refused(archive, folder):
     archive.write_bytes(b"<html>log in first</html>")
-    assert_refused(archive, folder, "a.zip cannot be unpacked .*it arrived damaged, or is no zip")
+    assert_refused(archive, folder, "a.zip cannot be unpacked .*it arrived damaged, or is not a zip file")
 
 
 def test_wrong_bytes_are_refused(archive, folder, zipped):
