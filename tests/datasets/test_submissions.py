@@ -47,7 +47,8 @@ def test_the_order_of_the_rows_does_not_matter():
         ),
         (
             GOOD.assign(Id=[1461, 1462, 7], SalePrice=[np.nan, np.inf, "many"]),
-            "ids: 1463; 1 id is not in the sample: 7; column 'SalePrice' has 1 missing value, first for id 1461; "
+            "1 id is missing: 1463; 1 id is not in the sample: 7; "
+            "column 'SalePrice' has 1 missing value, first for id 1461; "
             "column 'SalePrice' has 1 infinite value, first for id 1462; "
             "column 'SalePrice' has 1 value that is not a number, first for id 7",
         ),
