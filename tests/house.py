@@ -239,7 +239,11 @@ def fits_that_leave_marks() -> list[str]:
     for path, cls in public_estimators().items():
         for name in ("fit", "partial_fit"):
             method = getattr(cls, name, None)
-            if method is not None and method.__module__.startswith("tabrec.") and not _restores(method):
+            if method is None or not method.__module__.startswith("tabrec."):
+                continue
+            # A method may leave the learning to another one, which is decorated.
+            called = re.findall(r"\bself\.(\w+)\(", inspect.getsource(method))
+            if not any(map(_restores, [method, *(getattr(cls, callee, None) for callee in called)])):
                 found.append(f"{path}.{name}")
     return found
 
@@ -272,7 +276,9 @@ def unregistered_classes() -> list[str]:
 
 
 def docstrings_without_see_also() -> list[str]:
-    return [path for path, found in public_names().items() if "See Also" not in _sections(found.__doc__)]
+    # Constants have no docstring at runtime.
+    documented = {path: found for path, found in public_names().items() if callable(found)}
+    return [path for path, found in documented.items() if "See Also" not in _sections(found.__doc__)]
 
 
 def undescribed(title: str) -> list[str]:
@@ -353,9 +359,6 @@ CHECKS: dict[str, Callable[[], list[str]]] = {
 # How many places may still break a rule; rules that are not listed allow none.
 ALLOWED = {
     f"a package over {MOST_LINES:,} lines": 1,
-    f"modules over {LONGEST_MODULE} lines": 1,
-    "fits without restores_on_failure": 14,
-    "public docstrings without See Also": 6,
 }
 # What is printed for information.
 COUNTS: dict[str, Callable[[], list[str]]] = {
