@@ -22,13 +22,19 @@ def read_groups(groups: Any, columns: list[str], sources: Mapping[str, str]) -> 
     """
     if groups is None:
         return {}
-    if isinstance(groups, str):
-        return _by_source(groups, columns, sources)
+    if isinstance(groups, str) and groups == "source":
+        together: dict[str, list[str]] = {}
+        for name in columns:
+            together.setdefault(sources.get(name, name), []).append(name)
+        return {source: members for source, members in together.items() if len(members) > 1}
     if isinstance(groups, Mapping):
         return {str(name): _resolve(members, columns, sources) for name, members in groups.items()}
     lists = getattr(groups, "clusters", groups)
     if not isinstance(lists, (list, tuple)):
-        raise ValueError(_message(groups))
+        raise ValueError(
+            f"groups={groups!r} must be 'source', a dict of lists of columns by name, a list of lists of columns, "
+            "or what redundancy() returns."
+        )
     found = [_resolve(members, columns, getattr(groups, "sources", {}) | dict(sources)) for members in lists]
     return {" + ".join(members): members for members in found if len(members) > 1}
 
@@ -60,15 +66,6 @@ def importance_by_source(table: pd.DataFrame) -> pd.Series:
     return whole.combine_first(alone)
 
 
-def _by_source(groups: str, columns: list[str], sources: Mapping[str, str]) -> dict[str, list[str]]:
-    if groups != "source":
-        raise ValueError(_message(groups))
-    together: dict[str, list[str]] = {}
-    for name in columns:
-        together.setdefault(sources.get(name, name), []).append(name)
-    return {source: members for source, members in together.items() if len(members) > 1}
-
-
 def _resolve(members: Any, columns: list[str], sources: Mapping[str, str]) -> list[str]:
     if isinstance(members, str) or not isinstance(members, Iterable):
         raise ValueError(f"groups: {members!r} must be a list of column names, such as [{members!r}].")
@@ -86,13 +83,6 @@ def _columns_of(name: str, columns: list[str], sources: Mapping[str, str]) -> li
     if source := source_of(name, columns, sources):
         return [source]
     raise ValueError(f"groups: unknown column {name!r}; there are {columns[:20]}.")
-
-
-def _message(groups: Any) -> str:
-    return (
-        f"groups={groups!r} must be 'source', a dict of lists of columns by name, a list of lists of columns, "
-        "or what redundancy() returns."
-    )
 
 
 def columns_to_drop(columns: Any, frame: pd.DataFrame) -> list[list[str]]:

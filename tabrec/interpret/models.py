@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.preprocess import DateParts
 from tabrec.preprocess.lineage import Origin, input_names, trace_columns
 from tabrec.tables.columns import read_frame
-from tabrec.trees.fitted_trees import coded_labels, origins_of
+from tabrec.trees.fitted_trees import coded_labels
 
 
 def fitted_columns(model: Any, X: Any) -> list[str]:
@@ -47,11 +47,6 @@ def find_dates(origins: Mapping[str, Origin | None]) -> dict[str, dict[str, str]
         if origin is not None and origin.kind == "date part" and origin.part is not None:
             found.setdefault(origin.column, {})[name] = origin.part
     return found
-
-
-def find_sources(model: Any, names: list[str]) -> dict[str, str]:
-    """The raw column that each of a model's encoded columns comes from; its own name where that is not known."""
-    return {name: name if origin is None else origin.column for name, origin in origins_of(model, names).items()}
 
 
 def find_date_formats(model: Any) -> dict[str, tuple[str | None, str | None]]:

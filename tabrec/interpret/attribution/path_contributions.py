@@ -16,11 +16,11 @@ from tabrec.interpret.attribution._contribution_result import Contributions, Row
 from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
 from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
-from tabrec.interpret.models import classes_of, find_sources, fitted_columns, predictor
+from tabrec.interpret.models import classes_of, fitted_columns, predictor
 from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.names import as_named
-from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees, split_pipeline
+from tabrec.trees.fitted_trees import FittedTrees, is_forest, origins_of, read_trees, split_pipeline
 from tabrec.trees.target_encoding import to_matrix
 
 __all__ = ["Contributions", "RowContributions", "contributions"]
@@ -214,7 +214,8 @@ def _by_gradients(model: Any, X: Any, background: Any) -> Contributions:
 
     raw, _, columns = _read_pair(model, X, background)
     steps, net = split_pipeline(model)
-    sources = find_sources(model, [str(name) for name in net.encoded_names_])
+    origins = origins_of(model, [str(name) for name in net.encoded_names_])
+    sources = {name: name if origin is None else origin.column for name, origin in origins.items()}
     lost = [name for name, source in sources.items() if source not in columns]
     if lost:
         raise ValueError(

@@ -119,7 +119,11 @@ def _read(row: Any, base: float | None) -> tuple[list[str], np.ndarray, float | 
     if isinstance(row, (RowContributions, Contributions)):
         if base is not None:
             raise TypeError(f"base={base!r} is for a Series or dict: {type(row).__name__} has its own.")
-        return _read_result(row)
+        if isinstance(row, Contributions):
+            if len(row) != 1:
+                raise ValueError(f"waterfall draws one row, but there are {len(row)}: pick one, as in .row(0).")
+            row = row.row(0)
+        return label_steps(row.columns, row.values), row.contributions, row.base
     if not isinstance(row, (pd.Series, Mapping)):
         raise TypeError(
             "waterfall draws the contributions to one prediction: contributions(...).row(i), a Series or a dict, "
@@ -132,11 +136,3 @@ def _read(row: Any, base: float | None) -> tuple[list[str], np.ndarray, float | 
             "There are no contributions to draw." if not len(odd) else f"{odd.index[0]!r} adds {odd.iloc[0]}."
         )
     return [str(label) for label in series.index], series.to_numpy(), base
-
-
-def _read_result(row: RowContributions | Contributions) -> tuple[list[str], np.ndarray, float]:
-    if isinstance(row, Contributions):
-        if len(row) != 1:
-            raise ValueError(f"waterfall draws one row, but there are {len(row)}: pick one, as in .row(0).")
-        row = row.row(0)
-    return label_steps(row.columns, row.values), row.contributions, row.base

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,14 +64,14 @@ class Confidence(Result):
             row is covered), and `mean_width` of the intervals or `mean_size` of the sets.
         """
         rows = pd.DataFrame({"covered": self._covers(self._read_target(y, "coverage")), "width": self._width()})
-        groups = _Groups("rows", np.zeros(len(rows), dtype=int), ["all"]) if by is None else self._groups(by)
+        title, codes, names = ("rows", np.zeros(len(rows), dtype=int), ["all"]) if by is None else self._groups(by)
         width = "mean_size" if self._is_of_classes else "mean_width"
-        found = rows.groupby(groups.codes).agg(
+        found = rows.groupby(codes).agg(
             n=("covered", "size"), coverage=("covered", "mean"), mean_width=("width", "mean")
         )
         steadied = (found["coverage"] * found["n"] + 2) / (found["n"] + 4)
         found.insert(2, "std_error", np.sqrt(steadied * (1 - steadied) / (found["n"] + 4)))
-        found.index = pd.Index([groups.names[code] for code in found.index], name=groups.name)
+        found.index = pd.Index([names[code] for code in found.index], name=title)
         return found.rename(columns={"mean_width": width})
 
     def plot(self, ax: Any = None, y: Any = None) -> Any:
@@ -104,7 +104,8 @@ class Confidence(Result):
             return self.table["size"].to_numpy()
         return (self.table["upper"] - self.table["lower"]).to_numpy()
 
-    def _groups(self, by: Any) -> _Groups:
+    def _groups(self, by: Any) -> tuple[str, np.ndarray, list[str]]:
+        """The title of subgroups, the number of each row's subgroup, and their names."""
         if isinstance(by, str):
             if by not in self._X:
                 raise ValueError(f"by={by!r} is not a column of X, which has {self._X.columns.tolist()[:20]}.")
@@ -112,13 +113,7 @@ class Confidence(Result):
         groups = by.reset_index(drop=True) if isinstance(by, pd.Series) else pd.Series(np.asarray(by), name="group")
         if len(groups) != len(self.table):
             raise ValueError(f"by has {len(groups)} values, but there are {len(self.table)} rows: pass one for each.")
-        return _Groups("group" if groups.name is None else str(groups.name), *_number_groups(groups))
-
-
-class _Groups(NamedTuple):
-    name: str
-    codes: np.ndarray
-    names: list[str]
+        return "group" if groups.name is None else str(groups.name), *_number_groups(groups)
 
 
 def _number_groups(groups: pd.Series) -> tuple[np.ndarray, list[str]]:
@@ -140,10 +135,6 @@ def _value(value: Any) -> str:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
-
-
-def _other_than(name: str, names: list[str]) -> str:
-    return name if name not in names else _other_than(f"({name})", names)
 
 
 def _draw_intervals(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:

@@ -97,16 +97,11 @@ def confidence(
 
     References
     ----------
-    Johansson, U., Boström, H., Löfström, T. & Linusson, H. (2014). Regression conformal prediction with random forests.
-    Machine Learning 97, 155-176.
-
-    Meinshausen, N. (2006). Quantile Regression Forests. Journal of Machine Learning Research 7, 983-999.
-
-    Sadinle, M., Lei, J. & Wasserman, L. (2019). Least ambiguous set-valued classifiers with bounded error levels.
-    Journal of the American Statistical Association 114, 223-234.
-
-    Howard, J. & Gugger, S. *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Tree Variance for Prediction
-    Confidence".
+    Johansson, Boström, Löfström & Linusson (2014), "Regression conformal prediction with random forests", Machine
+    Learning 97. Meinshausen (2006), "Quantile regression forests", Journal of Machine Learning Research 7. Sadinle, Lei
+    & Wasserman (2019), "Least ambiguous set-valued classifiers with bounded error levels", Journal of the American
+    Statistical Association 114. Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9,
+    "Tree variance for prediction confidence".
 
     Examples
     --------

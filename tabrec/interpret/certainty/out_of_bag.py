@@ -232,22 +232,20 @@ def _score(metric: Metric, y: np.ndarray, predicted: np.ndarray, classes: Any) -
 
 def _explain(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> list[Finding]:
     if 1 in (scores[_VALID].n, scores[_OOB].n):
-        return [_one_row(scores)]
+        return [
+            Finding(
+                "too few rows",
+                2,
+                (),
+                "The score of a single row cannot show a difference between the rows.",
+                f"{scores[_OOB].n} row(s) out of bag, {scores[_VALID].n} in validation.",
+                "Pass more rows: the score of one row has no standard error.",
+            )
+        ]
     findings = [_against_baseline(scores, metric), _against_out_of_bag(scores, metric, late)]
     if _TRAIN in scores:
         findings.append(_against_train(scores, metric))
     return sorted((finding for finding in findings if finding), key=lambda finding: finding.severity)
-
-
-def _one_row(scores: dict[str, _Score]) -> Finding:
-    return Finding(
-        "too few rows",
-        2,
-        (),
-        "The score of a single row cannot show a difference between the rows.",
-        f"{scores[_OOB].n} row(s) out of bag, {scores[_VALID].n} in validation.",
-        "Pass more rows: the score of one row has no standard error.",
-    )
 
 
 def _against_out_of_bag(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> Finding:
