@@ -224,13 +224,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         return self._assemble(encoded, vectors)
 
     def origins(self) -> Origins:
-        """The raw column that each output column comes from, by name in the order of the output columns.
-
-        Returns
-        -------
-        dict of str to (Origin or None)
-            See `tabrec.preprocess.lineage.trace_columns`.
-        """
+        """The raw column that each output column comes from, by name in the order of the output columns."""
         check_is_fitted(self)
         encoded = self.estimator_.origins()
         kept = values_of(name for name in encoded if name not in self.columns_)

@@ -20,9 +20,9 @@ def embedding_size(n_codes: int) -> int:
 class PackedEmbedding(nn.Module):
     """Embeddings of many columns in few lookups: columns of the same width share one table.
 
-    Integer codes (n_rows, n_columns) → (n_rows, `width`), columns side by side in the order of `names`. `sizes` holds
-    the number of codes and the width of each column. Code 0 (missing or unseen) starts at zero, the mean of the others.
-    The state dict names every column's own table, ``<column>.weight``.
+    `sizes` holds the number of codes and the width of each column. Integer codes (n_rows, n_columns) become vectors
+    (n_rows, `width`), columns side by side in the order of `names`. Code 0 (missing or unseen) starts at zero, the mean
+    of the others. The state dict names every column's own table, ``<column>.weight``.
     """
 
     _order: Tensor

@@ -57,14 +57,7 @@ class LearningRateSearch:
     def plot(self, ax: Any = None) -> Any:
         """Plot the loss by learning rate, with both suggestions marked.
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
+        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         suggestions = {"valley": self.valley, "steepest": self.steepest}
         return plot_learning_rates(self.learning_rates, self.losses, suggestions, ax)

@@ -20,13 +20,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from tabrec.neural._given_model import make_given_model
 from tabrec.neural.devices import explain_memory, read_device, seeded
 from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.inputs import FrameReader, columns_of
 from tabrec.neural.losses import Loss
 from tabrec.neural.parameters import NetParameters
-from tabrec.neural.tabular_model import TabularModel
+from tabrec.neural.tabular_model import TabularModel, make_given_model
 from tabrec.neural.training import Trainer, TrainingConfig, predict
 from tabrec.neural.training_data import TrainingData
 from tabrec.preprocess.raw_frames import RawFrameMixin

@@ -16,9 +16,14 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from tabrec.neural._captured_step import CapturedStep
 from tabrec.neural._epochs import BestEpoch, SmoothedLoss
-from tabrec.neural.devices import explain_memory, flushed_denormals, multiplications_per_row, uses_bfloat16
+from tabrec.neural.devices import (
+    CapturedStep,
+    explain_memory,
+    flushed_denormals,
+    multiplications_per_row,
+    uses_bfloat16,
+)
 from tabrec.neural.losses import Loss
 from tabrec.neural.optimizers import Rates, make_optimizer, scheduled_rates, set_rates
 from tabrec.neural.training_data import TrainingData, mean_loss
@@ -235,12 +240,7 @@ class Trainer:
         return record | {name: metric(output, data.target) for name, metric in self.config.metrics.items()}
 
     def make_optimizer(self) -> torch.optim.Optimizer:
-        """Make the optimizer of the configuration for the parameters of the model.
-
-        Returns
-        -------
-        torch.optim.Optimizer
-        """
+        """Make the optimizer of the configuration for the parameters of the model."""
         config = self.config
         return make_optimizer(self.model, config.optimizer, config.learning_rate, config.weight_decay, config.momentum)
 

@@ -124,13 +124,7 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
         return self._to_frame(columns, frame.index)
 
     def origins(self) -> Origins:
-        """Where each output column comes from.
-
-        Returns
-        -------
-        dict of str to Origin
-            By name, in the order of the output columns; see `tabrec.preprocess.lineage.Origin`.
-        """
+        """The `Origin` of each output column, by name in the order of the output columns; see `trace_columns`."""
         check_is_fitted(self)
         return values_of(self._kept_names()) | self._new_origins()
 

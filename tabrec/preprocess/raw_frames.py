@@ -70,13 +70,7 @@ class RawFrameMixin(LineageMixin, _Estimator):
         return {str(name): column.array for name, column in self.preprocessor_.transform(X).items()}
 
     def origins(self) -> Origins:
-        """Where each encoded column comes from.
-
-        Returns
-        -------
-        dict of str to (Origin or None)
-            By name, in the order of `encoded_names_`; see `tabrec.preprocess.lineage.trace_columns`.
-        """
+        """Where each encoded column comes from, by name in the order of `encoded_names_`; see `trace_columns`."""
         check_is_fitted(self)
         preprocessed = trace_columns(self.preprocessor_, input_names(self))
         return {str(name): preprocessed.get(str(name)) for name in self.encoded_names_}

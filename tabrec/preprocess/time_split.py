@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,7 +17,9 @@ from sklearn.utils.validation import _num_samples
 
 from tabrec.tables.columns import Column, as_frame, to_columns
 from tabrec.tables.dates import as_dates, learn_dates
-from tabrec.tables.sizes import Size, read_size
+
+Size = Any  # rows (int), share of the rows (float), duration, or None
+_DURATION_TYPES = (str, datetime.timedelta, np.timedelta64, pd.offsets.BaseOffset)
 
 
 @validate_params({"column": [str]}, prefer_skip_nested_validation=True)
@@ -231,7 +234,7 @@ class TimeSplit(BaseCrossValidator):
 
     def _test_bounds(self, times: pd.Index, n_splits: int) -> list[int]:
         """Find where each test set starts, and where the last one ends, as positions in time order."""
-        size = read_size(self.test_size, "test_size", times)
+        size = _read_size(self.test_size, "test_size", times)
         if size is None:
             bounds = _even_bounds(times, n_splits)
         elif isinstance(size, int):
@@ -250,12 +253,12 @@ class TimeSplit(BaseCrossValidator):
 
     def _train_bounds(self, times: pd.Index, test_start: int) -> tuple[int, int]:
         """Find the positions in time order between which to train, for the test set that starts at `test_start`."""
-        gap = read_size(self.gap, "gap", times, minimum=0)
+        gap = _read_size(self.gap, "gap", times, minimum=0)
         if isinstance(gap, int):
             stop = _n_before(times, times[max(test_start - gap, 0)])
         else:
             stop = _n_before(times, times[test_start] - gap)
-        size = read_size(self.max_train_size, "max_train_size", times)
+        size = _read_size(self.max_train_size, "max_train_size", times)
         if size is None:
             start = 0
         elif isinstance(size, int):
@@ -339,3 +342,35 @@ def get_column(frame: pd.DataFrame, name: str) -> Column:
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"it has {list(frame.columns)[:20]}."
         raise ValueError(f"No column {name!r} in the table; {hint}")
     return to_columns(frame[[name]])[name]
+
+
+def _read_size(size: Size, name: str, times: pd.Index, minimum: int = 1) -> Any:
+    """Convert a size to a number of rows (int) or a duration; None stays None."""
+    if size is None and name != "gap":
+        return None
+    if isinstance(size, _DURATION_TYPES):
+        return _read_duration(size, name, times)
+    if isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= minimum:
+        return int(size)
+    if isinstance(size, float) and 0 < size < 1:
+        return max(int(size * len(times)), 1)
+    raise ValueError(
+        f"{name}={size!r} must be an integer of at least {minimum} (rows), a float between 0 and 1 (share "
+        f"of the rows), or a duration such as '30D'."
+    )
+
+
+def _read_duration(size: Any, name: str, times: pd.Index) -> Any:
+    has_dates = isinstance(times, pd.DatetimeIndex)
+    if not has_dates:
+        raise ValueError(f"{name}={size!r} is a duration, which needs dates; the times here are numbers or rows.")
+    # pandas.Timedelta("30") is 30 nanoseconds.
+    if isinstance(size, str) and size.strip().lstrip("+-").isdecimal():
+        raise ValueError(f"{name}={size!r} has no unit; write '{size}D' for days, or the integer for rows.")
+    try:
+        duration = size if isinstance(size, pd.offsets.BaseOffset) else pd.Timedelta(size)
+    except ValueError as error:
+        raise ValueError(f"{name}={size!r} is not a duration that pandas.Timedelta reads, such as '30D'.") from error
+    if duration is pd.NaT or times[0] - duration >= times[0]:
+        raise ValueError(f"{name}={size!r} must be a positive duration.")
+    return duration

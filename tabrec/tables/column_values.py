@@ -1,13 +1,9 @@
-"""The values of a column: one of four families, whatever type the column has.
-
-The values are one of
+"""The values of a column: one of four families; no other module distinguishes text, object, nullable and arrow types.
 
 - a numpy array of numbers: any integer or float dtype, NaN if missing, never infinite;
 - a numpy array of bool, nothing missing;
 - a pandas `DatetimeArray`, with or without a time zone, NaT if missing;
 - `Labels`: dictionary-encoded labels, -1 if missing.
-
-No other module distinguishes text, object, category, nullable and arrow types.
 """
 
 from __future__ import annotations

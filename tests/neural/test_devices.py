@@ -10,8 +10,8 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 from tabrec import TabularClassifier, TabularModel, TabularRegressor
-from tabrec.neural._captured_step import CapturedStep
 from tabrec.neural.devices import (
+    CapturedStep,
     explain_memory,
     flushed_denormals,
     multiplications_per_row,
