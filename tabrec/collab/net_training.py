@@ -20,10 +20,9 @@ from tabrec.collab.interactions import Interactions
 from tabrec.collab.recommender import Recommender
 from tabrec.neural.devices import read_device, seeded
 from tabrec.neural.embeddings import PackedEmbedding
-from tabrec.neural.inputs import TargetScaler
+from tabrec.neural.inputs import TargetScaler, read_range
 from tabrec.neural.losses import regression_loss
 from tabrec.neural.parameters import NetParameters
-from tabrec.neural.ranges import read_range
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.training import Trainer, TrainingConfig
 from tabrec.neural.training_data import TrainingData

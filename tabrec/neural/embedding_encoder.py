@@ -54,10 +54,8 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         The net fitted to all rows.
     columns_ : list of str
         The replaced columns.
-    input_to_outputs_ : dict of str to list of str
-        The output columns that come from each column of X.
-    output_to_input_ : dict of str to (str or None)
-        The column of X that each output column comes from; None if the preprocessor of the net does not say.
+    input_to_outputs_, output_to_input_ : dict
+        Output columns that come from each column of X, and the column of X that each output column comes from.
     n_features_in_, feature_names_in_ : int, ndarray of str
         Number of columns of X in `fit`, and their names if X was a table.
 

@@ -13,9 +13,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
-from tabrec.neural.inputs import TargetScaler
+from tabrec.neural.inputs import TargetScaler, read_range
 from tabrec.neural.losses import REGRESSION_LOSSES, Loss, regression_loss
-from tabrec.neural.ranges import read_range
 from tabrec.neural.tabular_estimator import TabularEstimator
 
 

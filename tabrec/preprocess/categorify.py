@@ -132,11 +132,17 @@ class Categorify(FrameTransformer):
             self._choose_columns(columns)
         counts = {}
         for name, counted in self._counts.items():
-            self._check_labels(columns[name])
-            counts[name] = _add_counts(counted, columns[name].as_labels())
+            column = columns[name]
+            if column.is_date and not column.missing.all():
+                raise ValueError(f"Column {name!r} holds dates such as {column.example()}; use DateParts for it.")
+            counts[name] = _add_counts(counted, column.as_labels())
         self._counts = counts
         self._n_rows += len(next(iter(columns.values())).raw)
-        self._assign_codes()
+        self.categories_, self._codes = {}, {}
+        for name, counted in counts.items():
+            kept = self._kept(name, counted)
+            self.categories_[name] = [MISSING_LABEL, *kept]
+            self._codes[name] = Codes(kept, list(counted))
 
     def _choose_columns(self, columns: dict[str, Column]) -> None:
         ordered = check_named("ordered", self.ordered or {}, columns)
@@ -153,19 +159,8 @@ class Categorify(FrameTransformer):
                 self._levels[name] = dtype.categories.tolist()
         self._n_rows = 0
 
-    def _check_labels(self, column: Column) -> None:
-        if column.is_date and not column.missing.all():
-            raise ValueError(f"Column {column.name!r} holds dates such as {column.example()}; use DateParts for it.")
-
-    def _assign_codes(self) -> None:
-        """Assign a code to every label that is frequent enough."""
-        self.categories_, self._codes = {}, {}
-        for name, counts in self._counts.items():
-            kept = self._kept(name, counts)
-            self.categories_[name] = [MISSING_LABEL, *kept]
-            self._codes[name] = Codes(kept, list(counts))
-
     def _kept(self, name: str, counts: dict) -> list:
+        """The labels that get a code of their own, in the order of their codes."""
         if name in self._levels:
             levels = self._levels[name]
             unlisted = [label for label in counts if label not in levels]

@@ -83,13 +83,6 @@ class DateParts(FrameTransformer):
        price  saleYear  saleMonth  saleDayofweek  saleIs_year_end
     0   9500      2011         12              5             True
     1  14000      2012          2              2            False
-
-    Text is only read if one format alone fits:
-
-    >>> DateParts(columns=["day"]).fit(pd.DataFrame({"day": ["01/02/2011", "03/04/2011"]}))
-    Traceback (most recent call last):
-        ...
-    ValueError: The dates of column 'day', such as '01/02/2011', can be read as '%m/%d/%Y' or as '%d/%m/%Y': ...
     """
 
     _parameter_constraints: ClassVar[dict] = {"time": ["boolean"], "drop": ["boolean"]}

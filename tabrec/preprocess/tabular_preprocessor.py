@@ -195,10 +195,6 @@ class TabularPreprocessor(FrameTransformer):
         if self.normalize_ is not None:
             self.normalize_ = copy(self.normalize_)._fit_to_columns(columns, reset)
 
-    def _steps(self) -> list[FrameTransformer]:
-        steps = [self.date_parts_, self.categorify_, self.fill_missing_, self.normalize_]
-        return [step for step in steps if step is not None]
-
     def _choose_kinds(self, columns: dict[str, Column]) -> dict[str, str]:
         given: dict[str, str] = {}
         parameters = {"date": "date_columns", "categorical": "categorical_columns", "continuous": "continuous_columns"}
@@ -302,8 +298,8 @@ class TabularPreprocessor(FrameTransformer):
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         read_in_threads(columns.values())
         columns = self._read_encoded(columns)
-        for step in self._steps():
-            columns = step._apply(columns)
+        for step in (self.date_parts_, self.categorify_, self.fill_missing_, self.normalize_):
+            columns = columns if step is None else step._apply(columns)
         return {name: column.raw for name, column in columns.items()}
 
 

@@ -68,16 +68,6 @@ def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray
     >>> train_idx, valid_idx = split_by_time(sales, "saledate", at="2011-01-01")
     >>> sales.iloc[train_idx]["price"].tolist(), sales.iloc[valid_idx]["price"].tolist()
     ([10], [30, 20])
-
-    The pair is one fold for every tool of scikit-learn that takes `cv`:
-
-    >>> from sklearn.dummy import DummyRegressor
-    >>> from sklearn.model_selection import cross_val_score
-    >>> scores = cross_val_score(
-    ...     DummyRegressor(), sales, sales["price"], cv=[(train_idx, valid_idx)],
-    ...     scoring="neg_mean_absolute_error")
-    >>> scores.tolist()
-    [-15.0]
     """
     frame = as_frame(df)
     times = read_times(get_column(frame, column))
