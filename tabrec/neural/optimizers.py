@@ -17,16 +17,18 @@ SCHEDULES = ("one_cycle", "flat_cosine", "constant")
 def make_optimizer(
     model: nn.Module, optimizer: str | Callable, learning_rate: float, weight_decay: float, momentum: float
 ) -> torch.optim.Optimizer:
-    """Make an optimizer that decays the weight matrices of a model, but neither biases nor norms.
+    """Make an optimizer that decays the weight matrices of a model, but neither biases, scales nor norms.
 
     The model may name further parameters not to decay in an attribute `not_decayed`. A callable takes the two groups of
     parameters and `lr`, as ``torch.optim.RMSprop`` does.
     """
-    decayed = _decayed(model)
-    groups = [
-        {"params": [p for name, p in model.named_parameters() if (name in decayed) == decay], "weight_decay": share}
-        for decay, share in ((True, weight_decay), (False, 0.0))
-    ]
+    left_out = getattr(model, "not_decayed", ())
+    decayed: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        is_matrix = parameter.ndim >= 2 and name.rpartition(".")[2] not in ("bias", "member_scale")
+        (decayed if is_matrix and name not in left_out else others).append(parameter)
+    groups = [{"params": chosen, "weight_decay": decay} for chosen, decay in ((decayed, weight_decay), (others, 0.0))]
     groups = [group for group in groups if group["params"]]
     if callable(optimizer):
         return optimizer(groups, lr=learning_rate)
@@ -94,16 +96,6 @@ class _DecoupledSGD(torch.optim.SGD):
         for group in self.param_groups:
             torch._foreach_mul_(group["params"], 1 - group["lr"] * group["shrink"])
         return super().step(closure)
-
-
-def _decayed(model: nn.Module) -> set[str]:
-    """Names of the parameters to decay: matrices, but not biases, scales, norms and those in `not_decayed`."""
-    left_out = getattr(model, "not_decayed", ())
-    return {
-        name
-        for name, parameter in model.named_parameters()
-        if parameter.ndim >= 2 and name.rpartition(".")[2] not in ("bias", "member_scale") and name not in left_out
-    }
 
 
 class Rates(NamedTuple):

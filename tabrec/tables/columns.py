@@ -182,9 +182,6 @@ def _check_shape(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _from_arrow(table: pa.Table) -> pd.DataFrame:
-    if len(set(table.column_names)) < table.num_columns:
-        repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
-        raise ValueError(f"Column names must be unique, but {repeated} occur more than once; rename or drop them.")
     for i, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type) and field.type.index_type not in (pa.int8(), pa.int16(), pa.int32()):
             wanted = pa.dictionary(pa.int32(), field.type.value_type)
