@@ -16,26 +16,14 @@ _ID_KINDS = {str: "text", numbers.Number: "numbers"}
 
 @dataclass(frozen=True)
 class Matches:
-    """The hits among the first k recommendations, users as codes from 0 in the order of `relevant`.
-
-    Parameters
-    ----------
-    k : int
-    n_relevant : ndarray of int, of shape (n_users,)
-        How many items are relevant to each user.
-    ideal_gain : ndarray of float, of shape (n_users,)
-        Discounted gain of the best possible list of k.
-    user, rank : ndarray of int, of shape (n_hits,)
-        Of each hit, in the order of user, then rank.
-    gain : ndarray of float, of shape (n_hits,)
-    """
+    """The hits among the first k recommendations, users as codes from 0 in the order of `relevant`."""
 
     k: int
-    n_relevant: np.ndarray
-    ideal_gain: np.ndarray
-    user: np.ndarray
-    rank: np.ndarray
-    gain: np.ndarray
+    n_relevant: np.ndarray  # (n_users,), int
+    ideal_gain: np.ndarray  # (n_users,), the discounted gain of the best possible list of k
+    user: np.ndarray  # (n_hits,), int; hits are in the order of user, then rank
+    rank: np.ndarray  # (n_hits,), int
+    gain: np.ndarray  # (n_hits,)
 
     def sum_by_user(self, values: np.ndarray) -> np.ndarray:
         """Sum a value of each hit, (n_hits,), into one of each user, (n_users,)."""

@@ -17,64 +17,12 @@ from tabrec.neural.training_data import TrainingData
 class DotProduct(nn.Module):
     """Rating = low + (high - low) · sigmoid(base + user bias + item bias + user vector · item vector).
 
-    A side that has features has vectors and biases of two parts: each id's own, and a linear map of its features,
-    which similar ids share (LightFM).
-
-    Parameters
-    ----------
-    n_users, n_items : int
-        Number of known ids; their codes are 1 to n, and code 0 stands for all others.
-    n_factors : int, default=50
-        Length of the vectors.
-    mean : float, default=0.0
-        The initial prediction, where biases and product are 0; within `y_range`.
-    y_range : tuple of (float, float), default=None
-        Bounds of the predictions; None omits the sigmoid.
-    std : float, default=0.01
-        Standard deviation of the initial vectors; biases and maps of features start at 0.
-    row_penalty : float, default=0.095
-        Ridge penalty on the id's own vector and bias, applied once per rating of that id. Weight decay would shrink all
-        ids at every step, and ids with few ratings too much.
-    n_user_features, n_item_features : int, default=0
-        Number of features of users and of items, which `set_features` sets.
-
-    Attributes
-    ----------
-    config : dict
-        Arguments of the constructor: ``DotProduct(**model.config)`` has the same shape.
-    base : torch.nn.Parameter
-        Constant term of the sum.
-    vectors : torch.nn.Embedding
-        Vectors of the ids with the bias as the last column, users (code 0 first) before items.
-    user_map, item_map : torch.nn.Parameter or None
-        One row per feature, in the same columns.
-
-    Raises
-    ------
-    ValueError
-        `mean` is outside `y_range`.
-
-    Notes
-    -----
-    Shape: ``model(codes)`` takes (n_rows, 2) whole numbers, user and item, and gives (n_rows, 1).
-
-    The loss is the squared error, whose gradients `loss_and_gradients` computes in closed form: in batches of 64 rows
-    the overhead of calls dominates, and autograd makes twice as many.
-
-    References
-    ----------
-    Koren, Bell & Volinsky (2009), "Matrix factorization techniques for recommender systems". Kula (2015), "Metadata
-    embeddings for user and item cold-start recommendations".
-
-    Examples
-    --------
-    >>> import torch
-    >>> from tabrec.collab.dot_product_net import DotProduct
-    >>> model = DotProduct(3, 2, n_factors=4, mean=3.5, y_range=(0.5, 5.5))
-    >>> model(torch.tensor([[1, 2], [3, 0]])).shape
-    torch.Size([2, 1])
-    >>> model.user_table().shape
-    (4, 5)
+    Codes of ids are 1 to n; 0 stands for all other ids. A side with features adds a linear map of them to each id's own
+    vector and bias, as in LightFM (Kula 2015, "Metadata embeddings for user and item cold-start recommendations"); maps
+    and biases start at 0. `mean` is the initial prediction and lies within `y_range`; a `y_range` of None omits the
+    sigmoid. `row_penalty` is a ridge penalty on the id's own vector and bias, once per rating of that id: weight decay
+    would shrink all ids at every step, and ids with few ratings too much. ``model(codes)`` takes users and items,
+    (n_rows, 2), and returns (n_rows, 1). ``DotProduct(**model.config)`` has the same shape.
     """
 
     offsets: Tensor
@@ -102,7 +50,7 @@ class DotProduct(nn.Module):
         self.row_penalty = row_penalty
         self.not_decayed = ("vectors.weight",)  # rows pay `row_penalty` instead
         self.base = nn.Parameter(torch.tensor(_unsquash(mean, y_range), dtype=torch.float32))
-        # One table for both sides and the biases: a step is one lookup and one update.
+        # Users, code 0 first, before items, with the bias as the last column: a step is one lookup and one update.
         self.vectors = nn.Embedding(n_users + 1 + n_items + 1, n_factors + 1)
         self.user_map = nn.Parameter(torch.empty(n_user_features, n_factors + 1)) if n_user_features else None
         self.item_map = nn.Parameter(torch.empty(n_item_features, n_factors + 1)) if n_item_features else None
@@ -120,18 +68,10 @@ class DotProduct(nn.Module):
                 weight.zero_()
 
     def set_features(self, users: np.ndarray | Tensor | None = None, items: np.ndarray | Tensor | None = None) -> None:
-        """Take the features of users, of items or of both.
+        """Set features of users, of items or of both: a row per code, (n + 1, n_features), of which row 0 is all 0.
 
-        Parameters
-        ----------
-        users, items : array-like of shape (n + 1, n_features)
-            One row per code; row 0 is all 0. In centred columns, 0 is an average id. Columns with a standard deviation
-            of about 0.1 are learned as fast as the vectors.
-
-        Raises
-        ------
-        ValueError
-            The shape is wrong, or row 0 is not 0.
+        In centred columns, 0 is an average id. Columns with a standard deviation of about 0.1 are learned as fast as
+        vectors.
         """
         for name, given in (("user_features", users), ("item_features", items)):
             if given is None:
@@ -174,15 +114,7 @@ class DotProduct(nn.Module):
     def loss_and_gradients(self, rows: TrainingData) -> Tensor:
         """Mean squared error of some rows; its gradients, with those of the penalty, are left in the parameters.
 
-        Parameters
-        ----------
-        rows : TrainingData
-            Inputs codes (B, 2), target (B, 1), and weights (B,) or None.
-
-        Returns
-        -------
-        Tensor
-            The error, without the penalty.
+        In closed form, because in batches of 64 rows the overhead of calls dominates, and autograd makes twice as many.
         """
         (codes,) = rows.inputs
         n_rows = len(codes)
@@ -252,27 +184,11 @@ class DotProduct(nn.Module):
 def history_features(
     users: np.ndarray, items: np.ndarray, n_users: int, n_items: int, n_components: int, random_state: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features of who rated what: the implicit feedback of SVD++ in few columns.
+    """Features of who rated what, for users and for items: the implicit feedback of SVD++ (Koren 2008) in few columns.
 
-    Parameters
-    ----------
-    users, items : ndarray of shape (n_ratings,)
-        Codes, from 1 on.
-    n_users, n_items : int
-        Number of codes, 0 included.
-    n_components : int
-        Singular vectors of the matrix of who rated what, each row and column divided by the root of its sum.
-    random_state : int, default=None
-
-    Returns
-    -------
-    users, items : ndarray of shape (n_codes, n_components + 1)
-        Singular vectors and the logarithm of the count, each column standardised over the ids with ratings; the rows of
-        those without are all 0.
-
-    References
-    ----------
-    Koren (2008), "Factorization meets the neighborhood".
+    They are leading singular vectors of the matrix of who rated what, each row and column divided by the root of its
+    sum, and the logarithm of the count: (n_codes, n_components + 1), standardised over ids with ratings, 0 for the
+    others.
     """
     ones = np.ones(len(users), dtype=np.float32)
     rated = sp.csr_matrix((ones, (users, items)), shape=(n_users, n_items))

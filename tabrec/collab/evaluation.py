@@ -182,9 +182,7 @@ class Biases(NamedTuple):
 def fit_biases(ratings: Interactions, n_users: int, n_items: int) -> Biases:
     """Damped biases by alternating least squares.
 
-    References
-    ----------
-    Koren (2010), "Factor in the neighbors: scalable and accurate collaborative filtering", section 2.1.
+    As in Koren (2010), "Factor in the neighbors: scalable and accurate collaborative filtering", section 2.1.
     """
     weights = np.ones(len(ratings)) if ratings.weights is None else ratings.weights
     gaps = ratings.values - ratings.mean()

@@ -20,36 +20,20 @@ Link = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class RowPrior:
-    """The normal distribution of a row before any rating, by sample.
+    """The normal distribution of a row before any rating, by sample."""
 
-    Attributes
-    ----------
-    mean : ndarray of shape (n_samples, n_factors + 1)
-    precision : ndarray of shape (n_samples, n_factors + 1, n_factors + 1)
-    """
-
-    mean: np.ndarray
-    precision: np.ndarray
+    mean: np.ndarray  # (n_samples, n_factors + 1)
+    precision: np.ndarray  # (n_samples, n_factors + 1, n_factors + 1)
 
 
 @dataclass(frozen=True)
 class Factors:
-    """A model in which a rating is link(mean + user bias + item bias + user factors · item factors).
+    """A model in which a rating is link(mean + user bias + item bias + user factors · item factors)."""
 
-    Attributes
-    ----------
-    means : ndarray of shape (n_samples,)
-        A model with a single estimate has one sample.
-    user_rows, item_rows : ndarray of shape (n_codes, n_samples, n_factors + 1)
-        The bias first. Row 0 is that of an unknown id.
-    link : callable
-        Ratings of sums, of shape (..., n_samples).
-    """
-
-    means: np.ndarray
-    user_rows: np.ndarray
+    means: np.ndarray  # (n_samples,); a model with a single estimate has one sample
+    user_rows: np.ndarray  # (n_codes, n_samples, n_factors + 1), the bias first; row 0 is that of an unknown id
     item_rows: np.ndarray
-    link: Link
+    link: Link  # ratings of sums, of shape (..., n_samples)
 
     def rows(self, kind: str) -> np.ndarray:
         """The rows of users or of items."""
@@ -151,16 +135,10 @@ class Factors:
 
 
 def fit_row_prior(rows: np.ndarray, counts: np.ndarray) -> RowPrior:
-    """A normal distribution of rows, fitted to learned rows.
+    """A normal distribution of rows, fitted to learned rows, (n_rows, n_factors + 1), and their numbers of ratings.
 
     The mean is unweighted, because a new id most resembles those with few ratings. The covariance gives rows of few
     ratings less weight, because they have hardly moved from where they started.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_factors + 1)
-    counts : ndarray of shape (n_rows,)
-        Number of ratings of each row.
     """
     weights = counts / (counts + _HALF_WEIGHT)
     mean = rows.mean(axis=0)
@@ -185,19 +163,9 @@ def fold_in_row(
 ) -> np.ndarray:
     """The most probable row, of shape (n_factors + 1,), given ratings: Gauss-Newton steps, halved where too long.
 
-    Parameters
-    ----------
-    prior : RowPrior
-        A prior with one sample.
-    design : ndarray of shape (n_ratings, n_factors + 1)
-        What the row is multiplied by: 1 and the factors of the other side.
-    offsets : ndarray of shape (n_ratings,)
-        What is added: the mean and the bias of the other side.
-    ratings : ndarray of shape (n_ratings,)
-    rating_precision : ndarray of shape (n_ratings,)
-        Precision of each rating around its prediction.
-    rate, slope : callable
-        Ratings of sums, and their derivative.
+    The prior has one sample. `design`, (n_ratings, n_factors + 1), is what the row is multiplied by: 1 and the factors
+    of the other side; `offsets` are the mean and the bias of the other side. `rate` and `slope` are the ratings of sums
+    and their derivative.
     """
     mean, precision = prior.mean[0], prior.precision[0]
 
@@ -225,13 +193,8 @@ def contributions_by_similarity(
 ) -> np.ndarray:
     """Contributions of ratings to the prediction for an item, in a ridge regression on the vectors of items.
 
-    Parameters
-    ----------
-    wanted : ndarray of shape (n_dimensions,)
-    rated : ndarray of shape (n_ratings, n_dimensions)
-    gaps : ndarray of shape (n_ratings,)
-        Ratings minus the prediction for an unknown user.
-    noise_variance : float
+    `wanted` is the vector of the item, `rated` has those of the rated items, and `gaps` are the ratings minus the
+    predictions for an unknown user.
     """
     scale = np.sqrt(np.mean(np.sum(rated**2, axis=1))) or 1.0
     design = np.column_stack([np.ones(len(rated)), rated / scale])

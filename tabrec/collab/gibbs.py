@@ -27,10 +27,7 @@ from tabrec.collab.gibbs_draws import (
     kept_noise,
     start_cutpoints,
 )
-from tabrec.collab.posterior import (
-    Posterior,
-    SidePrior,
-)
+from tabrec.collab.posterior import Posterior, SidePrior
 
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]
@@ -49,28 +46,14 @@ _SCATTER, _BURN_IN_SCATTER = 0.3, 1.0
 
 @dataclass(frozen=True)
 class GibbsPlan:
-    """Length of a chain, and the model to sample.
+    """Length of a chain, and the model to sample."""
 
-    Parameters
-    ----------
-    n_factors : int
-        Length of the factor vectors, without the bias.
-    n_sweeps, n_burn_in : int
-        Total number of sweeps, and number of sweeps before the first sample.
-    n_kept : int
-        Maximum number of samples to keep, evenly spaced after the burn-in.
-    likelihood : {"normal", "ordinal"}, default="normal"
-        Whether ratings are numbers or ordered categories.
-    history : bool, default=True
-        Whether the prior mean of a row depends on the ids it has ratings with.
-    """
-
-    n_factors: int
+    n_factors: int  # without the bias
     n_sweeps: int
-    n_burn_in: int
-    n_kept: int
-    likelihood: str = "normal"
-    history: bool = True
+    n_burn_in: int  # sweeps before the first sample
+    n_kept: int  # maximum number of samples to keep, evenly spaced after the burn-in
+    likelihood: str = "normal"  # or "ordinal": ratings as ordered categories
+    history: bool = True  # whether the prior mean of a row depends on the ids it has ratings with
 
     def kept_sweeps(self) -> list[int]:
         """The sweeps whose sample is kept; the last one is always among them."""
@@ -119,35 +102,12 @@ def sample(
     start: GibbsState | None = None,
     on_sweep: Callable[[int], None] | None = None,
 ) -> tuple[Posterior, GibbsState]:
-    """Run one chain.
+    """Run one chain; return the kept samples, in the units of the ratings, and the state from which to continue it.
 
-    Parameters
-    ----------
-    users, items : int arrays of shape (n_ratings,)
-        Codes; users are 1 to ``n_users - 1`` and items 1 to ``n_items - 1``. Code 0, the unknown id, has no rating.
-    ratings : array of shape (n_ratings,)
-        The ratings; each counts, duplicates too.
-    weights : array of shape (n_ratings,) or None
-        Multiplies the precision of each rating; None is 1 for all.
-    n_users, n_items : int
-        Number of rows of each side, row 0 and rows without ratings included.
-    user_features, item_features : arrays of shape (n_users, d) and (n_items, d), or None
-        Side tables, numeric and centred; row 0 is zeros.
-    plan : GibbsPlan
-        How long to sample and what to model.
-    rng : numpy.random.Generator
-        The only source of randomness.
-    start : GibbsState or None
-        State of an earlier chain with as many factors. New rows start at their prior mean.
-    on_sweep : callable or None
-        Called with the number of each sweep after it.
-
-    Returns
-    -------
-    posterior : Posterior
-        The kept samples, in the units of the ratings.
-    state : GibbsState
-        State from which to continue the chain.
+    `n_users` and `n_items` count row 0, the unknown id, and rows without ratings. `weights` multiply the precision of
+    ratings. Features are centred numbers, (n_rows, n_features), with a row 0 of zeros. `start` is the state of an
+    earlier chain with as many factors; rows that are new start at their prior mean. `on_sweep` gets the number of each
+    sweep.
     """
     # The products of a sweep are small: one thread is as fast, and sums then do not depend on the number of cores.
     with _one_blas_thread():

@@ -117,27 +117,11 @@ def draw_rows(
 ) -> tuple[Array, Array]:
     """Draw every row of one side given the other side (Salakhutdinov & Mnih 2008, eq. 11-13).
 
-    A row holds a bias and factors. What it multiplies is ``z = (1, factors of the other)``, and the bias of the other
-    is taken off the rating. Rows without ratings are draws from their prior.
-
-    Parameters
-    ----------
-    ratings : RatingMatrix
-        Ratings of the rows.
-    others : array of shape (n_others, k + 1)
-        Rows of the other side.
-    prior, precision : arrays of shape (n_rows, k + 1) and (k + 1, k + 1)
-        Prior mean of each row, and the precision they share.
-    noise_precision, other_precision : arrays of shape (n_rows,) and (n_others,)
-        The precision of a rating is the product of the two, times its weight.
-    noise : array of shape (n_rows, k + 1)
-        Standard normal numbers.
-
-    Returns
-    -------
-    rows : array of shape (n_rows, k + 1)
-    errors : array of shape (n_rows,)
-        Squared errors of each row's ratings, summed with their weights and precisions.
+    A row, (k + 1,), holds a bias and factors. What it multiplies is ``z = (1, factors of the other)``, and the bias of
+    the other is taken off the rating. Rows without ratings are draws from their prior, whose mean is `prior`, (n_rows,
+    k + 1), and whose `precision`, (k + 1, k + 1), all rows share. The precision of a rating is `noise_precision` of its
+    row times `other_precision` times its weight. `noise` has standard normal numbers. Returns the rows, and the squared
+    errors of each row's ratings, (n_rows,), summed with their weights and precisions.
     """
     width = prior.shape[1]
     design = np.column_stack([np.ones(len(others)), others[:, 1:], others[:, 0]])

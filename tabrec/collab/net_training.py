@@ -62,14 +62,7 @@ def draw_seed(random_state: Any) -> int:
 
 
 class RatingScale:
-    """Standardises ratings for a net, and holds the range of its predictions.
-
-    Attributes
-    ----------
-    bounds : (float, float) or None
-        The range in units of the ratings.
-    scaler : TargetScaler
-    """
+    """Standardises ratings for a net; `bounds` is the range of its predictions in units of the ratings, or None."""
 
     def __init__(self, y_range: Any, values: np.ndarray):
         bounds = read_range(y_range, values, half_step)
@@ -248,23 +241,11 @@ def fold_into_net(
     rating_precision: np.ndarray,
     counts: np.ndarray,
 ) -> None:
-    """Find the most probable vectors of some codes; all other parameters of the net are fixed.
+    """Find the most probable vectors of some codes, in ascending order, and write them into the net; the rest is fixed.
 
-    Parameters
-    ----------
-    model : TabularModel
-        Only those vectors are changed, in place.
-    column : str
-    codes : ndarray of int
-        In ascending order.
-    own : ndarray of shape (n_ratings,)
-        The code that each rating belongs to.
-    inputs : tuple of Tensor
-        What the net takes for these ratings.
-    target, rating_precision : ndarray of shape (n_ratings,)
-        The ratings as the net predicts them, and the precision of each around its prediction.
-    counts : ndarray of shape (n_codes,)
-        Ratings by which each vector was learned, 0 for those that were not.
+    `own` is the code of each rating, `inputs` and `target` what the net takes and should predict for it, and
+    `rating_precision` the precision around the prediction. `counts`, (n_codes,), are the numbers of ratings by which
+    each vector was learned, 0 for those that were not.
     """
     table, learned = embeddings_of(model).weight(column), np.flatnonzero(counts)
     precision = torch.from_numpy(fit_row_prior(table.detach().double().numpy()[learned], counts[learned]).precision[0])

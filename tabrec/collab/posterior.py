@@ -77,20 +77,9 @@ def feature_effects(posterior: Posterior, side: Side, features: Array) -> Array:
 def prior_rows(
     posterior: Posterior, side: Side, features: Array | None = None, history: csr_matrix | None = None, n_new: int = 1
 ) -> Array:
-    """Prior mean of new rows, shape (S, n_new, k + 1).
+    """Prior mean of new rows, shape (S, n_new, k + 1), given features and a history as `history_matrix` builds it.
 
-    Parameters
-    ----------
-    posterior : Posterior
-        The samples.
-    side : {"user", "item"}
-        What the new rows are.
-    features : array of shape (n_new, n_features), optional
-        Their features; None is the average row.
-    history : sparse matrix of shape (n_new, n_others), optional
-        Their history, as `history_matrix` builds it.
-    n_new : int, default=1
-        Number of rows where neither is given.
+    Without features a row is the average row; `n_new` counts where neither is given.
     """
     prior = posterior.of(side)[2]
     n_new = next((part.shape[0] for part in (features, history) if part is not None), n_new)
@@ -116,26 +105,9 @@ def fold_in(
 ) -> Array:
     """Draw new rows given their few ratings, one draw for each sample, shape (S, n_new, k + 1).
 
-    No row depends on which others are drawn with it.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        The samples; they stay as they are.
-    side : {"user", "item"}
-        What the new rows are.
-    codes_of_other_side : int array of shape (n_ratings,)
-        Codes of the ids that were rated.
-    ratings : array of shape (n_ratings,)
-        Their ratings; for the ordinal likelihood each must be one of ``posterior.levels``.
-    row_index : int array of shape (n_ratings,)
-        Which of the new rows each rating belongs to, 0 to ``n_new - 1``.
-    n_new : int
-        Number of new rows; those without ratings are draws from their prior.
-    features : array of shape (n_new, n_features), optional
-        Their features.
-    rngs : sequence of numpy.random.Generator, of length n_new
-        Source of each row's draws, which average to the conditional means over the samples.
+    Each rating has the code of the id that was rated, and the new row it belongs to (`row_index`, 0 to ``n_new - 1``);
+    for the ordinal likelihood it must be one of ``posterior.levels``. Rows without ratings are draws from their prior.
+    No row depends on which others are drawn with it: each has a generator in `rngs`.
     """
     if posterior.cutpoints is not None and n_new > 1:
         rows = []
@@ -189,12 +161,7 @@ def _settle_latents(
 
 
 def predict_pairs(posterior: Posterior, user_codes: Codes, item_codes: Codes) -> tuple[Array, Array]:
-    """Mean and variance of the rating of each pair; the variance has the uncertainty of the mean and the noise.
-
-    Returns
-    -------
-    mean, variance : arrays of shape (n_pairs,)
-    """
+    """Mean and variance of the rating of each pair; the variance has the uncertainty of the mean and the noise."""
     total, squares, noise = (np.zeros(len(user_codes)) for _ in range(3))
     for s in range(len(posterior.mean)):
         latent = posterior.mean[s] + _latent_means(posterior.users[s, user_codes], posterior.items[s, item_codes])

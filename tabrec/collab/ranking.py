@@ -21,22 +21,9 @@ def rank_all(
     n: int,
     seen: Interactions | None,
 ) -> Ranked:
-    """The best items of each user.
+    """The best items of each user, as arrays owner (a position in `users`), rank (from 1), item and score.
 
-    Parameters
-    ----------
-    score_block : callable
-        Codes of users and of items → scores of every pair.
-    users, items : ndarray of int
-        Codes; items in ascending order.
-    n : int
-    seen : Interactions or None
-        Pairs to exclude.
-
-    Returns
-    -------
-    owner, rank, item, score : ndarray of shape (n_recommendations,)
-        `owner` is a position in `users`; ranks count from 1.
+    `items` are codes in ascending order; the interactions `seen` are excluded.
     """
     position = np.full(items.max(initial=0) + 1, -1)
     position[items] = np.arange(len(items))

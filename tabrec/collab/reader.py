@@ -21,31 +21,15 @@ from tabrec.tables.weights import read_weights
 
 @dataclass(frozen=True)
 class RatingsReader:
-    """Reads tables as it has learned to from the ratings in fit. It is never changed: ids that come later make another.
+    """Reads tables as learned from the ratings in fit. It is never changed: ids that come later make another."""
 
-    Attributes
-    ----------
-    owner : str
-        Class name of the recommender, for messages.
-    user_name, item_name : str
-        Columns of the ids.
-    users, items : Side
-        Ids with their codes, side tables and origins.
-    ratings : Interactions
-        All ratings so far, as codes.
-    mean_weight : float
-        Mean of the sample weights in fit, which scales all weights.
-    context : ContextEncoder or None
-        Encodes the context columns, for a model that uses some.
-    """
-
-    owner: str
+    owner: str  # class name of the recommender, for messages
     user_name: str
     item_name: str
     users: Side
     items: Side
-    ratings: Interactions
-    mean_weight: float
+    ratings: Interactions  # all so far
+    mean_weight: float  # mean of the sample weights in fit, which scales all weights
     context: ContextEncoder | None
 
     @classmethod
@@ -175,20 +159,11 @@ class RatingsReader:
 
 @dataclass(frozen=True)
 class ContextEncoder:
-    """Encodes columns of the ratings themselves, such as the time of day.
-
-    Attributes
-    ----------
-    names : list of str
-    preprocessor : TabularPreprocessor
-    category_sizes : dict of str to int
-        Number of codes of each category.
-    n_numbers : int
-    """
+    """Encodes columns of the ratings themselves, such as the time of day."""
 
     names: list[str]
     preprocessor: TabularPreprocessor
-    category_sizes: dict[str, int]
+    category_sizes: dict[str, int]  # number of codes of each category
     n_numbers: int
 
     @classmethod
@@ -264,13 +239,7 @@ def find_id_columns(names: list, user: str | None, item: str | None, owner: str)
 
 
 def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple[Column, Column, np.ndarray]:
-    """Users, items and ratings of a mapping or Series by item, or of a frame of [user,] item and rating.
-
-    Raises
-    ------
-    ValueError
-        No ratings, another number of columns, a missing id or rating.
-    """
+    """Users, items and ratings of a mapping or Series by item, or of a frame of [user,] item and rating."""
     if isinstance(ratings, (Mapping, pd.Series)):
         given = ratings if isinstance(ratings, pd.Series) else pd.Series(dict(ratings), dtype=object)
         if not len(given):

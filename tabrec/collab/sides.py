@@ -33,15 +33,9 @@ _OF_TWO_LABELS = 3
 
 
 class Ids:
-    """The known ids of one side: code c is the id ``labels[c - 1]``.
+    """The known ids of a column: code c is the id ``labels[c - 1]``, and code 0 stands for all unknown ids.
 
-    Parameters
-    ----------
-    name : str
-        The column that holds the ids.
-    labels : list
-    kinds : set of str
-        Kinds of the ids in fit: text, numbers, … Ids of another kind are refused, not unknown.
+    `kinds` are the kinds of the ids in fit (text, numbers, …). Ids of another kind are refused, not unknown.
     """
 
     _not_saved = ("_codes",)
@@ -120,18 +114,10 @@ def check_ids(column: Column) -> None:
 
 @dataclass(frozen=True)
 class Side:
-    """Users or items.
-
-    Attributes
-    ----------
-    ids : Ids
-    origins : ndarray of shape (n_codes,), int8
-        LEARNED, FOLDED_IN, FROM_METADATA or UNKNOWN, by code.
-    table : SideTable or None
-    """
+    """Users or items: their ids, the origin of what is known of each, and their side table."""
 
     ids: Ids
-    origins: np.ndarray
+    origins: np.ndarray  # (n_codes,), int8: LEARNED, FOLDED_IN, FROM_METADATA or UNKNOWN
     table: SideTable | None
 
     @property
@@ -224,18 +210,9 @@ def nearest_labels(label: Any, labels: list, n: int = 3) -> list:
 
 
 class SideTable:
-    """The features of each id by its code; ids without any, and code 0, have code 0 in categories and 0 in numbers.
+    """The features of each id by its code, as `codes`, (n_codes, n_categories), and `numbers`, (n_codes, n_numbers).
 
-    Attributes
-    ----------
-    encoder : TabularPreprocessor
-    category_sizes : dict of str to int
-        Number of codes of each category column of more than two labels.
-    codes : ndarray of shape (n_codes, n_categories), int32
-    numbers : ndarray of shape (n_codes, n_numbers), float32
-        Of mean 0. Columns of one or two labels are numbers too.
-    is_there : ndarray of shape (n_codes,), bool
-        Which ids are in the table.
+    Numbers have mean 0. Ids that are not in the table (see `is_there`), and code 0, have code 0 and number 0.
     """
 
     def __init__(self, encoder: TabularPreprocessor, encoded: pd.DataFrame, rows: np.ndarray, n_codes: int):
@@ -245,6 +222,7 @@ class SideTable:
             if isinstance(dtype, pd.CategoricalDtype)
         }
         self.encoder = encoder
+        # Number of codes of each category column of more than two labels; others are numbers.
         self.category_sizes = {name: size for name, size in sizes.items() if size > _OF_TWO_LABELS}
         self.is_there = np.zeros(n_codes, dtype=bool)
         self.is_there[rows] = True
@@ -287,29 +265,9 @@ def _as_number(column: pd.Series, size: int) -> np.ndarray:
 
 
 def learn_side_table(parameter: str, features: Any, ids: Ids) -> tuple[SideTable, Ids]:
-    """Encode a side table.
+    """Encode a side table, and return its ids after the ids with ratings.
 
-    Parameters
-    ----------
-    parameter : {"user_features", "item_features"}
-        For messages.
-    features : pandas.DataFrame
-        Indexed by id.
-    ids : Ids
-        Ids with ratings; medians, vocabularies and scales are learned from them alone.
-
-    Returns
-    -------
-    SideTable
-    Ids
-        Those ids and the ids that only the side table has.
-
-    Raises
-    ------
-    TypeError
-        `features` is not a pandas frame.
-    ValueError
-        There are no columns, an id is missing or repeated, or no id has ratings.
+    Medians, vocabularies and scales are learned from ids with ratings alone. `parameter` is named in messages.
     """
     index = _check_index(parameter, features, ids)
     try:
