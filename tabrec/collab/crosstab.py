@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
+from tabrec.collab.sides import labels_by_row
 from tabrec.plotting.axes import make_axes, shorten
-from tabrec.tables.columns import Column, as_frame, to_columns
+from tabrec.tables.columns import as_frame, to_columns
 
 _INK, _BLANK, _FAINT = "#24292f", "#f3f4f6", "#6b7280"
 
@@ -77,7 +78,7 @@ def crosstab(
     frame = as_frame(ratings)
     names = _column_names(list(frame.columns), {"user": user, "item": item, "rating": rating})
     columns = to_columns(frame[names])
-    users, items = (_ids(columns[name]) for name in names[:2])
+    users, items = (labels_by_row(columns[name]) for name in names[:2])
     values = columns[names[2]]
     if not values.is_number:
         raise ValueError(f"Column {names[2]!r} must hold ratings as numbers, but holds {values.family()}.")
@@ -156,14 +157,6 @@ def _column_names(present: list[str], given: dict[str, str | None]) -> list[str]
     if len(set(names)) < len(names):
         raise ValueError(f"user, item and rating must be three different columns, not {', '.join(map(repr, names))}.")
     return names
-
-
-def _ids(column: Column) -> pd.Series:
-    if column.missing.any():
-        row = int(np.argmax(column.missing))
-        raise ValueError(f"Column {column.name!r} has no id in row {row} (counted from 0).")
-    codes, labels = column.as_labels()
-    return pd.Series(labels).take(codes).reset_index(drop=True)
 
 
 def _most_frequent(ids: pd.Series, n: int) -> pd.Index:

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from tabrec.collab._matches import METRICS, match
+from tabrec.collab.sides import labels_by_row
 from tabrec.tables.columns import is_table, read_frame, to_columns
 
 
@@ -207,11 +208,7 @@ def _ids(estimator: Any, X: Any, attribute: str, position: int) -> pd.Series:
         name = frame.columns[position]
     if name not in frame.columns:
         raise ValueError(f"X has no column {name!r} for the ids; it has {list(frame.columns)[:20]}.")
-    column = to_columns(frame[[name]])[name]
-    if column.missing.any():
-        raise ValueError(f"Column {name!r} has no id in row {int(np.argmax(column.missing))} (counted from 0).")
-    codes, labels = column.as_labels()
-    return pd.Series(labels).take(codes).reset_index(drop=True)
+    return labels_by_row(to_columns(frame[[name]])[name])
 
 
 def _read_numbers(values: Any, name: str, n_rows: int | None = None) -> np.ndarray:

@@ -11,9 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabrec.collab.dot_product_net import DotProduct
 from tabrec.collab.dot_product_scorer import DotProductScorer
-from tabrec.collab.net_training import (
-    NET_CONSTRAINTS,
-)
+from tabrec.collab.net_training import NET_CONSTRAINTS
 from tabrec.collab.recommender import Recommender
 
 

@@ -154,25 +154,15 @@ class DotProduct(nn.Module):
         table.grad = torch.zeros_like(table) if table.grad is None else table.grad.zero_()
         table.grad.index_add_(0, positions, of_own.view(-1, table.shape[1]))
 
-    def user_table(self) -> np.ndarray:
-        """Users' vectors, the bias last, with what their features add: shape (n_users + 1, n_factors + 1)."""
-        return self._own_tables()[0].numpy() + self.user_feature_table()
-
-    def item_table(self) -> np.ndarray:
-        """Items' vectors, the bias last, with what their features add: shape (n_items + 1, n_factors + 1)."""
-        return self._own_tables()[1].numpy() + self.item_feature_table()
-
-    def user_feature_table(self) -> np.ndarray:
-        """The part of `user_table` that comes from features."""
-        return self._feature_table(0)
-
-    def item_feature_table(self) -> np.ndarray:
-        """The part of `item_table` that comes from features."""
-        return self._feature_table(1)
-
-    def _own_tables(self) -> tuple[Tensor, Tensor]:
-        users, items = self.vectors.weight.detach().split([self.n_users + 1, self.n_items + 1])
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of users and of items, the bias last, with what features add: (n + 1, n_factors + 1) each."""
+        own = self.vectors.weight.detach().split([self.n_users + 1, self.n_items + 1])
+        users, items = (table.numpy() + part for table, part in zip(own, self.feature_tables(), strict=True))
         return users, items
+
+    def feature_tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """The parts of `tables` that come from features."""
+        return self._feature_table(0), self._feature_table(1)
 
     def _feature_table(self, side: int) -> np.ndarray:
         features, weight = self._side(side)

@@ -75,9 +75,7 @@ class DotProductScorer(Scorer):
         self.model = self._grown_model()
         self.seed += 1
         rows = self._make_data(more)
-        self.history = train_net_more(
-            self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.history
-        )  # fmt: skip
+        self.history = train_net_more(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.history)
         self._settle()
 
     def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
@@ -173,17 +171,16 @@ class DotProductScorer(Scorer):
                 if new is not None and learned is not None:
                     new.copy_(learned)
             grown.base.copy_(old.base)
-            effects = grown.user_feature_table(), grown.item_feature_table()
             rows = (np.roll(self.rows[kind][:, 0], -1, axis=1) for kind in KINDS)
-            own = [of_side - effect for of_side, effect in zip(rows, effects, strict=True)]
+            own = [of_side - effect for of_side, effect in zip(rows, grown.feature_tables(), strict=True)]
             grown.vectors.weight.copy_(torch.from_numpy(np.concatenate(own)))
         return grown
 
     def _settle(self) -> None:
         """Take the rows from the net, and set those without ratings to the mean of their prior."""
         self.means = np.array([float(self.model.base.detach())])
-        tables = {"user": self.model.user_table(), "item": self.model.item_table()}
-        self.rows = {kind: np.roll(table, 1, axis=1)[:, None] for kind, table in tables.items()}
+        tables = zip(KINDS, self.model.tables(), strict=True)
+        self.rows = {kind: np.roll(table, 1, axis=1)[:, None] for kind, table in tables}
         self.feature_parts = {kind: self._feature_part(kind) for kind in KINDS}
         self.noise_variance = self._measure_noise()
         self.row_priors = {kind: self._fit_prior(kind) for kind in KINDS}

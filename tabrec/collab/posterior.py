@@ -79,7 +79,7 @@ def prior_rows(
 ) -> Array:
     """Prior mean of new rows, shape (S, n_new, k + 1), given features and a history as `history_matrix` builds it.
 
-    Without features a row is the average row; `n_new` counts where neither is given.
+    Without features a row is the average row. `n_new` is the number of rows where neither is given.
     """
     prior = posterior.of(side)[2]
     n_new = next((part.shape[0] for part in (features, history) if part is not None), n_new)

@@ -103,6 +103,14 @@ def id_at(column: Column, row: int) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def labels_by_row(column: Column) -> pd.Series:
+    """The id in each row of a column, numbers as numbers; a ValueError where one is missing."""
+    if column.missing.any():
+        raise ValueError(f"Column {column.name!r} has no id in row {int(np.argmax(column.missing))} (counted from 0).")
+    codes, labels = column.as_labels()
+    return pd.Series(labels).take(codes).reset_index(drop=True)
+
+
 def check_ids(column: Column) -> None:
     """Raise a ValueError where a column holds dates instead of ids."""
     if column.is_date and not column.missing.all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
@@ -22,7 +23,54 @@ def _make_generator(random_state: Any) -> np.random.Generator:
     return np.random.default_rng(random_state)
 
 
-class LeaveLastOut(BaseCrossValidator):
+class _UserSplitter(BaseCrossValidator):
+    """What the splitters by user share."""
+
+    n_splits: int
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:
+        """Generate the folds.
+
+        Parameters
+        ----------
+        X : dataframe (pandas, polars or pyarrow) or array-like of shape (n_rows, n_columns)
+            Table with the columns that the parameters name.
+        y, groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        folds : iterator of (train_idx, test_idx)
+            Row positions as arrays of int, in the order of the rows.
+        """
+        return iter(self._make_folds(X))
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        n_splits : int
+            The parameter `n_splits`.
+        """
+        n_splits = _check_count("n_splits", self.n_splits)
+        self._check_parameters()
+        return n_splits
+
+    def _check_parameters(self) -> None:
+        """Raise a ValueError for parameters that contradict `n_splits` or are out of range."""
+
+    @abstractmethod
+    def _make_folds(self, X: Any) -> list[Fold]:
+        """The folds, all of them at once, so that `split` raises errors when it is called."""
+
+
+class LeaveLastOut(_UserSplitter):
     """Cross-validation on the last ratings of each user: train on what came before.
 
     The first fold tests on the last `n` rows of each user and trains on the rows of the user before them. The second
@@ -76,21 +124,7 @@ class LeaveLastOut(BaseCrossValidator):
         self.time = time
         self.n_splits = n_splits
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:
-        """Generate the folds, the one with the latest test rows first.
-
-        Parameters
-        ----------
-        X : dataframe (pandas, polars or pyarrow) or array-like of shape (n_rows, n_columns)
-            Table with the columns of users and times.
-        y, groups : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        folds : iterator of (train_idx, test_idx)
-            Row positions as arrays of int, in the order of the rows.
-        """
+    def _make_folds(self, X: Any) -> list[Fold]:
         n, n_splits = _check_count("n", self.n), self.get_n_splits()
         frame = as_frame(X)
         users = _user_codes(frame, self.user)
@@ -106,22 +140,7 @@ class LeaveLastOut(BaseCrossValidator):
             has_enough = n_rows > n * (fold + 1)
             train, test = ~has_enough | (block > fold), has_enough & (block == fold)
             folds.append((np.flatnonzero(train), np.flatnonzero(test)))
-        return iter(folds)
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds.
-
-        Parameters
-        ----------
-        X, y, groups : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        n_splits : int
-            The parameter `n_splits`.
-        """
-        return _check_count("n_splits", self.n_splits)
+        return folds
 
     def _times(self, frame: pd.DataFrame) -> np.ndarray:
         if self.time is None:
@@ -130,7 +149,7 @@ class LeaveLastOut(BaseCrossValidator):
         return times.asi8 if isinstance(times, pd.DatetimeIndex) else times.to_numpy()
 
 
-class PerUserSplit(BaseCrossValidator):
+class PerUserSplit(_UserSplitter):
     """Cross-validation on a random part of the rows of each user.
 
     The same share of rows is drawn for every user, whether the user has few rows or many. A user with at least two rows
@@ -189,21 +208,7 @@ class PerUserSplit(BaseCrossValidator):
         self.test_size = test_size
         self.random_state = random_state
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:
-        """Generate the folds.
-
-        Parameters
-        ----------
-        X : dataframe (pandas, polars or pyarrow) or array-like of shape (n_rows, n_columns)
-            Table with the column of users.
-        y, groups : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        folds : iterator of (train_idx, test_idx)
-            Row positions as arrays of int, in the order of the rows.
-        """
+    def _make_folds(self, X: Any) -> list[Fold]:
         n_splits, rng = self.get_n_splits(), _make_generator(self.random_state)
         users = _user_codes(as_frame(X), self.user)
         if self.test_size is None:
@@ -218,28 +223,14 @@ class PerUserSplit(BaseCrossValidator):
                     f"whom has {n_rows.max()}. Choose a larger test_size."
                 )
             tests = [_rows_after(users, rng.random(len(users))) < n_test[users] for _ in range(n_splits)]
-        return iter([(np.flatnonzero(~test), np.flatnonzero(test)) for test in tests])
+        return [(np.flatnonzero(~test), np.flatnonzero(test)) for test in tests]
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds.
-
-        Parameters
-        ----------
-        X, y, groups : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        n_splits : int
-            The parameter `n_splits`.
-        """
-        n_splits = _check_count("n_splits", self.n_splits)
+    def _check_parameters(self) -> None:
         if self.test_size is None:
-            if n_splits == 1:
+            if self.n_splits == 1:
                 raise ValueError("n_splits=1 leaves nothing to train on; with test_size=None it must be at least 2.")
         elif not isinstance(self.test_size, Real) or not 0 < self.test_size < 1:
             raise ValueError(f"test_size={self.test_size!r} must be a number between 0 and 1, or None.")
-        return n_splits
 
 
 def _check_count(name: str, value: Any) -> int:

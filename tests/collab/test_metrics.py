@@ -357,7 +357,7 @@ def test_the_ranking_scorer_takes_rows_from_the_threshold_on():
     assert make_ranking_scorer("recall", k=1)(model, TEST, y) == pytest.approx(1 / 2)
     # from 2 on: b 12 as well
     assert make_ranking_scorer("mrr", k=3, threshold=2)(model, TEST, y) == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
-    with pytest.raises(ValueError, match="No rating reaches the threshold 6"):
+    with pytest.raises(ValueError, match="No rating reaches threshold=6"):
         make_ranking_scorer(threshold=6)(model, TEST, y)
 
 

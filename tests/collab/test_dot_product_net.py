@@ -93,7 +93,7 @@ def test_config_makes_a_model_that_takes_the_weights_and_features():
 @pytest.mark.parametrize("n_features", [(0, 0), (2, 1)])
 def test_tables_reproduce_the_ratings(n_features):
     model = some_model(n_user_features=n_features[0], n_item_features=n_features[1])
-    users, items = model.user_table(), model.item_table()
+    users, items = model.tables()
     codes = some_rows(5, 4).inputs[0]
     u, i = users[codes[:, 0]], items[codes[:, 1]]
     expected = model.base.item() + u[:, -1] + i[:, -1] + (u[:, :-1] * i[:, :-1]).sum(axis=1)
@@ -103,9 +103,10 @@ def test_tables_reproduce_the_ratings(n_features):
 def test_part_of_the_tables_from_features_is_their_map():
     model = some_model(n_user_features=2)
     expected = model.user_features.numpy() @ model.user_map.detach().numpy()
-    np.testing.assert_allclose(model.user_feature_table(), expected, rtol=1e-5, atol=1e-7)
-    assert not model.item_feature_table().any()
-    assert model.item_feature_table().shape == model.item_table().shape == (5, 4)
+    users, items = model.feature_tables()
+    np.testing.assert_allclose(users, expected, rtol=1e-5, atol=1e-7)
+    assert not items.any()
+    assert items.shape == model.tables()[1].shape == (5, 4)
 
 
 def test_features_of_another_shape_or_of_the_unknown_are_refused():
