@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,15 +38,6 @@ def find_labels(model: Any) -> dict[str, list]:
     """Labels by code of the raw columns that a model encodes by label; label 0 stands for missing or never seen."""
     origins = [origin for origin in find_origins(model).values() if origin is not None]
     return {origin.column: coded_labels(origin) for origin in origins if coded_labels(origin)}
-
-
-def find_dates(origins: Mapping[str, Origin | None]) -> dict[str, dict[str, str]]:
-    """The raw date columns that are split into parts: for each, the part that each encoded column holds."""
-    found: dict[str, dict[str, str]] = {}
-    for name, origin in origins.items():
-        if origin is not None and origin.kind == "date part" and origin.part is not None:
-            found.setdefault(origin.column, {})[name] = origin.part
-    return found
 
 
 def find_date_formats(model: Any) -> dict[str, tuple[str | None, str | None]]:

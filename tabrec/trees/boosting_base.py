@@ -44,12 +44,8 @@ class BoostingMixin(TargetEncodingMixin):
             Integer weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
             ten times as many rows as there are); its own k copies never enter its target encoding. Other weights are
             used as scikit-learn's boosting uses them.
-        X_val : table or array-like of shape (n_val_rows, n_features), default=None
-            Rows to watch for early stopping, instead of a random share of X.
-        y_val : array-like of shape (n_val_rows,), default=None
-            Their target.
-        sample_weight_val : array-like of shape (n_val_rows,), default=None
-            Their weights.
+        X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
+            Rows to watch for early stopping instead of a random share of X, their target and their weights.
 
         Returns
         -------

@@ -48,13 +48,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return self._replace_by_target(encoded, values)
 
     def origins(self) -> Origins:
-        """The raw column that each encoded column comes from.
-
-        Returns
-        -------
-        dict of str to (Origin or None)
-            By name in the order of `encoded_names_`; see `tabrec.preprocess.lineage.trace_columns`.
-        """
+        """Where each encoded column comes from, by name; see `tabrec.preprocess.trace_columns`."""
         origins = super().origins()
         if not self.target_encoded_:
             return origins

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.interpret.models import find_dates
 from tabrec.trees.fitted_trees import FittedTrees
 
 # Rows are late if rows drawn at random would be as late with a smaller probability than this.
@@ -23,28 +22,21 @@ def late_columns(
     the range of their columns; without it the result is empty.
     """
     dates = {
-        raw: trees.names.index(name)
-        for raw, parts in find_dates(trees.origins).items()
-        for name, part in parts.items()
-        if part == "Elapsed"
+        origin.column: position
+        for position, origin in enumerate(trees.origins.values())
+        if origin is not None and origin.kind == "date part" and origin.part == "Elapsed"
     }
-    known = _last_values(trees, training_matrix) if dates else None
-    if known is None:
+    last = trees.training_maximum() if dates else None
+    if last is not None:
+        n_training = trees.n_training_rows
+    elif dates and training_matrix is not None:
+        training = training_matrix()
+        last, n_training = training.max(axis=0), len(training)
+    else:
         return {}
-    last, n_training = known
     matrix = trees.matrix(X)
     shares = {raw: float(np.mean(matrix[:, position] > last[position])) for raw, position in dates.items()}
     return {raw: share for raw, share in shares.items() if _is_late(share, len(matrix), n_training)}
-
-
-def _last_values(trees: FittedTrees, training_matrix: Callable[[], np.ndarray] | None) -> tuple[np.ndarray, int] | None:
-    maximum = trees.training_maximum()
-    if maximum is not None:
-        return maximum, trees.n_training_rows
-    if training_matrix is None:
-        return None
-    matrix = training_matrix()
-    return matrix.max(axis=0), len(matrix)
 
 
 def _is_late(share: float, n_rows: int, n_training: int) -> bool:

@@ -134,22 +134,21 @@ def _late_rows(rows: ConfidenceTask, method: str) -> list[Finding]:
     if late and rows.calibration is not None:
         covered = late_columns(rows.trees, rows.calibration[0], rows.training_matrix)
         late = {name: share for name, share in late.items() if name not in covered}
-    findings = [_late_finding(name, share) for name, share in late.items()]
+    findings = [
+        Finding(
+            "later than training",
+            1,
+            (column,),
+            f"Rows of X are later in {column!r} than every row that the intervals rest on, so the intervals may be too "
+            "narrow or biased.",
+            f"{share:.0%} of the rows of X.",
+            "Pass calibration=(X, y) of the latest rows with a known target, with method='conformal'.",
+        )
+        for column, share in late.items()
+    ]
     for finding in findings:
         warn_caller(str(finding))
     return findings
-
-
-def _late_finding(column: str, share: float) -> Finding:
-    return Finding(
-        "later than training",
-        1,
-        (column,),
-        f"Rows of X are later in {column!r} than every row that the intervals rest on, so the intervals may be too "
-        "narrow or biased.",
-        f"{share:.0%} of the rows of X.",
-        "Pass calibration=(X, y) of the latest rows with a known target, with method='conformal'.",
-    )
 
 
 def _check_request(method: str, of_classes: bool, training: Pair | None, calibration: Pair | None) -> None:
