@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
-from sklearn.utils._param_validation import HasMethods, Interval
 
 from tabrec.interpret._result import Finding
 from tabrec.interpret.metrics import Metric, read_metric
@@ -28,9 +26,6 @@ CLEAR = 2  # standard errors: a smaller change counts as chance
 # Models that predict the same in two ways still differ by rounding, as a share of the score.
 _ROUNDING = 1e-9
 _N_FOLDS = 5
-# Constraints of `validate_params`.
-MODEL_FACTORY = [HasMethods("fit"), callable]
-RANDOM_STATE = [Interval(Integral, 0, None, closed="left"), np.random.Generator, None]
 _MOST_NAMES = 3
 
 

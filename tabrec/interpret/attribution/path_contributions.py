@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret.attribution._contribution_result import Contributions, RowContributions
 from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
 from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
 from tabrec.interpret.models import classes_of, fitted_columns, predictor
-from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.names import as_named
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, origins_of, read_trees, split_pipeline
@@ -28,14 +27,8 @@ __all__ = ["Contributions", "RowContributions", "contributions"]
 _METHODS = ("auto", "path", "occlusion", "integrated_gradients")
 
 
-@validate_params(
-    {
-        "joint": ["boolean"],
-        "method": [StrOptions(set(_METHODS))],
-        "max_background": [Interval(Integral, 1, None, closed="left")],
-        "random_state": RANDOM_STATE,
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    joint=["boolean"], method=[StrOptions(set(_METHODS))], max_background=[at_least(1)], random_state=RANDOM_STATE
 )
 def contributions(
     model: Any,

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
+from tabrec.interpret._parameters import at_least, check_parameters
 from tabrec.interpret.attribution._contribution_result import Contributions, RowContributions
 from tabrec.interpret.attribution._waterfall_bars import draw_bars, label_steps, make_bars
 
 
-@validate_params(
-    {
-        "base": [Real, None],
-        "threshold": [Interval(Real, 0, 1, closed="both")],
-        "sorted_value": ["boolean"],
-        "n_largest": [Interval(Integral, 1, None, closed="left"), None],
-        "number_format": [str, None],
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    base=[Real, None],
+    threshold=[Interval(Real, 0, 1, closed="both")],
+    sorted_value=["boolean"],
+    n_largest=[at_least(1), None],
+    number_format=[str, None],
 )
 def waterfall(
     row: RowContributions | Contributions | pd.Series | Mapping[Any, float],

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, validate_params
 
+from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit._leakage_scores import (
     Target,
@@ -21,7 +20,6 @@ from tabrec.interpret.audit._leakage_scores import (
     score_alone,
 )
 from tabrec.interpret.models import predictor
-from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, finish, row_axes
 from tabrec.preprocess import column_kinds
 from tabrec.tables.columns import Column, read_frame, to_columns
@@ -89,10 +87,7 @@ class LeakageCheck(Result):
         return ax
 
 
-@validate_params(
-    {"max_rows": [Interval(Integral, 10, None, closed="left")], "random_state": RANDOM_STATE},
-    prefer_skip_nested_validation=True,
-)
+@check_parameters(max_rows=[at_least(10)], random_state=RANDOM_STATE)
 def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_state: Any = 0) -> LeakageCheck:
     """Look for columns that contain the target, or what is known only with it.
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 from sklearn.base import is_classifier
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 
+from tabrec.interpret._parameters import check_parameters
 from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty._confidence_methods import METHODS, ConfidenceTask, Pair, label_sets, several_outputs
 from tabrec.interpret.certainty._confidence_result import Confidence
@@ -21,14 +22,11 @@ from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
 from tabrec.trees.training_rows import check_fitted_rows
 
 
-@validate_params(
-    {
-        "level": [Interval(Real, 0, 1, closed="neither")],
-        "method": [StrOptions(set(METHODS))],
-        "training": [tuple, list, None],
-        "calibration": [tuple, list, None],
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    level=[Interval(Real, 0, 1, closed="neither")],
+    method=[StrOptions(set(METHODS))],
+    training=[tuple, list, None],
+    calibration=[tuple, list, None],
 )
 def confidence(
     model: Any,

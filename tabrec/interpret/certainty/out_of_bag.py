@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, validate_params
 
+from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.certainty._time_order import late_columns
 from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.interpret.models import predictor
-from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
 from tabrec.tables.columns import read_frame
 from tabrec.tables.rows import sample_rows, take_rows
@@ -82,10 +80,7 @@ class OobReport(Result):
         return finish(ax)
 
 
-@validate_params(
-    {"max_rows": [Interval(Integral, 2, None, closed="left")], "random_state": RANDOM_STATE},
-    prefer_skip_nested_validation=True,
-)
+@check_parameters(max_rows=[at_least(2)], random_state=RANDOM_STATE)
 def oob_report(
     forest: Any,
     X_valid: Any,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
-from sklearn.utils._param_validation import Interval, validate_params
 
+from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit.placeholders import read_dates_of
 from tabrec.interpret.models import find_labels, fitted_columns, predictor
-from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, finish, row_axes
 from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
@@ -107,10 +105,7 @@ class _Column:
         return self.ways["below"] | self.ways["above"]
 
 
-@validate_params(
-    {"max_rows": [Interval(Integral, 1, None, closed="left")], "random_state": RANDOM_STATE},
-    prefer_skip_nested_validation=True,
-)
+@check_parameters(max_rows=[at_least(1)], random_state=RANDOM_STATE)
 def extrapolation_check(
     model: Any, X_train: Any, X_new: Any, *, max_rows: int = 20_000, random_state: Any = 0
 ) -> ExtrapolationCheck:

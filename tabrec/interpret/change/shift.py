@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
 from tabrec.interpret._column_groups import importance_by_source, source_of, sources_of
+from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.change._shift_columns import ColumnPair, pair_columns
 from tabrec.interpret.change._shift_plots import draw_bars, draw_points
 from tabrec.interpret.change._shift_rounds import Round, ShiftTest, draw_sample, single_aucs
-from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.tables.columns import read_frame
 from tabrec.trees.fitted_trees import read_trees
 
@@ -80,18 +80,12 @@ class DomainShift(Result):
         return draw_points(self.table, ax)
 
 
-_COUNT = [Interval(Integral, 1, None, closed="left")]
-
-
-@validate_params(
-    {
-        "level": [Interval(Real, 0, 1, closed="neither")],
-        "n_permutations": _COUNT,
-        "max_rows": [Interval(Integral, _FEWEST_ROWS, None, closed="left")],
-        "n_estimators": _COUNT,
-        "random_state": RANDOM_STATE,
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    level=[Interval(Real, 0, 1, closed="neither")],
+    n_permutations=[at_least(1)],
+    max_rows=[at_least(_FEWEST_ROWS)],
+    n_estimators=[at_least(1)],
+    random_state=RANDOM_STATE,
 )
 def domain_shift(
     X_train: Any,

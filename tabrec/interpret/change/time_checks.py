@@ -8,15 +8,13 @@ from numbers import Real
 from typing import Any
 
 import pandas as pd
-from sklearn.utils._param_validation import validate_params
 
 from tabrec.interpret._column_groups import columns_to_drop
+from tabrec.interpret._parameters import METRIC, MODEL_FACTORY, RANDOM_STATE, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.reliance.selection import TryDropping, make_trial_result
 from tabrec.interpret.without_columns import (
     CLEAR,
-    MODEL_FACTORY,
-    RANDOM_STATE,
     Trials,
     describe_change,
     read_moments,
@@ -100,10 +98,7 @@ class RecentOnly(Result):
         return finish(ax)
 
 
-@validate_params(
-    {"model_factory": MODEL_FACTORY, "metric": [str, None], "random_state": RANDOM_STATE},
-    prefer_skip_nested_validation=True,
-)
+@check_parameters(model_factory=MODEL_FACTORY, metric=METRIC, random_state=RANDOM_STATE)
 def drop_and_compare(
     model_factory: Any,
     X: Any,
@@ -195,10 +190,7 @@ def drop_and_compare(
     return make_trial_result(DropAndCompare, trials, changes, findings=findings, drop=drop)
 
 
-@validate_params(
-    {"model_factory": MODEL_FACTORY, "metric": [str, None], "random_state": RANDOM_STATE},
-    prefer_skip_nested_validation=True,
-)
+@check_parameters(model_factory=MODEL_FACTORY, metric=METRIC, random_state=RANDOM_STATE)
 def recent_only(
     model_factory: Any,
     X: Any,

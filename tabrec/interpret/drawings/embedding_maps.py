@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from tabrec.interpret._parameters import at_least, check_parameters
 from tabrec.interpret._result import Result
 from tabrec.interpret.attribution._shown_values import to_text
 from tabrec.plotting.axes import GREY, make_axes, shorten
@@ -66,7 +65,7 @@ class EmbeddingMap(Result):
         return f"{column}: the {n_written} labels {which}, of {n_labels}"
 
 
-@validate_params({"n": [Interval(Integral, 1, None, closed="left")]}, prefer_skip_nested_validation=True)
+@check_parameters(n=[at_least(1)])
 def embedding_map(model: Any, column: str, *, n: int = 50) -> EmbeddingMap:
     """Project the learned vectors of the labels of a column onto their first two principal components.
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_params
 
+from tabrec.interpret._parameters import at_least, check_parameters
 from tabrec.interpret.drawings._tree_layout import find_visits, read_shape
 from tabrec.interpret.drawings._tree_text import TreeText, count_leaves, read_row, read_tree
 from tabrec.trees.fitted_trees import read_trees
 
 _INDENT = "    "
-NUMBER_OF_TREE = [Interval(Integral, 0, None, closed="left")]
-MAX_DEPTH = [Interval(Integral, 0, None, closed="left"), None]
+NUMBER_OF_TREE = [at_least(0)]
+MAX_DEPTH = [at_least(0), None]
 
 
-@validate_params({"tree": NUMBER_OF_TREE, "max_depth": MAX_DEPTH}, prefer_skip_nested_validation=True)
+@check_parameters(tree=NUMBER_OF_TREE, max_depth=MAX_DEPTH)
 def tree_rules(model: Any, *, tree: int = 0, max_depth: int | None = None, row: Any = None) -> str:
     """Write one tree as indented text, with raw column names and labels.
 

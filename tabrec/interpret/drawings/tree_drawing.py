@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import validate_params
 
+from tabrec.interpret._parameters import check_parameters
 from tabrec.interpret.drawings._tree_plot import TreePlot
 from tabrec.interpret.drawings._tree_text import read_row, read_tree
 from tabrec.interpret.drawings.rules import MAX_DEPTH, NUMBER_OF_TREE
@@ -20,7 +20,7 @@ from tabrec.trees.fitted_trees import FittedTrees, read_trees
 _INSTEAD = "feature_importance and partial_dependence"
 
 
-@validate_params({"tree": NUMBER_OF_TREE, "max_depth": MAX_DEPTH}, prefer_skip_nested_validation=True)
+@check_parameters(tree=NUMBER_OF_TREE, max_depth=MAX_DEPTH)
 def draw_tree(
     model: Any,
     X: Any = None,
@@ -100,7 +100,7 @@ def draw_tree(
     return picture.draw(ax, _title(trees, tree, picture), _target_name(y))
 
 
-@validate_params({"tree": NUMBER_OF_TREE}, prefer_skip_nested_validation=True)
+@check_parameters(tree=NUMBER_OF_TREE)
 def view_tree(model: Any, X: Any, y: Any, *, tree: int = 0, **options: Any) -> Any:
     """Draw one tree with dtreeviz and Graphviz; `draw_tree` needs neither.
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, validate_params
 
+from tabrec.interpret._parameters import SEED, at_least, check_parameters
 from tabrec.interpret._result import Result
 from tabrec.interpret.effects._effect_data import EffectData, read_effect_data
 from tabrec.interpret.effects._effect_plots import draw_effect, draw_map
@@ -64,14 +63,7 @@ class AccumulatedEffects(Result):
         return draw_effect(self._grids[0], self.effect, self.outputs, unit, ax)
 
 
-@validate_params(
-    {
-        "n_bins": [Interval(Integral, 1, None, closed="left")],
-        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": [Interval(Integral, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
-)
+@check_parameters(n_bins=[at_least(1)], max_rows=[at_least(1), None], random_state=SEED)
 def ale(
     model: Any,
     X: Any,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
+from tabrec.interpret._parameters import SEED, at_least, check_parameters
 from tabrec.interpret._result import Result
 from tabrec.interpret.effects._effect_data import EffectData, flatten_outputs, read_effect_data
 from tabrec.interpret.effects._effect_plots import draw_effect, draw_map
@@ -78,15 +78,12 @@ class PartialDependence(Result):
         return draw_effect(self._grids[0], average, self.outputs, unit, ax, rows, self._shows_average)
 
 
-@validate_params(
-    {
-        "kind": [StrOptions({"average", "individual", "both"})],
-        "grid_size": [Interval(Integral, 2, None, closed="left"), None],
-        "method": [StrOptions({"auto", "walk", "brute"})],
-        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": [Interval(Integral, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    kind=[StrOptions({"average", "individual", "both"})],
+    grid_size=[at_least(2), None],
+    method=[StrOptions({"auto", "walk", "brute"})],
+    max_rows=[at_least(1), None],
+    random_state=SEED,
 )
 def partial_dependence(
     model: Any,

@@ -6,17 +6,16 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 from rich.progress import track
-from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 import tabrec
+from tabrec.interpret._parameters import SEED, check_parameters
 from tabrec.interpret._result import Finding
 from tabrec.interpret.page import columns, data, ratings, rows, scores
 from tabrec.interpret.page.blocks import Section
@@ -116,10 +115,8 @@ class Report:
         return "\n".join([*lines, *(f"  {_SEVERITIES[finding.severity]}: {finding.text}" for finding in self.findings)])
 
 
-@validate_params(
-    {"target": [str, None], "title": [str, None], "random_state": [Interval(Integral, 0, None, closed="left")]}
-    | {"scores": [pd.DataFrame, None], "verbose": ["boolean"]},
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    target=[str, None], title=[str, None], random_state=SEED, scores=[pd.DataFrame, None], verbose=["boolean"]
 )
 def report(
     model: Any,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret._column_groups import read_groups, sources_of
+from tabrec.interpret._parameters import METRIC, RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.metrics import read_metric
 from tabrec.interpret.models import predictor
@@ -23,7 +23,7 @@ from tabrec.interpret.reliance._importance_methods import (
     out_of_bag_rows,
     raw_columns,
 )
-from tabrec.interpret.without_columns import RANDOM_STATE, draws_rows
+from tabrec.interpret.without_columns import draws_rows
 from tabrec.plotting.axes import BLUE, GREY, finish, row_axes
 from tabrec.tables.columns import read_frame
 from tabrec.tables.messages import warn_caller
@@ -118,15 +118,12 @@ class FeatureImportance(Result):
         return f"{row.column} ({len(self.groups[row.column])} columns)" if row.is_group else row.column
 
 
-@validate_params(
-    {
-        "method": [StrOptions({"auto", "oob", "permutation", "drop", "impurity"})],
-        "metric": [str, None],
-        "n_repeats": [Interval(Integral, 1, None, closed="left"), None],
-        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": RANDOM_STATE,
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    method=[StrOptions({"auto", "oob", "permutation", "drop", "impurity"})],
+    metric=METRIC,
+    n_repeats=[at_least(1), None],
+    max_rows=[at_least(1), None],
+    random_state=RANDOM_STATE,
 )
 def feature_importance(
     model: Any,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ import pandas as pd
 from scipy.cluster.hierarchy import dendrogram, fcluster, linkage
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
+from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
-from tabrec.interpret.without_columns import RANDOM_STATE
 from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.rows import sample_rows
@@ -117,14 +117,7 @@ class Redundancy(Result):
         return colors
 
 
-@validate_params(
-    {
-        "threshold": [Interval(Real, 0, 1, closed="both")],
-        "max_rows": [Interval(Integral, 2, None, closed="left")],
-        "random_state": RANDOM_STATE,
-    },
-    prefer_skip_nested_validation=True,
-)
+@check_parameters(threshold=[Interval(Real, 0, 1, closed="both")], max_rows=[at_least(2)], random_state=RANDOM_STATE)
 def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random_state: Any = 0) -> Redundancy:
     """Find columns that carry nearly the same information, by the rank correlation of the encoded frame.
 

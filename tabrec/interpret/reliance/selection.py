@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.interpret._column_groups import columns_to_drop, importance_by_source
+from tabrec.interpret._parameters import METRIC, MODEL_FACTORY, RANDOM_STATE, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
-from tabrec.interpret.without_columns import CLEAR, MODEL_FACTORY, RANDOM_STATE, Trials, draws_rows, read_trials
+from tabrec.interpret.without_columns import CLEAR, Trials, draws_rows, read_trials
 from tabrec.plotting.axes import BLUE, GREEN, GREY, RED, finish, number_axis, row_axes
 from tabrec.tables.columns import read_frame
 
@@ -133,15 +134,12 @@ class TryDropping(Result):
         return finish(ax)
 
 
-@validate_params(
-    {
-        "model_factory": MODEL_FACTORY,
-        "threshold": [Interval(numbers.Real, 0, 1, closed="left")],
-        "method": [StrOptions({"auto", "oob", "permutation", "drop", "impurity"})],
-        "metric": [str, None],
-        "random_state": RANDOM_STATE,
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    model_factory=MODEL_FACTORY,
+    threshold=[Interval(numbers.Real, 0, 1, closed="left")],
+    method=[StrOptions({"auto", "oob", "permutation", "drop", "impurity"})],
+    metric=METRIC,
+    random_state=RANDOM_STATE,
 )
 def drop_unimportant(
     model_factory: Any,
@@ -246,10 +244,7 @@ def drop_unimportant(
     )
 
 
-@validate_params(
-    {"model_factory": MODEL_FACTORY, "metric": [str, None], "random_state": RANDOM_STATE},
-    prefer_skip_nested_validation=True,
-)
+@check_parameters(model_factory=MODEL_FACTORY, metric=METRIC, random_state=RANDOM_STATE)
 def try_dropping(
     model_factory: Any,
     X: Any,
