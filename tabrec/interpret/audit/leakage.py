@@ -68,9 +68,9 @@ class LeakageCheck(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw what each column alone explains (at most 25), beside the model; red columns need action, orange a look.
+        """Draw what each column alone explains (at most 25) beside the model, on `ax` (None: a new figure).
 
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
+        Red columns need action, orange ones a look.
         """
         shown = self.table.head(_MOST_DRAWN)
         ax = row_axes(ax, shown["column"], (6.8, 1.5, 0.24))

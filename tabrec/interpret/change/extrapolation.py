@@ -71,10 +71,7 @@ class ExtrapolationCheck(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the shares of new rows outside, by column (at most 30) and way.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw the shares of new rows outside, by column (at most 30) and way, on `ax` (None: a new figure)."""
         shown = self.table[self.table["outside"] > 0].head(_MOST_DRAWN)
         ax = row_axes(ax, shown["column"], (6.8, 1.5, 0.24))
         if shown.empty:

@@ -71,10 +71,7 @@ class DomainShift(Result):
         return float(self.rounds["p_value"].iloc[0])
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw shift against importance, a point for each column; without importances, a bar for each column.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw shift against importance (a bar each without importances) on `ax` (None: a new figure)."""
         if self.table["model_importance"].isna().all():
             return draw_bars(self.table, ax)
         return draw_points(self.table, ax)
@@ -176,7 +173,9 @@ def domain_shift(
             f"level={level} is never reached: use at least {int(np.ceil(1 / level)) - 1}."
         )
     for name, X in (("X_train", X_train), ("X_new", X_new)):
-        _check_rows(name, X)
+        if (n_rows := len(read_frame(X))) < _FEWEST_ROWS:
+            needed = f"at least {_FEWEST_ROWS} are needed; extrapolation_check looks at each row by itself"
+            raise ValueError(f"{name} has {n_rows} row(s), but {needed}.")
     pairs, only_train, only_new = pair_columns(X_train, X_new)
     names = [pair.name for pair in pairs]
     shares = _importance_shares(model, importance, names)
@@ -194,15 +193,6 @@ def domain_shift(
     ]
     findings.sort(key=lambda finding: finding.severity)
     return DomainShift(table, _rounds_table(rounds), shifted, findings, level)
-
-
-def _check_rows(name: str, X: Any) -> None:
-    n_rows = len(read_frame(X))
-    if n_rows < _FEWEST_ROWS:
-        raise ValueError(
-            f"{name} has {n_rows} row(s), but at least {_FEWEST_ROWS} are needed; extrapolation_check looks at each "
-            "row by itself."
-        )
 
 
 def _importance_shares(model: Any, importance: Any, names: list[str]) -> pd.Series:

@@ -80,10 +80,7 @@ class RecentOnly(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the score by the share of the training rows, with 2 standard errors of the change.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw the score by share of the rows, ± 2 standard errors of the change, on `ax` (None: a new figure)."""
         ax = make_axes(ax, (6.4, 3.8))
         shown = self.table.sort_values("share")
         error = CLEAR * shown["std_error"]

@@ -44,10 +44,7 @@ class EmbeddingMap(Result):
     n: int
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw all labels as points, and write the names of the first `n`.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw all labels as points on `ax` (None: a new figure), with the names of the first `n`."""
         points = self.table[["first", "second"]].to_numpy()
         ax = make_axes(ax, (9.5, 6.8))
         ax.scatter(*points[self.n :].T, s=8, color=GREY, alpha=0.5, linewidth=0, zorder=2)

@@ -53,10 +53,7 @@ class AccumulatedEffects(Result):
     _unit: str
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw a line for a number or date, dots for labels, or a heat map for two columns.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw a line, dots for labels, or a heat map for two columns on `ax` (None: a new figure)."""
         unit = f"effect on {self._unit}"
         if len(self.features) == 2:
             return draw_map(self._grids, self.effect, self.outputs, unit, ax, zero=True)

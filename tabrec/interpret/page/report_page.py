@@ -256,7 +256,9 @@ def _make_section(spec: _SectionSpec, given: Any) -> Section:
 
 
 def _render(sections: list[Section], title: str, about: str) -> Report:
-    findings = _sort_findings([finding for section in sections for finding in section.findings])
+    # The same text appears once; findings of one severity stay in the order of their sections.
+    distinct = {(found.kind, found.text): found for section in sections for found in section.findings}
+    findings = sorted(distinct.values(), key=lambda finding: finding.severity)
     first = Section("findings", "Findings")
     if not findings:
         first.add_text("There are no findings.")
@@ -271,12 +273,6 @@ def _render(sections: list[Section], title: str, about: str) -> Report:
         version=tabrec.__version__,
     )
     return Report(html.strip() + "\n", findings)
-
-
-def _sort_findings(findings: list[Finding]) -> list[Finding]:
-    """Sort by severity, otherwise in the order of the sections; the same text appears once."""
-    distinct = {(finding.kind, finding.text): finding for finding in findings}
-    return sorted(distinct.values(), key=lambda finding: finding.severity)
 
 
 def _make_cards(findings: list[Finding], sections: list[Section]) -> list[_Card]:

@@ -60,8 +60,11 @@ class FeatureImportance(Result):
         The metric with all columns unchanged; NaN for impurity.
     groups : dict
         Members of each group by its name.
+    unknown_origin : tuple of str
+        Encoded columns whose raw column is not known, since a step of the pipeline mixes columns; each is its own
+        ``source``.
     findings : list of Finding
-        One where no column is clearly important, else empty.
+        One where no column is clearly important, and one for columns of unknown origin.
 
     See Also
     --------
@@ -73,6 +76,7 @@ class FeatureImportance(Result):
     metric: str
     score: float
     groups: dict[str, list[str]]
+    unknown_origin: tuple[str, ...] = ()
 
     @property
     def is_clear(self) -> pd.Series:
@@ -81,7 +85,18 @@ class FeatureImportance(Result):
 
     @property
     def findings(self) -> list[Finding]:
-        """One where no column is clearly important, else empty."""
+        """One where no column is clearly important, and one for columns of unknown origin."""
+        return self._nothing_relied_on() + self._unknown()
+
+    def _unknown(self) -> list[Finding]:
+        if not self.unknown_origin:
+            return []
+        text = f"The raw columns of {len(self.unknown_origin)} encoded column(s) are not known."
+        evidence = f"Among them {', '.join(self.unknown_origin[:5])}."
+        action = "Measure raw columns instead, with held-out rows and method='permutation'."
+        return [Finding("unknown origin", 3, self.unknown_origin, text, evidence, action)]
+
+    def _nothing_relied_on(self) -> list[Finding]:
         if self.is_clear.any() or self.table.empty:
             return []
         if self.method == "impurity":
@@ -97,10 +112,7 @@ class FeatureImportance(Result):
         return [Finding("nothing relied on", 2, (), text, evidence, action)]
 
     def plot(self, ax: Any = None, n: int = 30) -> Any:
-        """Draw the `n` most important as bars with 2 standard errors, grey where not clearly above 0.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw the `n` most important on `ax` (None: a new figure), ± 2 standard errors; grey: not clearly above 0."""
         table = self.table.head(n)
         ax = row_axes(ax, [self._label(row) for row in table.itertuples()], (7.0, 1.0, 0.24))
         colours, at = np.where(self.is_clear.head(n), BLUE, GREY), np.arange(len(table))
@@ -109,7 +121,7 @@ class FeatureImportance(Result):
         ax.axvline(0, color=GREY, lw=1)
         ax.set_xlabel(_AXES[self.method].format(metric=self.metric) + "\n(± 2 standard errors)")
         ax.set_axisbelow(True)
-        said = [finding.text for finding in self.findings]
+        said = [finding.text for finding in self._nothing_relied_on()]
         said += [f"the first {len(table)} of {len(self.table)}"] if len(table) < len(self.table) else []
         ax.set_title(" ".join(said), fontsize=9, loc="left")
         return finish(ax)
@@ -224,10 +236,10 @@ def feature_importance(
         if trees.is_classifier and trees.n_outputs > 1:
             raise ValueError(f"{FUNCTION} is for one target of classes, not {trees.n_outputs}: fit a forest for each.")
         scored = out_of_bag_rows(trees, X, y, max_rows, rng)
-        columns, sources = trees.names, trees.sources
+        columns, sources, unknown = trees.names, trees.sources, _unknown_origin(trees)
         named = read_groups(groups, columns, sources)
     else:
-        columns, sources = raw_columns(model, X), {}
+        columns, sources, unknown = raw_columns(model, X), {}, ()
         named = read_groups(groups, columns, sources_of(model, columns))
     blocks = [[name] for name in columns] + list(named.values())
     if method == "drop":
@@ -238,7 +250,7 @@ def feature_importance(
     else:
         scored = held_out_rows(model, X, y, max_rows, rng) if method == "permutation" else scored
         losses, score = scored.losses(measure, blocks, n_repeats, rng), scored.score(measure)
-    return FeatureImportance(as_table(columns, named, losses, sources), method, measure.name, score, named)
+    return FeatureImportance(as_table(columns, named, losses, sources), method, measure.name, score, named, unknown)
 
 
 def _impurity(model: Any, X: Any, y: Any, groups: Any, rng: np.random.Generator) -> FeatureImportance:
@@ -254,7 +266,11 @@ def _impurity(model: Any, X: Any, y: Any, groups: Any, rng: np.random.Generator)
     error = by_block.std(axis=0, ddof=1) / np.sqrt(n_trees) if n_trees > 1 else np.full(len(blocks), np.nan)
     table = as_table(trees.names, named, np.column_stack([by_block.mean(axis=0), error]), trees.sources)
     _warn_of_overrated(trees, table, X, y, rng)
-    return FeatureImportance(table, "impurity", "decrease of impurity", np.nan, named)
+    return FeatureImportance(table, "impurity", "decrease of impurity", np.nan, named, _unknown_origin(trees))
+
+
+def _unknown_origin(trees: FittedTrees) -> tuple[str, ...]:
+    return tuple(name for name, origin in trees.origins.items() if origin is None)
 
 
 def _warn_of_overrated(trees: FittedTrees, table: pd.DataFrame, X: Any, y: Any, rng: np.random.Generator) -> None:

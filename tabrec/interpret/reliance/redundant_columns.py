@@ -274,16 +274,11 @@ def _partition_agreement(codes: list[np.ndarray], n_rows: int, random_state: Any
     agreement = np.zeros((len(codes), len(codes)))
     for _ in range(_N_PROJECTIONS if codes else 0):
         drawn = generator.normal(size=n_rows)
-        means = np.column_stack([_label_means(code, drawn) for code in codes])
+        means = np.column_stack([(np.bincount(c, drawn) / np.maximum(np.bincount(c), 1))[c] for c in codes])
         means -= means.mean(axis=0)
         means /= np.sqrt(np.square(means).sum(axis=0))
         agreement += means.T @ means / _N_PROJECTIONS
     return agreement
-
-
-def _label_means(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
-    counts = np.bincount(codes)
-    return (np.bincount(codes, values) / np.maximum(counts, 1))[codes]
 
 
 def _lambda(codes: np.ndarray, other: np.ndarray) -> float:

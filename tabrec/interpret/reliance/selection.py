@@ -64,10 +64,7 @@ class DropUnimportant(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None, n: int = 30) -> Any:
-        """Draw the largest shares, those kept in blue, beside the threshold.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw the `n` largest shares on `ax` (None: a new figure), those kept in blue, beside the threshold."""
         shares = self.shares.head(n)
         ax = row_axes(ax, shares.index, (7.0, 1.2, 0.24))
         at, kept = np.arange(len(shares)), shares.index.isin(self.kept)
@@ -116,10 +113,7 @@ class TryDropping(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the change of the score without each block of columns, with 2 standard errors.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw the change of the score without each block, ± 2 standard errors, on `ax` (None: a new figure)."""
         table = self.table
         ax = row_axes(ax, map(_label, table["dropped"]), (7.0, 1.4, 0.26))
         error = CLEAR * table["std_error"].fillna(0)

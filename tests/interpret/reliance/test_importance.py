@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingRegressor,
@@ -629,3 +630,15 @@ def test_on_bulldozers_the_size_and_year_of_a_machine_matter_most(data_dir):
     found = feature_importance(forest, X, y, groups="source", max_rows=3000)
     assert {"YearMade", "ProductSize"} <= set(found.table["column"][:8])
     assert found.score == pytest.approx(forest.oob_score_, abs=0.03)
+
+
+def test_columns_of_unknown_origin_are_named():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    y = X[:, 0]
+    mixing = make_pipeline(PCA(2), RandomForestRegressor(5, random_state=0)).fit(X, y)
+    found = feature_importance(mixing)
+    assert set(found.unknown_origin) == set(found.table["column"])
+    assert [finding.kind for finding in found.findings] == ["unknown origin"]
+    scaling = make_pipeline(StandardScaler(), RandomForestRegressor(5, random_state=0)).fit(X, y)
+    assert feature_importance(scaling).unknown_origin == ()
+    assert feature_importance(mixing, X, y, "permutation").findings == []
