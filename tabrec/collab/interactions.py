@@ -14,9 +14,23 @@ Context = tuple[np.ndarray, np.ndarray] | None
 class Pairs(NamedTuple):
     """Users and items as codes, 0 for unknown ids, and the context of each pair.
 
+    Attributes
+    ----------
+    users, items : ndarray of shape (n_pairs,), int32
+        Codes.
+    context : tuple of ndarray or None
+        Codes, (n_pairs, n_categories), and numbers, (n_pairs, n_numbers), of the context columns.
+
     See Also
     --------
     Scorer.score : Predicts ratings of pairs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabrec.collab import Pairs
+    >>> Pairs(np.array([1, 1, 2]), np.array([3, 4, 0])).take(slice(0, 2)).items.tolist()
+    [3, 4]
     """
 
     users: np.ndarray
@@ -24,7 +38,18 @@ class Pairs(NamedTuple):
     context: Context = None
 
     def take(self, rows: slice) -> Pairs:
-        """A slice of the pairs."""
+        """A slice of the pairs.
+
+        Parameters
+        ----------
+        rows : slice
+            Positions of the pairs.
+
+        Returns
+        -------
+        Pairs
+            Those pairs, with their context.
+        """
         context = None if self.context is None else (self.context[0][rows], self.context[1][rows])
         return Pairs(self.users[rows], self.items[rows], context)
 
@@ -33,18 +58,31 @@ class Pairs(NamedTuple):
 class Interactions:
     """Ratings sorted by user, then item, then value, so that a model does not depend on the order of the rows.
 
-    Attributes
+    Parameters
     ----------
     users, items : ndarray of shape (n_interactions,), int32
         Codes, from 1.
     values : ndarray of shape (n_interactions,), float64
         Ratings.
-    weights : ndarray of shape (n_interactions,) or None
+    weights : ndarray of shape (n_interactions,), default=None
         None weights all interactions equally.
+
+    Attributes
+    ----------
+    users, items, values, weights : ndarray
+        The parameters.
 
     See Also
     --------
     Scorer.fit : Learns from interactions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tabrec.collab import Interactions
+    >>> ratings = Interactions(np.array([1, 1, 2]), np.array([3, 4, 3]), np.array([5.0, 2.0, 5.0]))
+    >>> ratings.mean(), ratings.counts("item", 5).tolist()
+    (4.0, [0, 0, 0, 2, 1])
     """
 
     users: np.ndarray
@@ -60,11 +98,33 @@ class Interactions:
         return float(np.average(self.values, weights=self.weights))
 
     def of_user(self, user: int) -> slice:
-        """The positions of the interactions of one user."""
+        """The positions of the interactions of one user.
+
+        Parameters
+        ----------
+        user : int
+            Code of the user.
+
+        Returns
+        -------
+        slice
+            The positions, which are consecutive.
+        """
         return slice(*np.searchsorted(self.users, [user, user + 1]))
 
     def of_users(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the interactions of several users, and for each the position of its user in `users`."""
+        """The positions of the interactions of several users.
+
+        Parameters
+        ----------
+        users : ndarray of int
+            Codes of the users.
+
+        Returns
+        -------
+        positions, owner : ndarray of shape (n_found,)
+            The positions, and for each the position of its user in `users`.
+        """
         starts, stops = np.searchsorted(self.users, users), np.searchsorted(self.users, users + 1)
         counts = stops - starts
         owner = np.repeat(np.arange(len(users)), counts)
@@ -72,11 +132,35 @@ class Interactions:
         return first + np.arange(counts.sum()), owner
 
     def counts(self, kind: str, n_codes: int) -> np.ndarray:
-        """Number of interactions of each "user" or "item": (n_codes,)."""
+        """Number of interactions of each user or item.
+
+        Parameters
+        ----------
+        kind : {"user", "item"}
+            What to count by.
+        n_codes : int
+            Number of codes, 0 included.
+
+        Returns
+        -------
+        ndarray of shape (n_codes,)
+            The counts by code.
+        """
         return np.bincount(self.users if kind == "user" else self.items, minlength=n_codes)
 
     def with_more(self, more: Interactions) -> Interactions:
-        """These and further interactions, sorted together."""
+        """These and further interactions, sorted together.
+
+        Parameters
+        ----------
+        more : Interactions
+            The further interactions.
+
+        Returns
+        -------
+        Interactions
+            All of them; interactions without weights have the weight 1 where others have weights.
+        """
         weights = None
         if self.weights is not None or more.weights is not None:
             weights = np.concatenate([np.ones(len(r)) if r.weights is None else r.weights for r in (self, more)])

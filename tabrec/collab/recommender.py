@@ -79,10 +79,24 @@ class Recommender(RegressorMixin, LabelledViews, ABC):
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id.
 
+    Attributes
+    ----------
+    user_name_, item_name_ : str
+        Columns of the ids.
+    mean_rating_ : float
+        Weighted mean of all ratings.
+
     See Also
     --------
     Scorer : The part that learns and scores, with an example of a recommender of your own.
     tabrec.testing.check_recommender : Tests that a recommender keeps its contract.
+
+    Examples
+    --------
+    >>> from tabrec import BayesianFactorization
+    >>> from tabrec.collab import Recommender
+    >>> issubclass(BayesianFactorization, Recommender)
+    True
     """
 
     _parameter_constraints: ClassVar[dict] = {

@@ -116,42 +116,132 @@ class Scorer(ABC):
 
     @abstractmethod
     def score(self, pairs: Pairs) -> np.ndarray:
-        """Predicted ratings, of shape (n_pairs,)."""
+        """Predict ratings.
+
+        Parameters
+        ----------
+        pairs : Pairs
+            Codes of users and items, 0 for unknown ids.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,)
+            Finite numbers.
+        """
 
     def score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Scores by which items are ranked, of shape (n_users, n_items); see `to_ratings`."""
+        """Score all pairs of some users and some items, to rank the items; see `to_ratings`.
+
+        Parameters
+        ----------
+        users, items : ndarray of int
+            Codes.
+
+        Returns
+        -------
+        ndarray of shape (n_users, n_items)
+            Greater is better.
+        """
         pairs = Pairs(np.repeat(users, len(items)), np.tile(items, len(users)))
         return self.score(pairs).reshape(len(users), len(items))
 
     def to_ratings(self, scores: np.ndarray) -> np.ndarray:
-        """Predicted ratings of the scores of `score_block`; by default the scores themselves."""
+        """Convert scores of `score_block` to predicted ratings; by default they are the same.
+
+        Parameters
+        ----------
+        scores : ndarray
+            The scores.
+
+        Returns
+        -------
+        ndarray of the same shape
+            The ratings.
+        """
         return scores
 
     def check_ratings(self, values: np.ndarray) -> None:  # noqa: B027  any rating may do
-        """Raise a ValueError for further ratings that the fitted scorer cannot learn from."""
+        """Raise a ValueError for further ratings that the fitted scorer cannot learn from.
+
+        Parameters
+        ----------
+        values : ndarray
+            The ratings.
+        """
 
     def check_given(self, values: np.ndarray) -> None:
-        """Raise a ValueError for ratings of a new user that `fold_in` cannot use; by default `check_ratings`."""
+        """Raise a ValueError for ratings of a new user that `fold_in` cannot use; by default `check_ratings`.
+
+        Parameters
+        ----------
+        values : ndarray
+            The ratings.
+        """
         self.check_ratings(values)
 
     def vectors(self, kind: str) -> np.ndarray:
-        """Vectors of all codes of "user" or "item", without biases, of shape (n_codes, n_dimensions)."""
+        """Vectors without biases, by which `similar_users` and `similar_items` compare.
+
+        Parameters
+        ----------
+        kind : {"user", "item"}
+            Which vectors.
+
+        Returns
+        -------
+        ndarray of shape (n_codes, n_dimensions)
+            The vectors of all codes.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no vectors: it cannot compare {kind}s.")
 
     def factors(self, kind: str) -> np.ndarray:
-        """Factors of the users or items with ratings; by default their vectors."""
+        """Factors of the users or items with ratings; by default their vectors.
+
+        Parameters
+        ----------
+        kind : {"user", "item"}
+            Which factors.
+
+        Returns
+        -------
+        ndarray of shape (n_known, n_factors)
+            The factors, in the order of codes.
+        """
         return self.vectors(kind)[self.data.side(kind).known()]
 
     def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
-        """Biases of users or items; by default what knowing the id alone adds to the prediction."""
+        """Biases of users or items; by default what knowing the id alone adds to the prediction.
+
+        Parameters
+        ----------
+        kind : {"user", "item"}
+            Which biases.
+        codes : ndarray of int
+            Codes of the ids.
+
+        Returns
+        -------
+        ndarray of shape (n_ids,)
+            The biases.
+        """
         nobody, somebody = np.zeros(len(codes) + 1, dtype=np.int32), np.append(codes, 0)
         scores = self.score(Pairs(somebody, nobody) if kind == "user" else Pairs(nobody, somebody))
         return scores[:-1] - scores[-1]
 
     def explain(self, user: int, item: int) -> dict[str, float]:
-        """Parts of a prediction, which sum to it: some of "mean", "user", "item", "features" and "factors".
+        """Split a prediction into parts that sum to it.
 
         By default "user" and "item" are biases, and "factors" is the rest.
+
+        Parameters
+        ----------
+        user, item : int
+            Codes of the pair.
+
+        Returns
+        -------
+        dict of str to float
+            Some of "mean", "user", "item", "features" and "factors".
         """
         scores = self.score(Pairs(np.array([0, user, 0, user]), np.array([0, 0, item, item])))
         mean, of_user, of_item, whole = (float(score) for score in scores)
@@ -170,5 +260,10 @@ class Scorer(ABC):
             Codes of the items that the user has rated.
         values : ndarray of shape (n_rated,)
             The ratings.
+
+        Returns
+        -------
+        ndarray of shape (n_rated,)
+            The contributions, in units of the rating.
         """
         return np.zeros(len(rated))
