@@ -363,7 +363,8 @@ def _edge_findings(pinned: pd.Series, n_new: int) -> list[Finding]:
     found = []
     for edge in ("lowest", "highest"):
         share, before = pinned[f"at_{edge}"], pinned[f"train_at_{edge}"]
-        if _is_more(share, before, n_new):
+        # The share, less two standard errors, is clearly larger than before.
+        if share - 2 * np.sqrt(share * (1 - share) / n_new) >= before + _MORE_AT_EDGE:
             text = f"{share:.1%} of the new predictions are at the {edge} prediction for training rows."
             evidence = (
                 f"Within 1% of the range from {pinned['lowest']:.4g} to {pinned['highest']:.4g}, or beyond; for "
@@ -371,8 +372,3 @@ def _edge_findings(pinned: pd.Series, n_new: int) -> list[Finding]:
             )
             found.append(Finding("pinned predictions", 2, (), text, evidence, action))
     return found
-
-
-def _is_more(share: float, before: float, n: int) -> bool:
-    """Whether a share of n rows, less two standard errors, is larger than before."""
-    return share - 2 * np.sqrt(share * (1 - share) / n) >= before + _MORE_AT_EDGE

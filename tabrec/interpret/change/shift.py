@@ -199,7 +199,11 @@ def _importance_shares(model: Any, importance: Any, names: list[str]) -> pd.Seri
     """The share of each column in the importances, negative ones counting as 0; NaN where none are given."""
     if model is None and importance is None:
         return pd.Series(np.nan, index=names)
-    given = _model_importance(model) if importance is None else _given_importance(importance)
+    if importance is None:
+        trees = read_trees(model, "domain_shift(model=...)", "importance=feature_importance(model, X_valid, y_valid)")
+        given = pd.Series(trees.estimator.feature_importances_, index=trees.names)
+    else:
+        given = _given_importance(importance)
     sources = {} if model is None else sources_of(model, names)
     raw = pd.Index([source_of(str(name), names, sources) for name in given.index], dtype=object)
     worth = given.clip(lower=0).groupby(raw).sum().reindex(names)
@@ -208,11 +212,6 @@ def _importance_shares(model: Any, importance: Any, names: list[str]) -> pd.Seri
             f"The importances are of {list(given.index)[:20]}, none of which is a column of both tables: {names[:20]}."
         )
     return worth.fillna(0.0) / max(given.clip(lower=0).sum(), np.finfo(float).tiny)
-
-
-def _model_importance(model: Any) -> pd.Series:
-    trees = read_trees(model, "domain_shift(model=...)", "importance=feature_importance(model, X_valid, y_valid)")
-    return pd.Series(trees.estimator.feature_importances_, index=trees.names)
 
 
 def _given_importance(importance: Any) -> pd.Series:
