@@ -54,10 +54,7 @@ class RowContributions(Result):
         return table.iloc[order].reset_index(drop=True)
 
     def plot(self, ax: Any = None) -> Any:
-        """Plot the waterfall from base to prediction, largest steps first.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw the waterfall from base to prediction on `ax` (None: a new figure), largest steps first."""
         labels = label_steps(self.columns, self.values)
         return draw_bars(make_bars(labels, self.contributions, self.base, sorted_value=True), ax)
 
@@ -229,10 +226,7 @@ class Contributions(Result):
         return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
 
     def plot(self, ax: Any = None, n_largest: int = 20) -> Any:
-        """Plot the `n_largest` mean absolute contributions of the columns.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw the `n_largest` mean absolute contributions of the columns on `ax` (None: a new figure)."""
         table = self.mean().head(n_largest)
         ax = make_axes(ax, (6.4, 1.2 + 0.28 * len(table)))
         positions = np.arange(len(table))

@@ -75,10 +75,9 @@ class Confidence(Result):
         return found.rename(columns={"mean_width": width})
 
     def plot(self, ax: Any = None, y: Any = None) -> Any:
-        """Plot intervals in the order of their predictions; for a classifier, the sizes of the sets.
+        """Draw intervals in the order of their predictions, or the sizes of sets, on `ax` (None: a new figure).
 
         True targets `y` are drawn as dots, in another colour outside of the interval.
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
         """
         target = None if y is None else self._read_target(y, "plot")
         ax = make_axes(ax, (7.0, 4.2))

@@ -58,10 +58,7 @@ class OobReport(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Plot the scores with bars of two standard errors, and the baseline as a line.
-
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
-        """
+        """Draw the scores with bars of two standard errors and the baseline as a line, on `ax` (None: a new figure)."""
         ax = make_axes(ax, (6.4, 2.6))
         scores = self.table.set_index("rows")
         baseline = scores.loc[_BASELINE, "score"]
