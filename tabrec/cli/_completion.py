@@ -18,16 +18,8 @@ TABLE_MODELS = {
     "net": "embeddings and layers",
     "ensemble": "forest and net, averaged",
 }
-RATING_MODELS = {
-    "dot": "factors, a net",
-    "nn": "embeddings and layers",
-    "bayes": "factors, sampled",
-}
-TASKS = {
-    "auto": "inferred from the target",
-    "regression": "a number",
-    "classification": "a label",
-}
+RATING_MODELS = {"dot": "factors, a net", "nn": "embeddings and layers", "bayes": "factors, sampled"}
+TASKS = {"auto": "inferred from the target", "regression": "a number", "classification": "a label"}
 SOURCES = {name: listed.source for name, listed in DATASETS.items()}
 
 

@@ -19,13 +19,7 @@ console = Console(highlight=False, color_system=_STYLED)
 errors = Console(stderr=True, highlight=False, color_system=_STYLED)
 
 _METRIC_NAMES = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "log_loss": "log loss", "auc": "AUC"}
-_RATING_NAMES = {
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "rmse_cold": "RMSE, new",
-    "recall": "recall@10",
-    "ndcg": "NDCG@10",
-}
+_RATING_NAMES = {"rmse": "RMSE", "mae": "MAE", "rmse_cold": "RMSE, new", "recall": "recall@10", "ndcg": "NDCG@10"}
 _ROW_NAMES = {"train": "training", "oob": "out-of-bag", "validation": "validation", "baseline": "baseline, validation"}
 
 

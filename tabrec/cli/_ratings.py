@@ -22,8 +22,7 @@ def rate(
     out: Annotated[Path | None, option("FOLDER", "Folder to create for the run.", "runs/<ratings>-<model>")] = None,
     random_state: Seed = 0,
     time_column: Annotated[
-        str | None,
-        validation("COLUMN", "Time column: the latest ratings are held out.", "a random fifth is held out"),
+        str | None, validation("COLUMN", "Time column: the latest ratings are held out.", "a random fifth is held out")
     ] = None,
     user: Annotated[str | None, reading("COLUMN", "Column of the users.", "the first")] = None,
     item: Annotated[str | None, reading("COLUMN", "Column of the items.", "the second")] = None,

@@ -18,10 +18,7 @@ _WORK = ".tabrec"  # beside these folders: locks and unfinished downloads
 
 
 def fetch_folder(
-    name: str,
-    data_dir: str | os.PathLike | None,
-    needed: Sequence[str],
-    fill: Callable[[Path, Path], None],
+    name: str, data_dir: str | os.PathLike | None, needed: Sequence[str], fill: Callable[[Path, Path], None]
 ) -> Path:
     """Return the folder of a data set, after filling it if it is not complete.
 

@@ -193,12 +193,7 @@ class _Partial:
             self._mark.unlink(missing_ok=True)
 
 
-def _try(
-    request: Request,
-    partial: _Partial,
-    explain: Explain,
-    report: Report,
-) -> None:
+def _try(request: Request, partial: _Partial, explain: Explain, report: Report) -> None:
     """Send one request and append its content to the partial file."""
     headers = {"Accept-Encoding": "identity"}
     if partial.size and partial.validator is not None:

@@ -19,11 +19,7 @@ _MISSING += ["NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
 
 
 def read_table(
-    path: str | os.PathLike,
-    *,
-    delimiter: str = ",",
-    text_columns: Sequence[str] = (),
-    encoding: str = "utf-8",
+    path: str | os.PathLike, *, delimiter: str = ",", text_columns: Sequence[str] = (), encoding: str = "utf-8"
 ) -> pd.DataFrame:
     """Read a CSV or parquet file into a pandas frame, with text as ``category`` columns.
 
