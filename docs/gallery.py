@@ -1,6 +1,6 @@
 """Draw the pictures of the gallery with the calls written there: python docs/gallery.py
 
-With names of pictures, draw only those: python docs/gallery.py waterfall ale
+Pass names to draw only those pictures: python docs/gallery.py waterfall ale
 """
 
 import re

@@ -93,7 +93,7 @@ def _shorten(text: str, most: int) -> str:
 
 
 def print_columns(frame: Any, max_card: int, most: int | None = None) -> None:
-    from tabrec import column_kinds
+    from tabrec.preprocess import column_kinds
 
     kinds = column_kinds(frame, max_card=max_card)
     shown = kinds.head(most or len(kinds))

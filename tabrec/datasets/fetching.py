@@ -1,4 +1,4 @@
-"""`fetch_dataset`: download of a data set by a short name."""
+"""`fetch_dataset`: download a data set by its short name."""
 
 from __future__ import annotations
 

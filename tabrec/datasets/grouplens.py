@@ -1,4 +1,4 @@
-"""`fetch_movielens`: download of MovieLens from GroupLens."""
+"""`fetch_movielens`: download a MovieLens release from GroupLens."""
 
 from __future__ import annotations
 

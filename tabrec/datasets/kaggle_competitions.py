@@ -1,4 +1,4 @@
-"""`fetch_kaggle` and `submit_kaggle`: the files of a Kaggle competition, and submissions to it."""
+"""`fetch_kaggle` and `submit_kaggle`: download the files of a Kaggle competition, and submit predictions to it."""
 
 from __future__ import annotations
 

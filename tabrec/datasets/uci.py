@@ -1,4 +1,4 @@
-"""`fetch_adult`: download of Adult from the UCI Machine Learning Repository."""
+"""`fetch_adult`: download the Adult data set from the UCI Machine Learning Repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forests and boosting over raw frames."""
+"""Random forests and gradient boosting for raw frames."""
 
 from tabrec.trees.boosting import BoostingClassifier, BoostingRegressor
 from tabrec.trees.forest import ForestClassifier, ForestRegressor

@@ -42,7 +42,7 @@ def _mark_unseen(raw: pd.Series, encoded: pd.Series, has_codes: bool) -> Any:
 
 
 def _labels_of(encoded: pd.Series, labels: list | None) -> Any:
-    """Labels for codes; other columns as they are."""
+    """Replace codes by their labels; return other columns unchanged."""
     if labels is None:
         return encoded.array
     codes = encoded.cat.codes if isinstance(encoded.dtype, pd.CategoricalDtype) else encoded

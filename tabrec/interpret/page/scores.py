@@ -32,8 +32,8 @@ def add_scores(section: Section, data: ReportData) -> None:
 
 
 def _compare_with_oob(data: ReportData, section: Section) -> None:
-    rows = data.sample(len(data.X), MANY_ROWS)
-    result = oob_report(data.model, data.X_valid, data.y_valid, X=data.X.iloc[rows], y=data.y[rows])
+    # All rows of fit: `oob_report` draws its own sample from them.
+    result = oob_report(data.model, data.X_valid, data.y_valid, X=data.X, y=data.y, max_rows=MANY_ROWS)
     section.add_table(result.table, f"{result.metric}.", {"n": "{:,}", "score": "{:.4f}", "std_error": "{:.4f}"})
     axes = result.plot(make_axes(None, (6.4, 2.8)))
     section.add_figure(axes, "Scores on the training rows, out of bag, and on held-out rows.")

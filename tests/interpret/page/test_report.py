@@ -23,7 +23,7 @@ from tabrec import (
 )
 from tabrec.datasets import make_auctions, make_ratings, read_table
 from tabrec.interpret import report
-from tabrec.interpret.page import blocks
+from tabrec.interpret.page import blocks, scores
 from tabrec.interpret.page.report_page import NOT_SHOWN
 
 COLUMNS = ["SalePrice", "YearMade", "ProductSize", "saledate"]
@@ -160,6 +160,15 @@ def test_a_page_without_held_out_rows_says_so():
     page = report(ForestRegressor(10, random_state=0).fit(X, y), X, y).html
     assert NOT_SHOWN not in page
     assert "no newer rows" in page
+
+
+def test_scores_are_shown_for_more_rows_than_a_sample(monkeypatch):
+    monkeypatch.setattr(scores, "MANY_ROWS", 100)
+    X, y, X_valid, y_valid = split(*make_table(300, COLUMNS))
+    forest = ForestRegressor(n_estimators=10, random_state=0).fit(X, y)
+    page = report(forest, X, y, X_valid=X_valid, y_valid=y_valid, verbose=False)
+    assert "Scores on the training rows, out of bag, and on held-out rows." in page.html
+    assert f"{NOT_SHOWN}: oob_report" not in page.html
 
 
 def test_a_section_that_fails_becomes_a_note_and_the_others_remain():
