@@ -1,7 +1,7 @@
-"""Measure workers: each in a fresh process, several times, in turn, so that the machine's drift hits all of them.
+"""Run workers repeatedly in new processes that alternate, so that a drift of the machine affects all of them alike.
 
-Only the standard library is used, for two reasons: a worker may run in an environment of its own, and a process
-starts out with the peak memory of the one that started it, so the one that starts them has to stay small.
+This module uses only the standard library: a worker may run in a separate environment, and a process inherits the peak
+memory of its parent process, which therefore has to stay small.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _MIB = 2**20
 
 
 class Stopwatch:
-    """What a worker measures, printed as one line of JSON for `run_worker` to read.
+    """Measurements of a worker, printed as one line of JSON that `run_worker` reads.
 
-    Make it right after the imports: the memory that these took is noted as ``imports_mib``.
+    Create it directly after the imports: their memory is recorded as ``imports_mib``.
     """
 
     def __init__(self) -> None:
@@ -36,20 +36,20 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Note the wall seconds of the block under `name`."""
+        """Record the wall seconds of the block under `name`."""
         start = time.perf_counter()
         yield
         self.values[name] = time.perf_counter() - start
 
     def report(self, *packages: str) -> None:
-        """Print the values, with the versions of Python and of the packages."""
+        """Print the values and the versions of Python and the packages."""
         versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
         print(json.dumps({"values": self.values, "versions": versions}))
 
 
 @dataclass
 class Run:
-    """One run of a worker: its values, with ``peak_mib`` among them, and the versions it ran on."""
+    """One run of a worker: its values, including ``peak_mib``, and the versions of its packages."""
 
     values: dict[str, float]
     versions: dict[str, str]
@@ -57,7 +57,7 @@ class Run:
 
 @dataclass
 class Spread:
-    """Median, least and most of one value over the repeats."""
+    """Median, minimum and maximum of one value over the repeats."""
 
     median: float
     least: float
@@ -69,7 +69,7 @@ class Spread:
 
 
 def run_worker(command: Sequence[str]) -> Run:
-    """Run a worker in a fresh process; ``peak_mib`` is the most memory that this process ever held."""
+    """Run a worker in a new process; ``peak_mib`` is the peak memory of that process."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(command, stdout=out, stderr=err)
         _, status, usage = os.wait4(process.pid, 0)
@@ -77,19 +77,19 @@ def run_worker(command: Sequence[str]) -> Run:
         out.seek(0)
         err.seek(0)
         if process.returncode:
-            raise SystemExit(f"{' '.join(command)}\nended with {process.returncode}:\n{err.read()}")
+            raise SystemExit(f"{' '.join(command)}\nexited with code {process.returncode}:\n{err.read()}")
         report = json.loads(out.read().splitlines()[-1])
     return Run(report["values"] | {"peak_mib": usage.ru_maxrss * _MAXRSS_UNIT / _MIB}, report["versions"])
 
 
 def run_in_turn(commands: dict[str, list[str]], repeats: int) -> dict[str, list[Run]]:
-    """Run every worker once, then every worker again, `repeats` times: A, B, A, B, ..."""
+    """Run all workers `repeats` times, alternating between them: A, B, A, B, ..."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for repeat in range(1, repeats + 1):
         for name, command in commands.items():
             start = time.perf_counter()
             runs[name].append(run_worker(command))
-            note(f"{repeat}/{repeats} {name}: {time.perf_counter() - start:.1f} s in all")
+            note(f"{repeat}/{repeats} {name}: {time.perf_counter() - start:.1f} s in total")
     return runs
 
 
@@ -99,24 +99,24 @@ def worker_command(python: str, script: str, *arguments: object) -> list[str]:
 
 
 def spread(runs: list[Run], *names: str) -> Spread:
-    """Return the spread over the runs of a value, or of the sum of several."""
+    """Return the spread over the runs of a value, or of the sum of several values."""
     totals = [sum(run.values[name] for name in names) for run in runs]
     return Spread(statistics.median(totals), min(totals), max(totals))
 
 
 def ratio(numerator: Spread, denominator: Spread) -> str:
-    """Return how many times the one median is the other."""
+    """Return the ratio of two medians."""
     return f"{numerator.median / denominator.median:.2f}×"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table as markdown."""
+    """Return a markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def describe_machine(**versions: dict[str, str]) -> str:
-    """Return a line on the machine, and one on each set of versions."""
+    """Return one line about the machine and one for each set of versions."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     lines = [f"{_cpu_model()}, {cores} cores, {memory:.0f} GiB of memory, {platform.system()}"]
@@ -136,5 +136,5 @@ def _cpu_model() -> str:
 
 
 def note(message: str) -> None:
-    """Tell on stderr how far things are; stdout is for the report."""
+    """Print progress to stderr; stdout contains only the report."""
     print(message, file=sys.stderr, flush=True)

@@ -1,11 +1,11 @@
-"""What `collab.py` runs of tabrec: ``_worker_collab.py TASK FOLDER FOLD [NAME SEED]``, a task a process.
+"""Tasks of `collab.py` that run tabrec: ``_worker_collab.py TASK FOLDER FOLD [NAME SEED]``, one task per process.
 
-The folder's ``setup.json`` tells the models: under `ours`, by name, the class, its parameters and whether it is given
-the features of users and films.
+``setup.json`` in the folder describes the models: `ours` maps each name to the class, its parameters and whether it
+uses the features of users and films.
 
-write     : write the fold's ratings to ``uFOLD-train.csv`` and ``uFOLD-test.csv``, for others to read.
-biases    : fit the biases that `evaluate` compares with.
-recommend : fit the model of that name.
+write     : write the ratings of the fold to ``uFOLD-train.csv`` and ``uFOLD-test.csv`` for the other workers.
+biases    : fit the bias baseline of `evaluate`.
+recommend : fit the named model.
 """
 
 import json
@@ -27,7 +27,7 @@ from tabrec.datasets import load_movielens, load_movielens_fold
 
 IDS = ["user", "item"]
 CLASSES = {cls.__name__: cls for cls in (BayesianFactorization, DotProductBias, EmbeddingNN)}
-# Standard deviations around the prediction that hold nine in ten values of a normal distribution.
+# A normal distribution has 90 % of its values within this many standard deviations of the mean.
 _HALF_WIDTH = 1.645
 
 
@@ -38,7 +38,7 @@ def write(watch: Stopwatch, folder: Path, fold: int) -> None:
 
 
 def biases(watch: Stopwatch, folder: Path, fold: int, name: str, seed: str) -> None:
-    """Fit the biases, which take no seed."""
+    """Fit the biases, which need no seed."""
     train, test = load_movielens_fold(fold)
     cpu = time.process_time()
     with watch.stage("fit"):
@@ -53,7 +53,7 @@ def biases(watch: Stopwatch, folder: Path, fold: int, name: str, seed: str) -> N
 
 
 def recommend(watch: Stopwatch, folder: Path, fold: int, name: str, seed: str) -> None:
-    """Fit a recommender and predict, unknown ids and all."""
+    """Fit a recommender and predict all test ratings, including those of unknown ids."""
     told = json.loads((folder / "setup.json").read_text())["ours"][name]
     parameters: dict[str, Any] = told["parameters"]
     train, test = load_movielens_fold(fold)

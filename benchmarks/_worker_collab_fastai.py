@@ -1,9 +1,9 @@
-"""What `collab.py` runs of fastai, in fastai's own environment: ``_worker_collab_fastai.py MODEL FOLDER FOLD SEED``.
+"""Tasks of `collab.py` in an environment with fastai: ``_worker_collab_fastai.py MODEL FOLDER FOLD SEED``.
 
 dot : ``collab_learner`` of chapter 8 of J. Howard, S. Gugger, *Deep Learning for Coders*, 2020, an EmbeddingDotBias.
 nn  : the same with ``use_nn=True``, an EmbeddingNN.
 
-All ratings of ``uFOLD-train.csv`` are trained on; those of ``uFOLD-test.csv`` are predicted, unknown ids and all.
+The model is trained on ``uFOLD-train.csv`` and predicts all ratings of ``uFOLD-test.csv``, including unknown ids.
 """
 
 import sys
@@ -20,7 +20,7 @@ from fastai.tabular.all import default_device, set_seed
 FACTORS, LAYERS, Y_RANGE = 50, [100, 50], (0, 5.5)
 EPOCHS, LEARNING_RATE, WEIGHT_DECAY, BATCH_SIZE = 5, 5e-3, 0.1, 64
 
-warnings.filterwarnings("ignore")  # of pandas, about how fastai uses it
+warnings.filterwarnings("ignore")  # pandas warns about its use in fastai
 
 if __name__ == "__main__":
     stopwatch = Stopwatch()
@@ -33,7 +33,7 @@ if __name__ == "__main__":
     with stopwatch.stage("fit"):
         dls = CollabDataLoaders.from_df(train, valid_pct=0, seed=int(seed), bs=BATCH_SIZE)
         learn = collab_learner(dls, y_range=Y_RANGE, **sizes)
-        learn.remove_cb(learn.progress)  # nothing is shown, and no time goes into showing it
+        learn.remove_cb(learn.progress)  # a progress bar would take time
         with learn.no_logging():
             learn.fit_one_cycle(EPOCHS, LEARNING_RATE, wd=WEIGHT_DECAY)
     stopwatch.values["cpu"] = time.process_time() - cpu

@@ -1,7 +1,7 @@
-"""What `collab.py` runs of Surprise, in its own environment: ``_worker_collab_surprise.py MODEL FOLDER FOLD SEED``.
+"""Tasks of `collab.py` in an environment with Surprise: ``_worker_collab_surprise.py MODEL FOLDER FOLD SEED``.
 
-The model is SVD or SVDpp, with Surprise's defaults, fitted to ``uFOLD-train.csv``; the ratings of ``uFOLD-test.csv``
-are predicted. Where an id is unknown, that is what Surprise makes of it: the biases that it knows, or the mean.
+The model is SVD or SVDpp with the defaults of Surprise, fitted to ``uFOLD-train.csv``. It predicts the ratings of
+``uFOLD-test.csv``; for unknown ids Surprise predicts by the known biases or the mean.
 """
 
 import sys

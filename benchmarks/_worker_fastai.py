@@ -1,4 +1,4 @@
-"""What `preprocess.py` runs of fastai, in fastai's own environment: ``_worker_fastai.py TASK CSV``, one task a process.
+"""Tasks of `preprocess.py` in an environment with fastai: ``_worker_fastai.py TASK CSV``, one task per process.
 
 path : CSV file -> processed table, as in chapter 9 of J. Howard, S. Gugger, *Deep Learning for Coders*, 2020.
 rows : the same, then single raw rows.
@@ -17,14 +17,14 @@ from fastai.tabular.all import Categorify, FillMissing, TabularPandas, add_datep
 
 N_WARM_UP, N_ROWS = 20, 200
 
-warnings.filterwarnings("ignore")  # of pandas, about how fastai uses it
+warnings.filterwarnings("ignore")  # pandas warns about its use in fastai
 
 
 def path(watch: Stopwatch, csv: str) -> TabularPandas:
     """Read the file and process it."""
     with watch.stage("read_csv"):
         df = pd.read_csv(csv, low_memory=False)
-    with watch.stage("add_datepart"):  # reads the dates as well
+    with watch.stage("add_datepart"):  # also parses the dates
         df = add_datepart(df, "saledate")
     with watch.stage("TabularPandas"):
         is_train = ((df.saleYear < 2011) | (df.saleMonth < 10)).to_numpy()
@@ -36,7 +36,7 @@ def path(watch: Stopwatch, csv: str) -> TabularPandas:
 
 
 def rows(watch: Stopwatch, csv: str) -> None:
-    """Process one raw row at a time: by itself, and in the loader that predictions are made from."""
+    """Process single raw rows, with `process` and with the data loader of predictions."""
     to = path(watch, csv)
     loaders = to.dataloaders()
     raw = pd.read_csv(csv, nrows=N_WARM_UP + N_ROWS, low_memory=False).drop(columns="SalePrice")
@@ -50,7 +50,7 @@ def _one_row_ms(raw: pd.DataFrame, process: Callable[[pd.DataFrame], object]) ->
     """Return the median milliseconds of `process` over single rows, after a warm-up."""
     milliseconds = []
     for i in range(N_WARM_UP + N_ROWS):
-        row = raw.iloc[[i % len(raw)]].copy()  # add_datepart changes what it is given
+        row = raw.iloc[[i % len(raw)]].copy()  # add_datepart modifies its argument
         start = time.perf_counter()
         process(row)
         milliseconds.append(1000 * (time.perf_counter() - start))

@@ -1,6 +1,6 @@
-"""What `forest.py` runs: ``_worker_forest.py TASK FOLDER ...``, one task a process.
+"""Tasks of `forest.py`: ``_worker_forest.py TASK FOLDER ...``, one task per process.
 
-encode ROWS               : make and encode auctions, keep them in the folder, tell the frame's memory by dtype.
+encode ROWS               : generate, encode and store auctions; record the memory of the frame by dtype.
 tabrec TREES MAX_SAMPLES  : fit `tabrec.ForestRegressor` to the encoded frame.
 sklearn TREES MAX_SAMPLES : fit `sklearn.ensemble.RandomForestRegressor` to the same numbers as float32.
 """
@@ -20,7 +20,7 @@ from tabrec.datasets import make_auctions
 
 
 def encode(watch: Stopwatch, folder: Path, n_rows: str) -> None:
-    """Encode the auctions; note the bytes of each dtype, those of float64 and object even where there are none."""
+    """Encode the auctions and record the bytes of each dtype; float64 and object are always listed."""
     sales = make_auctions(int(n_rows), random_state=0)
     price = sales.pop("SalePrice")
     encoded = TabularPreprocessor().fit_transform(sales)
@@ -31,14 +31,14 @@ def encode(watch: Stopwatch, folder: Path, n_rows: str) -> None:
 
 
 def tabrec(watch: Stopwatch, folder: Path, n_trees: str, max_samples: str) -> None:
-    """Fit ours. No column is encoded by the target here, so that both forests see the same numbers."""
+    """Fit the forest of tabrec without target encoding, so that both forests use the same values."""
     encoded, log_price = _read(folder)
     forest = ForestRegressor(high_cardinality=None, **_parameters(n_trees, max_samples))
     _fit(watch, forest, encoded, log_price)
 
 
 def sklearn(watch: Stopwatch, folder: Path, n_trees: str, max_samples: str) -> None:
-    """Fit scikit-learn's own."""
+    """Fit the forest of scikit-learn."""
     encoded, log_price = _read(folder)
     X = encoded.to_numpy(np.float32)  # (n_rows, n_columns)
     del encoded

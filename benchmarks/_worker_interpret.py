@@ -1,4 +1,4 @@
-"""One process: our reasons of a forest and the peers', one after the other, on the same forest and rows."""
+"""Interpretation functions of tabrec and of other packages, timed in one process on the same forest and rows."""
 
 import sys
 
@@ -27,7 +27,7 @@ def main(min_samples_leaf: int, n_explained: int) -> None:
     from tabrec.interpret import contributions, feature_importance, partial_dependence, shap_values
 
     X, y, forest = make_forest(min_samples_leaf)
-    contributions(forest, X[:100])  # the first call imports
+    contributions(forest, X[:100])  # the first call imports modules
     with watch.stage("contributions"):
         ours = contributions(forest, X).contributions
     with watch.stage("predict"):

@@ -1,12 +1,12 @@
-"""What `neural.py` runs of tabrec and of plain torch: ``_worker_neural.py TASK FOLDER [PRECISION]``, a task a process.
+"""Tasks of `neural.py` for tabrec and torch: ``_worker_neural.py TASK FOLDER [PRECISION]``, one task per process.
 
-The folder's ``setup.json`` holds n_rows, layers, batch_size, epochs and device; its tables are made by the first tasks.
+The folder's ``setup.json`` holds n_rows, layers, batch_size, epochs and device. `write` and `encode` create the tables.
 
 machine          : write the device and its capabilities to ``machine.json``.
-write            : make auctions and write them to ``raw.csv``.
-encode           : make auctions, 10 % more than n_rows, and write them encoded to ``encoded.npz``.
+write            : generate auctions and write them to ``raw.csv``.
+encode           : generate auctions, 10 % more than n_rows, and write them encoded to ``encoded.npz``.
 tabrec PRECISION : train `TabularRegressor` on the first n_rows, then predict; float32, or auto.
-plain PRECISION  : the same with the plainest loop that torch allows; float32, or bfloat16.
+plain PRECISION  : the same with a minimal loop in torch; float32, or bfloat16.
 row              : train on ``raw.csv`` and predict single raw rows of it.
 """
 
@@ -33,12 +33,12 @@ from tabrec.datasets import make_auctions
 from tabrec.neural.devices import read_device, uses_bfloat16
 
 LEARNING_RATE, WEIGHT_DECAY = 1e-2, 0.01
-MAX_CARD = 9_000  # beyond it whole numbers are continuous, as in chapter 9 of fastai's book
+MAX_CARD = 9_000  # integer columns with more values are continuous, as in chapter 9 of fastai's book
 N_WARM_UP, N_ROWS = 20, 200
 
 
 def machine(watch: Stopwatch, folder: Path, setup: dict) -> None:
-    """Note the device, whether it and the processor compute in bfloat16, torch's threads, and the GPU."""
+    """Record the device, the bfloat16 support of device and CPU, the number of torch threads, and the GPU."""
     device = read_device(setup["device"]).type
     abilities = {
         "device": device,
@@ -51,17 +51,17 @@ def machine(watch: Stopwatch, folder: Path, setup: dict) -> None:
 
 
 def write(watch: Stopwatch, folder: Path, setup: dict) -> None:
-    """Make the raw auctions once, for both sides to read."""
+    """Generate the raw auctions once for all workers."""
     make_auctions(setup["n_rows"], random_state=0).to_csv(folder / "raw.csv", index=False)
 
 
 def encode(watch: Stopwatch, folder: Path, setup: dict) -> None:
-    """Encode the auctions once: codes, numbers and the standardised log price, with the columns' names and sizes."""
+    """Encode the auctions once: codes, numbers and the standardised log price, with column names and sizes."""
     n_rows = setup["n_rows"]
     sales = make_auctions(n_rows + n_rows // 10, random_state=0)
     log_price = np.log(sales.pop("SalePrice").to_numpy())
     parts = DateParts().fit_transform(sales)
-    # The book takes the days since 1970 for a number, though they are fewer than 9,000.
+    # The book treats the days since 1970 as continuous, although there are fewer than 9,000.
     preprocessor = TabularPreprocessor("net", max_card=MAX_CARD, continuous_columns=["saleElapsed"])
     encoded = preprocessor.fit(parts.iloc[:n_rows]).transform(parts)
     categories = encoded.select_dtypes("category")
@@ -79,7 +79,7 @@ def encode(watch: Stopwatch, folder: Path, setup: dict) -> None:
 
 
 def tabrec(watch: Stopwatch, folder: Path, setup: dict, precision: str) -> None:
-    """Train ours on the encoded frame."""
+    """Train `TabularRegressor` on the encoded frame."""
     table, n_rows = _read(folder), setup["n_rows"]
     train, held_out = _frame(table, slice(n_rows)), _frame(table, slice(n_rows, None))
     net = _book_regressor(setup, {"float32": False, "auto": "auto"}[precision])
@@ -96,7 +96,7 @@ def tabrec(watch: Stopwatch, folder: Path, setup: dict, precision: str) -> None:
 
 
 def plain(watch: Stopwatch, folder: Path, setup: dict, precision: str) -> None:
-    """Train the same net by a minimal loop."""
+    """Train the same net with a minimal loop."""
     table, n_rows, device = _read(folder), setup["n_rows"], torch.device(setup["device"])
     torch.manual_seed(0)
     model = PlainNet(table["sizes"].tolist(), table["numbers"].shape[1], setup["layers"]).to(device)
@@ -113,7 +113,7 @@ def plain(watch: Stopwatch, folder: Path, setup: dict, precision: str) -> None:
 
 
 def row(watch: Stopwatch, folder: Path, setup: dict) -> None:
-    """Predict one raw row at a time: with the book's net, and with the net as it comes."""
+    """Predict single raw rows with the net of the book and with default parameters."""
     sales = pd.read_csv(folder / "raw.csv", low_memory=False)
     log_price = np.log(sales.pop("SalePrice"))
     as_it_comes = TabularRegressor(epochs=setup["epochs"], device=setup["device"], random_state=0)
@@ -122,7 +122,7 @@ def row(watch: Stopwatch, folder: Path, setup: dict) -> None:
 
 
 class PlainNet(nn.Module):
-    """An embedding for each column, then linear → ReLU → batch norm, with fastai's widths and start."""
+    """One embedding per column, then linear → ReLU → batch norm, widths and initialisation as in fastai."""
 
     def __init__(self, sizes: list[int], n_numbers: int, layers: list[int]):
         super().__init__()
@@ -141,14 +141,14 @@ class PlainNet(nn.Module):
 
 
 def _width(n_codes: int) -> int:
-    """Width of an embedding by fastai's rule."""
+    """Return the width of an embedding by the rule of fastai."""
     return min(600, round(1.6 * n_codes**0.56))
 
 
 def _train_plainly(
     model: PlainNet, rows: list[Tensor], setup: dict, precision: Callable[[], AbstractContextManager]
 ) -> list[float]:
-    """Seconds of each epoch."""
+    """Return the seconds of each epoch."""
     codes, numbers, target = rows
     n_rows, batch_size, epochs = len(target), setup["batch_size"], setup["epochs"]
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True)
@@ -166,7 +166,7 @@ def _train_plainly(
             loss.backward()
             optimizer.step()
             schedule.step()
-        loss.item()  # waits for the GPU
+        loss.item()  # synchronises with the GPU
         seconds.append(time.perf_counter() - start)
     return seconds
 
@@ -183,7 +183,7 @@ def _precision(device: torch.device, name: str) -> Callable[[], AbstractContextM
 
 
 def _book_regressor(setup: dict, mixed_precision: bool | str) -> TabularRegressor:
-    """The net of the book, trained with fastai's defaults."""
+    """Return the net of the book, trained with fastai's defaults."""
     return TabularRegressor(
         layers=setup["layers"],
         n_members=None,
@@ -211,7 +211,7 @@ def _read(folder: Path) -> dict[str, np.ndarray]:
 
 
 def _frame(table: dict[str, np.ndarray], rows: slice) -> pd.DataFrame:
-    """The rows as an encoded frame."""
+    """Return the rows as an encoded frame."""
     columns: dict[str, Any] = {
         str(name): pd.Categorical.from_codes(codes, categories=range(size))
         for name, size, codes in zip(table["categories"], table["sizes"], table["codes"][rows].T, strict=True)
@@ -221,26 +221,26 @@ def _frame(table: dict[str, np.ndarray], rows: slice) -> pd.DataFrame:
 
 
 def _note_training(watch: Stopwatch, seconds: Any) -> None:
-    """Note the median epoch, the first left out as a warm-up, and the most memory held so far."""
+    """Record the median seconds of an epoch, without the first as warm-up, and the current peak memory."""
     watch.values["epoch"] = statistics.median(list(seconds)[1:])
-    watch.values["training_mib"] = Stopwatch().values["imports_mib"]  # a new watch notes the peak up to now
+    watch.values["training_mib"] = Stopwatch().values["imports_mib"]  # a new stopwatch records the current peak
     watch.values["gpu_mib"] = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
 
 
 def _note_rmse(watch: Stopwatch, predicted: np.ndarray, table: dict[str, np.ndarray], n_rows: int) -> None:
-    """Note the root mean squared error of the log price on the rows held out."""
+    """Record the root mean squared error of the log price on the held-out rows."""
     errors = predicted - table["target"][n_rows:]
     watch.values["rmse"] = float(table["scale"] * np.sqrt((errors**2).mean()))
 
 
 def _write_columns(folder: Path, name: str, widths: dict[str, Any], continuous: list[str]) -> None:
-    """Tell the category columns with number of codes and width, and the others, for `neural.py` to compare."""
+    """Record the sizes and widths of the category columns, and the continuous columns, for comparison."""
     columns = {"categories": widths, "continuous": continuous}
     (folder / f"columns-{name}.json").write_text(json.dumps(columns))
 
 
 def _one_row_ms(net: TabularRegressor, sales: pd.DataFrame) -> float:
-    """Median milliseconds of the prediction of one raw row, after a warm-up."""
+    """Return the median milliseconds of predicting one raw row, after a warm-up."""
     milliseconds = []
     for i in range(N_WARM_UP + N_ROWS):
         one = sales.iloc[[i % len(sales)]]

@@ -1,9 +1,9 @@
-"""What `neural.py` runs of fastai, in fastai's own environment: ``_worker_neural_fastai.py TASK FOLDER``.
+"""Tasks of `neural.py` in an environment with fastai: ``_worker_neural_fastai.py TASK FOLDER``.
 
-The folder holds what ``_worker_neural.py`` wrote, and ``setup.json``: n_rows, layers, batch_size, epochs and device.
+The folder holds the files of ``_worker_neural.py`` and ``setup.json``: n_rows, layers, batch_size, epochs and device.
 
 train : train ``tabular_learner`` on the first n_rows of ``encoded.npz``, then predict.
-row   : train on ``raw.csv`` with fastai's own preprocessing and predict single raw rows of it.
+row   : train on ``raw.csv`` with the preprocessing of fastai and predict single raw rows.
 """
 
 import json
@@ -35,11 +35,11 @@ from fastai.tabular.all import (
 LEARNING_RATE, MAX_CARD = 1e-2, 9_000
 N_WARM_UP, N_ROWS = 20, 200
 
-warnings.filterwarnings("ignore")  # of pandas, about how fastai uses it
+warnings.filterwarnings("ignore")  # pandas warns about its use in fastai
 
 
 class EpochTimer(Callback):
-    """Notes the seconds of each epoch's training, validation left out."""
+    """Records the training seconds of each epoch, without validation."""
 
     def __init__(self) -> None:
         self.epoch_seconds: list[float] = []
@@ -54,7 +54,7 @@ class EpochTimer(Callback):
 
 
 def train(watch: Stopwatch, folder: Path, setup: dict) -> None:
-    """Train on the columns that all see, with fastai's loaders and its AdamW."""
+    """Train on the columns common to all workers, with the loaders and AdamW of fastai."""
     with np.load(folder / "encoded.npz") as file:
         table = dict(file)
     n_rows, categories, continuous = setup["n_rows"], table["categories"].tolist(), table["continuous"].tolist()
@@ -64,7 +64,7 @@ def train(watch: Stopwatch, folder: Path, setup: dict) -> None:
     timer = EpochTimer()
     learn = _fit(to, setup, [timer])
     watch.values["epoch"] = statistics.median(timer.epoch_seconds[1:])
-    watch.values["training_mib"] = Stopwatch().values["imports_mib"]  # a new watch notes the peak up to now
+    watch.values["training_mib"] = Stopwatch().values["imports_mib"]  # a new stopwatch records the current peak
     watch.values["gpu_mib"] = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
     with watch.stage("predict"):
         _predict(learn, frame.iloc[:n_rows])
@@ -76,7 +76,7 @@ def train(watch: Stopwatch, folder: Path, setup: dict) -> None:
 
 
 def row(watch: Stopwatch, folder: Path, setup: dict) -> None:
-    """Predict one raw row at a time: by ``predict``, and by the loader that predictions of frames are made from."""
+    """Predict single raw rows with ``predict`` and with the data loader used for frames."""
     sales = pd.read_csv(folder / "raw.csv", low_memory=False)
     raw = sales.head(N_WARM_UP + N_ROWS).drop(columns="SalePrice")
     sales["SalePrice"] = np.log(sales["SalePrice"])
@@ -91,7 +91,7 @@ def row(watch: Stopwatch, folder: Path, setup: dict) -> None:
 
 
 def _frame(table: dict[str, np.ndarray]) -> pd.DataFrame:
-    """All rows, with labels 1..K and code 0 a gap, so that `Categorify` arrives at the codes that were given."""
+    """Return all rows with labels 1..K and code 0 as missing, so that `Categorify` reproduces the given codes."""
     columns = {
         name: pd.Categorical.from_codes(codes - 1, categories=range(1, size))
         for name, size, codes in zip(table["categories"].tolist(), table["sizes"], table["codes"].T, strict=True)
@@ -103,14 +103,14 @@ def _frame(table: dict[str, np.ndarray]) -> pd.DataFrame:
 def _fit(to: TabularPandas, setup: dict, callbacks: list[Callback]) -> Learner:
     set_seed(0)
     learn = tabular_learner(to.dataloaders(bs=setup["batch_size"]), layers=setup["layers"], cbs=callbacks)
-    learn.remove_cb(learn.progress)  # nothing is shown, and no time goes into showing it
+    learn.remove_cb(learn.progress)  # a progress bar would take time
     with learn.no_logging():
         learn.fit_one_cycle(setup["epochs"], LEARNING_RATE)
     return learn
 
 
 def _predict(learn: Learner, frame: pd.DataFrame) -> np.ndarray:
-    """Predictions of a frame that is processed as the training frame was."""
+    """Return predictions of a frame that is processed like the training frame."""
     return learn.get_preds(dl=learn.dls.test_dl(frame))[0].squeeze(1).numpy()
 
 
@@ -118,7 +118,7 @@ def _one_row_ms(raw: pd.DataFrame, predict: Callable[[pd.DataFrame], object]) ->
     """Return the median milliseconds of `predict` over single rows, after a warm-up."""
     milliseconds = []
     for i in range(N_WARM_UP + N_ROWS):
-        one = raw.iloc[[i % len(raw)]].copy()  # add_datepart changes what it is given
+        one = raw.iloc[[i % len(raw)]].copy()  # add_datepart modifies its argument
         start = time.perf_counter()
         predict(one)
         milliseconds.append(1000 * (time.perf_counter() - start))

@@ -1,4 +1,4 @@
-"""One process: a forest of made (or given) auctions, saved by another process, and its report (Linux only)."""
+"""Report on a forest that another process fitted to synthetic or given auctions and saved (Linux only)."""
 
 import ctypes
 import gc
@@ -19,7 +19,7 @@ watch = Stopwatch()
 
 
 def read_auctions(source: str):
-    """So many made auctions, or the table of a file; those held out are the latest."""
+    """Return synthetic auctions or the table of a file; the latest rows are held out."""
     auctions = make_auctions(int(source), random_state=0) if source.isdigit() else read_table(source)
     price = np.log(auctions.pop("SalePrice"))
     return auctions, price, *split_by_time(auctions, "saledate", at="2011-01-01")
@@ -27,7 +27,7 @@ def read_auctions(source: str):
 
 @contextmanager
 def resident_peak():
-    """The resident memory, in MiB, before and all along the block; that of loading the forest has been given back."""
+    """Record the resident memory in MiB before and during the block, after memory of loading the forest is freed."""
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     seen, done = [resident_mib()], threading.Event()

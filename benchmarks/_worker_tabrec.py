@@ -1,8 +1,8 @@
-"""What `preprocess.py` runs of tabrec: ``_worker_tabrec.py TASK CSV [ROWS]``, one task a process.
+"""Tasks of `preprocess.py` that run tabrec: ``_worker_tabrec.py TASK CSV [ROWS]``, one task per process.
 
-write ROWS : make ROWS auctions and write them to the CSV file.
-path       : CSV file -> encoded frame, by `read_table` and `TabularPreprocessor`; the peak memory is theirs alone.
-frame      : the same from the frame that ``pandas.read_csv`` gives, then single rows of it.
+write ROWS : generate ROWS auctions and write them to the CSV file.
+path       : CSV file -> encoded frame, by `read_table` and `TabularPreprocessor`; the peak memory covers only these.
+frame      : the same on the frame that ``pandas.read_csv`` returns, then single rows of it.
 """
 
 import statistics
@@ -19,7 +19,7 @@ N_WARM_UP, N_ROWS = 20, 200
 
 
 def write(watch: Stopwatch, csv: str, n_rows: str) -> None:
-    """Make the auctions once, for all workers to read."""
+    """Generate the auctions once for all workers."""
     with watch.stage("write"):
         datasets.make_auctions(int(n_rows), random_state=0).to_csv(csv, index=False)
 
@@ -34,7 +34,7 @@ def path(watch: Stopwatch, csv: str) -> None:
 
 
 def frame(watch: Stopwatch, csv: str) -> None:
-    """Encode what pandas read, then one row at a time."""
+    """Encode the frame of pandas, then single rows."""
     with watch.stage("read_csv"):
         sales = pd.read_csv(csv, low_memory=False)
     preprocessor = TabularPreprocessor()

@@ -1,14 +1,14 @@
-"""Errors at default settings on three real tables, beside scikit-learn's own forests and boosting on ordinal codes.
+"""Errors of default models on three real tables, compared with scikit-learn's forests and boosting on ordinal codes.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/accuracy.py [--only house]
 
-The folder holds what its owners let everybody download and nobody pass on:
+The folder holds tables that anyone may download but nobody may redistribute:
 
 - ``bulldozers/Train.csv``: the first 10,000 rows of Kaggle's Blue Book for Bulldozers;
 - ``house-prices/train.csv``: Kaggle's House Prices;
-- ``adult/adult.data``, ``adult.val``, ``adult.test``: UCI Adult without header, its training file cut in two.
+- ``adult/adult.data``, ``adult.val``, ``adult.test``: UCI Adult without header, its training file split in two.
 
-Every model is fitted with seeds 0, 1 and 2 on the same rows; the report has mean and standard deviation of each metric.
+Every model is fitted with seeds 0, 1 and 2; the report has the mean and standard deviation of each metric.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ ADULT_COLUMNS = _ADULT_HEADER.split()
 
 
 class Split(NamedTuple):
-    """Raw frames and targets to train and to test on."""
+    """Raw frames and targets of the training and test rows."""
 
     X_train: pd.DataFrame
     y_train: pd.Series
@@ -63,7 +63,7 @@ class Split(NamedTuple):
 
 
 def bulldozers(folder: Path) -> Split:
-    """Return the auctions: log price, trained on the years before 2011, tested on 2011."""
+    """Return the auctions with log prices: years before 2011 for training, 2011 for testing."""
     sales = pd.read_csv(folder / "bulldozers" / "Train.csv", low_memory=False)
     sales["saledate"] = pd.to_datetime(sales["saledate"])
     log_price = np.log(sales.pop("SalePrice"))
@@ -72,7 +72,7 @@ def bulldozers(folder: Path) -> Split:
 
 
 def house(folder: Path) -> Split:
-    """Return the houses: log price, tested on a random fifth."""
+    """Return the houses with log prices: a random fifth for testing."""
     houses = pd.read_csv(folder / "house-prices" / "train.csv").drop(columns="Id")
     log_price = np.log(houses.pop("SalePrice"))
     order = np.random.default_rng(0).permutation(len(houses))
@@ -81,7 +81,7 @@ def house(folder: Path) -> Split:
 
 
 def adult(folder: Path) -> Split:
-    """Return the census: whether income is above 50K, tested on the official test file."""
+    """Return the census with incomes above 50K as target: the official test file for testing."""
     train = pd.concat([_read_adult(folder, "adult.data"), _read_adult(folder, "adult.val")], ignore_index=True)
     test = _read_adult(folder, "adult.test")
     y_train, y_test = (frame.pop("income").str.startswith(">50K").astype(int) for frame in (train, test))
@@ -134,7 +134,7 @@ CLASSIFIERS: dict[str, Callable[[int], Any]] = {
 
 
 def measure(model: Any, split: Split, is_classification: bool) -> dict[str, float]:
-    """Fit the model and return its metrics on the test rows, and the seconds of the fit."""
+    """Fit the model and return its metrics on the test rows and the fit seconds."""
     start = time.perf_counter()
     model.fit(split.X_train, split.y_train)
     fit_seconds = time.perf_counter() - start
@@ -150,7 +150,7 @@ def measure(model: Any, split: Split, is_classification: bool) -> dict[str, floa
 
 
 def table_of(name: str, split: Split) -> str:
-    """Return the markdown table of every model on one split."""
+    """Return a markdown table of all models on one split."""
     is_classification = name == "adult"
     rows = []
     for model_name, make in (CLASSIFIERS if is_classification else REGRESSORS).items():
@@ -163,7 +163,7 @@ def table_of(name: str, split: Split) -> str:
 
 
 def main() -> None:
-    """Fit every model on every table and print the report."""
+    """Fit all models to all tables and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=TABLES, help="one of the tables")
     only = parser.parse_args().only
@@ -174,7 +174,7 @@ def main() -> None:
     print(describe_machine(versions={package: version(package) for package in packages}))
     for name in [only] if only else TABLES:
         split = TABLES[name](Path(folder))
-        print(f"\n{name}: {len(split.X_train):,} rows to train, {len(split.X_test):,} to test; ", end="")
+        print(f"\n{name}: {len(split.X_train):,} training rows, {len(split.X_test):,} test rows; ", end="")
         print(f"mean ± standard deviation of seeds {', '.join(map(str, SEEDS))}\n")
         print(table_of(name, split))
 

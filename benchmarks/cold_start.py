@@ -1,15 +1,15 @@
-"""Users without ratings in fit: errors by what is known of them, beside biases that know as much.
+"""Errors for users without training ratings, by the available information, compared with biases.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/cold_start.py --json benchmarks/results/cold-start-cpu.json
 
 The folder holds ``ml-100k``, unpacked or zipped. In each draw 100 users (`--users`) with at least 20 ratings in the
-first official fold lose all of them; of these up to 10 are given back through `new_user`, 1, 3, 5 and then 10 at once
-for everybody, and the others are predicted: the same ratings in every column of the report. Ratings of films that
-nobody else has rated are left out. What a column knows of the user:
+first official fold lose all of them. `new_user` adds 1, 3, 5 and 10 of these ratings for all users at once; the others
+are predicted and are the same in every column of the report. Ratings of films without other ratings are excluded. The
+columns of the report differ in what is known about the user:
 
 - nothing    : an id that is in no table, so the path is "item bias";
 - metadata   : a row of the table of users, no rating;
-- 1, 3, 5, 10: that row, and so many ratings.
+- 1, 3, 5, 10: that row and this number of ratings.
 
 The biases are those of `evaluate`, and know the table of users not at all: mean + item bias, and the damped bias of the
 user's given ratings.
@@ -49,19 +49,19 @@ MODELS: dict[str, Callable[..., Any]] = {
 
 
 class Draw(NamedTuple):
-    """Ratings to fit, ratings to give in their order, and ratings to predict."""
+    """Ratings to fit, ratings to add in order, and ratings to predict."""
 
     train: pd.DataFrame
     given: pd.DataFrame
     target: pd.DataFrame
 
     def first_given(self, n: int) -> pd.DataFrame:
-        """Return the first `n` ratings that each user gives."""
+        """Return the first `n` added ratings of each user."""
         return self.given[self.given.groupby("user").cumcount() < n]
 
 
 def make_draw(ratings: pd.DataFrame, n_users: int, seed: int) -> Draw:
-    """Take the ratings of some users away."""
+    """Remove the ratings of some users from the training rows."""
     rng = np.random.default_rng(seed)
     counts = ratings["user"].value_counts().sort_index()
     users = rng.choice(counts.index[counts >= LEAST_RATINGS], n_users, replace=False)
@@ -74,7 +74,7 @@ def make_draw(ratings: pd.DataFrame, n_users: int, seed: int) -> Draw:
 
 
 def predict_biases(draw: Draw) -> dict[str, np.ndarray]:
-    """Predictions by biases, by column."""
+    """Return the predictions of the biases by column."""
     items, item_codes = np.unique(draw.train["item"], return_inverse=True)
     users, user_codes = np.unique(draw.train["user"], return_inverse=True)
     values = draw.train["rating"].to_numpy()
@@ -91,7 +91,7 @@ def predict_biases(draw: Draw) -> dict[str, np.ndarray]:
 
 
 def predict_model(model: Any, draw: Draw, has_features: bool) -> tuple[dict[str, np.ndarray], float]:
-    """Predictions of a fitted model, by column, and the seconds that the last column's ratings took to fold in."""
+    """Return the predictions of a fitted model by column, and the fold-in seconds of the last column."""
     target, seconds = draw.target[IDS], 0.0
     asked = {
         "nothing": (model, target.assign(user=-target["user"]), "item bias"),
@@ -108,19 +108,19 @@ def predict_model(model: Any, draw: Draw, has_features: bool) -> tuple[dict[str,
             continue
         predicted[column], paths = asked_model.predict(rows, return_path=True)
         if set(paths) != {path}:
-            raise SystemExit(f"{type(model).__name__}, {column}: the paths are {sorted(set(paths))}, not {path!r}.")
+            raise SystemExit(f"{type(model).__name__}, {column}: expected the path {path!r}, got {sorted(set(paths))}.")
     return predicted, seconds
 
 
 def measure(arguments: argparse.Namespace) -> pd.DataFrame:
-    """Errors by model, draw and column: a frame of model, seed, column, rmse and fold_in_seconds."""
+    """Return the errors by model, draw and column: a frame of model, seed, column, rmse and fold_in_seconds."""
     ratings, _ = load_movielens_fold(1)
     _, users, items = load_movielens("100k")
     tables = {"user_features": users, "item_features": items.drop(columns="title")}
     records = []
     for seed in arguments.seeds:
         draw = make_draw(ratings, arguments.users, seed)
-        note(f"draw {seed}: {len(draw.given):,} ratings to give, {len(draw.target):,} to predict")
+        note(f"draw {seed}: {len(draw.given):,} ratings to add, {len(draw.target):,} to predict")
         _add_errors(records, BIASES, seed, draw, predict_biases(draw))
         for name in arguments.models:
             for features in (tables, {}) if arguments.ids_only else (tables,):
@@ -144,29 +144,33 @@ def _add_errors(
 
 
 def report(errors: pd.DataFrame) -> None:
-    """Print the errors, what they are beside the biases', and where they are worse."""
+    """Print the errors, their differences from the biases, and the cases that are worse."""
     by_draw = errors.pivot(index=["model", "seed"], columns="column", values="rmse").loc[:, list(COLUMNS)]
     names = list(dict.fromkeys(errors["model"]))
     gaps = by_draw - by_draw.loc[BIASES].reindex(by_draw.index, level="seed")
     seconds = errors.groupby("model")["fold_in_seconds"].median()
     rows = [[name, *_spreads(by_draw.loc[name]), f"{seconds[name]:.2f}"] for name in names]
-    print(markdown_table(["RMSE", *COLUMNS, "all folded in, s"], rows), end="\n\n")
+    print(markdown_table(["RMSE", *COLUMNS, "fold-in of all users, s"], rows), end="\n\n")
     rows = [[name, *_spreads(gaps.loc[name], "+")] for name in names if name != BIASES]
-    print(markdown_table(["RMSE less that of the biases", *COLUMNS], rows), end="\n\n")
-    worse = [_tell_worse(name, column, gaps.loc[name, column]) for name in names for column in COLUMNS]
+    print(markdown_table(["RMSE minus RMSE of the biases", *COLUMNS], rows), end="\n\n")
+    worse = [_describe_worse(name, column, gaps.loc[name, column]) for name in names for column in COLUMNS]
     worse = [line for line in worse if line]
-    print("On average worse than the biases:\n\n" + "\n".join(worse) if worse else "On average nowhere worse.")
+    print(
+        "\n".join(["Worse than the biases on average:\n", *worse])
+        if worse
+        else "No model is worse than the biases on average."
+    )
 
 
-def _tell_worse(name: str, column: str, gaps: pd.Series) -> str:
-    """A line on where a model is worse on average, or nothing."""
+def _describe_worse(name: str, column: str, gaps: pd.Series) -> str:
+    """Return a line if the model is worse on average, else an empty string."""
     if not gaps.mean() > 0:
         return ""
     return f"- {name}, {column}: by {gaps.mean():.4f}, and in {(gaps > 0).sum()} of {len(gaps)} draws"
 
 
 def _spreads(errors: pd.DataFrame, sign: str = "") -> list[str]:
-    """Mean and standard deviation over the draws, by column."""
+    """Return mean and standard deviation over the draws by column."""
     told = []
     for column in COLUMNS:
         values = errors[column]
@@ -176,13 +180,13 @@ def _spreads(errors: pd.DataFrame, sign: str = "") -> list[str]:
 
 
 def main() -> None:
-    """Draw, fit, predict and print the report."""
+    """Draw users, fit, predict and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--users", type=int, default=100, help="users of a draw")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="of the draws and of the models")
+    parser.add_argument("--users", type=int, default=100, help="number of users per draw")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="seeds of the draws and models")
     parser.add_argument("--models", choices=MODELS, nargs="+", default=list(MODELS))
-    parser.add_argument("--ids-only", action="store_true", help="the models without features, too")
-    parser.add_argument("--json", type=Path, help="file to write the figures to")
+    parser.add_argument("--ids-only", action="store_true", help="also fit the models without features")
+    parser.add_argument("--json", type=Path, help="output file of the measurements")
     arguments = parser.parse_args()
     if not os.environ.get("TABREC_DATA_DIR"):
         parser.error("TABREC_DATA_DIR must name the folder with ml-100k; see --help.")
@@ -190,7 +194,7 @@ def main() -> None:
     machine = describe_machine(versions=versions)
     errors = measure(arguments)
     print(f"{machine}\n")
-    print(f"MovieLens 100k, u1, {arguments.users} users a draw; mean ± standard deviation of ", end="")
+    print(f"MovieLens 100k, u1, {arguments.users} users per draw; mean ± standard deviation of ", end="")
     print(f"draws {', '.join(map(str, arguments.seeds))}\n")
     report(errors)
     if arguments.json:

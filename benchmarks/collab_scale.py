@@ -1,10 +1,10 @@
-"""What a rating costs `DotProductBias` at 1 million and at 25 million ratings: time, by parts, and memory.
+"""Time and memory per rating of `DotProductBias` at 1 million and at 25 million ratings.
 
     python benchmarks/collab_scale.py --json benchmarks/results/collab-scale-cpu.json
 
-The ratings are made by `make_ratings`, the model trains one epoch on the processor, and 10 items are recommended to
-10,000 users, some of them more than once where there are fewer. Every size is a fresh process; its peak memory is that
-of the whole process, making the ratings included, told after each step.
+`make_ratings` generates the ratings, the model trains for one epoch on the CPU, and 10 items are recommended to each of
+10,000 users; users repeat if there are fewer. Every size runs in a new process. The peak memory is that of the whole
+process, including the generation of the ratings, and is recorded after each step.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from _timing import Run, Stopwatch, describe_machine, markdown_table, run_in_tur
 N_USERS, N_RECOMMENDED = 10_000, 10
 _PER_MILLION = {
     "fit, s per million ratings": "fit",
-    "of that reading ids and ratings": "reading",
-    "of that training": "training",
-    "of that all else, what torch imports late too": "else",
+    "of which reading ids and ratings": "reading",
+    "of which training": "training",
+    "of which the rest, including late imports of torch": "else",
 }
 _MEMORY = {
-    "peak memory in the end, MiB": "peak_mib",
+    "final peak memory, MiB": "peak_mib",
     "after the imports": "imports_mib",
-    "after making the ratings": "make_mib",
+    "after generating the ratings": "make_mib",
     "after the fit": "fit_mib",
-    "the frame of ratings alone": "frame_mib",
+    "frame of ratings alone": "frame_mib",
 }
 
 
 def work(n_ratings: int) -> None:
-    """Make the ratings, fit, recommend, and print what that took: what runs in a process of its own."""
-    # Not at the top: a process starts out with the peak memory of the one that started it.
+    """Generate ratings, fit, recommend, and print the measurements, in a separate process."""
+    # Imported here because a process inherits the peak memory of its parent.
     import numpy as np
     import torch
 
@@ -46,7 +46,7 @@ def work(n_ratings: int) -> None:
     from tabrec.datasets import make_ratings
 
     class Timed(DotProductBias):
-        """Notes when ids and ratings were read."""
+        """Records when ids and ratings have been read."""
 
         def _learn(self, context: Any) -> None:
             self.read_at = time.perf_counter()
@@ -79,7 +79,7 @@ def _peak_mib() -> float:
 
 
 def main() -> None:
-    """Run the sizes in turn and print the report."""
+    """Run all sizes, alternating between them, and print the report."""
     arguments = _parse_arguments()
     if arguments.worker:
         work(arguments.worker)
@@ -90,8 +90,8 @@ def main() -> None:
     first = next(iter(runs.values()))[0]
     machine = describe_machine(versions=first.versions)
     threads = int(first.values["threads"])
-    print(f"DotProductBias, 1 epoch, device 'cpu', torch's threads: {threads}; ", end="")
-    print(f"median (least–most) of {arguments.repeats}\n\n{machine}\n")
+    print(f"DotProductBias, 1 epoch, device 'cpu', torch threads: {threads}; ", end="")
+    print(f"median (min–max) of {arguments.repeats}\n\n{machine}\n")
     print(_table(runs), end="\n\n")
     peak = max(spread(found, "peak_mib").most for found in runs.values()) / 1024
     verdict = "is within" if peak <= arguments.limit else "EXCEEDS"
@@ -106,12 +106,12 @@ def main() -> None:
 
 
 def _table(runs: dict[str, list[Run]]) -> str:
-    """A line a value, a column a size, and the ratio of the last column to the first."""
+    """Return a table with a row per value, a column per size, and the ratio of the last column to the first."""
     found = list(runs.values())
     names = list(runs)
     rows: list[list[object]] = [["users", *(f"{int(run[0].values['users']):,}" for run in found), ""]]
     rows.append(["items", *(f"{int(run[0].values['items']):,}" for run in found), ""])
-    rows.append(["making the ratings, s", *(spread(run, "make") for run in found), ""])
+    rows.append(["generate the ratings, s", *(spread(run, "make") for run in found), ""])
     for line, value in _PER_MILLION.items():
         rows.append([line, *_lines([_per_million(run) for run in found], value)])
     rows.append([f"recommend({N_USERS:,} users, n={N_RECOMMENDED}), s", *_lines(found, "recommend")])
@@ -126,17 +126,17 @@ def _per_million(runs: list[Run]) -> list[Run]:
 
 
 def _lines(found: list[list[Run]], value: str) -> list[object]:
-    """The spread by size, and the ratio of the last median to the first."""
+    """Return the spread by size, and the ratio of the last median to the first."""
     spreads = [spread(runs, value) for runs in found]
     return [*spreads, f"{spreads[-1].median / spreads[0].median:.2f}×"]
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ratings", type=int, nargs="+", default=[1_000_000, 25_000_000], help="the sizes")
+    parser.add_argument("--ratings", type=int, nargs="+", default=[1_000_000, 25_000_000], help="numbers of ratings")
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--limit", type=float, default=8.0, help="GiB of memory that no process may exceed")
-    parser.add_argument("--json", type=Path, help="file to write the figures to")
+    parser.add_argument("--limit", type=float, default=8.0, help="maximum memory of a process in GiB")
+    parser.add_argument("--json", type=Path, help="output file of the measurements")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 

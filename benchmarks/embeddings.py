@@ -4,8 +4,8 @@
 
 As in table 2 of C. Guo, F. Berkhahn, "Entity embeddings of categorical variables", 2016, but on the auctions of
 ``bulldozers/Train.csv``: log price, trained on the sales before 2011, tested on 2011, mean of seeds 0, 1 and 2.
-Without embeddings, a category column is encoded by its codes (`TabularPreprocessor`, numbers normalised); with them, by
-the vectors of `EmbeddingEncoder`, once out of fold in training and once not.
+Category columns are encoded as codes (`TabularPreprocessor`, with normalised numbers) or as the vectors of
+`EmbeddingEncoder`, with and without out-of-fold vectors of the training rows.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ MODELS: dict[str, Callable[[int], Any]] = {
 
 
 def to_numbers(encoded: pd.DataFrame) -> np.ndarray:
-    """Return an encoded frame as numbers, codes for categories."""
+    """Return an encoded frame as numbers, with codes for categories."""
     return encoded.apply(lambda column: column.cat.codes if column.dtype == "category" else column).to_numpy(np.float32)
 
 
 def inputs(seed: int, split: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the training and test inputs of the models, by encoding."""
+    """Return the training and test inputs of the models by encoding."""
     codes = make_pipeline(TabularPreprocessor("net"), FunctionTransformer(to_numbers))
     found = {"codes": (codes.fit_transform(split.X_train), codes.transform(split.X_test))}
     for name, folds in (("embeddings", 5), ("embeddings, not out of fold", None)):
@@ -59,7 +59,7 @@ def inputs(seed: int, split: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def main() -> None:
-    """Fit every model to every input and print the table."""
+    """Fit all models to all inputs and print the table."""
     folder = os.environ.get("TABREC_DATA_DIR")
     if not folder:
         sys.exit("TABREC_DATA_DIR must name the folder with bulldozers/Train.csv.")

@@ -1,11 +1,11 @@
-"""Fit a forest with out-of-bag predictions: seconds and peak memory, beside scikit-learn's own on the same numbers.
+"""Seconds and peak memory of a forest with out-of-bag predictions, compared with scikit-learn on the same values.
 
     python benchmarks/forest.py
 
-The auctions are made and encoded once; both forests fit the same rows, columns and float32 values with the same
-parameters, each fit in a fresh process, in turn. `tabrec.ForestRegressor` gets the encoded frame,
-`RandomForestRegressor` the array. The report begins with the encoded frame's memory by dtype, and the command fails
-where a float64 or object column is left in it.
+The auctions are generated and encoded once. Both forests are fitted to the same rows, columns and float32 values with
+the same parameters, in new processes that alternate. `tabrec.ForestRegressor` takes the encoded frame and
+`RandomForestRegressor` the array. The report starts with the memory of the encoded frame by dtype; the command fails if
+the frame has a float64 or object column.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FORBIDDEN_DTYPES = ("float64", "object")
 _LINES = {
     "**fit with out-of-bag predictions, s**": "fit",
     "**peak memory, MiB**": "peak_mib",
-    "of that the imports, MiB": "imports_mib",
+    "of which imports, MiB": "imports_mib",
     "out-of-bag R²": "oob_r2",
 }
 
@@ -37,8 +37,8 @@ def main() -> None:
             for name in ("tabrec", "sklearn")
         }
         runs = run_in_turn(commands, arguments.repeats)
-    print(f"{arguments.rows:,} made auctions, {arguments.trees} trees of {max_samples:,} rows, ", end="")
-    print(f"median (least–most) of {arguments.repeats}\n")
+    print(f"{arguments.rows:,} synthetic auctions, {arguments.trees} trees of {max_samples:,} rows, ", end="")
+    print(f"median (min–max) of {arguments.repeats}\n")
     print(describe_machine(both=encoding.versions), end="\n\n")
     print(_memory_table(encoding), end="\n\n")
     print(_fit_table(runs))

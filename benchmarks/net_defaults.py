@@ -2,8 +2,8 @@
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/net_defaults.py [--seeds 2]
 
-Auctions of 2010 from those before; two folds of the houses; a fifth of the adults; scikit-learn's Friedman 1 and
-diabetes. The test rows of `accuracy.py` are not used.
+The held-out rows are the auctions of 2010, two folds of the houses and a fifth of the adults; Friedman 1 and diabetes
+come from scikit-learn. The test rows of `accuracy.py` are not used.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def error(name: str, split: Split, params: dict[str, Any], seed: int) -> float:
 
 
 def main() -> None:
-    """Fit every variant to every table and print the errors."""
+    """Fit all variants to all tables and print the errors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=2)
     n_seeds = parser.parse_args().seeds

@@ -1,12 +1,13 @@
-"""Train a net with embeddings: an epoch, memory, predictions of all rows and of one, beside fastai and plain torch.
+"""Time and memory of training and predicting with nets, compared with fastai and a minimal loop in torch.
 
     python benchmarks/neural.py --fastai-python /path/to/fastai-env/bin/python
 
-`--fastai-python` is the interpreter of an environment with ``pip install fastai``; without it fastai is left out. The
-auctions are made and encoded once, and all train the same net on the same codes and numbers: widths of embeddings by
-fastai's rule, linear → ReLU → batch norm, AdamW in one cycle. The plain loop is one embedding a column, `nn.Sequential`
-and slices of a permutation. After the last epoch the error is reported on held-out rows, 10 % more that
-follow those of the epoch. Every measurement is a fresh process; the workers take turns, and the median counts.
+`--fastai-python` is the interpreter of an environment with ``pip install fastai``; without it fastai is skipped.
+The auctions are generated and encoded once, and all workers train the same net on the same codes and numbers: embedding
+widths by the rule of fastai, linear → ReLU → batch norm, AdamW with a one-cycle schedule. The plain loop has one
+embedding per column, `nn.Sequential` and slices of a permutation. The error after the last epoch is measured on
+held-out rows, 10 % of n_rows, that follow the training rows. Every measurement is
+the median over new processes that alternate.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _NET = {"layers": [500, 250], "batch_size": 1024}
 _SMALL_NET = {"layers": [200, 100], "batch_size": 64}
 _N_SMALL_ROWS, _N_RAW_ROWS = 10_000, 20_000
 
-# of _OURS: what is measured | task and precision | the plain loop that it is compared with
+# name | task and precision | plain loop for comparison
 _WORKERS = {
     "tabrec, float32": (("tabrec", "float32"), "plain loop, float32"),
     "tabrec, auto": (("tabrec", "auto"), "plain loop, bfloat16"),
@@ -44,15 +45,15 @@ _WORKERS = {
     "plain loop, bfloat16": (("plain", "bfloat16"), None),
 }
 _VALUES = {
-    "epoch": "an epoch, s",
-    "predict": "all rows predicted, s",
+    "epoch": "epoch, s",
+    "predict": "predict all rows, s",
     "training_mib": "peak memory of training, MiB",
-    "imports_mib": "of that the imports, MiB",
+    "imports_mib": "of which imports, MiB",
 }
 _ROW_LINES = {
-    "the net of the book, beside fastai's `predict`": ("one_row_ms", "one_row_ms"),
-    "the net of the book, beside fastai's `test_dl` and `get_preds`": ("one_row_ms", "one_row_test_dl_ms"),
-    "default `TabularRegressor`, beside the same": ("one_row_default_ms", "one_row_test_dl_ms"),
+    "net of the book, compared with `predict` of fastai": ("one_row_ms", "one_row_ms"),
+    "net of the book, compared with `test_dl` and `get_preds`": ("one_row_ms", "one_row_test_dl_ms"),
+    "default `TabularRegressor`, compared with the same": ("one_row_default_ms", "one_row_test_dl_ms"),
 }
 
 Runs = dict[str, list[Run]]
@@ -81,7 +82,7 @@ def main() -> None:
 
 
 def _look_at_machine(folder: Path, device: str) -> tuple[dict, dict[str, dict[str, str]]]:
-    """The device and its capabilities, found by a worker, because torch would make this process large."""
+    """Return the capabilities of the device, detected by a worker to keep torch out of this process."""
     _set_up(folder, {"device": device})
     run = run_worker(worker_command(sys.executable, _OURS, "machine", folder))
     return json.loads((folder / "machine.json").read_text()), {"tabrec": run.versions}
@@ -115,7 +116,7 @@ def _set_up(folder: Path, setup: dict) -> None:
 
 
 def _check_columns(folder: Path) -> str:
-    """Totals of the columns; all trained nets must have the same columns and widths."""
+    """Describe the columns, which must be the same, with the same widths, for all trained nets."""
     found = {path.stem.removeprefix("columns-"): json.loads(path.read_text()) for path in folder.glob("columns-*")}
     first, *others = found
     for other in others:
@@ -124,37 +125,39 @@ def _check_columns(folder: Path) -> str:
                 raise SystemExit(f"{first} and {other} differ in {kind} columns:\n{columns}\n{found[other][kind]}")
     widths = found[first]["categories"].values()
     return (
-        f"{len(widths)} category columns of {sum(n for n, _ in widths):,} codes, embedded in "
-        f"{sum(width for _, width in widths):,} numbers; {len(found[first]['continuous'])} continuous columns; "
-        f"the same for {', '.join(sorted(found))}"
+        f"{len(widths)} category columns with {sum(n for n, _ in widths):,} codes and "
+        f"{sum(width for _, width in widths):,} embedding dimensions; {len(found[first]['continuous'])} continuous "
+        f"columns; the same for {', '.join(sorted(found))}"
     )
 
 
 def _describe(machine: dict, versions: dict[str, dict[str, str]]) -> str:
     bfloat16 = "yes" if machine["cpu_has_bfloat16"] else "no"
-    where = machine["gpu"] or f"the processor, torch's threads: {machine['threads']}"
-    return f"{describe_machine(**versions)}\n- bfloat16 on the processor: {bfloat16}\n- trained on: {where}"
+    where = machine["gpu"] or f"CPU, torch threads: {machine['threads']}"
+    return f"{describe_machine(**versions)}\n- bfloat16 on the CPU: {bfloat16}\n- trained on: {where}"
 
 
 def _print_report(
     arguments: argparse.Namespace, machine: str, columns: str, large: Runs, small: Runs, one_row: Runs
 ) -> None:
-    heading = f"median (min–max) of {arguments.repeats}, epochs: median of {arguments.epochs} but the first"
-    print(f"{arguments.rows:,} made auctions, layers {_NET['layers']}, batches of {_NET['batch_size']}; {heading}\n")
+    heading = f"median (min–max) of {arguments.repeats}, epochs: median of {arguments.epochs} except the first"
+    print(
+        f"{arguments.rows:,} synthetic auctions, layers {_NET['layers']}, batches of {_NET['batch_size']}; {heading}\n"
+    )
     print(f"{machine}\n- {columns}\n")
     print(_training_table(large), end="\n\n")
     print(f"{_N_SMALL_ROWS:,} auctions, layers {_SMALL_NET['layers']}, batches of {_SMALL_NET['batch_size']}:\n")
     print(_training_table(small), end="\n\n")
-    print(f"one raw row predicted, ms, after training on {_N_RAW_ROWS:,} raw auctions:\n")
+    print(f"Prediction of one raw row in ms, after training on {_N_RAW_ROWS:,} raw auctions:\n")
     print(_row_table(one_row))
 
 
 def _training_table(runs: Runs) -> str:
-    """One row per trained net."""
+    """Return a table with one row per trained net."""
     values = dict(_VALUES)
     if any(run.values["gpu_mib"] for run in next(iter(runs.values()))):
         values["gpu_mib"] = "peak memory of the GPU, MiB"
-    ratios = ["fastai's epoch ÷ its", "its epoch ÷ the plain loop's of that precision"]
+    ratios = ["epoch of fastai ÷ epoch", "epoch ÷ epoch of the plain loop of the same precision"]
     header = ["", "RMSE of the log price, held out", *values.values(), *ratios]
     rows = []
     for name in runs:
@@ -184,7 +187,7 @@ def _row_table(runs: Runs) -> str:
 
 
 def _write_json(arguments: argparse.Namespace, machine: dict, parts: dict[str, Runs]) -> None:
-    """Write all figures, and the machine they were measured on."""
+    """Write all measurements and a description of the machine."""
     figures: dict[str, dict[str, dict[str, Spread]]] = {
         part: {name: {value: spread(found, value) for value in found[0].values} for name, found in runs.items()}
         for part, runs in parts.items()
@@ -197,14 +200,14 @@ def _write_json(arguments: argparse.Namespace, machine: dict, parts: dict[str, R
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fastai-python", help="interpreter of an environment with fastai")
-    parser.add_argument("--rows", type=int, default=412_698, help="rows of an epoch of the large net")
-    parser.add_argument("--epochs", type=int, default=4, help="at least 2, for the first is a warm-up")
+    parser.add_argument("--rows", type=int, default=412_698, help="training rows of the large net")
+    parser.add_argument("--epochs", type=int, default=4, help="at least 2, because the first is a warm-up")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--json", type=Path, help="file to write the figures to")
+    parser.add_argument("--json", type=Path, help="output file of the measurements")
     arguments = parser.parse_args()
     if arguments.epochs < 2:
-        parser.error("--epochs must be at least 2, for the first is a warm-up")
+        parser.error("--epochs must be at least 2, because the first is a warm-up")
     return arguments
 
 

@@ -1,10 +1,10 @@
-"""From a CSV file to an encoded frame: seconds, peak memory and the latency of one row, beside fastai's.
+"""Seconds, peak memory and latency of one row from a CSV file to an encoded frame, compared with fastai.
 
     python benchmarks/preprocess.py --fastai-python /path/to/fastai-env/bin/python
 
 `--fastai-python` is the interpreter of an environment with ``pip install fastai``; without it only tabrec is measured.
 The table is `make_auctions(rows)` with 53 columns, written once to a temporary CSV file that all workers read. Every
-measurement is a fresh process; the workers take turns, and the median over the repeats is what counts.
+measurement is the median over new processes that alternate.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from _timing import Run, describe_machine, markdown_table, note, ratio, run_in_t
 
 _FASTAI_ENCODE = ("add_datepart", "TabularPandas")
 
-# what | values of tabrec's worker | values of fastai's worker; several values are added up
+# label | values of the tabrec worker | values of the fastai worker; several values are summed
 _LINES = {
     "read the CSV file, s": (("tabrec", "read"), ("fastai", "read_csv")),
-    "encode what that gave, s": (("tabrec", "encode"), ("fastai", *_FASTAI_ENCODE)),
+    "encode the frame, s": (("tabrec", "encode"), ("fastai", *_FASTAI_ENCODE)),
     "**CSV → encoded, s**": (("tabrec", "read", "encode"), ("fastai", "read_csv", *_FASTAI_ENCODE)),
-    "**fit_transform alone, from pandas.read_csv's frame, s**": (
+    "**fit_transform alone, on the frame of pandas.read_csv, s**": (
         ("tabrec, from pandas", "encode_from_pandas"),
         ("fastai", *_FASTAI_ENCODE),
     ),
     "**peak memory, CSV → encoded, MiB**": (("tabrec", "peak_mib"), ("fastai", "peak_mib")),
-    "of that the imports, MiB": (("tabrec", "imports_mib"), ("fastai", "imports_mib")),
+    "of which imports, MiB": (("tabrec", "imports_mib"), ("fastai", "imports_mib")),
     "**one row, ms**": (("tabrec, from pandas", "one_row_ms"), ("fastai, rows", "one_row_ms")),
     "one row, fastai through test_dl, ms": (
         ("tabrec, from pandas", "one_row_ms"),
@@ -46,7 +46,7 @@ def main() -> None:
         note(f"{arguments.rows:,} auctions, {Path(csv).stat().st_size / 2**20:,.0f} MiB of CSV")
         runs = run_in_turn(_commands(csv, arguments.fastai_python), arguments.repeats)
     versions = {name: runs[name][0].versions for name in ("tabrec", "fastai") if name in runs}
-    print(f"{arguments.rows:,} × 53 made auctions, median (least–most) of {arguments.repeats}\n")
+    print(f"{arguments.rows:,} × 53 synthetic auctions, median (min–max) of {arguments.repeats}\n")
     print(describe_machine(**versions), end="\n\n")
     print(_table(runs))
 
