@@ -1,4 +1,4 @@
-"""What the tests share: the real tables, where there are any."""
+"""Shared fixtures, among them the real tables if they are available."""
 
 import importlib
 import os
@@ -31,7 +31,7 @@ _ONE_BY_ONE = {"test_notebooks.py", "test_examples.py", "test_documents.py", "te
 
 
 def pytest_collection_modifyitems(items):
-    """Tests of a file go to one worker, which makes their fixtures once: `pytest -n 2 --dist loadgroup`."""
+    """Assign the tests of a file to one worker, which creates their fixtures once: `pytest -n 2 --dist loadgroup`."""
     for item in items:
         file, _, name = item.nodeid.partition("::")
         group = f"{file}::{name}" if Path(file).name in _ONE_BY_ONE else file
@@ -39,9 +39,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_runtest_setup(item):
-    """Skip a test marked `real_data("bulldozers/Train.csv", ...)` where those tables are not.
+    """Skip a test marked `real_data("bulldozers/Train.csv", ...)` if these tables are missing.
 
-    With TABREC_REQUIRE_DATA set, as .ci/run sets it, the test fails instead.
+    If TABREC_REQUIRE_DATA is set, as in .ci/run, the test fails instead.
     """
     names = [name for mark in item.iter_markers("real_data") for name in mark.args]
     folder = os.environ.get(_VARIABLE)
@@ -56,13 +56,13 @@ def pytest_runtest_setup(item):
 
 @pytest.fixture(scope="session")
 def data_dir():
-    """The folder of real tables; for tests that are marked `real_data`."""
+    """The folder of real tables, for tests marked `real_data`."""
     return Path(os.environ[_VARIABLE])
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """A headless Chromium that keeps its logs; without it the test skips, but fails in .ci/run."""
+    """A headless Chromium that records its logs. Without it the test is skipped, or fails in .ci/run."""
     binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if not binary or not driver:
@@ -82,7 +82,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def oracle():
-    """Imports a package that results are compared with; without it the test skips, but fails in .ci/run's second lane.
+    """Imports a reference package. Without it the test is skipped, or fails in the second lane of .ci/run.
 
     ``oracle("treeinterpreter.treeinterpreter")`` is the module.
     """
@@ -100,7 +100,7 @@ def oracle():
 
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
-    """Run the program in an empty folder: (exit code, what it printed, what it complained of)."""
+    """Run the program in an empty folder and return its exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
 

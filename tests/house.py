@@ -1,4 +1,4 @@
-"""The shape of the package: `python -m tests.house` prints what `tests/test_house.py` asserts.
+"""Structural rules of the package; `python -m tests.house` prints what `tests/test_house.py` asserts.
 
 Each check is a function that returns the places where the package breaks a rule. CONTRIBUTING explains the rules.
 """

@@ -29,14 +29,14 @@ def has_blocks(document):
 
 
 def heading_anchors(document):
-    """The anchors of a page's headings, as MkDocs and code forges make them."""
+    """Return the anchors of the headings of a page, as MkDocs and code hosts create them."""
     text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
     return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
 
 
 def assert_prints(printed, shown):
-    """The same words; numbers may differ by a tenth, from one version of a library to the next."""
+    """Assert equal words; numbers may differ by a tenth between versions of libraries."""
     assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", shown).split()
     numbers = [[float(number.replace(",", "")) for number in NUMBER.findall(text)] for text in (printed, shown)]
     assert numbers[0] == pytest.approx(numbers[1], rel=0.1, abs=0.01)
@@ -78,7 +78,7 @@ def test_links_lead_somewhere(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_no_block_is_left_out_for_its_fence(document):
-    """Python is ```python, which runs; ```py is a call of the gallery, another library's, or needs a network."""
+    """```python blocks run; ```py marks calls of the gallery, of other libraries, or with network access."""
     fences = set(re.findall(r"^ *```(\w+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert fences <= {"python", "py", "text", "console", "bash"}
     if "py" in fences:
@@ -86,7 +86,7 @@ def test_no_block_is_left_out_for_its_fence(document):
 
 
 def test_files_and_functions_that_contributing_names_exist():
-    """A line such as "`tabrec/collab/sides.py`: `Ids` assigns …" names a file and what is in it."""
+    """A line such as "`tabrec/collab/sides.py`: `Ids` assigns …" names a file and an object in it."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     paths = re.findall(r"`(tabrec/[\w/]+\.py)`", text)
     assert [path for path in paths if not (ROOT / path).is_file()] == []

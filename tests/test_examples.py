@@ -1,4 +1,4 @@
-"""The examples run, and what they show is so."""
+"""The examples run, and their results support their claims."""
 
 import re
 import runpy
@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 @pytest.fixture
 def run_example(monkeypatch, capsys, tmp_path):
-    """What an example prints, run in an empty folder, and that folder."""
+    """Run an example in an empty folder and return its output and the folder."""
 
     def run(name, *arguments):
         monkeypatch.chdir(tmp_path)
@@ -26,7 +26,7 @@ def run_example(monkeypatch, capsys, tmp_path):
 
 
 def errors_in(printed):
-    """The numbers behind the names in lines such as ``  forest  0.2944``."""
+    """Return the numbers by name in lines such as ``  forest  0.2944``."""
     found = re.findall(r"^ *([a-z ,]+?) +(0\.\d{4})(?= |$)", printed, flags=re.MULTILINE)
     return {name: float(error) for name, error in found}
 

@@ -1,4 +1,4 @@
-"""The gallery shows every picture that there is, and names every result of the room of reasons; so does the API."""
+"""The gallery shows every image and names every result class of tabrec.interpret; so do the API pages."""
 
 import importlib.util
 import re
@@ -17,7 +17,7 @@ RESULTS = [item.__name__ for item in PUBLIC if isinstance(item, type) and issubc
 
 @pytest.fixture(scope="module")
 def script():
-    """docs/gallery.py as a module."""
+    """Import docs/gallery.py as a module."""
     spec = importlib.util.spec_from_file_location("gallery", DOCS / "gallery.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""The rules of the house hold; `python -m tests.house` prints where they do not."""
+"""Structural rules of the package; `python -m tests.house` prints violations."""
 
 import ast
 

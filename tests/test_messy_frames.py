@@ -41,7 +41,7 @@ from tabrec import (
 
 @dataclass(frozen=True)
 class Entry:
-    """Something to try: which kinds of columns it reads (others pass through) and what it predicts, if anything."""
+    """A transformer or estimator: the kinds of columns that it reads (others pass through) and what it predicts."""
 
     name: str
     make: Callable[[], Any]
@@ -112,7 +112,7 @@ def _table() -> pd.DataFrame:
 
 
 def table() -> pd.DataFrame:
-    """Labels, numbers with and without gaps, whole numbers, booleans and dates."""
+    """Labels, numbers with and without missing values, integers, booleans and dates."""
     return _table().copy()
 
 
@@ -125,7 +125,7 @@ def target(entry: Entry) -> Any:
 
 
 def untouched(table: Any, call: Callable[[Any], Any]) -> Any:
-    """What `call(table)` gives, or raises, having made sure that the table is as it was."""
+    """Return or raise the result of `call(table)`, and assert that the table is unchanged."""
     if isinstance(table, pd.DataFrame):
         before = table.copy()
     elif isinstance(table, pl.DataFrame):
@@ -152,18 +152,18 @@ def _fitted(entry: Entry, holder: str | None) -> Any:
 
 
 def fitted(entry: Entry, holder: str | None = None) -> Any:
-    """A model of its own, fitted to the clean table, or to that table as a holder holds it."""
+    """Return a new model fitted to the clean table, or to that table in another container."""
     return copy.deepcopy(_fitted(entry, holder))
 
 
 @functools.cache
 def expected(entry: Entry) -> pd.DataFrame:
-    """What the model fitted to the clean table makes of it."""
+    """Return the output of the model fitted to the clean table for that table."""
     return apply(fitted(entry), table())
 
 
 def apply(model: Any, X: Any) -> pd.DataFrame:
-    """What the model makes of X: the transformed frame, the predictions or the probabilities."""
+    """Return the transformed frame, predictions or probabilities of X."""
 
     def call(X: Any) -> Any:
         for method in ("transform", "predict_proba", "predict"):
@@ -176,7 +176,7 @@ def apply(model: Any, X: Any) -> pd.DataFrame:
 
 
 def encoded(entry: Entry, model: Any, X: Any) -> pd.DataFrame:
-    """The encoded frame of X, whoever encodes it."""
+    """Return the encoded frame of X of a transformer or estimator."""
     if entry.target is None:
         return apply(model, X)
     if hasattr(model, "steps") and isinstance(model[0], EmbeddingEncoder):
@@ -185,7 +185,7 @@ def encoded(entry: Entry, model: Any, X: Any) -> pd.DataFrame:
 
 
 def plain(value: Any) -> Any:
-    """A value freed of what holds it: None, float, text, or a moment in UTC."""
+    """Convert a value to None, a float, text, or a timestamp in UTC."""
     if isinstance(value, (bool, np.bool_, int, float, np.number, decimal.Decimal)):
         return None if value != value else float(value)
     if pd.isna(value):
@@ -212,7 +212,7 @@ def assert_same(result: pd.DataFrame, expected: pd.DataFrame) -> None:
 
 
 def assert_works(entry: Entry, result: pd.DataFrame, n_rows: int = N_ROWS) -> None:
-    """As many rows as were given, and no number missing where the entry fills or predicts."""
+    """Assert one output row per input row, without missing numbers if the entry fills or predicts."""
     assert len(result) == n_rows
     if entry.target is not None:
         assert np.isfinite(result.to_numpy(np.float64)).all()
@@ -222,7 +222,7 @@ def assert_works(entry: Entry, result: pd.DataFrame, n_rows: int = N_ROWS) -> No
 
 
 def rows_of(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
-    """The first rows of the frame with the given columns replaced by one value each."""
+    """Return the first rows of the frame with the given columns set to one value each."""
     return frame.head(12).assign(
         **{name: pd.Series([value] * 12, index=frame.index[:12]) for name, value in values.items()}
     )
@@ -356,7 +356,7 @@ def test_extra_columns_are_ignored(entry):
 
 
 def check_code_0(entry: Entry, model: Any, messy: pd.DataFrame, label: Any) -> None:
-    """The rows of the messy frame, whose states are all unknown, get code 0, and sensible predictions."""
+    """Assert that rows of the messy frame with unknown states have code 0 and plausible predictions."""
     clean = apply(model, rows_of(table(), state="Texas"))
     result = apply(model, messy)
     if "labels" not in entry.reads.split():

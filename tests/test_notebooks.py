@@ -1,4 +1,4 @@
-"""Every notebook is in step with its text, holds no outputs, runs on real data, and draws in every section."""
+"""Every notebook equals its text, has no outputs, runs on real data, and plots in every section."""
 
 import base64
 import importlib
@@ -23,9 +23,9 @@ SYNC = "jupytext --sync notebooks/*.ipynb"
 
 
 def need(name):
-    """Import a package of the extra `notebooks`; without it the test skips.
+    """Import a package of the extra `notebooks`, or skip the test.
 
-    With TABREC_REQUIRE_NOTEBOOKS set, as .ci/run sets it, the test fails instead.
+    If TABREC_REQUIRE_NOTEBOOKS is set, as in .ci/run, the test fails instead.
     """
     try:
         return importlib.import_module(name)
@@ -40,7 +40,7 @@ def read(name):
 
 
 def read_sections(notebook):
-    """The code cells of each section, by its heading."""
+    """Return the code cells of each section by heading."""
     sections, cells = {}, None
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -52,7 +52,7 @@ def read_sections(notebook):
 
 
 def run(notebook, folder, environment=None):
-    """Execute a notebook in a fresh kernel whose working folder and settings are below `folder`."""
+    """Execute a notebook in a new kernel with its working folder and settings in `folder`."""
     kernel = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     kernel |= {"IPYTHONDIR": str(folder / "ipython"), "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", "")}
     kernel |= environment or {}
@@ -72,7 +72,7 @@ def read_pictures(cells):
 
 
 def ink(picture):
-    """The share of a picture that is not background."""
+    """Return the share of an image that is not background."""
     return float((np.abs(picture[..., :3] - picture[0, 0, :3]).max(axis=-1) > 0.1).mean())
 
 

@@ -1,4 +1,4 @@
-"""What importing the package promises."""
+"""Properties of importing the package."""
 
 import inspect
 import re

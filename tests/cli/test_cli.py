@@ -1,4 +1,4 @@
-"""The command line: it does the job on made and real tables, and a mistake is one line and exit code 2."""
+"""The command line on synthetic and real tables: results, and errors as one line with exit code 2."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ def tables(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(tables, tmp_path_factory):
-    """A saved run, to be copied before it is harmed."""
+    """A saved run; copy it before modifying it."""
     from tabrec.datasets import read_table
     from tabrec.runs import train
 

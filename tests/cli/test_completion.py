@@ -1,4 +1,4 @@
-"""The shell completes commands, options and their values, and does not wait for what a model needs."""
+"""Shell completion of commands, options and values, without loading the modules of models."""
 
 import importlib.util
 import json
@@ -23,7 +23,7 @@ SHELLS = ["bash", "zsh", "fish"]
 
 
 def complete(line, folder, shell="bash"):
-    """What the shell is told at the end of a line; asserts that nothing was loaded that takes time."""
+    """Return the completions of a line, and assert that no slow module was imported."""
     words = line.split(" ")
     asked = {
         "_TABREC_COMPLETE": f"complete_{shell}",
@@ -41,7 +41,7 @@ def complete(line, folder, shell="bash"):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two runs of train, one of them a demo's, one of rate, and what is none."""
+    """Folder with two runs of train (one of the demo), one run of rate, and a folder that is not a run."""
     folder = tmp_path_factory.mktemp("completion")
     metadata = {"sales-net": {"model": "net", "target": "price"}, "demo/forest": {"model": "forest", "target": "p"}}
     for name, written in (metadata | {"ml": {"model": "bayes", "rating": "rating"}}).items():

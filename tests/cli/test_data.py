@@ -1,4 +1,4 @@
-"""`tabrec download` and `tabrec submit`: what is there is listed, what is got is named, a mistake is one line."""
+"""`tabrec download` and `tabrec submit`: lists of data sets, downloaded files, and errors as one line."""
 
 import pandas as pd
 import pytest
@@ -49,7 +49,7 @@ def test_an_unknown_name_is_one_line_with_those_that_are_known(run):
 
 @pytest.fixture
 def competition(tmp_path):
-    """A folder of data with a competition's sample submission."""
+    """A data folder with the sample submission of a competition."""
     (tmp_path / "data/some-competition").mkdir(parents=True)
     sample = pd.DataFrame({"Id": [1, 2], "SalePrice": [0.0, 0.0]})
     sample.to_csv(tmp_path / "data/some-competition/sample_submission.csv", index=False)

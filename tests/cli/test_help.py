@@ -1,4 +1,4 @@
-"""Every page of help has an example, fits its terminal, and is plain where colour is not wanted."""
+"""Help pages: an example on each, lines that fit the terminal, and no colour if it is turned off."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""What is printed suits a terminal, a file, a pipe that closes and another encoding; Ctrl-C leaves nothing behind."""
+"""Output to a terminal, a file, a closed pipe and other encodings; Ctrl-C leaves no files."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Ratings as they should not be: each is either given a meaning or refused by name."""
+"""Irregular ratings: each kind is either handled or rejected with an error that names the cause."""
 
 import numpy as np
 import pandas as pd

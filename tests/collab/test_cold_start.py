@@ -1,4 +1,4 @@
-"""Users and items without ratings in fit: from metadata, from a few ratings given, and by further training."""
+"""Users and items without ratings in fit: predictions from metadata, from added ratings and after further training."""
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ ITEM_FEATURES = pd.DataFrame({"genre": GENRES[np.arange(3, 28) % 2]}, index=rang
 
 
 def make_ratings():
-    """Even users give even items 5 and odd ones 1, odd users the other way round; a fifth of the cells is not rated."""
+    """Even users rate even items 5 and odd items 1, odd users the reverse; a fifth of the pairs is not rated."""
     user, item = (codes.ravel() for codes in np.mgrid[:N_USERS, :N_ITEMS])
     rated = (7 * user + 3 * item) % 5 != 0
     return pd.DataFrame({"user": user, "item": item})[rated], np.where(user % 2 == item % 2, 5.0, 1.0)[rated]

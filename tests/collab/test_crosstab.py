@@ -1,4 +1,4 @@
-"""`crosstab` and its picture: the busiest users and the most rated items, every value in its place."""
+"""`crosstab` and its plot: the users and items with most ratings, and the position of every value."""
 
 import matplotlib as mpl
 import numpy as np

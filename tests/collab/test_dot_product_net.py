@@ -17,7 +17,7 @@ def some_rows(n_users, n_items, n_rows=40, weighted=False):
 
 
 def some_model(**arguments):
-    """Of 5 users and 4 items, with weights away from 0."""
+    """A model of 5 users and 4 items with nonzero weights."""
     torch.manual_seed(0)
     model = DotProduct(5, 4, 3, mean=3.0, **arguments)
     with torch.no_grad():
@@ -31,7 +31,7 @@ def some_model(**arguments):
 
 
 def gradients_of_autograd(model, rows, penalty):
-    """Gradients of the error plus half the penalty times each looked-up row's square."""
+    """Gradients of the error plus half the penalty times the squared norm of each selected row."""
     own = model.vectors(rows.inputs[0] + model.offsets)
     loss = mean_loss(regression_loss("mse"), model(*rows.inputs), rows)
     (loss + penalty / 2 * own.square().sum() / len(rows)).backward()

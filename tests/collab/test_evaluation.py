@@ -1,4 +1,4 @@
-"""`evaluate`: each number of its table against the same worked out by hand."""
+"""`evaluate`: every number of its table equals a value computed by hand."""
 
 import numpy as np
 import pandas as pd

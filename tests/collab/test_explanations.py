@@ -1,4 +1,4 @@
-"""Explanations: parts that sum to the prediction, on every path, and the ratings that speak for it."""
+"""Explanations: parts that sum to the prediction on every path, and contributions of ratings."""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ ITEM_FEATURES = pd.DataFrame({"genre": np.array(["drama", "comedy"])[np.arange(3
 
 
 def make_ratings():
-    """Even users give even items 5 and odd ones 1, odd users the other way round, with some noise."""
+    """Even users rate even items 5 and odd items 1, odd users the reverse, with noise."""
     user, item = (codes.ravel() for codes in np.mgrid[:26, :20])
     rated = (7 * user + 3 * item) % 5 != 0
     noise = np.random.default_rng(0).integers(0, 2, len(user))

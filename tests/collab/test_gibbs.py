@@ -1,4 +1,4 @@
-"""The Gibbs sampler recovers what made the ratings, draws from the right conditionals, and survives poor data."""
+"""The Gibbs sampler: recovery of known parameters, conditional distributions, and degenerate data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ N_USERS, N_ITEMS = 61, 41
 
 
 def planted(seed: int = 0, noise: float = 0.3, share: float = 0.5):
-    """Ratings of a model with two factors, for a share of all pairs; the pairs left over are for testing."""
+    """Ratings of a model with two factors for a share of all pairs; the other pairs are test rows."""
     rng = np.random.default_rng(seed)
     users, items = rng.normal(0, 0.7, (N_USERS, 3)), rng.normal(0, 0.7, (N_ITEMS, 3))
     truth = 3 + users[:, :1] + items[:, 0] + users[:, 1:] @ items[:, 1:].T
@@ -107,7 +107,7 @@ def test_features_tell_about_ids_without_ratings():
 
 
 def test_history_tells_what_the_ratings_themselves_cannot():
-    """Ratings are noisy, but most items are rated by who likes them: who rated an item says where it stands."""
+    """Ratings are noisy, but users mostly rate items that they like, so the raters of an item are informative."""
     rng = np.random.default_rng(0)
     taste, kind = rng.integers(0, 2, N_USERS), rng.integers(0, 2, N_ITEMS)
     u, i = (codes.ravel() for codes in np.mgrid[1:N_USERS, 1:N_ITEMS])
@@ -421,7 +421,7 @@ def test_poor_data_give_finite_sensible_predictions(name, likelihood):
 
 
 def test_ratings_are_read_in_any_unit():
-    """The priors are in units of the ratings' own spread, so a scale in other units gives the same model."""
+    """The priors are relative to the standard deviation of the ratings, so rescaled ratings give the same model."""
     (users, items, ratings), _ = planted()
     stars, _ = fit((users, items, ratings))
     percent, _ = fit((users, items, 20 * ratings + 7))

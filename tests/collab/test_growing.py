@@ -1,4 +1,4 @@
-"""What comes after the first fit: further ids, further ratings, parameters changed in between."""
+"""Training after the first fit: new ids, new ratings and changed parameters."""
 
 import numpy as np
 import pandas as pd

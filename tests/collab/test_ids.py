@@ -1,4 +1,4 @@
-"""Ids of users and items: the same id is the same code, whatever type of column, list or table it comes in."""
+"""Ids of users and items: an id has the same code in every type of column, list and table."""
 
 import re
 from decimal import Decimal
@@ -25,7 +25,7 @@ TITLES = np.array(["Alien (1979)", "Aliens (1986)", "Brazil (1985)", "Heat (1995
 
 
 def make_ratings(n_users=16, n_items=8):
-    """More than 64 ratings, so that text is dictionary-encoded; some tests take fewer, where it is not."""
+    """More than 64 ratings, so that text is dictionary-encoded; tests with fewer ratings cover plain text."""
     user, item = (codes.ravel() for codes in np.mgrid[1 : n_users + 1, 1 : n_items + 1])
     rated = (user * 5 + item * 3) % 7 < 5
     return pd.DataFrame({"user": user, "item": item})[rated].reset_index(drop=True), (1.0 + (user * 3 + item) % 5)[
@@ -49,7 +49,7 @@ def of_texts():
 
 
 def as_categories(frame, seed=0):
-    """Categories in no order, with some that no row has."""
+    """Unordered categories, some of them without rows."""
     rng = np.random.default_rng(seed)
     unused = {"t": ["none", "nor this"], "n": [777, 778]}["n" if frame["user"].dtype.kind in "iu" else "t"]
     return frame.apply(lambda column: pd.Categorical(column, rng.permutation([*column.unique(), *unused])))

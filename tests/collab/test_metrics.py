@@ -1,4 +1,4 @@
-"""Ranking metrics and per-user errors: hand-computed answers, and the same answers by brute force."""
+"""Ranking metrics and per-user errors equal values computed by hand and by brute force."""
 
 import itertools
 import math
@@ -306,7 +306,7 @@ def test_bad_ratings_are_refused(arguments, message):
 
 
 class Popular(RegressorMixin, BaseEstimator):
-    """Recommends everyone the most rated items, those with least ratings if `reverse`."""
+    """Recommends the items with most ratings, or with fewest if `reverse`."""
 
     def __init__(self, reverse=False):
         self.reverse = reverse

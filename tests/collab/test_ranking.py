@@ -1,4 +1,4 @@
-"""The best of many scores: as a full sort would have them, in blocks of any size, for every model."""
+"""Top-n selection equals a full sort for all block sizes and every model."""
 
 import numpy as np
 import pandas as pd
@@ -93,7 +93,7 @@ def test_similarity_is_the_cosine_without_oneself():
 
 
 def by_force(model, user, n, candidates, seen):
-    """Candidates that the user has not rated, by prediction; of equal ones the first in the order of ids."""
+    """Unrated candidates sorted by prediction; ties are sorted by id."""
     left = sorted(set(candidates) - set(seen))
     score = model.predict(pd.DataFrame({"user": user, "item": left}))
     order = np.argsort(-np.round(score, 6), kind="stable")[:n]
@@ -214,7 +214,7 @@ def test_the_callers_candidates_and_the_model_stay_as_they_are(fitted, name):
 
 @pytest.fixture(scope="module")
 def checkerboard():
-    """Users like the items of their own colour; two of each colour are not rated by each user."""
+    """Users like items of their own colour; each user leaves two items of each colour unrated."""
     user, item = (codes.ravel() for codes in np.mgrid[:24, :20])
     unrated = (item - user) % 20 < 4
     ratings, y = pd.DataFrame({"user": user, "item": item}), np.where((user + item) % 2, 1.0, 5.0)

@@ -1,4 +1,4 @@
-"""The three recommenders: known answers, one model for the same rows, and scikit-learn's tools around them."""
+"""The three recommenders: known answers, reproducible models, and use with tools of scikit-learn."""
 
 import copy
 
@@ -34,7 +34,7 @@ N_USERS, N_ITEMS = 25, 18
 
 
 def make_ratings(seed=0):
-    """Whole ratings from 1 to 5 of about 60 % of all pairs, in the order of time."""
+    """Integer ratings from 1 to 5 for about 60 % of all pairs, in order of time."""
     rng = np.random.default_rng(seed)
     user, item = (codes.ravel() for codes in np.mgrid[1 : N_USERS + 1, 1 : N_ITEMS + 1])
     liking = 3 + rng.normal(0, 0.7, N_USERS)[user - 1] + rng.normal(0, 0.7, N_ITEMS)[item - 1]
@@ -45,7 +45,7 @@ def make_ratings(seed=0):
 
 
 def two_groups(n_users=30, n_items=24):
-    """Even users give even items 5 and odd ones 1, odd users the other way round; a fifth of the cells is held out."""
+    """Even users rate even items 5 and odd items 1, odd users the reverse; a fifth of the pairs is held out."""
     user, item = (codes.ravel() for codes in np.mgrid[:n_users, :n_items])
     X, y = pd.DataFrame({"user": user, "item": item}), np.where(user % 2 == item % 2, 5.0, 1.0)
     held_out = (7 * user + 3 * item) % 5 == 0

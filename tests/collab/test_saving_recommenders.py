@@ -1,4 +1,4 @@
-"""Recommenders saved, pickled and copied: the same predictions, recommendations and reasons, bit for bit."""
+"""Saved, pickled and copied recommenders have bitwise equal predictions, recommendations and explanations."""
 
 import copy
 import datetime
@@ -27,7 +27,7 @@ def make_ratings():
 
 
 def make_tables():
-    """Side tables with a column of every type, gaps in them, and ids without ratings."""
+    """Side tables with a column of every type, missing values, and ids without ratings."""
     rng = np.random.default_rng(1)
     n = N_USERS + 3
     days = pd.Timestamp("2001-01-01") + pd.to_timedelta(rng.integers(0, 900, n), "D")

@@ -1,4 +1,4 @@
-"""Side tables: what is known of ids besides ratings, by code, whatever the columns and the index hold."""
+"""Side tables: features of ids by code, for all types of columns and indexes."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""Every recommender keeps scikit-learn's contract, without exceptions."""
+"""Every recommender passes the estimator checks of scikit-learn without expected failures."""
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 

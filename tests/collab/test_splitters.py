@@ -1,4 +1,4 @@
-"""`LeaveLastOut` and `PerUserSplit`: who is tested on what, in small known cases and for every table."""
+"""`LeaveLastOut` and `PerUserSplit`: test rows of each user in small known cases and for every type of table."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Pictures of recommenders: what is drawn, and labels that survive whatever they hold."""
+"""Plots of recommenders: drawn values, and labels with special characters."""
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ ODD_LABELS = {
 
 
 def make_ratings():
-    """Even users like even items, odd ones odd items; items of lower number have more ratings."""
+    """Even users like even items and odd users odd items; items with lower ids have more ratings."""
     user, item = (codes.ravel() for codes in np.mgrid[:30, :12])
     rated = user >= item
     return pd.DataFrame({"user": user, "item": item})[rated], np.where(user % 2 == item % 2, 5.0, 1.0)[rated]

@@ -1,4 +1,4 @@
-"""A server on the loopback that speaks as GroupLens, UCI and Kaggle do, and that can be made to fail."""
+"""Local servers that imitate GroupLens, UCI and Kaggle, with faults on request."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ BLOCK = b"".join(struct.pack("<I", i) for i in range(65_537))
 
 
 class Repeated:
-    """Bytes of any length, made as they are asked for: a block over and over."""
+    """Bytes of any length, generated on demand by repeating a block."""
 
     def __init__(self, size, block=BLOCK):
         self.size, self._block = size, block * 4
@@ -50,7 +50,7 @@ class Repeated:
 
 
 class Seen(NamedTuple):
-    """A request that came."""
+    """A received request."""
 
     method: str
     path: str
@@ -59,7 +59,7 @@ class Seen(NamedTuple):
 
 
 class Site:
-    """Files by path, or functions of the request; and faults, each of which meets one request."""
+    """Files or functions of the request by path, and faults that each affect one request."""
 
     def __init__(self):
         self.files = {}
@@ -190,7 +190,7 @@ class Site:
 
 @pytest.fixture
 def alone(monkeypatch, tmp_path):
-    """No variable, home folder or proxy of whoever runs the tests; and the waits between tries are short."""
+    """Isolate tests from environment variables, home folder and proxies, and shorten waits between retries."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     home = tmp_path / "home"
@@ -211,7 +211,7 @@ def site(alone):
 
 @pytest.fixture
 def storage(alone):
-    """A second server: another host, as far as credentials are concerned."""
+    """A second server, which is a different host with respect to credentials."""
     site = Site()
     yield site
     site.close()
@@ -219,7 +219,7 @@ def storage(alone):
 
 @pytest.fixture
 def nowhere():
-    """An address where nobody listens."""
+    """An address without a server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -245,7 +245,7 @@ def repeated():
 
 
 class Kaggle:
-    """Kaggle: its server, its storage, and what it holds."""
+    """An imitation of Kaggle: server, storage and files."""
 
     KEY = "0123456789abcdef-key"
     TOKEN = "KGAT_0123456789abcdef"
@@ -293,7 +293,7 @@ class Kaggle:
 
 @pytest.fixture
 def kaggle(site, storage, monkeypatch):
-    """Kaggle on the loopback, for Kaggle's own client; the credentials are in the environment."""
+    """A local Kaggle for the official client, with credentials in the environment."""
     from kagglesdk import kaggle_env
 
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, site.url)

@@ -1,4 +1,4 @@
-"""Downloads: whole or not at all, resumed where they were cut, and a clear word where they fail."""
+"""Downloads: atomic, resumed after interruption, and clear errors."""
 
 import errno
 import hashlib

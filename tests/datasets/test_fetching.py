@@ -1,4 +1,4 @@
-"""Fetching: folders that are there whole or not at all, once, whoever asks; the second call asks nobody."""
+"""Fetching: folders appear atomically and once, also for concurrent calls; a second call sends no request."""
 
 import errno
 import json

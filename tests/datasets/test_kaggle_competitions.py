@@ -1,4 +1,4 @@
-"""Kaggle by Kaggle's own client, which talks to a server on the loopback: downloads, entries, credentials, refusals."""
+"""Kaggle's client against a local server: downloads, submissions, credentials and errors."""
 
 import base64
 import builtins
@@ -23,7 +23,7 @@ SAMPLE = b"SalesID,SalePrice\n4,30000\n5,30000\n"
 
 @pytest.fixture
 def auctions(kaggle, zipped):
-    """Kaggle with the competition whose training table is zipped once more inside."""
+    """Kaggle with a competition whose training table is a zip file inside the archive."""
     files = {
         "Train.zip": zipped({"Train.csv": SALES}),
         "Valid.csv": NEW,

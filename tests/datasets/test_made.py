@@ -1,4 +1,4 @@
-"""What made auctions promise: the shape of the real ones, coherence, a known price, the same draw again."""
+"""Synthetic auctions: structure of the real table, consistency, known price, reproducibility."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What made ratings promise: the tails of the real ones, biases and factors to find, the same draw again."""
+"""Synthetic ratings: realistic distribution tails, recoverable biases and factors, reproducibility."""
 
 import numpy as np
 import pandas as pd
@@ -88,7 +88,7 @@ def _shrunken_mean(values, ids, is_train):
 
 
 def _als_residual(residual, user, item, is_train, n_factors=5, n_iter=10):
-    """Return what five factors, fitted to the training part by alternating least squares, leave over."""
+    """Return the residuals of five factors fitted to the training part by alternating least squares."""
     known = np.zeros((user.max() + 1, item.max() + 1))
     target = np.zeros_like(known)
     known[user[is_train], item[is_train]] = 1
@@ -101,7 +101,7 @@ def _als_residual(residual, user, item, is_train, n_factors=5, n_iter=10):
 
 
 def _ridge_factors(known, target, other):
-    """Return the factors that fit each row of `target` where known, given the other side's factors."""
+    """Return the ridge solution of each row of `target`, given the factors of the other side."""
     products = (other[:, :, None] * other[:, None, :]).reshape(len(other), -1)
     gram = (known @ products).reshape(len(known), other.shape[1], -1) + 3 * np.eye(other.shape[1])
     return np.linalg.solve(gram, (target @ other)[:, :, None])[:, :, 0]

@@ -1,4 +1,4 @@
-"""`load_movielens`: what is in GroupLens's files, wherever they lie, and a clear word where they are broken."""
+"""`load_movielens`: contents of the files of GroupLens in all supported folders, and errors for damaged files."""
 
 import zipfile
 

@@ -1,4 +1,4 @@
-"""`load_bulldozers`, `load_house_prices`, `load_adult`: what is in the files of their owners, as frames."""
+"""`load_bulldozers`, `load_house_prices` and `load_adult`: frames equal the original files."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""`check_submission`: the form of the sample, and every fault by its name."""
+"""`check_submission`: the format of the sample, and an error for every fault."""
 
 import numpy as np
 import pandas as pd

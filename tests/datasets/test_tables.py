@@ -1,4 +1,4 @@
-"""`read_table`: the frame that pandas would read, faster, and a clear word where there is no table."""
+"""`read_table`: the frame equals that of pandas; clear errors for invalid files."""
 
 import gzip
 
@@ -61,7 +61,7 @@ def test_text_columns_stay_text(tmp_path):
 
 
 def test_a_type_that_late_rows_contradict(tmp_path):
-    """The reader's types come from the first 16 MB; text after it turns the whole column into text."""
+    """The reader infers types from the first 16 MB; later text makes the whole column text."""
     rows = 2_000_000
     content = "code,n\n" + "".join(f"{1_000_000 + i},1\n" for i in range(rows)) + "text,2\n"
     frame = read_table(write(tmp_path, content))

@@ -1,4 +1,4 @@
-"""Zip files of others: what is safe comes out, anything else is refused whole."""
+"""Untrusted zip files: safe archives are extracted, all others are rejected completely."""
 
 import shutil
 import stat

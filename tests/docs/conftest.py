@@ -1,4 +1,4 @@
-"""The site, built once for all tests of it."""
+"""The documentation site, built once for all tests."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def require(module):
-    """Skip without what builds the documentation; fail where TABREC_REQUIRE_DOCS is set."""
+    """Skip without the packages that build the documentation; fail if TABREC_REQUIRE_DOCS is set."""
     if importlib.util.find_spec(module) is None:
         (pytest.fail if os.environ.get("TABREC_REQUIRE_DOCS") else pytest.skip)(f"{module} is not installed")
 
@@ -31,7 +31,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def package():
-    """tabrec as Griffe reads it, docstrings as numpydoc."""
+    """The package as parsed by Griffe, with numpydoc docstrings."""
     require("griffe")
     import griffe
 

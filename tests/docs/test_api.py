@@ -1,4 +1,4 @@
-"""The API pages hold every public name, and what is said of each is whole, by Griffe's reading of the docstrings."""
+"""The API pages list every public name, and Griffe parses complete docstrings."""
 
 import inspect
 import re
@@ -32,7 +32,7 @@ SPLITTERS = {"LeaveLastOut", "PerUserSplit", "TimeSplit"}
 
 
 def read(package, path):
-    """The object where it is defined, and the sections of its docstring by kind."""
+    """Return the object at its definition, and the sections of its docstring by kind."""
     runtime = find(path)
     found = package[f"{runtime.__module__}.{runtime.__name__}".removeprefix("tabrec.")]
     assert found.docstring, f"{path} has no docstring"

@@ -1,4 +1,4 @@
-"""The built site: every link, anchor and picture is there, nothing is asked of other hosts, and search finds."""
+"""The built site: valid links, anchors and images, no requests to other hosts, and a search index."""
 
 import json
 import re
@@ -19,7 +19,7 @@ HOSTS = {
 
 
 class Page(HTMLParser):
-    """What a page holds: ids, links, and what a browser fetches to show it."""
+    """Ids, links and fetched resources of a page."""
 
     def __init__(self, path):
         super().__init__()
@@ -47,7 +47,7 @@ def is_foreign(link):
 
 
 def leads_somewhere(link, path, pages):
-    """Whether a link of a page to the site's own has a file at its end, and the anchor in it."""
+    """Return whether an internal link has a target file that contains its anchor."""
     parts = urlsplit(link)
     target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     if not target.is_file():

@@ -1,4 +1,4 @@
-"""The built site in headless Chromium: no error, no request to others, no page wider than the screen; search finds."""
+"""The built site in headless Chromium: no errors, external requests or wide pages; search works."""
 
 import json
 from functools import partial

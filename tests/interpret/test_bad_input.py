@@ -1,6 +1,6 @@
-"""Odd models and odd tables: each function either says what is wrong, by name, or gives a sound result.
+"""Unusual models and tables: each function raises an error that names the cause, or returns a valid result.
 
-Every situation is tried on every entry of `ENTRIES`: a new function takes one line there.
+Every situation is tested with every entry of `ENTRIES`; add a new function there.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ from tabrec.interpret.page.report_page import NOT_SHOWN
 
 @dataclass(frozen=True)
 class Entry:
-    """Something to ask of a case, and which parts of the case it reads.
+    """A call to test, and the parts of a case that it uses.
 
     Words of `reads`: "model" (fitted) or "factory" (to be fitted); "trees" where only forests serve; "bootstrap" where
     rows left out are needed; "rows" of fit with "target"; "new" rows, with "truth" their target; "shared" where
@@ -86,7 +86,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Case:
-    """A model, the rows it was fitted on, and rows to ask about."""
+    """A model, its training rows, and rows to interpret."""
 
     model: Any
     X: Any
@@ -242,13 +242,13 @@ ALL = [*ENTRIES, VIEW, EMBEDDING, REPORT]
 
 
 def entries(*words: str, among: list[Entry] = ENTRIES, without: tuple[str, ...] = ()) -> Any:
-    """Those that read all of the words, and none of those in `without`."""
+    """Entries that use all of the given parts and none of `without`."""
     chosen = [entry for entry in among if all(map(entry.has, words)) and not any(map(entry.has, without))]
     return pytest.mark.parametrize("entry", chosen, ids=lambda entry: entry.name)
 
 
 def pairs(variable: str, values: Any, fit: Callable, *words: str, among: list[Entry] = ENTRIES) -> Any:
-    """Those that read all of the words, with each value that `fit(entry, value)` allows."""
+    """Entries that use all of the given parts, with each value that `fit(entry, value)` allows."""
     chosen = [entry for entry in among if all(map(entry.has, words))]
     found = [(entry, value) for value in values for entry in chosen if fit(entry, value)]
     return pytest.mark.parametrize(
@@ -277,7 +277,7 @@ UGLY = [
 
 
 def table() -> pd.DataFrame:
-    """Labels, numbers with and without gaps, whole numbers, booleans and dates."""
+    """Labels, numbers with and without missing values, integers, booleans and dates."""
     generator = np.random.default_rng(0)
     hours = generator.normal(500, 100, N_ROWS).round(2)
     hours[::7] = np.nan
@@ -299,7 +299,7 @@ def price(frame: pd.DataFrame) -> np.ndarray:
 
 
 def classes(frame: pd.DataFrame, labels: list[str]) -> np.ndarray:
-    """As many rows of each, by price."""
+    """Balanced classes by price."""
     rank = np.argsort(np.argsort(price(frame), kind="stable"), kind="stable")
     return np.array(labels, dtype=object)[rank * len(labels) // len(frame)]
 
@@ -374,7 +374,7 @@ def _forest_without_bootstrap(kind: type) -> Case:
 
 
 def quietly(entry: Entry, case: Case) -> Any:
-    """What the entry says, its warnings of few trees and the like aside."""
+    """Result of the entry, without warnings such as those about few trees."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")
@@ -382,7 +382,7 @@ def quietly(entry: Entry, case: Case) -> Any:
 
 
 def refused(entry: Entry, case: Case, kind: Any, match: str | None = None) -> str:
-    """What the entry says when it refuses the case by this kind of error: in words, without the types of numbers."""
+    """Message of the expected error, without the types of numbers."""
     with pytest.raises(kind, match=match) as error:
         quietly(entry, case)
     assert "np." not in str(error.value)
@@ -518,7 +518,7 @@ def test_no_rows_of_fit_are_refused(entry):
 
 
 def assert_sound(result: Any) -> None:
-    """A table with rows, whose predictions and effects are numbers, and a picture."""
+    """Assert a nonempty table with finite predictions and effects, and a plot."""
     if isinstance(result, str):
         assert result.strip()
         return
@@ -553,7 +553,7 @@ HOLDERS = {
 
 
 def told(result: Any) -> Any:
-    """What a result says: frames, numbers and texts."""
+    """Frames, numbers and texts of a result."""
     if isinstance(result, Result):
         return [result.table, *map(str, getattr(result, "findings", []))]
     if hasattr(result, "html"):
@@ -653,7 +653,7 @@ def test_a_net_is_explained_where_no_trees_are_needed(entry):
 
 
 def assert_page(page: Any, not_shown: str = "nothing") -> None:
-    """A whole page without scripts, in which nothing of the caller's is a tag, and all is shown that can be."""
+    """Assert a complete page without scripts, with escaped user text and all available sections."""
     html = page.html
     assert html.startswith("<!DOCTYPE html>")
     assert html.rstrip().endswith("</html>")

@@ -1,6 +1,6 @@
-"""Every plot, with labels of any kind: no text is cut off or hidden, axes are labelled, and no figure stays alive.
+"""Every plot with labels of any kind: no clipped or hidden text, labelled axes, and no figure left open.
 
-Every promise is checked on every entry of `PLOTS`: a new plot takes one line there.
+Every property is tested with every entry of `PLOTS`; add a new plot there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One comparison of a model with and without columns: the same rows, tolerance and words in every function."""
+"""Comparison of a model with and without columns: same rows, tolerance and verdicts in every function."""
 
 import numpy as np
 import pandas as pd

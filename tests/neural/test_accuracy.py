@@ -1,4 +1,4 @@
-"""Nets on real tables: their errors stay within the published figures, as means of three seeds where these differ."""
+"""Errors of nets on real tables stay within the published figures, as means over three seeds."""
 
 import numpy as np
 import pandas as pd

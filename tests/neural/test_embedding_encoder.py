@@ -1,4 +1,4 @@
-"""`EmbeddingEncoder`: the vectors of a net in place of labels, from nets that have not seen the row."""
+"""`EmbeddingEncoder`: vectors of a net instead of labels, out of fold for training rows."""
 
 import copy
 
@@ -39,7 +39,7 @@ N_ROWS = 200
 
 
 def make_frame(seed=0, n_rows=N_ROWS):
-    """Prices that follow the model, of which there are twelve, and the age."""
+    """Prices that depend on the age and on one of twelve models."""
     generator = np.random.default_rng(seed)
     model = generator.integers(0, 12, n_rows)
     X = pd.DataFrame(

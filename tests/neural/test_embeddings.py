@@ -1,4 +1,4 @@
-"""Embeddings of columns: packed tables are the columns' own, bins and waves are those of the formula."""
+"""Embeddings of columns: packed tables equal separate ones; bins and frequencies follow the formulas."""
 
 import numpy as np
 import pytest
@@ -175,7 +175,7 @@ def test_without_strict_the_matching_columns_are_loaded_and_the_others_reported(
 
 
 def bin_positions(edges, numbers, n_bins):
-    """What a piecewise embedding hands to its linear map, read off with an identity for that map."""
+    """Return the inputs of the linear map of a piecewise embedding."""
     embedding = PiecewiseLinearEmbedding([np.array(edges, dtype=np.float32)], n_bins)
     with torch.no_grad():
         embedding.linear.zero_()

@@ -1,4 +1,4 @@
-"""A net of the user's own in the estimators: trained, scored, cloned, explained as ours are."""
+"""Custom torch modules in the estimators: training, scoring, cloning and interpretation."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ COLUMNS = ["YearMade", "ProductSize", "state"]
 
 
 class Linear(nn.Module):
-    """One number a label, one weight a continuous column."""
+    """One number per label and one weight per continuous column."""
 
     def __init__(self, category_sizes, n_continuous, n_outputs, scale=1.0):
         super().__init__()

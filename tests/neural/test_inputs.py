@@ -1,4 +1,4 @@
-"""`FrameReader` and `TargetScaler`: known codes and numbers, also of columns at the ends of what floats hold."""
+"""`FrameReader` and `TargetScaler`: known codes and numbers, also at the limits of floats."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""`find_learning_rate`: rates that train well, found on a copy."""
+"""`find_learning_rate`: suitable rates, found without changing the net."""
 
 import numpy as np
 import pandas as pd

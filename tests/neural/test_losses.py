@@ -1,4 +1,4 @@
-"""Losses: a number for each row, by hand and as numpy and scikit-learn have it, alone and over members."""
+"""Losses per row equal values by hand, of numpy and of scikit-learn, also averaged over members."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Optimisers: what is decayed and how, by hand; the pace of the schedules, in fastai's numbers."""
+"""Optimizers: weight decay computed by hand, and learning rate schedules with the values of fastai."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ EDGES = [np.array([-1.0, 0.0, 1.0])] * 2
 
 
 def names_by_decay(model, optimizer="adamw"):
-    """Names of the parameters of the groups that decay by 0.1 and of those that don't."""
+    """Names of the parameters with a weight decay of 0.1 and of those without."""
     made = make_optimizer(model, optimizer, 0.1, weight_decay=0.1, momentum=0.9)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     share = "shrink" if optimizer == "sgd" else "weight_decay"
@@ -64,7 +64,7 @@ def test_a_model_of_biases_alone_has_one_group():
 
 
 def steps(optimizer, gradients, weight_decay=0.0, momentum=0.9, start=2.0):
-    """Weight and bias of a line after steps by these gradients of both, at a learning rate of 0.1."""
+    """Weight and bias of a linear layer after steps with the given gradients and learning rate 0.1."""
     line = nn.Linear(1, 1)
     nn.init.constant_(line.weight, start)
     nn.init.constant_(line.bias, start)

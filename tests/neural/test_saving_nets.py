@@ -1,4 +1,4 @@
-"""Nets saved, pickled and copied: the same predictions, bit for bit, and the same training from there on."""
+"""Saved, pickled and copied nets: bitwise equal predictions and equal further training."""
 
 import copy
 import json

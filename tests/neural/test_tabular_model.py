@@ -1,4 +1,4 @@
-"""`TabularModel`: outputs by hand, its members, what only training does, and what is refused."""
+"""`TabularModel`: outputs computed by hand, members, training mode and invalid arguments."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def one_number(activation="relu", **params):
 
 
 def shake(model):
-    """Move what starts at 0 or 1, so that it has its say."""
+    """Perturb parameters initialised to 0 or 1, so that they affect the output."""
     for name, parameter in model.named_parameters():
         if "embeddings." in name or "bins" in name or "norm" in name or "scale" in name or "bias" in name:
             nn.init.uniform_(parameter, 0.2, 1.5)

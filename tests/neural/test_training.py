@@ -49,7 +49,7 @@ def make_frame(seed=0, n_rows=N_ROWS):
 
 
 def make_noise(seed=0, n_rows=60):
-    """Nothing to learn but the noise, so that what a net learns makes it worse on other rows."""
+    """Pure noise, so that training increases the error on other rows."""
     generator = np.random.default_rng(seed)
     return pd.DataFrame(generator.normal(size=(n_rows, 3)), columns=list("abc")), generator.normal(size=n_rows)
 

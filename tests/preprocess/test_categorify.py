@@ -1,4 +1,4 @@
-"""`Categorify`: a code depends on its label alone, and 0 is everything that was not learned."""
+"""`Categorify`: a code depends only on its label, and 0 stands for unseen and missing labels."""
 
 import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""`column_kinds` and `cont_cat_split`: what kind of column is what."""
+"""`column_kinds` and `cont_cat_split`: the kind of each type of column."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""`DateParts`: the parts of known dates, the formats of text, and what is refused."""
+"""`DateParts`: parts of known dates, text formats and invalid input."""
 
 import datetime
 
@@ -15,12 +15,12 @@ FLAGS = ["month_end", "month_start", "quarter_end", "quarter_start", "year_end",
 
 
 def parts_of(*dates, time=False, **params):
-    """The parts of a column of dates called `date`, whose parts have no prefix."""
+    """Return the parts of a date column `date`, without prefix."""
     return DateParts(time=time, **params).fit_transform(pd.DataFrame({"date": pd.to_datetime(list(dates))}))
 
 
 def text_parts(values, date_format=None, later=None):
-    """The years, months and days of a text column, read by the format found in it."""
+    """Return years, months and days of a text column, parsed by the detected format."""
     fitted = DateParts({"date": date_format}).fit(pd.DataFrame({"date": values}))
     parts = fitted.transform(pd.DataFrame({"date": later or values}))
     return fitted.formats_["date"], parts[["Year", "Month", "Day"]].to_numpy().tolist()

@@ -326,7 +326,7 @@ def test_columns_of_another_kind_than_in_fit_are_refused(change, message):
 
 
 def slow_answer(df, seen, window):
-    """The definition, row by row: `seen` is the table whose events are known."""
+    """The definition, computed row by row; `seen` is the table with the known events."""
     rows = []
     for _, row in df.iterrows():
         events = seen.loc[seen["promo"] & (seen["store"] == row["store"]), "date"].drop_duplicates()

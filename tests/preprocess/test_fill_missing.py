@@ -1,4 +1,4 @@
-"""`FillMissing`: which value fills a gap, which gaps are marked, and what is refused."""
+"""`FillMissing`: fill values, missing-value flags and invalid input."""
 
 import warnings
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""`Normalize`: known scales, their inverse, chunks, and what is refused."""
+"""`Normalize`: known scales, the inverse transform, chunks and invalid input."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""`shrink_dtypes`: smaller types, the same values, the caller's frame untouched."""
+"""`shrink_dtypes`: smaller dtypes, equal values and an unchanged input frame."""
 
 import datetime
 import decimal

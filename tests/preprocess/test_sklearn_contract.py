@@ -1,4 +1,4 @@
-"""Every transformer keeps the contract of scikit-learn, and a few promises that all of ours share."""
+"""Every transformer passes the checks of scikit-learn and shared checks of this package."""
 
 import pickle
 import warnings
@@ -36,7 +36,7 @@ def test_it_keeps_the_contract_of_scikit_learn(estimator, check):
 
 
 def sales(n_rows=12):
-    """A table of every kind of column, with gaps in most of them."""
+    """A table with every kind of column, most of them with missing values."""
     row = np.arange(n_rows)
     return pd.DataFrame(
         {

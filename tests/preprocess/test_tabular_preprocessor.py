@@ -1,4 +1,4 @@
-"""`TabularPreprocessor`: raw frames of every sort become encoded frames, and a row means the same everywhere."""
+"""`TabularPreprocessor`: encoded frames from raw frames of every type, and row-wise consistency."""
 
 import datetime
 import warnings
@@ -26,7 +26,7 @@ SALES = pd.DataFrame(
 
 
 def check_encoded(frame):
-    """Whether a frame keeps contract 1: codes 0..K, float32 without gaps, and flags."""
+    """Assert that a frame has codes 0..K, float32 without missing values, and flags."""
     for name, column in frame.items():
         if isinstance(column.dtype, pd.CategoricalDtype):
             assert column.cat.categories.tolist() == list(range(len(column.cat.categories))), name

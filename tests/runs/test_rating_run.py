@@ -1,4 +1,4 @@
-"""`tabrec rate`, `recommend` and `similar`: a run is whole or not there, a mistake is one line and exit code 2."""
+"""`tabrec rate`, `recommend` and `similar`: runs are saved atomically; errors are one line with exit code 2."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ MODELS = ["dot", "nn", "bayes"]
 
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
-    """Run the program in an empty folder: (exit code, what it printed, what it complained of)."""
+    """Run the program in an empty folder and return its exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)

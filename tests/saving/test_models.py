@@ -1,4 +1,4 @@
-"""Saving and loading: the same model back, no pickle, and never a wrong model from a damaged folder."""
+"""Saving and loading: equal models, no pickle, and errors for damaged folders."""
 
 import json
 import pickletools
@@ -207,7 +207,7 @@ def test_no_folder_is_an_error(tmp_path):
 
 
 def rewrite(saved, change):
-    """Change model.json and its digest, as an attacker would."""
+    """Change model.json and its checksum, as an attacker would."""
     import hashlib
 
     state = json.loads((saved / "model.json").read_text())

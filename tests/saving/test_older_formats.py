@@ -1,4 +1,4 @@
-"""Folders that released versions wrote: they load, and predict what they predicted then."""
+"""Folders of released versions load and give the same predictions."""
 
 import json
 import shutil

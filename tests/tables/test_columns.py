@@ -1,4 +1,4 @@
-"""The reading of tables: what a column holds is the same whatever library or type it comes in."""
+"""Reading of tables: column values are independent of the library and type of the table."""
 
 import datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ def column(values, dtype=None):
 
 
 def held(column):
-    """The values of a column row by row, None where missing."""
+    """Return the values of a column by row, with None for missing values."""
     if column.is_label:
         return [None if code < 0 else column.values.labels[code] for code in column.values.codes]
     return [None if gap else value for value, gap in zip(column.values.tolist(), column.missing, strict=True)]

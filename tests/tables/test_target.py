@@ -1,4 +1,4 @@
-"""A target is checked before any work: its length, its gaps, and that it is what the estimator predicts."""
+"""Validation of targets before fit: length, missing values and type."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Weights become rows, and rows get an order of their own."""
+"""Expansion of sample weights to rows, and canonical order of rows."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The contract of recommenders: ours keep it, and the checks find those that do not."""
+"""Recommender checks: recommenders of the package pass, and faulty ones fail."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Estimators as they come, on real tables: the mean of three seeds stays within the figures claimed for them."""
+"""Errors of default estimators on real tables stay within the published figures, as means over three seeds."""
 
 import numpy as np
 import pandas as pd

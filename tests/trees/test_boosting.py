@@ -1,4 +1,4 @@
-"""Boosting over raw frames: scikit-learn's, with categories, weights and constraints where they belong."""
+"""Boosting on raw frames: equality with scikit-learn, categories, weights and constraints."""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ def make_frame(n_rows=400, seed=0):
 
 
 def in_growing_order(model, X, y):
-    """The encoded frame with its rows in the order in which the model grows."""
+    """Return the encoded frame in the row order of the fit."""
     from tabrec.tables.rows import canonical_order
 
     encoded = model.encode(X)
@@ -37,7 +37,7 @@ def in_growing_order(model, X, y):
 
 
 def same_parameters(ours):
-    """Those whose defaults differ from scikit-learn's."""
+    """Return the parameters whose defaults differ from scikit-learn."""
     names = ["learning_rate", "max_leaf_nodes", "min_samples_leaf", "early_stopping", "max_features"]
     return {name: getattr(ours, name) for name in names}
 

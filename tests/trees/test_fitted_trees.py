@@ -15,7 +15,7 @@ from tabrec.trees.fitted_trees import read_trees
 
 @pytest.fixture(scope="module")
 def jobs():
-    """A column `job` whose labels begin like the name of another column, which is noise."""
+    """A column `job` whose labels start with the name of another, uninformative column."""
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"job": rng.choice(["level_a", "level_b", "other"], 120), "job_level": rng.normal(size=120)})
     return X, X["job"].map({"level_a": 0.0, "level_b": 10.0, "other": 5.0})

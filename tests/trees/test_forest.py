@@ -1,4 +1,4 @@
-"""Forests over raw frames: scikit-learn's, whatever the order of the rows, with out-of-bag predictions in place."""
+"""Forests on raw frames: equality with scikit-learn, independence of row order, and out-of-bag predictions."""
 
 import pickle
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Every public estimator over trees keeps scikit-learn's contract, without exceptions."""
+"""Every public tree estimator passes the checks of scikit-learn without expected failures."""
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 

@@ -1,4 +1,4 @@
-"""What trees see of a raw frame, and that a target encoding gives nothing away."""
+"""Inputs of tree estimators from a raw frame, and target encoding without leakage."""
 
 import numpy as np
 import pandas as pd

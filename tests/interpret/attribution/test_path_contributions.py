@@ -1,4 +1,4 @@
-"""Contributions: that they add up, equal treeinterpreter's, and speak of columns and labels by name."""
+"""Contributions: sums, equality with treeinterpreter, and names of columns and labels."""
 
 import weakref
 
@@ -348,7 +348,7 @@ def test_whole_weights_change_the_bias_as_repeated_rows_do(auctions):
 
 
 class Product(RegressorMixin, BaseEstimator):
-    """a · b, and nothing of c."""
+    """Predicts a · b and ignores c."""
 
     def fit(self, X, y):
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)

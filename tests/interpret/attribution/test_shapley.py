@@ -39,7 +39,7 @@ def make_rows(n_rows=120, n_columns=4, seed=0, gaps=False):
 
 
 def grow_chain(n_columns):
-    """A tree of depth DEEP: every split takes one row off, by the next of the columns in turn; random values."""
+    """A tree of depth DEEP with random values; every split separates one row by the next column."""
     X = np.zeros((DEEP + 1, n_columns))
     for i in range(DEEP + 1):
         X[i:, i % n_columns] = i
@@ -49,7 +49,7 @@ def grow_chain(n_columns):
 
 
 def expectation(tree, values, row, known, node=0):
-    """Value of a coalition: both ways at splits of unknown columns, by training weight."""
+    """Value of a coalition: splits on unknown columns average both branches by training weight."""
     left, right = tree.children_left[node], tree.children_right[node]
     if left < 0:
         return values[node]
@@ -112,7 +112,7 @@ def test_it_is_the_definition_with_weights_in_a_classifier():
 
 
 def test_the_published_example_of_two_features_has_its_known_values():
-    """Lundberg et al. (2018), figure 1: fever and cough, each alone worth nothing, together 80."""
+    """Lundberg et al. (2018), figure 1: fever and cough have value 0 alone and 80 together."""
     X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
     both = shap_values(DecisionTreeRegressor(random_state=0).fit(X, [0, 0, 0, 80]), X[3:])
     either = shap_values(DecisionTreeRegressor(random_state=0).fit(X, [0, 10, 0, 90]), X[3:])

@@ -1,4 +1,4 @@
-"""The waterfall: which bars it has, and that any label and any numbers can be drawn."""
+"""The waterfall chart: its bars, and labels and numbers of any kind."""
 
 import io
 import warnings
@@ -31,7 +31,7 @@ def labels(ax):
 
 
 def drawn_bars(ax):
-    """Start, end of each bar."""
+    """Start and end of each bar."""
     return [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in ax.containers[0]]
 
 

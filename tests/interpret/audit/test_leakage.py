@@ -1,4 +1,4 @@
-"""Leakage: planted leaks are found first, and honest data raises no alarm."""
+"""Leakage: planted leaks rank first, and clean data has no findings."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +19,7 @@ FAST = {"n_estimators": 12, "n_jobs": 1, "random_state": 0}
 
 
 def make_frame(n=1500, seed=0):
-    """Honest columns, and a target that they explain in part."""
+    """Columns without leakage, and a target that they explain in part."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {

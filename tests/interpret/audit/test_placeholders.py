@@ -1,4 +1,4 @@
-"""Placeholders: codes for missing are found, and honest values left alone."""
+"""Placeholders: codes that mean missing are detected, valid values are not."""
 
 import numpy as np
 import pandas as pd

@@ -37,7 +37,7 @@ from tabrec.trees.training_rows import predict_training_rows, read_training_rows
 
 
 def make_noisy(n_rows, seed):
-    """Rows above 0 in the first column are five times as noisy as the others."""
+    """Rows with a positive first column have five times the noise of the others."""
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, size=(n_rows, 3))
     noise = np.where(X[:, 0] > 0, 2.0, 0.4) * rng.normal(size=n_rows)
@@ -59,7 +59,7 @@ def noisy():
 
 @pytest.fixture(scope="module")
 def by_date():
-    """Auctions in order of their date, of which the forest knows the first two thirds."""
+    """Auctions in order of date; the forest is fitted to the first two thirds."""
     sales = make_auctions(900, random_state=0).sort_values("saledate").reset_index(drop=True)
     X, y = sales[["saledate", "YearMade", "ProductSize", "Enclosure"]], sales["SalePrice"]
     return ForestRegressor(n_estimators=40, random_state=0).fit(X[:600], y[:600]), X, y
@@ -222,7 +222,7 @@ def test_sets_of_labels_hold_the_truth_as_often_as_promised():
 
 
 def brute_force_quantiles(trees, matrix, y, X, levels):
-    """Row by row, tree by tree."""
+    """Quantiles computed row by row and tree by tree."""
     quantiles = []
     for row in X:
         weights = np.zeros(len(y))

@@ -1,4 +1,4 @@
-"""Extrapolation: which new rows lie outside training, and how far that pins predictions."""
+"""Extrapolation: new rows outside the training range, and its effect on predictions."""
 
 import matplotlib.pyplot as plt
 import numpy as np

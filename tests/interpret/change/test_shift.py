@@ -1,4 +1,4 @@
-"""What `domain_shift` promises: honest p-values, the planted column first, ids and dates set aside, plain words."""
+"""`domain_shift`: valid p-values, planted columns first, excluded ids and dates, and texts."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def _row(shift, column):
 
 @pytest.fixture(scope="module")
 def without_shift():
-    """120 pairs of tables of one distribution, with a unique key in each."""
+    """120 pairs of tables from one distribution, each with a unique key."""
     keys = [np.random.default_rng((18, seed)).choice(10**6, 80, replace=False) for seed in range(240)]
     tables = [_draw(seed, 80, key=key) for seed, key in enumerate(keys)]
     return [
@@ -168,7 +168,7 @@ def test_the_permutation_p_value_counts_what_reaches_the_observed_auc():
 
 @pytest.fixture(scope="module")
 def leaning():
-    """A forest that leans on size alone, and new rows in which size and town have shifted."""
+    """A forest that uses only size, and new rows with shifted size and town."""
     before, after = _draw(0, 400), _draw(1, 400)
     price = before["size"] * 3 + np.random.default_rng(2).normal(scale=0.1, size=400)
     after["size"] += 1.5

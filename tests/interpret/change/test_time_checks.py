@@ -1,4 +1,4 @@
-"""What `drop_and_compare` and `recent_only` promise: the past trains, the future judges, differences have errors."""
+"""`drop_and_compare` and `recent_only`: training on older rows, testing on later ones, and standard errors."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from tabrec.interpret import drop_and_compare, recent_only
 
 
 class _Seen(LinearRegression):
-    """Remembers what it was asked for."""
+    """Records the arguments of its calls."""
 
     seen: list = []
 
@@ -30,7 +30,7 @@ class _Seen(LinearRegression):
 
 @pytest.fixture
 def sales():
-    """A price of size alone; `useful` is size once more, less exactly; `drifting` runs away in later rows."""
+    """A price that depends on size; `drifting` is a noisy copy of size that shifts in later rows."""
     rng = np.random.default_rng(0)
     n = 400
     day = pd.date_range("2020-01-01", periods=n, freq="D")
@@ -221,7 +221,7 @@ def test_bad_targets_models_and_times_are_refused_before_any_fit(sales):
 
 
 def _turning(n_rows=400, at=200):
-    """A market that turns at a row."""
+    """A market whose trend reverses at a row."""
     rng = np.random.default_rng(0)
     size = rng.normal(size=n_rows)
     price = np.where(np.arange(n_rows) < at, -size, size) + 0.1 * rng.normal(size=n_rows)

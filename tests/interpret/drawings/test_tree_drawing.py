@@ -60,7 +60,7 @@ def render(ax):
 
 
 def assert_nothing_overlaps(ax):
-    """No two lines of text touch, and none leaves the picture."""
+    """Assert that no two texts overlap and that all are inside the figure."""
     renderer = render(ax)
     boxes = [text.get_window_extent(renderer) for text in ax.texts if text.get_text()]
     page = ax.figure.bbox
@@ -74,7 +74,7 @@ def assert_nothing_overlaps(ax):
 
 
 def reached(ax):
-    """Where a marked row's way goes: the number of red branches."""
+    """Return the number of red branches, which mark the path of a row."""
     colours = [matplotlib.colors.to_hex(patch.get_edgecolor()) for patch in ax.patches]
     branches = [type(patch).__name__ == "PathPatch" for patch in ax.patches]
     return sum(is_branch and colour == RED for is_branch, colour in zip(branches, colours, strict=True))
@@ -256,7 +256,7 @@ def test_the_callers_rows_are_not_changed(auctions):
 
 
 def chain(depth):
-    """A tree of which every left child is a leaf, as numbers of children."""
+    """Children of a tree whose left children are all leaves."""
     n = 2 * depth + 1
     left, right = np.full(n, -1), np.full(n, -1)
     left[0 : 2 * depth : 2], right[0 : 2 * depth : 2] = np.arange(1, n, 2), np.arange(2, n, 2)
@@ -322,7 +322,7 @@ def test_invalid_arguments_raise(auctions):
 
 @pytest.fixture
 def dtreeviz(monkeypatch):
-    """A stand-in that keeps what it is given, and a `dot`."""
+    """Fake dtreeviz that records its arguments, and a fake `dot` program."""
     given = {}
 
     def view(**options):

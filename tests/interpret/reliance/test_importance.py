@@ -1,4 +1,4 @@
-"""Importance of columns: exact against a slow walk, honest about noise, fast enough to be the default."""
+"""Feature importance: equality with brute force, valid standard errors, and speed."""
 
 import warnings
 from types import SimpleNamespace
@@ -51,7 +51,7 @@ def make_numbers(n=300, p=4, seed=0):
 
 
 def make_noise_id(n, rng, is_class):
-    """A unique id and a number that mean nothing, and a binary signal."""
+    """An uninformative unique id, an uninformative number and a binary signal."""
     X = pd.DataFrame({"id": rng.permutation(n), "signal": rng.integers(0, 2, n), "noise": rng.normal(size=n)})
     chance = 0.35 + 0.3 * X["signal"]
     y = (rng.random(n) < chance).astype(int) if is_class else 0.7 * X["signal"] + rng.normal(size=n)
@@ -200,7 +200,7 @@ def test_a_noise_id_is_not_above_0_but_a_binary_signal_is_while_impurity_says_th
 
 @pytest.mark.parametrize("metric", ["r2", "rmse"])
 def test_the_standard_error_of_one_permutation_is_the_spread_over_samples(metric):
-    """A row counts by its own prediction and by what it gives to another."""
+    """A row affects its own prediction and that of the row that receives its value."""
     line = LinearRegression().fit([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [0.0, 2.0, 0.5])
     found = []
     for seed in range(200):

@@ -1,4 +1,4 @@
-"""Fewer columns: what is kept, what is lost, and how sure one can be of it."""
+"""Column selection: kept columns, loss of accuracy, and its standard error."""
 
 from types import SimpleNamespace
 
