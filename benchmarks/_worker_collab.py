@@ -54,15 +54,15 @@ def biases(watch: Stopwatch, folder: Path, fold: int, name: str, seed: str) -> N
 
 def recommend(watch: Stopwatch, folder: Path, fold: int, name: str, seed: str) -> None:
     """Fit a recommender and predict all test ratings, including those of unknown ids."""
-    told = json.loads((folder / "setup.json").read_text())["ours"][name]
-    parameters: dict[str, Any] = told["parameters"]
+    settings = json.loads((folder / "setup.json").read_text())["ours"][name]
+    parameters: dict[str, Any] = settings["parameters"]
     train, test = load_movielens_fold(fold)
-    if told["features"]:
+    if settings["features"]:
         _, users, items = load_movielens("100k")
         parameters |= {"user_features": users, "item_features": items.drop(columns="title")}
-    if told["class"] != "BayesianFactorization":
+    if settings["class"] != "BayesianFactorization":
         parameters |= {"device": "cpu"}
-    model = CLASSES[told["class"]](random_state=int(seed), **parameters)
+    model = CLASSES[settings["class"]](random_state=int(seed), **parameters)
     cpu = time.process_time()
     with watch.stage("fit"):
         model.fit(train[IDS], train["rating"])

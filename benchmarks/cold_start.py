@@ -130,8 +130,8 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
                 predicted, seconds = predict_model(model, draw, bool(features))
                 label = name if features else f"{name}, ids only"
                 _add_errors(records, label, seed, draw, predicted, seconds)
-                told = {record["column"]: round(record["rmse"], 4) for record in records[-len(predicted) :]}
-                note(f"draw {seed}, {label}: fit {fit_seconds:.1f} s, folded in {seconds:.2f} s, {told}")
+                errors_by_column = {record["column"]: round(record["rmse"], 4) for record in records[-len(predicted) :]}
+                note(f"draw {seed}, {label}: fit {fit_seconds:.1f} s, folded in {seconds:.2f} s, {errors_by_column}")
     return pd.DataFrame(records)
 
 
@@ -171,12 +171,12 @@ def _describe_worse(name: str, column: str, gaps: pd.Series) -> str:
 
 def _spreads(errors: pd.DataFrame, sign: str = "") -> list[str]:
     """Return mean and standard deviation over the draws by column."""
-    told = []
+    cells = []
     for column in COLUMNS:
         values = errors[column]
         mean = "" if values.isna().any() else f"{values.mean():{sign}.4f}"
-        told.append(f"{mean} ± {values.std():.4f}" if mean and len(values) > 1 else mean)
-    return told
+        cells.append(f"{mean} ± {values.std():.4f}" if mean and len(values) > 1 else mean)
+    return cells
 
 
 def main() -> None:
@@ -199,8 +199,8 @@ def main() -> None:
     report(errors)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        told = {"users": arguments.users, "machine": machine.splitlines(), "errors": errors.to_dict("records")}
-        arguments.json.write_text(json.dumps(told, indent=2) + "\n")
+        results = {"users": arguments.users, "machine": machine.splitlines(), "errors": errors.to_dict("records")}
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -165,10 +165,10 @@ def _write_json(arguments: argparse.Namespace, versions: dict[str, dict[str, str
         for name, by_fold in runs.items()
         for (fold, seed), found in by_fold.items()
     ]
-    told = {"threads": arguments.threads, "repeats": arguments.repeats, "machine": describe_machine().splitlines()}
-    told |= {"versions": versions, "ours": OURS, "figures": figures}
+    results = {"threads": arguments.threads, "repeats": arguments.repeats, "machine": describe_machine().splitlines()}
+    results |= {"versions": versions, "ours": OURS, "figures": figures}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(told, indent=2) + "\n")
+    arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def _parse_arguments() -> argparse.Namespace:

@@ -97,10 +97,10 @@ def main() -> None:
     verdict = "is within" if peak <= arguments.limit else "EXCEEDS"
     print(f"The peak of {peak:.2f} GiB {verdict} the limit of {arguments.limit:g} GiB.")
     if arguments.json:
-        told: dict[str, Any] = {"threads": threads, "repeats": arguments.repeats, "machine": machine.splitlines()}
-        told["runs"] = {name: [asdict(run) for run in found] for name, found in runs.items()}
+        results: dict[str, Any] = {"threads": threads, "repeats": arguments.repeats, "machine": machine.splitlines()}
+        results["runs"] = {name: [asdict(run) for run in found] for name, found in runs.items()}
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(told, indent=2) + "\n")
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
     if peak > arguments.limit:
         raise SystemExit(1)
 

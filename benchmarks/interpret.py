@@ -38,14 +38,14 @@ SECONDS, GIGABYTES = 60, 2
 def main() -> None:
     """Run both parts and print the report."""
     arguments = _parse_arguments()
-    told = {}
+    results = {}
     if not arguments.only or arguments.only == "peers":
-        told["peers"] = _compare(arguments)
+        results["peers"] = _compare(arguments)
     if not arguments.only or arguments.only == "report":
-        told["report"] = {Path(source).name: _report(source, arguments.repeats) for source in arguments.auctions}
+        results["report"] = {Path(source).name: _report(source, arguments.repeats) for source in arguments.auctions}
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(told, indent=2) + "\n")
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def _compare(arguments: argparse.Namespace) -> dict:

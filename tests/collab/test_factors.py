@@ -1,4 +1,4 @@
-"""New rows of a factor model equal the closed-form posterior mode."""
+"""New rows of a factor model: the posterior mode, compared with closed forms."""
 
 import numpy as np
 import pytest

@@ -106,7 +106,7 @@ def test_a_bundle_that_kaggle_sends_itself_is_taken_too(auctions, data):
 
 def test_a_cut_is_resumed_at_a_new_signed_address(auctions, data):
     path = f"/{BULLDOZERS}.zip"
-    # the client looks at the storage first; of what it is sent only the address is used
+    # the client queries the storage first and uses only the address of the response
     auctions.storage.faults[path] = [("slow", 10_000), ("cut", 400)]
     fetch_kaggle(BULLDOZERS, data)
     resumed = auctions.storage.seen[-1]

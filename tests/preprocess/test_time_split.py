@@ -244,7 +244,7 @@ def test_it_prints_and_counts_like_a_splitter_of_scikit_learn():
     assert splitter.get_n_splits() == 3
 
 
-# TimeSplit: what it refuses
+# TimeSplit: invalid arguments
 
 
 @pytest.mark.parametrize("n_splits", [0, -1, 2.0, "2", None])

@@ -86,7 +86,7 @@ def test_categories_under_other_labels_are_found_though_their_codes_do_not_corre
 
 
 def test_each_row_is_judged_by_the_others():
-    # Label 0 goes with 0 and 1 as often: without itself every row is guessed wrong. Label 2 stands alone.
+    # Label 0 occurs equally often with 0 and 1, so every left-out row is predicted wrongly. Label 2 occurs alone.
     codes, other = np.array([0, 0, 0, 0, 1, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2, 2, 2])
     assert _lambda(codes, other) == 0
     assert _lambda(codes[4:], other[:4]) == 0
