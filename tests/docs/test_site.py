@@ -101,7 +101,7 @@ def test_pages_from_outside_docs_are_in_the_site(site):
         ("submission", "tutorial.html"),
         ("fit_one_cycle", "fastai.html"),
         ("licence", "dependencies.html"),
-        ("conformal interval promises", "ideas/intervals.html"),
+        ("conformal interval guarantees", "ideas/intervals.html"),
         ("new user", "guides/new-users.html"),
     ],
 )
