@@ -18,7 +18,18 @@ class Result(ABC):
 
     @abstractmethod
     def plot(self, ax: Any = None) -> Any:
-        """Draw the result on `ax`, or on a new figure if it is None, and return the matplotlib Axes."""
+        """Draw the result.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}\n{self.table.to_string(max_rows=_MOST_ROWS)}"

@@ -55,9 +55,17 @@ class LearningRateSearch:
     steepest: float
 
     def plot(self, ax: Any = None) -> Any:
-        """Plot the loss by learning rate, with both suggestions marked.
+        """Draw the loss by learning rate, with both suggestions marked.
 
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
         """
         suggestions = {"valley": self.valley, "steepest": self.steepest}
         return plot_learning_rates(self.learning_rates, self.losses, suggestions, ax)

@@ -54,7 +54,18 @@ class RowContributions(Result):
         return table.iloc[order].reset_index(drop=True)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the waterfall from base to prediction on `ax` (None: a new figure), largest steps first."""
+        """Draw the waterfall from the base to the prediction, the largest steps first.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         labels = label_steps(self.columns, self.values)
         return draw_bars(make_bars(labels, self.contributions, self.base, sorted_value=True), ax)
 
@@ -226,7 +237,20 @@ class Contributions(Result):
         return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
 
     def plot(self, ax: Any = None, n_largest: int = 20) -> Any:
-        """Draw the `n_largest` mean absolute contributions of the columns on `ax` (None: a new figure)."""
+        """Draw the largest mean absolute contributions of the columns.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+        n_largest : int, default=20
+            Number of columns to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         table = self.mean().head(n_largest)
         ax = make_axes(ax, (6.4, 1.2 + 0.28 * len(table)))
         positions = np.arange(len(table))

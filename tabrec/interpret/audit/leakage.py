@@ -68,9 +68,19 @@ class LeakageCheck(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw what each column alone explains (at most 25) beside the model, on `ax` (None: a new figure).
+        """Draw the score of each column alone (at most 25) beside that of the model.
 
-        Red columns need action, orange ones a look.
+        Red columns need action; orange columns need a check.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
         """
         shown = self.table.head(_MOST_DRAWN)
         ax = row_axes(ax, shown["column"], (6.8, 1.5, 0.24))

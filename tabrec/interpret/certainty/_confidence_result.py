@@ -75,9 +75,19 @@ class Confidence(Result):
         return found.rename(columns={"mean_width": width})
 
     def plot(self, ax: Any = None, y: Any = None) -> Any:
-        """Draw intervals in the order of their predictions, or the sizes of sets, on `ax` (None: a new figure).
+        """Draw intervals in the order of their predictions, or the sizes of sets.
 
-        True targets `y` are drawn as dots, in another colour outside of the interval.
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+        y : array-like of shape (n_rows,), default=None
+            True targets, drawn as dots; those outside of their interval have another colour.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
         """
         target = None if y is None else self._read_target(y, "plot")
         ax = make_axes(ax, (7.0, 4.2))

@@ -58,7 +58,18 @@ class OobReport(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the scores with bars of two standard errors and the baseline as a line, on `ax` (None: a new figure)."""
+        """Draw the scores, with bars of two standard errors, and the baseline as a line.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         ax = make_axes(ax, (6.4, 2.6))
         scores = self.table.set_index("rows")
         baseline = scores.loc[_BASELINE, "score"]

@@ -71,7 +71,18 @@ class ExtrapolationCheck(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the shares of new rows outside, by column (at most 30) and way, on `ax` (None: a new figure)."""
+        """Draw the shares of new rows outside of the training range, for at most 30 columns.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         shown = self.table[self.table["outside"] > 0].head(_MOST_DRAWN)
         ax = row_axes(ax, shown["column"], (6.8, 1.5, 0.24))
         if shown.empty:

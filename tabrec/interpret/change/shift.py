@@ -71,7 +71,18 @@ class DomainShift(Result):
         return float(self.rounds["p_value"].iloc[0])
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw shift against importance (a bar each without importances) on `ax` (None: a new figure)."""
+        """Draw shift against importance; without importances, a bar for each column.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         if self.table["model_importance"].isna().all():
             return draw_bars(self.table, ax)
         return draw_points(self.table, ax)

@@ -80,7 +80,18 @@ class RecentOnly(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the score by share of the rows, ± 2 standard errors of the change, on `ax` (None: a new figure)."""
+        """Draw the score by share of the rows, with two standard errors of the change.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         ax = make_axes(ax, (6.4, 3.8))
         shown = self.table.sort_values("share")
         error = CLEAR * shown["std_error"]

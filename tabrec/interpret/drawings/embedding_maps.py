@@ -44,7 +44,18 @@ class EmbeddingMap(Result):
     n: int
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw all labels as points on `ax` (None: a new figure), with the names of the first `n`."""
+        """Draw all labels as points, with the names of the first `n` of `embedding_map`.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         points = self.table[["first", "second"]].to_numpy()
         ax = make_axes(ax, (9.5, 6.8))
         ax.scatter(*points[self.n :].T, s=8, color=GREY, alpha=0.5, linewidth=0, zorder=2)

@@ -53,7 +53,18 @@ class AccumulatedEffects(Result):
     _unit: str
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw a line, dots for labels, or a heat map for two columns on `ax` (None: a new figure)."""
+        """Draw a line, dots for labels, or a heat map for two columns.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         unit = f"effect on {self._unit}"
         if len(self.features) == 2:
             return draw_map(self._grids, self.effect, self.outputs, unit, ax, zero=True)

@@ -63,8 +63,19 @@ class PartialDependence(Result):
     def plot(self, ax: Any = None, *, centred: bool = False, n_lines: int = 50) -> Any:
         """Draw a line for a number or date, dots for labels, or a heat map for two columns.
 
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure. `centred` starts each curve at 0;
-        of the curves of rows at most `n_lines` are drawn.
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+        centred : bool, default=False
+            Whether each curve starts at 0.
+        n_lines : int, default=50
+            Largest number of curves of single rows to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
         """
         if len(self.features) == 2:
             return draw_map(self._grids, self.average, self.outputs, f"average {self._unit}", ax)

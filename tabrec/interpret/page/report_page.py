@@ -99,12 +99,22 @@ class Report:
     findings: list[Finding]
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the page to a new file, and return its path.
+        """Write the page to a new file.
 
         Parameters
         ----------
         path : str or path-like
-            Where to write; missing folders are created. A file that exists raises a FileExistsError.
+            The file to create; missing folders are created too.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        FileExistsError
+            The file exists already.
         """
         with new_file(path) as file:
             file.write_text(self.html, encoding="utf-8")

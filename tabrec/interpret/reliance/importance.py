@@ -112,7 +112,20 @@ class FeatureImportance(Result):
         return [Finding("nothing relied on", 2, (), text, evidence, action)]
 
     def plot(self, ax: Any = None, n: int = 30) -> Any:
-        """Draw the `n` most important on `ax` (None: a new figure), ± 2 standard errors; grey: not clearly above 0."""
+        """Draw the most important columns with two standard errors; those not clearly above 0 are grey.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+        n : int, default=30
+            Number of columns to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         table = self.table.head(n)
         ax = row_axes(ax, [self._label(row) for row in table.itertuples()], (7.0, 1.0, 0.24))
         colours, at = np.where(self.is_clear.head(n), BLUE, GREY), np.arange(len(table))

@@ -68,9 +68,17 @@ class Redundancy(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the dendrogram, clusters in colour; of more than 80 columns the 80 that have the closest neighbours.
+        """Draw the dendrogram with coloured clusters; of more than 80 columns, the 80 with the closest neighbours.
 
-        `ax` is the matplotlib Axes to draw on and to return; None makes a new figure.
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
         """
         names, links = self._drawn()
         ax = make_axes(ax, (7.2, max(2.4, 0.6 + 0.19 * len(names))))

@@ -64,7 +64,20 @@ class DropUnimportant(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None, n: int = 30) -> Any:
-        """Draw the `n` largest shares on `ax` (None: a new figure), those kept in blue, beside the threshold."""
+        """Draw the largest shares, kept columns in blue, beside the threshold.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+        n : int, default=30
+            Number of columns to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         shares = self.shares.head(n)
         ax = row_axes(ax, shares.index, (7.0, 1.2, 0.24))
         at, kept = np.arange(len(shares)), shares.index.isin(self.kept)
@@ -113,7 +126,18 @@ class TryDropping(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the change of the score without each block, ± 2 standard errors, on `ax` (None: a new figure)."""
+        """Draw the change of the score without each block, with two standard errors.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
         table = self.table
         ax = row_axes(ax, map(_label, table["dropped"]), (7.0, 1.4, 0.26))
         error = CLEAR * table["std_error"].fillna(0)
