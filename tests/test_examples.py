@@ -101,7 +101,7 @@ def test_movielens_shows_the_findings_of_the_book(run_example):
 @pytest.mark.real_data("ml-100k/u1.base", "ml-100k/u1.test")
 def test_nets_written_by_hand_learn_by_every_optimiser(run_example):
     printed, _ = run_example("custom_model.py")
-    mean_alone = float(re.search(r"ratings alone: (1\.\d+)", printed)[1])
+    mean_alone = float(re.search(r"training ratings: (1\.\d+)", printed)[1])
     errors = re.findall(r"^  (Embedding\w+) +(\w+) +(0\.\d+) ", printed, flags=re.MULTILINE)
     assert [name for name, *_ in errors] == ["EmbeddingDot"] * 3 + ["EmbeddingNet"] * 3
     assert [optimizer for _, optimizer, _ in errors] == ["sgd", "adam", "adamw"] * 2

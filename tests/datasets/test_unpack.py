@@ -125,7 +125,7 @@ def test_too_many_files_are_refused(archive, folder, zipped, monkeypatch):
 
 def test_two_entries_of_one_name_are_refused(archive, folder, zipped):
     archive.write_bytes(zipped({"a.csv": b"1", "A.csv": b"2"}))
-    assert_refused(archive, folder, "two entries of one name")
+    assert_refused(archive, folder, "two entries of the same name")
 
 
 def test_an_encrypted_entry_is_refused(archive, folder, zipped):
@@ -137,7 +137,7 @@ def test_an_encrypted_entry_is_refused(archive, folder, zipped):
 
 def test_what_is_no_zip_is_refused(archive, folder):
     archive.write_bytes(b"<html>log in first</html>")
-    assert_refused(archive, folder, "a.zip cannot be unpacked .*it arrived damaged, or is not a zip file")
+    assert_refused(archive, folder, "a.zip cannot be unpacked .*it arrived damaged or is not a zip file")
 
 
 def test_wrong_bytes_are_refused(archive, folder, zipped):

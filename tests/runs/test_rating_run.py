@@ -248,7 +248,7 @@ RATE_MISTAKES = {
     "a rating is missing": (["{}/missing.csv"], "NaN"),
     "two columns": (["{}/two.csv"], "needs a user, an item and a rating"),
     "one row": (["{}/one.csv"], "too few"),
-    "another delimiter": (["{}/semicolons.csv"], "separated by ';'"),
+    "another delimiter": (["{}/semicolons.csv"], "The delimiter appears to be ';'"),
 }
 
 
