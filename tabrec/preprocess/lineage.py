@@ -17,6 +17,7 @@ from sklearn.impute._base import _BaseImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 from sklearn.utils._indexing import _get_column_indices
+from sklearn.utils.validation import check_is_fitted
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,13 @@ class LineageMixin:
     @property
     def output_to_input_(self) -> dict[str, str | None]:
         """The raw column that each encoded column comes from; None where it is not known."""
+        check_is_fitted(self)
         return {name: None if origin is None else origin.column for name, origin in self.origins().items()}
 
     @property
     def input_to_outputs_(self) -> dict[str, list[str]]:
         """The encoded columns that come from each raw column; an empty list for a column that is left out."""
+        check_is_fitted(self)
         outputs: dict[str, list[str]] = {name: [] for name in input_names(self)}
         for name, source in self.output_to_input_.items():
             if source is not None:
@@ -174,6 +177,8 @@ def _trace(transformer: Any, inputs: list[str], known: _Known = None) -> Origins
     own = input_names(transformer) if is_named else inputs
     names = _output_names(transformer, own, known)
     origins = next((rule(transformer, own) for cls, rule in _RULES if isinstance(transformer, cls)), None)
+    if origins is not None and not names:
+        names = [f"x{position}" for position in range(len(origins))]  # a step of it does not name its columns
     if origins is None or len(origins) != len(names):
         # One input column leaves no doubt, whatever is computed from it.
         origins = [Origin(own[0], "derived") if len(own) == 1 else None] * len(names)

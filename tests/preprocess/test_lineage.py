@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import KNNImputer, SimpleImputer
@@ -280,3 +281,18 @@ def test_columns_that_are_prefixes_of_one_another_are_never_confused(names, data
         changed = encoder.transform(X.assign(**{name: "new" if name in with_labels else X[name] + 1}))
         moved = (changed != before).any(axis=0)
         assert [origin.column == name for origin in origins] == moved.tolist()
+
+
+@pytest.mark.parametrize("name", ["input_to_outputs_", "output_to_input_"])
+def test_lineage_of_an_unfitted_transformer_says_that_it_is_not_fitted(name):
+    with pytest.raises(NotFittedError, match="This TabularPreprocessor instance is not fitted yet"):
+        getattr(TabularPreprocessor(), name)
+    assert not hasattr(TabularPreprocessor(), name)
+
+
+def test_a_column_transformer_with_a_step_without_names_is_traced_by_position():
+    X = pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0], "c": [3.0, 4.0]})
+    squares = FunctionTransformer(lambda values: values**2)
+    transformer = ColumnTransformer([("label", OneHotEncoder(), ["a"]), ("square", squares, ["b", "c"])]).fit(X)
+    found = trace_columns(transformer, X.columns)
+    assert found == {"x0": Origin("a", "label", "x"), "x1": Origin("a", "label", "y"), "x2": None, "x3": None}
