@@ -114,6 +114,8 @@ class Trials:
         return Finding("can go", 3, names, text, evidence, action)
 
     def _gains(self, found: Predictions, rows: np.ndarray) -> np.ndarray:
+        if not rows.any():
+            raise ValueError(f"{self.function}: no row is out of bag in both models. Use more trees, or pass cv=.")
         y = self.y if self.valid is None else self.valid[1]
         return self.metric.gains(y[rows], found.predicted[rows], found.classes)
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, ShuffleSplit
 
-from tabrec import TimeSplit
+from tabrec import ForestRegressor, TimeSplit
 from tabrec.interpret import drop_and_compare, drop_unimportant, try_dropping
 
 
@@ -60,3 +60,9 @@ def test_columns_of_arrays_are_given_by_name_or_position():
     for columns in (["x1"], [1], [np.int64(1)]):
         found = try_dropping(LinearRegression(), X.to_numpy(), y, columns, cv=3)
         assert found.table["dropped"].tolist() == [("x1",)]
+
+
+def test_a_forest_without_out_of_bag_rows_is_an_error_that_names_cv():
+    X, y = draw(0, 1)
+    with pytest.raises(ValueError, match=r"try_dropping: no row is out of bag .* pass cv="):
+        try_dropping(ForestRegressor(3, random_state=0), X, y, ["strong"])
