@@ -55,7 +55,9 @@ def test_public_docstrings_have_their_sections(name):
 @pytest.mark.parametrize(("target", "installed"), [("demo", "."), ("test", ".[dev]"), ("lint", ".[dev]")])
 def test_make_installs_what_the_target_needs(target, installed):
     # .ci/run and an outer make hand down variables that would change what is installed.
-    environment = {name: value for name, value in os.environ.items() if name not in {"EXTRAS", "MAKEFLAGS", "MAKELEVEL"}}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"EXTRAS", "MAKEFLAGS", "MAKELEVEL"}
+    }
     command = ["make", "-nB", target]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert re.findall(r"pip install .*--editable '(.*)'", done.stdout) == [installed]

@@ -1,4 +1,8 @@
-"""Read tables of any kind as named columns; no other module distinguishes pandas, polars, arrow and numpy tables."""
+"""Read tables of any kind as named columns; no other module distinguishes pandas, polars, arrow and numpy tables.
+
+Libraries are not distinguished by name. The arrow stream that polars, duckdb, ibis, cudf and pyarrow offer, and the
+older `__dataframe__`, give the columns of all of them without a dependency on any.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyarrow.interchange import from_dataframe
 from sklearn.utils import check_array
 
 from tabrec.tables.column_values import LARGEST_EXACT, Labels, check_finite, number_labels, read_values
@@ -98,8 +103,8 @@ def as_frame(X: Any) -> pd.DataFrame:
     """Convert a table of any kind to a new pandas frame, whose columns may be replaced but not modified.
 
     The frame shares the data of the caller. Columns of an array are named ``x0``, ``x1``, …; other names are converted
-    to text. A table without rows or columns, with duplicate names or complex numbers is a ValueError; a sparse matrix
-    or a file name is a TypeError.
+    to text. A lazy table is collected: once in each fit or predict. A table without rows or columns, with duplicate
+    names or complex numbers is a ValueError; a sparse matrix or a file name is a TypeError.
     """
     return read_frame(X).copy(deep=False)
 
@@ -111,7 +116,7 @@ def read_frame(X: Any) -> pd.DataFrame:
     if isinstance(X, pd.DataFrame):
         frame = X
     elif is_table(X):
-        frame = _from_arrow(pa.table(X))
+        frame = _from_other_library(X)
     else:
         array = check_array(X, dtype=None, ensure_all_finite=False)
         frame = pd.DataFrame(array, copy=False, columns=[f"x{i}" for i in range(array.shape[1])])
@@ -119,8 +124,12 @@ def read_frame(X: Any) -> pd.DataFrame:
 
 
 def is_table(X: Any) -> bool:
-    """Whether X is a data frame of any library rather than an array."""
-    return isinstance(X, pd.DataFrame) or (hasattr(X, "__arrow_c_stream__") and not isinstance(X, pd.Series))
+    """Whether X is a data frame of any library, lazy or not, rather than an array."""
+    if isinstance(X, pd.DataFrame):
+        return True
+    if isinstance(X, (np.ndarray, pd.Series, list)):
+        return False
+    return any(hasattr(X, name) for name in ("__arrow_c_stream__", "__dataframe__", "collect_schema"))
 
 
 def to_columns(frame: pd.DataFrame) -> dict[str, Column]:
@@ -179,6 +188,23 @@ def _check_shape(frame: pd.DataFrame) -> pd.DataFrame:
         repeated = frame.columns[frame.columns.duplicated()].unique().tolist()
         raise ValueError(f"Column names must be unique, but {repeated} occur more than once; rename or drop them.")
     return frame
+
+
+def _from_other_library(X: Any) -> pd.DataFrame:
+    """Convert a table by what it offers: narwhals' `to_native`, polars' `collect`, arrow streams or `__dataframe__`."""
+    if hasattr(X, "to_native"):
+        return read_frame(X.to_native())
+    if hasattr(X, "collect_schema") and hasattr(X, "collect"):
+        return read_frame(X.collect())
+    if not hasattr(X, "__arrow_c_stream__"):
+        return _from_arrow(from_dataframe(X))
+    try:
+        return _from_arrow(pa.table(X))
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"Expected a 2-dimensional container, but {type(X).__name__} cannot be read as a table: {error}. "
+            "Pass a table of one column for a single column."
+        ) from error
 
 
 def _from_arrow(table: pa.Table) -> pd.DataFrame:

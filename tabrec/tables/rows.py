@@ -18,13 +18,13 @@ def sample_rows(n_rows: int, max_rows: int | None, rng: np.random.Generator) -> 
 
 
 def take_rows(X: Any, rows: np.ndarray, frame: pd.DataFrame | None = None) -> Any:
-    """Take the given rows of a table, as a pandas frame, or of an array; X itself if they are all of them in order.
+    """Take the given rows of a table, as a pandas frame, or of an array; an array itself if they are all of its rows.
 
-    `frame` is `read_frame(X)` where it is known.
+    `frame` is `read_frame(X)` where it is known: a lazy table or a stream is not read again.
     """
     frame = read_frame(X) if frame is None else frame
     if np.array_equal(rows, np.arange(len(frame))):
-        return X
+        return frame if is_table(X) else X
     return frame.iloc[rows] if is_table(X) else frame.to_numpy()[rows]
 
 

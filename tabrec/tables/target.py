@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from tabrec.tables.columns import is_table, read_frame
+
 
 def check_target(y: Any, n_rows: int, owner: str, *, numeric: bool) -> np.ndarray:
     """Convert a target to an array of shape (n_rows,) or (n_rows, n_outputs), finite numbers if `numeric`.
@@ -39,10 +41,8 @@ def has_numbers_to_predict(y: Any) -> bool:
 
 
 def _as_array(y: Any) -> np.ndarray:
-    if isinstance(y, (pd.Series, pd.DataFrame, pd.Index)) or not hasattr(y, "__arrow_c_stream__"):
-        array = np.asarray(y)
-    else:
-        array = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    lacks_array = is_table(y) and not hasattr(y, "__array__")  # such as a lazy frame
+    array = read_frame(y).to_numpy() if lacks_array else np.asarray(y)
     return array if array.dtype.kind not in "US" else array.astype(object)
 
 

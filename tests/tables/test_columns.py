@@ -4,6 +4,7 @@ import datetime
 from decimal import Decimal
 from pathlib import Path
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from tabrec import BoostingRegressor, DotProductBias, ForestRegressor, TabularRegressor
 from tabrec.tables.columns import Column, as_frame, read_frame, to_columns
 
 
@@ -258,6 +260,83 @@ def dates(read):
     if not read.is_date:
         return [None] * len(read.missing)
     return [None if gap else value for value, gap in zip(pd.DatetimeIndex(read.values), read.missing, strict=True)]
+
+
+class Interchange:
+    """A table that offers `__dataframe__` alone, as modin's frames do."""
+
+    def __init__(self, frame):
+        self.table = pa.table(frame)
+
+    def __dataframe__(self, *args, **kwargs):
+        return self.table.__dataframe__(*args, **kwargs)
+
+
+class Stream:
+    """A table that offers an arrow stream alone, as relations of duckdb do, and counts how often it is read."""
+
+    def __init__(self, frame):
+        self.table, self.reads = pa.table(frame), 0
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        self.reads += 1
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+OTHER_LIBRARIES = {
+    "polars LazyFrame": lambda frame: pl.from_pandas(frame).lazy(),
+    "narwhals of pandas": nw.from_native,
+    "narwhals of polars": lambda frame: nw.from_native(pl.from_pandas(frame)),
+    "narwhals LazyFrame": lambda frame: nw.from_native(pl.from_pandas(frame).lazy()),
+    "arrow record batch": pa.RecordBatch.from_pandas,
+    "arrow stream reader": lambda frame: pa.table(frame).to_reader(),
+    "arrow stream": Stream,
+    "__dataframe__": Interchange,
+}
+
+
+@pytest.mark.parametrize("library", OTHER_LIBRARIES)
+def test_tables_of_other_libraries_hold_the_same_as_pandas(library):
+    frame = pd.DataFrame(
+        {
+            "number": [1.5, None, 3.0],
+            "text": ["a", None, "b"],
+            "category": pd.Categorical(["q", "p", "q"]),
+            "flag": [True, False, True],
+            "date": pd.to_datetime(["2011-01-02", None, "2011-01-03"]),
+        }
+    )
+    expected, read = (to_columns(read_frame(table)) for table in (frame, OTHER_LIBRARIES[library](frame)))
+    assert list(read) == list(expected)
+    for name, column in expected.items():
+        assert read[name].family() == column.family()
+        same = dates if name == "date" else held
+        assert same(read[name]) == same(column)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ForestRegressor(2, oob_score=False, random_state=0),
+        BoostingRegressor(max_iter=2, random_state=0),
+        TabularRegressor(epochs=1, random_state=0),
+        DotProductBias(epochs=1, random_state=0),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_fit_and_predict_read_a_stream_once(model):
+    frame = pd.DataFrame({"user": [1, 2, 3, 1] * 5, "item": ["a", "b"] * 10})
+    y = np.arange(20.0)
+    expected = model.fit(frame, y).predict(frame)
+    train, new = Stream(frame), Stream(frame)
+    np.testing.assert_array_equal(model.fit(train, y).predict(new), expected)
+    assert (train.reads, new.reads) == (1, 1)
+
+
+@pytest.mark.parametrize("series", [pl.Series([1, 2]), pa.chunked_array([[1, 2]])], ids=["polars", "arrow"])
+def test_a_series_is_not_a_table(series):
+    with pytest.raises(ValueError, match="Expected a 2-dimensional container.*Pass a table of one column"):
+        read_frame(series)
 
 
 def test_reading_a_table_leaves_it_as_it_was():

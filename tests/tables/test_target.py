@@ -2,9 +2,11 @@
 
 from decimal import Decimal
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from tabrec.tables.target import check_target
@@ -17,6 +19,9 @@ from tabrec.tables.target import check_target
         pd.Series([1.0, 2.0]),
         pd.Series([1, 2], dtype="Int64"),
         pl.Series([1, 2]),
+        pa.array([1, 2]),
+        pa.chunked_array([[1], [2]]),
+        nw.from_native(pl.Series([1, 2]), series_only=True),
         np.array([1, 2.0], dtype=object),
         [Decimal(1), Decimal(2)],
     ],
@@ -52,3 +57,12 @@ def test_classes_stay_as_they_are():
 def test_invalid_targets_are_rejected(y, message):
     with pytest.raises(ValueError, match=message):
         check_target(y, 2, "Model", numeric=True)
+
+
+@pytest.mark.parametrize("numeric", [True, False])
+def test_a_lazy_frame_of_one_column_is_a_target(numeric):
+    assert check_target(pl.LazyFrame({"y": [1, 2]}), 2, "Model", numeric=numeric).tolist() == [[1], [2]]
+
+
+def test_arrow_text_is_a_target_of_classes():
+    assert check_target(pa.array(["a", "b"]), 2, "Model", numeric=False).tolist() == ["a", "b"]

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from tabrec.tables.rows import canonical_order
@@ -14,8 +16,9 @@ def test_without_weights_every_row_counts_once():
     assert weights is None
 
 
-def test_whole_weights_repeat_rows_and_drop_those_of_weight_0():
-    rows, weights = read_weights([2, 0, 1.0, 3], 4)
+@pytest.mark.parametrize("kind", [list, pd.Series, pl.Series, pa.array])
+def test_whole_weights_repeat_rows_and_drop_those_of_weight_0(kind):
+    rows, weights = read_weights(kind([2.0, 0.0, 1.0, 3.0]), 4)
     assert rows.tolist() == [0, 0, 2, 3, 3, 3]
     assert weights is None
 
