@@ -13,8 +13,9 @@ PACKAGE := $(VENV)/.up-to-date
 demo: $(PACKAGE)
 	$(BIN)/tabrec demo
 
+# Compiled modules are shared by the workers and the programs that tests start, even where the caller turns them off.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
