@@ -15,6 +15,7 @@ from tabrec.collab.sides import FOLDED_IN, LEARNED, Side, as_column, check_ids, 
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
 from tabrec.tables.messages import warn_caller
+from tabrec.tables.output import pandas_output
 from tabrec.tables.target import check_target
 from tabrec.tables.weights import read_weights
 
@@ -171,14 +172,16 @@ class ContextEncoder:
         """Learn from some rows of a table."""
         taken = frame[names].iloc[rows]
         preprocessor = TabularPreprocessor("net").fit(taken)
-        encoded = preprocessor.transform(taken)
+        with pandas_output():
+            encoded = preprocessor.transform(taken)
         labels = encoded.select_dtypes("category")
         sizes = {str(name): len(column.cat.categories) for name, column in labels.items()}
         return cls(names, preprocessor, sizes, encoded.shape[1] - len(sizes))
 
     def encode(self, frame: pd.DataFrame, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Codes, (n_rows, n_categories), and numbers, (n_rows, n_numbers), of some rows."""
-        encoded = self.preprocessor.transform(frame[self.names].iloc[rows])
+        with pandas_output():
+            encoded = self.preprocessor.transform(frame[self.names].iloc[rows])
         codes = np.zeros((len(rows), len(self.category_sizes)), np.int32)
         for position, name in enumerate(self.category_sizes):
             codes[:, position] = encoded[name].cat.codes

@@ -17,6 +17,7 @@ import pandas as pd
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess.categorify import Codes, label_kind, sorted_labels
 from tabrec.tables.columns import Column
+from tabrec.tables.output import pandas_output
 
 KINDS = ("user", "item")
 # Origins of the rows of a model, the best first.
@@ -291,8 +292,10 @@ def learn_side_table(parameter: str, features: Any, ids: Ids) -> tuple[SideTable
     of_ratings = features.iloc[np.flatnonzero(rows)]
     min_frequency = int(np.clip(len(of_ratings) // _IDS_PER_MIN_FREQUENCY, 2, _MOST_MIN_FREQUENCY))
     encoder = TabularPreprocessor("net", min_frequency=min_frequency).fit(of_ratings)
+    with pandas_output():
+        encoded = encoder.transform(features)
     ids = ids.with_labels(index.as_labels().labels)
-    return SideTable(encoder, encoder.transform(features), ids.encode(index), ids.n_codes), ids
+    return SideTable(encoder, encoded, ids.encode(index), ids.n_codes), ids
 
 
 def _check_index(parameter: str, features: Any, ids: Ids) -> Any:

@@ -23,6 +23,7 @@ from tabrec.preprocess.lineage import LineageMixin, Origin, Origins, compose_ori
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import check_named, learn_names
+from tabrec.tables.output import as_output
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target, has_numbers_to_predict
 
@@ -172,6 +173,9 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
             float32 vectors ``<column>_0``, ``<column>_1``, … after the other encoded columns.
         """
         check_is_fitted(self)
+        return as_output(self, self._transform(X))
+
+    def _transform(self, X: Any) -> pd.DataFrame:
         encoded = self.estimator_.encode(X)
         vectors = {name: self._table(self.estimator_, name)[_codes(encoded, name)] for name in self.columns_}
         return self._assemble(encoded, vectors)
@@ -196,7 +200,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         """
         self.fit(X, y, sample_weight)
         if self.cv is None or not self.columns_:
-            return self.transform(X)
+            return as_output(self, self._transform(X))
         encoded = self.estimator_.encode(X)
         target = check_target(y, len(encoded), type(self).__name__, numeric=False)
         weights = None if sample_weight is None else np.asarray(sample_weight)
@@ -219,7 +223,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
                 codes = _codes(encoded, name)
                 table = self._aligned(net, name, codes[train])
                 vectors[name][test] = table[codes[test]]
-        return self._assemble(encoded, vectors)
+        return as_output(self, self._assemble(encoded, vectors))
 
     def origins(self) -> Origins:
         """The raw column that each output column comes from, by name in the order of the output columns."""

@@ -15,6 +15,7 @@ from tabrec.preprocess.lineage import LineageMixin, Origins, input_names, values
 from tabrec.tables.columns import Column, as_frame, from_columns, read_frame, to_columns
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
+from tabrec.tables.output import as_output
 
 
 class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
@@ -88,7 +89,7 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
             A new frame, with the index of X if X has one.
         """
         frame, columns = self._read(X)
-        return self._to_frame(columns, frame.index)
+        return as_output(self, self._to_frame(columns, frame.index))
 
     def transform_to_arrays(self, X: Any) -> dict[str, Any]:
         """Transform the columns of X without making a frame of them, which takes most of the time for one row.
@@ -121,7 +122,7 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
             A new frame, with the index of X if X has one.
         """
         frame, columns = self._learn(X)
-        return self._to_frame(columns, frame.index)
+        return as_output(self, self._to_frame(columns, frame.index))
 
     def origins(self) -> Origins:
         """The `Origin` of each output column, by name in the order of the output columns; see `trace_columns`."""

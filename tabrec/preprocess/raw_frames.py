@@ -13,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.lineage import LineageMixin, Origins, input_names, trace_columns
 from tabrec.preprocess.tabular_preprocessor import TabularPreprocessor
+from tabrec.tables.columns import are_codes, is_table, read_frame
+from tabrec.tables.output import pandas_output
 from tabrec.tables.rows import canonical_order, take_rows
 from tabrec.tables.target import check_target
 
@@ -50,7 +52,7 @@ class RawFrameMixin(LineageMixin, _Estimator):
         pandas.DataFrame of shape (n_rows, len(encoded_names_))
         """
         check_is_fitted(self)
-        return self.preprocessor_.transform(X)
+        return self._preprocess("transform", X)
 
     def encode_to_arrays(self, X: Any) -> dict[str, Any]:
         """Encode X without making a frame, which takes most of the time for one row.
@@ -67,7 +69,7 @@ class RawFrameMixin(LineageMixin, _Estimator):
         """
         if isinstance(self.preprocessor_, FrameTransformer):
             return self.preprocessor_.transform_to_arrays(X)
-        return {str(name): column.array for name, column in self.preprocessor_.transform(X).items()}
+        return {str(name): column.array for name, column in self._preprocess("transform", X).items()}
 
     def origins(self) -> Origins:
         """Where each encoded column comes from, by name in the order of `encoded_names_`; see `trace_columns`."""
@@ -89,7 +91,7 @@ class RawFrameMixin(LineageMixin, _Estimator):
         not either.
         """
         self.preprocessor_ = self._make_preprocessor()
-        encoded = self.preprocessor_.fit_transform(take_rows(X, rows, frame), y)
+        encoded = self._preprocess("fit_transform", take_rows(X, rows, frame), y)
         self._check_encoded(encoded)
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
         return encoded, canonical_order(encoded, y)
@@ -103,19 +105,21 @@ class RawFrameMixin(LineageMixin, _Estimator):
             )
         return clone(self.preprocessor)
 
+    def _preprocess(self, method: str, *args: Any) -> Any:
+        with pandas_output():
+            encoded = getattr(self.preprocessor_, method)(*args)
+        # A table of another library, if set_output of the preprocessor itself selects it.
+        return read_frame(encoded) if is_table(encoded) else encoded
+
     def _check_encoded(self, encoded: Any) -> None:
         """Refuse what a preprocessor of the caller may return: category codes that depend on the batch are wrong."""
         if not isinstance(encoded, pd.DataFrame):
             raise TypeError(
-                f"preprocessor={self.preprocessor!r} must return pandas frames, not {type(encoded).__name__}; "
+                f"preprocessor={self.preprocessor!r} must return tables, not {type(encoded).__name__}; "
                 "call its set_output(transform='pandas')."
             )
         for name, dtype in encoded.dtypes.items():
-            if isinstance(dtype, pd.CategoricalDtype):
-                is_encoded = np.array_equal(dtype.categories, np.arange(len(dtype.categories)))
-            else:
-                is_encoded = isinstance(dtype, np.dtype) and dtype.kind in "biuf"
-            if not is_encoded:
+            if not (are_codes(dtype) or (isinstance(dtype, np.dtype) and dtype.kind in "biuf")):
                 raise TypeError(
                     f"preprocessor={self.preprocessor!r} returns column {name!r} of dtype {dtype}; "
                     "columns must be numbers, booleans, or categories 0..K, as Categorify returns."

@@ -8,7 +8,6 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.preprocess.categorify import Categorify
@@ -18,7 +17,7 @@ from tabrec.preprocess.fill_missing import FillMissing
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, values_of
 from tabrec.preprocess.normalize import Normalize
-from tabrec.tables.columns import Column, Labels, read_in_threads
+from tabrec.tables.columns import Column, Labels, are_codes, read_in_threads
 from tabrec.tables.dates import looks_like_dates
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
@@ -306,10 +305,7 @@ class TabularPreprocessor(FrameTransformer):
 def _is_encoded(column: Column) -> bool:
     """Whether a column has a form that it can have in an encoded frame."""
     dtype = column.raw.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        codes = dtype.categories
-        return codes.dtype.kind in "iu" and len(codes) > 0 and np.array_equal(codes, np.arange(len(codes)))
-    return dtype == np.dtype(bool) or (dtype == np.float32 and not np.isnan(column.raw).any())
+    return are_codes(dtype) or dtype == np.dtype(bool) or (dtype == np.float32 and not np.isnan(column.raw).any())
 
 
 def _check_still_numbers(column: Column) -> None:

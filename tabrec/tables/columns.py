@@ -169,6 +169,19 @@ def from_columns(arrays: Mapping[str, Any], index: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(dict(arrays), index=index, copy=False)
 
 
+def are_codes(dtype: Any) -> bool:
+    """Whether a dtype is that of codes in an encoded frame: the categories are the integers 0..K."""
+    if not isinstance(dtype, pd.CategoricalDtype):
+        return False
+    codes = dtype.categories
+    return codes.dtype.kind in "iu" and len(codes) > 0 and np.array_equal(codes, np.arange(len(codes)))
+
+
+def code_texts(n_codes: int) -> list[str]:
+    """The categories of a polars Enum that holds codes: "0", "1", …"""
+    return [str(code) for code in range(n_codes)]
+
+
 def _check_shape(frame: pd.DataFrame) -> pd.DataFrame:
     rows, width = frame.shape
     if width == 0:
@@ -208,8 +221,21 @@ def _from_other_library(X: Any) -> pd.DataFrame:
 
 
 def _from_arrow(table: pa.Table) -> pd.DataFrame:
+    enums = [field.name for field in table.schema if any(b"ENUM" in key for key in field.metadata or ())]
     for i, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type) and field.type.index_type not in (pa.int8(), pa.int16(), pa.int32()):
             wanted = pa.dictionary(pa.int32(), field.type.value_type)
             table = table.set_column(i, field.name, table.column(i).cast(wanted))
-    return table.to_pandas()
+    return _read_codes(table.to_pandas(), enums)
+
+
+def _read_codes(frame: pd.DataFrame, enums: list[str]) -> pd.DataFrame:
+    """Read the Enums of an encoded frame, as `as_output` writes them; those of other frames are labels."""
+    sizes = {name: len(frame[name].cat.categories) for name in enums}
+    kinds = {dtype for name, dtype in frame.dtypes.items() if name not in sizes}
+    if not kinds <= {np.dtype(np.float32), np.dtype(bool)} or any(
+        list(frame[name].cat.categories) != code_texts(n) for name, n in sizes.items()
+    ):
+        return frame
+    codes = {name: frame[name].cat.rename_categories(range(n)) for name, n in sizes.items()}
+    return frame.assign(**codes)

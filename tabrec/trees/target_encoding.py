@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn import config_context
 from sklearn.base import is_classifier
 from sklearn.preprocessing import TargetEncoder
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -44,7 +45,8 @@ class TargetEncodingMixin(RawFrameMixin):
         encoded = super().encode(X)
         if not self.target_encoded_:
             return encoded
-        values = self.target_encoder_.transform(_codes(encoded, self.target_encoded_))
+        with config_context(transform_output="default"):
+            values = self.target_encoder_.transform(_codes(encoded, self.target_encoded_))
         return self._replace_by_target(encoded, values)
 
     def origins(self) -> Origins:
@@ -191,5 +193,6 @@ def _encode_out_of_fold(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray
         here = fold == k
         for j, target in enumerate(targets.T):
             encoder = TargetEncoder(target_type="continuous").fit(codes[~here], target[~here])
-            values[here, :, j] = encoder.transform(codes[here])
+            with config_context(transform_output="default"):
+                values[here, :, j] = encoder.transform(codes[here])
     return values.reshape(len(codes), -1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
@@ -98,18 +99,21 @@ def test_a_preprocessor_of_scikit_learn_works_if_it_gives_numbers_in_frames():
     X, y = make_frame()
     encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
     columns = ColumnTransformer([("city", encoder, ["city"]), ("size", StandardScaler(), ["size"])])
-    with pytest.raises(TypeError, match="must return pandas frames, not ndarray"):
-        ForestRegressor(**FOREST, preprocessor=columns).fit(X, y)
-    forest = ForestRegressor(**FOREST, preprocessor=columns.set_output(transform="pandas")).fit(X, y)
+    forest = ForestRegressor(**FOREST, preprocessor=columns).fit(X, y)
     assert forest.encoded_names_[-1] == "size__size"
     assert forest.oob_score_ > 0.9
+    with pytest.raises(TypeError, match="must return tables, not ndarray"):
+        ForestRegressor(**FOREST, preprocessor=columns.set_output(transform="default")).fit(X, y)
 
 
 def test_categories_whose_codes_depend_on_the_batch_are_refused():
     X, y = make_frame()
 
-    class PassThrough(TabularPreprocessor):
-        def fit_transform(self, X, y=None):
+    class PassThrough(TransformerMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
             return X
 
     with pytest.raises(TypeError, match="column 'city' of dtype category"):

@@ -18,6 +18,7 @@ from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameter
 from tabrec.interpret._result import Finding, Result
 from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.preprocess import TabularPreprocessor
+from tabrec.tables.output import pandas_output
 from tabrec.tables.rows import sample_rows
 from tabrec.trees.target_encoding import to_matrix
 
@@ -176,7 +177,8 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     [['ProductGroup', 'ProductGroupDesc']]
     """
     preprocessor = TabularPreprocessor("forest")
-    encoded = preprocessor.fit_transform(X)
+    with pandas_output():
+        encoded = preprocessor.fit_transform(X)
     rows = sample_rows(len(encoded), max_rows, np.random.default_rng(random_state))
     matrix = to_matrix(encoded, rows)
     names = [str(name) for name in encoded.columns]

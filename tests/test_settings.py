@@ -1,0 +1,127 @@
+"""The caller's global settings change no prediction; every estimator is fitted and asked under each group of them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.ensemble import VotingRegressor
+from sklearn.pipeline import make_pipeline
+
+from tabrec import (
+    BayesianFactorization,
+    BoostingClassifier,
+    BoostingRegressor,
+    DotProductBias,
+    EmbeddingEncoder,
+    EmbeddingNN,
+    ForestClassifier,
+    ForestRegressor,
+    TabularClassifier,
+    TabularPreprocessor,
+    TabularRegressor,
+)
+
+FOREST = {"n_estimators": 4, "oob_score": False, "n_jobs": 1, "random_state": 0}
+BOOSTING = {"max_iter": 4, "random_state": 0}
+NET = {"layers": (8,), "n_members": 2, "epochs": 2, "dropout": 0.1, "random_state": 0}
+REC = {"epochs": 2, "random_state": 0}
+
+
+def _vote(output: str = "default") -> VotingRegressor:
+    pipeline = make_pipeline(TabularPreprocessor("net").set_output(transform=output), TabularRegressor(**NET))
+    return VotingRegressor([("forest", ForestRegressor(**FOREST)), ("net", pipeline)])
+
+
+MODELS: dict[str, Any] = {
+    "forest": lambda: ForestRegressor(**FOREST, high_cardinality=4),
+    "forest of classes": lambda: ForestClassifier(**FOREST, high_cardinality=4),
+    "boosting": lambda: BoostingRegressor(**BOOSTING),
+    "boosting of classes": lambda: BoostingClassifier(**BOOSTING),
+    "net": lambda: TabularRegressor(**NET, validation_fraction=0.2),
+    "net of classes": lambda: TabularClassifier(**NET),
+    "vote": _vote,
+    "encoder before a forest": lambda: make_pipeline(
+        EmbeddingEncoder(TabularRegressor(**NET), columns=["state"], cv=2), ForestRegressor(**FOREST)
+    ),
+    "dot product": lambda: DotProductBias(**REC),
+    "rating net": lambda: EmbeddingNN(**REC, context=["age"], dropout=0.1),
+    "factorization": lambda: BayesianFactorization(n_factors=2, n_burn_in=2, n_samples=4, random_state=0),
+}
+RECOMMENDERS = ("dot product", "rating net", "factorization")
+
+
+@functools.cache
+def _rows() -> tuple[pd.DataFrame, np.ndarray]:
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "user": generator.integers(0, 12, 80),
+            "item": generator.choice(list("abcdefghij"), 80),
+            "state": generator.choice(["Ohio", "Texas", "Utah"], 80),
+            "age": np.where(generator.random(80) < 0.1, np.nan, generator.normal(40, 9, 80)),
+            "sold": pd.Timestamp("2011-01-05") + pd.to_timedelta(generator.integers(0, 700, 80), "D"),
+        }
+    )
+    return X.drop_duplicates(["user", "item"]), X.drop_duplicates(["user", "item"])["user"].to_numpy() % 5 + 1.0
+
+
+def _fit_and_predict(name: str) -> np.ndarray:
+    X, y = _rows()
+    if name in RECOMMENDERS:
+        X = X[["user", "item", "age"]] if name == "rating net" else X[["user", "item"]]
+    y = np.where(y > 2, "high", "low") if "classes" in name else y
+    model = MODELS[name]().fit(X, y)
+    return getattr(model, "predict_proba", model.predict)(X)
+
+
+_expected = functools.cache(_fit_and_predict)
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+@every_model
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_predictions_are_independent_of_the_configuration_of_scikit_learn(name, output):
+    expected = _expected(name)
+    with sklearn.config_context(
+        transform_output=output, enable_metadata_routing=True, assume_finite=True, skip_parameter_validation=True
+    ):
+        np.testing.assert_array_equal(_fit_and_predict(name), expected)
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_set_output_of_a_step_does_not_change_predictions(output):
+    X, y = _rows()
+    np.testing.assert_array_equal(_vote(output).fit(X, y).predict(X), _expected("vote"))
+    own = TabularPreprocessor("net").set_output(transform=output)
+    own = TabularRegressor(**NET, validation_fraction=0.2, preprocessor=own).fit(X, y)
+    np.testing.assert_array_equal(own.predict(X), _expected("net"))
+
+
+def test_a_fitted_model_predicts_the_same_under_another_configuration():
+    X, y = _rows()
+    models = [ForestRegressor(**FOREST, high_cardinality=4).fit(X, y), _vote().fit(X, y)]
+    with sklearn.config_context(transform_output="polars"):
+        predicted = [model.predict(X) for model in models]
+    for model, got in zip(models, predicted, strict=True):
+        np.testing.assert_array_equal(got, model.predict(X))
+
+
+@pytest.mark.parametrize("name", ["forest", "boosting", "net", "encoder before a forest", "rating net"])
+def test_infinite_numbers_are_refused_by_name_under_assume_finite(name):
+    X, y = _rows()
+    X = X[["user", "item", "state", "age"]].assign(age=np.inf)
+    with sklearn.config_context(assume_finite=True), pytest.raises(ValueError, match="'age' holds inf in row 0"):
+        MODELS[name]().fit(X[["user", "item", "age"]] if name == "rating net" else X, y)
+
+
+@pytest.mark.parametrize("name", ["forest", "boosting of classes", "net", "dot product", "factorization"])
+def test_gaps_in_the_target_are_refused_under_assume_finite(name):
+    X, y = _rows()
+    X = X[["user", "item"]] if name in RECOMMENDERS else X
+    with sklearn.config_context(assume_finite=True), pytest.raises(ValueError, match="(?i)nan|missing"):
+        MODELS[name]().fit(X, np.where(np.arange(len(y)) == 3, np.nan, y))
