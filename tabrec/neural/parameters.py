@@ -13,6 +13,25 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from tabrec.neural.optimizers import OPTIMIZERS, SCHEDULES
 from tabrec.neural.tabular_model import ACTIVATIONS, NUMERIC_EMBEDDINGS
 
+# Parameters of the model and of the scale of its target, which a warm start cannot change.
+MODEL_PARAMETERS = (
+    "module",
+    "layers",
+    "n_members",
+    "activation",
+    "batch_norm",
+    "dropout",
+    "embedding_sizes",
+    "max_embedding_size",
+    "embedding_dropout",
+    "unknown_rate",
+    "numeric_embedding",
+    "numeric_embedding_size",
+    "n_bins",
+    "quantiles",
+    "y_range",
+)
+
 
 class NetParameters(BaseEstimator):
     """Base class that declares and validates the parameters; each subclass assigns them and adds its own."""

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
 from tabrec.neural.losses import Loss, class_loss
 from tabrec.neural.tabular_estimator import TabularEstimator
+from tabrec.tables.class_weights import check_class_weights, weigh_classes
 
 
 class TabularClassifier(ClassifierMixin, TabularEstimator):
@@ -98,7 +98,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     compile : bool, default=False
         Whether to train through ``torch.compile``.
     warm_start : bool, default=False
-        Whether `fit` continues from the weights of the last fit.
+        Whether `fit` continues from the weights of the last fit, and keeps its encoding and the scale or the classes
+        of its target. Labels that the first fit did not see are treated as unseen, with a warning.
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState or None, default=None
@@ -289,14 +290,15 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     def _learn_target(self, y: np.ndarray, known_y: np.ndarray) -> None:
         self.classes_ = np.unique(known_y)
+        check_class_weights(self.class_weight, self.classes_)
         self._n_outputs = len(self.classes_)
 
     def _weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weights
-        of_classes = compute_sample_weight(self.class_weight, y)
-        if (of_classes < 0).any() or not (of_classes > 0).any():
-            raise ValueError(f"class_weight={self.class_weight!r} must not be negative, nor 0 for every class in y.")
+        of_classes = weigh_classes(self.class_weight, y)
+        if not of_classes.any():
+            raise ValueError(f"class_weight={self.class_weight!r} is 0 for every class in {len(y)} of the rows.")
         return of_classes if weights is None else of_classes * weights
 
     def _make_loss(self) -> Loss:

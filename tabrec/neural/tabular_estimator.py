@@ -24,7 +24,7 @@ from tabrec.neural.devices import explain_memory, read_device, seeded
 from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.inputs import FrameReader, columns_of
 from tabrec.neural.losses import Loss
-from tabrec.neural.parameters import NetParameters
+from tabrec.neural.parameters import MODEL_PARAMETERS, NetParameters
 from tabrec.neural.tabular_model import TabularModel, make_given_model
 from tabrec.neural.training import Trainer, TrainingConfig, predict
 from tabrec.neural.training_data import TrainingData
@@ -32,8 +32,8 @@ from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import check_named, learn_names
-from tabrec.tables.rows import canonical_order, take_rows
-from tabrec.tables.weights import read_weights
+from tabrec.tables.rows import take_rows
+from tabrec.tables.weights import Weighting, read_weights
 
 # Upper bound on the activations of a hidden layer, over all members, that a prediction holds at once.
 _MAX_ACTIVATIONS = 2**19
@@ -55,6 +55,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     """Base class of the two estimators; a subclass defines the target, see the methods at the end."""
 
     _purpose = "net"
+    _kept_names = (*RawFrameMixin._kept_names, *MODEL_PARAMETERS)
     _n_outputs: int
     model_: nn.Module
     history_: pd.DataFrame
@@ -130,6 +131,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         """Validate and encode the rows, learn the target and make the net: everything that precedes training."""
         self._check_parameters()
         device = read_device(self.device)
+        X = self._check_kept(X) if warm_start else X
         frame = read_frame(X)
         y = self._check_fit_target(y, len(frame))
         self._check_eval_set(eval_set, eval_sample_weight, is_partial)
@@ -137,11 +139,8 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         rows, weights, held_out = (*weighting, None) if is_partial else self._hold_out(frame, y, *weighting)
         if len(rows) == 1:
             rows, weights = np.repeat(rows, 2), None  # batch statistics need two rows
-        if warm_start:
-            encoded = self.encode(take_rows(X, rows, frame))
-            order = canonical_order(encoded, y[rows])
-        else:
-            encoded, order = self._fit_encoding(X, frame, y[rows], rows)
+        encoded, order = self._fit_encoding(X, frame, y[rows], Weighting(rows, weights), is_warm=warm_start)
+        if not warm_start:
             self._reader = FrameReader(encoded)
             self._learn_target(y[rows], y[weighting.rows] if known_y is None else known_y)
             learn_names(self, X, frame)

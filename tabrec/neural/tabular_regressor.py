@@ -106,7 +106,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     compile : bool, default=False
         Whether to train through ``torch.compile``.
     warm_start : bool, default=False
-        Whether `fit` continues from the weights of the last fit.
+        Whether `fit` continues from the weights of the last fit, and keeps its encoding and the scale or the classes
+        of its target. Labels that the first fit did not see are treated as unseen, with a warning.
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState or None, default=None

@@ -13,10 +13,17 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.lineage import LineageMixin, Origins, input_names, trace_columns
 from tabrec.preprocess.tabular_preprocessor import TabularPreprocessor
+from tabrec.preprocess.warm_start import (
+    check_parameters_kept,
+    describe_parameters,
+    select_kept_columns,
+    warn_of_new_labels,
+)
 from tabrec.tables.columns import are_codes, is_table, read_frame
 from tabrec.tables.output import pandas_output
 from tabrec.tables.rows import canonical_order, take_rows
 from tabrec.tables.target import check_target
+from tabrec.tables.weights import Weighting
 
 # For the type checker: a class with this mixin is also an estimator.
 _Estimator: Any = BaseEstimator if TYPE_CHECKING else object
@@ -31,6 +38,10 @@ class RawFrameMixin(LineageMixin, _Estimator):
     """
 
     _purpose = "forest"  # or "net"; see TabularPreprocessor
+    # Parameters that a fit which continues an earlier one cannot change.
+    _kept_names: tuple[str, ...] = ("preprocessor", "categorical_features")
+    preprocessor_: Any
+    _kept: dict[str, str]  # their values in the first fit, as text
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -84,17 +95,32 @@ class RawFrameMixin(LineageMixin, _Estimator):
             check_classification_targets(y)
         return y
 
-    def _fit_encoding(self, X: Any, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[Any, np.ndarray]:
+    def _fit_encoding(
+        self, X: Any, frame: pd.DataFrame, y: np.ndarray, weighting: Weighting, *, is_warm: bool = False
+    ) -> tuple[Any, np.ndarray]:
         """Fit the preprocessor to the given rows of X, whose `read_frame` is `frame`; a row of weight k occurs k times.
+
+        With `is_warm`, the preprocessor of the earlier fit is kept. `y` holds the targets of the given rows.
 
         Returns the encoded rows, and an order of them that does not depend on the order of X, so that the model does
         not either.
         """
+        taken = take_rows(X, weighting.rows, frame)
+        if is_warm:
+            encoded = self._preprocess("transform", taken)
+            warn_of_new_labels(self, taken, encoded)
+            return encoded, canonical_order(encoded, y)
+        self._kept = describe_parameters(self, self._kept_names)
         self.preprocessor_ = self._make_preprocessor()
-        encoded = self._preprocess("fit_transform", take_rows(X, rows, frame), y)
+        encoded = self._preprocess("fit_transform", taken, y)
         self._check_encoded(encoded)
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
         return encoded, canonical_order(encoded, y)
+
+    def _check_kept(self, X: Any) -> Any:
+        """Check parameters and columns before an earlier fit is continued, and return X with the columns of that."""
+        check_parameters_kept(self, getattr(self, "_kept", {}))  # absent from models of tabrec 0.1
+        return select_kept_columns(self, X)
 
     def _make_preprocessor(self) -> Any:
         if self.preprocessor is None:

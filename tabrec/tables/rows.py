@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,23 @@ def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> np.ndarray:
     Random draws are made by position, so fitting in this order makes a model independent of the order of the table.
     Equal rows stay in the order of the table.
     """
+    targets = [pd.factorize(output, sort=True)[0] for output in y.reshape(len(y), -1).T]
+    return np.lexsort([_hash_rows(encoded), *targets[::-1]])
+
+
+def hash_table(encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None, order: np.ndarray) -> str:
+    """Hash of the rows of an encoded frame, their targets and weights, taken in the given order."""
+    digest = sha256(_hash_rows(encoded)[order].tobytes())
+    for values in (*y.reshape(len(y), -1).T, *([] if weights is None else [weights])):
+        digest.update(pd.util.hash_array(values)[order].tobytes())
+    return digest.hexdigest()
+
+
+def _hash_rows(encoded: pd.DataFrame) -> np.ndarray:
     hashes = np.zeros(len(encoded), dtype=np.uint64)
     for name in encoded.columns:
         column = encoded[name]
         values = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
         # Adding 0 turns -0.0 into 0.0, which has another hash.
         hashes = hashes * np.uint64(1_000_003) + pd.util.hash_array(values.to_numpy() + np.int8(0))
-    targets = [pd.factorize(output, sort=True)[0] for output in y.reshape(len(y), -1).T]
-    return np.lexsort([hashes, *targets[::-1]])
+    return hashes

@@ -31,7 +31,9 @@ def check_target(y: Any, n_rows: int, owner: str, *, numeric: bool) -> np.ndarra
     missing = pd.isna(target)
     if missing.any():
         raise ValueError(f"Input y contains NaN: {int(missing.sum())} missing, the first in {_place(missing)}.")
-    return _finite_numbers(target, owner) if numeric or target.dtype.kind in "fc" else target
+    if numeric or target.dtype.kind in "fc":
+        return _finite_numbers(target, owner)
+    return _classes_of_one_type(target) if target.dtype == object else target
 
 
 def has_numbers_to_predict(y: Any) -> bool:
@@ -44,6 +46,19 @@ def _as_array(y: Any) -> np.ndarray:
     lacks_array = is_table(y) and not hasattr(y, "__array__")  # such as a lazy frame
     array = read_frame(y).to_numpy() if lacks_array else np.asarray(y)
     return array if array.dtype.kind not in "US" else array.astype(object)
+
+
+def _classes_of_one_type(target: np.ndarray) -> np.ndarray:
+    """Objects as numbers or booleans where all are; text mixed with other types, which has no order, is an error."""
+    values = target.ravel()
+    is_text = np.array([isinstance(value, str) for value in values])
+    if is_text.any() and not is_text.all():
+        text, other = values[np.argmax(is_text)], values[np.argmin(is_text)]
+        raise ValueError(
+            f"y mixes text, such as {text!r}, with other types, such as {other!r} ({type(other).__name__}): convert "
+            "all classes to one type, for example with y.astype(str)."
+        )
+    return target if is_text.all() else pd.Series(values).infer_objects().to_numpy().reshape(target.shape)
 
 
 def _finite_numbers(target: np.ndarray, owner: str) -> np.ndarray:

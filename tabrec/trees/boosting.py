@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from tabrec.tables.class_weights import weigh_classes
 from tabrec.trees.boosting_base import BoostingMixin
 from tabrec.trees.target_encoding import CONSTRAINTS
 
@@ -47,7 +49,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
     interaction_cst : {"pairwise", "no_interactions"} or sequence of sequences of int, default=None
         Sets of encoded columns, by position, that may interact in a branch of a tree; None allows all to.
     warm_start : bool, default=False
-        Whether `fit` keeps the trees of an earlier fit and adds to them; the rows must be the same.
+        Whether `fit` keeps the encoding, the classes, the bins and the trees of an earlier fit and adds trees, on the
+        same rows or on others. Labels that the earlier fit did not see are treated as unseen, with a warning.
     early_stopping : bool or "auto", default=False
         Whether to stop when the score no longer improves; "auto" does so above 10,000 rows.
     scoring : str, callable or None, default="loss"
@@ -192,7 +195,8 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
     interaction_cst : {"pairwise", "no_interactions"} or sequence of sequences of int, default=None
         Sets of encoded columns, by position, that may interact in a branch of a tree; None allows all to.
     warm_start : bool, default=False
-        Whether `fit` keeps the trees of an earlier fit and adds to them; the rows must be the same.
+        Whether `fit` keeps the encoding, the classes, the bins and the trees of an earlier fit and adds trees, on the
+        same rows or on others. Labels that the earlier fit did not see are treated as unseen, with a warning.
     early_stopping : bool or "auto", default=False
         Whether to stop when the score no longer improves; "auto" does so above 10,000 rows.
     scoring : str, callable or None, default="loss"
@@ -309,3 +313,10 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         )
         self.high_cardinality = high_cardinality
         self.preprocessor = preprocessor
+
+    def _finalize_sample_weight(self, sample_weight: Any, y: np.ndarray) -> Any:
+        """Called by the parent class with codes of the classes, where `class_weight` has their labels."""
+        if self.class_weight is None:
+            return sample_weight
+        weights = weigh_classes(self.class_weight, self.classes_[y.astype(np.intp)])
+        return weights if sample_weight is None else sample_weight * weights

@@ -6,9 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_classifier
 from sklearn.utils.validation import column_or_1d
 from threadpoolctl import threadpool_limits
 
+from tabrec.preprocess.warm_start import check_target_kept
+from tabrec.tables.class_weights import check_class_weights
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import learn_names
@@ -16,10 +19,14 @@ from tabrec.tables.weights import read_weights
 from tabrec.trees.target_encoding import TargetEncodingMixin
 
 _FEW_ROWS = 5_000
+# early_stopping="auto" stops early beyond this many rows, as in scikit-learn.
+_MANY_ROWS = 10_000
 
 
 class BoostingMixin(TargetEncodingMixin):
     """Base of our boosting estimators, listed before scikit-learn's histogram gradient boosting."""
+
+    _kept_names = (*TargetEncodingMixin._kept_names, "loss", "quantile", "max_bins")
 
     @restores_on_failure
     def fit(
@@ -52,13 +59,22 @@ class BoostingMixin(TargetEncodingMixin):
         self
         """
         self._validate_params()
-        if self.warm_start and hasattr(self, "_predictors"):  # scikit-learn would append to the list of a former fit
-            self._predictors: list = list(self._predictors)
         frame = read_frame(X)
         y = column_or_1d(self._check_fit_target(y, len(frame)), warn=True)
         weighting = read_weights(sample_weight, len(frame))
         y = y[weighting.rows]
-        encoded, order = self._fit_encoding(X, frame, y, weighting.rows)
+        if is_classifier(self):
+            check_class_weights(self.class_weight, y)
+            self._check_stratified(y, has_validation=X_val is not None)
+        is_warm = self.warm_start and hasattr(self, "_predictors")
+        self._kept_bins: Any = None
+        if is_warm:
+            X = self._check_kept(X)
+            frame = read_frame(X)
+            check_target_kept(self, y)
+            self._kept_bins = self._bin_mapper
+            self._predictors: list = list(self._predictors)  # scikit-learn would append to the list of a former fit
+        encoded, order = self._fit_encoding(X, frame, y, weighting, is_warm=is_warm)
         weights = None if weighting.weights is None else weighting.weights[order]
         watched = {}
         if X_val is not None or y_val is not None:
@@ -68,7 +84,33 @@ class BoostingMixin(TargetEncodingMixin):
             super().fit(encoded.iloc[order], y[order], weights, **watched)
         # The parent class has learned the encoded columns.
         learn_names(self, X, frame)
+        self._kept_bins = None
         return self
+
+    def _check_stratified(self, y: np.ndarray, has_validation: bool) -> None:
+        """Refuse a class of one row where early stopping sets aside rows of every class."""
+        stops = self.early_stopping is True or (self.early_stopping == "auto" and len(y) > _MANY_ROWS)
+        if not stops or has_validation or self.validation_fraction is None:
+            return
+        classes, counts = np.unique(y, return_counts=True)
+        if counts.min() == 1:
+            raise ValueError(
+                f"The class {classes[counts == 1].tolist()[0]!r} has 1 row, but early stopping validates on a share of "
+                "the rows of every class, which needs at least 2: merge or drop the class, pass X_val and y_val, or "
+                "set early_stopping=False."
+            )
+
+    def _bin_data(self, X: np.ndarray, *args: Any, is_training_data: bool) -> np.ndarray:
+        """Bin the numbers; trees of an earlier fit need its bins, which scikit-learn would learn anew."""
+        if self._kept_bins is None:
+            return super()._bin_data(X, *args, is_training_data=is_training_data)
+        self._bin_mapper = self._kept_bins
+        known = zip(self._bin_mapper.bin_thresholds_, self._bin_mapper.is_categorical_, X.T, strict=True)
+        for categories, is_category, column in known:
+            if is_category:
+                column[~np.isin(column, categories)] = np.nan
+        binned = self._bin_mapper.transform(X)
+        return binned if is_training_data else np.ascontiguousarray(binned)
 
     def _most_levels(self) -> int:
         """Bins hold `max_bins` levels; missing has a bin of its own."""

@@ -225,6 +225,8 @@ class FittedFrameForest(FittedTrees):
         return self.estimator.encoded_range_[1]
 
     def has_target(self, y: np.ndarray) -> bool:
+        if not self.estimator.drew_from_one_table:
+            return False
         rows = self.estimator._rows
         return not self.keeps_out_of_bag or np.array_equal(self.estimator.oob_target_[rows].ravel(), y[rows].ravel())
 

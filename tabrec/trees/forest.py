@@ -53,7 +53,7 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
     verbose : int, default=0
         Verbosity while fitting and predicting.
     warm_start : bool, default=False
-        Whether `fit` keeps the trees of an earlier fit and adds to them; the rows must be the same.
+        Whether `fit` adds trees to an earlier fit, whose encoding it keeps; on other rows without out-of-bag results.
     ccp_alpha : float, default=0.0
         Complexity parameter of minimal cost-complexity pruning; 0 prunes nothing.
     max_samples : int or float, default=200_000
@@ -251,7 +251,7 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
     verbose : int, default=0
         Verbosity while fitting and predicting.
     warm_start : bool, default=False
-        Whether `fit` keeps the trees of an earlier fit and adds to them; the rows must be the same.
+        Whether `fit` adds trees to an earlier fit, whose encoding it keeps; on other rows without out-of-bag results.
     class_weight : dict, "balanced", "balanced_subsample" or None, default=None
         Weights of the classes. "balanced" weights them inversely to their frequency, "balanced_subsample" does so in
         the rows of each tree; None gives all classes weight 1.

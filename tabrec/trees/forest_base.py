@@ -12,6 +12,8 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from tabrec.preprocess.warm_start import check_target_kept
+from tabrec.tables.class_weights import check_class_weights
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.messages import warn_caller
@@ -28,8 +30,10 @@ _OOB_ATTRIBUTES = ("oob_score_", "oob_prediction_", "oob_decision_function_", "o
 class ForestMixin(TargetEncodingMixin):
     """Base of our forests, listed before scikit-learn's."""
 
+    _kept_names = (*TargetEncodingMixin._kept_names, "bootstrap", "max_samples", "class_weight")
     max_samples: Any
     oob_score: Any
+    encoded_range_: np.ndarray
     _n_raw_rows: int
 
     @restores_on_failure
@@ -56,22 +60,33 @@ class ForestMixin(TargetEncodingMixin):
         y = self._check_fit_target(y, len(frame))
         self._check_oob(y)
         weighting = read_weights(sample_weight, len(frame))
-        if self.warm_start and hasattr(self, "estimators_") and len(frame) != self._n_raw_rows:
-            raise ValueError(f"warm_start adds trees on the same {self._n_raw_rows} rows, but X has {len(frame)}.")
-        if hasattr(self, "estimators_"):  # scikit-learn would extend the list of a former fit
-            self.estimators_: list = list(self.estimators_)
-        encoded, order = self._fit_encoding(X, frame, y[weighting.rows], weighting.rows)
+        if is_classifier(self):
+            check_class_weights(self.class_weight, y[weighting.rows])
+        is_warm = self.warm_start and hasattr(self, "estimators_")
+        if is_warm:
+            X = self._check_kept(X)
+            frame = read_frame(X)
+            check_target_kept(self, y[weighting.rows])
+            self.estimators_: list = list(self.estimators_)  # scikit-learn would extend the list of a former fit
+        encoded, order = self._fit_encoding(X, frame, y[weighting.rows], weighting, is_warm=is_warm)
         self._n_raw_rows, self._rows = len(frame), weighting.rows[order]
         matrix = to_matrix(encoded, order)
         del encoded
         y = y[self._rows]
         weights = None if weighting.weights is None else weighting.weights[order]
-        self.encoded_range_ = np.stack([matrix.min(axis=0), matrix.max(axis=0)])
+        lowest, highest = self.encoded_range_ if is_warm else (np.inf, -np.inf)
+        self.encoded_range_ = np.stack([np.fmin(matrix.min(axis=0), lowest), np.fmax(matrix.max(axis=0), highest)])
         self._forget_oob()
         with self._parameters_that_fit(len(matrix)):
             super().fit(matrix, y, sample_weight=weights)
         if self.bootstrap and self.oob_score:
-            self._score_out_of_bag(matrix, y)
+            if self.drew_from_one_table:
+                self._score_out_of_bag(matrix, y)
+            else:
+                warn_caller(
+                    "warm_start added trees on other rows than those of the earlier fit (another X, y or "
+                    "sample_weight), so there are no out-of-bag predictions: pass oob_score=False."
+                )
         # The parent class has learned the encoded columns.
         learn_names(self, X, frame)
         return self
@@ -97,7 +112,14 @@ class ForestMixin(TargetEncodingMixin):
     def estimators_samples_(self) -> list[np.ndarray]:
         """The rows of the training table that each tree drew, with repeats."""
         check_is_fitted(self)
+        if not self.drew_from_one_table:
+            raise AttributeError("estimators_samples_ is not known, as warm_start added trees on other rows.")
         return [self._rows[drawn] for drawn in self._get_estimators_indices()]
+
+    @property
+    def drew_from_one_table(self) -> bool:
+        """Whether all trees drew their rows from the same table, or warm starts added trees on other rows."""
+        return getattr(self, "_table_hash", None) != ""
 
     @property
     def feature_importances_(self) -> np.ndarray:

@@ -16,6 +16,8 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, trace_columns
 from tabrec.preprocess.raw_frames import RawFrameMixin
+from tabrec.tables.rows import hash_table
+from tabrec.tables.weights import Weighting
 
 _N_FOLDS = 5
 
@@ -29,6 +31,9 @@ CONSTRAINTS: dict = {
 
 class TargetEncodingMixin(RawFrameMixin):
     """An estimator over trees with a preprocessor and, for columns of many levels, a target encoder of its own."""
+
+    _kept_names = (*RawFrameMixin._kept_names, "high_cardinality")
+    _table_hash: str  # of the rows that all trees were grown on; empty if a warm start took other rows
 
     def encode(self, X: Any) -> pd.DataFrame:
         """The frame that the trees see: X encoded, high-cardinality columns replaced by their target encoding.
@@ -64,18 +69,39 @@ class TargetEncodingMixin(RawFrameMixin):
                 composed[name] = replace(origin, labels=coded.labels)
         return origins | composed
 
-    def _fit_encoding(self, X: Any, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[Any, np.ndarray]:
+    def _fit_encoding(
+        self, X: Any, frame: pd.DataFrame, y: np.ndarray, weighting: Weighting, *, is_warm: bool = False
+    ) -> tuple[Any, np.ndarray]:
         """See `RawFrameMixin`; in training rows the target encoding is out of fold."""
-        encoded, order = super()._fit_encoding(X, frame, y, rows)
-        self.target_encoder_: Any = None
-        self.target_encoded_ = self._high_cardinality_columns(encoded, y)
+        encoded, order = super()._fit_encoding(X, frame, y, weighting, is_warm=is_warm)
+        table_hash = hash_table(encoded, y, weighting.weights, order)
+        if is_warm:
+            if table_hash != getattr(self, "_table_hash", ""):
+                self._check_other_rows()
+                table_hash = ""
+        else:
+            self.target_encoder_: Any = None
+            self.target_encoded_ = self._high_cardinality_columns(encoded, y)
+            if self.target_encoded_:
+                codes = _codes(encoded, self.target_encoded_)
+                self.target_encoder_ = TargetEncoder(target_type=self._target_type(y)).fit(codes, y.ravel())
+        self._table_hash = table_hash
         if self.target_encoded_:
             codes = _codes(encoded, self.target_encoded_)
-            self.target_encoder_ = TargetEncoder(target_type=self._target_type(y)).fit(codes, y.ravel())
-            values = _encode_out_of_fold(codes, self._target_columns(y.ravel()), self._folds(rows, order))
+            values = _encode_out_of_fold(codes, self._target_columns(y.ravel()), self._folds(weighting.rows, order))
             encoded = self._replace_by_target(encoded, values)
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
         return encoded, order
+
+    def _check_other_rows(self) -> None:
+        """Refuse to continue a fit on other rows where that would be wrong."""
+        # The kept encoding holds the targets of the earlier rows, of which the new ones may hold some.
+        if self.target_encoded_:
+            raise ValueError(
+                f"warm_start=True on other rows than those of the earlier fit (another X, y or sample_weight) cannot "
+                f"keep the target encoding of {self.target_encoded_} out of fold; give the same rows, fit anew with "
+                "warm_start=False, or encode these columns before."
+            )
 
     def _encode_training(self, X: Any, y: np.ndarray, order: np.ndarray) -> np.ndarray:
         """The matrix that the trees were grown on, its rows in the given order, copies of a row next to each other."""

@@ -57,7 +57,8 @@ def read_drawn_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> Traini
     if not (trees.has_target(y) and _were_grown_on(trees, training)):
         raise ValueError(
             f"{function}: X and y have as many rows as those that the forest was fitted on, but are not those rows in "
-            "that order. Give them as given to fit; for other rows feature_importance has method='permutation'."
+            "that order, or a warm start added trees on other rows. Give them as given to fit; for other rows "
+            "feature_importance has method='permutation'."
         )
     return training
 

@@ -66,3 +66,15 @@ def test_a_lazy_frame_of_one_column_is_a_target(numeric):
 
 def test_arrow_text_is_a_target_of_classes():
     assert check_target(pa.array(["a", "b"]), 2, "Model", numeric=False).tolist() == ["a", "b"]
+
+
+def test_text_mixed_with_other_types_has_no_order_and_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"y mixes text, such as 'x', with other types, such as 1 \(int\)"):
+        check_target(np.array(["x", 1], dtype=object), 2, "Forest", numeric=False)
+
+
+@pytest.mark.parametrize("values", [[0, 1], [True, False], [1.0, 2.0]], ids=str)
+def test_objects_of_one_type_have_that_type(values):
+    target = check_target(np.array(values, dtype=object), 2, "Forest", numeric=False)
+    assert target.dtype == np.asarray(values).dtype
+    assert target.tolist() == values

@@ -218,3 +218,30 @@ def test_parameters_and_targets_are_refused_before_any_work():
         BoostingRegressor(preprocessor=Untouchable()).fit(X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         BoostingClassifier(preprocessor=Untouchable()).fit(X, y)
+
+
+# --- Class weights and classes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [[1, 2], ["no", "yes"], [False, True], [10.0, 20.0]], ids=str)
+def test_class_weights_are_those_of_the_labels(labels):
+    X = pd.DataFrame({"a": np.random.default_rng(0).normal(size=280)})
+    y = np.repeat(np.array(labels, dtype=object), 140)
+    weights = {labels[0]: 1, labels[1]: 20, "absent": 7}
+    model = BoostingClassifier(class_weight=weights, **FAST).fit(X, y)
+    weighted = BoostingClassifier(**FAST).fit(
+        X, y, sample_weight=np.repeat([1.0, 20.5], 140) * (20 / 20.5) ** np.repeat([0, 1], 140)
+    )
+    assert model.predict_proba(X)[:, 1].mean() > 0.9
+    np.testing.assert_allclose(model.predict_proba(X), weighted.predict_proba(X), atol=0.02)
+    assert model.classes_.tolist() == labels
+
+
+@pytest.mark.parametrize("y", [["a"] * 150 + ["b"] * 149 + ["rare"], [0] * 150 + [1] * 149 + [7]], ids=["text", "int"])
+def test_a_class_of_one_row_is_named_where_early_stopping_needs_two(y):
+    X = pd.DataFrame({"a": np.arange(300.0)})
+    with pytest.raises(ValueError, match=f"class {y[-1]!r} has 1 row, but early stopping"):
+        BoostingClassifier(early_stopping=True).fit(X, y)
+    assert BoostingClassifier(max_iter=2).fit(X, y).classes_.tolist() == sorted(set(y))
+    watched = BoostingClassifier(max_iter=2, early_stopping=True).fit(X, y, X_val=X[:9], y_val=y[:9])
+    assert watched.classes_.tolist() == sorted(set(y))

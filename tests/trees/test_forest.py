@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 import tabrec
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize, TabularPreprocessor
+from tabrec.interpret import feature_importance
 from tabrec.tables.rows import canonical_order
 
 FAST = {"n_estimators": 12, "n_jobs": 1, "random_state": 0}
@@ -437,8 +438,19 @@ def test_warm_start_adds_trees():
     whole = ForestRegressor(**FAST).fit(X, y)
     np.testing.assert_array_equal(forest.predict(X), whole.predict(X))
     np.testing.assert_array_equal(forest.oob_prediction_[::-1], whole.oob_prediction_)
-    with pytest.raises(ValueError, match="same 200 rows, but X has 199"):
-        forest.set_params(n_estimators=13).fit(X[1:], y[1:])
+
+
+def test_a_warm_start_on_other_rows_has_no_out_of_bag_rows():
+    X, y = make_frame()
+    forest = ForestRegressor(**FAST | {"n_estimators": 20}, warm_start=True).fit(X, y)
+    with pytest.warns(UserWarning, match="other rows than those of the earlier fit"):
+        forest.set_params(n_estimators=21).fit(X[1:], y[1:])
+    assert not any(hasattr(forest, name) for name in ("oob_score_", "oob_prediction_", "estimators_samples_"))
+    with pytest.warns(UserWarning, match="other rows"):  # the first trees did not draw from these either
+        forest.set_params(n_estimators=22).fit(X[1:], y[1:])
+    with pytest.raises(ValueError, match="a warm start added trees on other rows"):
+        feature_importance(forest, X[1:], y[1:], method="oob")
+    assert forest.encoded_range_[1].max() == ForestRegressor(**FAST).fit(X, y).encoded_range_[1].max()
 
 
 @pytest.mark.parametrize("make", [ForestRegressor, ForestClassifier])

@@ -16,6 +16,7 @@ from tabrec import (
     ForestRegressor,
     TabularPreprocessor,
 )
+from tabrec.tables.weights import read_weights
 from tabrec.trees.target_encoding import _encode_out_of_fold
 
 FOREST = {"n_estimators": 20, "n_jobs": 1, "random_state": 0}
@@ -145,7 +146,7 @@ def test_target_encoding_leaks_nothing_of_a_noise_target(n_levels):
     X = pd.DataFrame({"key": [f"k{value}" for value in level], "size": generator.normal(size=n_rows)})
     y = generator.normal(size=n_rows)
     forest = ForestRegressor(n_estimators=50, n_jobs=1, random_state=0)
-    training, _ = forest._fit_encoding(X, X, y, np.arange(n_rows))
+    training, _ = forest._fit_encoding(X, X, y, read_weights(None, n_rows))
     assert forest.target_encoded_ == ["key"]
     leak = abs(np.corrcoef(training["key"], y)[0, 1])
     naive = TargetEncoder(smooth=1).fit(X[["key"]], y).transform(X[["key"]])[:, 0]
@@ -162,7 +163,7 @@ def test_copies_of_a_row_do_not_give_its_target_away():
     X = pd.DataFrame({"key": [f"k{value}" for value in range(400)]})
     y = generator.normal(size=400)
     forest = ForestRegressor(**FOREST)
-    training, _ = forest._fit_encoding(X, X, np.repeat(y, 3), np.repeat(np.arange(400), 3))
+    training, _ = forest._fit_encoding(X, X, np.repeat(y, 3), read_weights(np.full(400, 3), 400))
     assert abs(np.corrcoef(training["key"], np.repeat(y, 3))[0, 1]) < 0.1
 
 
