@@ -54,7 +54,7 @@ def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> None:
     print_columns(known, 20, most=12)
     options: dict[str, Any] = {"target": "SalePrice", "log_target": True}
     options |= {"time_column": "saledate", "valid_from": "2011-01-01"}
-    table = describe_table(folder / "auctions.csv", ",", kept_at=shown / "auctions.csv")
+    table = describe_table(folder / "auctions.csv", kept_at=shown / "auctions.csv")
     for model in ("forest", "boosting", "net"):
         options |= {"model": model, "show_kinds": model == "forest"}
         train_and_save(known, folder / model, table, shown=shown / model, **options)

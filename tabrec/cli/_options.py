@@ -30,7 +30,7 @@ def choice(choices: dict[str, str], metavar: str, help: str) -> Any:
     return option(metavar, help, autocompletion=one_of(choices), callback=check)
 
 
-def reading(metavar: str, help: str, default: str | bool = False) -> Any:
+def in_reading(metavar: str, help: str, default: str | bool = False) -> Any:
     return option(metavar, help, default, rich_help_panel="Reading the table")
 
 
@@ -38,7 +38,6 @@ def validation(metavar: str, help: str, default: str | bool = False) -> Any:
     return option(metavar, help, default, rich_help_panel="Validation rows")
 
 
-Table = Annotated[Path, argument("TABLE", "A CSV or parquet file.")]
-Delimiter = Annotated[str, reading("TEXT", "Separator of the fields of a CSV.", True)]
+Table = Annotated[Path, argument("TABLE", "A CSV or parquet file, or - for standard input.")]
 Seed = Annotated[int, option("N", "Seed: the same seed gives the same model.")]
 Count = Annotated[int, option("N", "Number of items.", True, "-n", min=1)]

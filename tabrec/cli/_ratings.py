@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from tabrec.cli._completion import RATING_MODELS, run_of_rate
-from tabrec.cli._options import Count, Delimiter, Seed, argument, choice, option, reading, validation
+from tabrec.cli._options import Count, Seed, argument, choice, in_reading, option, validation
 from tabrec.cli._printing import console, escape, print_ranked, print_rating_scores, say, stage
-from tabrec.cli._tables import free_path, say_where
+from tabrec.cli._reading import Reading, reads_tables, say_assumed
+from tabrec.cli._tables import free_path, say_where, short_name
 
 _Run = Annotated[Path, argument("RUN", "Folder that rate created.", autocompletion=run_of_rate)]
 
 
+@reads_tables
 def rate(
     ratings: Annotated[Path, argument("RATINGS", "A CSV or parquet file, or a MovieLens folder or zip.")],
+    reading: Reading,
     model: Annotated[
         str,
         choice(RATING_MODELS, "MODEL", "dot (factors, a net), nn (embeddings and layers) or bayes (factors, sampled)."),
@@ -24,10 +27,9 @@ def rate(
     time_column: Annotated[
         str | None, validation("COLUMN", "Time column: the latest ratings are held out.", "a random fifth is held out")
     ] = None,
-    user: Annotated[str | None, reading("COLUMN", "Column of the users.", "the first")] = None,
-    item: Annotated[str | None, reading("COLUMN", "Column of the items.", "the second")] = None,
-    rating: Annotated[str | None, reading("COLUMN", "Column of the ratings.", "the third")] = None,
-    delimiter: Delimiter = ",",
+    user: Annotated[str | None, in_reading("COLUMN", "Column of the users.", "the first")] = None,
+    item: Annotated[str | None, in_reading("COLUMN", "Column of the items.", "the second")] = None,
+    rating: Annotated[str | None, in_reading("COLUMN", "Column of the ratings.", "the third")] = None,
 ) -> None:
     """Train a recommender, score it on ratings held out, and fit it to all of them.
 
@@ -40,10 +42,11 @@ def rate(
     from tabrec.runs import read_ratings
     from tabrec.saving.files import check_free
 
-    out = out or free_path(Path("runs") / f"{ratings.stem}-{model}")
+    out = out or free_path(Path("runs") / f"{short_name(ratings)}-{model}")
     check_free(out)
     with stage(f"Reading {ratings}"):
-        frame, tables = read_ratings(ratings, delimiter=delimiter)
+        frame, tables = read_ratings(ratings, **reading.options)
+    say_assumed(ratings, frame)
     options: dict[str, Any] = {"user": user, "item": item, "rating": rating, "time_column": time_column, **tables}
     rate_and_save(frame, out, model=model, random_state=random_state, **options)
 

@@ -8,10 +8,13 @@ from typing import Annotated
 from tabrec.cli._completion import any_run
 from tabrec.cli._options import argument, option
 from tabrec.cli._printing import console, escape, print_findings, say
+from tabrec.cli._reading import Reading, reads_tables
 
 
+@reads_tables
 def explain(
     run: Annotated[Path, argument("RUN", "Folder that train or rate created.", autocompletion=any_run)],
+    reading: Reading,
     out: Annotated[Path | None, option("FILE", "HTML page to write.", "<run>/report.html", "--out", "-o")] = None,
     new: Annotated[
         Path | None, option("TABLE", "Table of the newest rows to compare with.", "the validation rows")
@@ -25,12 +28,14 @@ def explain(
 
     The page is one self-contained file.
     """
-    from tabrec.runs import Run
+    from tabrec.runs import Run, TableRun
     from tabrec.saving.files import check_free
 
     out = out or run / "report.html"
     check_free(out)
-    page = Run.open(run).explain(table=table, new=new, verbose=console.is_terminal)
+    opened = Run.open(run)
+    rows = reading.read(new, opened.read_table) if new is not None and isinstance(opened, TableRun) else None
+    page = opened.explain(table=table, new=rows, verbose=console.is_terminal)
     page.save(out)
     print_findings(page.findings)
     say(f"The report is in {escape(out)}: open it in a browser.")

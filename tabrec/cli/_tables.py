@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from tabrec.cli._completion import TABLE_MODELS, TASKS, run_of_train
-from tabrec.cli._options import Delimiter, Seed, Table, argument, choice, option, reading, validation
+from tabrec.cli._options import Seed, Table, argument, choice, in_reading, option, validation
 from tabrec.cli._printing import escape, print_columns, print_kinds, print_scores, say, stage
+from tabrec.cli._reading import Reading, reads_tables
 
 
+@reads_tables
 def columns(
     table: Table,
+    reading: Reading,
     max_card: Annotated[int, option("N", "Integers with at most this many values are categories.")] = 20,
-    delimiter: Delimiter = ",",
 ) -> None:
     """Show the kind of each column.
 
@@ -22,16 +24,14 @@ def columns(
 
     Next: tabrec train Train.csv --target COLUMN.
     """
-    from tabrec.datasets import read_table
-
-    with stage(f"Reading {table}"):
-        frame = read_table(table, delimiter=delimiter)
-    print_columns(frame, max_card)
+    print_columns(reading.read(table), max_card)
 
 
+@reads_tables
 def train(
     table: Table,
     target: Annotated[str, option("COLUMN", "Column to predict.", False)],
+    reading: Reading,
     model: Annotated[
         str, choice(TABLE_MODELS, "MODEL", "forest, boosting, net, or ensemble (forest and net).")
     ] = "forest",
@@ -46,9 +46,8 @@ def train(
         str | None, validation("DATE", "First date of the validation rows.", "the latest fifth")
     ] = None,
     date_format: Annotated[str | None, validation("FORMAT", "Format of the date column, such as %d/%m/%Y.")] = None,
-    drop: Annotated[list[str] | None, reading("COLUMN", "Column to leave out; repeatable.")] = None,
-    categorical: Annotated[list[str] | None, reading("COLUMN", "Column to read as labels; repeatable.")] = None,
-    delimiter: Delimiter = ",",
+    drop: Annotated[list[str] | None, in_reading("COLUMN", "Column to leave out; repeatable.")] = None,
+    categorical: Annotated[list[str] | None, in_reading("COLUMN", "Column to read as labels; repeatable.")] = None,
 ) -> None:
     """Train a model on a table and score it on validation rows.
 
@@ -58,18 +57,15 @@ def train(
 
     Next: tabrec predict for new rows, and tabrec explain for a report.
     """
-    from tabrec.datasets import read_table
     from tabrec.runs.trained_table import describe_table
     from tabrec.saving.files import check_free
 
-    out = out or free_path(Path("runs") / f"{table.stem}-{model}")
+    out = out or free_path(Path("runs") / f"{short_name(table)}-{model}")
     check_free(out)
-    with stage(f"Reading {table}"):
-        frame = read_table(table, delimiter=delimiter)
     train_and_save(
-        frame,
+        reading.read(table),
         out,
-        describe_table(table, delimiter),
+        describe_table(table, reading.options),
         target=target,
         model=model,
         log_target=log_target,
@@ -83,14 +79,15 @@ def train(
     )
 
 
+@reads_tables
 def predict(
     run: Annotated[Path, argument("RUN", "Folder that train created.", autocompletion=run_of_train)],
     table: Table,
+    reading: Reading,
     out: Annotated[Path, option("FILE", "CSV to write.", True, "--out", "-o")] = Path("predictions.csv"),
     id_column: Annotated[
         str | None, option("COLUMN", "Column to put before the predictions.", "row number", "--id")
     ] = None,
-    delimiter: Delimiter = ",",
 ) -> None:
     """Predict every row of a table.
 
@@ -103,9 +100,11 @@ def predict(
     from tabrec.saving.files import check_free, new_file
 
     check_free(out)
-    with stage(f"Predicting {table}"):
+    with stage(f"Loading {run}"):
         opened = TableRun.open(run)
-        predictions = opened.predict(opened.read_table(table, delimiter=delimiter), id_column=id_column)
+    frame = reading.read(table, opened.read_table)
+    with stage(f"Predicting {table}"):
+        predictions = opened.predict(frame, id_column=id_column)
     with new_file(out) as file:
         predictions.to_csv(file, index=False)
     say(f"{len(predictions):,} predictions of {escape(opened.metadata['target'])} are in {escape(out)}.")
@@ -135,3 +134,8 @@ def free_path(path: Path) -> Path:
     """The path, or the first of path-2, path-3, … that does not exist."""
     candidates = (path if n == 1 else path.with_name(f"{path.name}-{n}") for n in range(1, 10_000))
     return next(candidate for candidate in candidates if not candidate.exists())
+
+
+def short_name(path: Path) -> str:
+    """The name of a file without its endings, for the folder of a run."""
+    return path.name.split(".")[0].strip("-") or "table"

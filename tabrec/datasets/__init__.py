@@ -1,6 +1,6 @@
 """Tables that are generated, read from files or downloaded."""
 
-from tabrec.datasets._errors import FetchError
+from tabrec.datasets._errors import FetchError, NoHeaderError
 from tabrec.datasets.fetching import DATASETS, fetch_dataset
 from tabrec.datasets.grouplens import fetch_movielens
 from tabrec.datasets.kaggle_competitions import fetch_kaggle, submit_kaggle
@@ -15,6 +15,7 @@ from tabrec.datasets.uci import fetch_adult
 __all__ = [
     "DATASETS",
     "FetchError",
+    "NoHeaderError",
     "check_submission",
     "fetch_adult",
     "fetch_dataset",

@@ -1,4 +1,4 @@
-"""Errors of downloads, and errors of the file system translated into them."""
+"""Errors of reading and of downloads, and errors of the file system translated into the latter."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ class Interruption(FetchError):
     def __init__(self, message: str, retry_after: float | None = None):
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NoHeaderError(ValueError):
+    """A text table has no header, and no names were given for its `n_fields` columns.
+
+    See Also
+    --------
+    read_table : Reads tables; its `names` are the fix.
+    """
+
+    def __init__(self, message: str, n_fields: int):
+        super().__init__(message)
+        self.n_fields = n_fields
 
 
 @contextmanager

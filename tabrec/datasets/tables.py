@@ -1,4 +1,4 @@
-"""`read_table`: a CSV or parquet file as a raw frame."""
+"""`read_table`: a file of any usual format as a raw frame."""
 
 from __future__ import annotations
 
@@ -8,32 +8,56 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.compute as pc
 import pyarrow.parquet
 
-_PARQUET = (".parquet", ".pq")
+from tabrec.datasets._delimited import find_encoding_of_all, read_delimited
+from tabrec.datasets._dialect import find_dialect, find_names
+from tabrec.datasets._sources import STANDARD_INPUT, Source
 
-# The same markers of missing values as in pandas.
-_MISSING = ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"]
-_MISSING += ["NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
+_PARQUET = (".parquet", ".pq")
+# float64 does not represent all whole numbers beyond.
+_LARGEST_EXACT = 2**53
 
 
 def read_table(
-    path: str | os.PathLike, *, delimiter: str = ",", text_columns: Sequence[str] = (), encoding: str = "utf-8"
+    path: str | os.PathLike,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    names: Sequence[str] | None = None,
+    header: bool | None = None,
+    missing: Sequence[str] = (),
+    text_columns: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Read a CSV or parquet file into a pandas frame, with text as ``category`` columns.
+    """Read a table into a pandas frame, with text as ``category`` columns.
+
+    How a text file is written is detected from its first lines. What was assumed is in ``frame.attrs["assumed"]``, a
+    list of phrases; each parameter overrides it.
 
     Parameters
     ----------
     path : str or path-like
-        A file whose name ends in ``.parquet`` or ``.pq`` is read as parquet, any other as CSV. A CSV file may be
-        compressed, as its ending shows.
-    delimiter : str, default=","
-        Delimiter of the fields of a CSV file.
+        A file whose name ends in ``.parquet`` or ``.pq`` is read as parquet, any other as delimited text, which may be
+        compressed (``.gz``, ``.bz2``, ``.zst`` or ``.zip``). ``"-"`` reads text from standard input.
+    delimiter : str, default=None
+        Delimiter of the fields of a text file: a character, or "tab", "comma", "semicolon", "pipe" or "space". None
+        detects it.
+    encoding : str, default=None
+        Encoding of a text file. None detects UTF-8 and UTF-16, and else guesses by the letters, cp1252 (Western
+        European) unless they are clearly others.
+    decimal : {".", ","}, default=None
+        Decimal mark of numbers. None detects it.
+    names : sequence of str, default=None
+        Names of the columns, for a file without a header or instead of its header.
+    header : bool, default=None
+        Whether the first line holds the names of the columns. None detects it: a file without a header then needs
+        `names`. False without `names` calls the columns ``x0``, ``x1``, …
+    missing : sequence of str, default=()
+        Marks of missing values, besides empty fields, ``NA``, ``NaN``, ``NULL``, ``None``, ``N/A`` and their variants.
     text_columns : sequence of str, default=()
         Columns to read as text even if they look like numbers. Names that are not in the file are ignored.
-    encoding : str, default="utf-8"
-        Encoding of a CSV file.
 
     Returns
     -------
@@ -45,7 +69,7 @@ def read_table(
     FileNotFoundError
         The file does not exist.
     ValueError
-        The file is empty or not a table, or has a single column that appears to use another delimiter.
+        The file is empty, damaged or not a table, has no header, or its delimiter is unclear.
 
     See Also
     --------
@@ -58,82 +82,78 @@ def read_table(
     >>> from tabrec.datasets import read_table
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "sales.csv"
-    ...     _ = path.write_text("state,price\\nOhio,9500\\nNA,14000\\n")
-    ...     read_table(path)
-      state  price
-    0  Ohio   9500
-    1   NaN  14000
+    ...     _ = path.write_text("state;price\\nOhio;9500,5\\nNA;14000\\n")
+    ...     frame = read_table(path)
+    >>> frame
+      state    price
+    0  Ohio   9500.5
+    1   NaN  14000.0
+    >>> frame.attrs["assumed"]
+    ["delimiter ';'", 'UTF-8', 'decimal comma']
     """
     path = Path(path)
+    _check_exists(path)
+    if path.suffix.lower() in _PARQUET:
+        table, assumed = _read_parquet(path), list[str]()
+    else:
+        how = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "names": names, "header": header}
+        table, assumed = _read_text(Source(path), how, missing, text_columns)
+    if table.num_rows == 0:
+        raise ValueError(f"{path} has a header but no rows.")
+    frame = _to_frame(table)
+    frame.attrs["assumed"] = assumed
+    return frame
+
+
+def read_names(path: str | os.PathLike) -> list[str]:
+    """The names of columns in a file: the first line of a table, or one name a line."""
+    path = Path(path)
+    _check_exists(path)
+    return find_names(Source(path))
+
+
+def _check_exists(path: Path) -> None:
+    if str(path) == STANDARD_INPUT:
+        return
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty.")
-    if path.suffix.lower() in _PARQUET:
-        frame = _read_parquet(path)
-    else:
-        frame = _read_csv(path, delimiter, text_columns, encoding)
-        _check_delimiter(path, frame, delimiter)
-    if frame.shape[0] == 0:
-        raise ValueError(f"{path} has a header but no rows.")
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        return pyarrow.parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} cannot be read as parquet: {error}") from error
+
+
+def _read_text(
+    source: Source, how: dict, missing: Sequence[str], text_columns: Sequence[str]
+) -> tuple[pa.Table, list[str]]:
+    dialect = find_dialect(source, **how)
+    try:
+        table, assumed = read_delimited(source, dialect, missing=missing, text_columns=text_columns)
+    except UnicodeError as error:
+        if how["encoding"] is not None:
+            raise ValueError(
+                f"{source.name} is not text in {how['encoding']}: pass its encoding, such as --encoding latin-1."
+            ) from error
+        # Only later lines show the encoding.
+        dialect = find_dialect(source, **{**how, "encoding": find_encoding_of_all(source)})
+        table, assumed = read_delimited(source, dialect, missing=missing, text_columns=text_columns)
+    return table, dialect.assumed + assumed
+
+
+def _to_frame(table: pa.Table) -> pd.DataFrame:
+    frame = table.to_pandas(strings_to_categorical=True, date_as_object=False)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_integer(column.type) and column.null_count and _is_large(column):
+            frame[name] = column.to_pandas(types_mapper={column.type: pd.Int64Dtype()}.get)
     return frame
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except pa.ArrowException as error:
-        raise ValueError(f"{path} cannot be read as parquet: {error}") from error
-    return table.to_pandas(strings_to_categorical=True, date_as_object=False)
-
-
-def _read_csv(path: Path, delimiter: str, text_columns: Sequence[str], encoding: str) -> pd.DataFrame:
-    text = pa.dictionary(pa.int32(), pa.string())
-    try:
-        table = pyarrow.csv.read_csv(
-            path,
-            read_options=pyarrow.csv.ReadOptions(encoding=encoding, block_size=1 << 24),
-            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
-            convert_options=pyarrow.csv.ConvertOptions(
-                null_values=_MISSING,
-                strings_can_be_null=True,
-                auto_dict_encode=True,
-                auto_dict_max_cardinality=2**31 - 1,
-                column_types=dict.fromkeys(text_columns, text),
-            ),
-        )
-    except pa.ArrowException:
-        # pandas is slower but reads columns whose later rows contradict the type, and line breaks in quotes.
-        return _read_csv_with_pandas(path, delimiter, text_columns, encoding)
-    for position, field in enumerate(table.schema):
-        if pa.types.is_binary(field.type.value_type if pa.types.is_dictionary(field.type) else field.type):
-            raise ValueError(
-                f"{path} is not text in {encoding}: see column {field.name!r}. Pass its encoding, such as latin-1."
-            )
-        if pa.types.is_time(field.type):
-            table = table.set_column(position, field.name, table.column(position).cast(pa.string()))
-    return table.to_pandas(strings_to_categorical=True, date_as_object=False)
-
-
-def _read_csv_with_pandas(path: Path, delimiter: str, text_columns: Sequence[str], encoding: str) -> pd.DataFrame:
-    try:
-        return pd.read_csv(
-            path, sep=delimiter, low_memory=False, encoding=encoding, dtype=dict.fromkeys(text_columns, "str")
-        )
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text in {encoding}: {error}. Pass its encoding, such as latin-1.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a table with the delimiter {delimiter!r}: {error}") from error
-
-
-def _check_delimiter(path: Path, frame: pd.DataFrame, delimiter: str) -> None:
-    """Refuse a single column whose name contains another delimiter."""
-    if frame.shape[1] > 1:
-        return
-    name = str(frame.columns[0])
-    for other in (";", "\t", "|", ","):
-        if other != delimiter and other in name:
-            raise ValueError(
-                f"{path} has a single column with the delimiter {delimiter!r}, named {name[:80]!r}. "
-                f"The delimiter appears to be {other!r}: pass delimiter={other!r}."
-            )
+def _is_large(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds whole numbers that float64, the type of columns with gaps, may not distinguish."""
+    bounds = pc.min_max(column).as_py()
+    return any(bound is not None and abs(bound) >= _LARGEST_EXACT for bound in bounds.values())

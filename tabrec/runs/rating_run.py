@@ -89,7 +89,7 @@ class RatingRun(Run):
         paths = model.predict(pairs, return_path=True)[1]
         return {user for user, path in zip(users, paths, strict=True) if path == "item bias"}
 
-    def _report(self, table: str | os.PathLike | None, new: str | os.PathLike | None, verbose: bool) -> Any:
+    def _report(self, table: str | os.PathLike | None, new: Any, verbose: bool) -> Any:
         from tabrec.interpret import report
 
         return report(self.model, scores=self.scores, title=self._title, verbose=verbose)
@@ -194,15 +194,16 @@ def rate(
     return RatingRun(estimator, metadata, {str(name): dict(row) for name, row in scores.iterrows()}, predictions)
 
 
-def read_ratings(path: str | os.PathLike, *, delimiter: str = ",") -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+def read_ratings(path: str | os.PathLike, **options: Any) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """Read ratings, and the side tables that come with them.
 
     Parameters
     ----------
     path : str or path-like
-        A CSV or parquet file, or the folder or zip of a MovieLens release, whose items are then named by their titles.
-    delimiter : str, default=","
-        Separator of the fields of a CSV.
+        A file that `tabrec.datasets.read_table` reads, or the folder or zip of a MovieLens release, whose items are
+        then named by their titles.
+    **options
+        Options of `tabrec.datasets.read_table`; a MovieLens release does not need them.
 
     Returns
     -------
@@ -230,7 +231,7 @@ def read_ratings(path: str | os.PathLike, *, delimiter: str = ",") -> tuple[pd.D
     """
     size = find_movielens(path)
     if size is None:
-        return read_table(path, delimiter=delimiter), {}
+        return read_table(path, **options), {}
     ratings, users, items = load_movielens(size, path)
     ratings.insert(1, "title", items["title"].reindex(ratings.pop("item")).to_numpy())
     tables = {"item_features": items.drop_duplicates("title").set_index("title")}

@@ -121,7 +121,11 @@ class Run:
         return self.folder
 
     def explain(
-        self, *, table: str | os.PathLike | None = None, new: str | os.PathLike | None = None, verbose: bool = False
+        self,
+        *,
+        table: str | os.PathLike | None = None,
+        new: str | os.PathLike | pd.DataFrame | None = None,
+        verbose: bool = False,
     ) -> Any:
         """Explain the model on one page.
 
@@ -129,7 +133,7 @@ class Run:
         ----------
         table : str or path-like, default=None
             The table of the run, if it was moved. A `RatingRun` ignores it: a recommender keeps its ratings.
-        new : str or path-like, default=None
+        new : str, path-like or pandas.DataFrame, default=None
             A table of the newest rows, to compare the training rows with. A `RatingRun` ignores it.
         verbose : bool, default=False
             Whether to show the progress.
@@ -148,7 +152,7 @@ class Run:
         """
         return self._report(table, new, verbose)
 
-    def _report(self, table: str | os.PathLike | None, new: str | os.PathLike | None, verbose: bool) -> Any:
+    def _report(self, table: str | os.PathLike | None, new: Any, verbose: bool) -> Any:
         raise NotImplementedError
 
     @property

@@ -14,12 +14,13 @@ from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 import tabrec
+from tabrec.datasets import NoHeaderError, read_table
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.runs.hold_out import hold_out
 from tabrec.runs.run import Run
 from tabrec.runs.scores import score_run
 from tabrec.runs.table_target import check_values, read_task, to_model_target
-from tabrec.runs.trained_table import read_trained_table
+from tabrec.runs.trained_table import read_trained_table, recorded_options
 
 # By model: the kind of preprocessing, the regressor and the classifier.
 _ESTIMATORS = {
@@ -94,24 +95,33 @@ class TableRun(Run):
         """
         return np.exp(y) if self.metadata["log_target"] else np.asarray(y)
 
-    def read_table(self, path: str | os.PathLike, *, delimiter: str = ",") -> pd.DataFrame:
+    def read_table(self, path: str | os.PathLike, **options: Any) -> pd.DataFrame:
         """Read a table, with the columns that were text in training as text.
+
+        How the file is written is detected anew: it may differ from that of the training rows. A file without a header
+        takes the names that the training file was given, with or without the target.
 
         Parameters
         ----------
         path : str or path-like
-            A CSV or parquet file.
-        delimiter : str, default=","
-            Separator of the fields of a CSV.
+            A file that `tabrec.datasets.read_table` reads.
+        **options
+            Options of `tabrec.datasets.read_table`.
 
         Returns
         -------
         pandas.DataFrame
             The table.
         """
-        from tabrec.datasets import read_table
-
-        return read_table(path, delimiter=delimiter, text_columns=self.metadata["text_columns"])
+        options = {"text_columns": self.metadata["text_columns"], **options}
+        try:
+            return read_table(path, **options)
+        except NoHeaderError as error:
+            names = recorded_options(self).get("names", [])
+            names = names if len(names) == error.n_fields else [n for n in names if n != self.metadata["target"]]
+            if len(names) != error.n_fields:
+                raise
+        return read_table(path, **options, names=names)
 
     def split(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Repeat the split of `train` on the table that it was given.
@@ -135,13 +145,12 @@ class TableRun(Run):
         X = frame.drop(columns=metadata["target"])
         return y, *hold_out(X, **options, random_state=metadata["random_state"])
 
-    def _report(self, table: str | os.PathLike | None, new: str | os.PathLike | None, verbose: bool) -> Any:
+    def _report(self, table: str | os.PathLike | None, new: Any, verbose: bool) -> Any:
         from tabrec.interpret import report
 
         metadata = self.metadata
         frame = read_trained_table(self, table)
-        delimiter = metadata.get("table", {}).get("delimiter", ",")
-        X_new = None if new is None else self.read_table(new, delimiter=delimiter)
+        X_new = new if new is None or isinstance(new, pd.DataFrame) else self.read_table(new)
         X = frame.drop(columns=metadata["target"])
         y, train_rows, valid_rows = self.split(frame)
         name = f"log of {metadata['target']}" if metadata["log_target"] else metadata["target"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,22 +16,36 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 
 
-def describe_table(path: str | os.PathLike, delimiter: str, kept_at: str | os.PathLike | None = None) -> dict:
-    """What a run records of its file; `kept_at` is where the file will be, if it is about to move."""
-    return {"path": str(Path(kept_at or path).resolve()), "delimiter": delimiter, "digest": _digest(path)}
+def describe_table(
+    path: str | os.PathLike, reading: Mapping | None = None, kept_at: str | os.PathLike | None = None
+) -> dict:
+    """What a run records of its file and of the options it was read with.
+
+    `kept_at` is where the file will be, if it is about to move. Standard input cannot be read again.
+    """
+    described: dict = {"reading": dict(reading or {})}
+    if str(path) != "-":
+        described |= {"path": str(Path(kept_at or path).resolve()), "digest": _digest(path)}
+    return described
+
+
+def recorded_options(run: TableRun) -> dict:
+    """The options that the table of a run was read with; runs of older versions record the delimiter alone."""
+    known = run.metadata.get("table", {})
+    return known.get("reading") or {name: known[name] for name in ("delimiter",) if name in known}
 
 
 def read_trained_table(run: TableRun, table: str | os.PathLike | None = None) -> pd.DataFrame:
     """The table of a run, read from `table` or from where it was, and compared with what the run records."""
-    known = run.metadata.get("table")
-    if table is None and known is None:
+    known = run.metadata.get("table", {})
+    if table is None and "path" not in known:
         raise ValueError(f"{run.folder} does not record the path of its table: name it with --table.")
-    path = Path(known["path"] if table is None else table)  # type: ignore[index]
+    path = Path(known["path"] if table is None else table)
     if not path.is_file():
         raise FileNotFoundError(f"{path}, the table of {run.folder}, does not exist: name it with --table.")
-    if known is not None and _digest(path) != known["digest"]:
+    if "digest" in known and _digest(path) != known["digest"]:
         raise ValueError(f"{path} is not the table of {run.folder}, or has changed: name the original with --table.")
-    frame = run.read_table(path, delimiter="," if known is None else known["delimiter"])
+    frame = run.read_table(path, **recorded_options(run))
     n_rows, target = sum(run.metadata["rows"].values()), run.metadata["target"]
     if len(frame) != n_rows or target not in frame.columns:
         raise ValueError(

@@ -152,8 +152,10 @@ MISTAKES = {
     "missing file": (["nothing.csv"], None, "There is no file nothing.csv"),
     "empty file": (["table.csv"], "", "table.csv is empty"),
     "header only": (["table.csv"], "a,SalePrice\n", "has a header but no rows"),
-    "wrong delimiter": (["table.csv"], "a;SalePrice\n1;2\n3;4\n", "appears to be ';'"),
-    "ragged rows": (["table.csv"], "a,SalePrice\n1,2\n3,4,5\n", "cannot be read as a table"),
+    "wrong delimiter": (["table.csv", "--delimiter", ","], "a;SalePrice\n1;2\n3;4\n", "appears to be ';'"),
+    "ragged rows": (["table.csv"], "a,SalePrice\n1,2\n3,4,5\n", "a row with 3 fields: '3,4,5'"),
+    "no header": (["table.csv"], "1,2\n3,4\n5,7\n", "--names a,b,c or --names-from FILE"),
+    "an unknown encoding": (["table.csv", "--encoding", "utf-9"], "a,SalePrice\n1,2\n3,4\n", "encoding='utf-9' is not"),
     "absent target": (["table.csv"], "a,b\n1,2\n3,4\n", "no column 'SalePrice' for the target"),
     "constant target": (["table.csv"], "a,SalePrice\n1,2\n3,2\n", "is constant (2)"),
     "missing target": (
@@ -164,7 +166,6 @@ MISTAKES = {
     "text target": (["table.csv", "--task", "regression"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
     "text target, logarithm": (["table.csv", "--log-target"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
     "logarithm of 0": (["table.csv", "--log-target"], "a,SalePrice\n1,0\n2,5\n3,6\n", "holds 0: only positive"),
-    "duplicate columns": (["table.csv"], "a,a,SalePrice\n1,2,3\n3,4,5\n5,6,8\n", "occur more than once"),
     "infinity": (["table.csv"], "a,SalePrice\ninf,3\n3,5\n5,8\n1,2\n3,4\n5,6\n", "Column 'a' holds inf"),
     "unknown model": (
         ["table.csv", "--model", "tree"],

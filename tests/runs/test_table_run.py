@@ -110,7 +110,7 @@ def trained_once(tmp_path_factory):
 @pytest.fixture
 def trained(trained_once, table, tmp_path):
     """A run in a new folder, and its table."""
-    run = dataclasses.replace(trained_once, metadata={**trained_once.metadata, "table": describe_table(table, ",")})
+    run = dataclasses.replace(trained_once, metadata={**trained_once.metadata, "table": describe_table(table)})
     return run.save(tmp_path / "r")
 
 

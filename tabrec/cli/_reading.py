@@ -1,0 +1,91 @@
+"""The options that say how a table is written, which every command that reads one takes."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+from tabrec.cli._options import in_reading, option
+from tabrec.cli._printing import escape, say, stage
+
+_OPTIONS: dict[str, Any] = {
+    "delimiter": Annotated[
+        str | None, in_reading("TEXT", "A character, or tab, comma, semicolon, pipe or space.", "detected")
+    ],
+    "encoding": Annotated[str | None, in_reading("NAME", "Encoding of the text, such as latin-1.", "detected")],
+    "decimal": Annotated[str | None, in_reading("MARK", "Decimal mark: a point or a comma.", "detected")],
+    "names": Annotated[str | None, in_reading("NAMES", "Names of the columns, separated by commas.", "the first line")],
+    "names_from": Annotated[Path | None, in_reading("FILE", "File with the names: a header, or a name a line.")],
+    "header": Annotated[
+        bool | None,
+        option(
+            "",
+            "Whether the first line holds the names.",
+            "detected",
+            "--header/--no-header",
+            rich_help_panel="Reading the table",
+        ),
+    ],
+    "missing": Annotated[
+        list[str] | None, in_reading("TEXT", "A mark of missing values besides the usual ones; repeatable.")
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Options of `tabrec.datasets.read_table` that a command was given."""
+
+    options: dict[str, Any]
+
+    def read(self, table: Path, reader: Callable[..., Any] | None = None) -> Any:
+        """Read a table, by `read_table` or another function with its options, and print what was assumed."""
+        from tabrec.datasets import read_table
+
+        with stage(f"Reading {table}"):
+            frame = (reader or read_table)(table, **self.options)
+        say_assumed(table, frame)
+        return frame
+
+
+def say_assumed(table: Path, frame: Any) -> None:
+    if assumed := frame.attrs.get("assumed"):
+        name = "standard input" if str(table) == "-" else str(table)
+        say(f"{escape(name)}: {escape(', '.join(assumed))}.")
+
+
+def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `read_table`; it receives them as one argument, `reading`."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "reading"]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
+        for name, annotation in _OPTIONS.items()
+    ]
+
+    @wraps(command)
+    def with_options(**values: Any) -> None:
+        given = {name: values.pop(name) for name in _OPTIONS}
+        command(**values, reading=Reading(_read_options(**given)))
+
+    with_options.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *more]}
+    return with_options
+
+
+def _read_options(names: str | None, names_from: Path | None, **options: Any) -> dict[str, Any]:
+    """The options that were given, as `read_table` takes them."""
+    from tabrec.datasets.tables import read_names
+
+    if names is not None and names_from is not None:
+        raise ValueError("Give either --names or --names-from, not both.")
+    if names is not None:
+        options["names"] = next(csv.reader([names], skipinitialspace=True))
+    if names_from is not None:
+        options["names"] = read_names(names_from)
+    return {name: value for name, value in options.items() if value not in (None, [])}

@@ -1,0 +1,172 @@
+"""`read_delimited`: the rows of a text table, read by arrow, or by pandas where arrow does not read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from tabrec.datasets._dialect import Dialect
+from tabrec.datasets._encodings import find_encoding
+from tabrec.datasets._labels import settle_type
+from tabrec.datasets._marks import MISSING
+from tabrec.datasets._sources import Source
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_BLOCK_BYTES = 1 << 24
+# Names that pandas gives to columns without one.
+_NO_NAME = re.compile(r"|Unnamed: \d+(_level_\d+)?(\.\d+)*")
+
+
+def read_delimited(
+    source: Source, dialect: Dialect, *, missing: Sequence[str] = (), text_columns: Sequence[str] = ()
+) -> tuple[pa.Table, list[str]]:
+    """Read a text table as its dialect says; returns it with what was assumed about its values."""
+    marks = [*MISSING, *missing]
+    is_text = [name in set(text_columns) for name in dialect.names]
+    odd = _OddRows(source.name, dialect)
+    table = None
+    if not dialect.skips_spaces:
+        table = _read_with_arrow(source, dialect, marks, is_text, odd)
+    if table is None or odd.n_short or odd.n_ended:
+        table = _read_as_text(source, dialect, is_wider=bool(odd.n_ended))
+    settled = [
+        settle_type(column, marks, dialect.decimal, as_text=as_text)
+        for column, as_text in zip(table.columns, [*is_text, False], strict=False)
+    ]
+    return _name_columns(source.name, dialect, settled, odd)
+
+
+class _OddRows:
+    """Counts rows with another number of fields than the header; a longer one is an error that shows it."""
+
+    def __init__(self, name: str, dialect: Dialect):
+        self.n_short = 0
+        self.n_ended = 0
+        self.long: Any = None
+        self._width, self._delimiter = dialect.width, dialect.delimiter
+
+    def __call__(self, row: Any) -> str:
+        if row.actual_columns < self._width:
+            self.n_short += bool(row.text.strip())
+        elif row.actual_columns == self._width + 1 and row.text.rstrip().endswith(self._delimiter.strip() or "\t"):
+            self.n_ended += 1
+        else:
+            self.long = row
+            return "error"
+        return "skip"
+
+
+def _read_with_arrow(
+    source: Source, dialect: Dialect, marks: list[str], is_text: list[bool], odd: _OddRows
+) -> pa.Table | None:
+    """The table with columns named by position, or None where arrow does not read it."""
+    names = [str(position) for position in range(dialect.width)]
+    encoding = "utf-8" if dialect.encoding == "utf-8-sig" else dialect.encoding
+    try:
+        table = pyarrow.csv.read_csv(
+            source.open_for_arrow(),
+            read_options=pyarrow.csv.ReadOptions(
+                encoding=encoding, block_size=_BLOCK_BYTES, column_names=names, skip_rows=dialect.skipped_lines
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=dialect.delimiter,
+                newlines_in_values=dialect.has_line_breaks,
+                invalid_row_handler=odd,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                null_values=marks,
+                strings_can_be_null=True,
+                auto_dict_encode=True,
+                auto_dict_max_cardinality=2**31 - 1,
+                decimal_point=dialect.decimal,
+                column_types={name: _TEXT for name, as_text in zip(names, is_text, strict=True) if as_text},
+            ),
+        )
+    except pa.ArrowException as error:
+        if odd.long is not None:
+            raise ValueError(_too_long(source.name, dialect, odd.long)) from error
+        # Later rows contradict the type of the first ones, or a value has line breaks.
+        return None
+    if _has_bytes(table):
+        raise UnicodeError(f"{source.name} is not text in {dialect.encoding}.")
+    return table
+
+
+def _read_as_text(source: Source, dialect: Dialect, *, is_wider: bool) -> pa.Table:
+    """The table with every column as text; rows may be short."""
+    with source.open() as file:
+        try:
+            frame = pd.read_csv(
+                file,
+                sep=r"\s+" if dialect.delimiter == " " else dialect.delimiter,
+                header=None,
+                names=list(range(dialect.width + is_wider)),
+                index_col=False,
+                skiprows=dialect.skipped_lines,
+                dtype="str",
+                keep_default_na=False,
+                encoding=dialect.encoding,
+                skipinitialspace=dialect.skips_spaces,
+            )
+        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise ValueError(
+                f"{source.name} cannot be read as a table with the delimiter {dialect.delimiter!r}: {error}"
+            ) from error
+    return pa.table({str(name): pa.array(frame[name], pa.string(), from_pandas=True) for name in frame})
+
+
+def _name_columns(
+    file: str, dialect: Dialect, columns: list[pa.ChunkedArray], odd: _OddRows
+) -> tuple[pa.Table, list[str]]:
+    """The columns by name, without empty ones and row numbers that have no name, and what was assumed."""
+    kept: dict[str, pa.ChunkedArray] = {}
+    assumed = []
+    if odd.n_short:
+        assumed.append(f"the missing fields of {odd.n_short:,} short rows taken as missing values")
+    if odd.n_ended:
+        assumed.append(f"the delimiter at the end of {odd.n_ended:,} rows ignored")
+    for position, column in enumerate(columns):
+        name = dialect.names[position] if position < len(dialect.names) else ""
+        if _NO_NAME.fullmatch(name):
+            if column.null_count == len(column):
+                continue
+            if _counts_rows(column):
+                assumed.append("the column of row numbers without a name left out")
+                continue
+            if position >= dialect.width:
+                raise ValueError(f"{file} has rows with more than {dialect.width} fields; check its delimiter.")
+            if not name:
+                name = f"Unnamed: {position}"
+                assumed.append(f"the column without a name called {name!r}")
+        kept[name] = column
+    return pa.table(kept), assumed
+
+
+def _counts_rows(column: pa.ChunkedArray) -> bool:
+    is_whole = pa.types.is_integer(column.type) and column.null_count == 0
+    return is_whole and pc.count_distinct(column).as_py() == len(column)
+
+
+def _too_long(name: str, dialect: Dialect, row: Any) -> str:
+    text = row.text[:80] + "…" * (len(row.text) > 80)
+    return (
+        f"{name} has {dialect.width} columns, but a row with {row.actual_columns} fields: {text!r}. Quote the fields "
+        f"that contain the delimiter {dialect.delimiter!r}, or name another one with --delimiter (delimiter=)."
+    )
+
+
+def _has_bytes(table: pa.Table) -> bool:
+    """Whether some text of a table is not in its encoding: arrow leaves it as bytes."""
+    kinds = (field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema)
+    return any(map(pa.types.is_binary, kinds))
+
+
+def find_encoding_of_all(source: Source) -> str:
+    """The encoding of a text that its first lines do not show."""
+    return find_encoding(source.head(), is_complete=True)

@@ -1,0 +1,288 @@
+"""`find_dialect`: how a text table is written, decided from its first lines."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tabrec.datasets._encodings import find_encoding
+from tabrec.datasets._errors import NoHeaderError
+from tabrec.datasets._header import clean_names, has_header
+from tabrec.datasets._sources import Source
+
+# Of two delimiters that divide every line alike, the earlier one: commas also occur within numbers and text.
+_DELIMITERS = ("\t", "|", ";", ",")
+_DELIMITER_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", "\\t": "\t"}
+_ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "utf-32": "UTF-32"}
+_HEAD_BYTES, _MOST_HEAD_BYTES = 1 << 16, 1 << 24
+_LEAST_LINES = 20
+_MOST_RECORDS = 100
+_MOST_TITLE_LINES = 30
+# Shares of the lines that have the same number of fields: a lower one suffices if no other delimiter comes near.
+_SURE, _LIKELY, _UNLIKELY = 0.8, 0.5, 0.2
+_CLEARLY_AHEAD = 0.3
+
+_DECIMAL_COMMA = re.compile(r"\D?[-+]?(\d{1,3}([. '\u00a0\u202f]\d{3})+,\d+|0?,\d+|\d+,(\d{1,2}|\d{4,}))\s?\D?")
+_DECIMAL_POINT = re.compile(r"\D?[-+]?(\d{1,3}([, '\u00a0\u202f]\d{3})+\.\d+|0?\.\d+|\d+\.(\d{1,2}|\d{4,}))\s?\D?")
+
+
+@dataclass
+class Dialect:
+    """How a text table is written: `names` are unique, and `width` counts the fields of a row of data."""
+
+    encoding: str
+    delimiter: str
+    decimal: str
+    names: list[str]
+    width: int
+    skipped_lines: int
+    has_line_breaks: bool
+    skips_spaces: bool
+    assumed: list[str] = field(default_factory=list)
+
+
+class Record(NamedTuple):
+    """The fields of one row, and the number of the line that it ends in."""
+
+    fields: list[str]
+    line: int
+
+    @property
+    def is_blank(self) -> bool:
+        return not any(map(str.strip, self.fields))
+
+
+def find_dialect(
+    source: Source,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+    names: Sequence[str] | None = None,
+    header: bool | None = None,
+) -> Dialect:
+    """Find the dialect of a text table; what is given is not detected."""
+    head, is_complete = _read_head(source)
+    encoding = encoding or find_encoding(head, is_complete=is_complete)
+    text = _decode(source.name, head, encoding, is_complete=is_complete)
+    skipped, stated = _stated_delimiter(text)
+    delimiter = read_delimiter(delimiter) or stated or _find_delimiter(source.name, text, is_complete)
+    records = read_records(text, delimiter, is_complete=is_complete, skipped=skipped)
+    if not records:
+        raise ValueError(f"{source.name} is empty.")
+    start, width, notes = _find_start(records)
+    if width == 1:
+        _check_single(source.name, records[start].fields[0], delimiter)
+    rows = [record.fields for record in records[start + 1 :]]
+    found_header = has_header(records[start].fields, rows) if header is None else header
+    if not found_header and names is None and header is None:
+        raise _absent_header(source.name, records[start].fields, delimiter)
+    body = rows if found_header else [records[start].fields, *rows]
+    given = list(names) if names is not None else records[start].fields if found_header else []
+    columns, more = _fit_names(source.name, given or [f"x{i}" for i in range(width)], body, width)
+    unique, repeated = clean_names(columns)
+    end = records[start].line if found_header else records[start - 1].line if start else skipped
+    decimal = decimal or _find_decimal(body)
+    assumed = [*_describe(encoding, delimiter, decimal), *notes, *more, *repeated]
+    if not found_header:
+        assumed.append("no header")
+    breaks = any("\n" in cell or "\r" in cell for row in body for cell in row)
+    return Dialect(encoding, delimiter, decimal, unique, width, end, breaks, _skips_spaces(text, delimiter), assumed)
+
+
+def find_names(source: Source) -> list[str]:
+    """The names in a file that holds the header of a table, or one name a line."""
+    head, is_complete = _read_head(source)
+    text = _decode(source.name, head, find_encoding(head, is_complete=is_complete), is_complete=is_complete)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    delimiter = next((candidate for candidate in _DELIMITERS if candidate in lines[0]), None) if lines else None
+    names = lines if delimiter is None else read_records(text, delimiter, is_complete=True)[0].fields
+    return [name.strip() for name in names]
+
+
+def read_delimiter(delimiter: str | None) -> str | None:
+    r"""A delimiter as a character; it may be given as a word, such as "tab", or as "\\t"."""
+    if delimiter is None:
+        return None
+    found = _DELIMITER_NAMES.get(delimiter.lower(), delimiter)
+    if len(found) != 1 or found in '"\r\n':
+        raise ValueError(
+            f"delimiter={delimiter!r} must be one character, or one of {', '.join(_DELIMITER_NAMES)} (--delimiter)."
+        )
+    return found
+
+
+def read_records(text: str, delimiter: str, *, is_complete: bool, skipped: int = 0) -> list[Record]:
+    """The first rows of a text, without blank lines; quoted fields may contain line breaks."""
+    lines = io.StringIO(text, newline="")
+    for _ in range(skipped):
+        lines.readline()
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=_skips_spaces(text, delimiter))
+    records = []
+    try:
+        for fields in reader:
+            records.append(Record(fields, reader.line_num + skipped))
+            if len(records) > _MOST_RECORDS:
+                break
+        else:
+            if not is_complete and len(records) > 1:
+                records.pop()  # The last row may be cut.
+    except csv.Error:  # An open quote, which makes one field of all that follows.
+        pass
+    return [record for record in records if not record.is_blank or len(record.fields) > 1]
+
+
+def _skips_spaces(text: str, delimiter: str) -> bool:
+    """Whether spaces after a delimiter must be skipped to recognise the quotes that follow them."""
+    return delimiter == " " or f'{delimiter} "' in text
+
+
+def show_lines(text: str, n: int = 3) -> str:
+    """The first lines of a text, for a message."""
+    lines = [line[:60] + "…" * (len(line) > 60) for line in text.splitlines()[:n]]
+    return " / ".join(map(repr, lines))
+
+
+def _read_head(source: Source) -> tuple[bytes, bool]:
+    """Whole lines from the beginning of a text, and whether they are all of it."""
+    size = _HEAD_BYTES
+    while True:
+        head = source.head(size)
+        if len(head) < size:
+            return head, True
+        if head.count(b"\n") + head.count(b"\r") >= _LEAST_LINES or size >= _MOST_HEAD_BYTES:
+            return head, False
+        size *= 4
+
+
+def _decode(name: str, head: bytes, encoding: str, *, is_complete: bool) -> str:
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(head, final=is_complete)
+    except LookupError as error:
+        raise ValueError(f"encoding={encoding!r} is not a known encoding, such as latin-1 (--encoding).") from error
+    except UnicodeError as error:
+        raise ValueError(f"{name} is not text in {encoding}: pass its encoding, such as --encoding latin-1.") from error
+
+
+def _stated_delimiter(text: str) -> tuple[int, str | None]:
+    """The delimiter that a first line such as ``sep=;`` states, as Excel writes it, and how many lines that takes."""
+    match = re.match(r"sep=(.)\r?\n", text)
+    return (1, match.group(1)) if match else (0, None)
+
+
+def _find_delimiter(name: str, text: str, is_complete: bool) -> str:
+    """The delimiter that divides the most lines into the same number of fields, at least two."""
+    scores = {}
+    for candidate in _DELIMITERS:
+        if candidate in text:
+            counts = [len(record.fields) for record in read_records(text, candidate, is_complete=is_complete)]
+            scores[candidate] = _agreement(counts)
+    best = max(scores, key=scores.__getitem__, default=",")
+    ahead = scores.get(best, 0) - max((scores[other] for other in scores if other != best), default=0)
+    if scores.get(best, 0) >= (_SURE if ahead < _CLEARLY_AHEAD else _LIKELY):
+        return best
+    counts = [len(record.fields) for record in read_records(text, " ", is_complete=is_complete)]
+    if _agreement(counts) == 1:
+        return " "
+    if scores.get(best, 0) > _UNLIKELY:
+        raise ValueError(
+            f"The delimiter of {name} is unclear; it begins {show_lines(text)}. Name it: --delimiter ';' "
+            "(delimiter=';' in Python)."
+        )
+    return ","
+
+
+def _check_single(name: str, first: str, delimiter: str) -> None:
+    """Refuse a single column whose first field contains another delimiter."""
+    for other in _DELIMITERS:
+        if other != delimiter and other in first:
+            raise ValueError(
+                f"{name} has a single column with the delimiter {delimiter!r}; it begins {first[:80]!r}. The delimiter "
+                f"appears to be {other!r}: pass --delimiter {other!r} (delimiter={other!r} in Python)."
+            )
+
+
+def _agreement(counts: list[int]) -> float:
+    """Share of the lines with the most frequent number of fields, 0 if that is one field.
+
+    A header may have a field less than the rows, if these end with a delimiter or begin with their names.
+    """
+    if not counts:
+        return 0
+    width, times = Counter(counts[1:] or counts).most_common(1)[0]
+    first = counts[0] in (width, width - 1) and len(counts) > 1
+    return (times + first) / len(counts) if width > 1 else 0
+
+
+def _find_start(records: list[Record]) -> tuple[int, int, list[str]]:
+    """Position of the first row of the table, which follows its title, the number of fields, and what was assumed."""
+    counts = [len(record.fields) for record in records]
+    width = Counter(counts[1:] or counts).most_common(1)[0][0]
+    for start, record in enumerate(records[:_MOST_TITLE_LINES]):
+        later = records[start + 1 :]
+        is_shorter = counts[start] == width - 1 and _fit_shorter(record, later, width)
+        if (counts[start] >= width or is_shorter) and not record.is_blank:
+            break
+    else:
+        start = 0
+    notes = [f"{start} line{'s' * (start > 1)} above the header left out"] if start else []
+    return start, width, notes
+
+
+def _fit_shorter(header: Record, rows: list[Record], width: int) -> bool:
+    """Whether rows of `width` fields fit a header that has one less: they end with a delimiter, or have row names."""
+    full = [row.fields for row in rows if len(row.fields) == width]
+    if not full:
+        return False
+    if all(not fields[-1].strip() for fields in full):
+        return True
+    return width > 2 and len({fields[0] for fields in full}) == len(full) and not has_header(full[0], full[1:])
+
+
+def _fit_names(name: str, names: list[str], rows: list[list[str]], width: int) -> tuple[list[str], list[str]]:
+    """Names for every field of a row; a field that stands for a trailing delimiter has none."""
+    is_trailing = all(len(row) < width or not row[-1].strip() for row in rows)
+    if len(names) == width + 1 and not names[-1].strip():
+        return names[:-1], ["the delimiter at the end of the header ignored"]
+    if len(names) == width - 1 and is_trailing:
+        return [*names, ""], ["the delimiter at the end of each row ignored"]
+    if len(names) == width and is_trailing and not names[-1].strip():
+        return names, ["the delimiter at the end of each line ignored"]
+    if len(names) == width - 1 and width > 2 and len({row[0] for row in rows}) == len(rows):
+        return ["", *names], []
+    if len(names) != width:
+        raise ValueError(
+            f"{name} has {width} fields in a row, but {len(names)} names: {', '.join(names[:8])}"
+            f"{', …' * (len(names) > 8)}. Its rows begin {rows[0][:8]}; name its columns with --names or --names-from."
+        )
+    return names, []
+
+
+def _find_decimal(rows: list[list[str]]) -> str:
+    """The decimal mark: a comma if some column is written with it and none with a point."""
+    cells = [cell.strip() for row in rows for cell in row if "," in cell or "." in cell]
+    if not any(map(_DECIMAL_COMMA.fullmatch, cells)) or any(map(_DECIMAL_POINT.fullmatch, cells)):
+        return "."
+    return ","
+
+
+def _absent_header(name: str, first: list[str], delimiter: str) -> NoHeaderError:
+    shown = delimiter.join(first)
+    return NoHeaderError(
+        f"{name} has no header: its first line is {shown[:60] + '…' * (len(shown) > 60)!r}. Name its {len(first)} "
+        "columns: --names a,b,c or --names-from FILE (names=[...] in Python). If the first line holds names, pass "
+        "--header (header=True).",
+        len(first),
+    )
+
+
+def _describe(encoding: str, delimiter: str, decimal: str) -> list[str]:
+    word = {"\t": "tab", " ": "spaces"}.get(delimiter, repr(delimiter))
+    parts = [f"delimiter {word}", _ENCODING_NAMES.get(encoding, encoding)]
+    return [*parts, "decimal comma"] if decimal == "," else parts
