@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import tabrec
+from tabrec.saving.folder import UnreadableModel
 
 # Estimators and transformers of this package, and the fitted parts inside them.
 _OURS = {
@@ -57,27 +59,69 @@ _OURS = {
     "posterior-scorer": "tabrec.collab.bayesian_factorization.PosteriorScorer",
 }
 
-# Containers of scikit-learn are saved attribute by attribute, because they can hold models of this package.
+# Estimators of scikit-learn that hold other estimators, or functions, are saved attribute by attribute as ours are:
+# they can hold models of this package, and an error names the attribute. skops saves all others.
 _CONTAINERS = {
     "pipeline": "sklearn.pipeline.Pipeline",
     "feature-union": "sklearn.pipeline.FeatureUnion",
     "column-transformer": "sklearn.compose._column_transformer.ColumnTransformer",
+    "column-selector": "sklearn.compose._column_transformer.make_column_selector",
+    "function-transformer": "sklearn.preprocessing._function_transformer.FunctionTransformer",
     "transformed-target-regressor": "sklearn.compose._target.TransformedTargetRegressor",
     "voting-classifier": "sklearn.ensemble._voting.VotingClassifier",
     "voting-regressor": "sklearn.ensemble._voting.VotingRegressor",
     "stacking-classifier": "sklearn.ensemble._stacking.StackingClassifier",
     "stacking-regressor": "sklearn.ensemble._stacking.StackingRegressor",
+    "bagging-classifier": "sklearn.ensemble._bagging.BaggingClassifier",
+    "bagging-regressor": "sklearn.ensemble._bagging.BaggingRegressor",
+    "ada-boost-classifier": "sklearn.ensemble._weight_boosting.AdaBoostClassifier",
+    "ada-boost-regressor": "sklearn.ensemble._weight_boosting.AdaBoostRegressor",
+    "multi-output-classifier": "sklearn.multioutput.MultiOutputClassifier",
+    "multi-output-regressor": "sklearn.multioutput.MultiOutputRegressor",
+    "classifier-chain": "sklearn.multioutput.ClassifierChain",
+    "regressor-chain": "sklearn.multioutput.RegressorChain",
+    "one-vs-one-classifier": "sklearn.multiclass.OneVsOneClassifier",
+    "one-vs-rest-classifier": "sklearn.multiclass.OneVsRestClassifier",
+    "calibrated-classifier-cv": "sklearn.calibration.CalibratedClassifierCV",
+    "calibrated-classifier": "sklearn.calibration._CalibratedClassifier",
+    "frozen-estimator": "sklearn.frozen._frozen.FrozenEstimator",
+    "fixed-threshold-classifier": "sklearn.model_selection._classification_threshold.FixedThresholdClassifier",
+    "tuned-threshold-classifier-cv": "sklearn.model_selection._classification_threshold.TunedThresholdClassifierCV",
+    "grid-search-cv": "sklearn.model_selection._search.GridSearchCV",
+    "randomized-search-cv": "sklearn.model_selection._search.RandomizedSearchCV",
+    "halving-grid-search-cv": "sklearn.model_selection._search_successive_halving.HalvingGridSearchCV",
+    "halving-random-search-cv": "sklearn.model_selection._search_successive_halving.HalvingRandomSearchCV",
+    "passthrough-scorer": "sklearn.metrics._scorer._PassthroughScorer",
+    "multimetric-scorer": "sklearn.metrics._scorer._MultimetricScorer",
+    "select-from-model": "sklearn.feature_selection._from_model.SelectFromModel",
+    "sequential-feature-selector": "sklearn.feature_selection._sequential.SequentialFeatureSelector",
+    "rfe": "sklearn.feature_selection._rfe.RFE",
+    "rfecv": "sklearn.feature_selection._rfe.RFECV",
+    "self-training-classifier": "sklearn.semi_supervised._self_training.SelfTrainingClassifier",
 }
 
 _PATHS = _OURS | _CONTAINERS
 _NAMES = {path: name for name, path in _PATHS.items()}
 
-# Types that skops does not trust by default: plain data structures and metrics of scikit-learn.
+# Types that skops does not trust by default: plain data structures, splitters, kernels and metrics of scikit-learn.
 _TRUSTED_PARTS = (
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.model_selection._split.KFold",
-    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.model_selection._split.",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
+    "sklearn.compose._column_transformer._RemainderColsList",
+    "sklearn.feature_selection._univariate_selection.chi2",
+    "sklearn.feature_selection._univariate_selection.f_",
+    "sklearn.feature_selection._mutual_info.mutual_info_",
+    "sklearn.gaussian_process.kernels.",
+    "sklearn.multiclass._ConstantPredictor",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.",
+    "sklearn.utils._metadata_requests.",
+    "numpy.dtype",
+    "scipy.sparse._cs",
     "sklearn.tree._tree.Tree",
     "sklearn.metrics.",
     "sklearn._loss.",
@@ -87,28 +131,30 @@ _TRUSTED_PARTS = (
 
 def untrusted(names: list[str]) -> list[str]:
     """The types reported by skops that a saved model must not hold."""
-    return [name for name in names if not name.startswith(_TRUSTED_PARTS) and not _is_ufunc(name)]
+    return [name for name in names if not name.startswith(_TRUSTED_PARTS) and not _names_numpy_function(name)]
 
 
-def _is_ufunc(name: str) -> bool:
+def _names_numpy_function(name: str) -> bool:
     """True for a numpy function such as ``numpy.log``, whatever its module in this numpy version."""
     module, _, function = name.rpartition(".")
-    return module.split(".")[0] == "numpy" and isinstance(getattr(np, function, None), np.ufunc)
+    return module.split(".")[0] == "numpy" and is_numpy_function(getattr(np, function, None))
 
 
-def path_of(cls: type) -> str:
-    """Module and name of a class."""
+def is_numpy_function(value: Any) -> bool:
+    """Whether a value is a function of numpy that computes numbers from numbers and does nothing else."""
+    if not callable(value):
+        return False
+    return isinstance(value, np.ufunc) or value in (np.clip, np.mean, np.median, np.nan_to_num, np.round)
+
+
+def path_of(cls: Any) -> str:
+    """Module and name of a class or function."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def is_registered(cls: type) -> bool:
     """Whether instances of a class can be saved attribute by attribute."""
     return path_of(cls) in _NAMES
-
-
-def is_container(cls: type) -> bool:
-    """Whether a class is one of scikit-learn's containers of models."""
-    return path_of(cls) in _CONTAINERS.values()
 
 
 def short_name(cls: type) -> str:
@@ -121,10 +167,10 @@ def find_class(name: str, path: Path) -> type:
 
     Raises
     ------
-    ValueError
+    UnreadableModel
         No class has that name. `path` is the folder that holds it, for the message.
     """
     if name not in _PATHS:
-        raise ValueError(f"{path} holds a {name!r}, which tabrec {tabrec.__version__} does not know.")
+        raise UnreadableModel(f"{path} holds a {name!r}, which tabrec {tabrec.__version__} does not know.")
     module_name, _, class_name = _PATHS[name].rpartition(".")
     return getattr(import_module(module_name), class_name)

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 # The class, its parameters and its fitted attributes; the arrays; the digests of all other files.
 STATE_FILE = "model.json"
 ARRAYS_FILE = "arrays.safetensors"
 SUMS_FILE = "SHA256SUMS"
+
+
+_PART_NAME = re.compile(r"part-[0-9]{1,9}\.skops")
+
+
+class UnreadableModel(ValueError):
+    """A folder that is not a saved model, was damaged, or holds what this version does not know."""
+
+
+def damaged(file: Path, what: str) -> UnreadableModel:
+    """The error for a file of a saved model whose content is not as `save` writes it."""
+    return UnreadableModel(f"{file} is damaged: {what}. Save the model again.")
 
 
 def write_sums(folder: Path) -> None:
@@ -33,21 +46,24 @@ def read_files(path: Path) -> dict[str, bytes]:
         text = (path / SUMS_FILE).read_bytes().decode("ascii")
         expected = {name: digest for digest, name in (line.split("  ") for line in text.split("\n")[:-1])}
     except FileNotFoundError:
-        raise ValueError(f"{path} is not a saved model or is damaged: {SUMS_FILE} is missing.") from None
-    except (ValueError, UnicodeDecodeError):
-        raise ValueError(f"{path} is damaged: {SUMS_FILE} cannot be read. Save the model again.") from None
+        raise UnreadableModel(f"{path} is not a saved model or is damaged: {SUMS_FILE} is missing.") from None
+    except (OSError, ValueError):
+        raise damaged(path, f"{SUMS_FILE} cannot be read") from None
     if not {STATE_FILE, ARRAYS_FILE} <= set(expected) or text != _format_sums(expected):
-        raise ValueError(f"{path} is damaged: {SUMS_FILE} was changed. Save the model again.")
+        raise damaged(path, f"{SUMS_FILE} was changed")
+    for name in expected:
+        if name not in (STATE_FILE, ARRAYS_FILE) and not _PART_NAME.fullmatch(name):
+            raise damaged(path, f"{SUMS_FILE} names {name!r}, which is not a file of a saved model")
     return {name: _read_file(path, name, digest) for name, digest in expected.items()}
 
 
 def _read_file(path: Path, name: str, digest: str) -> bytes:
     file = path / name
-    if file.parent != path or not file.is_file():
-        raise ValueError(f"{path} is damaged: {name!r} is missing. Save the model again.")
+    if not file.is_file():
+        raise damaged(path, f"{name!r} is missing")
     content = file.read_bytes()
     if _digest(content) != digest:
-        raise ValueError(f"{path} is damaged: {name!r} has changed since it was saved. Save the model again.")
+        raise damaged(path, f"{name!r} has changed since it was saved")
     return content
 
 

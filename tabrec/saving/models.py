@@ -8,6 +8,7 @@ holds no pickle.
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import sklearn
 import tabrec
 from tabrec.saving.class_names import is_registered, path_of, short_name
 from tabrec.saving.files import check_free, new_folder
-from tabrec.saving.folder import ARRAYS_FILE, STATE_FILE, read_files, write_sums
+from tabrec.saving.folder import ARRAYS_FILE, STATE_FILE, UnreadableModel, damaged, read_files, write_sums
 from tabrec.saving.state_reader import StateReader
 from tabrec.saving.state_writer import StateWriter
 
@@ -72,19 +73,19 @@ def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -
     """
     path = Path(path)
     check_free(path)
+    _check_metadata(metadata)
     writer = StateWriter()
     state = {
         "format": FORMAT,
         "versions": {"tabrec": tabrec.__version__, "scikit-learn": sklearn.__version__, "pandas": pd.__version__},
-        "class": short_name(type(model)) if is_registered(type(model)) else path_of(type(model)),
-        "schema": _schema(model),
+        **_header(model),
         "metadata": metadata or {},
         "model": writer.encode(model, type(model).__name__),
     }
-    text = json.dumps(state, indent=1, allow_nan=False)
+    text, arrays = json.dumps(state, indent=1, allow_nan=False), safetensors.numpy.save(writer.arrays)
     with new_folder(path) as folder:
         (folder / STATE_FILE).write_text(text, encoding="utf-8")
-        (folder / ARRAYS_FILE).write_bytes(safetensors.numpy.save(writer.arrays))
+        (folder / ARRAYS_FILE).write_bytes(arrays)
         for name, part in writer.parts.items():
             (folder / name).write_bytes(part)
         write_sums(folder)
@@ -109,7 +110,7 @@ def load(path: str | os.PathLike) -> Any:
     FileNotFoundError
         The folder does not exist.
     ValueError
-        The folder is incomplete, was changed after saving, has a newer format, or names an unknown class.
+        The folder is incomplete or damaged, was changed after saving, has a newer format, or names an unknown class.
 
     See Also
     --------
@@ -136,9 +137,11 @@ def load_with_metadata(path: str | os.PathLike) -> tuple[Any, dict]:
     state = _read_state(path, files)
     try:
         arrays = safetensors.numpy.load(files[ARRAYS_FILE])
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path / ARRAYS_FILE} is not a safetensors file: {error}.") from error
-    return StateReader(path, arrays, files, state["format"]).decode(state["model"]), state["metadata"]
+    except Exception as error:  # dtypes that numpy lacks are errors of other types
+        raise damaged(path / ARRAYS_FILE, f"it is not a safetensors file ({error})") from error
+    model = StateReader(path, arrays, files, state["format"]).decode(state["model"])
+    _check_header(path, state, model)
+    return model, state["metadata"]
 
 
 def load_metadata(path: str | os.PathLike) -> dict:
@@ -180,19 +183,78 @@ def load_metadata(path: str | os.PathLike) -> dict:
 
 
 def _read_state(path: Path, files: dict[str, bytes]) -> dict:
-    state = json.loads(files[STATE_FILE].decode("utf-8"))
-    if state.get("format") not in _READABLE:
-        raise ValueError(
-            f"{path} has format {state.get('format')!r}, but tabrec {tabrec.__version__} reads formats 1 and 2: "
+    file = path / STATE_FILE
+    try:
+        state = _parse(files[STATE_FILE].decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise damaged(file, f"it is not the JSON of a saved model ({error})") from error
+    if not isinstance(state, dict) or type(state.get("format")) is not int:
+        raise damaged(file, "it lacks the number of its format")
+    if state["format"] not in _READABLE:
+        raise UnreadableModel(
+            f"{path} has format {state['format']!r}, but tabrec {tabrec.__version__} reads formats 1 and 2: "
             "load it with the version that saved it or a newer one."
         )
+    absent = [name for name in ("class", "schema", "metadata", "model") if name not in state]
+    if absent:
+        raise damaged(file, f"it lacks {', '.join(absent)}")
+    if not isinstance(state["metadata"], dict):
+        raise damaged(file, "its metadata is not a dict")
     return state
 
 
-def _schema(model: Any) -> dict:
-    """The raw columns of the model, for people who read the file."""
+def _parse(text: str) -> Any:
+    """Parse JSON in which every key occurs once and every number is finite."""
+    return json.loads(text, object_pairs_hook=_to_dict, parse_constant=_refuse_number, parse_float=_to_float)
+
+
+def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entry = dict(pairs)
+    if len(entry) != len(pairs):
+        raise ValueError(f"a key occurs twice in an entry with the keys {[name for name, _ in pairs][:10]}")
+    return entry
+
+
+def _to_float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_number(text)
+
+
+def _refuse_number(text: str) -> Any:
+    raise ValueError(f"the number {text[:30]} is not finite")
+
+
+def _check_metadata(metadata: dict | None) -> None:
+    if not isinstance(metadata, (dict, type(None))):
+        raise TypeError(f"metadata must be a dict, not a {type(metadata).__name__}.")
+    try:
+        _parse(json.dumps(metadata))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise type(error)(f"metadata cannot be saved as JSON: {error}.") from error
+
+
+def _header(model: Any) -> dict:
+    """What people who read the file see first: the class of the model, and its raw columns."""
     names = getattr(model, "feature_names_in_", None)
     return {
-        "n_features": getattr(model, "n_features_in_", None),
-        "columns": None if names is None else [str(name) for name in names],
+        "class": short_name(type(model)) if is_registered(type(model)) else path_of(type(model)),
+        "schema": {
+            "n_features": getattr(model, "n_features_in_", None),
+            "columns": None if names is None else [str(name) for name in names],
+        },
     }
+
+
+def _check_header(path: Path, state: dict, model: Any) -> None:
+    """Compare what the header says of a model with the model."""
+    try:
+        expected = _header(model)
+    except Exception as error:  # the attributes may have any value
+        raise damaged(path / STATE_FILE, f"the attributes of the model do not fit together ({error})") from error
+    same = ["schema"]
+    if state["format"] == FORMAT and is_registered(type(model)):  # modules of other classes move between releases
+        same.append("class")
+    for name in same:
+        if state[name] != expected[name]:
+            problem = f"its header says {name} {state[name]}, but the model has {expected[name]}"
+            raise damaged(path / STATE_FILE, problem)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tabrec
+from tabrec.saving.folder import UnreadableModel
 
 # The registered names of the module paths in format 1.
 _FORMAT_1 = {
@@ -147,7 +148,7 @@ _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 def name_in_format_1(path_of_class: str, path: Path) -> str:
     """The registered name of a module path in format 1; `path` is the folder, for the message."""
     if path_of_class not in _FORMAT_1:
-        raise ValueError(f"{path} holds a {path_of_class}, which tabrec {tabrec.__version__} does not know.")
+        raise UnreadableModel(f"{path} holds a {path_of_class}, which tabrec {tabrec.__version__} does not know.")
     return _FORMAT_1[path_of_class]
 
 

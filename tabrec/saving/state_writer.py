@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,25 +13,12 @@ import pandas as pd
 import skops.io
 from sklearn.utils import Bunch
 
-from tabrec.saving.class_names import is_container, is_registered, path_of, short_name, untrusted
-
-
-def _is_ours(value: Any) -> bool:
-    """True for instances of registered classes of this package, as opposed to containers of scikit-learn."""
-    return is_registered(type(value)) and not is_container(type(value))
-
-
-def _holds_ours(value: Any) -> bool:
-    if _is_ours(value):
-        return True
-    if isinstance(value, dict):
-        return any(_holds_ours(item) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(_holds_ours(item) for item in value)
-    return is_container(type(value)) and any(_holds_ours(item) for item in vars(value).values())
-
+from tabrec.saving.class_names import is_numpy_function, is_registered, path_of, short_name, untrusted
+from tabrec.saving.plain_values import PLAIN_VALUES, kind_of
 
 _PLAIN = (str, bool, int, type(None))
+# What safetensors holds.
+_ARRAY_TYPES = {"b1", *(f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8))} - {"f1"}
 
 
 class StateWriter:
@@ -40,6 +28,8 @@ class StateWriter:
         self.arrays: dict[str, np.ndarray] = {}
         self.parts: dict[str, bytes] = {}
         self._known: dict[int, int] = {}
+        # By id: what occurs twice in a model is saved once. The values are kept alive, as an id is used again.
+        self._names: dict[int, tuple[str, Any]] = {}
 
     def encode(self, value: Any, where: str) -> Any:
         """Encode a value as JSON; `where` names it in messages."""
@@ -52,7 +42,7 @@ class StateWriter:
         for applies, encode in _ENCODERS:
             if applies(value):
                 return encode(self, value, where)
-        raise TypeError(f"{where} is a {path_of(type(value))}, which cannot be saved.")
+        raise TypeError(f"{where} {_described(value)}")
 
     def _sequence(self, value: Any, where: str) -> dict:
         items = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
@@ -66,16 +56,31 @@ class StateWriter:
         if value.dtype == object or value.dtype.kind in "US":
             items = [self.encode(item, f"{where}[{i}]") for i, item in enumerate(value.ravel().tolist())]
             return {"objects": items, "shape": list(value.shape), "dtype": value.dtype.str}
-        key = str(len(self.arrays))
         plain = value.view(np.int64) if value.dtype.kind in "mM" else value
-        self.arrays[key] = np.ascontiguousarray(plain).reshape(value.shape)
-        return {"array": key, "dtype": value.dtype.str, "order": "F" if value.flags.f_contiguous else "C"}
+        if plain.dtype.str[1:] not in _ARRAY_TYPES:
+            raise TypeError(f"{where} is an array of the type {value.dtype}, which cannot be saved.")
+        key = str(len(self.arrays))
+        dtype = value.dtype.newbyteorder("=")
+        self.arrays[key] = np.ascontiguousarray(plain, dtype=plain.dtype.newbyteorder("=")).reshape(value.shape)
+        order = "F" if value.flags.f_contiguous else "C"
+        return {"array": key, "dtype": dtype.str, "order": order, "shape": list(value.shape)}
+
+    def _masked(self, value: np.ma.MaskedArray, where: str) -> dict:
+        data, mask = self._array(np.asarray(value), where), self._array(np.ma.getmaskarray(value), where)
+        return {"masked": data, "mask": mask, "fill": self.encode(value.fill_value, f"fill value of {where}")}
 
     def _scalar(self, value: np.generic, where: str) -> dict:
         return {"scalar": self.encode(value.item(), where), "dtype": value.dtype.str}
 
     def _date(self, value: date, where: str) -> dict:
         return {"date": value.isoformat(), "class": type(value).__name__}
+
+    def _plain(self, value: Any, where: str) -> dict:
+        kind = str(kind_of(value))
+        return {
+            "plain": kind,
+            "of": [self.encode(item, f"part of {where}") for item in PLAIN_VALUES[kind].write(value)],
+        }
 
     def _object(self, value: Any, where: str) -> dict:
         if id(value) in self._known:
@@ -88,7 +93,10 @@ class StateWriter:
         return {"object": short_name(type(value)), "state": state}
 
     def _frame(self, value: pd.DataFrame, where: str) -> dict:
-        columns = [[name, self._column(value[name], f"{where}[{name!r}]")] for name in value.columns]
+        columns = [
+            [self.encode(name, f"column name of {where}"), self._column(value[name], f"{where}[{name!r}]")]
+            for name in value.columns
+        ]
         index = self._column(pd.Series(value.index, dtype=value.index.dtype), f"index of {where}")
         return {"frame": columns, "index": index, "index_name": self.encode(value.index.name, f"index name of {where}")}
 
@@ -108,18 +116,60 @@ class StateWriter:
         config = self._dict(value.config, f"{where}.config")
         return {"module": short_name(type(value)), "config": config, "state": self._dict(state, where)}
 
+    def _series(self, value: pd.Series, where: str) -> dict:
+        name = self.encode(value.name, f"name of {where}")
+        return {"series": self._frame(value.to_frame("values"), where), "name": name}
+
+    def _index(self, value: pd.Index, where: str) -> dict:
+        name = self.encode(value.name, f"name of {where}")
+        return {"index": self._column(pd.Series(value, dtype=value.dtype), where), "name": name}
+
     def _part(self, value: Any, where: str) -> dict:
-        data = skops.io.dumps(value)
-        unknown = untrusted(skops.io.get_untrusted_types(data=data))
+        if id(value) in self._names:
+            return {"part": self._names[id(value)][0]}
+        try:
+            data = skops.io.dumps(value)
+            unknown = untrusted(skops.io.get_untrusted_types(data=data))
+        except Exception as error:  # skops raises errors of many types, and that of an object
+            raise TypeError(f"{where} {_described(value)} ({error})") from error
         if unknown:
-            raise TypeError(f"{where} holds {', '.join(unknown)}, which cannot be saved.")
+            place, part = _find(value, unknown, where) or (where, None)
+            described = f"holds {', '.join(unknown)}, which cannot be saved." if part is None else _described(part)
+            raise TypeError(f"{place} {described}")
         name = f"part-{len(self.parts)}.skops"
-        self.parts[name] = data
+        self.parts[name], self._names[id(value)] = data, (name, value)
         return {"part": name}
 
 
-def _is_our_module(value: Any) -> bool:
-    return _is_ours(value) and hasattr(value, "state_dict") and hasattr(value, "config")
+def _described(value: Any) -> str:
+    """What cannot be saved, and what to do about it."""
+    named = value.func if isinstance(value, partial) else value
+    if not (callable(named) and hasattr(named, "__qualname__")):
+        return f"is a {path_of(type(value))}, which cannot be saved."
+    kind = "class" if isinstance(value, type) else "function"
+    return (
+        f"is a {kind} ({path_of(named)}), which cannot be saved, because a saved model holds no code: set it to "
+        "None or to a named option, or use a ufunc of numpy or a scorer of scikit-learn."
+    )
+
+
+def _find(value: Any, types: list[str], where: str, depth: int = 8) -> tuple[str, Any] | None:
+    """The place of the first value within an object whose type (or itself, for a function) has one of these names."""
+    named = value if hasattr(value, "__qualname__") else type(value)
+    if path_of(named) in types:
+        return where, value
+    if isinstance(value, dict):
+        parts = {f"{where}[{key!r}]": item for key, item in value.items()}
+    elif isinstance(value, (list, tuple)):
+        parts = {f"{where}[{i}]": item for i, item in enumerate(value)}
+    else:
+        parts = {f"{where}.{name}": item for name, item in getattr(value, "__dict__", {}).items()}
+    found = (_find(part, types, place, depth - 1) for place, part in parts.items() if depth)
+    return next((pair for pair in found if pair), None)
+
+
+def _is_module(value: Any) -> bool:
+    return is_registered(type(value)) and hasattr(value, "state_dict") and hasattr(value, "config")
 
 
 def _is_sklearn_list(value: list) -> bool:
@@ -133,7 +183,8 @@ def _is_sklearn_list(value: list) -> bool:
 def _is_part(value: Any) -> bool:
     if type(value) is list:
         return _is_sklearn_list(value)
-    return type(value).__module__.split(".")[0] in ("sklearn", "numpy", "scipy") and not _holds_ours(value)
+    cls = type(value)
+    return cls.__module__.split(".")[0] in ("sklearn", "numpy", "scipy") and not is_registered(cls)
 
 
 def _is_codes_dtype(value: Any) -> bool:
@@ -150,13 +201,16 @@ _ENCODERS: list[tuple[Callable[[Any], bool], Callable[[StateWriter, Any, str], d
     (_is_type(dict), StateWriter._dict),
     (_is_type(Bunch), lambda writer, value, where: {"bunch": writer._dict(dict(value), where)}),
     (_is_type(np.ndarray), StateWriter._array),
-    (lambda value: isinstance(value, np.generic) and value.dtype.kind in "biuf", StateWriter._scalar),
+    (_is_type(np.ma.MaskedArray), StateWriter._masked),
+    (lambda value: isinstance(value, np.generic) and value.dtype.kind in "biufUS", StateWriter._scalar),
     (_is_type(pd.Timestamp, datetime, date), StateWriter._date),
-    (lambda value: isinstance(value, np.ufunc), lambda writer, value, where: {"ufunc": value.__name__}),
+    (is_numpy_function, lambda writer, value, where: {"ufunc": value.__name__}),
     (_is_codes_dtype, lambda writer, value, where: {"codes": len(value.categories)}),
     (lambda value: isinstance(value, pd.DataFrame), StateWriter._frame),
-    (_is_our_module, StateWriter._module),
-    (_is_ours, StateWriter._object),
-    (lambda value: is_container(type(value)) and _holds_ours(value), StateWriter._object),
+    (_is_module, StateWriter._module),
+    (lambda value: isinstance(value, pd.Series), StateWriter._series),
+    (lambda value: isinstance(value, pd.Index) and value.nlevels == 1, StateWriter._index),
+    (lambda value: is_registered(type(value)), StateWriter._object),
+    (lambda value: kind_of(value) is not None, StateWriter._plain),
     (_is_part, StateWriter._part),
 ]
