@@ -1,0 +1,260 @@
+"""Numbers written as text: decide whether the labels of a column are numbers, and read them.
+
+`find_number_format(labels, counts)` returns a `NumberFormat` if the labels are numbers, else None; its `read(labels)`
+returns them as float64, NaN where a label is not a number. Both look at distinct labels, not at rows.
+
+A label is a number if it is digits with an optional sign, exponent, decimal mark, thousands separators, unit and
+surrounding spaces; parentheses are a negative number: ``1234``, ``-1,234.5``, ``1.234,56``, ``12,5``, ``1 234``,
+``1'234``, ``1.5e-3``, ``$1,234.00``, ``€ 12``, ``37%``, ``(1,234)``. Percentages keep their unit: ``37%`` is 37.
+
+- One decimal mark holds for the column: the one with which more rows are numbers. The other mark, a space or an
+  apostrophe separates groups of three digits.
+- If the point and the comma are equally possible, the point is the decimal mark: ``1,234`` is 1234 and ``1.234`` is
+  1.234. But where a column holds ``1,234`` beside ``12345``, which would have a separator too, the comma is the decimal
+  mark. `NumberFormat.ambiguous` gives a label that has two readings.
+- A column has one unit. Percentages are not mixed with other numbers except zero.
+- Codes are not numbers: columns with leading zeros (``00123``), with more than 15 digits, of whole numbers that all
+  have the same number of digits, 4 or more (postal codes; but years from 1800 to 2100 are numbers), or of three or
+  more groups of digits separated by spaces that all have the same length (telephone numbers).
+- Labels that are not numbers are marks of missing values if `may_be_missing` accepts them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from tabrec.tables.columns import Column, check_finite
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
+
+_UNIT = r"US\$|R\$|[$€£¥₹₽₩₺₪₫₴₦₱฿]|USD|EUR|GBP|CHF|JPY|CNY|INR"
+_SPACES = "\u0020\u00a0\u2009\u202f"
+_SEPARATORS = {".": f",'’{_SPACES}", ",": f".'’{_SPACES}"}
+_PATTERNS = {
+    decimal: re.compile(
+        rf"\s*(?P<open>\()?\s*(?P<sign>[-+−])?\s*(?P<unit>{_UNIT})?\s*(?P<sign_2>[-+−])?"
+        rf"(?P<number>(?:[1-9][0-9]{{0,2}}(?P<mark>[{separators}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*|[0-9]+)"
+        rf"(?:{re.escape(decimal)}[0-9]*)?(?:[eE][-+]?[0-9]+)?|{re.escape(decimal)}[0-9]+(?:[eE][-+]?[0-9]+)?)"
+        rf"\s*(?P<unit_2>{_UNIT}|%)?\s*(?P<close>\))?\s*"
+    )
+    for decimal, separators in _SEPARATORS.items()
+}
+_REMOVED = {decimal: str.maketrans(decimal, ".", separators) for decimal, separators in _SEPARATORS.items()}
+
+_NUMBERS = (int, float, Decimal, np.number)
+# float64 represents every whole number of so many digits.
+_MAX_DIGITS = 15
+_MIN_DIGITS_OF_CODE = 4
+_YEARS = (1800, 2100)
+# A sample of labels, most of which are numbers if the column is: it may hold few marks.
+_SAMPLE = 400
+
+
+class NumberFormat:
+    """How the numbers of a column are written.
+
+    Attributes
+    ----------
+    decimal : {".", ","}
+        The decimal mark.
+    unit : str
+        "%", a currency, or "".
+    marks : list
+        Labels of fit that are not numbers.
+    ambiguous : str or None
+        A label with a second reading in the other decimal mark, if that is equally possible.
+    """
+
+    def __init__(self, decimal: str, unit: str = "", marks: Iterable[Any] = (), ambiguous: str | None = None):
+        self.decimal = decimal
+        self.unit = unit
+        self.marks = list(marks)
+        self.ambiguous = ambiguous
+
+    def read(self, labels: Iterable[Any]) -> np.ndarray:
+        """Read labels as numbers: float64, NaN for labels that are not numbers of this format."""
+        numbers = (_read(label, self.decimal) for label in labels)
+        return np.array([n.value if n is not None and n.unit in ("", self.unit) else np.nan for n in numbers], float)
+
+    def read_column(self, column: Column) -> Column:
+        """Read a column of labels as numbers: int64 if all are whole and none is missing, as in a CSV file."""
+        numbers = self._to_rows(column, self.read(column.values.labels))
+        whole = numbers.astype(np.int64) if (np.abs(numbers) < 2**53).all() else numbers
+        return Column(column.name, whole if np.array_equal(whole, numbers) else numbers)
+
+    def read_new(self, column: Column, warned: set[str]) -> Column:
+        """Read a column of new rows; numbers are returned as they are.
+
+        A label that is not a number is missing. Labels that neither are marks of fit nor common ones are named in a
+        warning, unless the column is in `warned`, to which it is added. If most of two or more rows hold such labels,
+        a ValueError is raised.
+        """
+        if not column.is_label:
+            return column
+        table = self.read(column.values.labels)
+        odd = self._odd(column, table)
+        if odd:
+            n_odd = sum(odd.values())
+            n_rows = int(column.values.counts.sum())
+            if 1 < n_rows < 2 * n_odd:
+                raise ValueError(
+                    f"Column {column.name!r} must hold numbers, as in fit, but {n_odd} of {n_rows} rows hold other "
+                    f"text, such as {next(iter(odd))!r}."
+                )
+            if column.name not in warned:
+                warned.add(column.name)
+                warn_caller(
+                    f"Column {column.name!r} held numbers in fit, but now holds {quoted(odd)}, read as missing."
+                )
+        return Column(column.name, self._to_rows(column, table))
+
+    def _odd(self, column: Column, table: np.ndarray) -> dict[Any, int]:
+        """Rows of each label that is neither a number nor a mark."""
+        counted = zip(column.values.labels, column.values.counts.tolist(), np.isnan(table).tolist(), strict=True)
+        return {
+            label: count
+            for label, count, unread in counted
+            if unread and count and not is_known_mark(label) and label not in self.marks
+        }
+
+    @staticmethod
+    def _to_rows(column: Column, table: np.ndarray) -> np.ndarray:
+        return check_finite(column.name, np.append(table, np.nan)[column.values.codes])
+
+
+class _Number:
+    """A label read as a number: its value, unit, and the text of its digits ("" if it is not text)."""
+
+    __slots__ = ("mark", "text", "unit", "value")
+
+    def __init__(self, value: float, unit: str, text: str, mark: str | None):
+        self.value = value
+        self.unit = unit
+        self.text = text
+        self.mark = mark
+
+    @property
+    def whole_part(self) -> str:
+        return re.split("[.eE]", self.text)[0]
+
+
+def _read(label: Any, decimal: str) -> _Number | None:
+    if not isinstance(label, str):
+        is_number = isinstance(label, _NUMBERS) and not isinstance(label, (bool, np.bool_))
+        return _Number(float(label), "", "", None) if is_number else None
+    match = _PATTERNS[decimal].fullmatch(label)
+    if match is None:
+        return None
+    opened, sign, unit, sign_2, number, mark, unit_2, closed = match.groups()
+    if bool(opened) != bool(closed) or bool(sign) + bool(sign_2) + bool(opened) > 1 or (unit and unit_2):
+        return None
+    text = number.translate(_REMOVED[decimal])
+    is_negative = opened or (sign or sign_2) in ("-", "−")
+    return _Number(-float(text) if is_negative else float(text), unit or unit_2 or "", text, mark)
+
+
+def find_number_format(labels: Sequence[Any], counts: Sequence[int], *, given: bool = False) -> NumberFormat | None:
+    """Find how the numbers of a column are written, or return None if its labels are not numbers.
+
+    Parameters
+    ----------
+    labels : sequence
+        The distinct labels of the column. Labels that do not occur must be left out.
+    counts : sequence of int
+        Number of rows with each label.
+    given : bool, default=False
+        Whether the column is known to hold numbers: codes are then numbers, and any label that is not a number is a
+        mark of a missing value.
+
+    Returns
+    -------
+    NumberFormat or None
+    """
+    labels, counts = list(labels), [int(count) for count in counts]
+    sample = labels[:: max(len(labels) // _SAMPLE, 1)]
+    if not given and sum(_is_number(label) for label in sample) * 2 < len(sample) and len(labels) > _SAMPLE:
+        return None
+    readings = {decimal: [_read(label, decimal) for label in labels] for decimal in _PATTERNS}
+    decimal = _choose_decimal(readings, counts)
+    numbers = readings[decimal]
+    unit = _find_unit(numbers, counts, given)
+    if unit is None:
+        return None
+    is_number = [number is not None and number.unit in ("", unit) for number in numbers]
+    read = [number for number, is_read in zip(numbers, is_number, strict=True) if number is not None and is_read]
+    marks = {label: n for label, n, is_read in zip(labels, counts, is_number, strict=True) if not is_read}
+    if not read:
+        return None
+    if not given:
+        n_rows = sum(n for n, is_read in zip(counts, is_number, strict=True) if is_read)
+        if not may_be_missing(marks, len(read), n_rows) or _are_codes(read):
+            return None
+    return NumberFormat(decimal, unit, marks, _ambiguous(labels, readings))
+
+
+def read_text_numbers(column: Column) -> tuple[Column, NumberFormat] | None:
+    """Read a column of text that is numbers; None for other columns, and for columns of ``category`` dtype.
+
+    A ``category`` dtype states that the labels are categories.
+    """
+    if not column.is_label or hasattr(column.raw.dtype, "categories"):
+        return None
+    number_format = find_number_format(column.values.in_use, column.values.counts[column.values.counts > 0].tolist())
+    return None if number_format is None else (number_format.read_column(column), number_format)
+
+
+def _is_number(label: Any) -> bool:
+    return any(_read(label, decimal) is not None for decimal in _PATTERNS)
+
+
+def _choose_decimal(readings: dict[str, list[_Number | None]], counts: list[int]) -> str:
+    n_rows = {d: sum(n for number, n in zip(r, counts, strict=True) if number is not None) for d, r in readings.items()}
+    if n_rows["."] != n_rows[","]:
+        return max(n_rows, key=n_rows.__getitem__)
+    read = [number for number in readings["."] if number is not None]
+    is_grouped = any(number.mark == "," for number in read)
+    is_ungrouped = any(number.mark is None and len(number.whole_part) > 3 for number in read)
+    return "," if is_grouped and is_ungrouped else "."
+
+
+def _find_unit(numbers: list[_Number | None], counts: list[int], given: bool) -> str | None:
+    """The unit of a column, "" for none, or None if it has several."""
+    rows: dict[str, int] = {}
+    for number, n in zip(numbers, counts, strict=True):
+        if number is not None and (number.unit or number.value != 0):
+            rows[number.unit] = rows.get(number.unit, 0) + n
+    units = sorted((unit for unit in rows if unit), key=lambda unit: -rows[unit])
+    if not given and (len(units) > 1 or ("%" in units and "" in rows)):
+        return None
+    return units[0] if units else ""
+
+
+def _are_codes(numbers: list[_Number]) -> bool:
+    wholes = [number.whole_part for number in numbers if number.text]
+    if any(len(whole) > _MAX_DIGITS or (len(whole) > 1 and whole[0] == "0") for whole in wholes):
+        return True
+    widths = {len(whole) for whole in wholes}
+    if len(widths) > 1 or len(wholes) < len(numbers):
+        return False
+    n_digits = widths.pop()
+    if all(number.mark and number.mark in _SPACES and number.text.isdecimal() for number in numbers):
+        return n_digits > 6
+    is_plain = all(number.text.isdecimal() and not number.mark and not number.unit for number in numbers)
+    are_years = all(_YEARS[0] <= number.value <= _YEARS[1] for number in numbers)
+    return is_plain and n_digits >= _MIN_DIGITS_OF_CODE and not are_years
+
+
+def _ambiguous(labels: list, readings: dict[str, list[_Number | None]]) -> str | None:
+    """A label that has two readings, if every label that is a number in one has a reading in the other."""
+    found = None
+    for label, point, comma in zip(labels, readings["."], readings[","], strict=True):
+        if (point is None) != (comma is None):
+            return None
+        if point is not None and comma is not None and point.value != comma.value and found is None:
+            found = label
+    return found

@@ -1,0 +1,126 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tabrec.tables.columns import to_columns
+from tabrec.tables.text_numbers import NumberFormat, find_number_format, read_text_numbers
+
+
+def find(labels, counts=None, **options):
+    return find_number_format(labels, counts or [1] * len(labels), **options)
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers"),
+    [
+        (["1", "-2", "+30"], [1, -2, 30]),
+        (["1.5", ".25", "3.", "1.5e-3", "2E5"], [1.5, 0.25, 3, 0.0015, 200_000]),
+        (["1,234", "999", "1,234,567"], [1234, 999, 1_234_567]),
+        (["1,234.50", "0.5"], [1234.5, 0.5]),
+        (["1.234,56", "0,5", "7"], [1234.56, 0.5, 7]),
+        (["12,5", "1,234"], [12.5, 1.234]),
+        (["1,234", "12345"], [1.234, 12345]),
+        (["1 234", "1\u00a0234\u00a0567", "5"], [1234, 1_234_567, 5]),
+        (["1\u202f234,5", "7"], [1234.5, 7]),
+        (["1'234.5", "1’234’567"], [1234.5, 1_234_567]),
+        (["$1,234.00", "-$5.25", "$-7", "$0"], [1234, -5.25, -7, 0]),
+        (["€ 12", "1.234,5 €", "− 3"], [12, 1234.5, -3]),
+        (["CHF 1'200.50", "CHF 3"], [1200.5, 3]),
+        (["37%", "4.5 %", "0"], [37, 4.5, 0]),
+        (["(1,234)", "($12.50)", "88"], [-1234, -12.5, 88]),
+        (["2019", "1999", "2020"], [2019, 1999, 2020]),
+        ([" 5 ", "17"], [5, 17]),
+        ([1, 2.5, "3", "77"], [1, 2.5, 3, 77]),
+    ],
+)
+def test_numbers_are_read_in_every_way_of_writing(labels, numbers):
+    assert find(labels).read(labels).tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["00123", "94110", "1"],
+        ["10115", "94110", "80331"],
+        ["9783161484100", "9780306406157"],
+        ["12345678901234567", "9"],
+        ["1.2.3", "1.10.0"],
+        ["978-3-16-148410-0", "978-0-306-40615-7"],
+        ["612 345 678", "655 001 002"],
+        ["12%", "0.5"],
+        ["$5", "€6"],
+        ["yes", "no"],
+        ["1", "2", "3+"],
+        ["1,23", "12.34.5"],
+        [True, "1"],
+        ["?", "-"],
+    ],
+)
+def test_codes_and_mixtures_are_not_numbers(labels):
+    assert find(labels) is None
+
+
+def test_a_label_with_two_readings_is_named_only_if_both_are_possible():
+    assert find(["1,234", "5,678"]).ambiguous == "1,234"
+    assert find(["1.234", "5.678"]).ambiguous == "1.234"
+    assert find(["1,234", "1,234.5"]).ambiguous is None
+    assert find(["12,5", "1,234"]).ambiguous is None
+    assert find(["3", "17"]).ambiguous is None
+
+
+def test_known_marks_may_be_in_half_of_the_rows_and_others_in_few():
+    numbers = [f"{n}.5" for n in range(40)]
+    assert find([*numbers, "?", " N/A "], [1] * 40 + [20, 20]).marks == ["?", " N/A "]
+    assert find([*numbers, "?"], [1] * 40 + [41]) is None
+    assert find([*numbers, "closed"], [1] * 40 + [2]).marks == ["closed"]
+    assert find([*numbers, "closed"], [1] * 40 + [3]) is None
+    assert find([*numbers, *"abcde"]) is None
+    assert np.isnan(find([*numbers, "closed"]).read(["closed"])).all()
+
+
+def test_a_column_given_as_numbers_may_hold_codes_and_any_marks():
+    assert find(["00123", "closed"], given=True).read(["00123", "closed"]).tolist()[0] == 123
+    assert find(["closed"], given=True) is None
+
+
+def test_only_text_and_object_columns_are_read():
+    frame = pd.DataFrame({"text": ["1,234", "17", None]})
+    frame["objects"] = frame["text"].astype(object)
+    frame["category"] = frame["text"].astype("category")
+    columns = to_columns(frame)
+    for name in ("text", "objects"):
+        column, number_format = read_text_numbers(columns[name])
+        assert np.array_equal(column.values, [1234, 17, np.nan], equal_nan=True)
+        assert number_format.decimal == "."
+    assert read_text_numbers(columns["category"]) is None
+
+
+def test_new_rows_keep_the_format_and_name_new_marks_once():
+    number_format = NumberFormat(",", "%", ["closed"])
+    warned = set()
+    column = to_columns(pd.DataFrame({"rate": ["1.234,5%", "17", "closed", "?", "oops"]}))["rate"]
+    with pytest.warns(UserWarning, match="'rate' held numbers in fit, but now holds 'oops'"):
+        values = number_format.read_new(column, warned).values
+    assert np.array_equal(values, [1234.5, 17, np.nan, np.nan, np.nan], equal_nan=True)
+    assert warned == {"rate"}
+
+
+def test_text_in_most_new_rows_is_an_error_that_names_it():
+    column = to_columns(pd.DataFrame({"rate": ["5", "Ohio", "Utah"]}))["rate"]
+    with pytest.raises(ValueError, match=r"'rate' must hold numbers, as in fit, but 2 of 3 rows .* 'Ohio'"):
+        NumberFormat(".").read_new(column, set())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.decimals(-(10**9), 10**9, places=2), min_size=2, max_size=20, unique=True),
+    st.sampled_from([(".", ","), (".", " "), (".", "'"), (".", ""), (",", "."), (",", "\u00a0"), (",", "")]),
+    st.sampled_from(["{}", "${}", "{} €", " {}% ", "CHF {}"]),
+)
+def test_numbers_written_in_any_format_are_read_back(numbers, marks, template):
+    decimal, separator = marks
+    texts = [f"{number:,.2f}".replace(",", "_").replace(".", decimal).replace("_", separator) for number in numbers]
+    labels = [template.format(text) for text in texts]
+    assert find(labels).read(labels).tolist() == [float(number) for number in numbers]
