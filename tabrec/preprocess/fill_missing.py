@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -15,14 +15,23 @@ from tabrec.preprocess.lineage import Origin, Origins
 from tabrec.tables.columns import Column, in_threads
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
-from tabrec.tables.numbers import UniformSample, as_float32, as_numbers
+from tabrec.tables.numbers import UniformSample, as_float, as_numbers, needs_float64
+
+
+class _Learned(NamedTuple):
+    """What one column of fit shows."""
+
+    has_gaps: bool
+    fill_value: float
+    needs_float64: bool
 
 
 class FillMissing(FrameTransformer):
     """Fill missing values of number columns and add an indicator ``<name>_na`` for columns that had any in fit.
 
-    Number columns become float32 without NaN. A column whose first missing value occurs after fit is filled too, with
-    one warning that names it; it gets no indicator, because the output columns are determined in fit.
+    Number columns become float32 without NaN; a column of which float32 would merge distinct values, such as long ids
+    or time stamps, becomes float64. A column whose first missing value occurs after fit is filled too, with one
+    warning that names it; it gets no indicator, because the output columns are determined in fit.
 
     Parameters
     ----------
@@ -43,6 +52,8 @@ class FillMissing(FrameTransformer):
         Replacement for missing values by column.
     indicators_ : list of str
         Columns that had missing values in fit, in order.
+    float64_columns_ : list of str
+        Columns that become float64, because float32 would merge distinct values of fit.
     input_to_outputs_, output_to_input_ : dict
         Output columns that come from each input column, and the input column that each output column comes from.
     n_features_in_, feature_names_in_ : int, ndarray of str
@@ -113,14 +124,17 @@ class FillMissing(FrameTransformer):
             self._samples = {name: UniformSample(self.random_state) for name in chosen}
             self._counts: dict[str, dict[float, int]] = {name: {} for name in chosen}
             self._warned: set[str] = set()
+            self.float64_columns_: list[str] = []
         else:
             self._samples = {name: copy(sample) for name, sample in self._samples.items()}
             self._counts = {name: dict(counts) for name, counts in self._counts.items()}
         n_rows = len(next(iter(columns.values())).raw)
         learned = in_threads(lambda name: self._learn_column(columns[name], reset), self._gaps, n_rows)
         by_name = dict(zip(self._gaps, learned, strict=True))
-        self._gaps = {name: had_gaps or by_name[name][0] for name, had_gaps in self._gaps.items()}
-        self.fill_values_ = {name: fill_value for name, (_, fill_value) in by_name.items()}
+        self._gaps = {name: had_gaps or by_name[name].has_gaps for name, had_gaps in self._gaps.items()}
+        self.fill_values_ = {name: column.fill_value for name, column in by_name.items()}
+        known = self.float64_columns_
+        self.float64_columns_ = [name for name, column in by_name.items() if name in known or column.needs_float64]
         self.indicators_ = [name for name, has_gaps in self._gaps.items() if has_gaps] if self.add_indicator else []
         taken = [f"{name}_na" for name in self.indicators_ if f"{name}_na" in columns]
         if taken:
@@ -129,11 +143,11 @@ class FillMissing(FrameTransformer):
                 "add_indicator=False."
             )
 
-    def _learn_column(self, column: Column, reset: bool) -> tuple[bool, float]:
-        """Find out whether the column has missing values, and what replaces them."""
+    def _learn_column(self, column: Column, reset: bool) -> _Learned:
         numbers = as_numbers(column)
         observed = numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers
-        return len(observed) < len(numbers), self._learn_value(column.name, observed.astype(np.float64), reset)
+        fill_value = self._learn_value(column.name, observed.astype(np.float64), reset)
+        return _Learned(len(observed) < len(numbers), fill_value, needs_float64(observed))
 
     def _learn_value(self, name: str, observed: np.ndarray, reset: bool) -> float:
         if self.strategy == "constant":
@@ -160,7 +174,7 @@ class FillMissing(FrameTransformer):
                 continue
             numbers = as_numbers(column)
             missing = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(len(numbers), bool)
-            out[name] = as_float32(name, numbers)
+            out[name] = as_float(name, numbers, double=name in self.float64_columns_)
             if missing.any():
                 out[name][missing] = self.fill_values_[name]
                 if not self._gaps[name] and name not in self._warned:

@@ -15,13 +15,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.tables.columns import Column, from_columns, to_columns
 from tabrec.tables.names import check_named
-from tabrec.tables.numbers import UniformSample, as_float32, as_numbers
+from tabrec.tables.numbers import UniformSample, as_float, as_numbers, needs_float64
 
 _SMALLEST_SPREAD = float(np.sqrt(np.finfo(np.float32).tiny))
 
 
 class Normalize(FrameTransformer):
-    """Scale number columns to mean 0 and standard deviation 1, as float32.
+    """Scale number columns to mean 0 and standard deviation 1, as float32, or float64 where that is needed.
 
     Missing numbers stay missing and do not enter the statistics. Columns of other kinds (codes, labels, booleans,
     dates) pass through.
@@ -43,6 +43,8 @@ class Normalize(FrameTransformer):
     means_, stds_ : dict of str to float
         Mean and standard deviation of each column. The latter is 1 for a constant column, and if it is below 1e-19,
         because its square is not representable in float32.
+    float64_columns_ : list of str
+        Columns that are float64, because float32 would merge distinct values of fit.
     quantiles_ : dict of str to ndarray
         Quantiles of each column in ascending order, for ``method="quantile"``.
     input_to_outputs_, output_to_input_ : dict
@@ -128,6 +130,7 @@ class Normalize(FrameTransformer):
             self._moments = dict.fromkeys(chosen, (0, 0.0, 0.0))
             sampled = chosen if self.method == "quantile" else []
             self._samples = {name: UniformSample(self.random_state) for name in sampled}
+            self.float64_columns_: list[str] = []
         else:
             self._samples = {name: copy(sample) for name, sample in self._samples.items()}
         self._moments = dict(self._moments)
@@ -135,7 +138,8 @@ class Normalize(FrameTransformer):
         self.stds_: dict[str, float] = {}
         self.quantiles_: dict[str, np.ndarray] = {}
         for name, moments in self._moments.items():
-            numbers = as_numbers(columns[name]).astype(np.float64)
+            raw = as_numbers(columns[name])
+            numbers = raw.astype(np.float64)
             observed = numbers[~np.isnan(numbers)]
             with np.errstate(over="ignore"):
                 self._moments[name] = n, mean, squares = _merge_moments(moments, observed)
@@ -150,6 +154,10 @@ class Normalize(FrameTransformer):
             self.stds_[name] = float(std) if std > max(1e-12 * abs(mean), _SMALLEST_SPREAD) else 1.0
             if self.method == "quantile":
                 self._learn_quantiles(name, observed)
+            # Integers that float32 represents stay distinct.
+            may_merge = raw.dtype.kind == "f" or needs_float64(raw)
+            if may_merge and name not in self.float64_columns_ and needs_float64(self._scaled(name, observed)):
+                self.float64_columns_ = [*self.float64_columns_, name]
 
     def _learn_quantiles(self, name: str, observed: np.ndarray) -> None:
         sample = self._samples[name]
@@ -166,9 +174,13 @@ class Normalize(FrameTransformer):
         }
 
     def _scale(self, name: str, numbers: np.ndarray) -> np.ndarray:
+        scaled = self._scaled(name, numbers)
+        return as_float(name, scaled, double=name in self.float64_columns_)
+
+    def _scaled(self, name: str, numbers: np.ndarray) -> np.ndarray:
         if self.method == "quantile":
-            return _to_normal(numbers.astype(np.float64), self.quantiles_[name]).astype(np.float32)
-        return as_float32(name, (numbers - np.float64(self.means_[name])) / self.stds_[name])
+            return _to_normal(numbers.astype(np.float64), self.quantiles_[name])
+        return (numbers - np.float64(self.means_[name])) / self.stds_[name]
 
     def _restore(self, name: str, scaled: np.ndarray) -> np.ndarray:
         if self.method == "quantile":

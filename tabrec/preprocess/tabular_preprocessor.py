@@ -21,7 +21,7 @@ from tabrec.tables.columns import Column, Labels, are_codes, read_in_threads
 from tabrec.tables.dates import looks_like_dates
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
-from tabrec.tables.numbers import as_numbers
+from tabrec.tables.numbers import as_numbers, needs_float64
 
 _MAX_CARD = {"forest": 0, "net": 20}
 _NORMALIZE = {"forest": None, "net": "standard"}
@@ -32,8 +32,9 @@ class TabularPreprocessor(FrameTransformer):
 
     The output is the *encoded frame* that every model of this package takes, and whose dtypes histogram boosting,
     LightGBM and XGBoost understand: ``category`` columns whose categories are the integers 0..K (0 means missing or
-    never seen in fit), float32 columns without NaN, bool flags and ``<name>_na`` indicators. A frame that is already
-    encoded is returned unchanged.
+    never seen in fit), float32 columns without NaN, bool flags and ``<name>_na`` indicators. Columns of which float32
+    would merge distinct values, such as long ids and time stamps, are float64. A frame that is already encoded is
+    returned unchanged.
 
     Parameters
     ----------
@@ -305,7 +306,11 @@ class TabularPreprocessor(FrameTransformer):
 def _is_encoded(column: Column) -> bool:
     """Whether a column has a form that it can have in an encoded frame."""
     dtype = column.raw.dtype
-    return are_codes(dtype) or dtype == np.dtype(bool) or (dtype == np.float32 and not np.isnan(column.raw).any())
+    if are_codes(dtype) or dtype == np.dtype(bool):
+        return True
+    if dtype not in (np.float32, np.float64) or np.isnan(column.raw).any():
+        return False
+    return dtype == np.float32 or needs_float64(column.raw)
 
 
 def _check_still_numbers(column: Column) -> None:

@@ -25,6 +25,7 @@ _OURS = {
     "elapsed-since": "tabrec.preprocess.elapsed_since.ElapsedSince",
     "tabular-preprocessor": "tabrec.preprocess.tabular_preprocessor.TabularPreprocessor",
     "time-split": "tabrec.preprocess.time_split.TimeSplit",
+    "float32-map": "tabrec.tables.float32_maps.Float32Map",
     "uniform-sample": "tabrec.tables.numbers.UniformSample",
     "forest-regressor": "tabrec.trees.forest.ForestRegressor",
     "forest-classifier": "tabrec.trees.forest.ForestClassifier",

@@ -130,8 +130,14 @@ def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callab
     return upgrade
 
 
+_IN_FLOAT32: dict[str, Any] = {"float64_columns_": []}
+
 # By registered name: converts the attributes saved in format 1 to the current ones.
 _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "fill-missing": lambda state: _IN_FLOAT32 | state,
+    "normalize": lambda state: _IN_FLOAT32 | state,
+    "forest-regressor": lambda state: {"_float32_maps": {}} | state,
+    "forest-classifier": lambda state: {"_float32_maps": {}} | state,
     "tabular-regressor": lambda state: {"trainer": None} | state,
     "tabular-classifier": lambda state: {"trainer": None} | state,
     "tabular-preprocessor": _with_purpose,

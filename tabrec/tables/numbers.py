@@ -6,7 +6,13 @@ from decimal import Decimal
 
 import numpy as np
 
+from tabrec.tables.column_values import LARGEST_EXACT
 from tabrec.tables.columns import Column, check_finite
+
+# float32 represents all whole numbers up to here.
+_LARGEST_EXACT_FLOAT32 = 2**24
+# float32 may merge a share of the distinct values of a column that n / 2**17 and a quarter bound.
+_RESOLUTION, _MANY_VALUES = 2**17, 2**15
 
 
 def as_numbers(column: Column) -> np.ndarray:
@@ -31,11 +37,45 @@ def as_numbers(column: Column) -> np.ndarray:
     )
 
 
-def as_float32(name: str, numbers: np.ndarray) -> np.ndarray:
-    """Convert the numbers of a column to a new float32 array; too large numbers raise a ValueError."""
+def needs_float64(numbers: np.ndarray) -> bool:
+    """Whether float32 would merge distinct values of a column, given without NaN.
+
+    Whole numbers, such as ids and time stamps, must all be exact. Of other numbers float32 may merge the few that are
+    equal in nearly all digits, as happens in every long column of random numbers.
+    """
+    is_integer = numbers.dtype.kind in "iu"
+    if not len(numbers) or (not is_integer and numbers.dtype != np.float64):
+        return False
+    if is_integer and numbers.min() >= -_LARGEST_EXACT_FLOAT32 and numbers.max() <= _LARGEST_EXACT_FLOAT32:
+        return False
+    with np.errstate(over="ignore"):
+        is_exact = numbers.astype(np.float32) == numbers
+    if is_exact.all():
+        return False
+    if is_integer or _are_whole(numbers, first=numbers[is_exact.argmin()]):
+        return True
+    ordered = np.sort(numbers)
+    distinct, kept = _count_distinct(ordered), _count_distinct(ordered.astype(np.float32))
+    return (distinct - kept) * _RESOLUTION > distinct * min(distinct, _MANY_VALUES)
+
+
+def _are_whole(numbers: np.ndarray, first: float) -> bool:
+    """Whether all numbers are whole and exact in float64; most columns are decided by the first one."""
+    if not first.is_integer():
+        return False
+    return bool((np.trunc(numbers) == numbers).all() and np.abs(numbers).max() <= LARGEST_EXACT)
+
+
+def _count_distinct(ordered: np.ndarray) -> int:
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+
+
+def as_float(name: str, numbers: np.ndarray, *, double: bool = False) -> np.ndarray:
+    """Convert the numbers of a column to a new array, float32 unless `double`; too large numbers raise a ValueError."""
     with np.errstate(over="raise"):
         try:
-            return numbers.astype(np.float32)
+            single = numbers.astype(np.float32)
+            return numbers.astype(np.float64) if double else single
         except FloatingPointError as error:
             largest = np.nanmax(np.abs(numbers))
             raise ValueError(

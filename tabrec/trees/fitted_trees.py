@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.preprocess.categorify import MISSING_LABEL
 from tabrec.preprocess.lineage import Origin, input_names, trace_columns, values_of
 from tabrec.tables.columns import is_table, read_frame
+from tabrec.tables.float32_maps import Float32Map
 from tabrec.tables.names import align_names
 from tabrec.trees.forest_base import ForestMixin
 from tabrec.trees.out_of_bag import OutOfBagRows, TreeSpread, left_out_rows, map_in_order, mean_and_spread
@@ -119,6 +120,11 @@ class FittedTrees:
         """The transformer that encodes frames inside of the forest, if any."""
         return None
 
+    @property
+    def float32_maps(self) -> dict[str, Float32Map]:
+        """How columns of which float32 would merge values are mapped to what the trees see."""
+        return {}
+
     def enter(self, X: Any) -> Any:
         """X as it enters the forest or tree, after the steps of a pipeline."""
         return X if self.steps is None else self.steps.transform(X)
@@ -139,6 +145,14 @@ class FittedTrees:
         if self.is_single:
             return self.estimator._validate_X_predict(entered, check_input=True)
         return self.estimator._validate_X_predict(entered)
+
+    def to_matrix(self, encoded: pd.DataFrame) -> np.ndarray:
+        """The numbers that the trees see of an encoded frame."""
+        return to_matrix(encoded, maps=self.float32_maps)
+
+    def restore(self, name: str, seen: Any) -> Any:
+        """Numbers of an encoded column as the trees see them, thresholds too, in the units of the encoded frame."""
+        return self.float32_maps[name].invert(seen) if name in self.float32_maps else seen
 
     def values(self, tree: Any) -> np.ndarray:
         """The mean or class shares of each node, (n_nodes, n_outputs, n_values); 0 for classes that an output lacks."""
@@ -213,7 +227,11 @@ class FittedFrameForest(FittedTrees):
         return self.estimator.encode(self.enter(X))
 
     def matrix(self, X: Any) -> np.ndarray:
-        return to_matrix(self.encode(X))
+        return self.to_matrix(self.encode(X))
+
+    @property
+    def float32_maps(self) -> dict[str, Float32Map]:
+        return self.estimator._float32_maps
 
     def training_positions(self, n_rows: int) -> np.ndarray:
         return self.estimator._rows

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
@@ -16,6 +17,7 @@ from tabrec.preprocess.warm_start import check_target_kept
 from tabrec.tables.class_weights import check_class_weights
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
+from tabrec.tables.float32_maps import Float32Map, learn_maps
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import learn_names
 from tabrec.tables.weights import read_weights
@@ -35,6 +37,7 @@ class ForestMixin(TargetEncodingMixin):
     oob_score: Any
     encoded_range_: np.ndarray
     _n_raw_rows: int
+    _float32_maps: dict[str, Float32Map]
 
     @restores_on_failure
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -70,12 +73,15 @@ class ForestMixin(TargetEncodingMixin):
             self.estimators_: list = list(self.estimators_)  # scikit-learn would extend the list of a former fit
         encoded, order = self._fit_encoding(X, frame, y[weighting.rows], weighting, is_warm=is_warm)
         self._n_raw_rows, self._rows = len(frame), weighting.rows[order]
-        matrix = to_matrix(encoded, order)
+        if not is_warm:
+            self._float32_maps = learn_maps(encoded)
+        matrix = to_matrix(encoded, order, self._float32_maps)
+        lowest, highest = self.encoded_range_ if is_warm else (np.inf, -np.inf)
+        smallest, largest = self._range_of(encoded, matrix)
+        self.encoded_range_ = np.stack([np.fmin(smallest, lowest), np.fmax(largest, highest)])
         del encoded
         y = y[self._rows]
         weights = None if weighting.weights is None else weighting.weights[order]
-        lowest, highest = self.encoded_range_ if is_warm else (np.inf, -np.inf)
-        self.encoded_range_ = np.stack([np.fmin(matrix.min(axis=0), lowest), np.fmax(matrix.max(axis=0), highest)])
         self._forget_oob()
         with self._parameters_that_fit(len(matrix)):
             super().fit(matrix, y, sample_weight=weights)
@@ -152,7 +158,27 @@ class ForestMixin(TargetEncodingMixin):
 
     def _validate_X_predict(self, X: Any) -> np.ndarray:
         """The hook through which every predicting method of the parent class reads X."""
-        return to_matrix(self.encode(X))
+        return self._to_matrix(self.encode(X))
+
+    def _to_matrix(self, encoded: pd.DataFrame) -> np.ndarray:
+        """The numbers that the trees see of an encoded frame; see `Float32Map` for columns that float32 would merge."""
+        return to_matrix(encoded, maps=self._float32_maps)
+
+    def _range_of(self, encoded: pd.DataFrame, matrix: np.ndarray) -> np.ndarray:
+        """Smallest and largest value of each encoded column in its own units."""
+        extremes = np.stack([matrix.min(axis=0), matrix.max(axis=0)])
+        if not self._float32_maps:
+            return extremes
+        extremes = extremes.astype(np.float64)
+        for position, name in enumerate(encoded.columns):
+            if name in self._float32_maps:
+                extremes[:, position] = encoded[name].min(), encoded[name].max()
+        return extremes
+
+    def _to_tree_units(self, names: list[str], grid: np.ndarray) -> np.ndarray:
+        columns = zip(names, np.asarray(grid, dtype=np.float64).T, strict=True)
+        maps = self._float32_maps
+        return np.column_stack([maps[name].apply(values) if name in maps else values for name, values in columns])
 
     def _mean_prediction(self, X: Any, method: str) -> list[np.ndarray]:
         """Mean over the trees, one array an output, added up in their order: that of threads changes the last bits."""
@@ -165,7 +191,7 @@ class ForestMixin(TargetEncodingMixin):
 
     def _training_matrix(self, X: Any, y: np.ndarray) -> np.ndarray:
         """The rows that the trees were grown on, from the table and target of `fit`, in the order of `_rows`."""
-        return self._encode_training(X, y, self._rows)
+        return self._to_matrix(self._encode_training(X, y, self._rows))
 
     def _tree_predictions(self, X: Any) -> Iterator[np.ndarray]:
         """The prediction of each tree in turn (of a classifier: its probabilities)."""

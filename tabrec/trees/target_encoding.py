@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -16,6 +17,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, trace_columns
 from tabrec.preprocess.raw_frames import RawFrameMixin
+from tabrec.tables.float32_maps import Float32Map
 from tabrec.tables.rows import hash_table
 from tabrec.tables.weights import Weighting
 
@@ -103,16 +105,16 @@ class TargetEncodingMixin(RawFrameMixin):
                 "warm_start=False, or encode these columns before."
             )
 
-    def _encode_training(self, X: Any, y: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """The matrix that the trees were grown on, its rows in the given order, copies of a row next to each other."""
+    def _encode_training(self, X: Any, y: np.ndarray, order: np.ndarray) -> pd.DataFrame:
+        """The frame that the trees were grown on, its rows in the given order, copies of a row next to each other."""
         encoded = RawFrameMixin.encode(self, X).iloc[order]
         if not self.target_encoded_:
-            return to_matrix(encoded)
+            return encoded
         targets = self._target_columns(y[order].ravel())
         values = _encode_out_of_fold(
             _codes(encoded, self.target_encoded_), targets, self._folds(order, np.arange(len(order)))
         )
-        return to_matrix(self._replace_by_target(encoded, values))
+        return self._replace_by_target(encoded, values)
 
     def _most_levels(self) -> Any:
         """Categories of more levels than this are encoded by the target."""
@@ -181,7 +183,12 @@ class TargetEncodingMixin(RawFrameMixin):
             if name not in plain:
                 raise ValueError(f"The trees do not see column {name!r} as it is: pass method='brute'.")
         positions = [self._matrix_columns().index(name) for name in asked]
+        grid = self._to_tree_units(asked, grid)
         return super()._compute_partial_dependence_recursion(grid, np.asarray(positions, dtype=np.intp))
+
+    def _to_tree_units(self, names: list[str], grid: np.ndarray) -> np.ndarray:
+        """Values of encoded columns, side by side, as the trees see them."""
+        return grid
 
     def _matrix_columns(self) -> list[str]:
         """Encoded columns in the order in which the trees number them."""
@@ -194,13 +201,19 @@ class TargetEncodingMixin(RawFrameMixin):
         return [name for name in fills.fill_values_ if name not in fills.indicators_]
 
 
-def to_matrix(encoded: pd.DataFrame, rows: np.ndarray | None = None) -> np.ndarray:
-    """An encoded frame (or the given rows of it) as float32 numbers, codes for categories, column by column."""
+def to_matrix(
+    encoded: pd.DataFrame, rows: np.ndarray | None = None, maps: Mapping[str, Float32Map] | None = None
+) -> np.ndarray:
+    """An encoded frame (or the given rows of it) as float32 numbers, codes for categories, column by column.
+
+    `maps` has the columns of which plain float32 would merge values.
+    """
     n_rows = len(encoded) if rows is None else len(rows)
     matrix = np.empty((n_rows, encoded.shape[1]), dtype=np.float32, order="F")
-    for position, (_, column) in enumerate(encoded.items()):
+    for position, (name, column) in enumerate(encoded.items()):
         values = (column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column).to_numpy()
-        matrix[:, position] = values if rows is None else values[rows]
+        values = values if rows is None else values[rows]
+        matrix[:, position] = maps[str(name)].apply(values) if maps and name in maps else values
     return matrix
 
 

@@ -192,3 +192,14 @@ def test_the_gaps_of_the_houses_get_pandas_medians(data_dir):
         gap = houses[name].isna()
         assert out[f"{name}_na"].equals(gap)
         assert (out[name][~gap] == houses[name][~gap]).all()
+
+
+def test_long_ids_stay_distinct_alone_and_in_chunks():
+    ids = pd.DataFrame({"id": 3_000_000_000 + np.arange(6), "hours": np.arange(6) / 2})
+    fitted = FillMissing().fit(ids)
+    assert fitted.float64_columns_ == ["id"]
+    assert fitted.transform(ids)["id"].tolist() == ids["id"].tolist()
+    assert fitted.transform(ids).dtypes.tolist() == [np.float64, np.float32]
+    assert fitted.transform(ids[:1].assign(id=7))["id"].dtype == np.float64
+    chunks = FillMissing().partial_fit(ids.assign(id=range(6))).partial_fit(ids).partial_fit(ids.assign(id=range(6)))
+    assert chunks.float64_columns_ == ["id"]

@@ -172,3 +172,10 @@ def test_a_spread_too_small_for_float32_is_none():
     normalize = Normalize().fit(pd.DataFrame({"x": [0.0, 1e-44]}))
     assert normalize.stds_["x"] == 1.0
     assert normalize.transform(pd.DataFrame({"x": [1.0]}))["x"].tolist() == [1.0]
+
+
+def test_close_numbers_far_from_the_others_stay_distinct():
+    values = table([*(3_000_000_000 + np.arange(200)), *range(-5000, 0)])
+    fitted = Normalize().fit(values)
+    assert fitted.float64_columns_ == ["x"]
+    assert fitted.transform(values)["x"].nunique() == 5200

@@ -26,13 +26,13 @@ SALES = pd.DataFrame(
 
 
 def check_encoded(frame):
-    """Assert that a frame has codes 0..K, float32 without missing values, and flags."""
+    """Assert that a frame has codes 0..K, floats without missing values, and flags."""
     for name, column in frame.items():
         if isinstance(column.dtype, pd.CategoricalDtype):
             assert column.cat.categories.tolist() == list(range(len(column.cat.categories))), name
             assert (column.cat.codes >= 0).all(), name
         else:
-            assert column.dtype in (np.float32, np.bool_), name
+            assert column.dtype in (np.float32, np.float64, np.bool_), name
             assert not column.isna().any(), name
 
 
@@ -319,3 +319,16 @@ def test_dropped_columns_are_not_missed_at_transform():
     pd.testing.assert_frame_equal(preprocessor.transform(train[["x"]]), preprocessor.transform(train))
     with pytest.raises(ValueError, match=r"\['x'\] seen in fit are missing"):
         preprocessor.transform(train[["id"]])
+
+
+def test_stamps_and_dates_a_second_apart_stay_distinct():
+    dates = pd.date_range("2024-01-01 12:00", periods=400, freq="s")
+    table = pd.DataFrame({"stamp": dates.strftime("%Y%m%d%H%M%S").astype("int64"), "at": dates})
+    fitted = TabularPreprocessor().fit(table)
+    out = fitted.transform(table)
+    assert out["stamp"].tolist() == table["stamp"].tolist()
+    assert out["atElapsed"].nunique() == 400
+    assert_frame_equal(fitted.transform(table[7:8]), out[7:8])
+    assert_frame_equal(TabularPreprocessor().fit_transform(out), out)
+    net = TabularPreprocessor("net").fit_transform(table)
+    assert net["stamp"].nunique() == net["atElapsed"].nunique() == 400

@@ -266,3 +266,10 @@ def test_untrusted_part_is_refused(auctions, tmp_path):
 def test_plain_scikit_learn_model_can_be_saved_too(tmp_path):
     model = LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
     assert tabrec.load(tabrec.save(model, tmp_path / "model")).predict([[2.0]]) == pytest.approx(4)
+
+
+def test_a_forest_of_long_ids_comes_back_the_same(tmp_path):
+    X = pd.DataFrame({"id": 3_000_000_000 + np.arange(40), "stamp": 20_240_101_000_000 + 10**9 * np.arange(40) ** 2})
+    forest = ForestRegressor(**SMALL_FOREST).fit(X, np.arange(40) % 7)
+    tabrec.save(forest, tmp_path / "model")
+    assert np.array_equal(tabrec.load(tmp_path / "model").predict(X), forest.predict(X))

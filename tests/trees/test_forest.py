@@ -564,3 +564,17 @@ def test_a_failed_fit_leaves_the_forest_as_it_was():
         forest.fit(X, y)
     assert len(forest.estimators_) == 4
     np.testing.assert_array_equal(forest.predict(X), before)
+
+
+@pytest.mark.parametrize(("offset", "scale"), [(0, 2.0**-40), (3e9, 1), (2.0**50, 1), (-(2.0**40), 2.0**-10)])
+def test_offset_and_scale_of_a_column_leave_a_forest_as_it_is(offset, scale):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"id": rng.permutation(200), "x": rng.random(200).round(2)})
+    y = np.sin(X["id"] / 9) + X["x"]
+    moved = X.assign(id=offset + scale * X["id"])
+    plain, forest = (ForestRegressor(20, random_state=0).fit(table, y) for table in (X, moved))
+    np.testing.assert_array_equal(forest.predict(moved), plain.predict(X))
+    np.testing.assert_array_equal(forest.oob_prediction_, plain.oob_prediction_)
+    np.testing.assert_array_equal(forest.predict(moved[:1]), plain.predict(X[:1]))
+    np.testing.assert_array_equal(forest.encoded_range_[:, 0], offset + scale * np.array([0, 199]))
+    assert forest.encode(moved)["id"].tolist() == moved["id"].tolist()

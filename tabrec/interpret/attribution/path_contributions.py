@@ -20,7 +20,6 @@ from tabrec.interpret.models import classes_of, fitted_columns, predictor
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.names import as_named
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, origins_of, read_trees, split_pipeline
-from tabrec.trees.target_encoding import to_matrix
 
 __all__ = ["Contributions", "RowContributions", "contributions"]
 
@@ -160,7 +159,7 @@ def _read_background(background: Any, method: str, most: int, rng: np.random.Gen
 
 def _by_path(trees: FittedTrees, X: Any, joint: bool) -> Contributions:
     encoded = trees.encode(X)
-    matrix = to_matrix(encoded)
+    matrix = trees.to_matrix(encoded)
     found = describe(trees, X, encoded, "path", *sum_by_column(trees, matrix))
     if not joint:
         return found

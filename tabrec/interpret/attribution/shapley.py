@@ -10,7 +10,6 @@ import numpy as np
 from tabrec.interpret.attribution._shapley_tree import tree_shapley
 from tabrec.interpret.attribution.path_contributions import Contributions, describe
 from tabrec.trees.fitted_trees import FittedTrees, read_trees
-from tabrec.trees.target_encoding import to_matrix
 
 # So many numbers a tree's part of the result may hold at once.
 _MOST_NUMBERS = 2**22
@@ -79,7 +78,7 @@ def shap_values(model: Any, X: Any) -> Contributions:
         "contributions(model, X, method='occlusion', background=X_train), which estimates Shapley values",
     )
     encoded = trees.encode(X)
-    return describe(trees, X, encoded, "shap", *_mean_over_trees(trees, to_matrix(encoded)))
+    return describe(trees, X, encoded, "shap", *_mean_over_trees(trees, trees.to_matrix(encoded)))
 
 
 def _mean_over_trees(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

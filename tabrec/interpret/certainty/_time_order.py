@@ -34,9 +34,9 @@ def late_columns(
         last, n_training = training.max(axis=0), len(training)
     else:
         return {}
-    matrix = trees.matrix(X)
-    shares = {raw: float(np.mean(matrix[:, position] > last[position])) for raw, position in dates.items()}
-    return {raw: share for raw, share in shares.items() if _is_late(share, len(matrix), n_training)}
+    encoded = trees.encode(X)
+    shares = {raw: float((encoded.iloc[:, at] > last[at]).mean()) for raw, at in dates.items()}
+    return {raw: share for raw, share in shares.items() if _is_late(share, len(encoded), n_training)}
 
 
 def _is_late(share: float, n_rows: int, n_training: int) -> bool:

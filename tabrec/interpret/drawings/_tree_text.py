@@ -23,6 +23,7 @@ from tabrec.trees.fitted_trees import FittedTrees
 _MAX_LABEL = 24
 _FEW_LABELS = 3
 _HALF_DAY, _PRECISION = 43_200, 128  # seconds; float32 resolves seconds since 1970 to about 128
+_PRECISION_OF_MAPS = 16  # seconds; see Float32Map
 
 # The lowest and the highest code that can reach a node, by position of the column.
 Bounds = dict[int, tuple[int, int]]
@@ -122,7 +123,8 @@ class TreeText:
         return _membership(left, right, width), _membership(right, left, width)
 
     def _restore(self, name: str, number: float) -> float:
-        """Return a normalised number in the units of its column."""
+        """Return a number as the trees see it, perhaps normalised, in the units of its column."""
+        number = float(self.trees.restore(name, number))
         step = self._normalizers.get(name)
         return number if step is None else float(step._restore(name, np.array([number]))[0])
 
@@ -131,11 +133,13 @@ class TreeText:
         zone = self._dates[name][1]
         if zone is not None:
             date = date.tz_localize("UTC").tz_convert(zone)
-        # A threshold between two dates without times is at midnight or noon, up to the precision of float32.
-        near = date + pd.Timedelta(seconds=_PRECISION)
-        if (near.hour * 3600 + near.minute * 60 + near.second) % _HALF_DAY <= 2 * _PRECISION:
+        # A threshold between two dates without times is at midnight or noon, up to the precision of the numbers.
+        is_exact = name in self.trees.float32_maps
+        precision = _PRECISION_OF_MAPS if is_exact else _PRECISION
+        near = date + pd.Timedelta(seconds=precision)
+        if (near.hour * 3600 + near.minute * 60 + near.second) % _HALF_DAY <= 2 * precision:
             return f"{near:%Y-%m-%d}"
-        return f"{date:%Y-%m-%d %H:%M}"
+        return f"{date:%Y-%m-%d %H:%M:%S}" if is_exact and date.second else f"{date:%Y-%m-%d %H:%M}"
 
     def elapsed_zone(self, name: str) -> tuple[bool, str | None]:
         """Return whether an encoded column holds seconds since 1970, and the time zone of its dates."""

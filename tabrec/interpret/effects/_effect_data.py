@@ -18,7 +18,6 @@ from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.tables.names import as_named, is_position
 from tabrec.tables.rows import sample_rows
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
-from tabrec.trees.target_encoding import to_matrix
 
 # Transformers that encode each value on its own, independently of other columns and rows.
 _BY_COLUMN = (Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor)
@@ -54,7 +53,7 @@ class EffectData:
     def matrix(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the matrix that the trees see."""
         assert self.trees is not None
-        return to_matrix(frame) if self.is_encoded else self.trees.matrix(self.as_given(frame))
+        return self.trees.to_matrix(frame) if self.is_encoded else self.trees.matrix(self.as_given(frame))
 
     @property
     def varied(self) -> np.ndarray:
@@ -98,7 +97,7 @@ def read_effect_data(
         if not is_encoded:
             return predict(as_given(frame))
         assert trees is not None
-        matrix = to_matrix(frame)
+        matrix = trees.to_matrix(frame)
         total: Any = sum(trees.predict_tree(tree, matrix) for tree in trees.trees)
         return total / len(trees.trees)
 

@@ -107,10 +107,10 @@ def read_numbers(column: VariedColumn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _elapsed_dates(column: VariedColumn) -> np.ndarray:
-    """Convert seconds to local dates; seconds within float32 precision of a full hour are rounded to it."""
+    """Convert seconds to local dates; those of float32 within its precision of a full hour are rounded to it."""
     seconds = column.column.values.astype(np.float64)
     hours = np.round(seconds / _HOUR) * _HOUR
-    near = np.abs(seconds - hours) <= _PRECISION
+    near = np.abs(seconds - hours) <= (_PRECISION if column.column.values.dtype == np.float32 else 0)
     nanoseconds = np.where(near, hours, seconds) * 1e9
     dates = pd.to_datetime(pd.Series(nanoseconds), unit="ns", utc=True).dt.tz_convert(_zone(column))
     return dates.dt.tz_localize(None).to_numpy("datetime64[ns]")

@@ -217,3 +217,15 @@ def test_invalid_arguments_raise():
         tree_rules(model, row=0)
     with pytest.raises(ValueError, match="'?b'?"):
         tree_rules(model, row=X[["a"]].head(1))
+
+
+def test_thresholds_of_long_numbers_are_in_their_units():
+    stamps = pd.date_range("2024-01-01", periods=40, freq="D").strftime("%Y%m%d%H%M%S").astype("int64")
+    text = tree_rules(one_tree(pd.DataFrame({"stamp": stamps}), np.arange(40) >= 16, max_depth=1))
+    assert lines(text)[1:] == ["stamp ≤ 20240116500000: → 0, 16 rows", "stamp > 20240116500000: → 1, 24 rows"]
+
+
+def test_thresholds_of_dates_seconds_apart_have_seconds():
+    dates = pd.date_range("2024-01-01 12:03", periods=40, freq="3s")
+    text = tree_rules(one_tree(pd.DataFrame({"at": dates}), np.arange(40) >= 16, max_depth=1))
+    assert lines(text)[1:] == ["at ≤ 2024-01-01 12:03:46: → 0, 16 rows", "at > 2024-01-01 12:03:46: → 1, 24 rows"]

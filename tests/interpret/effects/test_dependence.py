@@ -19,6 +19,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize
 from tabrec.interpret import partial_dependence
+from tabrec.trees.fitted_trees import read_trees
 
 N_ROWS = 300
 FAST = {"n_estimators": 8, "n_jobs": 1, "random_state": 0}
@@ -473,11 +474,8 @@ def test_elapsed_seconds_are_shown_as_dates(table, zone):
     expected = []
     for day in days:
         seconds = day.tz_localize(zone or "UTC").timestamp()
-        encoded["soldElapsed"] = np.float32(seconds)
-        matrix = np.column_stack(
-            [column.cat.codes if column.dtype == "category" else column for _, column in encoded.items()]
-        )
-        expected.append(np.mean([tree.predict(matrix.astype(np.float32)) for tree in forest.estimators_]))
+        matrix = read_trees(forest, "test").to_matrix(encoded.assign(soldElapsed=seconds))
+        expected.append(np.mean([tree.predict(matrix) for tree in forest.estimators_]))
     np.testing.assert_allclose(effect.average[0], expected)
     held = partial_dependence(forest, X, "soldElapsed").grids[0].astype("datetime64[ns]")
     assert set(held) <= set(X["sold"].dt.tz_localize(None).to_numpy("datetime64[ns]"))
