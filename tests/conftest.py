@@ -1,5 +1,6 @@
 """Shared fixtures, among them the real tables if they are available."""
 
+import gc
 import importlib
 import os
 import shutil
@@ -24,6 +25,15 @@ _BROWSER_FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+
+
+# The garbage collector would go through the modules and tests again and again; none of them is ever garbage.
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 # Files whose tests are long and share nothing, so that workers may take them one by one.

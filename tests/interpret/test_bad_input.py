@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 import re
 import warnings
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,14 +21,14 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor, VotingRegressor
+from matplotlib import pyplot
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
 from tabrec import (
     BayesianFactorization,
-    BoostingClassifier,
     BoostingRegressor,
     Categorify,
     DateParts,
@@ -62,6 +64,7 @@ from tabrec.interpret import (
     waterfall,
 )
 from tabrec.interpret._result import Result
+from tabrec.interpret.page import blocks
 from tabrec.interpret.page.report_page import NOT_SHOWN
 
 
@@ -672,6 +675,7 @@ def assert_page(page: Any, not_shown: str = "nothing") -> None:
     assert html.count("<svg") == html.count("</svg>") > 0
     notes = re.findall(f"{NOT_SHOWN}[^<]*", html)
     assert [note for note in notes if not re.search(not_shown, note)] == []
+    assert bool(notes) == (not_shown != "nothing")
     for finding in page.findings:
         assert "nan" not in str(finding).lower().split(), str(finding)
 
@@ -683,17 +687,7 @@ REPORTS: dict[str, Callable[[], Any]] = {
     "one row held out": lambda: _report_of(case("one row")),
     "empty columns": lambda: _report_of(case("empty columns")),
     "newer rows without a target": lambda: report(case().model, case().X, case().y, X_new=case().new),
-    "boosting of two classes": lambda: _report_of(
-        make_case(BoostingClassifier(max_iter=3), table(), classes(table(), ["low", "high"]))
-    ),
     "net": lambda: _report_of(_net()),
-    "voting ensemble": lambda: _report_of(
-        make_case(
-            VotingRegressor([("forest", ForestRegressor(**FOREST)), ("boosting", BoostingRegressor(max_iter=3))]),
-            table(),
-            price(table()),
-        )
-    ),
     "a linear model": lambda: _report_of(_numbers_only(LinearRegression())),
     "recommender": lambda: report(_recommender()),
 }
@@ -722,9 +716,18 @@ def test_a_report_on_a_target_with_gaps_is_refused():
     refused(REPORT, usual.but(truth=gaps[: len(usual.truth)]), ValueError, "row 3|NaN|missing")
 
 
-def test_a_report_is_the_same_twice_whatever_holds_the_rows_and_changes_nothing():
+def test_a_report_is_the_same_twice_whatever_holds_the_rows_changes_nothing_and_keeps_no_figure(monkeypatch):
+    figures = weakref.WeakSet()
+    monkeypatch.setattr(
+        blocks, "to_svg", lambda figure, name, to_svg=blocks.to_svg: (figures.add(figure), to_svg(figure, name))[1]
+    )
     asked, before = case(), case()
+    numbers_of_figures = pyplot.get_fignums()
     page = _report_of(asked)
+    assert page.html.count("<figure>") > 5
     assert_untouched(asked, before)
     held = asked.but(X=pl.from_pandas(asked.X), new=pl.from_pandas(asked.new))
     assert_same(_report_of(held), page)
+    gc.collect()
+    assert pyplot.get_fignums() == numbers_of_figures
+    assert len(figures) == 0
