@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import functools
+import pickle
+import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import torch
 from sklearn.ensemble import VotingRegressor
 from sklearn.pipeline import make_pipeline
+from torch import nn
 
 from tabrec import (
     BayesianFactorization,
@@ -24,7 +30,11 @@ from tabrec import (
     TabularClassifier,
     TabularPreprocessor,
     TabularRegressor,
+    find_learning_rate,
+    load,
+    save,
 )
+from tabrec.neural import Trainer
 
 FOREST = {"n_estimators": 4, "oob_score": False, "n_jobs": 1, "random_state": 0}
 BOOSTING = {"max_iter": 4, "random_state": 0}
@@ -125,3 +135,97 @@ def test_gaps_in_the_target_are_refused_under_assume_finite(name):
     X = X[["user", "item"]] if name in RECOMMENDERS else X
     with sklearn.config_context(assume_finite=True), pytest.raises(ValueError, match="(?i)nan|missing"):
         MODELS[name]().fit(X, np.where(np.arange(len(y)) == 3, np.nan, y))
+
+
+# --- torch -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _torch_settings():
+    torch.set_default_dtype(torch.float64)
+    torch.use_deterministic_algorithms(True)
+    torch.set_flush_denormal(True)
+    try:
+        with torch.device("meta"), torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+            yield
+            assert torch.get_default_dtype() == torch.float64
+            assert torch.are_deterministic_algorithms_enabled()
+            assert torch.is_inference_mode_enabled()
+            assert torch.is_autocast_enabled("cpu")
+            assert torch.get_default_device().type == "meta"
+            assert (torch.tensor([1e-40], dtype=torch.float32, device="cpu") * 1.0 == 0).item()
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.use_deterministic_algorithms(False)
+        torch.set_flush_denormal(False)
+
+
+class Noisy(Trainer):
+    def train_step(self, batch):
+        self.model.net.weight.data += 1e-3 * torch.randn_like(self.model.net.weight)
+        return super().train_step(batch)
+
+
+class Linear(nn.Module):
+    def __init__(self, sizes, n_continuous, n_outputs):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_continuous, n_outputs))
+
+    def forward(self, codes, numbers):
+        return nn.functional.dropout(numbers, 0.2, self.training) @ self.weight
+
+
+NETS = {
+    "net": MODELS["net"],
+    "net of classes": MODELS["net of classes"],
+    "a given module": lambda: TabularRegressor(module=Linear, trainer=Noisy, epochs=2, random_state=0),
+    "encoder before a forest": MODELS["encoder before a forest"],
+    "dot product": MODELS["dot product"],
+    "rating net": MODELS["rating net"],
+    "factorization": MODELS["factorization"],
+}
+MODELS["a given module"] = NETS["a given module"]
+every_net = pytest.mark.parametrize("name", NETS)
+
+
+@every_net
+def test_predictions_are_independent_of_the_settings_of_torch(name):
+    expected = _expected(name)
+    with _torch_settings():
+        np.testing.assert_array_equal(_fit_and_predict(name), expected)
+
+
+@every_net
+def test_models_fitted_in_threads_are_equal_and_leave_the_global_generators_alone(name):
+    expected = _expected(name)
+    before = torch.get_rng_state(), random.getstate(), pickle.dumps(np.random.mtrand._rand)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(_fit_and_predict, [name] * 4))
+    for predicted in found:
+        np.testing.assert_array_equal(predicted, expected)
+    after = torch.get_rng_state(), random.getstate(), pickle.dumps(np.random.mtrand._rand)
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+
+
+@every_net
+def test_growing_folding_in_loading_and_searching_leave_the_generator_of_torch_alone(name, tmp_path):
+    X, y = _rows()
+    before = torch.get_rng_state()
+    if name in RECOMMENDERS:
+        X = X[["user", "item", "age"]] if name == "rating net" else X[["user", "item"]]
+        model = MODELS[name]().fit(X, y)
+        with torch.inference_mode():
+            model.partial_fit(X.assign(user=99)[:5], y[:5])
+    elif name.startswith("net"):
+        y = np.where(y > 2, "high", "low") if "classes" in name else y
+        model = MODELS[name]().fit(X, y)
+        find_learning_rate(MODELS[name](), X, y, n_steps=10)
+    else:
+        model = None
+    if model is not None:
+        save(model, tmp_path / "model")
+        with torch.inference_mode():
+            loaded = load(tmp_path / "model")
+        np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert torch.equal(torch.get_rng_state(), before)

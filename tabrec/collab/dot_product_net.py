@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
+from tabrec.neural.devices import default_settings
+from tabrec.neural.draws import OwnDraws
 from tabrec.neural.training_data import TrainingData
 
 
@@ -58,6 +61,13 @@ class DotProduct(nn.Module):
         self.register_buffer("user_features", torch.zeros(n_users + 1, n_user_features))
         self.register_buffer("item_features", torch.zeros(n_items + 1, n_item_features))
         self._reset(std)
+
+    @classmethod
+    @default_settings()
+    def from_config(cls, config: Mapping[str, Any]) -> DotProduct:
+        """Make a net of the shape that `config` of another one describes, for its weights."""
+        with OwnDraws(seed=0):
+            return cls(**config)
 
     @torch.no_grad()
     def _reset(self, std: float) -> None:

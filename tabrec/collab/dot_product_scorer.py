@@ -23,7 +23,8 @@ from tabrec.collab.net_training import (
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import FROM_METADATA, KINDS
-from tabrec.neural.devices import seeded
+from tabrec.neural.devices import default_settings
+from tabrec.neural.draws import OwnDraws
 from tabrec.neural.training_data import TrainingData
 
 # Ratings from which the noise around predictions is measured.
@@ -54,6 +55,7 @@ class DotProductScorer(Scorer):
     def check_ratings(self, values: np.ndarray) -> None:
         self.scale.check(values)
 
+    @default_settings()
     def fit(self, data: RatingsReader, context: Context = None) -> None:
         self.data = data
         self.scale = RatingScale(self.parameters["y_range"], data.ratings.values)
@@ -65,6 +67,7 @@ class DotProductScorer(Scorer):
         self.history = train_net(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, is_valid)
         self._settle()
 
+    @default_settings()
     def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
         new_items = data.items.became_known(self.data.items.origins)
         self.data = data
@@ -135,7 +138,7 @@ class DotProductScorer(Scorer):
         self.designs = {kind: _SPREAD * design for kind, design in zip(KINDS, designs, strict=True)}
 
     def _make_model(self, n_factors: int) -> DotProduct:
-        with seeded(self.seed, torch.device("cpu")):
+        with OwnDraws(self.seed):
             model = DotProduct(
                 self.data.users.n_codes - 1,
                 self.data.items.n_codes - 1,

@@ -31,7 +31,8 @@ from tabrec.collab.reader import RatingsReader
 from tabrec.collab.recommender import Recommender
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import FROM_METADATA, KINDS
-from tabrec.neural.devices import read_device, seeded
+from tabrec.neural.devices import default_settings, read_device
+from tabrec.neural.draws import OwnDraws
 from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.parameters import NetParameters
 from tabrec.neural.tabular_estimator import predictor
@@ -263,18 +264,20 @@ class EmbeddingScorer(Scorer):
     def check_ratings(self, values: np.ndarray) -> None:
         self.scale.check(values)
 
+    @default_settings()
     def fit(self, data: RatingsReader, context: Context = None) -> None:
         self.data, ratings = data, data.ratings
         self.scale = RatingScale(self.parameters["y_range"], ratings.values)
         self.seed = draw_seed(self.parameters["random_state"])
         inputs = self._inputs(Pairs(ratings.users, ratings.items, context))
-        with seeded(self.seed, torch.device("cpu")):
+        with OwnDraws(self.seed):
             self.model = self._make_model(inputs[1].shape[1])
         rows = self.scale.make_data(inputs, ratings)
         is_valid = draw_validation(ratings, self.parameters["validation_fraction"], self.seed)
         self.history = train_net(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, is_valid)
         self._settle()
 
+    @default_settings()
     def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
         new_users = data.users.became_known(self.data.users.origins)
         new_items = data.items.became_known(self.data.items.origins)
@@ -294,11 +297,13 @@ class EmbeddingScorer(Scorer):
         )
         self._settle()
 
+    @default_settings()
     def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
         self.data = data
         self.model = grown_net(self.model, {"user": data.users.n_codes})
         self._fold("user", users, users, given, None)
 
+    @default_settings()
     def score(self, pairs: Pairs, features: bool = True) -> np.ndarray:
         device = read_device(self.parameters["device"])
         model = predictor(self.model, device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from tabrec.collab.factors import fit_row_prior
 from tabrec.collab.interactions import Interactions
 from tabrec.collab.recommender import Recommender
-from tabrec.neural.devices import read_device, seeded
+from tabrec.neural.devices import read_device
 from tabrec.neural.embeddings import PackedEmbedding
 from tabrec.neural.inputs import TargetScaler, read_range
 from tabrec.neural.losses import regression_loss
@@ -140,8 +141,7 @@ def _train(
     valid: TrainingData | None = None,
 ) -> pd.DataFrame:
     device = read_device(parameters["device"])
-    with seeded(seed, device):
-        return Trainer(model, regression_loss("mse"), config, device).fit(data, valid)
+    return Trainer(model, regression_loss("mse"), replace(config, seed=seed), device).fit(data, valid)
 
 
 def make_config(parameters: Mapping[str, Any], n_rows: int, least_batch_size: int, **changes: Any) -> TrainingConfig:
@@ -213,8 +213,7 @@ def embeddings_of(model: TabularModel) -> PackedEmbedding:
 def grown_net(model: TabularModel, sizes: dict[str, int]) -> TabularModel:
     """A copy of the net with more codes in some columns, whose vectors are those of an unknown label."""
     config = model.config | {"category_sizes": model.config["category_sizes"] | sizes}
-    with seeded(0, torch.device("cpu")):
-        grown = TabularModel(**config)
+    grown = TabularModel.from_config(config)
     state = model.state_dict()
     for name, size in sizes.items():
         old = state[f"embeddings.{name}.weight"]

@@ -1,9 +1,9 @@
-"""Device, precision and random numbers of a training."""
+"""Device, precision and settings of a training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -61,18 +61,24 @@ def multiplications_per_row(model: nn.Module) -> int:
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the random numbers of torch, and restore their state afterwards."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+def default_settings() -> Iterator[None]:
+    """Compute with torch's defaults, whatever the caller has set: gradients, no autocast, the CPU as default device."""
+    with ExitStack() as stack:
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
         yield
 
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
     """Round denormal numbers to 0: the moments of rarely seen labels decay to them, and they are slow."""
-    tiny = torch.tensor([1e-40])
+    tiny = torch.tensor([1e-40], dtype=torch.float32)
     was_on = bool((tiny * 1.0 == 0).item())
     torch.set_flush_denormal(True)
     try:
@@ -102,8 +108,14 @@ class CapturedStep:
 
     _N_WARM_UP = 3  # steps that PyTorch asks for before a capture
 
-    def __init__(self, step: Callable[[Tensor], Tensor], model: nn.Module, batch_size: int):
-        self.step, self.model, self.batch_size = step, model, batch_size
+    def __init__(
+        self,
+        step: Callable[[Tensor], Tensor],
+        model: nn.Module,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+    ):
+        self.step, self.model, self.batch_size, self.generator = step, model, batch_size, generator
         self.graph: Any = None
         self.n_seen = 0
         self.can_capture = True
@@ -125,6 +137,8 @@ class CapturedStep:
         self.batch = batch.clone()
         try:
             graph = torch.cuda.CUDAGraph()
+            if self.generator is not None:
+                graph.register_generator_state(self.generator)  # each replay then draws other numbers
             torch.cuda.synchronize()
             with torch.cuda.graph(graph):
                 self.loss = self.step(self.batch)

@@ -126,7 +126,7 @@ class PiecewiseLinearEmbedding(nn.Module):
         super().__init__()
         n_columns, n_bins = len(edges), max(max((len(e) for e in edges), default=0) - 1, 1)
         # Bins that a column lacks are 0 for every number.
-        lows, scales = torch.full((n_columns, n_bins), torch.inf), torch.zeros(n_columns, n_bins)
+        lows, scales = torch.empty(n_columns, n_bins).fill_(torch.inf), torch.zeros(n_columns, n_bins)
         for column, ascending in enumerate(edges):
             if len(ascending) > 1:
                 low = torch.as_tensor(np.asarray(ascending, dtype=np.float64))
@@ -139,7 +139,7 @@ class PiecewiseLinearEmbedding(nn.Module):
         self.linear = nn.Parameter(torch.empty(n_columns, size))
         self.bias = nn.Parameter(torch.empty(n_columns, size))
         self.bins = nn.Parameter(torch.empty(n_columns, n_bins, size))
-        bounds = torch.tensor([max(len(ascending) - 1, 1) for ascending in edges]).view(-1, 1) ** -0.5
+        bounds = self.bins.new_tensor([max(len(ascending) - 1, 1) for ascending in edges]).view(-1, 1) ** -0.5
         with torch.no_grad():
             self.linear.normal_(std=0.5)
             self.bias.uniform_(-1, 1).mul_(bounds)

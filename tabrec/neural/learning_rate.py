@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
-from tabrec.neural.devices import explain_memory, seeded
+from tabrec.neural.devices import default_settings, explain_memory
 from tabrec.neural.optimizers import Rates
 from tabrec.neural.plots import plot_learning_rates
 from tabrec.neural.tabular_estimator import TabularEstimator, TrainingTask
@@ -80,6 +80,7 @@ class LearningRateSearch:
     },
     prefer_skip_nested_validation=True,
 )
+@default_settings()
 def find_learning_rate(
     estimator: Any,
     X: Any,
@@ -151,10 +152,7 @@ def find_learning_rate(
     task = clone(estimator).set_params(compile=False)._prepare(X, y, sample_weight)
     rates = np.geomspace(smallest, largest, n_steps)
     trainer = task.trainer
-    with (
-        explain_memory(len(task.data), task.data.n_bytes, trainer.config.batch_size),
-        seeded(task.seed, trainer.device),
-    ):
+    with explain_memory(len(task.data), task.data.n_bytes, trainer.config.batch_size), task.seeded():
         losses = _losses_at(task, rates)
     if len(losses) < 2:
         raise ValueError(f"The loss is not finite at learning rates from {smallest:g}: lower `smallest`.")
@@ -166,19 +164,20 @@ def _losses_at(task: TrainingTask, rates: np.ndarray) -> np.ndarray:
     """The loss over a sample of the rows after one step at each learning rate, until it diverges."""
     trainer, device = task.trainer, task.trainer.device
     model, data, config = trainer.model.to(device).train(), task.data.to(device), trainer.config
-    update = trainer.make_update(trainer.make_optimizer(), data)
-    sample = data.take(torch.randperm(len(data), device=device)[:_N_SAMPLED])
-    batches = (batch for _ in count() for batch in iterate(len(data), config.batch_size, device))
     losses: list[float] = []
-    for rate, batch in zip(rates, batches, strict=False):
-        update(batch, Rates(rate, config.momentum))
-        with torch.no_grad():
-            loss = float(mean_loss(trainer.loss, model(*sample.inputs), sample))
-        if not math.isfinite(loss):
-            break
-        losses.append(loss)
-        if loss > _DIVERGED * losses[0]:
-            break
+    with trainer.drawing() as generator:
+        update = trainer.make_update(trainer.make_optimizer(), data)
+        sample = data.take(torch.randperm(len(data), device=device, generator=generator)[:_N_SAMPLED])
+        batches = (batch for _ in count() for batch in iterate(len(data), config.batch_size, device, generator))
+        for rate, batch in zip(rates, batches, strict=False):
+            update(batch, Rates(rate, config.momentum))
+            with torch.no_grad():
+                loss = float(mean_loss(trainer.loss, model(*sample.inputs), sample))
+            if not math.isfinite(loss):
+                break
+            losses.append(loss)
+            if loss > _DIVERGED * losses[0]:
+                break
     return np.array(losses)
 
 

@@ -7,6 +7,7 @@ import math
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
@@ -20,7 +21,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from tabrec.neural.devices import explain_memory, read_device, seeded
+from tabrec.neural.devices import default_settings, explain_memory, read_device
+from tabrec.neural.draws import OwnDraws, seeded
 from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.inputs import FrameReader, columns_of
 from tabrec.neural.losses import Loss
@@ -50,6 +52,10 @@ class TrainingTask(NamedTuple):
     valid: TrainingData | None
     seed: int
 
+    def seeded(self) -> AbstractContextManager:
+        """Seed torch's global generators where code of the caller draws from them."""
+        return seeded(self.seed, self.trainer.device) if self.trainer.config.seed is None else nullcontext()
+
 
 class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     """Base class of the two estimators; a subclass defines the target, see the methods at the end."""
@@ -61,6 +67,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     history_: pd.DataFrame
 
     @restores_on_failure
+    @default_settings()
     def fit(
         self,
         X: Any,
@@ -150,21 +157,23 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             # A copy is trained: the model of the last fit stays whole if this one fails.
             self.model_, seed = copy.deepcopy(self.model_), seed + len(self.history_)
         else:
-            with seeded(seed, device):
+            with OwnDraws(seed):
                 self.model_ = self._make_model(data)
         valid = None
         if eval_set is not None:
             valid = self._read_eval_set(eval_set, eval_sample_weight)
         elif held_out is not None:
             valid = self._to_data(self.encode(take_rows(X, held_out[0], frame)), y[held_out[0]], held_out[1])
-        config = self._make_config(len(data))
+        # A module, a trainer or a compiled net knows only torch's global generators.
+        draws_globally = self.module is not None or self.trainer is not None or self.compile
+        config = replace(self._make_config(len(data)), seed=None if draws_globally else seed)
         if is_partial:
             config = replace(config, epochs=1, schedule="constant")
         trainer = (self.trainer or Trainer)(self.model_, self._make_loss(), config, device)
         return TrainingTask(trainer, data, valid, seed)
 
     def _train(self, task: TrainingTask, warm_start: bool) -> None:
-        with seeded(task.seed, read_device(self.device)):
+        with task.seeded():
             history = task.trainer.fit(task.data, task.valid)
         if warm_start:
             history["epoch"] += len(self.history_)
@@ -172,6 +181,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         self.history_ = history
 
     @restores_on_failure
+    @default_settings()
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, known_y: np.ndarray | None = None) -> Self:
         """Train one epoch on a chunk; its encoding and the scale of its target are those of the first chunk."""
         warm_start = hasattr(self, "model_")
@@ -306,6 +316,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             found[name] = apply(function)
         return found
 
+    @default_settings()
     def _outputs(self, X: Any) -> Tensor:
         """The outputs of the net for raw rows: (n_rows, [n_members,] n_outputs)."""
         check_is_fitted(self)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tabrec.neural.devices import default_settings
+from tabrec.neural.draws import Dropout, MaskCodes, OwnDraws
 from tabrec.neural.embeddings import PackedEmbedding, PeriodicEmbedding, PiecewiseLinearEmbedding, embedding_size
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "mish": nn.Mish}
@@ -124,10 +126,10 @@ class TabularModel(nn.Module):
         _check_sizes("layers", layers)
         _check_choice("activation", activation, tuple(ACTIVATIONS))
         _check_choice("numeric_embedding", numeric_embedding, (*NUMERIC_EMBEDDINGS, None))
-        self.unknown_rate = unknown_rate
+        self.mask_codes = MaskCodes(unknown_rate)
         self.n_members = n_members
         self.embeddings = PackedEmbedding(widths, embedding_std) if widths else None
-        self.embedding_dropout = nn.Dropout(embedding_dropout)
+        self.embedding_dropout = Dropout(embedding_dropout)
         self.numeric_norm = nn.BatchNorm1d(n_continuous) if batch_norm and n_continuous else None
         self.numeric_embedding = _make_numeric_embedding(
             numeric_embedding, n_continuous, numeric_embedding_size, bin_edges
@@ -142,6 +144,13 @@ class TabularModel(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.output = nn.Linear(n_in, n_outputs) if n_members is None else _MemberLinear(n_in, n_outputs, n_members)
         self.y_range = None if y_range is None else Range(*y_range)
+
+    @classmethod
+    @default_settings()
+    def from_config(cls, config: Mapping[str, Any]) -> TabularModel:
+        """Make a net of the shape that `config` of another one describes, for its weights."""
+        with OwnDraws(seed=0):
+            return cls(**config)
 
     def _draw_scales(self, n_members: int, n_continuous: int) -> Tensor:
         """Initial scales of the embedded columns by member, one normal number per column: (K, F)."""
@@ -178,9 +187,8 @@ class TabularModel(nn.Module):
         """
         parts = []
         if self.embeddings is not None:
-            if self.training:
-                codes = mask_codes(codes, self.unknown_rate)
-            parts.append(self.embedding_dropout(self.embeddings(codes)))  # (B, C) → (B, sum of widths)
+            # (B, C) → (B, sum of widths)
+            parts.append(self.embedding_dropout(self.embeddings(self.mask_codes(codes))))
         if numbers.shape[1]:
             if self.numeric_norm is not None:
                 numbers = self.numeric_norm(numbers)
@@ -206,11 +214,6 @@ class TabularModel(nn.Module):
         return out if self.y_range is None else self.y_range(out)
 
 
-def mask_codes(codes: Tensor, unknown_rate: float) -> Tensor:
-    """Replace a random share of the codes by 0, the code of unknown labels."""
-    return codes * (torch.rand(codes.shape, device=codes.device) >= unknown_rate) if unknown_rate else codes
-
-
 class _Block(nn.Module):
     """linear → activation → batch norm → dropout, for one net or shared by its members."""
 
@@ -219,7 +222,7 @@ class _Block(nn.Module):
         self.linear = nn.Linear(n_in, n_out)
         self.activation = activation()
         self.norm = nn.BatchNorm1d(n_out) if batch_norm else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.activation(self.linear(x))  # (B, [K,] n_in) → (B, [K,] n_out)
@@ -263,11 +266,11 @@ class GivenModel(nn.Module):
     def __init__(self, net: nn.Module, unknown_rate: float, y_range: tuple[Any, Any] | None):
         super().__init__()
         self.net = net
-        self.unknown_rate = unknown_rate
+        self.mask_codes = MaskCodes(unknown_rate)
         self.y_range = None if y_range is None else Range(*y_range)
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
-        out = self.net(mask_codes(codes, self.unknown_rate) if self.training else codes, numbers)
+        out = self.net(self.mask_codes(codes), numbers)
         return out if self.y_range is None else self.y_range(out)
 
 

@@ -24,6 +24,7 @@ from tabrec.neural.devices import (
     multiplications_per_row,
     uses_bfloat16,
 )
+from tabrec.neural.draws import set_generator
 from tabrec.neural.losses import Loss
 from tabrec.neural.optimizers import Rates, make_optimizer, scheduled_rates, set_rates
 from tabrec.neural.training_data import TrainingData, mean_loss
@@ -37,7 +38,8 @@ Metric = Callable[[Tensor, Tensor], float]
 class TrainingConfig:
     """Epochs, optimizer, learning rate and the like of a training.
 
-    `TabularRegressor` describes each field under the parameter of the same name.
+    `TabularRegressor` describes each field under the parameter of the same name. `seed` is that of the order of the
+    rows, of dropout and of masked codes; None draws them from torch's global generators.
 
     See Also
     --------
@@ -58,6 +60,7 @@ class TrainingConfig:
     callbacks: Sequence[Callback] = ()
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     verbose: int = 0
+    seed: int | None = None
 
 
 @dataclass
@@ -149,11 +152,12 @@ class Trainer:
         self.loss = loss
         self.config = config
         self.device = torch.device(device)
+        self._generator: torch.Generator | None = None
         self._forward: Callable[..., Tensor] = model
         self._uses_bfloat16 = False
 
     def fit(self, data: TrainingData, valid: TrainingData | None = None) -> pd.DataFrame:
-        """Train the model in place; random numbers come from torch's global generators.
+        """Train the model in place.
 
         Parameters
         ----------
@@ -175,7 +179,12 @@ class Trainer:
             If the memory of the GPU is full.
         """
         config, best = self.config, BestEpoch(self.config.patience)
-        with explain_memory(len(data), data.n_bytes, config.batch_size), self._on_device(), flushed_denormals():
+        with (
+            explain_memory(len(data), data.n_bytes, config.batch_size),
+            self._on_device(),
+            self.drawing(),
+            flushed_denormals(),
+        ):
             data, valid = data.to(self.device), None if valid is None else valid.to(self.device)
             state = TrainingState(self.model, self.make_optimizer(), config.epochs)
             self._notify("fit_start", state)
@@ -269,7 +278,7 @@ class Trainer:
             return self.train_step(data.take(rows))
 
         if is_default and self.device.type == "cuda" and len(data) >= config.batch_size and not config.compile:
-            step = CapturedStep(step, self.model, config.batch_size)  # type: ignore[assignment]
+            step = CapturedStep(step, self.model, config.batch_size, self._generator)  # type: ignore[assignment]
 
         def update(rows: Tensor, rates: Rates) -> Tensor:
             set_rates(optimizer, rates)
@@ -304,8 +313,8 @@ class Trainer:
         config, started = self.config, time.perf_counter()
         self.model.train()
         self._notify("epoch_start", state)  # after model.train(): a callback may freeze layers by eval()
-        batches = list(iterate(len(data), config.batch_size, self.device))
-        losses, n_done = torch.empty(len(batches), device=self.device), 0
+        batches = list(iterate(len(data), config.batch_size, self.device, self._generator))
+        losses, n_done = torch.empty(len(batches), dtype=torch.float32, device=self.device), 0
         for n_done, batch in enumerate(batches, start=1):
             n_steps = config.epochs * len(batches)
             rates = scheduled_rates(config.schedule, state.step, n_steps, config.learning_rate, config.momentum)
@@ -328,6 +337,18 @@ class Trainer:
             callback(event, state)
 
     @contextmanager
+    def drawing(self) -> Iterator[torch.Generator | None]:
+        """Draw the random numbers of the training from a generator with the seed of the configuration."""
+        if self.config.seed is not None:
+            self._generator = torch.Generator(self.device).manual_seed(self.config.seed)
+        set_generator(self.model, self._generator)
+        try:
+            yield self._generator
+        finally:
+            self._generator = None
+            set_generator(self.model, None)
+
+    @contextmanager
     def _on_device(self) -> Iterator[None]:
         self.model.to(self.device)
         try:
@@ -336,12 +357,14 @@ class Trainer:
             self.model.to("cpu")
 
 
-def iterate(n_rows: int, batch_size: int, device: torch.device) -> Iterator[Tensor]:
+def iterate(
+    n_rows: int, batch_size: int, device: torch.device, generator: torch.Generator | None = None
+) -> Iterator[Tensor]:
     """Yield slices of a permutation of the rows; a last slice of a single row joins the one before.
 
     Batch norm cannot be computed from one row.
     """
-    order = torch.randperm(n_rows, device=device)
+    order = torch.randperm(n_rows, device=device, generator=generator)
     starts = list(range(0, n_rows, batch_size))
     if len(starts) > 1 and n_rows - starts[-1] == 1:
         del starts[-1]

@@ -145,7 +145,8 @@ class StateReader:
     def _module(self, value: dict) -> Any:
         from torch import from_numpy
 
-        made: Any = find_class(self._short_name(value["module"]), self.path)(**self.decode(value["config"]))
+        cls: Any = find_class(self._short_name(value["module"]), self.path)
+        made = cls.from_config(self.decode(value["config"]))
         made.load_state_dict({name: from_numpy(array.copy()) for name, array in self.decode(value["state"]).items()})
         return made.eval()
 

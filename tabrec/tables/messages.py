@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import warnings
 
+_INSIDE = ("tabrec.", "sklearn.", "contextlib")
+
 
 def warn_caller(message: str) -> None:
-    """Warn with the location of the caller outside this package and scikit-learn."""
+    """Warn with the location of the caller outside this package, scikit-learn and decorating contexts."""
     frame, depth = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("tabrec.", "sklearn.")):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_INSIDE):
         frame, depth = frame.f_back, depth + 1
     warnings.warn(message, stacklevel=depth)

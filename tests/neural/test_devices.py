@@ -16,9 +16,9 @@ from tabrec.neural.devices import (
     flushed_denormals,
     multiplications_per_row,
     read_device,
-    seeded,
     uses_bfloat16,
 )
+from tabrec.neural.draws import seeded
 from tabrec.neural.losses import regression_loss
 from tabrec.neural.training import Trainer, TrainingConfig
 from tabrec.neural.training_data import TrainingData

@@ -10,7 +10,7 @@ from sklearn.base import is_classifier
 from torch import Tensor
 
 from tabrec.interpret.attribution._occlusion import AgainstBackground
-from tabrec.neural.devices import read_device
+from tabrec.neural.devices import default_settings, read_device
 from tabrec.neural.tabular_estimator import TabularEstimator, predictor
 
 # Minimum number of points on all lines to a row, and on each; numbers that a hidden layer may hold at once.
@@ -18,6 +18,7 @@ _N_POINTS, _LEAST_POINTS = 1024, 16
 _MOST_ACTIVATIONS = 2**22
 
 
+@default_settings()
 def integrate_gradients(
     estimator: TabularEstimator, rows: Any, background: Any, sources: dict[str, str], columns: list[str]
 ) -> AgainstBackground:

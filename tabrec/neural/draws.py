@@ -1,0 +1,88 @@
+"""Random numbers of a net from generators of its own, so that nets may be fitted in several threads at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+# Functions and methods that take a `generator`, and those that make tensors of the default dtype.
+_DRAWING = {
+    *("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"),
+    *("uniform_", "normal_", "random_", "bernoulli_", "exponential_", "geometric_", "log_normal_", "cauchy_"),
+    *("kaiming_uniform_", "kaiming_normal_"),
+}
+_FLOATING = {"empty", "zeros", "ones", "rand", "randn", "eye", "linspace"}
+# Held while torch's global generators are seeded, which all threads share.
+_GLOBAL_GENERATORS = threading.RLock()
+
+
+class OwnDraws(TorchFunctionMode):
+    """Context in which a net is made: float32 weights on the CPU, drawn from a generator with the given seed.
+
+    All threads share torch's global generators and its default dtype, so neither is used or changed.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name, kwargs = getattr(func, "__name__", ""), dict(kwargs or {})
+        if name in _FLOATING and kwargs.get("dtype") is None:
+            kwargs["dtype"] = torch.float32
+        if name in _DRAWING and kwargs.get("generator") is None:
+            given = next((value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)), None)
+            device = kwargs.get("device") if given is None else given.device
+            if device is None or torch.device(device).type == "cpu":
+                kwargs["generator"] = self.generator
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators for code of the caller, one thread at a time, and restore their state."""
+    devices = [device] if device.type == "cuda" else []
+    with _GLOBAL_GENERATORS, torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+class Dropout(nn.Dropout):
+    """Dropout that draws from `generator`; None is torch's global one."""
+
+    generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.generator is None or not self.training or not self.p:
+            return super().forward(x)
+        kept = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * kept.div_(1 - self.p)
+
+
+class MaskCodes(nn.Module):
+    """In training, replaces a random share of the codes by 0, the code of unknown labels."""
+
+    generator: torch.Generator | None = None
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, codes: Tensor) -> Tensor:
+        if not self.training or not self.rate:
+            return codes
+        drawn = torch.rand(codes.shape, device=codes.device, dtype=torch.float32, generator=self.generator)
+        return codes * (drawn >= self.rate)
+
+
+def set_generator(model: nn.Module, generator: torch.Generator | None) -> None:
+    """Let the parts of a net that draw random numbers in training draw them from a generator."""
+    for part in model.modules():
+        if isinstance(part, (Dropout, MaskCodes)):
+            part.generator = generator
