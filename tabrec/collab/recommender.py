@@ -22,6 +22,7 @@ from tabrec.collab.views import LabelledViews, check_n
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
+from tabrec.tables.row_labels import check_row_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +147,7 @@ class Recommender(RegressorMixin, LabelledViews, ABC):
             The fitted recommender.
         """
         scorer = self._check_parameters()
+        check_row_labels(X, y=y, sample_weight=sample_weight)
         frame = read_frame(X)
         owner, names = type(self).__name__, frame.columns.tolist()
         id_names = find_id_columns(names, self.user, self.item, owner)
@@ -191,6 +193,7 @@ class Recommender(RegressorMixin, LabelledViews, ABC):
             return self.fit(X, y, sample_weight)
         self._check_parameters()
         scorer = self._fitted_scorer()
+        check_row_labels(X, y=y, sample_weight=sample_weight)
         frame = align_names(self, X, read_frame(X), self._unused())
         self._reader, more, context = self._reader.learn_more(frame, y, sample_weight, scorer.check_ratings)
         self.mean_rating_ = self._reader.ratings.mean()

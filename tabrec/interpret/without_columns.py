@@ -17,6 +17,7 @@ from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.interpret.models import classes_of, make_model, predictor
 from tabrec.preprocess.time_split import TimeSplit, get_column, read_times
 from tabrec.tables.columns import is_table, read_frame, to_columns
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target
 from tabrec.trees.fitted_trees import is_forest, read_trees, split_pipeline
@@ -156,13 +157,13 @@ def read_trials(
     forest that draws rows and 5 folds for other models. `time` holds the times for a `TimeSplit` without a column.
     """
     frame, model = read_frame(X), make_model(model_factory)
-    y = read_target(model, y, len(frame), function)
+    y = read_target(model, X, y, function)
     measure = read_metric(model, metric, default=default_metric)
     seed = int(np.random.default_rng(random_state).integers(2**31))
     valid = folds = None
     if _is_rows(cv):
         rows, X_valid = "validation", _like(cv[0], X)
-        valid = X_valid, read_target(model, cv[1], len(read_frame(X_valid)), function)
+        valid = X_valid, read_target(model, X_valid, cv[1], function)
     elif cv is None and draws_rows(model):
         rows = "out of bag"
     else:
@@ -197,9 +198,10 @@ def draws_rows(model: Any) -> bool:
     return is_forest(model) and getattr(split_pipeline(model)[1], "bootstrap", False)
 
 
-def read_target(model: Any, y: Any, n_rows: int, function: str) -> np.ndarray:
+def read_target(model: Any, X: Any, y: Any, function: str) -> np.ndarray:
     """The target as the metrics take it; a ValueError for several outputs of classes."""
-    target = check_target(y, n_rows, function, numeric=not is_classifier(model))
+    check_row_labels(X, y=y)
+    target = check_target(y, len(read_frame(X)), function, numeric=not is_classifier(model))
     if target.ndim == 2 and target.shape[1] == 1:
         target = target.ravel()
     if is_classifier(model) and target.ndim == 2:

@@ -34,6 +34,7 @@ from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import check_named, learn_names
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import take_rows
 from tabrec.tables.weights import Weighting, read_weights
 
@@ -138,6 +139,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         """Validate and encode the rows, learn the target and make the net: everything that precedes training."""
         self._check_parameters()
         device = read_device(self.device)
+        check_row_labels(X, y=y, sample_weight=sample_weight)
         X = self._check_kept(X) if warm_start else X
         frame = read_frame(X)
         y = self._check_fit_target(y, len(frame))
@@ -229,6 +231,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
 
     def _read_eval_set(self, eval_set: tuple[Any, Any], sample_weight: Any) -> TrainingData:
         X, y = eval_set
+        check_row_labels(X, y=y, eval_sample_weight=sample_weight)
         frame = read_frame(X)
         y = self._check_fit_target(y, len(frame))
         rows, weights = read_weights(sample_weight, len(frame))

@@ -15,6 +15,7 @@ from tabrec.tables.class_weights import check_class_weights
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import learn_names
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.weights import read_weights
 from tabrec.trees.target_encoding import TargetEncodingMixin
 
@@ -60,6 +61,8 @@ class BoostingMixin(TargetEncodingMixin):
         """
         self._validate_params()
         frame = read_frame(X)
+        check_row_labels(X, y=y, sample_weight=sample_weight)
+        check_row_labels(X_val, y_val=y_val, sample_weight_val=sample_weight_val)
         y = column_or_1d(self._check_fit_target(y, len(frame)), warn=True)
         weighting = read_weights(sample_weight, len(frame))
         y = y[weighting.rows]

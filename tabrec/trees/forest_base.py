@@ -20,6 +20,7 @@ from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.float32_maps import Float32Map, learn_maps
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import learn_names
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.weights import read_weights
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
@@ -60,6 +61,7 @@ class ForestMixin(TargetEncodingMixin):
         """
         self._validate_params()
         frame = read_frame(X)
+        check_row_labels(X, y=y, sample_weight=sample_weight)
         y = self._check_fit_target(y, len(frame))
         self._check_oob(y)
         weighting = read_weights(sample_weight, len(frame))

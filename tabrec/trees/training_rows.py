@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tabrec.tables.columns import read_frame
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.target import check_target
 from tabrec.trees.fitted_trees import FittedTrees
 from tabrec.trees.out_of_bag import OutOfBagRows, left_out_rows, predict_out_of_bag
@@ -108,6 +109,7 @@ def predict_training_rows(trees: FittedTrees, training: TrainingRows) -> OutOfBa
 
 def _check_rows(trees: FittedTrees, X: Any, y: Any, function: str, what: str) -> np.ndarray:
     check_fitted_rows(trees, X, function, what)
+    check_row_labels(X, y=y)
     return check_target(y, len(read_frame(X)), type(trees.estimator).__name__, numeric=not trees.is_classifier)
 
 

@@ -24,6 +24,7 @@ from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, finish, row_axes
 from tabrec.preprocess import column_kinds
 from tabrec.tables.columns import Column, read_frame, to_columns
 from tabrec.tables.names import as_named
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import sample_rows, take_rows
 
 _MOST_DRAWN = 25
@@ -152,6 +153,7 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
     frame = read_frame(X)
     if model is not None:
         predictor(model)(take_rows(X, np.arange(1)))  # names missing columns
+    check_row_labels(X, y=y)
     y, is_class = read_target(model, y, len(frame))
     generator = np.random.default_rng(random_state)
     rows = sample_rows(len(y), max_rows, generator)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tabrec.interpret._result import Finding, Result
 from tabrec.plotting.axes import BLUE, INK, ORANGE, finish, make_axes
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.target import check_target
 
 _N_GROUPS = 5
@@ -101,6 +102,7 @@ class Confidence(Result):
 
     def _read_target(self, y: Any, function: str) -> np.ndarray:
         n_rows = len(self.table)
+        check_row_labels(self.table, y=y)
         return check_target(y, n_rows, function, numeric=not self._is_of_classes).reshape(n_rows)
 
     def _covers(self, y: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from tabrec.interpret.certainty._time_order import late_columns
 from tabrec.interpret.models import predictor
 from tabrec.tables.columns import read_frame
 from tabrec.tables.messages import warn_caller
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.target import check_target
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
 from tabrec.trees.training_rows import check_fitted_rows
@@ -155,6 +156,8 @@ def _check_request(method: str, of_classes: bool, training: Pair | None, calibra
     for name, pair in (("training", training), ("calibration", calibration)):
         if pair is not None and len(pair) != 2:
             raise TypeError(f"{name} must be a pair (X, y), but has {len(pair)} items.")
+        if pair is not None:
+            check_row_labels(pair[0], y=pair[1])
     if calibration is not None and method != "conformal":
         raise ValueError(f"calibration is for method='conformal', not method={method!r}.")
     if method == "quantile" and training is None:

@@ -16,6 +16,7 @@ from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.interpret.models import predictor
 from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
 from tabrec.tables.columns import read_frame
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import sample_rows, take_rows
 from tabrec.tables.target import check_target
 from tabrec.trees.fitted_trees import FittedTrees, read_trees
@@ -164,6 +165,7 @@ def oob_report(
     _check_request(trees, X, y)
     scorer = read_metric(forest, metric)
     numeric = not trees.is_classifier
+    check_row_labels(X_valid, y_valid=y_valid)
     target = check_target(y_valid, len(read_frame(X_valid)), "oob_report", numeric=numeric).reshape(-1)
     y_oob, predicted_oob, y_train = _out_of_bag_rows(trees, X, y)
     predict = predictor(forest)
@@ -198,6 +200,7 @@ def _check_request(trees: FittedTrees, X: Any, y: Any) -> None:
 
 
 def _read_training_target(trees: FittedTrees, X: Any, y: Any) -> np.ndarray:
+    check_row_labels(X, y=y)
     target = check_target(y, len(read_frame(X)), "oob_report", numeric=not trees.is_classifier).reshape(-1)
     if not trees.has_target(target):
         raise ValueError(

@@ -14,6 +14,7 @@ from tabrec.interpret.drawings._tree_plot import TreePlot
 from tabrec.interpret.drawings._tree_text import read_row, read_tree
 from tabrec.interpret.drawings.rules import MAX_DEPTH, NUMBER_OF_TREE
 from tabrec.tables.columns import read_frame
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.target import check_target
 from tabrec.trees.fitted_trees import FittedTrees, read_trees
 
@@ -202,6 +203,7 @@ def _read_target(trees: FittedTrees, X: Any, y: Any) -> np.ndarray | None:
         return None
     if X is None:
         raise ValueError("y is given without X: pass both.")
+    check_row_labels(X, y=y)
     target = check_target(y, len(read_frame(X)), "draw_tree", numeric=not trees.is_classifier).reshape(-1)
     if not trees.is_classifier:
         return target.astype(np.float64)

@@ -14,6 +14,7 @@ from sklearn.base import is_classifier, is_regressor
 from tabrec.interpret.models import predictor
 from tabrec.interpret.reliance.importance import feature_importance
 from tabrec.tables.columns import read_frame
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import sample_rows
 from tabrec.tables.target import check_target
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
@@ -110,6 +111,8 @@ def read_report_data(
         raise ValueError(f"report needs the rows that the {type(model).__name__} was fitted on: pass X and y.")
     if (X_valid is None) != (y_valid is None):
         raise ValueError("X_valid and y_valid belong together: pass both or neither (X_new needs no target).")
+    check_row_labels(X, y=y)
+    check_row_labels(X_valid, y_valid=y_valid)
     name = target if target is not None else getattr(y, "name", None)
     frame = read_frame(X)
     valid = None if X_valid is None else read_frame(X_valid)

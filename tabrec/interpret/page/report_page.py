@@ -22,6 +22,7 @@ from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import FRAME_FOR_ARRAY, ReportData, read_report_data
 from tabrec.saving.files import new_file
 from tabrec.tables.columns import as_frame
+from tabrec.tables.row_labels import check_row_labels
 from tabrec.trees.fitted_trees import is_forest
 
 _RATING = " rating"  # a column name that no table of ids has
@@ -231,6 +232,8 @@ def _read_scores(model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, scores:
         return scores
     if X is None or y is None or y_valid is None:
         raise ValueError("Scoring a recommender needs X, y, X_valid and y_valid: pairs of ids and their ratings.")
+    check_row_labels(X, y=y)
+    check_row_labels(X_valid, y_valid=y_valid)
     train, test = (as_frame(ids).assign(**{_RATING: list(r)}) for ids, r in ((X, y), (X_valid, y_valid)))
     return evaluate(model, train, test, rating=_RATING)
 

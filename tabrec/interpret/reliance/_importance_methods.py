@@ -63,7 +63,7 @@ class Scored:
 
 def out_of_bag_rows(trees: FittedTrees, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
     """The training rows of a forest, each predicted by the trees that left it out; encoded columns are permuted."""
-    y = read_target(trees.estimator, y, len(read_frame(X)), FUNCTION)
+    y = read_target(trees.estimator, X, y, FUNCTION)
     training = read_drawn_rows(trees, X, y, FUNCTION)
     scored = sample_rows(len(training.matrix), max_rows, rng)
     place = np.full(len(training.matrix), -1)
@@ -79,7 +79,7 @@ def out_of_bag_rows(trees: FittedTrees, X: Any, y: Any, max_rows: int | None, rn
 def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
     """Rows that a model was not fitted on; raw columns are permuted."""
     frame = read_frame(X)
-    y = read_target(model, y, len(frame), FUNCTION)
+    y = read_target(model, X, y, FUNCTION)
     rows = sample_rows(len(frame), max_rows, rng)
     if len(rows) < 2:
         raise ValueError(f"{FUNCTION}: permuting exchanges the values of rows, but there is only 1: give at least 2.")

@@ -358,7 +358,7 @@ def test_as_many_rows_that_are_not_those_of_fit_are_refused(auctions):
         feature_importance(forest, X[::-1], y[::-1])
     raw, target, ours = auctions
     with pytest.raises(ValueError, match="not those rows"):
-        feature_importance(ours, raw, target[::-1])
+        feature_importance(ours, raw, target[::-1].to_numpy())
 
 
 def test_a_pipeline_is_read_through():

@@ -1,0 +1,43 @@
+"""Rows of a table and of its target are matched by position; index labels that contradict this are an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+
+def check_row_labels(X: Any, **others: Any) -> None:
+    """Refuse pandas objects whose index has the labels of that of X in another order.
+
+    As in scikit-learn, rows are matched by position whatever their labels are. The same labels in another order are
+    rows that belong together by label, such as a target that was not shuffled with its table.
+
+    Parameters
+    ----------
+    X : table or array-like
+        Only pandas objects have an index.
+    **others : array-like or None
+        What has one entry per row of X, by the name of the parameter.
+    """
+    for name, values in others.items():
+        if _are_reordered(X, values):
+            pairs = zip(X.index.tolist(), values.index.tolist(), strict=True)
+            row, given, other = next((row, a, b) for row, (a, b) in enumerate(pairs) if a != b and (a == a or b == b))
+            by_label = f"{name}.loc[X.index] to match rows by label, or " if X.index.is_unique else ""
+            raise ValueError(
+                f"{name} has the index labels of X in another order: row {row} (counted from 0) is {given!r} in X and "
+                f"{other!r} in {name}. Pass {by_label}{name}.to_numpy() to match them by position."
+            )
+
+
+def _are_reordered(X: Any, values: Any) -> bool:
+    if not (isinstance(X, (pd.DataFrame, pd.Series)) and isinstance(values, (pd.DataFrame, pd.Series))):
+        return False
+    given, other = X.index, values.index
+    if len(given) != len(other) or given.nlevels != other.nlevels or given.equals(other):
+        return False
+    if not given.isin(other[:1]).any():  # different labels, as a rule
+        return False
+    counts = given.value_counts(sort=False, dropna=False)
+    return bool(counts.sub(other.value_counts(sort=False, dropna=False), fill_value=0).eq(0).all())
