@@ -23,7 +23,17 @@ _MODULES = {
         "split_by_time",
     ],
     "tabrec.trees": ["BoostingClassifier", "BoostingRegressor", "ForestClassifier", "ForestRegressor"],
-    "tabrec.collab": ["BayesianFactorization", "DotProductBias", "EmbeddingNN"],
+    "tabrec.collab": [
+        "BPR",
+        "EASE",
+        "BayesianFactorization",
+        "BlendedRecommender",
+        "DotProductBias",
+        "EmbeddingNN",
+        "ImplicitALS",
+        "ItemKNN",
+        "Popular",
+    ],
     "tabrec.neural": [
         "EmbeddingEncoder",
         "TabularClassifier",

@@ -1,12 +1,17 @@
-"""Recommenders: ratings in; predicted ratings, recommendations and reasons out."""
+"""Recommenders: ratings or clicks in; predicted ratings, recommendations and reasons out."""
 
 from tabrec.collab.bayesian_factorization import BayesianFactorization
+from tabrec.collab.blended_recommender import BlendedRecommender
+from tabrec.collab.bpr import BPR
 from tabrec.collab.crosstab import crosstab, plot_crosstab
 from tabrec.collab.cv_scorers import make_ranking_scorer, per_user_rmse, per_user_rmse_scorer
 from tabrec.collab.dot_product_bias import DotProductBias
+from tabrec.collab.ease import EASE
 from tabrec.collab.embedding_nn import EmbeddingNN
 from tabrec.collab.evaluation import evaluate
+from tabrec.collab.implicit_als import ImplicitALS
 from tabrec.collab.interactions import Interactions, Pairs
+from tabrec.collab.item_knn import ItemKNN
 from tabrec.collab.metrics import (
     coverage,
     gini,
@@ -19,21 +24,34 @@ from tabrec.collab.metrics import (
     rank_metrics,
     recall_at_k,
 )
+from tabrec.collab.popular import Popular
+from tabrec.collab.ranking_recommender import RankingRecommender
+from tabrec.collab.rating_recommender import RatingRecommender
 from tabrec.collab.recommender import Explanation, Recommender
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.splitters import LeaveLastOut, PerUserSplit
+from tabrec.collab.strengths import StrengthScorer
 
 __all__ = [
+    "BPR",
+    "EASE",
     "BayesianFactorization",
+    "BlendedRecommender",
     "DotProductBias",
     "EmbeddingNN",
     "Explanation",
+    "ImplicitALS",
     "Interactions",
+    "ItemKNN",
     "LeaveLastOut",
     "Pairs",
     "PerUserSplit",
+    "Popular",
+    "RankingRecommender",
+    "RatingRecommender",
     "Recommender",
     "Scorer",
+    "StrengthScorer",
     "coverage",
     "crosstab",
     "evaluate",

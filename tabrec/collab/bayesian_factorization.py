@@ -21,8 +21,8 @@ from tabrec.collab.gibbs import GibbsPlan, GibbsState, sample
 from tabrec.collab.gibbs_draws import history_matrix, probabilities
 from tabrec.collab.interactions import Context, Interactions, Pairs
 from tabrec.collab.posterior import Posterior, feature_effects, fold_in, predict_pairs, prior_rows, score_block
+from tabrec.collab.rating_recommender import RatingRecommender
 from tabrec.collab.reader import RatingsReader
-from tabrec.collab.recommender import Recommender
 from tabrec.collab.scorer import Scorer
 
 # Maximum number of distinct ratings for the ordinal likelihood.
@@ -31,7 +31,7 @@ _MOST_LEVELS = 1000
 _SHARE_OF_MORE = 3
 
 
-class BayesianFactorization(Recommender):
+class BayesianFactorization(RatingRecommender):
     """Matrix factorisation with biases, averaged over its posterior distribution.
 
     A rating is mean + user bias + item bias + user factors · item factors + noise. The rows of users and of items have
@@ -131,7 +131,7 @@ class BayesianFactorization(Recommender):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **Recommender._parameter_constraints,
+        **RatingRecommender._parameter_constraints,
         "n_factors": [Interval(Integral, 1, None, closed="left")],
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],
         "n_burn_in": [Interval(Integral, 0, None, closed="left")],

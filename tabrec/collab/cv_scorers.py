@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_regressor
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from tabrec.collab._matches import METRICS, match
@@ -140,8 +141,8 @@ def make_ranking_scorer(metric: str = "ndcg", k: int = 10, threshold: float | No
     k : int, default=10
         Number of recommendations that count for each user, at least 1.
     threshold : float, default=None
-        Smallest rating of a relevant row. None uses ``mean_rating_`` of the estimator, the mean of the
-        training ratings.
+        Smallest rating of a relevant row. None uses ``mean_rating_`` of a recommender that predicts ratings, the mean
+        of the training ratings; for others all rows are relevant.
 
     Returns
     -------
@@ -183,12 +184,14 @@ class RankingScorer:
     def __repr__(self) -> str:
         return f"make_ranking_scorer(metric={self.metric!r}, k={self.k!r}, threshold={self.threshold!r})"
 
-    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
-        """Score the recommendations of a fitted estimator by the ratings of a test set."""
-        threshold = estimator.mean_rating_ if self.threshold is None else self.threshold
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        """Score the recommendations of a fitted estimator by a test set."""
+        threshold = self.threshold
+        if threshold is None:
+            threshold = estimator.mean_rating_ if y is not None and is_regressor(estimator) else -np.inf
         users = _ids(estimator, X, "user_name_", position=0)
         items = _ids(estimator, X, "item_name_", position=1)
-        is_relevant = _read_numbers(y, "y", len(users)) >= threshold
+        is_relevant = (np.zeros(len(users)) if y is None else _read_numbers(y, "y", len(users))) >= threshold
         if not is_relevant.any():
             raise ValueError(f"No rating reaches threshold={threshold:g}: use a lower threshold.")
         relevant = pd.DataFrame({"user": users, "item": items})[is_relevant]

@@ -12,10 +12,10 @@ from sklearn.utils._param_validation import Interval
 from tabrec.collab.dot_product_net import DotProduct
 from tabrec.collab.dot_product_scorer import DotProductScorer
 from tabrec.collab.net_training import NET_CONSTRAINTS
-from tabrec.collab.recommender import Recommender
+from tabrec.collab.rating_recommender import RatingRecommender
 
 
-class DotProductBias(Recommender):
+class DotProductBias(RatingRecommender):
     """Matrix factorisation with biases: a rating is mean + user bias + item bias + user factors · item factors.
 
     A sigmoid scales the sum to `y_range`. The training loop is that of `TabularRegressor`, on the GPU where there is

@@ -27,8 +27,8 @@ from tabrec.collab.net_training import (
     train_net,
     train_net_more,
 )
+from tabrec.collab.rating_recommender import RatingRecommender
 from tabrec.collab.reader import RatingsReader
-from tabrec.collab.recommender import Recommender
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import FROM_METADATA, KINDS
 from tabrec.neural.devices import default_settings, read_device
@@ -47,7 +47,7 @@ _LEAST_BATCH_SIZE = 256
 _MODEL_PARAMETERS = ("dropout", "embedding_dropout", "embedding_std", "unknown_rate", "batch_norm")
 
 
-class EmbeddingNN(Recommender):
+class EmbeddingNN(RatingRecommender):
     """A net over embeddings of the user, the item, their features and the context of the rating.
 
     The model is `TabularModel` with the ids as categories. Features of users and items, and columns of the ratings

@@ -40,16 +40,15 @@ def rank_all(
     return _rank(score, len(users), items, n)
 
 
-def rank_similar(vectors: np.ndarray, codes: np.ndarray, others: np.ndarray, n: int) -> Ranked:
+def rank_similar(
+    similarities: Callable[[np.ndarray, np.ndarray], np.ndarray], codes: np.ndarray, others: np.ndarray, n: int
+) -> Ranked:
     """The most similar `others` to each of `codes`, excluding itself, in the form that `rank_all` returns."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units = vectors / np.where(lengths > 0, lengths, 1.0)
-    there = units[others].T
 
     def score(rows: slice) -> np.ndarray:
-        similarity = units[codes[rows]] @ there
+        similarity = similarities(codes[rows], others)
         similarity[codes[rows][:, None] == others] = -np.inf
-        return np.clip(similarity, None, 1.0)
+        return similarity
 
     return _rank(score, len(codes), others, n)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from sklearn.utils.validation import column_or_1d
 
 from tabrec.collab.interactions import Context, Interactions, Pairs, sort_interactions
@@ -283,3 +284,16 @@ def _order_columns(frame: pd.DataFrame, user_name: str, item_name: str) -> pd.Da
         f"ratings has the columns {frame.columns.tolist()[:20]}, but must have an item and a rating, or a user, "
         "an item and a rating."
     )
+
+
+def read_sparse(X: Any, y: Any) -> tuple[Any, Any]:
+    """The pairs and values of a sparse matrix of users and items; anything else as it is."""
+    if not sp.issparse(X):
+        return X, y
+    if y is not None:
+        raise ValueError(
+            "X is a sparse matrix, whose numbers are the ratings or strengths of its users (rows) and items (columns): "
+            "pass y=None, or the ids as two columns of a dense table."
+        )
+    matrix = sp.coo_array(X)
+    return pd.DataFrame({"user": matrix.coords[0], "item": matrix.coords[1]}), matrix.data

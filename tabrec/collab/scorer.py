@@ -20,8 +20,7 @@ class Scorer(ABC):
     or raise ``NotImplementedError``. Methods that learn must replace the objects that attributes hold and not write
     into them, because copies of a recommender share them.
 
-    A recommender that learns from clicks fits in: its interactions hold strengths as values, and `score` returns
-    scores of any scale.
+    The scorer of a recommender that learns from interactions without ratings is a `StrengthScorer`.
 
     Parameters
     ----------
@@ -42,7 +41,7 @@ class Scorer(ABC):
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>> from tabrec.collab import Recommender, Scorer
+    >>>     >>> from tabrec.collab import RatingRecommender, Scorer
     >>> class ItemMeans(Scorer):
     ...     def fit(self, data, context=None):
     ...         self.data = data
@@ -51,7 +50,7 @@ class Scorer(ABC):
     ...         self.means = (sums + data.ratings.mean()) / (counts + 1)
     ...     def score(self, pairs):
     ...         return self.means[pairs.items]
-    >>> class ItemMeanRecommender(Recommender):
+    >>> class ItemMeanRecommender(RatingRecommender):
     ...     def __init__(self, *, user=None, item=None, user_features=None, item_features=None):
     ...         self.user = user
     ...         self.item = item
@@ -194,6 +193,25 @@ class Scorer(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no vectors: it cannot compare {kind}s.")
 
+    def similarities(self, kind: str, codes: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """How similar users or items are; by default the cosine similarity of their vectors.
+
+        Parameters
+        ----------
+        kind : {"user", "item"}
+            What to compare.
+        codes, others : ndarray of int
+            Codes of the ids.
+
+        Returns
+        -------
+        ndarray of shape (n_codes, n_others)
+            Greater is more similar.
+        """
+        vectors = self.vectors(kind)
+        here, there = (unit_vectors(vectors[some]) for some in (codes, others))
+        return np.clip(here @ there.T, None, 1.0)
+
     def factors(self, kind: str) -> np.ndarray:
         """Factors of the users or items with ratings; by default their vectors.
 
@@ -267,3 +285,9 @@ class Scorer(ABC):
             The contributions, in units of the rating.
         """
         return np.zeros(len(rated))
+
+
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
+    """The rows divided by their lengths; rows of zeros stay zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1.0)

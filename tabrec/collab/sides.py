@@ -141,6 +141,10 @@ class Side:
         """Codes of the ids with ratings."""
         return np.flatnonzero(self.origins <= FOLDED_IN)
 
+    def from_metadata(self) -> np.ndarray:
+        """Whether an id is known from its side table alone, by code."""
+        return self.origins == FROM_METADATA
+
     def became_known(self, before: np.ndarray) -> np.ndarray:
         """Codes of the ids with ratings that had no ratings according to earlier origins."""
         known = self.known()

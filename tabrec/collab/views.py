@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -90,7 +91,7 @@ class LabelledViews(BaseEstimator):
 
     @check_n
     def similar_items(self, items: Any, n: int = 10) -> pd.DataFrame:
-        """Find the items whose vectors have the highest cosine similarity with those of the given items.
+        """Find the most similar items to the given ones, by the cosine similarity of their vectors unless noted.
 
         Parameters
         ----------
@@ -113,7 +114,7 @@ class LabelledViews(BaseEstimator):
 
     @check_n
     def similar_users(self, users: Any, n: int = 10) -> pd.DataFrame:
-        """Find the users whose vectors have the highest cosine similarity with those of the given users.
+        """Find the most similar users to the given ones, by the cosine similarity of their vectors unless noted.
 
         Parameters
         ----------
@@ -202,9 +203,9 @@ class LabelledViews(BaseEstimator):
         return pd.Series(counts, index=index, name="n_ratings")
 
     def _similar(self, kind: str, ids: Any, n: int) -> pd.DataFrame:
-        vectors, side = self._fitted_scorer().vectors(kind), self._reader.side(kind)
+        scorer, side = self._fitted_scorer(), self._reader.side(kind)
         codes = side.require(ids)
-        owner, rank, found, similarity = rank_similar(vectors, codes, side.known(), n)
+        owner, rank, found, similarity = rank_similar(partial(scorer.similarities, kind), codes, side.known(), n)
         return pd.DataFrame(
             {
                 kind: side.ids.names_of(codes[owner]),

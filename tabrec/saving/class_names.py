@@ -40,6 +40,12 @@ _OURS = {
     "dot-product-bias": "tabrec.collab.dot_product_bias.DotProductBias",
     "embedding-nn": "tabrec.collab.embedding_nn.EmbeddingNN",
     "bayesian-factorization": "tabrec.collab.bayesian_factorization.BayesianFactorization",
+    "ease": "tabrec.collab.ease.EASE",
+    "item-knn": "tabrec.collab.item_knn.ItemKNN",
+    "popular": "tabrec.collab.popular.Popular",
+    "implicit-als": "tabrec.collab.implicit_als.ImplicitALS",
+    "bpr": "tabrec.collab.bpr.BPR",
+    "blended-recommender": "tabrec.collab.blended_recommender.BlendedRecommender",
     "leave-last-out": "tabrec.collab.splitters.LeaveLastOut",
     "per-user-split": "tabrec.collab.splitters.PerUserSplit",
     "dot-product": "tabrec.collab.dot_product_net.DotProduct",
@@ -58,6 +64,12 @@ _OURS = {
     "dot-product-scorer": "tabrec.collab.dot_product_scorer.DotProductScorer",
     "embedding-scorer": "tabrec.collab.embedding_nn.EmbeddingScorer",
     "posterior-scorer": "tabrec.collab.bayesian_factorization.PosteriorScorer",
+    "ease-scorer": "tabrec.collab.ease.EASEScorer",
+    "item-knn-scorer": "tabrec.collab.item_knn.ItemKNNScorer",
+    "popular-scorer": "tabrec.collab.popular.PopularScorer",
+    "implicit-als-scorer": "tabrec.collab.implicit_als.ImplicitALSScorer",
+    "bpr-scorer": "tabrec.collab.bpr.BPRScorer",
+    "blended-scorer": "tabrec.collab.blended_recommender.BlendedScorer",
 }
 
 # Estimators of scikit-learn that hold other estimators, or functions, are saved attribute by attribute as ours are:

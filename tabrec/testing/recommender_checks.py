@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.metrics import root_mean_squared_error
 
 import tabrec
+from tabrec.collab.metrics import ndcg_at_k
 from tabrec.datasets import make_ratings
 from tabrec.saving.class_names import is_registered
 
@@ -156,14 +157,15 @@ def check_failed_fit_leaves_no_marks(estimator: Any) -> None:
 
 
 def check_unknown_ids(estimator: Any) -> None:
-    """Unknown users and items get a finite prediction, and a pair of both the mean rating."""
+    """Unknown users and items get a finite prediction, and a rating of neither is the mean rating."""
     model = _fit(estimator)
     user, item = model.users_[0], model.items_[0]
     pairs = pd.DataFrame({"user": [user, _UNKNOWN, user, _UNKNOWN], "item": [item, item, _UNKNOWN, _UNKNOWN]})
     predicted, path = model.predict(pairs, return_path=True)
     assert np.isfinite(predicted).all(), f"predictions are not finite: {predicted}"
     assert path.tolist() == ["learned", "item bias", "user bias", "global mean"]
-    np.testing.assert_allclose(predicted[3], model.mean_rating_)
+    if is_regressor(model):
+        np.testing.assert_allclose(predicted[3], model.mean_rating_)
     assert len(model.recommend(_UNKNOWN, 3)) == 3, "an unknown user is recommended nothing"
 
 
@@ -307,9 +309,20 @@ def check_clone_pickle_and_save(estimator: Any) -> None:
         pd.testing.assert_frame_equal(made.recommend(model.users_[:3], 5), model.recommend(model.users_[:3], 5))
 
 
-def check_better_than_mean(estimator: Any) -> None:
-    """Held-out ratings are predicted better than by their mean."""
+def check_better_than_baseline(estimator: Any) -> None:
+    """Held-out ratings are predicted better than by their mean, and held-out items ranked better than at random."""
     rng = np.random.default_rng(0)
+    if not is_regressor(estimator):
+        clicks = pd.DataFrame({"user": rng.integers(100, size=4_000), "item": rng.geometric(0.05, size=4_000)})
+        clicks = clicks.drop_duplicates(ignore_index=True)
+        train, test = clicks[::2], clicks[1::2]
+        model = _clone(estimator).fit(train)
+        recommended = model.recommend(np.unique(test["user"]), 10)
+        shuffled = recommended.assign(item=rng.choice(model.items_, len(recommended)))
+        shuffled = shuffled.drop_duplicates(["user", "item"])
+        found, baseline = (ndcg_at_k(items, test, 10) for items in (recommended, shuffled))
+        assert found > baseline, f"NDCG {found:.4f}, but items at random have {baseline:.4f}"
+        return
     ratings = pd.DataFrame({"user": rng.integers(100, size=4_000), "item": rng.integers(80, size=4_000)})
     user_bias, item_bias = rng.normal(scale=0.7, size=100), rng.normal(scale=0.7, size=80)
     rating = 3 + user_bias[ratings["user"]] + item_bias[ratings["item"]] + rng.normal(scale=0.5, size=4_000)
@@ -337,5 +350,5 @@ _CHECKS: tuple[Check, ...] = (
     check_partial_fit,
     check_explanations,
     check_clone_pickle_and_save,
-    check_better_than_mean,
+    check_better_than_baseline,
 )

@@ -2,7 +2,17 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
+from tabrec import (
+    BPR,
+    EASE,
+    BayesianFactorization,
+    BlendedRecommender,
+    DotProductBias,
+    EmbeddingNN,
+    ImplicitALS,
+    ItemKNN,
+    Popular,
+)
 
 
 @parametrize_with_checks(
@@ -11,6 +21,12 @@ from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
         BayesianFactorization(n_sweeps=5, likelihood="ordinal"),
         DotProductBias(epochs=2),
         EmbeddingNN(epochs=2),
+        EASE(),
+        ItemKNN(),
+        Popular(),
+        ImplicitALS(4, n_iterations=2),
+        BPR(4, epochs=1),
+        BlendedRecommender([EASE(), ItemKNN()]),
     ]
 )
 def test_sklearn_contract(estimator, check):

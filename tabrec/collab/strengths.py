@@ -1,0 +1,167 @@
+"""`StrengthScorer`: what the recommenders that learn from interactions, not from ratings, have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from tabrec.collab.interactions import Context, Interactions, Pairs
+from tabrec.collab.reader import RatingsReader
+from tabrec.collab.scorer import Scorer
+
+# Values further from the mean than so many standard deviations count as if they were there.
+_MOST_DEVIATIONS = 2.0
+# A strength of 1 + rating_weight · deviation stays positive.
+RATING_WEIGHT: list[Any] = [Interval(Real, 0, 1 / _MOST_DEVIATIONS, closed="left"), StrOptions({"value"}), callable]
+# Pairs scored at once: each takes as many numbers as its user has interactions.
+_MOST_PAIRS = 2**15
+
+
+class StrengthScorer(Scorer):
+    """Base class of scorers that learn from the strengths of interactions; a pair without one has the strength 0.
+
+    A subclass implements `learn`, `score_known` and `block_known`. Users without interactions are scored by the
+    popularity of the items.
+    """
+
+    _not_saved = (*Scorer._not_saved, "_matrix")
+    _matrix: sp.csr_matrix | None = None
+    value_mean: float
+    value_std: float
+    popularity: np.ndarray  # (n_item_codes,): share of the users who have the item
+
+    def fit(self, data: RatingsReader, context: Context = None) -> None:
+        values = data.ratings.values
+        self.value_mean, self.value_std = float(values.mean()), float(values.std())
+        self.take(data)
+        self.count()
+        self.learn()
+
+    def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
+        self.take(data)
+
+    @abstractmethod
+    def learn(self) -> None:
+        """Learn from `matrix`."""
+
+    @abstractmethod
+    def score_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores of pairs whose users have interactions: (n_pairs,)."""
+
+    @abstractmethod
+    def block_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores of all pairs of users, who have interactions, and items: (n_users, n_items)."""
+
+    @property
+    def matrix(self) -> sp.csr_matrix:
+        """Strengths, summed over the interactions of a pair: (n_user_codes, n_item_codes)."""
+        if self._matrix is None:
+            ratings, shape = self.data.ratings, (self.data.users.n_codes, self.data.items.n_codes)
+            strengths = self.strengths(ratings.values)
+            if ratings.weights is not None:
+                strengths = strengths * ratings.weights
+            self._matrix = sp.csr_matrix((strengths, (ratings.users, ratings.items)), shape=shape)
+        return self._matrix
+
+    def take(self, data: RatingsReader) -> None:
+        """Use the interactions of a reader from now on."""
+        self.data = data
+        self._matrix = None
+
+    def count(self) -> None:
+        """Count the users of each item; users that are folded in later do not change what others are recommended."""
+        n_users = np.count_nonzero(np.diff(self.matrix.indptr))
+        self.popularity = np.bincount(self.matrix.indices, minlength=self.matrix.shape[1]) / max(n_users, 1)
+
+    def strengths(self, values: np.ndarray) -> np.ndarray:
+        """Strengths of interactions with the values that were passed as y."""
+        rule = self.parameters["rating_weight"]
+        if callable(rule):
+            strengths = np.asarray(rule(values), dtype=np.float64)
+            source = "rating_weight"
+        elif rule == "value":
+            strengths, source = values, "y"
+        else:
+            deviations = (values - self.value_mean) / (self.value_std or 1.0)
+            strengths, source = 1.0 + rule * np.clip(deviations, -_MOST_DEVIATIONS, _MOST_DEVIATIONS), "rating_weight"
+        if strengths.shape != values.shape or not (strengths > 0).all():
+            raise ValueError(
+                f"{source} gives an interaction the strength {np.min(strengths, initial=0):g}, but strengths must be "
+                "greater than 0: leave out pairs that are no interactions."
+            )
+        return strengths
+
+    def strengths_of(self, user: int, values: np.ndarray) -> np.ndarray:
+        """Strengths of the interactions of a user, whose values are given, with their weights."""
+        weights = self.data.ratings.weights
+        return self.strengths(values) * (1.0 if weights is None else weights[self.data.ratings.of_user(user)])
+
+    def check_ratings(self, values: np.ndarray) -> None:
+        check_positive(values)
+
+    def score(self, pairs: Pairs) -> np.ndarray:
+        scores = self.popularity[pairs.items].astype(np.float64)
+        known = np.flatnonzero(self._has_interactions(pairs.users))
+        for start in range(0, len(known), _MOST_PAIRS):
+            rows = known[start : start + _MOST_PAIRS]
+            scores[rows] = self.score_known(pairs.users[rows], pairs.items[rows])
+        return scores
+
+    def score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        known = self._has_interactions(users)
+        if known.all():
+            return self.block_known(users, items)
+        scores = np.tile(self.popularity[items], (len(users), 1)).astype(np.float64)
+        scores[known] = self.block_known(users[known], items)
+        return scores
+
+    def similarities(self, kind: str, codes: np.ndarray, others: np.ndarray) -> np.ndarray:
+        rows = unit_rows(self.matrix if kind == "user" else sp.csr_matrix(self.matrix.T))
+        return (rows[codes] @ rows[others].T).toarray()
+
+    def explain(self, user: int, item: int) -> dict[str, float]:
+        whole = float(self.score(Pairs(np.array([user]), np.array([item])))[0])
+        return {"factors" if self._has_interactions(np.array([user]))[0] else "item": whole}
+
+    def _has_interactions(self, users: np.ndarray) -> np.ndarray:
+        starts = self.matrix.indptr
+        return starts[users + 1] > starts[users]
+
+
+class LinearItemScorer(StrengthScorer):
+    """Base class of scorers by weights between items: a score is the sum of strength · weight over the user's items.
+
+    A subclass implements `learn` and `item_weights`.
+    """
+
+    @abstractmethod
+    def item_weights(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Weights of single pairs of items: (n_pairs,)."""
+
+    def score_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        rows = self.matrix[users]
+        owner = np.repeat(np.arange(len(users)), np.diff(rows.indptr))
+        return np.bincount(owner, rows.data * self.item_weights(rows.indices, items[owner]), minlength=len(users))
+
+    def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return self.strengths_of(user, values) * self.item_weights(rated, np.full(len(rated), item))
+
+
+def check_positive(values: np.ndarray) -> None:
+    """Raise a ValueError for values of y that are not interactions."""
+    if len(values) and values.min() <= 0:
+        raise ValueError(
+            f"y holds {values.min():g}, but must be greater than 0: it says how strong an interaction is (a count, a "
+            "duration, a rating). Leave out pairs that are no interactions."
+        )
+
+
+def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """The rows divided by their lengths; empty rows stay empty."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    return sp.csr_matrix(sp.diags(1 / np.where(lengths > 0, lengths, 1.0)) @ matrix)
