@@ -30,7 +30,6 @@ from tabrec.collab.rating_recommender import RatingRecommender
 from tabrec.collab.recommender import Explanation, Recommender
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.splitters import LeaveLastOut, PerUserSplit
-from tabrec.collab.strengths import StrengthScorer
 
 __all__ = [
     "BPR",
@@ -51,7 +50,6 @@ __all__ = [
     "RatingRecommender",
     "Recommender",
     "Scorer",
-    "StrengthScorer",
     "coverage",
     "crosstab",
     "evaluate",

@@ -49,7 +49,7 @@ class BPR(RankingRecommender):
         False, the mean over all drawn items counts.
     regularization : float, default=0.01
         Ridge penalty on the factors and the bias, applied once per interaction.
-    epochs : int, default=30
+    epochs : int, default=20
         Passes over the interactions.
     batch_size : int or "auto", default="auto"
         "auto" is 512 up to some 600,000 interactions, and then a 1,250th of them.
@@ -149,7 +149,7 @@ class BPR(RankingRecommender):
         n_negatives: int = 4,
         hard_negatives: bool = False,
         regularization: float = 0.01,
-        epochs: int = 30,
+        epochs: int = 20,
         batch_size: int | str = "auto",
         learning_rate: float = 0.01,
         optimizer: str | Callable = "adamw",

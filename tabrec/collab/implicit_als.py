@@ -172,6 +172,7 @@ class ImplicitALSScorer(StrengthScorer):
         for _ in track(steps, "solving", transient=True) if parameters["verbose"] else steps:
             self._solve("user", self.matrix)
             self._solve("item", by_item)
+        self._solve("user", self.matrix)
         for kind in KINDS:
             self._predict_from_features(kind)
 

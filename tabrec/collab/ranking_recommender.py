@@ -17,7 +17,7 @@ class RankingRecommender(Recommender):
 
     Each interaction makes it likelier that the user takes similar items; a pair without one has the strength 0. Scores
     order the items of a user and have no unit. A subclass is a constructor with at least the parameters below, and
-    `_make_scorer`, which returns a `StrengthScorer` or another scorer.
+    `_make_scorer`.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ class Scorer(ABC):
     or raise ``NotImplementedError``. Methods that learn must replace the objects that attributes hold and not write
     into them, because copies of a recommender share them.
 
-    The scorer of a recommender that learns from interactions without ratings is a `StrengthScorer`.
+    Scorers of interactions without ratings share the base class `StrengthScorer` in `tabrec.collab.strengths`.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Scorer(ABC):
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>>     >>> from tabrec.collab import RatingRecommender, Scorer
+    >>> from tabrec.collab import RatingRecommender, Scorer
     >>> class ItemMeans(Scorer):
     ...     def fit(self, data, context=None):
     ...         self.data = data

@@ -12,6 +12,7 @@ from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
 from tabrec.collab import ranking
 from tabrec.collab.interactions import sort_interactions
 from tabrec.collab.ranking import rank_all, rank_similar, top_n
+from tabrec.collab.scorer import unit_vectors
 
 MODELS = {
     "dot": DotProductBias(n_factors=3, epochs=3, learning_rate=0.05, device="cpu", random_state=0),
@@ -82,7 +83,9 @@ def test_what_has_been_seen_is_left_out_and_of_equal_scores_the_first_comes_firs
 
 def test_similarity_is_the_cosine_without_oneself():
     vectors = np.array([[9, 9], [1, 0], [2, 0], [1, 1], [-3, 0], [0, 0]], float)
-    owner, rank, found, cosine = rank_similar(vectors, np.array([1, 5]), np.arange(1, 6), 3)
+    units = unit_vectors(vectors)
+    similarities = lambda codes, others: units[codes] @ units[others].T  # noqa: E731
+    owner, rank, found, cosine = rank_similar(similarities, np.array([1, 5]), np.arange(1, 6), 3)
     assert owner.tolist() == [0, 0, 0, 1, 1, 1]
     assert rank.tolist() == [1, 2, 3] * 2
     assert found.tolist() == [2, 3, 5, 1, 2, 3]
