@@ -252,7 +252,7 @@ class BPRScorer(StrengthScorer):
         return self.rows["user"][:, :-1].copy(), self.rows["item"][:, :-1].copy()
 
     def _train(self, net: PairwiseNet, ratings: Interactions, changes: dict[str, Any]) -> pd.DataFrame:
-        parameters = self.parameters | {"weight_decay": 0.0, "patience": None}
+        parameters = {**self.parameters, "weight_decay": 0.0, "patience": None}
         config = make_config(parameters, len(ratings), _LEAST_BATCH_SIZE, **changes)
         device = read_device(parameters["device"])
         weights = torch.from_numpy(self._strengths(ratings).astype(np.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -130,7 +130,8 @@ class EASE(RankingRecommender):
         """Weight of each item with interactions (row) for each other (column), by id."""
         known = self._known_ids("item")
         codes = self._reader.items.known()
-        return pd.DataFrame(self._fitted_scorer().weights[np.ix_(codes, codes)], index=known, columns=known)
+        weights = cast(EASEScorer, self._fitted_scorer()).weights
+        return pd.DataFrame(weights[np.ix_(codes, codes)], index=known, columns=known)
 
 
 class EASEScorer(LinearItemScorer):

@@ -64,7 +64,7 @@ class Scorer(ABC):
     ['b']
     """
 
-    _not_saved = ("parameters",)
+    _not_saved: tuple[str, ...] = ("parameters",)
     data: RatingsReader
 
     def __init__(self, parameters: Mapping[str, Any]):

@@ -29,7 +29,7 @@ class StrengthScorer(Scorer):
     popularity of the items.
     """
 
-    _not_saved = (*Scorer._not_saved, "_matrix")
+    _not_saved = ("parameters", "_matrix")
     _matrix: sp.csr_matrix | None = None
     value_mean: float
     value_std: float
@@ -75,7 +75,7 @@ class StrengthScorer(Scorer):
 
     def count(self) -> None:
         """Count the users of each item; users that are folded in later do not change what others are recommended."""
-        n_users = np.count_nonzero(np.diff(self.matrix.indptr))
+        n_users = int(np.count_nonzero(np.diff(self.matrix.indptr)))
         self.popularity = np.bincount(self.matrix.indices, minlength=self.matrix.shape[1]) / max(n_users, 1)
 
     def strengths(self, values: np.ndarray) -> np.ndarray:
