@@ -20,7 +20,7 @@ from tabrec.collab.ranking_recommender import RankingRecommender
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.strengths import StrengthScorer
-from tabrec.neural.devices import read_device, seeded
+from tabrec.neural.devices import read_device
 from tabrec.neural.training import Trainer
 from tabrec.neural.training_data import TrainingData
 
@@ -206,7 +206,9 @@ class BPRScorer(StrengthScorer):
         self.seed = draw_seed(self.parameters["random_state"])
         generator = torch.Generator().manual_seed(self.seed)
         shape, n_factors = self.matrix.shape, int(self.parameters["n_factors"])
-        net = PairwiseNet(*(torch.randn(n, n_factors, generator=generator) * _INIT_STD for n in shape))
+        net = PairwiseNet(
+            *(torch.randn(n, n_factors, generator=generator, dtype=torch.float32) * _INIT_STD for n in shape)
+        )
         self.history = self._train(net, self.data.ratings, {})
 
     def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
@@ -253,14 +255,13 @@ class BPRScorer(StrengthScorer):
 
     def _train(self, net: PairwiseNet, ratings: Interactions, changes: dict[str, Any]) -> pd.DataFrame:
         parameters = {**self.parameters, "weight_decay": 0.0, "patience": None}
-        config = make_config(parameters, len(ratings), _LEAST_BATCH_SIZE, **changes)
+        config = make_config(parameters, len(ratings), _LEAST_BATCH_SIZE, **changes, seed=self.seed)
         device = read_device(parameters["device"])
         weights = torch.from_numpy(self._strengths(ratings).astype(np.float32))
         codes = torch.from_numpy(np.stack([ratings.users, ratings.items], axis=1).astype(np.int64))
         data = TrainingData((codes,), weights[:, None], weights)
         trainer = PairwiseTrainer(net, config, device, self.data.ratings, self.parameters, self.seed)
-        with seeded(self.seed, device):
-            history = trainer.fit(data)
+        history = trainer.fit(data)
         users, items, bias = (part.detach().cpu().numpy() for part in (net.users, net.items, net.bias))
         users, items = np.column_stack([users, np.ones(len(users), np.float32)]), np.column_stack([items, bias])
         items[self.popularity == 0] = 0.0
@@ -299,7 +300,7 @@ class PairwiseNet(nn.Module):
     def __init__(self, users: Tensor, items: Tensor):
         super().__init__()
         self.users, self.items = nn.Parameter(users), nn.Parameter(items)
-        self.bias = nn.Parameter(torch.zeros(len(items)))
+        self.bias = nn.Parameter(torch.zeros(len(items), dtype=torch.float32))
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Scores of (B,) users and (B, n) items, (B, n), and the squared norms of the rows used, (B,)."""

@@ -146,4 +146,229 @@ class Recommender(LabelledViews, ABC):
             The fitted recommender.
         """
         scorer = self._check_parameters()
+        check_row_labels(X, y=y, sample_weight=sample_weight)
         X, y = read_sparse(X, y)
+        frame = read_frame(X)
+        y, sample_weight = self._read_target(frame, y), self._read_weights(frame, sample_weight, True)
+        owner, names = type(self).__name__, frame.columns.tolist()
+        id_names = find_id_columns(names, self.user, self.item, owner)
+        learn_names(self, X, frame)
+        context_names = check_named("context", getattr(self, "context", ()), names)
+        ids = [name for name in context_names if name in id_names]
+        if ids:
+            raise ValueError(f"context={self.context!r} names the ids {ids}, which are used in any case.")
+        self._reader, context = RatingsReader.learn(
+            frame,
+            y,
+            sample_weight,
+            owner=owner,
+            id_names=id_names,
+            side_tables=(self.user_features, self.item_features),
+            context_names=context_names,
+        )
+        self._check_ratings(self._reader.ratings.values)
+        self.user_name_, self.item_name_ = id_names
+        self.mean_rating_ = self._reader.ratings.mean()
+        scorer.fit(self._reader, context)
+        self._scorer = scorer
+        return self
+
+    @restores_on_failure
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from more ratings, possibly of new users and new items; the first call is equivalent to `fit`.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_ratings, n_columns)
+            Ids of users and of items, in columns named as in fit.
+        y : array-like of shape (n_ratings,), default=None
+            Ratings.
+        sample_weight : array-like of shape (n_ratings,), default=None
+            As in `fit`. For nets, only relative weights within a call matter: their optimizers are scale-invariant.
+
+        Returns
+        -------
+        self
+            The fitted recommender.
+        """
+        if not hasattr(self, "_scorer"):
+            return self.fit(X, y, sample_weight)
+        self._check_parameters()
+        scorer = self._fitted_scorer()
+        check_row_labels(X, y=y, sample_weight=sample_weight)
+        X, y = read_sparse(X, y)
+        frame = align_names(self, X, read_frame(X), self._unused())
+        y, sample_weight = self._read_target(frame, y), self._read_weights(frame, sample_weight, False)
+        self._reader, more, context = self._reader.learn_more(frame, y, sample_weight, scorer.check_ratings)
+        self.mean_rating_ = self._reader.ratings.mean()
+        scorer.fit_more(self._reader, more, context)
+        self._scorer = scorer
+        return self
+
+    def predict(self, X: Any, *, return_path: bool = False) -> Any:
+        """Predict ratings, including those of unknown users and items.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_pairs, n_columns)
+            Ids of users and items, in columns named as in fit; the columns of an array are matched by position.
+        return_path : bool, default=False
+            Whether to return the source of each prediction as well.
+
+        Returns
+        -------
+        predicted : ndarray of shape (n_pairs,)
+            Never NaN.
+        path : ndarray of shape (n_pairs,), object
+            Only with `return_path`. For the less known of user and item: "learned" (from ratings in fit), "fold-in"
+            (from ratings passed to `new_user`), "metadata" (from a side table alone), "item bias" (the user is
+            unknown), "user bias" (the item is unknown), "global mean" (both are unknown).
+
+        Raises
+        ------
+        ValueError
+            X has no rows, a column is missing, or ids are of another type than in fit ("196" for 196).
+        """
+        pairs = self._read_pairs(X)
+        predicted = self._with_mean(pairs, self._fitted_scorer().score(pairs))
+        return (predicted, self._paths(pairs)) if return_path else predicted
+
+    @check_n
+    def recommend(
+        self, users: Any, n: int = 10, *, exclude_seen: bool = True, candidates: Iterable | None = None
+    ) -> pd.DataFrame:
+        """Recommend the items with the highest predicted ratings, computed in blocks that bound the memory.
+
+        Parameters
+        ----------
+        users : id or array-like of ids
+            Unknown users are recommended the items that are best on average.
+        n : int, default=10
+            Number of items per user; fewer where there are not as many.
+        exclude_seen : bool, default=True
+            Whether to exclude items that the user has rated.
+        candidates : array-like of ids, default=None
+            The items to choose from; None takes all items with ratings.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `user`, `rank` (from 1), `item` and `score` (the predicted rating). Ranking uses scores before they are
+            limited to the scale; ties are broken by the order of ids.
+
+        Raises
+        ------
+        ValueError
+            A candidate is unknown, `n` is less than 1, or ids are of another type than in fit.
+        """
+        scorer = self._fitted_scorer()
+        users, items = as_column(self.user_name_, users), self._reader.items
+        codes = self._reader.users.ids.encode(users)
+        choice = items.known() if candidates is None else np.unique(items.require(candidates))
+        seen = self._reader.ratings if exclude_seen else None
+        owner, rank, found, scores = rank_all(scorer.score_block, codes, choice, n, seen)
+        return pd.DataFrame(
+            {
+                "user": pd.Series(users.raw).take(owner).array,
+                "rank": rank,
+                "item": items.ids.names_of(found),
+                "score": scorer.to_ratings(scores),
+            }
+        )
+
+    @check_n
+    def explain(self, user: Any, item: Any, *, n: int = 5) -> Explanation:
+        """Explain a prediction by its parts and by the user's ratings that contribute most to it.
+
+        Parameters
+        ----------
+        user, item : id
+            Either may be unknown.
+        n : int, default=5
+            Number of the user's ratings to show.
+
+        Returns
+        -------
+        Explanation
+            `prediction`, `path`, `parts` (a Series: mean, user, item, features and factors, which sum to the
+            prediction) and `ratings` (a frame of the user's ratings, sorted by their contribution).
+        """
+        scorer, reader = self._fitted_scorer(), self._reader
+        codes = reader.users.ids.encode_list(user), reader.items.ids.encode_list(item)
+        if len(codes[0]) != 1 or len(codes[1]) != 1:
+            raise ValueError(f"explain takes one user and one item, got {len(codes[0])} and {len(codes[1])}.")
+        pairs = Pairs(*codes)
+        path, prediction = self._paths(pairs)[0], float(self._with_mean(pairs, scorer.score(pairs))[0])
+        user_code, item_code = (int(code[0]) for code in codes)
+        found = {"mean": prediction} if path == "global mean" else scorer.explain(user_code, item_code)
+        parts = pd.Series({name: found.get(name, 0.0) for name in ("mean", "user", "item", "features", "factors")})
+        rated = reader.ratings.of_user(user_code) if user_code else slice(0, 0)
+        items, values = reader.ratings.items[rated], reader.ratings.values[rated]
+        is_known = len(items) and item_code
+        shares = scorer.contributions(user_code, item_code, items, values) if is_known else np.zeros(len(items))
+        ratings = pd.DataFrame({"item": reader.items.ids.names_of(items), "rating": values, "contribution": shares})
+        ratings = ratings.sort_values("contribution", ascending=False, kind="stable").head(n).reset_index(drop=True)
+        return Explanation(user, item, prediction, path, parts, ratings)
+
+    def new_user(self, ratings: Any, user: Any = "new user") -> Self:
+        """Make a model that knows a new user by some ratings, without training; this model is not changed.
+
+        The user's row is the most probable one given these ratings and the distribution of the learned rows (or, for
+        a user of `user_features`, the row that those features predict).
+
+        Parameters
+        ----------
+        ratings : mapping, Series or frame
+            Ratings by item: ``{"Star Wars (1977)": 5}``, a Series indexed by item, or a frame of item and rating. A
+            frame of user, item and rating may hold several users.
+        user : id, default="new user"
+            Id of the user, where `ratings` has no users.
+
+        Returns
+        -------
+        Recommender
+            A copy whose `predict`, `recommend`, `explain` and `similar_users` know the user.
+
+        Raises
+        ------
+        ValueError
+            A user already has ratings in the model (pass further ones to `partial_fit`), no item is known, or a rating
+            is missing or outside the range of the model.
+        """
+        scorer, made = self._fitted_scorer(), copy.copy(self)
+        made._reader, given, users = self._reader.learn_given(ratings, user, scorer.check_given)
+        scorer.fold_in(made._reader, given, users)
+        made._scorer = scorer
+        return made
+
+    def _read_target(self, frame: pd.DataFrame, y: Any) -> Any:
+        """The ratings of the rows of a table."""
+        return y
+
+    def _check_ratings(self, values: np.ndarray) -> None:
+        """Check the values from which the model is to learn."""
+
+    def _read_weights(self, frame: pd.DataFrame, sample_weight: Any, reset: bool) -> Any:
+        """The weights of the rows of a table; `reset` is True for those of `fit`."""
+        return sample_weight
+
+    def _check_parameters(self) -> Scorer:
+        """Check the parameters and make a scorer of them."""
+        self._validate_params()
+        scorer = self._make_scorer()
+        scorer.check_parameters()
+        return scorer
+
+    def _unused(self) -> list[str]:
+        return self._reader.unused(getattr(self, "feature_names_in_", ()))
+
+    def _read_pairs(self, X: Any) -> Pairs:
+        check_is_fitted(self)
+        return self._reader.read_pairs(align_names(self, X, read_frame(X), self._unused()))
+
+    def _with_mean(self, pairs: Pairs, predicted: np.ndarray) -> np.ndarray:
+        """Predictions, replaced where neither user nor item is known."""
+        return predicted
+
+    def _paths(self, pairs: Pairs) -> np.ndarray:
+        return name_paths(self._reader.users.origins[pairs.users], self._reader.items.origins[pairs.items])
