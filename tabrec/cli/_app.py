@@ -52,7 +52,7 @@ def _run() -> int:
         return app(prog_name="tabrec", standalone_mode=False) or 0
     except _UsageError as error:
         print_error(_explain_usage(error))
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:  # ImportError: an extra is not installed
         print_error(one_line(error))
     return _MISTAKE
 

@@ -38,6 +38,9 @@ def validation(metavar: str, help: str, default: str | bool = False) -> Any:
     return option(metavar, help, default, rich_help_panel="Validation rows")
 
 
-Table = Annotated[Path, argument("TABLE", "A CSV or parquet file, or - for standard input.")]
+Table = Annotated[
+    Path | None,
+    argument("TABLE", "A file (CSV, parquet, JSON, xlsx, …), a folder, a quoted pattern, or - for standard input."),
+]
 Seed = Annotated[int, option("N", "Seed: the same seed gives the same model.")]
 Count = Annotated[int, option("N", "Number of items.", True, "-n", min=1)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from tabrec.cli._completion import RATING_MODELS, run_of_rate
 from tabrec.cli._options import Count, Seed, argument, choice, in_reading, option, validation
 from tabrec.cli._printing import console, escape, print_ranked, print_rating_scores, say, stage
-from tabrec.cli._reading import Reading, reads_tables, say_assumed
+from tabrec.cli._reading import Reading, reads_tables
 from tabrec.cli._tables import free_path, say_where, short_name
 
 _Run = Annotated[Path, argument("RUN", "Folder that rate created.", autocompletion=run_of_rate)]
@@ -16,8 +16,8 @@ _Run = Annotated[Path, argument("RUN", "Folder that rate created.", autocompleti
 
 @reads_tables
 def rate(
-    ratings: Annotated[Path, argument("RATINGS", "A CSV or parquet file, or a MovieLens folder or zip.")],
     reading: Reading,
+    ratings: Annotated[Path | None, argument("RATINGS", "A file as for train, or a MovieLens folder or zip.")] = None,
     model: Annotated[
         str,
         choice(RATING_MODELS, "MODEL", "dot (factors, a net), nn (embeddings and layers) or bayes (factors, sampled)."),
@@ -42,11 +42,17 @@ def rate(
     from tabrec.runs import read_ratings
     from tabrec.saving.files import check_free
 
+    reading.check(ratings)
     out = out or free_path(Path("runs") / f"{short_name(ratings)}-{model}")
     check_free(out)
-    with stage(f"Reading {ratings}"):
-        frame, tables = read_ratings(ratings, **reading.options)
-    say_assumed(ratings, frame)
+    tables: dict[str, Any] = {}
+
+    def read(path: Path, **options: Any) -> Any:
+        frame, side_tables = read_ratings(path, **options)
+        tables.update(side_tables)
+        return frame
+
+    frame = reading.read(ratings, read)
     options: dict[str, Any] = {"user": user, "item": item, "rating": rating, "time_column": time_column, **tables}
     rate_and_save(frame, out, model=model, random_state=random_state, **options)
 

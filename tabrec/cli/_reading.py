@@ -10,6 +10,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
+import typer
+
 from tabrec.cli._options import in_reading, option
 from tabrec.cli._printing import escape, say, stage
 
@@ -31,6 +33,18 @@ _OPTIONS: dict[str, Any] = {
             rich_help_panel="Reading the table",
         ),
     ],
+    "sheet": Annotated[str | None, in_reading("NAME", "Sheet of a spreadsheet.", "the first")],
+    "query": Annotated[str | None, in_reading("SQL", "Query to a database, in place of a table.")],
+    "address": Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="URL",
+            help="Database of the query, such as sqlite:///sales.db.",
+            show_default=False,
+            rich_help_panel="Reading the table",
+        ),
+    ],
     "missing": Annotated[
         list[str] | None, in_reading("TEXT", "A mark of missing values besides the usual ones; repeatable.")
     ],
@@ -39,21 +53,33 @@ _OPTIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Reading:
-    """Options of `tabrec.datasets.read_table` that a command was given."""
+    """The options of `read_table`, or the query to a database, that a command was given."""
 
     options: dict[str, Any]
+    query: str | None = None
+    address: str | None = None
 
-    def read(self, table: Path, reader: Callable[..., Any] | None = None) -> Any:
+    def check(self, table: Path | None) -> None:
+        """Raise a ValueError unless there is a table or a query, and not both."""
+        if (self.query is None) != (self.address is None):
+            raise ValueError("A query needs both --query and --from, as in --query sales --from sqlite:///sales.db.")
+        if (table is None) == (self.query is None):
+            raise ValueError("Name a table, or a query with --query and --from; not both.")
+
+    def read(self, table: Any, reader: Callable[..., Any] | None = None) -> Any:
         """Read a table, by `read_table` or another function with its options, and print what was assumed."""
-        from tabrec.datasets import read_table
+        from tabrec.datasets import read_query, read_table
 
-        with stage(f"Reading {table}"):
+        self.check(table)
+        with stage(f"Reading {table or self.query}"):
+            if self.query is not None:
+                return read_query(self.query, self.address)
             frame = (reader or read_table)(table, **self.options)
         say_assumed(table, frame)
         return frame
 
 
-def say_assumed(table: Path, frame: Any) -> None:
+def say_assumed(table: Path | None, frame: Any) -> None:
     if assumed := frame.attrs.get("assumed"):
         name = "standard input" if str(table) == "-" else str(table)
         say(f"{escape(name)}: {escape(', '.join(assumed))}.")
@@ -71,7 +97,8 @@ def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_options(**values: Any) -> None:
         given = {name: values.pop(name) for name in _OPTIONS}
-        command(**values, reading=Reading(_read_options(**given)))
+        query, address = given.pop("query"), given.pop("address")
+        command(**values, reading=Reading(_read_options(**given), query, address))
 
     with_options.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
     with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *more]}

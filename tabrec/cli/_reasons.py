@@ -34,7 +34,8 @@ def explain(
     out = out or run / "report.html"
     check_free(out)
     opened = Run.open(run)
-    rows = reading.read(new, opened.read_table) if new is not None and isinstance(opened, TableRun) else None
+    has_new = new is not None or reading.query is not None
+    rows = reading.read(new, opened.read_table) if has_new and isinstance(opened, TableRun) else None
     page = opened.explain(table=table, new=rows, verbose=console.is_terminal)
     page.save(out)
     print_findings(page.findings)

@@ -13,8 +13,8 @@ from tabrec.cli._reading import Reading, reads_tables
 
 @reads_tables
 def columns(
-    table: Table,
     reading: Reading,
+    table: Table = None,
     max_card: Annotated[int, option("N", "Integers with at most this many values are categories.")] = 20,
 ) -> None:
     """Show the kind of each column.
@@ -29,9 +29,9 @@ def columns(
 
 @reads_tables
 def train(
-    table: Table,
     target: Annotated[str, option("COLUMN", "Column to predict.", False)],
     reading: Reading,
+    table: Table = None,
     model: Annotated[
         str, choice(TABLE_MODELS, "MODEL", "forest, boosting, net, or ensemble (forest and net).")
     ] = "forest",
@@ -60,6 +60,7 @@ def train(
     from tabrec.runs.trained_table import describe_table
     from tabrec.saving.files import check_free
 
+    reading.check(table)
     out = out or free_path(Path("runs") / f"{short_name(table)}-{model}")
     check_free(out)
     train_and_save(
@@ -82,8 +83,8 @@ def train(
 @reads_tables
 def predict(
     run: Annotated[Path, argument("RUN", "Folder that train created.", autocompletion=run_of_train)],
-    table: Table,
     reading: Reading,
+    table: Table = None,
     out: Annotated[Path, option("FILE", "CSV to write.", True, "--out", "-o")] = Path("predictions.csv"),
     id_column: Annotated[
         str | None, option("COLUMN", "Column to put before the predictions.", "row number", "--id")
@@ -103,7 +104,7 @@ def predict(
     with stage(f"Loading {run}"):
         opened = TableRun.open(run)
     frame = reading.read(table, opened.read_table)
-    with stage(f"Predicting {table}"):
+    with stage("Predicting"):
         predictions = opened.predict(frame, id_column=id_column)
     with new_file(out) as file:
         predictions.to_csv(file, index=False)
@@ -136,6 +137,7 @@ def free_path(path: Path) -> Path:
     return next(candidate for candidate in candidates if not candidate.exists())
 
 
-def short_name(path: Path) -> str:
-    """The name of a file without its endings, for the folder of a run."""
-    return path.name.split(".")[0].strip("-") or "table"
+def short_name(path: Path | None) -> str:
+    """The name of a file or folder without endings and marks of patterns, for the folder of a run."""
+    name = "" if path is None else path.name.split(".")[0]
+    return "".join(c for c in name if c not in "*?[]").strip("-") or "table"

@@ -7,6 +7,7 @@ from tabrec.datasets.kaggle_competitions import fetch_kaggle, submit_kaggle
 from tabrec.datasets.made import make_auctions
 from tabrec.datasets.made_ratings import make_ratings
 from tabrec.datasets.movielens import load_movielens, load_movielens_fold
+from tabrec.datasets.queries import read_query
 from tabrec.datasets.real_tables import load_adult, load_bulldozers, load_house_prices
 from tabrec.datasets.submissions import check_submission
 from tabrec.datasets.tables import read_table
@@ -28,6 +29,7 @@ __all__ = [
     "load_movielens_fold",
     "make_auctions",
     "make_ratings",
+    "read_query",
     "read_table",
     "submit_kaggle",
 ]

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
+from tabrec.datasets._columns import name_columns
 from tabrec.datasets._dialect import Dialect
 from tabrec.datasets._encodings import find_encoding
-from tabrec.datasets._labels import settle_type
+from tabrec.datasets._labels import describe, settle_type
 from tabrec.datasets._marks import MISSING
 from tabrec.datasets._sources import Source
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _BLOCK_BYTES = 1 << 24
-# Names that pandas gives to columns without one.
-_NO_NAME = re.compile(r"|Unnamed: \d+(_level_\d+)?(\.\d+)*")
 
 
 def read_delimited(
-    source: Source, dialect: Dialect, *, missing: Sequence[str] = (), text_columns: Sequence[str] = ()
+    source: Source,
+    dialect: Dialect,
+    *,
+    missing: Sequence[str] = (),
+    text_columns: Collection[str] = (),
+    number_columns: Collection[str] = (),
 ) -> tuple[pa.Table, list[str]]:
     """Read a text table as its dialect says; returns it with what was assumed about its values."""
     marks = [*MISSING, *missing]
-    is_text = [name in set(text_columns) for name in dialect.names]
+    text_columns, number_columns = {*text_columns, *dialect.codes}, set(number_columns)
+    is_text = [name in text_columns for name in dialect.names]
     odd = _OddRows(source.name, dialect)
     table = None
     if not dialect.skips_spaces:
         table = _read_with_arrow(source, dialect, marks, is_text, odd)
     if table is None or odd.n_short or odd.n_ended:
         table = _read_as_text(source, dialect, is_wider=bool(odd.n_ended))
+    # With a decimal point in the file, single columns may have a comma; with a comma, a point separates thousands.
+    known = dialect.given_decimal or ("," if dialect.decimal == "," else None)
     settled = [
-        settle_type(column, marks, dialect.decimal, as_text=as_text)
-        for column, as_text in zip(table.columns, [*is_text, False], strict=False)
+        settle_type(column, marks, known, as_text=name in text_columns, as_number=name in number_columns)
+        for name, column in zip([*dialect.names, ""], table.columns, strict=False)
     ]
-    return _name_columns(source.name, dialect, settled, odd)
+    named, assumed = name_columns(source.name, dialect.names, [found.column for found in settled])
+    return named, [*odd.describe(), *describe(dialect.names, settled), *assumed]
 
 
 class _OddRows:
@@ -60,6 +66,12 @@ class _OddRows:
             self.long = row
             return "error"
         return "skip"
+
+    def describe(self) -> list[str]:
+        """What was assumed about these rows."""
+        short = f"the missing fields of {self.n_short:,} short rows taken as missing values"
+        ended = f"the delimiter at the end of {self.n_ended:,} rows ignored"
+        return [*([short] if self.n_short else []), *([ended] if self.n_ended else [])]
 
 
 def _read_with_arrow(
@@ -84,7 +96,7 @@ def _read_with_arrow(
                 strings_can_be_null=True,
                 auto_dict_encode=True,
                 auto_dict_max_cardinality=2**31 - 1,
-                decimal_point=dialect.decimal,
+                decimal_point=dialect.decimal or ".",
                 column_types={name: _TEXT for name, as_text in zip(names, is_text, strict=True) if as_text},
             ),
         )
@@ -119,38 +131,6 @@ def _read_as_text(source: Source, dialect: Dialect, *, is_wider: bool) -> pa.Tab
                 f"{source.name} cannot be read as a table with the delimiter {dialect.delimiter!r}: {error}"
             ) from error
     return pa.table({str(name): pa.array(frame[name], pa.string(), from_pandas=True) for name in frame})
-
-
-def _name_columns(
-    file: str, dialect: Dialect, columns: list[pa.ChunkedArray], odd: _OddRows
-) -> tuple[pa.Table, list[str]]:
-    """The columns by name, without empty ones and row numbers that have no name, and what was assumed."""
-    kept: dict[str, pa.ChunkedArray] = {}
-    assumed = []
-    if odd.n_short:
-        assumed.append(f"the missing fields of {odd.n_short:,} short rows taken as missing values")
-    if odd.n_ended:
-        assumed.append(f"the delimiter at the end of {odd.n_ended:,} rows ignored")
-    for position, column in enumerate(columns):
-        name = dialect.names[position] if position < len(dialect.names) else ""
-        if _NO_NAME.fullmatch(name):
-            if column.null_count == len(column):
-                continue
-            if _counts_rows(column):
-                assumed.append("the column of row numbers without a name left out")
-                continue
-            if position >= dialect.width:
-                raise ValueError(f"{file} has rows with more than {dialect.width} fields; check its delimiter.")
-            if not name:
-                name = f"Unnamed: {position}"
-                assumed.append(f"the column without a name called {name!r}")
-        kept[name] = column
-    return pa.table(kept), assumed
-
-
-def _counts_rows(column: pa.ChunkedArray) -> bool:
-    is_whole = pa.types.is_integer(column.type) and column.null_count == 0
-    return is_whole and pc.count_distinct(column).as_py() == len(column)
 
 
 def _too_long(name: str, dialect: Dialect, row: Any) -> str:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tabrec.datasets._encodings import find_encoding
-from tabrec.datasets._errors import NoHeaderError
-from tabrec.datasets._header import clean_names, has_header
+from tabrec.datasets._layout import find_layout
 from tabrec.datasets._sources import Source
 
 # Of two delimiters that divide every line alike, the earlier one: commas also occur within numbers and text.
@@ -23,7 +22,6 @@ _ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "
 _HEAD_BYTES, _MOST_HEAD_BYTES = 1 << 16, 1 << 24
 _LEAST_LINES = 20
 _MOST_RECORDS = 100
-_MOST_TITLE_LINES = 30
 # Shares of the lines that have the same number of fields: a lower one suffices if no other delimiter comes near.
 _SURE, _LIKELY, _UNLIKELY = 0.8, 0.5, 0.2
 _CLEARLY_AHEAD = 0.3
@@ -34,12 +32,18 @@ _DECIMAL_POINT = re.compile(r"\D?[-+]?(\d{1,3}([, '\u00a0\u202f]\d{3})+\.\d+|0?\
 
 @dataclass
 class Dialect:
-    """How a text table is written: `names` are unique, and `width` counts the fields of a row of data."""
+    """How a text table is written.
+
+    `decimal` is None if no number shows it, and `given_decimal` unless an option gave it. `names` are unique, `codes`
+    are the names of columns whose digits are no numbers, and `width` counts the fields of a row of data.
+    """
 
     encoding: str
     delimiter: str
-    decimal: str
+    decimal: str | None
+    given_decimal: str | None
     names: list[str]
+    codes: list[str]
     width: int
     skipped_lines: int
     has_line_breaks: bool
@@ -76,24 +80,28 @@ def find_dialect(
     records = read_records(text, delimiter, is_complete=is_complete, skipped=skipped)
     if not records:
         raise ValueError(f"{source.name} is empty.")
-    start, width, notes = _find_start(records)
-    if width == 1:
-        _check_single(source.name, records[start].fields[0], delimiter)
-    rows = [record.fields for record in records[start + 1 :]]
-    found_header = has_header(records[start].fields, rows) if header is None else header
-    if not found_header and names is None and header is None:
-        raise _absent_header(source.name, records[start].fields, delimiter)
-    body = rows if found_header else [records[start].fields, *rows]
-    given = list(names) if names is not None else records[start].fields if found_header else []
-    columns, more = _fit_names(source.name, given or [f"x{i}" for i in range(width)], body, width)
-    unique, repeated = clean_names(columns)
-    end = records[start].line if found_header else records[start - 1].line if start else skipped
-    decimal = decimal or _find_decimal(body)
-    assumed = [*_describe(encoding, delimiter, decimal), *notes, *more, *repeated]
-    if not found_header:
-        assumed.append("no header")
-    breaks = any("\n" in cell or "\r" in cell for row in body for cell in row)
-    return Dialect(encoding, delimiter, decimal, unique, width, end, breaks, _skips_spaces(text, delimiter), assumed)
+    layout = find_layout(source.name, [record.fields for record in records], names=names, header=header)
+    if layout.width == 1:
+        _check_single(source.name, records[layout.start].fields[0], delimiter)
+    n_above = layout.start + layout.has_header
+    if decimal not in (None, ".", ","):
+        raise ValueError(f"decimal={decimal!r} must be '.' or ',' (--decimal).")
+    given_decimal, decimal = decimal, decimal or _find_decimal(layout.body)
+    codes = _find_codes(layout.names, layout.body)
+    notes = [f"digits of {', '.join(codes[:4])}{', …' * (len(codes) > 4)} kept as text"] if codes else []
+    return Dialect(
+        encoding=encoding,
+        delimiter=delimiter,
+        decimal=decimal,
+        given_decimal=given_decimal,
+        names=layout.names,
+        codes=codes,
+        width=layout.width,
+        skipped_lines=records[n_above - 1].line if n_above else skipped,
+        has_line_breaks=any("\n" in cell or "\r" in cell for row in layout.body for cell in row),
+        skips_spaces=_skips_spaces(text, delimiter),
+        assumed=[*_describe(encoding, delimiter, decimal), *layout.assumed, *notes],
+    )
 
 
 def find_names(source: Source) -> list[str]:
@@ -220,69 +228,26 @@ def _agreement(counts: list[int]) -> float:
     return (times + first) / len(counts) if width > 1 else 0
 
 
-def _find_start(records: list[Record]) -> tuple[int, int, list[str]]:
-    """Position of the first row of the table, which follows its title, the number of fields, and what was assumed."""
-    counts = [len(record.fields) for record in records]
-    width = Counter(counts[1:] or counts).most_common(1)[0][0]
-    for start, record in enumerate(records[:_MOST_TITLE_LINES]):
-        later = records[start + 1 :]
-        is_shorter = counts[start] == width - 1 and _fit_shorter(record, later, width)
-        if (counts[start] >= width or is_shorter) and not record.is_blank:
-            break
-    else:
-        start = 0
-    notes = [f"{start} line{'s' * (start > 1)} above the header left out"] if start else []
-    return start, width, notes
-
-
-def _fit_shorter(header: Record, rows: list[Record], width: int) -> bool:
-    """Whether rows of `width` fields fit a header that has one less: they end with a delimiter, or have row names."""
-    full = [row.fields for row in rows if len(row.fields) == width]
-    if not full:
-        return False
-    if all(not fields[-1].strip() for fields in full):
-        return True
-    return width > 2 and len({fields[0] for fields in full}) == len(full) and not has_header(full[0], full[1:])
-
-
-def _fit_names(name: str, names: list[str], rows: list[list[str]], width: int) -> tuple[list[str], list[str]]:
-    """Names for every field of a row; a field that stands for a trailing delimiter has none."""
-    is_trailing = all(len(row) < width or not row[-1].strip() for row in rows)
-    if len(names) == width + 1 and not names[-1].strip():
-        return names[:-1], ["the delimiter at the end of the header ignored"]
-    if len(names) == width - 1 and is_trailing:
-        return [*names, ""], ["the delimiter at the end of each row ignored"]
-    if len(names) == width and is_trailing and not names[-1].strip():
-        return names, ["the delimiter at the end of each line ignored"]
-    if len(names) == width - 1 and width > 2 and len({row[0] for row in rows}) == len(rows):
-        return ["", *names], []
-    if len(names) != width:
-        raise ValueError(
-            f"{name} has {width} fields in a row, but {len(names)} names: {', '.join(names[:8])}"
-            f"{', …' * (len(names) > 8)}. Its rows begin {rows[0][:8]}; name its columns with --names or --names-from."
-        )
-    return names, []
-
-
-def _find_decimal(rows: list[list[str]]) -> str:
-    """The decimal mark: a comma if some column is written with it and none with a point."""
+def _find_decimal(rows: list[list[str]]) -> str | None:
+    """The decimal mark: a comma if some number is written with it and none with a point; None if no number shows it."""
     cells = [cell.strip() for row in rows for cell in row if "," in cell or "." in cell]
-    if not any(map(_DECIMAL_COMMA.fullmatch, cells)) or any(map(_DECIMAL_POINT.fullmatch, cells)):
+    if any(map(_DECIMAL_POINT.fullmatch, cells)):
         return "."
-    return ","
+    return "," if any(map(_DECIMAL_COMMA.fullmatch, cells)) else None
 
 
-def _absent_header(name: str, first: list[str], delimiter: str) -> NoHeaderError:
-    shown = delimiter.join(first)
-    return NoHeaderError(
-        f"{name} has no header: its first line is {shown[:60] + '…' * (len(shown) > 60)!r}. Name its {len(first)} "
-        "columns: --names a,b,c or --names-from FILE (names=[...] in Python). If the first line holds names, pass "
-        "--header (header=True).",
-        len(first),
-    )
+def _find_codes(names: list[str], rows: list[list[str]]) -> list[str]:
+    """Columns of digits that lose something as numbers: leading zeros, as in 007, or digits beyond 64 bits."""
+    codes = []
+    for position, name in enumerate(names):
+        cells = [row[position].strip() for row in rows if position < len(row)]
+        odd = any((cell[0] == "0" and len(cell) > 2) or int(cell[:20]) >= 2**63 for cell in cells if cell.isdecimal())
+        if odd and all(cell.isdecimal() or not cell for cell in cells):
+            codes.append(name)
+    return codes
 
 
-def _describe(encoding: str, delimiter: str, decimal: str) -> list[str]:
+def _describe(encoding: str, delimiter: str, decimal: str | None) -> list[str]:
     word = {"\t": "tab", " ": "spaces"}.get(delimiter, repr(delimiter))
     parts = [f"delimiter {word}", _ENCODING_NAMES.get(encoding, encoding)]
     return [*parts, "decimal comma"] if decimal == "," else parts

@@ -3,42 +3,107 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
+from tabrec.tables.text_numbers import find_number_format
+
 # A delimiter that no label contains.
 _NO_DELIMITER = "\x1f"
+# Of so many labels half must have a digit, or the column holds neither numbers nor dates.
+_SAMPLE = 200
+_MOST_MARKS = 5  # In a column that holds nothing but marks.
 
 
-def settle_type(column: pa.ChunkedArray, marks: list[str], decimal: str, *, as_text: bool) -> pa.ChunkedArray:
+class Settled(NamedTuple):
+    """A column with its type, the unit of numbers that were text (None if they were not), and the marks in it."""
+
+    column: pa.ChunkedArray
+    unit: str | None = None
+    marks: tuple[str, ...] = ()
+
+
+def settle_type(
+    column: pa.ChunkedArray, marks: list[str], decimal: str | None, *, as_text: bool = False, as_number: bool = False
+) -> Settled:
     """Strip the labels of a text column, set marks of missing values to null, and infer the type of the rest.
 
-    A column of another type is returned unchanged, and so is a text column without spaces around its labels.
+    A column of another type is returned unchanged. `decimal` is None if each column decides. `as_text` keeps labels
+    that look like numbers; `as_number` accepts any share of marks.
     """
     if pa.types.is_time(column.type):
-        return column.cast(pa.string()).dictionary_encode()
+        return Settled(column.cast(pa.string()).dictionary_encode())
     is_encoded = pa.types.is_dictionary(column.type)
-    if is_encoded:
-        if all(_is_stripped(chunk.dictionary) for chunk in column.chunks):
-            return column
-        column = column.cast(pa.string())
-    elif not pa.types.is_string(column.type):
-        return column
-    stripped = pc.utf8_trim_whitespace(column)
-    is_mark = pc.is_in(stripped, value_set=pa.array(marks, pa.string()))
-    labels = pc.if_else(is_mark, pa.scalar(None, pa.string()), stripped).combine_chunks().dictionary_encode()
-    labels = labels.combine_chunks() if isinstance(labels, pa.ChunkedArray) else labels
-    typed = None if as_text else infer_type(labels.dictionary, decimal)
-    return pa.chunked_array([labels if typed is None else typed.take(labels.indices)])
+    if not is_encoded and not pa.types.is_string(column.type):
+        return Settled(column)
+    typed = None
+    if is_encoded and all(_is_stripped(chunk.dictionary) for chunk in column.chunks):
+        if as_text or not (column.num_chunks and _may_be_values(column.chunk(0).dictionary)):
+            return Settled(column)
+        labels = _combine(column.unify_dictionaries())
+    else:
+        stripped = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        is_mark = pc.is_in(stripped, value_set=pa.array(marks, pa.string()))
+        labels = _combine(pc.if_else(is_mark, pa.scalar(None, pa.string()), stripped).dictionary_encode())
+        typed = None if as_text else infer_type(labels.dictionary, decimal)
+    if typed is not None:
+        return Settled(_spread(typed, labels))
+    if as_text or not _may_be_values(labels.dictionary):
+        return Settled(pa.chunked_array([labels]))
+    return _read_values(labels, decimal, as_number)
+
+
+def _combine(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    combined = column.combine_chunks()
+    return combined.combine_chunks() if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _spread(typed: pa.Array, labels: pa.DictionaryArray) -> pa.ChunkedArray:
+    """The values of rows from those of their labels."""
+    return pa.chunked_array([typed.take(labels.indices)])
 
 
 def _is_stripped(labels: pa.Array) -> bool:
     return pc.utf8_trim_whitespace(labels).equals(labels)
 
 
-def infer_type(labels: pa.Array, decimal: str) -> pa.Array | None:
+def _may_be_values(labels: pa.Array) -> bool:
+    """Whether labels may be numbers or dates, half of which have digits, or marks of missing values, which are few."""
+    sample = labels.take(np.arange(0, len(labels), len(labels) // _SAMPLE + 1))
+    with_digits = pc.sum(pc.match_substring_regex(sample, r"\d")).as_py() or 0
+    return with_digits * 2 >= len(sample) or len(labels) <= _MOST_MARKS
+
+
+def _read_values(labels: pa.DictionaryArray, decimal: str | None, as_number: bool) -> Settled:
+    """Read labels as what they are beside marks of missing values: numbers, dates or booleans; else as text."""
+    texts = labels.dictionary.to_pylist()
+    counts = np.bincount(labels.indices.drop_null().to_numpy(), minlength=len(texts))
+    is_mark = np.array([is_known_mark(text) for text in texts], dtype=bool)
+    marks = {text: int(n) for text, n, marked in zip(texts, counts, is_mark, strict=True) if marked}
+    if is_mark.all():
+        return Settled(_spread(pa.nulls(len(texts), pa.float64()), labels), None, tuple(marks))
+    rest = int((~is_mark).sum())
+    if marks and (as_number or may_be_missing(marks, rest, int(counts[~is_mark].sum()))):
+        typed = infer_type(labels.dictionary.filter(pa.array(~is_mark)), decimal)
+        if typed is not None:
+            positions = pa.array(np.cumsum(~is_mark) - 1, mask=is_mark)
+            return Settled(_spread(typed.take(positions), labels), None, tuple(marks))
+    found = find_number_format(texts, counts.tolist(), given=as_number, decimal=decimal)
+    if found is None or (as_number and not all(map(is_known_mark, found.marks))):
+        return Settled(pa.chunked_array([labels]))
+    numbers = pa.array(found.read(texts), from_pandas=True)
+    if numbers.null_count == 0 and pc.all(pc.equal(numbers, pc.round(numbers))).as_py():
+        numbers = numbers.cast(pa.int64())
+    return Settled(_spread(numbers, labels), found.unit, tuple(found.marks))
+
+
+def infer_type(labels: pa.Array, decimal: str | None) -> pa.Array | None:
     """Convert distinct labels to the numbers, booleans or dates that arrow reads in a file; None if they are text."""
     if len(labels) == 0:
         return pa.nulls(0)
@@ -49,7 +114,27 @@ def infer_type(labels: pa.Array, decimal: str) -> pa.Array | None:
         io.BytesIO(lines),
         read_options=pyarrow.csv.ReadOptions(column_names=["labels"], block_size=len(lines) + 1),
         parse_options=pyarrow.csv.ParseOptions(delimiter=_NO_DELIMITER),
-        convert_options=pyarrow.csv.ConvertOptions(null_values=[], decimal_point=decimal),
+        convert_options=pyarrow.csv.ConvertOptions(null_values=[], decimal_point=decimal or "."),
     )
     typed = table.column(0).combine_chunks()
     return None if pa.types.is_string(typed.type) or pa.types.is_time(typed.type) else typed
+
+
+def describe(names: Iterable[str], columns: Iterable[Settled]) -> list[str]:
+    """What was assumed of the values of columns."""
+    numbers, missing = [], []
+    for name, settled in zip(names, columns, strict=False):
+        if settled.unit is not None:
+            numbers.append(f"{name} ({settled.unit})" if settled.unit else name)
+        if settled.marks:
+            missing.append(f"{quoted(settled.marks)} in {name}")
+    return [
+        *([f"{_listed(numbers)} read as numbers"] if numbers else []),
+        *([f"{_listed(missing)} taken as missing"] if missing else []),
+    ]
+
+
+def _listed(items: list[str], most: int = 6) -> str:
+    if len(items) > most:
+        return f"{', '.join(items[:most])} and {len(items) - most} more"
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

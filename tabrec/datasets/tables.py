@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet
 
 from tabrec.datasets._delimited import find_encoding_of_all, read_delimited
 from tabrec.datasets._dialect import find_dialect, find_names
-from tabrec.datasets._sources import STANDARD_INPUT, Source
+from tabrec.datasets._formats import read_feather, read_json, read_parquet, to_frame
+from tabrec.datasets._parts import find_files, read_parts
+from tabrec.datasets._sources import STANDARD_INPUT, Source, text_suffix
+from tabrec.datasets._spreadsheet import read_spreadsheet
 
 _PARQUET = (".parquet", ".pq")
-# float64 does not represent all whole numbers beyond.
-_LARGEST_EXACT = 2**53
+_FEATHER = (".feather", ".arrow")
+_JSON = (".json", ".jsonl", ".ndjson")
+_SPREADSHEET = (".xlsx", ".xlsm", ".xls")
+_TEXT = (".csv", ".tsv", ".txt", ".data")
 
 
 def read_table(
@@ -29,18 +31,23 @@ def read_table(
     names: Sequence[str] | None = None,
     header: bool | None = None,
     missing: Sequence[str] = (),
+    sheet: str | None = None,
     text_columns: Sequence[str] = (),
+    number_columns: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read a table into a pandas frame, with text as ``category`` columns.
 
     How a text file is written is detected from its first lines. What was assumed is in ``frame.attrs["assumed"]``, a
-    list of phrases; each parameter overrides it.
+    list of phrases; each parameter overrides it. ``frame.attrs["decimal"]`` is the decimal mark of a text file, None
+    if no number has one.
 
     Parameters
     ----------
     path : str or path-like
-        A file whose name ends in ``.parquet`` or ``.pq`` is read as parquet, any other as delimited text, which may be
-        compressed (``.gz``, ``.bz2``, ``.zst`` or ``.zip``). ``"-"`` reads text from standard input.
+        A file, a folder of files, or a pattern such as ``"sales/*.csv"``. The ending of a file decides its format:
+        parquet (``.parquet``, ``.pq``), feather (``.feather``), JSON (``.json``, ``.jsonl``), a spreadsheet
+        (``.xlsx``), or else delimited text. JSON and text may be compressed (``.gz``, ``.bz2``, ``.zst`` or ``.zip``).
+        ``"-"`` reads text from standard input.
     delimiter : str, default=None
         Delimiter of the fields of a text file: a character, or "tab", "comma", "semicolon", "pipe" or "space". None
         detects it.
@@ -56,8 +63,13 @@ def read_table(
         `names`. False without `names` calls the columns ``x0``, ``x1``, …
     missing : sequence of str, default=()
         Marks of missing values, besides empty fields, ``NA``, ``NaN``, ``NULL``, ``None``, ``N/A`` and their variants.
+    sheet : str, default=None
+        Sheet of a spreadsheet. None is the first one.
     text_columns : sequence of str, default=()
         Columns to read as text even if they look like numbers. Names that are not in the file are ignored.
+    number_columns : sequence of str, default=()
+        Columns of numbers, in which a mark such as ``-`` or ``?`` is a missing value however often it occurs; other
+        columns are numbers if most of their values are. Names that are not in the file are ignored.
 
     Returns
     -------
@@ -70,9 +82,12 @@ def read_table(
         The file does not exist.
     ValueError
         The file is empty, damaged or not a table, has no header, or its delimiter is unclear.
+    ImportError
+        The file is a spreadsheet and openpyxl is not installed: ``pip install 'tabrec[excel]'``.
 
     See Also
     --------
+    read_query : Reads the result of a database query.
     load_bulldozers, load_house_prices, load_adult : Read tables whose columns are known.
 
     Examples
@@ -91,17 +106,46 @@ def read_table(
     >>> frame.attrs["assumed"]
     ["delimiter ';'", 'UTF-8', 'decimal comma']
     """
-    path = Path(path)
+    options = {"names": names, "header": header, "missing": missing, "number_columns": number_columns}
+    written = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal}
+
+    def read(file: Path, text_columns: Sequence[str]) -> pd.DataFrame:
+        return _read_file(file, written, options, sheet, text_columns)
+
+    files = table_files(path)
+    if len(files) == 1:
+        return read(files[0], text_columns)
+    if all(file.suffix.lower() in _PARQUET for file in files) and Path(path).is_dir():
+        frame = read_parquet(Path(path))
+        frame.attrs["assumed"] = [f"{len(files)} files"]
+        return frame
+    return read_parts(files, read, list(text_columns))
+
+
+def table_files(path: str | os.PathLike) -> list[Path]:
+    """The files that a table consists of: the file itself, those of a folder, or those that match a pattern."""
+    return find_files(path, (*_PARQUET, *_FEATHER, *_JSON, *_SPREADSHEET, *_TEXT))
+
+
+def _read_file(
+    path: Path, written: dict, options: dict, sheet: str | None, text_columns: Sequence[str]
+) -> pd.DataFrame:
     _check_exists(path)
-    if path.suffix.lower() in _PARQUET:
-        table, assumed = _read_parquet(path), list[str]()
+    suffix = text_suffix(path)
+    if suffix in _PARQUET:
+        frame = read_parquet(path)
+    elif suffix in _FEATHER:
+        frame = read_feather(path)
+    elif suffix in _JSON:
+        frame = read_json(Source(path), suffix)
+    elif suffix in _SPREADSHEET:
+        frame, assumed = read_spreadsheet(path, sheet=sheet, text_columns=text_columns, **options)
+        frame.attrs["assumed"] = assumed
     else:
-        how = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "names": names, "header": header}
-        table, assumed = _read_text(Source(path), how, missing, text_columns)
-    if table.num_rows == 0:
+        frame = _read_text(Source(path), {**written, **options}, text_columns)
+    if len(frame) == 0:
         raise ValueError(f"{path} has a header but no rows.")
-    frame = _to_frame(table)
-    frame.attrs["assumed"] = assumed
+    frame.attrs.setdefault("assumed", [])
     return frame
 
 
@@ -121,39 +165,19 @@ def _check_exists(path: Path) -> None:
         raise ValueError(f"{path} is empty.")
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def _read_text(source: Source, options: dict, text_columns: Sequence[str]) -> pd.DataFrame:
+    values = {"missing": options.pop("missing"), "number_columns": options.pop("number_columns")}
+    dialect = find_dialect(source, **options)
     try:
-        return pyarrow.parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} cannot be read as parquet: {error}") from error
-
-
-def _read_text(
-    source: Source, how: dict, missing: Sequence[str], text_columns: Sequence[str]
-) -> tuple[pa.Table, list[str]]:
-    dialect = find_dialect(source, **how)
-    try:
-        table, assumed = read_delimited(source, dialect, missing=missing, text_columns=text_columns)
+        table, assumed = read_delimited(source, dialect, text_columns=text_columns, **values)
     except UnicodeError as error:
-        if how["encoding"] is not None:
+        if options["encoding"] is not None:
             raise ValueError(
-                f"{source.name} is not text in {how['encoding']}: pass its encoding, such as --encoding latin-1."
+                f"{source.name} is not text in {options['encoding']}: pass its encoding, such as --encoding latin-1."
             ) from error
         # Only later lines show the encoding.
-        dialect = find_dialect(source, **{**how, "encoding": find_encoding_of_all(source)})
-        table, assumed = read_delimited(source, dialect, missing=missing, text_columns=text_columns)
-    return table, dialect.assumed + assumed
-
-
-def _to_frame(table: pa.Table) -> pd.DataFrame:
-    frame = table.to_pandas(strings_to_categorical=True, date_as_object=False)
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if pa.types.is_integer(column.type) and column.null_count and _is_large(column):
-            frame[name] = column.to_pandas(types_mapper={column.type: pd.Int64Dtype()}.get)
+        dialect = find_dialect(source, **{**options, "encoding": find_encoding_of_all(source)})
+        table, assumed = read_delimited(source, dialect, text_columns=text_columns, **values)
+    frame = to_frame(table)
+    frame.attrs |= {"assumed": dialect.assumed + assumed, "decimal": dialect.decimal}
     return frame
-
-
-def _is_large(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds whole numbers that float64, the type of columns with gaps, may not distinguish."""
-    bounds = pc.min_max(column).as_py()
-    return any(bound is not None and abs(bound) >= _LARGEST_EXACT for bound in bounds.values())

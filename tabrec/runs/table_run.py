@@ -96,10 +96,11 @@ class TableRun(Run):
         return np.exp(y) if self.metadata["log_target"] else np.asarray(y)
 
     def read_table(self, path: str | os.PathLike, **options: Any) -> pd.DataFrame:
-        """Read a table, with the columns that were text in training as text.
+        """Read a table, with the columns that were text or numbers in training as such.
 
         How the file is written is detected anew: it may differ from that of the training rows. A file without a header
-        takes the names that the training file was given, with or without the target.
+        takes the names that the training file was given, with or without the target, and a file that does not show its
+        decimal mark that of the training file.
 
         Parameters
         ----------
@@ -113,15 +114,25 @@ class TableRun(Run):
         pandas.DataFrame
             The table.
         """
-        options = {"text_columns": self.metadata["text_columns"], **options}
+        metadata = self.metadata
+        # Runs of older versions record fewer columns.
+        options = {
+            "text_columns": metadata["text_columns"],
+            "number_columns": metadata.get("number_columns", []),
+            **options,
+        }
         try:
-            return read_table(path, **options)
+            frame = read_table(path, **options)
         except NoHeaderError as error:
             names = recorded_options(self).get("names", [])
-            names = names if len(names) == error.n_fields else [n for n in names if n != self.metadata["target"]]
+            names = names if len(names) == error.n_fields else [name for name in names if name != metadata["target"]]
             if len(names) != error.n_fields:
                 raise
-        return read_table(path, **options, names=names)
+            options["names"] = names
+            frame = read_table(path, **options)
+        if frame.attrs.get("decimal", ".") is None and metadata.get("decimal") == ",":
+            return read_table(path, **{**options, "decimal": ","})
+        return frame
 
     def split(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Repeat the split of `train` on the table that it was given.
@@ -282,6 +293,8 @@ def train(
     metadata["fit_seconds"] = round(time.perf_counter() - started, 3)
     metadata["rows"] = {"train": len(train_rows), "validation": len(valid_rows)}
     metadata["text_columns"] = _text_columns(run.preprocessor)
+    metadata["number_columns"] = X.select_dtypes("number").columns.tolist()
+    metadata["decimal"] = frame.attrs.get("decimal")
     run.metrics, predicted = score_run(run.model, X_train, y_train, X_valid, y_valid)
     run.predictions = pd.DataFrame(
         {"row": valid_rows, "actual": run.inverse_target(y_valid), "predicted": run.inverse_target(predicted)}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tabrec.datasets.tables import table_files
+
 if TYPE_CHECKING:
     from tabrec.runs.table_run import TableRun
 
@@ -17,14 +19,14 @@ _CHUNK = 1 << 20
 
 
 def describe_table(
-    path: str | os.PathLike, reading: Mapping | None = None, kept_at: str | os.PathLike | None = None
+    path: str | os.PathLike | None, reading: Mapping | None = None, kept_at: str | os.PathLike | None = None
 ) -> dict:
     """What a run records of its file and of the options it was read with.
 
-    `kept_at` is where the file will be, if it is about to move. Standard input cannot be read again.
+    `kept_at` is where the file will be, if it is about to move. Standard input and queries cannot be read again.
     """
     described: dict = {"reading": dict(reading or {})}
-    if str(path) != "-":
+    if path is not None and str(path) != "-":
         described |= {"path": str(Path(kept_at or path).resolve()), "digest": _digest(path)}
     return described
 
@@ -41,7 +43,7 @@ def read_trained_table(run: TableRun, table: str | os.PathLike | None = None) ->
     if table is None and "path" not in known:
         raise ValueError(f"{run.folder} does not record the path of its table: name it with --table.")
     path = Path(known["path"] if table is None else table)
-    if not path.is_file():
+    if not all(part.is_file() for part in table_files(path)):
         raise FileNotFoundError(f"{path}, the table of {run.folder}, does not exist: name it with --table.")
     if "digest" in known and _digest(path) != known["digest"]:
         raise ValueError(f"{path} is not the table of {run.folder}, or has changed: name the original with --table.")
@@ -57,7 +59,8 @@ def read_trained_table(run: TableRun, table: str | os.PathLike | None = None) ->
 
 def _digest(path: str | os.PathLike) -> str:
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+    for part in table_files(path):
+        with part.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
     return digest.hexdigest()

@@ -158,7 +158,9 @@ def _read(label: Any, decimal: str) -> _Number | None:
     return _Number(-float(text) if is_negative else float(text), unit or unit_2 or "", text, mark)
 
 
-def find_number_format(labels: Sequence[Any], counts: Sequence[int], *, given: bool = False) -> NumberFormat | None:
+def find_number_format(
+    labels: Sequence[Any], counts: Sequence[int], *, given: bool = False, decimal: str | None = None
+) -> NumberFormat | None:
     """Find how the numbers of a column are written, or return None if its labels are not numbers.
 
     Parameters
@@ -170,6 +172,8 @@ def find_number_format(labels: Sequence[Any], counts: Sequence[int], *, given: b
     given : bool, default=False
         Whether the column is known to hold numbers: codes are then numbers, and any label that is not a number is a
         mark of a missing value.
+    decimal : {".", ","}, default=None
+        The decimal mark, if it is known.
 
     Returns
     -------
@@ -180,7 +184,8 @@ def find_number_format(labels: Sequence[Any], counts: Sequence[int], *, given: b
     if not given and sum(_is_number(label) for label in sample) * 2 < len(sample) and len(labels) > _SAMPLE:
         return None
     readings = {decimal: [_read(label, decimal) for label in labels] for decimal in _PATTERNS}
-    decimal = _choose_decimal(readings, counts)
+    is_known = decimal is not None
+    decimal = decimal or _choose_decimal(readings, counts)
     numbers = readings[decimal]
     unit = _find_unit(numbers, counts, given)
     if unit is None:
@@ -194,7 +199,7 @@ def find_number_format(labels: Sequence[Any], counts: Sequence[int], *, given: b
         n_rows = sum(n for n, is_read in zip(counts, is_number, strict=True) if is_read)
         if not may_be_missing(marks, len(read), n_rows) or _are_codes(read):
             return None
-    return NumberFormat(decimal, unit, marks, _ambiguous(labels, readings))
+    return NumberFormat(decimal, unit, marks, None if is_known else _ambiguous(labels, readings))
 
 
 def read_text_numbers(column: Column) -> tuple[Column, NumberFormat] | None:

@@ -90,10 +90,10 @@ def test_text_columns_stay_text(tmp_path):
 def test_a_type_that_late_rows_contradict(tmp_path):
     """The reader infers types from the first 16 MB; later text makes the whole column text."""
     long = "x" * 100_000
-    content = "code,n,long\n" + "".join(f"{i},1,{long}\n" for i in range(170)) + f"text,2,{long}\n"
-    frame = read_table(write(tmp_path, content))
-    assert frame["code"].tolist() == [*map(str, range(170)), "text"]
-    assert frame["n"].tolist() == [1] * 170 + [2]
+    codes = [*map(str, range(170)), *(f"text {i}" for i in range(20))]
+    frame = read_table(write(tmp_path, csv_of([["code", "n", "long"], *([code, "1", long] for code in codes)])))
+    assert frame["code"].tolist() == codes
+    assert frame["n"].tolist() == [1] * 190
 
 
 def test_line_breaks_in_quotes(tmp_path):
@@ -263,7 +263,7 @@ def test_options_override_what_is_detected(tmp_path):
         ("a,b\n1,2\n1,2,3\n", "table.csv has 2 columns, but a row with 3 fields: '1,2,3'.*--delimiter"),
         (
             "1,Ohio,2.5\n2,Iowa,3.5\n",
-            "no header: its first line is '1,Ohio,2.5'.*3 columns: --names a,b,c",
+            "no header: its first row is '1, Ohio, 2.5'.*3 columns: --names a,b,c",
         ),
     ],
 )

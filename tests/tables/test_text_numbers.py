@@ -124,3 +124,11 @@ def test_numbers_written_in_any_format_are_read_back(numbers, marks, template):
     texts = [f"{number:,.2f}".replace(",", "_").replace(".", decimal).replace("_", separator) for number in numbers]
     labels = [template.format(text) for text in texts]
     assert find(labels).read(labels).tolist() == [float(number) for number in numbers]
+
+
+def test_a_known_decimal_mark_is_used():
+    labels = ["1,234", "2,345"]
+    assert find_number_format(labels, [1, 1]).read(labels).tolist() == [1234, 2345]
+    known = find_number_format(labels, [1, 1], decimal=",")
+    assert known.read(labels).tolist() == [1.234, 2.345]
+    assert known.ambiguous is None

@@ -1,0 +1,88 @@
+"""Files whose format states the types of their columns: parquet, feather and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+from pandas.api import types
+
+from tabrec.datasets._sources import Source
+
+_JSON_LINES = (".jsonl", ".ndjson")
+_LARGEST_EXACT = 2**53  # float64 does not represent all whole numbers beyond.
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a parquet file, or a folder of them, whose folders may be named as in ``state=Ohio``."""
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} cannot be read as parquet; it is damaged, or another format: {error}") from error
+    return to_frame(table)
+
+
+def read_feather(path: Path) -> pd.DataFrame:
+    try:
+        return to_frame(pyarrow.feather.read_table(path))
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} cannot be read as feather; it is damaged, or another format: {error}") from error
+
+
+def read_json(source: Source, suffix: str) -> pd.DataFrame:
+    """Read a list of records, an object of columns, or one record a line."""
+    try:
+        text = source.head().decode("utf-8-sig")
+        frame = pd.DataFrame(_parse_json(text, is_lines=suffix in _JSON_LINES))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"{source.name} cannot be read as JSON: {error}. It should hold one record a line, a list of records, or "
+            "an object of columns."
+        ) from error
+    for name in frame:
+        nested = frame[name].map(lambda value: isinstance(value, (list, dict)))
+        if nested.any():
+            value = frame[name][nested].iloc[0]
+            raise ValueError(f"{source.name} has nested values, such as {str(value)[:60]} in {name!r}: flatten them.")
+    return text_as_categories(frame.reset_index(drop=True))
+
+
+def _parse_json(text: str, *, is_lines: bool) -> Any:
+    if not is_lines:
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            is_lines = text.lstrip().startswith("{")  # One record a line, whatever the name of the file.
+            if not is_lines:
+                raise
+    if is_lines:
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    is_record = isinstance(parsed, dict) and not any(isinstance(value, (dict, list)) for value in parsed.values())
+    return [parsed] if is_record else parsed
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """A frame of an arrow table, with text as categories, and whole numbers exact where some are missing."""
+    frame = table.to_pandas(strings_to_categorical=True, date_as_object=False, ignore_metadata=True)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_integer(column.type) and column.null_count and _is_large(column):
+            frame[name] = column.to_pandas(types_mapper={column.type: pd.Int64Dtype()}.get)
+    return frame
+
+
+def text_as_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """Convert the columns of text to categories, as `read_table` returns them."""
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    text = [name for name in frame if types.infer_dtype(frame[name], skipna=True) == "string"]
+    return frame.astype(dict.fromkeys(text, "category"))
+
+
+def _is_large(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds whole numbers that float64, the type of columns with gaps, may not distinguish."""
+    bounds = pa.compute.min_max(column).as_py()
+    return any(bound is not None and abs(bound) >= _LARGEST_EXACT for bound in bounds.values())

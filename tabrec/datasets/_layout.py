@@ -1,0 +1,99 @@
+"""`find_layout`: which of the first rows of a table are its title, its header and its data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabrec.datasets._errors import NoHeaderError
+from tabrec.datasets._header import clean_names, has_header
+
+_MOST_TITLE_LINES = 30
+
+
+@dataclass
+class Layout:
+    """The rows above `start` are a title; `body` are the rows of data, which have `width` fields."""
+
+    start: int
+    width: int
+    has_header: bool
+    names: list[str]
+    body: list[list[str]]
+    assumed: list[str]
+
+
+def find_layout(
+    file: str,
+    rows: list[list[str]],
+    *,
+    names: Sequence[str] | None = None,
+    header: bool | None = None,
+    width: int | None = None,
+) -> Layout:
+    """Find the layout of the first rows of a table; what is given is not detected."""
+    counts = [len(row) for row in rows]
+    width = width or Counter(counts[1:] or counts).most_common(1)[0][0]
+    start = _find_start(rows, width)
+    first, later = rows[start], rows[start + 1 :]
+    found_header = has_header(first, later) if header is None else header
+    if not found_header and names is None and header is None:
+        raise _absent_header(file, first)
+    body = later if found_header else [first, *later]
+    given = list(names) if names is not None else first if found_header else [f"x{i}" for i in range(width)]
+    fitted, notes = _fit_names(file, given, body, width, from_header=names is None and found_header)
+    unique, repeated = clean_names(fitted)
+    assumed = [f"{start} line{'s' * (start > 1)} above the header left out"] if start else []
+    assumed += [*notes, *repeated, *([] if found_header else ["no header"])]
+    return Layout(start, width, found_header, unique, body, assumed)
+
+
+def _find_start(rows: list[list[str]], width: int) -> int:
+    """Position of the first row of the table, which follows its title."""
+    for start, row in enumerate(rows[:_MOST_TITLE_LINES]):
+        is_shorter = len(row) == width - 1 and _fit_shorter(rows[start + 1 :], width)
+        if (len(row) >= width or is_shorter) and any(map(str.strip, row)):
+            return start
+    return 0
+
+
+def _fit_shorter(rows: list[list[str]], width: int) -> bool:
+    """Whether rows of `width` fields fit a header that has one less: they end with a delimiter, or have row names."""
+    full = [row for row in rows if len(row) == width]
+    if not full:
+        return False
+    if all(not row[-1].strip() for row in full):
+        return True
+    return width > 2 and len({row[0] for row in full}) == len(full) and not has_header(full[0], full[1:])
+
+
+def _fit_names(
+    file: str, names: list[str], rows: list[list[str]], width: int, *, from_header: bool
+) -> tuple[list[str], list[str]]:
+    """Names for every field of a row; a field that stands for a trailing delimiter has none."""
+    is_trailing = all(len(row) < width or not row[-1].strip() for row in rows)
+    if len(names) == width + 1 and not names[-1].strip():
+        return names[:-1], ["the delimiter at the end of the header ignored"]
+    if len(names) == width - 1 and is_trailing:
+        return [*names, ""], ["the delimiter at the end of each row ignored"]
+    if len(names) == width and is_trailing and not names[-1].strip():
+        return names, ["the delimiter at the end of each line ignored"]
+    if from_header and len(names) == width - 1 and width > 2 and len({row[0] for row in rows}) == len(rows):
+        return ["", *names], []  # Row names without a name, as R writes them.
+    if len(names) != width:
+        raise ValueError(
+            f"{file} has {width} fields in a row, but {len(names)} names: {', '.join(names[:8])}"
+            f"{', …' * (len(names) > 8)}. Its rows begin {rows[:1]}; name its columns with --names or --names-from."
+        )
+    return names, []
+
+
+def _absent_header(file: str, first: list[str]) -> NoHeaderError:
+    shown = ", ".join(map(str.strip, first))
+    return NoHeaderError(
+        f"{file} has no header: its first row is {shown[:60] + '…' * (len(shown) > 60)!r}. Name its {len(first)} "
+        "columns: --names a,b,c or --names-from FILE (names=[...] in Python). If the first line holds names, pass "
+        "--header (header=True).",
+        len(first),
+    )

@@ -1,0 +1,113 @@
+"""`read_spreadsheet`: a sheet of an Excel workbook, with the same care as a text table."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tabrec.datasets._columns import name_columns
+from tabrec.datasets._formats import to_frame
+from tabrec.datasets._labels import describe, settle_type
+from tabrec.datasets._layout import find_layout
+from tabrec.datasets._marks import MISSING
+
+# The first bytes of the format of Excel 97, which also holds workbooks with a password.
+_OLD_FORMAT = bytes.fromhex("d0cf11e0a1b11ae1")
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_MOST_ROWS = 100  # Rows that the layout is found from.
+
+
+def read_spreadsheet(
+    path: Path,
+    *,
+    sheet: str | None = None,
+    names: Sequence[str] | None = None,
+    header: bool | None = None,
+    missing: Sequence[str] = (),
+    text_columns: Collection[str] = (),
+    number_columns: Collection[str] = (),
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read the sheet of a name, or the first one; returns it with what was assumed."""
+    cells, assumed = _read_rows(path, sheet)
+    rows = [row for row in map(_trim, cells) if row]
+    if not rows:
+        raise ValueError(f"{path} is empty.")
+    width = max(map(len, rows))
+    texts = [[_to_text(cell) or "" for cell in row] for row in rows[:_MOST_ROWS]]
+    layout = find_layout(str(path), texts, names=names, header=header, width=width)
+    body = [row + [None] * (width - len(row)) for row in rows[layout.start + layout.has_header :]]
+    if not body:
+        raise ValueError(f"{path} has a header but no rows.")
+    marks = [*MISSING, *missing]
+    settled = [
+        settle_type(
+            _to_column(column, as_text=name in text_columns),
+            marks,
+            None,
+            as_text=name in text_columns,
+            as_number=name in number_columns,
+        )
+        for name, column in zip(layout.names, zip(*body, strict=True), strict=True)
+    ]
+    table, more = name_columns(str(path), layout.names, [found.column for found in settled])
+    return to_frame(table), [*assumed, *layout.assumed, *describe(layout.names, settled), *more]
+
+
+def _read_rows(path: Path, sheet: str | None) -> tuple[list[tuple], list[str]]:
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    if head.startswith(_OLD_FORMAT):
+        if _ENCRYPTED in head or _ENCRYPTED in path.read_bytes():
+            raise ValueError(f"{path} is protected by a password: save it without one, or as CSV.")
+        raise ValueError(f"{path} has the format of Excel 97: save it as .xlsx or as CSV.")
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise ImportError(
+            f"{path} is a spreadsheet: install openpyxl to read it, by pip install 'tabrec[excel]', or save it as CSV."
+        ) from error
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as a spreadsheet; it is damaged, or another format.") from error
+    names = [page.title for page in book.worksheets if page.sheet_state == "visible"] or book.sheetnames
+    if sheet is not None and sheet not in book.sheetnames:
+        raise ValueError(f"{path} has no sheet {sheet!r} (--sheet); it has {book.sheetnames}.")
+    chosen = sheet or names[0]
+    try:
+        rows = list(book[chosen].iter_rows(values_only=True))
+    finally:
+        book.close()
+    is_choice = sheet is None and len(names) > 1
+    return rows, [f"sheet {chosen!r}, the first of {len(names)}"] if is_choice else []
+
+
+def _trim(row: tuple) -> list[Any]:
+    """The cells of a row without empty ones at its end."""
+    width = max((i + 1 for i, cell in enumerate(row) if cell is not None and str(cell).strip()), default=0)
+    return list(row[:width])
+
+
+def _to_text(cell: Any) -> str | None:
+    """A cell as a CSV file would hold it."""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return None if cell is None else str(cell)
+
+
+def _to_column(cells: Sequence[Any], *, as_text: bool) -> pa.ChunkedArray:
+    """Cells of one type as they are, others as text."""
+    kinds = {float if isinstance(cell, int) and not isinstance(cell, bool) else type(cell) for cell in cells}
+    kinds.discard(type(None))
+    if as_text or len(kinds) > 1:
+        cells = [_to_text(cell) for cell in cells]
+        return pa.chunked_array([pa.array(cells, pa.string())])
+    whole = kinds == {float} and all(cell is None or float(cell).is_integer() for cell in cells)
+    if whole:
+        cells = [None if cell is None else int(cell) for cell in cells]
+    return pa.chunked_array([pa.array(cells)])
