@@ -11,8 +11,9 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.tables.columns import Column, as_frame, to_columns
-from tabrec.tables.dates import find_format, looks_like_dates
+from tabrec.tables.dates import find_date_marks, find_format
 from tabrec.tables.names import check_named
+from tabrec.tables.text_numbers import read_text_numbers
 
 # With fewer rows than this, distinct values may be due to chance.
 _MIN_ROWS_OF_ID = 10
@@ -37,10 +38,10 @@ def column_kinds(df: Any, *, max_card: int = 20) -> pd.DataFrame:
     pandas.DataFrame
         One row per column, indexed by its name, with
 
-        - ``kind``: ``"continuous"``; ``"categorical"``; ``"date"`` (datetimes, or text that fits a single date
-          format); ``"id"`` (at least 10 whole numbers or texts, all distinct, or whole numbers that never decrease or
-          never increase from row to row and have more than `max_card` distinct values); ``"constant"`` (at most one
-          distinct value);
+        - ``kind``: ``"continuous"`` (text that is numbers too); ``"categorical"``; ``"date"`` (datetimes, or text that
+          fits a single date format); ``"id"`` (at least 10 whole numbers or texts, all distinct, or whole numbers that
+          never decrease or never increase from row to row and have more than `max_card` distinct values);
+          ``"constant"`` (at most one distinct value);
         - ``dtype``: the pandas name of the dtype;
         - ``n_unique``: number of distinct values that are not missing;
         - ``missing``: share of missing rows;
@@ -78,8 +79,9 @@ def cont_cat_split(
 ) -> tuple[list[str], list[str]]:
     """Split the columns of a table into continuous and categorical ones.
 
-    Floats and whole numbers with more than `max_card` distinct values are continuous; text, booleans, ``category``
-    columns and the other whole numbers are categorical. Dates are neither; `DateParts` turns them into numbers.
+    Floats, whole numbers with more than `max_card` distinct values and text that is such numbers are continuous; other
+    text, booleans, ``category`` columns and the other whole numbers are categorical. Dates are neither; `DateParts`
+    turns them into numbers.
 
     Parameters
     ----------
@@ -114,7 +116,7 @@ def cont_cat_split(
     columns = to_columns(as_frame(df))
     left_out = check_named("target", [target] if isinstance(target, str) else list(target or []), columns)
     looked_at = [column for name, column in columns.items() if name not in left_out and not is_date(column)]
-    continuous = [column.name for column in looked_at if is_continuous(column, max_card)]
+    continuous = [column.name for column in looked_at if is_continuous(_as_read(column), max_card)]
     return continuous, [column.name for column in looked_at if column.name not in continuous]
 
 
@@ -131,25 +133,32 @@ def is_date(column: Column) -> bool:
         return True
     if not column.is_label or (isinstance(column.raw.dtype, pd.CategoricalDtype) and column.raw.dtype.ordered):
         return False
-    labels = column.values.in_use
-    if not looks_like_dates(labels):
+    marks = find_date_marks(column)
+    if marks is None:
         return False
     try:
-        find_format(column.name, labels)
+        find_format(column.name, [label for label in column.values.in_use if label not in marks])
     except ValueError:
         return False
     return True
 
 
-def _describe(column: Column, max_card: int) -> dict[str, Any]:
+def _as_read(column: Column) -> Column:
+    """The column, as numbers if it is text that is numbers."""
+    read = read_text_numbers(column)
+    return column if read is None else read[0]
+
+
+def _describe(raw: Column, max_card: int) -> dict[str, Any]:
+    column = raw if is_date(raw) else _as_read(raw)
     missing = column.missing
     distinct = _distinct(column)
     return {
         "kind": _kind(column, distinct, int((~missing).sum()), max_card),
-        "dtype": str(column.raw.dtype),
+        "dtype": str(raw.raw.dtype),
         "n_unique": len(distinct),
         "missing": float(missing.mean()),
-        "example": column.example(),
+        "example": raw.example(),
     }
 
 

@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import StrOptions
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.lineage import Origin, Origins, input_names
+from tabrec.preprocess.text_columns import warn_of_text
 from tabrec.tables.columns import Column
-from tabrec.tables.dates import as_dates, learn_dates
+from tabrec.tables.dates import as_dates, find_date_marks, learn_dates
 from tabrec.tables.names import check_named
 
 _DAY_PARTS = ["Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear"]
@@ -25,8 +27,8 @@ class DateParts(FrameTransformer):
     """Replace each date column by its parts: year, month, week, day and so on.
 
     ``saledate`` becomes ``saleYear``, ``saleMonth``, ``saleWeek`` (ISO 8601), ``saleDay``, ``saleDayofweek`` (Monday
-    is 0), ``saleDayofyear``, six flags from ``saleIs_month_end`` to ``saleIs_year_start``, with ``time=True`` also
-    ``saleHour``, ``saleMinute`` and ``saleSecond``, and finally ``saleElapsed``, the seconds since 1970-01-01 UTC
+    is 0), ``saleDayofyear``, six flags from ``saleIs_month_end`` to ``saleIs_year_start``, ``saleHour``,
+    ``saleMinute`` and ``saleSecond`` as `time` says, and finally ``saleElapsed``, the seconds since 1970-01-01 UTC
     (negative before). The prefix is the column's name without a final ``date`` or ``Date``.
 
     Parameters
@@ -34,8 +36,9 @@ class DateParts(FrameTransformer):
     columns : list of str, dict of str to str, or None, default=None
         The columns to replace. A dict gives the format of each, as in ``{"saledate": "%m/%d/%Y %H:%M"}``; a format of
         None is inferred. None selects every column of dates (datetime dtype, or objects that are dates), but no text.
-    time : bool, default=False
-        Whether to add hour, minute and second.
+    time : bool or "auto", default="auto"
+        Whether to add hour, minute and second. "auto" adds the hour if not all times of fit are midnight, and then
+        minute and second if they vary.
     drop : bool, default=True
         Whether to drop the date column itself.
 
@@ -43,6 +46,10 @@ class DateParts(FrameTransformer):
     ----------
     formats_ : dict of str to (str or None)
         Format of each replaced column that is text; None for columns of dates.
+    marks_ : dict of str to list
+        Labels of each replaced column that stand for missing dates in fit.
+    time_parts_ : dict of str to list of str
+        The parts among "Hour", "Minute" and "Second" that each replaced column gets.
     time_zones_ : dict of str to (str or None)
         Time zone of each replaced column. The parts are in its local time; dates in other zones are converted to it.
     input_to_outputs_, output_to_input_ : dict
@@ -64,6 +71,9 @@ class DateParts(FrameTransformer):
 
     Notes
     -----
+    In text, surrounding spaces are ignored, and blanks, "unknown", "n/a", 0000-00-00 and other common marks are missing
+    dates; so are a few labels of fit that are not dates, which a warning names.
+
     A missing date gives NaN in every number, which `FillMissing` can fill, and False in every flag. Numbers are int32
     (``Elapsed``: int64) if no date is missing, and float64 otherwise. The format of a text column is determined in
     fit, so that a row has the same meaning alone and in a batch. Text with offsets from UTC is read in its offset, or
@@ -85,10 +95,14 @@ class DateParts(FrameTransformer):
     1  14000      2012          2              2            False
     """
 
-    _parameter_constraints: ClassVar[dict] = {"time": ["boolean"], "drop": ["boolean"]}
+    _parameter_constraints: ClassVar[dict] = {"time": ["boolean", StrOptions({"auto"})], "drop": ["boolean"]}
 
     def __init__(
-        self, columns: Sequence[str] | Mapping[str, str | None] | None = None, *, time: bool = False, drop: bool = True
+        self,
+        columns: Sequence[str] | Mapping[str, str | None] | None = None,
+        *,
+        time: bool | str = "auto",
+        drop: bool = True,
     ):
         self.columns = columns
         self.time = time
@@ -103,10 +117,14 @@ class DateParts(FrameTransformer):
             named = [name for name, column in columns.items() if column.raw.dtype.kind in "MO" and column.is_date]
         else:
             named = check_named("columns", self.columns, columns)
-        self.formats_, self.time_zones_ = {}, {}
+        self.formats_, self.time_zones_, self.marks_, self.time_parts_ = {}, {}, {}, {}
         for name in named:
-            self.formats_[name], self.time_zones_[name] = learn_dates(columns[name], given.get(name))
+            column = columns[name]
+            self.marks_[name] = (find_date_marks(column) or []) if column.is_label else []
+            self.formats_[name], self.time_zones_[name] = learn_dates(column, given.get(name))
+            self.time_parts_[name] = self._choose_time_parts(self._distinct(column)[0])
         names = self._kept_names() + [part for parts in self.parts_.values() for part in parts]
+        warn_of_text({}, self.marks_, "Replace them in the table if they are dates.")
         twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
             raise ValueError(f"The table already has columns with the names of the date parts {twice}; rename them.")
@@ -114,7 +132,7 @@ class DateParts(FrameTransformer):
     @property
     def parts_(self) -> dict[str, list[str]]:
         """The columns that replace each date column."""
-        return {name: [_prefix(name) + part for part in self._parts()] for name in self.formats_}
+        return {name: [_prefix(name) + part for part in self._parts(name)] for name in self.formats_}
 
     def _kept_names(self) -> list[str]:
         return [name for name in input_names(self) if not self.drop or name not in self.formats_]
@@ -123,17 +141,30 @@ class DateParts(FrameTransformer):
         return {
             _prefix(name) + part: Origin(name, "date part", part=part)
             for name in self.formats_
-            for part in self._parts()
+            for part in self._parts(name)
         }
 
-    def _parts(self) -> list[str]:
-        return [*_DAY_PARTS, *_FLAGS, *(_TIME_PARTS if self.time else []), "Elapsed"]
+    def _parts(self, name: str) -> list[str]:
+        return [*_DAY_PARTS, *_FLAGS, *self.time_parts_[name], "Elapsed"]
+
+    def _choose_time_parts(self, dates: pd.DatetimeIndex) -> list[str]:
+        if self.time != "auto":
+            return _TIME_PARTS if self.time else []
+        parts = {part: getattr(dates, part.lower()) for part in _TIME_PARTS}
+        if not any(values.any() for values in parts.values()):
+            return []
+        return ["Hour", *(part for part in _TIME_PARTS[1:] if parts[part].nunique() > 1)]
+
+    def _distinct(self, column: Column) -> tuple[pd.DatetimeIndex, np.ndarray]:
+        """The distinct dates of a column, and the position of each row among them."""
+        name = column.name
+        return as_dates(column, self.formats_[name], self.time_zones_[name], self.marks_[name])
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         out = {name: column.raw for name, column in columns.items() if not self.drop or name not in self.formats_}
-        for name, date_format in self.formats_.items():
-            distinct, rows = as_dates(columns[name], date_format, self.time_zones_[name])
-            for part, values in _date_parts(distinct, self.time).items():
+        for name in self.formats_:
+            distinct, rows = self._distinct(columns[name])
+            for part, values in _date_parts(distinct, self.time_parts_[name]).items():
                 out[_prefix(name) + part] = _take(values, rows)
         return out
 
@@ -142,7 +173,7 @@ def _prefix(name: str) -> str:
     return re.sub("[Dd]ate$", "", name)
 
 
-def _date_parts(dates: pd.DatetimeIndex, time: bool) -> dict[str, np.ndarray]:
+def _date_parts(dates: pd.DatetimeIndex, time_parts: list[str]) -> dict[str, np.ndarray]:
     """Compute each part of each distinct date."""
     parts: dict[str, Any] = {
         "Year": dates.year,
@@ -153,8 +184,7 @@ def _date_parts(dates: pd.DatetimeIndex, time: bool) -> dict[str, np.ndarray]:
         "Dayofyear": dates.day_of_year,
     }
     parts.update({flag: getattr(dates, flag.lower()) for flag in _FLAGS})
-    if time:
-        parts.update({part: getattr(dates, part.lower()) for part in _TIME_PARTS})
+    parts.update({part: getattr(dates, part.lower()) for part in time_parts})
     arrays = {part: np.asarray(values, dtype=bool if part in _FLAGS else np.int32) for part, values in parts.items()}
     utc = dates if dates.tz is None else dates.tz_convert("UTC").tz_localize(None)
     return arrays | {"Elapsed": utc.to_numpy().astype("datetime64[s]").astype(np.int64)}

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.lineage import Origin, Origins
+from tabrec.preprocess.text_columns import learn_given_numbers, read_numbers, warn_of_text
 from tabrec.tables.columns import Column, in_threads
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
@@ -125,9 +126,12 @@ class FillMissing(FrameTransformer):
             self._counts: dict[str, dict[float, int]] = {name: {} for name in chosen}
             self._warned: set[str] = set()
             self.float64_columns_: list[str] = []
+            self.number_formats_ = learn_given_numbers(columns, named or [])
+            warn_of_text(self.number_formats_, {}, "Leave them out of columns if they are not numbers.")
         else:
             self._samples = {name: copy(sample) for name, sample in self._samples.items()}
             self._counts = {name: dict(counts) for name, counts in self._counts.items()}
+        columns = read_numbers(columns, self.number_formats_, self._warned)
         n_rows = len(next(iter(columns.values())).raw)
         learned = in_threads(lambda name: self._learn_column(columns[name], reset), self._gaps, n_rows)
         by_name = dict(zip(self._gaps, learned, strict=True))
@@ -168,6 +172,7 @@ class FillMissing(FrameTransformer):
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         out: dict[str, Any] = {}
         marks: dict[str, Any] = {}
+        columns = read_numbers(columns, self.number_formats_, self._warned)
         for name, column in columns.items():
             if name not in self.fill_values_:
                 out[name] = column.raw

@@ -13,6 +13,7 @@ from scipy.special import ndtr, ndtri
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.text_columns import learn_given_numbers, read_numbers, warn_of_text
 from tabrec.tables.columns import Column, from_columns, to_columns
 from tabrec.tables.names import check_named
 from tabrec.tables.numbers import UniformSample, as_float, as_numbers, needs_float64
@@ -127,12 +128,16 @@ class Normalize(FrameTransformer):
         if reset:
             named = None if self.columns is None else check_named("columns", self.columns, columns)
             chosen = [n for n, column in columns.items() if (column.is_number if named is None else n in named)]
+            self._warned: set[str] = set()
+            self.number_formats_ = learn_given_numbers(columns, named or [])
+            warn_of_text(self.number_formats_, {}, "Leave them out of columns if they are not numbers.")
             self._moments = dict.fromkeys(chosen, (0, 0.0, 0.0))
             sampled = chosen if self.method == "quantile" else []
             self._samples = {name: UniformSample(self.random_state) for name in sampled}
             self.float64_columns_: list[str] = []
         else:
             self._samples = {name: copy(sample) for name, sample in self._samples.items()}
+        columns = read_numbers(columns, self.number_formats_, self._warned)
         self._moments = dict(self._moments)
         self.means_: dict[str, float] = {}
         self.stds_: dict[str, float] = {}
@@ -168,6 +173,7 @@ class Normalize(FrameTransformer):
         self.quantiles_[name] = np.maximum.accumulate(np.quantile(values, np.linspace(0, 1, n_quantiles)))
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
+        columns = read_numbers(columns, self.number_formats_, self._warned)
         return {
             name: self._scale(name, as_numbers(column)) if name in self.means_ else column.raw
             for name, column in columns.items()

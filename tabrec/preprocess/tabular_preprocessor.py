@@ -17,12 +17,15 @@ from tabrec.preprocess.fill_missing import FillMissing
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, values_of
 from tabrec.preprocess.normalize import Normalize
+from tabrec.preprocess.text_columns import counts_rows, learn_given_numbers, read_numbers, warn_of_text
 from tabrec.tables.columns import Column, Labels, are_codes, read_in_threads
-from tabrec.tables.dates import looks_like_dates
+from tabrec.tables.dates import find_date_marks, looks_like_dates, without_marks
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
 from tabrec.tables.numbers import as_numbers, needs_float64
+from tabrec.tables.text_numbers import NumberFormat, read_text_numbers
 
+_ADVICE = "List a column in categorical_columns to keep its labels, or convert it before fit if it is read wrongly."
 _MAX_CARD = {"forest": 0, "net": 20}
 _NORMALIZE = {"forest": None, "net": "standard"}
 
@@ -44,7 +47,8 @@ class TabularPreprocessor(FrameTransformer):
     date_columns : list of str or dict of str to str, default=None
         Columns of dates; a dict gives their formats. None selects datetimes and text that fits a single date format.
     categorical_columns, continuous_columns : list of str, default=None
-        Columns whose kind is given here instead of inferred. Columns of an array may be given by position.
+        Columns whose kind is given here instead of inferred; continuous ones may be text that is numbers. Columns of
+        an array may be given by position.
     drop_columns : list of str, default=None
         Columns to leave out; `transform` does not need them.
     ordered : dict of str to list, default=None
@@ -56,8 +60,8 @@ class TabularPreprocessor(FrameTransformer):
         Labels with fewer rows (int), or with a smaller share of the rows (float), are encoded as 0.
     max_categories : int, default=None
         Maximum number of labels per column that have a code of their own.
-    time : bool, default=False
-        Whether to add hour, minute and second of dates.
+    time : bool or "auto", default="auto"
+        Whether to add hour, minute and second of dates; see `DateParts`.
     fill_strategy : {"median", "most_frequent", "constant"}, default="median"
         What replaces missing numbers; "constant" is 0.
     add_indicator : bool, default=True
@@ -71,6 +75,11 @@ class TabularPreprocessor(FrameTransformer):
     ----------
     kinds_ : dict of str to {"continuous", "categorical", "date", "dropped"}
         Kind of each raw column.
+    number_formats_ : dict of str to NumberFormat
+        How numbers are written in each continuous column of text: its `decimal` mark, `unit` and `marks` of missing
+        values.
+    date_marks_ : dict of str to list
+        Labels of each text column of dates that stand for missing dates.
     date_parts_, categorify_, fill_missing_, normalize_ : transformers
         The fitted steps; `normalize_` is None without normalisation.
     categories_ : dict of str to list
@@ -99,6 +108,17 @@ class TabularPreprocessor(FrameTransformer):
     one fit to all rows; medians have the error given in `FillMissing`. Statistics are computed before missing numbers
     are filled.
 
+    Text whose labels are numbers is read as numbers, with a warning: ``"1,234.5"``, ``"1.234,5"``, ``"12,5"``,
+    ``"$1,234.00"``, ``"37%"`` (37), ``"(1,234)"`` (-1234). If a comma can be either mark, as in ``"1,234"``, it
+    separates thousands. Blanks, "n/a", "?", "-", "unknown" and other common marks are missing, in up to half of the
+    rows; so are up to 5 other labels in up to 5 % of the rows, if there are 10 numbers for each. Codes stay labels:
+    leading zeros, more than 15 digits, or whole numbers that all have the same number of digits (4 or more, except
+    years), as do columns of ``category`` dtype and those in `categorical_columns`. In `transform`, such columns hold
+    numbers or text, and a label that is not a number is missing, with a warning; an error if most rows are other text.
+
+    A column without a name, or named ``Unnamed: 0`` by pandas, whose values are mostly distinct whole numbers is the
+    index of a saved frame: it is left out, with a warning, unless its kind is given.
+
     Columns of ids, whose values are all distinct, are kept: whole numbers as numbers, text as categories.
     `column_kinds` finds them, and `drop_columns` leaves them out.
 
@@ -125,7 +145,7 @@ class TabularPreprocessor(FrameTransformer):
         "max_card": [Interval(Integral, 0, None, closed="left"), None],
         "min_frequency": Categorify._parameter_constraints["min_frequency"],
         "max_categories": Categorify._parameter_constraints["max_categories"],
-        "time": ["boolean"],
+        "time": DateParts._parameter_constraints["time"],
         "fill_strategy": FillMissing._parameter_constraints["strategy"],
         "add_indicator": ["boolean"],
         "normalize": [StrOptions({"auto", "standard", "quantile"}), None],
@@ -149,7 +169,7 @@ class TabularPreprocessor(FrameTransformer):
         max_card: int | None = None,
         min_frequency: int | float | None = None,
         max_categories: int | None = None,
-        time: bool = False,
+        time: bool | str = "auto",
         fill_strategy: str = "median",
         add_indicator: bool = True,
         normalize: str | None = "auto",
@@ -181,7 +201,10 @@ class TabularPreprocessor(FrameTransformer):
             self._is_encoded = all(_is_encoded(column) for column in columns.values())
             self._flags = [name for name, column in columns.items() if self._is_encoded and column.is_boolean]
             self._warned: set[str] = set()
+            self.number_formats_: dict[str, NumberFormat] = {}
+            self.date_marks_: dict[str, list] = {}
             self.kinds_ = self._choose_kinds(columns)
+            warn_of_text(self.number_formats_, self.date_marks_, _ADVICE)
             self._empty = [name for name, column in columns.items() if self._is_empty(column)]
         columns = self._read_encoded(columns)
         if reset:
@@ -205,7 +228,13 @@ class TabularPreprocessor(FrameTransformer):
                 given[name] = kind
         for name in check_named("ordered", self.ordered or {}, columns):
             given.setdefault(name, "categorical")
+        self.number_formats_ |= learn_given_numbers(columns, [n for n, kind in given.items() if kind == "continuous"])
         kinds = {name: given.get(name) or self._kind(column) for name, column in columns.items()}
+        if not self._is_encoded:
+            _leave_out_row_numbers(columns, kinds, given)
+        for name, kind in kinds.items():
+            if kind == "date" and columns[name].is_label:
+                self.date_marks_[name] = find_date_marks(columns[name]) or []
         if set(kinds.values()) == {"dropped"}:
             raise ValueError(f"drop_columns={self.drop_columns} leaves no column to encode.")
         return kinds
@@ -220,6 +249,10 @@ class TabularPreprocessor(FrameTransformer):
                 f"Column {column.name!r} looks like dates, such as {column.example()!r}, but its format is ambiguous, "
                 f"so it is encoded as labels. Pass the format, as in date_columns={{{column.name!r}: '%d/%m/%Y'}}."
             )
+        read = read_text_numbers(column)
+        if read is not None and is_continuous(read[0], self._max_card()):
+            self.number_formats_[column.name] = read[1]
+            return "continuous"
         return "continuous" if is_continuous(column, self._max_card()) else "categorical"
 
     def _max_card(self) -> int:
@@ -260,6 +293,10 @@ class TabularPreprocessor(FrameTransformer):
         for name in self._empty:
             _check_still_numbers(columns[name])
         used = {name: column for name, column in columns.items() if self.kinds_[name] != "dropped"}
+        used = read_numbers(used, self.number_formats_, self._warned)
+        for name, marks in self.date_marks_.items():
+            if used[name].is_label:
+                used[name] = without_marks(used[name], marks)
         if self._is_encoded:
             for name, column in used.items():
                 if name in self._flags:
@@ -301,6 +338,17 @@ class TabularPreprocessor(FrameTransformer):
         for step in (self.date_parts_, self.categorify_, self.fill_missing_, self.normalize_):
             columns = columns if step is None else step._apply(columns)
         return {name: column.raw for name, column in columns.items()}
+
+
+def _leave_out_row_numbers(columns: dict[str, Column], kinds: dict[str, str], given: dict[str, str]) -> None:
+    """Set the kind of columns that count rows to "dropped", unless no column would be left."""
+    counting = [name for name, column in columns.items() if name not in given and counts_rows(column)]
+    if counting and any(kind != "dropped" for name, kind in kinds.items() if name not in counting):
+        kinds.update(dict.fromkeys(counting, "dropped"))
+        warn_caller(
+            f"Column(s) {counting} without a name of their own count rows, as the index that pandas saves, and are "
+            "left out; list them in continuous_columns or categorical_columns to keep them."
+        )
 
 
 def _is_encoded(column: Column) -> bool:

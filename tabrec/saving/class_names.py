@@ -26,6 +26,7 @@ _OURS = {
     "tabular-preprocessor": "tabrec.preprocess.tabular_preprocessor.TabularPreprocessor",
     "time-split": "tabrec.preprocess.time_split.TimeSplit",
     "float32-map": "tabrec.tables.float32_maps.Float32Map",
+    "number-format": "tabrec.tables.text_numbers.NumberFormat",
     "uniform-sample": "tabrec.tables.numbers.UniformSample",
     "forest-regressor": "tabrec.trees.forest.ForestRegressor",
     "forest-classifier": "tabrec.trees.forest.ForestClassifier",

@@ -61,8 +61,23 @@ _FORMAT_1 = {
 
 
 def _with_purpose(state: dict[str, Any]) -> dict[str, Any]:
-    """`purpose` was called `for_`."""
-    return {"purpose" if name == "for_" else name: value for name, value in state.items()}
+    """`purpose` was called `for_`, and text was neither numbers nor marks of missing dates."""
+    state = {"purpose" if name == "for_" else name: value for name, value in state.items()}
+    return {"number_formats_": {}, "date_marks_": {}} | state if "kinds_" in state else state
+
+
+def _with_time_parts(state: dict[str, Any]) -> dict[str, Any]:
+    """All dates had the same parts, and no marks of missing dates."""
+    names = state.get("formats_")
+    if names is None:
+        return state
+    parts = ["Hour", "Minute", "Second"] if state["time"] else []
+    return {"time_parts_": dict.fromkeys(names, parts), "marks_": {name: [] for name in names}} | state
+
+
+def _with_number_formats(state: dict[str, Any]) -> dict[str, Any]:
+    """Text was not read as numbers, and every column was float32."""
+    return {"number_formats_": {}, "_warned": set(), "float64_columns_": []} | state
 
 
 # Learned attributes of the recommenders, by their names in format 1 and in the scorers.
@@ -130,17 +145,16 @@ def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callab
     return upgrade
 
 
-_IN_FLOAT32: dict[str, Any] = {"float64_columns_": []}
-
 # By registered name: converts the attributes saved in format 1 to the current ones.
 _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "fill-missing": lambda state: _IN_FLOAT32 | state,
-    "normalize": lambda state: _IN_FLOAT32 | state,
     "forest-regressor": lambda state: {"_float32_maps": {}} | state,
     "forest-classifier": lambda state: {"_float32_maps": {}} | state,
     "tabular-regressor": lambda state: {"trainer": None} | state,
     "tabular-classifier": lambda state: {"trainer": None} | state,
     "tabular-preprocessor": _with_purpose,
+    "date-parts": _with_time_parts,
+    "fill-missing": _with_number_formats,
+    "normalize": _with_number_formats,
     "dot-product-bias": _recommender(
         "DotProductBias", "tabrec.collab.dot_product_scorer.DotProductScorer", _OF_DOT_PRODUCT
     ),

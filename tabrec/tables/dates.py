@@ -9,28 +9,76 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.tables.columns import Column
+from tabrec.tables.columns import Column, Labels
+from tabrec.tables.missing_marks import count_labels, is_known_mark, may_be_missing
 
 ISO = "ISO8601"
 _ISO_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
 _OFFSET = re.compile(r"[T ].*\d(Z|[+-]\d\d:?\d\d)$")
-_SLASHED_TEXT = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}( \d{1,2}:\d{2}(:\d{2})?)?")
+_CLOCK = r"( \d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)?"
+_SLASHED_TEXT = re.compile(rf"\d{{1,4}}([/.-])\d{{1,2}}\1\d{{1,4}}{_CLOCK}")
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+_DAY_MONTH_TEXT = re.compile(rf"\d{{1,2}}([ -]){_MONTH}\1\d{{2,4}}{_CLOCK}", re.IGNORECASE)
+_MONTH_DAY_TEXT = re.compile(rf"{_MONTH} \d{{1,2}}(,?) \d{{4}}{_CLOCK}", re.IGNORECASE)
+_COMPACT_TEXT = re.compile(r"(?:1[89]|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_TEXTS = (_ISO_TEXT, _SLASHED_TEXT, _DAY_MONTH_TEXT, _MONTH_DAY_TEXT, _COMPACT_TEXT)
+# A sample of labels, most of which are dates if the column is: it may hold few marks.
+_SAMPLE = 400
 
 
 def looks_like_dates(labels: list) -> bool:
     """Whether every label is text that looks like a date."""
-    return bool(labels) and all(
-        isinstance(label, str) and (_ISO_TEXT.fullmatch(label) or _SLASHED_TEXT.fullmatch(label)) for label in labels
-    )
+    return bool(labels) and all(_looks_like_date(label) for label in labels)
+
+
+def find_date_marks(column: Column) -> list | None:
+    """The labels of a text column of dates that stand for missing dates, or None if the column does not hold dates.
+
+    Labels that do not look like dates, and impossible dates such as 0000-00-00 in ISO 8601, are marks if
+    `may_be_missing` accepts them.
+    """
+    rows = count_labels(column)
+    labels = list(rows)
+    sample = labels[:: max(len(labels) // _SAMPLE, 1)]
+    if sum(map(_looks_like_date, sample)) * 2 < len(sample):
+        return None
+    dates = [label for label in labels if _looks_like_date(label) and not is_known_mark(label)]
+    if dates and all(_ISO_TEXT.fullmatch(label.strip()) for label in dates):
+        is_read = pd.to_datetime(_texts(dates), format=ISO, errors="coerce", utc=True).notna()
+        dates = [label for label, read in zip(dates, is_read, strict=True) if read]
+    known = set(dates)
+    marks = {label: n for label, n in rows.items() if label not in known}
+    return list(marks) if may_be_missing(marks, len(dates), sum(rows[date] for date in dates)) else None
+
+
+def _looks_like_date(label: Any) -> bool:
+    return isinstance(label, str) and any(pattern.fullmatch(label.strip()) for pattern in _TEXTS)
+
+
+def _texts(labels: list) -> pd.Index:
+    return pd.Index([label.strip() if isinstance(label, str) else label for label in labels], dtype=object)
+
+
+def without_marks(column: Column, marks: list | None) -> Column:
+    """A column of text with the given marks, or its own, and all common ones as missing."""
+    codes, labels = column.values
+    known = set((find_date_marks(column) or []) if marks is None else marks)
+    missing = [i for i, label in enumerate(labels) if label in known or is_known_mark(label)]
+    if not missing:
+        return column
+    cleared = Column(column.name, column.raw)
+    cleared._values = Labels(np.where(np.isin(codes, missing), -1, codes), labels)
+    return cleared
 
 
 def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, str | None]:
     """Infer the format (None unless the dates are text) and the name of the time zone (or None) of a column of dates.
 
-    A given format is only checked. Raises a ValueError if the column does not hold dates, or text fits no format or
-    several.
+    A given format is only checked. Marks of missing dates are left out. Raises a ValueError if the column does not hold
+    dates, or text fits no format or several.
     """
     if column.is_label:
+        column = without_marks(column, None)
         labels = column.values.in_use
         if not labels:
             return date_format, None
@@ -48,19 +96,20 @@ def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, st
 def find_format(name: str, labels: list) -> str:
     """Find the only format that fits every label, or raise a ValueError that gives a value.
 
-    Candidates are ISO 8601, and year, day and month in either order with ``/``, ``.`` or ``-``. A column that fits two
-    formats is ambiguous even if both give the same dates, because the next row may not.
+    Candidates are ISO 8601, year, day and month in either order with ``/``, ``.`` or ``-``, English names of months,
+    and eight digits that start with the year; a time may have AM or PM. A column that fits two formats is ambiguous
+    even if both give the same dates, because the next row may not.
     """
     for label in labels:
         if not isinstance(label, str):
             raise ValueError(f"Column {name!r} is to be read as dates, but holds {label!r} ({type(label).__name__}).")
-    if all(_ISO_TEXT.fullmatch(label) for label in labels):
+    if all(_ISO_TEXT.fullmatch(label.strip()) for label in labels):
         read_dates(name, labels, ISO)
         return ISO
-    texts = pd.Index(labels, dtype=object)
+    texts = _texts(labels)
     fitting = [
         candidate
-        for candidate in _candidates(labels[0])
+        for candidate in _candidates(texts[0])
         if pd.to_datetime(texts, format=candidate, errors="coerce").notna().all()
     ]
     if not fitting:
@@ -69,6 +118,8 @@ def find_format(name: str, labels: list) -> str:
             f"Column {name!r} holds {odd!r}, which no unambiguous date format reads together with the rest: "
             + _advice(name, "%d %b %Y")
         )
+    if len(fitting) > 1 and "%b" in fitting[0]:
+        fitting = fitting[:1]
     if len(fitting) > 1:
         raise ValueError(
             f"The dates of column {name!r}, such as {labels[0]!r}, "
@@ -85,10 +136,10 @@ def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
     """
     utc = _has_several_offsets(name, labels)
     try:
-        texts = pd.Index(labels, dtype=object)
+        texts = _texts(labels)
         return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format, utc=utc))
     except (ValueError, TypeError) as error:
-        dates = pd.to_datetime(pd.Index(labels, dtype=object), format=date_format, errors="coerce", utc=True)
+        dates = pd.to_datetime(_texts(labels), format=date_format, errors="coerce", utc=True)
         odd = [label for label, missing in zip(labels, dates.isna(), strict=True) if missing]
         held = f"{odd[0]!r}, which is not a date" if odd else f"dates that cannot be combined ({error})"
         raise ValueError(f"Column {name!r} holds {held} in the format {date_format!r}.") from error
@@ -107,12 +158,16 @@ def _has_several_offsets(name: str, labels: list) -> bool:
     return len(offsets) > 1
 
 
-def as_dates(column: Column, date_format: str | None, time_zone: Any) -> tuple[pd.DatetimeIndex, np.ndarray]:
+def as_dates(
+    column: Column, date_format: str | None, time_zone: Any, marks: list | None = None
+) -> tuple[pd.DatetimeIndex, np.ndarray]:
     """Find the distinct dates of a column, and the position among them for each row (-1 if missing).
 
-    Text is read by `date_format`, None being ISO 8601; dates are converted to `time_zone`, that of fit.
+    Text is read by `date_format`, None being ISO 8601; dates are converted to `time_zone`, that of fit. `marks` stand
+    for missing dates, as common ones do; None are those that `find_date_marks` finds in the column.
     """
     if column.is_label:
+        column = without_marks(column, marks)
         labels = column.values.in_use
         distinct = read_dates(column.name, labels, date_format or ISO) if labels else pd.DatetimeIndex([])
         rows = _renumber(column.values.codes, column.values.counts > 0)
@@ -172,12 +227,26 @@ def _zone_name(name: str, dates: pd.DatetimeIndex) -> str | None:
 
 
 def _candidates(example: str) -> list[str]:
-    match = _SLASHED_TEXT.fullmatch(example)
-    if not match:
+    if _COMPACT_TEXT.fullmatch(example):
+        return ["%Y%m%d"]
+    if match := _SLASHED_TEXT.fullmatch(example):
+        orders = ["%Y{0}%m{0}%d"] if re.match(r"\d{4}", example) else ["%m{0}%d{0}%Y", "%d{0}%m{0}%Y"]
+        if not re.search(r"\d{4}", example.split(" ")[0]):
+            orders = ["%m{0}%d{0}%y", "%d{0}%m{0}%y", "%y{0}%m{0}%d"]
+    elif match := _DAY_MONTH_TEXT.fullmatch(example):
+        year = "%Y" if re.search(r"\d{4}", example) else "%y"
+        orders = [f"%d{{0}}{month}{{0}}{year}" for month in _months(example)]
+    elif match := _MONTH_DAY_TEXT.fullmatch(example):
+        orders = [f"{month} %d{{0}} %Y" for month in _months(example)]
+    else:
         return []
-    mark = match.group(1)
-    orders = ["%Y{0}%m{0}%d"] if re.match(r"\d{4}", example) else ["%m{0}%d{0}%Y", "%d{0}%m{0}%Y"]
-    if not re.search(r"\d{4}", example.split(" ")[0]):
-        orders = ["%m{0}%d{0}%y", "%d{0}%m{0}%y", "%y{0}%m{0}%d"]
-    clock = "" if not match.group(2) else " %H:%M:%S" if match.group(3) else " %H:%M"
-    return [order.format(mark) + clock for order in orders]
+    mark, clock, seconds, half = match.groups()
+    hour = "" if not clock else " %I:%M" if half else " %H:%M"
+    suffix = hour + (":%S" if seconds else "") + (half.lower().replace("am", "%p").replace("pm", "%p") if half else "")
+    return [order.format(mark) + suffix for order in orders]
+
+
+def _months(example: str) -> list[str]:
+    """Abbreviated or full names of months; in May both are possible, but one is enough."""
+    name = next(word for word in re.findall("[A-Za-z]+", example))
+    return ["%b"] if len(name) == 3 and name.casefold() != "may" else ["%B"] if len(name) > 3 else ["%b", "%B"]

@@ -30,7 +30,7 @@ import numpy as np
 
 from tabrec.tables.columns import Column, check_finite
 from tabrec.tables.messages import warn_caller
-from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
+from tabrec.tables.missing_marks import count_labels, is_known_mark, may_be_missing, quoted
 
 _UNIT = r"US\$|R\$|[$€£¥₹₽₩₺₪₫₴₦₱฿]|USD|EUR|GBP|CHF|JPY|CNY|INR"
 _SPACES = "\u0020\u00a0\u2009\u202f"
@@ -115,12 +115,11 @@ class NumberFormat:
 
     def _odd(self, column: Column, table: np.ndarray) -> dict[Any, int]:
         """Rows of each label that is neither a number nor a mark."""
-        counted = zip(column.values.labels, column.values.counts.tolist(), np.isnan(table).tolist(), strict=True)
-        return {
-            label: count
-            for label, count, unread in counted
-            if unread and count and not is_known_mark(label) and label not in self.marks
-        }
+        if not np.isnan(table).any():
+            return {}
+        unread = {label for label, number in zip(column.values.labels, table.tolist(), strict=True) if number != number}
+        rows = count_labels(column)
+        return {n: rows[n] for n in rows if n in unread and not is_known_mark(n) and n not in self.marks}
 
     @staticmethod
     def _to_rows(column: Column, table: np.ndarray) -> np.ndarray:
@@ -209,7 +208,8 @@ def read_text_numbers(column: Column) -> tuple[Column, NumberFormat] | None:
     """
     if not column.is_label or hasattr(column.raw.dtype, "categories"):
         return None
-    number_format = find_number_format(column.values.in_use, column.values.counts[column.values.counts > 0].tolist())
+    rows = count_labels(column)
+    number_format = find_number_format(list(rows), list(rows.values()))
     return None if number_format is None else (number_format.read_column(column), number_format)
 
 

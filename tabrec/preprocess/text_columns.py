@@ -1,0 +1,75 @@
+"""Columns of text that hold numbers or dates: read in fit and transform, with one warning of what was assumed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from tabrec.tables.columns import Column
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.missing_marks import count_labels, quoted
+from tabrec.tables.text_numbers import NumberFormat, find_number_format
+
+_MANY_COLUMNS = 10
+_NAMELESS = re.compile(r"|Unnamed: \d+(\.\d+)*(_level_\d+)?|__index_level_\d+__")
+
+
+def learn_given_numbers(columns: Mapping[str, Column], names: Iterable[str]) -> dict[str, NumberFormat]:
+    """The formats of the named columns that are text; a column without any number is left out."""
+    formats = {}
+    for name in names:
+        rows = count_labels(columns[name]) if columns[name].is_label else {}
+        if any(isinstance(label, str) for label in rows):
+            found = find_number_format(list(rows), list(rows.values()), given=True)
+            if found is not None:
+                formats[name] = found
+    return formats
+
+
+def read_numbers(
+    columns: dict[str, Column], formats: Mapping[str, NumberFormat], warned: set[str]
+) -> dict[str, Column]:
+    """The columns, those with a format of numbers read by it; see `NumberFormat.read_new`."""
+    if not formats:
+        return columns
+    return columns | {
+        name: number_format.read_new(columns[name], warned)
+        for name, number_format in formats.items()
+        if name in columns
+    }
+
+
+def warn_of_text(formats: Mapping[str, NumberFormat], date_marks: Mapping[str, list], advice: str) -> None:
+    """Warn of text that is read as numbers, and of labels that are read as missing."""
+    said = [_describe_numbers(name, number_format) for name, number_format in formats.items()]
+    said += [f"{name!r} as dates ({quoted(marks)} as missing)" for name, marks in date_marks.items() if marks]
+    if said:
+        more = f" and {len(said) - _MANY_COLUMNS} more" * (len(said) > _MANY_COLUMNS)
+        warn_caller(f"Columns of text are read: {'; '.join(said[:_MANY_COLUMNS])}{more}. {advice}")
+
+
+def _describe_numbers(name: str, number_format: NumberFormat) -> str:
+    details = []
+    if number_format.ambiguous is not None:
+        value = number_format.read([number_format.ambiguous])[0]
+        other = "comma" if number_format.decimal == "." else "point"
+        mark = "separator" if "," in number_format.ambiguous and other == "comma" else "decimal mark"
+        details.append(f"{number_format.ambiguous!r} is {value:.12g}, although the {mark} has a second reading")
+    if number_format.marks:
+        details.append(f"{quoted(number_format.marks)} as missing")
+    return f"{name!r} as numbers" + f" ({'; '.join(details)})" * bool(details)
+
+
+def counts_rows(column: Column) -> bool:
+    """Whether a column without a name of its own counts the rows of a table, or of a part of it in any order.
+
+    pandas writes such a column with `to_csv()`. Most of its values are distinct, because a sample may repeat rows.
+    """
+    if not _NAMELESS.fullmatch(column.name) or not column.is_number:
+        return False
+    numbers = column.values
+    is_whole = numbers.dtype.kind in "iu" or bool(np.array_equal(numbers, np.trunc(numbers)))
+    return is_whole and bool(numbers.min() >= 0) and 2 * len(pd.unique(numbers)) > len(numbers)
