@@ -18,10 +18,18 @@ from tabrec.collab.reader import RatingsReader, find_id_columns, read_sparse
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import as_column, name_paths
 from tabrec.collab.views import LabelledViews, check_n
+from tabrec.preprocess.warm_start import check_parameters_kept, describe_parameters
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
 from tabrec.tables.row_labels import check_row_labels
+
+# Parameters, of those that a recommender has, that determine what is learned once in `fit`.
+_KEPT = (
+    *("user", "item", "user_features", "item_features", "context"),
+    *("y_range", "n_factors", "n_history", "likelihood", "history", "layers", "embedding_size"),
+    *("activation", "batch_norm", "dropout", "embedding_dropout", "unknown_rate"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +175,7 @@ class Recommender(LabelledViews, ABC):
             context_names=context_names,
         )
         self._check_ratings(self._reader.ratings.values)
+        self._kept_parameters = describe_parameters(self, _KEPT)
         self.user_name_, self.item_name_ = id_names
         self.mean_rating_ = self._reader.ratings.mean()
         scorer.fit(self._reader, context)
@@ -194,6 +203,7 @@ class Recommender(LabelledViews, ABC):
         if not hasattr(self, "_scorer"):
             return self.fit(X, y, sample_weight)
         self._check_parameters()
+        check_parameters_kept(self, getattr(self, "_kept_parameters", {}))  # absent from models of tabrec 0.1
         scorer = self._fitted_scorer()
         check_row_labels(X, y=y, sample_weight=sample_weight)
         X, y = read_sparse(X, y)

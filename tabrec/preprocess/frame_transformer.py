@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess.lineage import LineageMixin, Origins, input_names, values_of
+from tabrec.preprocess.warm_start import check_parameters_kept, describe_parameters, select_kept_columns
 from tabrec.tables.columns import Column, as_frame, from_columns, read_frame, to_columns
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
@@ -181,11 +182,13 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
     def _learn(self, X: Any, reset: bool = True) -> tuple[pd.DataFrame, dict[str, Column]]:
         self._validate_params()
         if reset:
+            self._kept_parameters = describe_parameters(self, self.get_params(deep=False))
             frame = read_frame(X)
             learn_names(self, X, frame)
             columns = to_columns(frame)
         else:
-            frame, columns = self._read(X)
+            check_parameters_kept(self, getattr(self, "_kept_parameters", {}))  # absent from transformers of tabrec 0.1
+            frame, columns = self._read(select_kept_columns(self, X))
         self._fit_columns(columns, reset)
         return frame, columns
 

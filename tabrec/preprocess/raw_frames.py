@@ -41,7 +41,7 @@ class RawFrameMixin(LineageMixin, _Estimator):
     # Parameters that a fit which continues an earlier one cannot change.
     _kept_names: tuple[str, ...] = ("preprocessor", "categorical_features")
     preprocessor_: Any
-    _kept: dict[str, str]  # their values in the first fit, as text
+    _kept_parameters: dict[str, str]  # their values in the first fit, as text
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -110,7 +110,7 @@ class RawFrameMixin(LineageMixin, _Estimator):
             encoded = self._preprocess("transform", taken)
             warn_of_new_labels(self, taken, encoded)
             return encoded, canonical_order(encoded, y)
-        self._kept = describe_parameters(self, self._kept_names)
+        self._kept_parameters = describe_parameters(self, self._kept_names)
         self.preprocessor_ = self._make_preprocessor()
         encoded = self._preprocess("fit_transform", taken, y)
         self._check_encoded(encoded)
@@ -119,7 +119,7 @@ class RawFrameMixin(LineageMixin, _Estimator):
 
     def _check_kept(self, X: Any) -> Any:
         """Check parameters and columns before an earlier fit is continued, and return X with the columns of that."""
-        check_parameters_kept(self, getattr(self, "_kept", {}))  # absent from models of tabrec 0.1
+        check_parameters_kept(self, getattr(self, "_kept_parameters", {}))  # absent from models of tabrec 0.1
         return select_kept_columns(self, X)
 
     def _make_preprocessor(self) -> Any:

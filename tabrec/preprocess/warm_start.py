@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,19 +19,19 @@ from tabrec.tables.names import align_names
 _MANY_COLUMNS = 5
 
 
-def describe_parameters(model: Any, names: tuple[str, ...]) -> dict[str, str]:
+def describe_parameters(model: Any, names: Iterable[str]) -> dict[str, str]:
     """The values of some parameters as text, to compare them with those of a later fit, also of a saved model."""
     return {name: _describe(getattr(model, name)) for name in names if hasattr(model, name)}
 
 
 def check_parameters_kept(model: Any, kept: dict[str, str]) -> None:
     """Check that the parameters which a fit keeps have the values of the earlier fit."""
-    now = describe_parameters(model, tuple(kept))
+    now = describe_parameters(model, kept)
     changed = [name for name in kept if now.get(name) != kept[name]]
     if changed:
         raise ValueError(
             f"{type(model).__name__} continues an earlier fit, which had {changed[0]}={kept[changed[0]]}; got "
-            f"{changed[0]}={now.get(changed[0])}, which takes effect only in a new fit, with warm_start=False."
+            f"{changed[0]}={now.get(changed[0])}, which takes effect only in a new fit{_new_fit(model)}."
         )
 
 
@@ -44,7 +45,7 @@ def select_kept_columns(model: Any, X: Any) -> Any:
     if added:
         raise ValueError(
             f"{type(model).__name__} continues an earlier fit, whose table lacked the column(s) {added[:20]}: leave "
-            "them out, or fit anew with warm_start=False."
+            f"them out, or start a new fit{_new_fit(model)}."
         )
     return aligned
 
@@ -96,7 +97,14 @@ def _first_without_code(column: Column, codes: pd.Series) -> Any:
     return None if isinstance(column.raw.dtype, pd.CategoricalDtype) and label == 0 else label
 
 
+def _new_fit(model: Any) -> str:
+    return ", with warm_start=False" if hasattr(model, "warm_start") else ""
+
+
 def _describe(value: Any) -> str:
+    if is_table(value):
+        frame = read_frame(value)
+        return f"a table of {len(frame)} rows with the columns {frame.columns.tolist()}"
     if hasattr(value, "get_params"):
         value = type(value).__name__, sorted(value.get_params().items())
     with config_context(print_changed_only=True):

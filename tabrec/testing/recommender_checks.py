@@ -247,7 +247,7 @@ def check_row_order_does_not_matter(estimator: Any) -> None:
 def check_repeated_pairs(estimator: Any) -> None:
     """A pair may be rated more than once; predictions stay finite."""
     X, y = _data()
-    X, y = pd.concat([X, X.head(50)]), pd.concat([y, y.head(50).iloc[::-1]])
+    X, y = pd.concat([X, X.head(50)]), pd.concat([y, y.head(50).iloc[::-1]]).to_numpy()
     model = _clone(estimator).fit(X, y)
     assert np.isfinite(model.predict(X)).all()
     assert not model.recommend(model.users_[:5], 5).duplicated(["user", "item"]).any()

@@ -8,10 +8,16 @@ import pytest
 
 import tabrec
 from tabrec import (
+    BayesianFactorization,
     BoostingClassifier,
     BoostingRegressor,
+    Categorify,
+    DotProductBias,
+    EmbeddingNN,
+    FillMissing,
     ForestClassifier,
     ForestRegressor,
+    Normalize,
     TabularClassifier,
     TabularPreprocessor,
     TabularRegressor,
@@ -106,7 +112,7 @@ def test_parameters_that_a_warm_start_cannot_change_are_refused_by_name(name):
 def test_a_table_with_other_columns_or_outputs_is_refused(kind):
     X, y = make_month("bcd", 60)
     model = MAKERS[kind](warm_start=True, **MORE[kind] | {"random_state": 0}).fit(X, y)
-    with pytest.raises(ValueError, match=r"lacked the column\(s\) \['price'\]"):
+    with pytest.raises(ValueError, match=r"lacked the column\(s\) \['price'\].*new fit, with warm_start=False"):
         model.fit(X.assign(price=1.0), y)
     with pytest.raises(ValueError, match=r"\['size'\] seen in fit are missing"):
         model.fit(X[["c"]], y)
@@ -147,3 +153,48 @@ def test_without_a_warm_start_nothing_of_an_earlier_fit_is_left(kind):
     once = MAKERS[kind](**settings).fit(other, np.arange(50.0))
     np.testing.assert_array_equal(twice.predict(other), once.predict(other))
     assert vars(twice).keys() == vars(once).keys()
+
+
+CHUNK = pd.DataFrame({"c": list("abcd") * 10, "n": np.arange(40.0)})
+
+
+@pytest.mark.parametrize(
+    ("transformer", "change"),
+    [
+        (TabularPreprocessor(), {"max_card": 2}),
+        (Categorify(), {"min_frequency": 3}),
+        (FillMissing(), {"add_indicator": False}),
+        (Normalize(), {"method": "quantile"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_later_chunks_of_a_transformer_have_the_parameters_and_columns_of_the_first(transformer, change):
+    (name, value) = next(iter(change.items()))
+    transformer.fit(CHUNK)
+    with pytest.raises(ValueError, match=r"lacked the column\(s\) \['more'\].*start a new fit\."):
+        transformer.partial_fit(CHUNK.assign(more=1.0))
+    with pytest.raises(
+        ValueError, match=f"which had {name}=.*; got {name}={value!r}, which takes effect only in a new"
+    ):
+        transformer.set_params(**change).partial_fit(CHUNK)
+    assert len(transformer.fit(CHUNK).partial_fit(CHUNK[::-1]).transform(CHUNK)) == 40
+
+
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [
+        (DotProductBias(epochs=1), {"n_factors": 7}),
+        (EmbeddingNN(epochs=1), {"layers": (5,)}),
+        (BayesianFactorization(n_sweeps=3, n_burn_in=1, n_samples=2), {"likelihood": "ordinal"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_recommender_refuses_by_name_what_more_ratings_cannot_change(model, change):
+    X, y = CHUNK.assign(item=list("xyxyz") * 8)[["c", "item"]], np.arange(40) % 5 + 1.0
+    model.fit(X, y).partial_fit(X[:3], y[:3])
+    changes = change | {"user": "c", "item_features": pd.DataFrame({"f": [1, 2, 3]}, index=list("xyz"))}
+    for name, value in changes.items():
+        before = getattr(model, name)
+        with pytest.raises(ValueError, match=f"which had {name}=.*; got {name}="):
+            model.set_params(**{name: value}).partial_fit(X, y)
+        model.set_params(**{name: before})
