@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.preprocess import TabularPreprocessor
-from tabrec.preprocess.categorify import Codes, label_kind, sorted_labels
+from tabrec.preprocess.categorify import Codes, check_labels, label_kind, sorted_labels
 from tabrec.tables.columns import Column
 from tabrec.tables.output import pandas_output
 
@@ -50,6 +50,7 @@ class Ids:
     def learn(cls, column: Column) -> Ids:
         """The sorted ids of a column."""
         labels = sorted_labels(list(dict.fromkeys(column.as_labels().in_use)))
+        check_labels(column.name, labels)
         return cls(column.name, labels, {label_kind(label) for label in labels})
 
     @property
@@ -77,6 +78,7 @@ class Ids:
     def with_labels(self, more: Iterable) -> Ids:
         """These ids, followed by the new ones among `more`."""
         new = [label for label in dict.fromkeys(more) if label not in self._codes.code_of]
+        check_labels(self.name, new)
         return Ids(self.name, [*self.labels, *new], self.kinds)
 
     def names_of(self, codes: np.ndarray) -> pd.Index:

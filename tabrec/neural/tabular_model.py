@@ -157,7 +157,9 @@ class TabularModel(nn.Module):
         widths = self.embeddings.widths if self.embeddings else []
         embedding = self.numeric_embedding
         widths = [*widths, *([embedding.width // n_continuous if embedding else 1] * n_continuous)]
-        return torch.randn(n_members, len(widths)).repeat_interleave(torch.tensor(widths), dim=1)
+        return torch.randn(n_members, len(widths)).repeat_interleave(
+            torch.tensor(widths), dim=1, output_size=sum(widths)
+        )
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
         """Compute the outputs of rows.

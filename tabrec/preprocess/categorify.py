@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -54,7 +54,8 @@ class Categorify(FrameTransformer):
         A column in `columns` or `ordered` is missing, a label is not among its `ordered` levels, or in transform a
         column holds numbers where it held text in fit, or text where it held numbers.
     TypeError
-        A value is not hashable and so cannot be a label, such as a dict.
+        A value is not hashable and so cannot be a label, such as a dict, or a saved model cannot hold it, such as an
+        Enum.
 
     See Also
     --------
@@ -136,6 +137,7 @@ class Categorify(FrameTransformer):
             if column.is_date and not column.missing.all():
                 raise ValueError(f"Column {name!r} holds dates such as {column.example()}; use DateParts for it.")
             counts[name] = _add_counts(counted, column.as_labels())
+            check_labels(name, counts[name])
         self._counts = counts
         self._n_rows += len(next(iter(columns.values())).raw)
         self.categories_, self._codes = {}, {}
@@ -249,6 +251,24 @@ def sorted_labels(labels: list) -> list:
         return sorted(labels)
     except TypeError:
         return sorted(labels, key=lambda label: (label_kind(label), str(label)))
+
+
+def check_labels(name: str, labels: Iterable) -> None:
+    """Raise a TypeError for a label that a saved model cannot hold, so that this is not found out after a long fit."""
+    # One label of a type stands for the others, but a tuple holds anything.
+    examples = {label if type(label) in (tuple, frozenset) else type(label): label for label in labels}
+    for plain in (str, int, float, bool):
+        examples.pop(plain, None)
+    if not examples:
+        return
+    from tabrec.saving.state_writer import can_be_saved  # imports skops, which few tables need
+
+    for label in examples.values():
+        if not can_be_saved(label):
+            raise TypeError(
+                f"Column {name!r} holds the label {label!r} of type {type(label).__name__}, which a saved model cannot "
+                f"hold: convert the column to text, as in df[{name!r}].astype(str)."
+            )
 
 
 def _add_counts(counts: dict, values: Labels) -> dict:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,11 @@ class StateReader:
 
     def _date(self, value: dict) -> date:
         classes = {"Timestamp": pd.Timestamp, "datetime": datetime.fromisoformat, "date": date.fromisoformat}
-        return classes[value["class"]](value["date"])
+        moment: Any = classes[value["class"]](value["date"])
+        if "zone" not in value:
+            return moment
+        zone = value["zone"]
+        return moment.tz_convert(zone) if isinstance(moment, pd.Timestamp) else moment.astimezone(ZoneInfo(zone))
 
     def _ufunc(self, value: dict) -> Callable:
         function = getattr(np, value["ufunc"], None)
@@ -143,11 +148,18 @@ class StateReader:
         return pd.Series(values, dtype=value.get("dtype", values.dtype))
 
     def _module(self, value: dict) -> Any:
-        from torch import from_numpy
+        import torch
 
         cls: Any = find_class(self._short_name(value["module"]), self.path)
-        made = cls.from_config(self.decode(value["config"]))
-        made.load_state_dict({name: from_numpy(array.copy()) for name, array in self.decode(value["state"]).items()})
+        if not issubclass(cls, torch.nn.Module):
+            raise ValueError("it is not a net")
+        config, state = self.decode(value["config"]), self.decode(value["state"])
+        with torch.device("meta"):  # a net without memory
+            size = sum(tensor.numel() for tensor in cls(**config).state_dict().values())
+        if size > sum(array.size for array in state.values()):
+            raise ValueError(f"its configuration needs {size} numbers, which the arrays lack")
+        made = cls.from_config(config)
+        made.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in state.items()})
         return made.eval()
 
     def _part(self, value: dict) -> Any:
@@ -184,7 +196,7 @@ _KINDS: dict[Any, tuple[Callable[[StateReader, dict], Any], set[str], set[str]]]
     "array": _kind(StateReader._array, "dtype order", "shape"),
     "bunch": _kind(lambda reader, value: Bunch(**reader.decode(value["bunch"]))),
     "codes": _kind(lambda reader, value: pd.CategoricalDtype(pd.RangeIndex(value["codes"]))),
-    "date": _kind(StateReader._date, "class"),
+    "date": _kind(StateReader._date, "class", "zone"),
     "dict": _kind(StateReader._dict),
     "float": _kind(lambda reader, value: float(value["float"])),
     "frame": _kind(StateReader._frame, "index index_name"),

@@ -73,7 +73,10 @@ class StateWriter:
         return {"scalar": self.encode(value.item(), where), "dtype": value.dtype.str}
 
     def _date(self, value: date, where: str) -> dict:
-        return {"date": value.isoformat(), "class": type(value).__name__}
+        zone = getattr(value, "tzinfo", None)
+        zone = getattr(zone, "key", None) or getattr(zone, "zone", None)  # isoformat writes the offset alone
+        entry = {"date": value.isoformat(), "class": type(value).__name__}
+        return entry if zone is None else entry | {"zone": zone}
 
     def _plain(self, value: Any, where: str) -> dict:
         kind = str(kind_of(value))
@@ -139,6 +142,15 @@ class StateWriter:
         name = f"part-{len(self.parts)}.skops"
         self.parts[name], self._names[id(value)] = data, (name, value)
         return {"part": name}
+
+
+def can_be_saved(value: Any) -> bool:
+    """Whether a value, such as a label of a column, can be saved as an attribute of a model."""
+    try:
+        StateWriter().encode(value, "value")
+    except TypeError:
+        return False
+    return True
 
 
 def _described(value: Any) -> str:

@@ -1,9 +1,9 @@
 """Saved, pickled and copied recommenders have bitwise equal predictions, recommendations and explanations."""
 
 import copy
-import datetime
 import json
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -208,7 +208,7 @@ def test_nothing_saved_is_a_pickle_and_the_schema_is_told(fitted, name, tmp_path
 
 
 def test_what_cannot_be_saved_is_named_and_nothing_is_written(tmp_path):
-    odd = pd.DataFrame({"odd": [datetime.time(1)] * N_USERS}, index=range(1, N_USERS + 1))
+    odd = pd.DataFrame({"odd": [Fraction(1, 2)] * N_USERS}, index=range(1, N_USERS + 1))
     with pytest.raises(TypeError, match=r"user_features\['odd'\]"):
         tabrec.save(clone(BAYES).set_params(user_features=odd), tmp_path / "model")
     with pytest.raises(TypeError, match=r"DotProductBias\.callbacks"):

@@ -2,6 +2,7 @@
 
 import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -297,3 +298,12 @@ def test_the_labels_of_the_bulldozers_are_counted_and_restored(data_dir):
         is_known = later[name].isin(known[1:])
         assert (encoded[name].astype(int) > 0).equals(is_known)
         assert (restored[name] == later[name])[is_known].all()
+
+
+@pytest.mark.parametrize("dtype", [object, "category"])
+def test_labels_that_a_saved_model_cannot_hold_are_refused_by_name_in_fit(dtype):
+    X = pd.DataFrame({"half": pd.Series([Fraction(1, 2), Fraction(1, 3)], dtype=dtype)})
+    with pytest.raises(
+        TypeError, match=r"Column 'half' holds the label Fraction\(1, .\) .*df\['half'\]\.astype\(str\)"
+    ):
+        Categorify(["half"]).fit(X)

@@ -1,8 +1,12 @@
 """Saving and loading: equal models, no pickle, and errors for damaged folders."""
 
+import datetime
 import json
 import pickletools
+import uuid
 import zipfile
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -118,11 +122,39 @@ def test_unfitted_estimator_comes_back_with_its_parameters(tmp_path):
     assert back.get_params() == ForestRegressor(7, max_features=None).get_params()
 
 
-@pytest.mark.parametrize("label", ["text", 3, 2.5, True])
+LABELS = [
+    *("text", 3, 2.5, True, b"\xff", 2j, uuid.UUID(int=2**100), Decimal("1.10"), np.datetime64("2020", "Y")),
+    *(datetime.time(9, 30), datetime.timedelta(1, 2, 3), datetime.date(2020, 1, 2), pd.Timedelta("3ns"), pd.NaT),
+    datetime.datetime(2020, 1, 2, tzinfo=ZoneInfo("Europe/Berlin")),
+    pd.Timestamp("2020-01-02 03:04:05.000000006", tz="Europe/Berlin"),
+    pd.Interval(0, 2.5, closed="left"),
+    pd.Interval(pd.Timestamp("2020"), pd.Timestamp("2021")),
+    pd.Period("2020-02", "M"),
+    frozenset({1, 2}),
+]
+
+
+@pytest.mark.parametrize("label", LABELS, ids=repr)
 def test_labels_of_any_kind_come_back(label, tmp_path):
-    X = pd.DataFrame({"a": pd.Categorical([label, label])})
-    back = tabrec.load(tabrec.save(Categorify().fit(X), tmp_path / "model"))
-    assert back.transform(X)["a"].tolist() == [1, 1]
+    labels = pd.Series([("a", label), ("b", label)], dtype=object)  # in a tuple, dates are labels too
+    fitted = Categorify(["x"]).fit(pd.DataFrame({"x": labels}))
+    back = tabrec.load(tabrec.save(fitted, tmp_path / "model"))
+    assert repr(back.categories_) == repr(fitted.categories_)
+    assert back.transform(pd.DataFrame({"x": labels}))["x"].tolist() == [1, 2]
+
+
+def test_columns_of_intervals_and_times_come_back(tmp_path):
+    X = pd.DataFrame({"bin": pd.cut([1, 5, 9, 5], 3), "time": [datetime.time(hour) for hour in (9, 10, 9, 11)]})
+    model = ForestRegressor(2, oob_score=False, random_state=0).fit(X, [1.0, 2, 3, 4])
+    back = tabrec.load(tabrec.save(model, tmp_path / "model"))
+    np.testing.assert_array_equal(back.predict(X), model.predict(X))
+
+
+def test_metadata_that_json_does_not_hold_is_refused(tmp_path):
+    for metadata in ({"at": datetime.time(9)}, {"score": np.nan}, {1: "a", "1": "b"}, ["rows"]):
+        with pytest.raises((TypeError, ValueError), match="metadata"):
+            tabrec.save(ForestRegressor(), tmp_path / "model", metadata=metadata)
+    assert not list(tmp_path.iterdir())
 
 
 def test_metadata_is_kept(tmp_path):
