@@ -5,16 +5,19 @@ from __future__ import annotations
 import functools
 import pickle
 import random
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
 import torch
 from sklearn.ensemble import VotingRegressor
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from torch import nn
 
@@ -65,7 +68,6 @@ MODELS: dict[str, Any] = {
 RECOMMENDERS = ("dot product", "rating net", "factorization")
 
 
-@functools.cache
 def _rows() -> tuple[pd.DataFrame, np.ndarray]:
     generator = np.random.default_rng(0)
     X = pd.DataFrame(
@@ -135,6 +137,35 @@ def test_gaps_in_the_target_are_refused_under_assume_finite(name):
     X = X[["user", "item"]] if name in RECOMMENDERS else X
     with sklearn.config_context(assume_finite=True), pytest.raises(ValueError, match="(?i)nan|missing"):
         MODELS[name]().fit(X, np.where(np.arange(len(y)) == 3, np.nan, y))
+
+
+# --- numpy, pandas and Python ----------------------------------------------------------------------------------------
+
+
+@every_model
+def test_predictions_are_independent_of_the_settings_of_numpy_pandas_and_warnings(name):
+    expected = _expected(name)
+    with (
+        warnings.catch_warnings(action="ignore"),  # newer releases of pandas deprecate some options
+        pd.option_context("future.infer_string", not pd.get_option("future.infer_string")),
+        pd.option_context("mode.string_storage", "python", "mode.copy_on_write", True),
+        warnings.catch_warnings(action="error"),
+        np.errstate(all="raise"),
+    ):
+        filters = list(warnings.filters)
+        np.testing.assert_array_equal(_fit_and_predict(name), expected)
+        assert warnings.filters == filters
+
+
+def test_a_search_in_threads_finds_the_same():
+    X, y = _rows()
+    searched = [(ForestRegressor(**FOREST), {"max_depth": [1, 3]}), (TabularRegressor(**NET), {"epochs": [1, 2]})]
+    for model, grid in searched:
+        alone = GridSearchCV(model, grid, cv=2).fit(X, y)
+        with joblib.parallel_config("threading", n_jobs=2):
+            search = GridSearchCV(model, grid, cv=2).fit(X, y)
+        np.testing.assert_array_equal(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
+        np.testing.assert_array_equal(search.predict(X), alone.predict(X))
 
 
 # --- torch -----------------------------------------------------------------------------------------------------------

@@ -113,8 +113,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     random_state : int, RandomState or None, default=None
         Seed of the initial weights, the batches, dropout and the validation rows. They are drawn from generators of
         the net: fits in several threads give equal nets and leave the global generators of torch, numpy and Python as
-        they are. With `module`, `trainer` or `compile`, training draws from torch's global generators, which are seeded
-        for one fit at a time and then restored.
+        they are. Another number of torch's threads may change the last digits. With `module`, `trainer` or `compile`,
+        training draws from torch's global generators, which are seeded for one fit at a time and then restored.
     categorical_features : list of str or int, default=None
         Names or positions of columns to treat as categories whatever their dtype, for arrays in particular.
     preprocessor : transformer, default=None
