@@ -213,7 +213,6 @@ NETS = {
     "encoder before a forest": MODELS["encoder before a forest"],
     "dot product": MODELS["dot product"],
     "rating net": MODELS["rating net"],
-    "factorization": MODELS["factorization"],
 }
 MODELS["a given module"] = NETS["a given module"]
 every_net = pytest.mark.parametrize("name", NETS)
@@ -226,7 +225,7 @@ def test_predictions_are_independent_of_the_settings_of_torch(name):
         np.testing.assert_array_equal(_fit_and_predict(name), expected)
 
 
-@every_net
+@pytest.mark.parametrize("name", [*NETS, "factorization"])
 def test_models_fitted_in_threads_are_equal_and_leave_the_global_generators_alone(name):
     expected = _expected(name)
     before = torch.get_rng_state(), random.getstate(), pickle.dumps(np.random.mtrand._rand)

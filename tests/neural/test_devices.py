@@ -240,6 +240,9 @@ class FakeGraph:
     def replay(self):
         FakeGraph.n_replays += 1
 
+    def register_generator_state(self, generator):
+        self.generator = generator
+
 
 def refuses(error):
     @contextlib.contextmanager
@@ -280,6 +283,15 @@ def test_a_failed_capture_is_not_repeated(monkeypatch):
     for batch in BATCHES:
         captured(batch)
     assert len(tries) == 1
+
+
+def test_a_captured_step_draws_from_the_generator_of_the_training(monkeypatch):
+    pretend_cuda(monkeypatch, lambda _: contextlib.nullcontext())
+    model, generator = nn.Linear(1, 1, bias=False), torch.Generator()
+    captured = CapturedStep(EagerStep(model), model, batch_size=4, generator=generator)
+    for batch in BATCHES[:4]:
+        captured(batch)
+    assert captured.graph.generator is generator
 
 
 def test_a_full_gpu_in_a_capture_raises(monkeypatch):
