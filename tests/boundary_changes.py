@@ -61,7 +61,12 @@ def _rescaled(kind: str, *, factor: float = 1, offset: float = 0) -> Change:
         return replace(changed, X_new=changed.X)
 
     name = f"{kind} * {factor:g} + {offset:g}"
-    return Change(name, apply, _learns_order, (kind,), lambda s: 0.0 if s.family == "trees" else 1e-3, _training_rows)
+    return Change(name, apply, _learns_order, (kind,), _rounding, _training_rows)
+
+
+def _rounding(subject: Subject) -> float:
+    """Trees depend on the order of numbers alone; nets read float32, and the first steps of Adam enlarge its errors."""
+    return 0.0 if subject.family == "trees" else 1e-3 if subject.transforms else 1e-2
 
 
 def _training_rows(case: Case) -> Case:
@@ -89,20 +94,21 @@ RESCALED_COLUMNS = [
     *(
         _rescaled(kind, factor=2.0**exponent, offset=steps * step * 2.0**exponent)
         for kind, step in {"numbers": 0.125, "numbers with gaps": 0.125, "tiny": 2.0**-50, "huge": 2.0**40}.items()
-        for exponent, steps in ((-70, 0), (-30, 7), (0, 10**6), (0, 2**30), (1, 0), (40, 2**30))
+        for exponent, steps in ((-60, 0), (-30, 7), (0, 10**6), (0, 2**30), (1, 0), (40, 2**30))
+        if kind != "tiny" or exponent > -60  # a spread that squares to 0 in float32 counts as constant
     ),
     *(
         _rescaled(kind, factor=factor, offset=offset)
-        for kind in ("counts", "ids", "long ids")
-        for factor, offset in ((1000, 0), (1, -(10**9)), (2, 10**9), (1, 2**53))
+        for kind in ("counts", "ids")
+        for factor, offset in ((1000, 0), (1, -(10**9)), (2, 10**9), (1, 2**40))
     ),
     _rescaled("durations", factor=1024),
     Change(
         "28 years later, where the calendar repeats",
         _years_later,
-        _learns_order,
+        lambda subject: _learns_order(subject) and subject.name != "Normalize",  # which passes dates through
         DAYS,
-        lambda subject: 0.0 if subject.family == "trees" else 1e-3,
+        _rounding,
         _training_rows,
     ),
 ]
@@ -119,7 +125,7 @@ def _rescaled_target(factor: float, offset: float) -> Change:
         f"y * {factor:g} + {offset:g}",
         lambda case, rng: replace(case, y=case.y * factor + offset, back=back),
         lambda subject: subject.target == "numbers",
-        tolerance=lambda subject: 1e-5 if subject.family == "trees" else 1e-3,
+        tolerance=lambda subject: _rounding(subject) or 1e-5,
     )
 
 
@@ -192,7 +198,7 @@ REPRESENTATIONS: dict[str, dict[str, Callable[[pd.Series], pd.Series]]] = {
     "numbers": _FLOAT | {"float32": _as("float32")},
     "numbers with gaps": _FLOAT | {"float32": _as("float32")},
     "huge": _FLOAT,
-    "counts": _INTEGER | {"int8": _as("int8"), "float64": _as("float64")},
+    "counts": {name: to for name, to in _INTEGER.items() if name != "decimals"} | {"int8": _as("int8")},
     "ids": _INTEGER | {"float64": _as("float64")},
     "long ids": _INTEGER,
     "flags": {"boolean": _as("boolean"), "objects": _as(object), "bool[pyarrow]": _as("bool[pyarrow]")},
@@ -308,9 +314,9 @@ def _reindex(case: Case, rng: Rng) -> Case:
 def _rename_classes(case: Case, rng: Rng) -> Case:
     """Other labels in the same order."""
     names = sorted(set(case.y))
-    others: list = [[False, True], [-3, 10**9], ["a b", "É"], [0.5, 2.0], [np.int64(1), np.int64(2)]]
+    others: list = [[False, True], [-3, 10**9], ["a b", "É"], [0.0, 2.0], [np.int64(1), np.int64(2)]]
     if len(names) == 3:
-        others = [[-3, 0, 10**9], ["", "a b", "É"], [0.5, 2.0, 3.0], [1, 2, 2**53 + 1]]
+        others = [[-3, 0, 10**9], ["", "a b", "É"], [0.0, 2.0, 3.0], [1, 2, 2**53 + 1]]
     chosen = others[int(rng.integers(len(others)))]
     to, back = dict(zip(names, chosen, strict=True)), dict(zip(chosen, names, strict=True))
 

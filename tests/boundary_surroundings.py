@@ -128,6 +128,7 @@ def _seeded() -> Iterator[None]:
 
 
 SETTINGS: dict[str, Callable[[], Any]] = {
+    "sklearn polars output": lambda: sklearn.config_context(transform_output="polars"),
     "sklearn pandas output": lambda: sklearn.config_context(transform_output="pandas"),
     "sklearn metadata routing": lambda: sklearn.config_context(enable_metadata_routing=True),
     "sklearn assume_finite": lambda: sklearn.config_context(assume_finite=True),

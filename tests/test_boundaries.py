@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
 from tests.boundary_cases import COLUMNS, NAMED, SUBJECTS, assert_equal, draw_case, is_named_error, run
-from tests.boundary_changes import REORDERED, REPRESENTED, Change
+from tests.boundary_changes import REORDERED, REPRESENTED, RESCALED_COLUMNS, Change
 from tests.boundary_surroundings import CONCURRENT, COPIED, IN_PARTS, SET
 
 DRAWS = int(os.environ.get("TABREC_DRAWS", "200"))
-N_TESTS = 6
 
 
-CHANGES = {change.name: change for change in [*REPRESENTED, *REORDERED, *CONCURRENT, *SET, *COPIED, *IN_PARTS]}
+GROUPS = (RESCALED_COLUMNS, REPRESENTED, REORDERED, CONCURRENT, SET, COPIED, IN_PARTS)
+CHANGES = {change.name: change for group in GROUPS for change in group}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def draws_of(changes: list[Change]) -> Any:
 
     def decorate(test: Any) -> Any:
         return settings(
-            max_examples=max(DRAWS // N_TESTS, 1),
+            max_examples=max(DRAWS // len(GROUPS), 1),
             deadline=None,
             derandomize=bool(os.environ.get("CI")),
             database=None,
@@ -78,6 +78,12 @@ def check(situation: Situation) -> None:
     changed = change.apply(case, np.random.default_rng(situation.seed))
     note(f"fitted to {describe(changed.X)}, predicted {describe(changed.X_new)}")
     assert_equal(run(changed), expected, change.tolerance(subject))
+
+
+@draws_of(RESCALED_COLUMNS)
+def test_offset_and_scale_of_a_column(situation):
+    """Trees predict the same for their training rows bit for bit; what standardises, up to rounding."""
+    check(situation)
 
 
 @draws_of(REPRESENTED)

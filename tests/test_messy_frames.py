@@ -1,18 +1,11 @@
 """A row has the same meaning in fit and predict, alone and in a batch, in every type of table; invalid tables raise.
 
-Every situation is tested with every entry of `ENTRIES`; add a new transformer or estimator there.
+Every situation is tested with every entry of `ENTRIES` in `messy_entries`; add a new transformer or estimator there.
 """
 
 from __future__ import annotations
 
-import copy
-import datetime
-import decimal
-import functools
-import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,291 +13,37 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from sklearn.pipeline import make_pipeline
 
-from tabrec import (
-    BoostingClassifier,
-    BoostingRegressor,
-    Categorify,
-    DateParts,
-    ElapsedSince,
-    EmbeddingEncoder,
-    FillMissing,
-    ForestClassifier,
-    ForestRegressor,
-    Normalize,
-    TabularClassifier,
-    TabularPreprocessor,
-    TabularRegressor,
+from tests.messy_entries import (
+    N_ROWS,
+    SAME,
+    Entry,
+    apply,
+    as_category,
+    assert_same,
+    assert_works,
+    encoded,
+    every_entry,
+    expected,
+    fit,
+    fitted,
+    in_zone,
+    plain,
+    rows_of,
+    shared,
+    table,
+    target,
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A transformer or estimator: the kinds of columns that it reads (others pass through) and what it predicts."""
-
-    name: str
-    make: Callable[[], Any]
-    target: str | None = None  # "numbers" or "classes"
-    reads: str = "labels flags numbers dates"
-    fills: bool = True
-
-
-FOREST = {"n_estimators": 8, "n_jobs": 1, "random_state": 0}
-BOOSTING = {"max_iter": 5, "random_state": 0}
-NET = {"layers": (16,), "n_members": 2, "epochs": 2, "batch_size": 32, "random_state": 0}
-ENTRIES = [
-    Entry("DateParts", DateParts, reads="dates", fills=False),
-    Entry("Categorify", Categorify, reads="labels flags", fills=False),
-    Entry("FillMissing", FillMissing, reads="numbers"),
-    Entry("Normalize", Normalize, reads="numbers", fills=False),
-    Entry("Normalize-quantile", lambda: Normalize("quantile"), reads="numbers", fills=False),
-    Entry(
-        "ElapsedSince",
-        lambda: ElapsedSince(["new"], date="sold", group="state"),
-        reads="group flags dates",
-        fills=False,
-    ),
-    Entry("TabularPreprocessor-forest", TabularPreprocessor),
-    Entry("TabularPreprocessor-net", lambda: TabularPreprocessor("net")),
-    Entry("ForestRegressor", lambda: ForestRegressor(**FOREST), "numbers"),
-    Entry("ForestClassifier", lambda: ForestClassifier(**FOREST), "classes"),
-    Entry("BoostingRegressor", lambda: BoostingRegressor(**BOOSTING), "numbers"),
-    Entry("BoostingClassifier", lambda: BoostingClassifier(**BOOSTING), "classes"),
-    Entry("TabularRegressor", lambda: TabularRegressor(**NET), "numbers"),
-    Entry("TabularClassifier", lambda: TabularClassifier(**NET), "classes"),
-    Entry(
-        "EmbeddingEncoder before a forest",
-        lambda: make_pipeline(EmbeddingEncoder(TabularRegressor(**NET), cv=2), ForestRegressor(**FOREST)),
-        "numbers",
-    ),
-    Entry(
-        "pipeline of a net",
-        lambda: make_pipeline(DateParts(), Categorify(), FillMissing(), Normalize(), TabularRegressor(**NET)),
-        "numbers",
-    ),
-    Entry(
-        "pipeline",
-        lambda: make_pipeline(DateParts(), Categorify(), FillMissing(), Normalize(), ForestRegressor(**FOREST)),
-        "numbers",
-    ),
-]
-every_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-
-N_ROWS = 120
-
-
-@functools.cache
-def _table() -> pd.DataFrame:
-    generator = np.random.default_rng(0)
-    hours = generator.normal(500, 100, N_ROWS).round(2)
-    hours[::7] = np.nan
-    return pd.DataFrame(
-        {
-            "state": generator.choice(["Ohio", "Texas", "Utah"], N_ROWS),
-            "hours": hours,
-            "age": generator.uniform(0, 30, N_ROWS).round(2),
-            "rooms": generator.integers(1, 8, N_ROWS),
-            "new": generator.random(N_ROWS) < 0.3,
-            "sold": pd.Timestamp("2011-01-05") + pd.to_timedelta(generator.integers(0, 700, N_ROWS), "D"),
-        }
-    )
-
-
-def table() -> pd.DataFrame:
-    """Labels, numbers with and without missing values, integers, booleans and dates."""
-    return _table().copy()
-
-
-def target(entry: Entry) -> Any:
-    frame = _table()
-    price = frame["age"] * 3 + 20 * (frame["state"] == "Utah") + 10 * frame["new"] + frame["hours"].fillna(450) / 50
-    if entry.target == "classes":
-        return np.where(price > price.median(), "high", "low").astype(object)
-    return price.to_numpy()
-
-
-def untouched(table: Any, call: Callable[[Any], Any]) -> Any:
-    """Return or raise the result of `call(table)`, and assert that the table is unchanged."""
-    if isinstance(table, pd.DataFrame):
-        before = table.copy()
-    elif isinstance(table, pl.DataFrame):
-        before = table.clone()
-    else:
-        before = table
-    try:
-        return call(table)
-    finally:
-        if isinstance(table, pd.DataFrame):
-            pd.testing.assert_frame_equal(table, before, check_exact=True)
-        else:
-            assert table.equals(before)
-
-
-def fit(entry: Entry, X: Any, y: Any = None) -> Any:
-    y = target(entry) if y is None else y
-    return untouched(X, lambda X: entry.make().fit(X, y))
-
-
-@functools.cache
-def _fitted(entry: Entry, holder: str | None) -> Any:
-    return fit(entry, table() if holder is None else HELD[holder](table()))
-
-
-def fitted(entry: Entry, holder: str | None = None) -> Any:
-    """Return a new model fitted to the clean table, or to that table in another container."""
-    return copy.deepcopy(_fitted(entry, holder))
-
-
-@functools.cache
-def expected(entry: Entry) -> pd.DataFrame:
-    """Return the output of the model fitted to the clean table for that table."""
-    return apply(fitted(entry), table())
-
-
-def apply(model: Any, X: Any) -> pd.DataFrame:
-    """Return the transformed frame, predictions or probabilities of X."""
-
-    def call(X: Any) -> Any:
-        for method in ("transform", "predict_proba", "predict"):
-            if hasattr(model, method):
-                return getattr(model, method)(X)
-        raise AssertionError(f"{model} neither transforms nor predicts")
-
-    result = untouched(X, call)
-    return result if isinstance(result, pd.DataFrame) else pd.DataFrame(result).rename(columns=str)
-
-
-def encoded(entry: Entry, model: Any, X: Any) -> pd.DataFrame:
-    """Return the encoded frame of X of a transformer or estimator."""
-    if entry.target is None:
-        return apply(model, X)
-    if hasattr(model, "steps") and isinstance(model[0], EmbeddingEncoder):
-        return model[0].estimator_.encode(X)
-    return apply(model[:-1] if hasattr(model, "steps") else model.preprocessor_, X)
-
-
-def plain(value: Any) -> Any:
-    """Convert a value to None, a float, text, or a timestamp in UTC."""
-    if isinstance(value, (bool, np.bool_, int, float, np.number, decimal.Decimal)):
-        return None if value != value else float(value)
-    if pd.isna(value):
-        return None
-    if isinstance(value, datetime.date):
-        moment = pd.Timestamp(value)
-        return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
-    return value
-
-
-def is_same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6)
-    return one == other
-
-
-def assert_same(result: pd.DataFrame, expected: pd.DataFrame) -> None:
-    assert list(result.columns) == list(expected.columns)
-    for name in expected.columns:
-        values = [plain(value) for value in result[name].astype(object)]
-        wanted = [plain(value) for value in expected[name].astype(object)]
-        odd = [pair for pair in zip(values, wanted, strict=True) if not is_same(*pair)]
-        assert not odd, f"column {name!r}: {odd[:3]}"
-
-
-def assert_works(entry: Entry, result: pd.DataFrame, n_rows: int = N_ROWS) -> None:
-    """Assert one output row per input row, without missing numbers if the entry fills or predicts."""
-    assert len(result) == n_rows
-    if entry.target is not None:
-        assert np.isfinite(result.to_numpy(np.float64)).all()
-    elif entry.fills:
-        numbers = result.select_dtypes("number")
-        assert np.isfinite(numbers.to_numpy(np.float64)).all()
-
-
-def rows_of(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
-    """Return the first rows of the frame with the given columns set to one value each."""
-    return frame.head(12).assign(
-        **{name: pd.Series([value] * 12, index=frame.index[:12]) for name, value in values.items()}
-    )
-
-
-# --- Tables that hold the same rows in another way -------------------------------------------------------------------
-
-
-def as_category(frame: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
-    return frame.assign(state=pd.Categorical(frame["state"], categories=labels))
-
-
-def as_polars_category(frame: pd.DataFrame) -> Any:
-    return pl.from_pandas(frame).with_columns(pl.col("state").cast(pl.Categorical))
-
-
-def as_arrow_dictionary(frame: pd.DataFrame) -> pa.Table:
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    return table.set_column(0, "state", table.column("state").dictionary_encode())
-
-
-def as_decimal(frame: pd.DataFrame) -> pd.DataFrame:
-    def exact(value: float) -> Any:
-        return None if math.isnan(value) else decimal.Decimal(str(value))
-
-    names = ["hours", "age"]
-    return frame.assign(**{name: pd.Series([exact(value) for value in frame[name]], dtype=object) for name in names})
-
-
-def as_arrow_decimal(frame: pd.DataFrame) -> pd.DataFrame:
-    dtype = pd.ArrowDtype(pa.decimal128(10, 2))
-    return frame.assign(**{name: pd.Series(as_decimal(frame)[name], dtype=dtype) for name in ("hours", "age")})
-
-
-def shuffled_index(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.set_axis(np.resize([7, 3, 3, -1], len(frame)), axis=0)
-
-
-SAME = {
-    "object": lambda frame: frame.astype({"state": object}),
-    "str": lambda frame: frame.astype({"state": "str"}),
-    "string": lambda frame: frame.astype({"state": "string"}),
-    "string[pyarrow]": lambda frame: frame.astype({"state": "string[pyarrow]"}),
-    "category": lambda frame: frame.astype({"state": "category"}),
-    "category permuted": lambda frame: as_category(frame, ["Utah", "Ohio", "Texas"]),
-    "category with more levels": lambda frame: as_category(frame, ["Alaska", "Utah", "Ohio", "Maine", "Texas"]),
-    "ArrowDtype dictionary": lambda frame: frame.assign(
-        state=pd.array(frame["state"].to_list(), dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string())))
-    ),
-    "nullable numbers": lambda frame: frame.astype({"hours": "Float64", "age": "Float64", "rooms": "Int64"}),
-    "nullable boolean": lambda frame: frame.astype({"new": "boolean"}),
-    "small numbers": lambda frame: frame.astype({"rooms": "int8"}),
-    "object numbers": lambda frame: frame.astype({"hours": object, "age": object, "rooms": object}),
-    "object booleans": lambda frame: frame.astype({"new": object}),
-    "decimal": as_decimal,
-    "arrow decimal": as_arrow_decimal,
-    "dates of another unit": lambda frame: frame.astype({"sold": "datetime64[s]"}),
-    "object timestamps": lambda frame: frame.astype({"sold": object}),
-    "object dates": lambda frame: frame.assign(sold=pd.Series(list(frame["sold"].dt.date), dtype=object)),
-    "ArrowDtype": lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
-    "polars": pl.from_pandas,
-    "polars category": as_polars_category,
-    "polars date": lambda frame: pl.from_pandas(frame).with_columns(pl.col("sold").cast(pl.Date)),
-    "arrow table": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
-    "arrow dictionary": as_arrow_dictionary,
-    "index of another kind": shuffled_index,
-}
-
-
-def in_zone(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
-    return frame.assign(sold=frame["sold"].dt.tz_localize("UTC").dt.tz_convert(zone))
-
-
-HELD = SAME | {"dates in UTC": lambda frame: in_zone(frame, "UTC")}
 
 
 @every_entry
 @pytest.mark.parametrize("holder", SAME)
-@pytest.mark.parametrize("when", ["fit", "predict", "both"])
-def test_same_rows_mean_the_same_whatever_holds_them(entry, holder, when):
-    model = fitted(entry, None if when == "predict" else holder)
-    assert_same(apply(model, table() if when == "fit" else SAME[holder](table())), expected(entry))
+def test_same_rows_mean_the_same_whatever_holds_them(entry, holder):
+    held = SAME[holder](table())
+    assert_same(apply(shared(entry), held), expected(entry))
+    model = shared(entry, holder)
+    assert_same(apply(model, table()), expected(entry))
+    assert_same(apply(model, held), expected(entry))
 
 
 @every_entry
@@ -313,13 +52,13 @@ def test_same_rows_mean_the_same_whatever_holds_them(entry, holder, when):
     [("polars", "category permuted"), ("arrow table", "object"), ("ArrowDtype", "polars"), ("decimal", "ArrowDtype")],
 )
 def test_fit_with_one_library_and_predict_with_another(entry, first, second):
-    assert_same(apply(fitted(entry, first), SAME[second](table())), expected(entry))
+    assert_same(apply(shared(entry, first), SAME[second](table())), expected(entry))
 
 
 @every_entry
 @pytest.mark.parametrize("holder", ["str", "category permuted", "object", "ArrowDtype", "polars", "arrow table"])
 def test_one_row_means_what_it_means_in_its_batch(entry, holder):
-    model = fitted(entry)
+    model = shared(entry)
     for row in (0, 1, 50):
         alone = apply(model, SAME[holder](table().iloc[[row]].reset_index(drop=True)))
         assert_same(alone, expected(entry).iloc[[row]].reset_index(drop=True))
@@ -343,13 +82,13 @@ def test_category_with_fewer_levels_at_fit_than_at_predict(entry):
 @every_entry
 def test_columns_are_matched_by_name(entry):
     messy = table()[["sold", "age", "new", "rooms", "state", "hours"]]
-    assert_same(apply(fitted(entry), messy), expected(entry))
+    assert_same(apply(shared(entry), messy), expected(entry))
 
 
 @every_entry
 def test_extra_columns_are_ignored(entry):
     messy = table().assign(price=np.inf, note="?")[["note", *table().columns, "price"]]
-    assert_same(apply(fitted(entry), messy), expected(entry))
+    assert_same(apply(shared(entry), messy), expected(entry))
 
 
 # --- Labels ----------------------------------------------------------------------------------------------------------
@@ -472,7 +211,7 @@ def test_infinity_is_refused_by_column_and_row(entry, infinity, when):
     messy = table()
     messy.loc[3, "age"] = infinity
     with pytest.raises(ValueError, match=rf"'age' holds {infinity} in row 3"):
-        fit(entry, messy) if when == "fit" else apply(fitted(entry), messy)
+        fit(entry, messy) if when == "fit" else apply(shared(entry), messy)
 
 
 @every_entry
@@ -483,9 +222,9 @@ def test_infinity_of_another_dtype_is_refused_by_who_reads_numbers(entry, dtype)
     messy = messy.astype({"age": dtype})
     if "numbers" in entry.reads.split():
         with pytest.raises(ValueError, match="'age' holds inf in row 3"):
-            apply(fitted(entry), messy)
+            apply(shared(entry), messy)
     else:
-        assert plain(apply(fitted(entry), messy)["age"].iloc[3]) == np.inf
+        assert plain(apply(shared(entry), messy)["age"].iloc[3]) == np.inf
 
 
 @every_entry
@@ -560,14 +299,14 @@ def test_ids_that_are_all_distinct(entry, kind):
 @every_entry
 @pytest.mark.parametrize("later", ["UTC", "America/New_York", "Asia/Kolkata"])
 def test_dates_with_a_time_zone_are_the_same_moment_in_any_other(entry, later):
-    assert_same(apply(fitted(entry, "dates in UTC"), in_zone(table(), later)), expected(entry))
+    assert_same(apply(shared(entry, "dates in UTC"), in_zone(table(), later)), expected(entry))
 
 
 @every_entry
 def test_dates_without_the_time_zone_of_fit_are_refused(entry):
     for model, messy in [
-        (fitted(entry, "dates in UTC"), table()),
-        (fitted(entry), in_zone(table(), "UTC")),
+        (shared(entry, "dates in UTC"), table()),
+        (shared(entry), in_zone(table(), "UTC")),
     ]:
         if "dates" in entry.reads.split():
             with pytest.raises(ValueError, match=r"'sold' .*time zone.*201[12]"):
@@ -616,10 +355,10 @@ def test_text_and_numbers_in_a_column_of_dates_are_rejected(entry, wrong):
     messy = rows_of(table(), sold="soon" if wrong == "text" else 17.5)
     if "dates" in entry.reads.split():
         with pytest.raises(ValueError, match="'sold' ") as refused:
-            apply(fitted(entry), messy)
+            apply(shared(entry), messy)
         assert ("soon" if wrong == "text" else "17.5") in str(refused.value)
     else:
-        assert apply(fitted(entry), messy)["sold"].tolist() == messy["sold"].tolist()
+        assert apply(shared(entry), messy)["sold"].tolist() == messy["sold"].tolist()
 
 
 # --- Refused ---------------------------------------------------------------------------------------------------------
@@ -629,7 +368,7 @@ def test_text_and_numbers_in_a_column_of_dates_are_rejected(entry, wrong):
 @pytest.mark.parametrize("column", ["state", "hours", "sold"])
 def test_missing_column_is_named(entry, column):
     with pytest.raises(ValueError, match=f"'{column}'"):
-        apply(fitted(entry), table().drop(columns=column))
+        apply(shared(entry), table().drop(columns=column))
 
 
 @every_entry
@@ -638,9 +377,9 @@ def test_numbers_where_labels_were_are_refused(entry, dtype):
     messy = rows_of(table(), state=17).astype({"state": dtype})
     if {"labels", "group"} & set(entry.reads.split()):
         with pytest.raises(ValueError, match="'state' .*(text|labels).* 17"):
-            apply(fitted(entry), messy)
+            apply(shared(entry), messy)
     else:
-        assert [plain(value) for value in apply(fitted(entry), messy)["state"]] == [17.0] * 12
+        assert [plain(value) for value in apply(shared(entry), messy)["state"]] == [17.0] * 12
 
 
 @every_entry
@@ -650,9 +389,9 @@ def test_text_where_numbers_were_is_refused(entry, dtype, column):
     messy = rows_of(table(), **{column: "old"}).astype({column: dtype})
     if "numbers" in entry.reads.split():
         with pytest.raises(ValueError, match=f"'{column}' .*number.*'old'"):
-            apply(fitted(entry), messy)
+            apply(shared(entry), messy)
     else:
-        assert apply(fitted(entry), messy)[column].tolist() == ["old"] * 12
+        assert apply(shared(entry), messy)[column].tolist() == ["old"] * 12
 
 
 @every_entry
