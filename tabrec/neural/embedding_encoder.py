@@ -294,7 +294,10 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
                 arrays[name] = values
         if not hasattr(self, "feature_names_in_"):
             # Fitted on an array, which has no dtypes by column, so the output has none either.
-            arrays = {name: np.asarray(values, dtype=np.float32) for name, values in arrays.items()}
+            arrays = {
+                name: np.asarray(values, dtype=np.float64 if values.dtype == np.float64 else np.float32)
+                for name, values in arrays.items()
+            }
         return pd.DataFrame(arrays, index=encoded.index, copy=True)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tabrec.neural.embeddings import quantile_edges
+from tabrec.tables.numbers import needs_float64
 
 # Bin edges are computed from at most this many evenly spaced rows.
 _MAX_ROWS_FOR_EDGES = 100_000
@@ -27,7 +28,8 @@ class FrameReader:
     """Converts encoded frames to tensors, with the columns and scales of the training frame.
 
     Numbers are standardised by `means` and `scales`, and clipped at one standard deviation beyond the extremes of the
-    training frame. `category_sizes` holds the number of codes by category column; the other columns are `continuous`.
+    training frame; an offset is subtracted first from columns of which float32 would merge values. `category_sizes`
+    holds the number of codes by category column; the other columns are `continuous`.
     """
 
     def __init__(self, encoded: pd.DataFrame):
@@ -38,6 +40,9 @@ class FrameReader:
         }
         self._n_codes = np.array(list(self.category_sizes.values()), dtype=np.int32)
         self.continuous = [str(name) for name in encoded.columns if name not in self.category_sizes]
+        self._offsets = {
+            name: float(encoded[name].mean()) for name in self.continuous if needs_float64(encoded[name].to_numpy())
+        }
         numbers = self._raw_numbers(columns_of(encoded))
         self.means = numbers.mean(axis=0, dtype=np.float64).astype(np.float32)
         spread = numbers.std(axis=0, dtype=np.float64)
@@ -71,7 +76,8 @@ class FrameReader:
     def _raw_numbers(self, columns: Mapping[str, Any]) -> np.ndarray:
         numbers = np.empty((len(next(iter(columns.values()))), len(self.continuous)), dtype=np.float32)
         for position, name in enumerate(self.continuous):
-            numbers[:, position] = columns[name]
+            column = columns[name]
+            numbers[:, position] = column - self._offsets[name] if name in self._offsets else column
         if not np.isfinite(numbers).all():
             name = self.continuous[int(np.argmax(~np.isfinite(numbers).all(axis=0)))]
             raise ValueError(

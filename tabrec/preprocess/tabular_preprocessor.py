@@ -198,7 +198,7 @@ class TabularPreprocessor(FrameTransformer):
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         read_in_threads(columns.values())
         if reset:
-            self._is_encoded = all(_is_encoded(column) for column in columns.values())
+            self._is_encoded = _are_encoded(list(columns.values()))
             self._flags = [name for name, column in columns.items() if self._is_encoded and column.is_boolean]
             self._warned: set[str] = set()
             self.number_formats_: dict[str, NumberFormat] = {}
@@ -349,6 +349,14 @@ def _leave_out_row_numbers(columns: dict[str, Column], kinds: dict[str, str], gi
             f"Column(s) {counting} without a name of their own count rows, as the index that pandas saves, and are "
             "left out; list them in continuous_columns or categorical_columns to keep them."
         )
+
+
+def _are_encoded(columns: list[Column]) -> bool:
+    """Whether columns form an encoded frame, which float64 columns alone do not: raw frames have them too."""
+    dtypes = [column.raw.dtype for column in columns]
+    if np.float64 in dtypes and not any(dtype == np.float32 or are_codes(dtype) for dtype in dtypes):
+        return False
+    return all(_is_encoded(column) for column in columns)
 
 
 def _is_encoded(column: Column) -> bool:

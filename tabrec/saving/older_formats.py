@@ -145,10 +145,16 @@ def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callab
     return upgrade
 
 
+# What is learned of columns and target means of which float32 would merge values.
+_IN_FLOAT32: dict[str, Any] = {"_float32_maps": {}, "_mean_dtype": "float32", "_offsets": {}}
+
 # By registered name: converts the attributes saved in format 1 to the current ones.
 _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "forest-regressor": lambda state: {"_float32_maps": {}} | state,
-    "forest-classifier": lambda state: {"_float32_maps": {}} | state,
+    "forest-regressor": lambda state: _IN_FLOAT32 | state,
+    "forest-classifier": lambda state: _IN_FLOAT32 | state,
+    "boosting-regressor": lambda state: _IN_FLOAT32 | state,
+    "boosting-classifier": lambda state: _IN_FLOAT32 | state,
+    "frame-reader": lambda state: _IN_FLOAT32 | state,
     "tabular-regressor": lambda state: {"trainer": None} | state,
     "tabular-classifier": lambda state: {"trainer": None} | state,
     "tabular-preprocessor": _with_purpose,

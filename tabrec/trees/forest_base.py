@@ -24,6 +24,7 @@ from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.weights import read_weights
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
+from tabrec.trees.target_units import TargetUnits, choose_units
 
 # For fewer rows threads cost more than they save.
 _FEW_ROWS = 500
@@ -38,6 +39,9 @@ class ForestMixin(TargetEncodingMixin):
     oob_score: Any
     encoded_range_: np.ndarray
     _n_raw_rows: int
+    criterion: str
+    min_impurity_decrease: float
+    ccp_alpha: float
     _float32_maps: dict[str, Float32Map]
 
     @restores_on_failure
@@ -85,8 +89,7 @@ class ForestMixin(TargetEncodingMixin):
         y = y[self._rows]
         weights = None if weighting.weights is None else weighting.weights[order]
         self._forget_oob()
-        with self._parameters_that_fit(len(matrix)):
-            super().fit(matrix, y, sample_weight=weights)
+        self._grow(matrix, y, weights, n_kept=len(self.estimators_) if is_warm else 0)
         if self.bootstrap and self.oob_score:
             if self.drew_from_one_table:
                 self._score_out_of_bag(matrix, y)
@@ -98,6 +101,17 @@ class ForestMixin(TargetEncodingMixin):
         # The parent class has learned the encoded columns.
         learn_names(self, X, frame)
         return self
+
+    def _grow(self, matrix: np.ndarray, y: np.ndarray, weights: np.ndarray | None, n_kept: int) -> None:
+        """Grow the trees after the first `n_kept`, in units that suit the target, and convert them to its own."""
+        units = None if is_classifier(self) else choose_units(y, weights, self.criterion)
+        with self._parameters_that_fit(len(matrix), units):
+            super().fit(matrix, y if units is None else units.scale(y), sample_weight=weights)
+        if units is None:
+            return
+        for tree in self.estimators_[n_kept:]:
+            units.restore(tree.tree_)
+            tree.min_impurity_decrease, tree.ccp_alpha = self.min_impurity_decrease, self.ccp_alpha
 
     def predict_spread(self, X: Any) -> np.ndarray:
         """Standard deviation of the predictions of the trees.
@@ -140,12 +154,13 @@ class ForestMixin(TargetEncodingMixin):
         return super().feature_importances_
 
     @contextmanager
-    def _parameters_that_fit(self, n_rows: int) -> Iterator[None]:
+    def _parameters_that_fit(self, n_rows: int, units: TargetUnits | None) -> Iterator[None]:
         """While growing, limit `max_samples` to the number of rows, and leave the out-of-bag score to this class.
 
-        A share refers to the rows; newer releases of scikit-learn would refer it to the sum of the weights.
+        Impurities are in the given units. A share refers to the rows; newer releases of scikit-learn would refer it to
+        the sum of the weights.
         """
-        given = self.max_samples, self.oob_score
+        given = self.max_samples, self.oob_score, self.min_impurity_decrease, self.ccp_alpha
         self.oob_score = False
         if not self.bootstrap:
             self.max_samples = None
@@ -153,10 +168,13 @@ class ForestMixin(TargetEncodingMixin):
             self.max_samples = min(self.max_samples, n_rows)
         elif self.max_samples is not None and self.max_samples <= 1:
             self.max_samples = max(int(self.max_samples * n_rows), 1)
+        if units is not None:
+            self.min_impurity_decrease = units.scale_impurity(self.min_impurity_decrease)
+            self.ccp_alpha = units.scale_impurity(self.ccp_alpha)
         try:
             yield
         finally:
-            self.max_samples, self.oob_score = given
+            self.max_samples, self.oob_score, self.min_impurity_decrease, self.ccp_alpha = given
 
     def _validate_X_predict(self, X: Any) -> np.ndarray:
         """The hook through which every predicting method of the parent class reads X."""

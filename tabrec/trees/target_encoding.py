@@ -18,6 +18,7 @@ from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, trace_columns
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.tables.float32_maps import Float32Map
+from tabrec.tables.numbers import needs_float64
 from tabrec.tables.rows import hash_table
 from tabrec.tables.weights import Weighting
 
@@ -91,6 +92,8 @@ class TargetEncodingMixin(RawFrameMixin):
         if self.target_encoded_:
             codes = _codes(encoded, self.target_encoded_)
             values = _encode_out_of_fold(codes, self._target_columns(y.ravel()), self._folds(weighting.rows, order))
+            if not is_warm:
+                self._mean_dtype = "float64" if any(map(needs_float64, values.T)) else "float32"
             encoded = self._replace_by_target(encoded, values)
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
         return encoded, order
@@ -170,7 +173,7 @@ class TargetEncodingMixin(RawFrameMixin):
                     raise ValueError(
                         f"Target encoding {name!r} needs the column name {key!r}, which is taken: rename it."
                     )
-                arrays[key] = values[:, position * n_each + k].astype(np.float32)
+                arrays[key] = values[:, position * n_each + k].astype(self._mean_dtype)
         return pd.DataFrame(arrays, index=encoded.index, copy=False)
 
     def _compute_partial_dependence_recursion(self, grid: Any, target_features: Any) -> np.ndarray:

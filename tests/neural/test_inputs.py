@@ -230,3 +230,11 @@ def test_numbers_are_clipped_one_standard_deviation_beyond_the_training_frame():
     reader = FrameReader(numbers(x=[2, 4, 4, 4, 5, 5, 7, 9]))  # mean 5, standard deviation 2
     _, values = reader.read(columns_of(numbers(x=[-100, 0.5, 2, 9, 10.5, 1e30])))
     assert values[:, 0].tolist() == [-2.5, -2.25, -1.5, 2.0, 2.75, 3.0]
+
+
+def test_numbers_that_float32_would_merge_are_standardised_in_float64():
+    ids = 3_000_000_000 + np.arange(400.0)
+    frame = pd.DataFrame({"id": ids, "stamp": ids * 10_000})
+    plain = pd.DataFrame({"id": np.arange(400.0), "stamp": np.arange(400.0)})
+    found, wanted = (FrameReader(table).read(columns_of(table))[1] for table in (frame, plain))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)

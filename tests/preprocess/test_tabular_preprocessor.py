@@ -332,3 +332,8 @@ def test_stamps_and_dates_a_second_apart_stay_distinct():
     assert_frame_equal(TabularPreprocessor().fit_transform(out), out)
     net = TabularPreprocessor("net").fit_transform(table)
     assert net["stamp"].nunique() == net["atElapsed"].nunique() == 400
+
+
+def test_raw_floats_that_need_float64_are_normalised_for_a_net():
+    out = TabularPreprocessor("net").fit_transform(pd.DataFrame({"stamp": 3e9 + np.arange(400)}))
+    assert out["stamp"].std() == pytest.approx(1, abs=0.01)

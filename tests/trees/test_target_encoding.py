@@ -286,3 +286,11 @@ def test_codes_of_categorify_alone_feed_a_plain_forest():
     X, y = make_frame()
     codes = Categorify().fit_transform(X[["city"]])
     assert RandomForestRegressor(**FOREST).fit(codes, y).predict(codes).shape == (300,)
+
+
+def test_target_means_far_from_0_stay_distinct():
+    X = pd.DataFrame({"city": [f"city {i % 40}" for i in range(400)]})
+    y = 1e9 + np.arange(400) % 40
+    forest = ForestRegressor(20, high_cardinality=10, random_state=0).fit(X, y)
+    assert forest.encode(X)["city"].nunique() == 40
+    assert forest.score(X, y) > 0.99
