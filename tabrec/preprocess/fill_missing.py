@@ -16,7 +16,7 @@ from tabrec.preprocess.text_columns import learn_given_numbers, read_numbers, wa
 from tabrec.tables.columns import Column, in_threads
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
-from tabrec.tables.numbers import UniformSample, as_float, as_numbers, needs_float64
+from tabrec.tables.numbers import UniformSample, as_float, as_numbers, merges_in_float64, needs_float64
 
 
 class _Learned(NamedTuple):
@@ -25,6 +25,7 @@ class _Learned(NamedTuple):
     has_gaps: bool
     fill_value: float
     needs_float64: bool
+    exceeds_float64: bool
 
 
 class FillMissing(FrameTransformer):
@@ -140,6 +141,11 @@ class FillMissing(FrameTransformer):
         known = self.float64_columns_
         self.float64_columns_ = [name for name, column in by_name.items() if name in known or column.needs_float64]
         self.indicators_ = [name for name, has_gaps in self._gaps.items() if has_gaps] if self.add_indicator else []
+        for name in [name for name, column in by_name.items() if column.exceeds_float64]:
+            warn_caller(
+                f"Column {name!r} holds whole numbers beyond 2**53, of which float64 merges some: subtract a number "
+                "from all, or read them as labels, as with categorical_columns."
+            )
         taken = [f"{name}_na" for name in self.indicators_ if f"{name}_na" in columns]
         if taken:
             raise ValueError(
@@ -151,7 +157,8 @@ class FillMissing(FrameTransformer):
         numbers = as_numbers(column)
         observed = numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers
         fill_value = self._learn_value(column.name, observed.astype(np.float64), reset)
-        return _Learned(len(observed) < len(numbers), fill_value, needs_float64(observed))
+        exceeds_float64 = merges_in_float64(observed, of_integers=column.raw.dtype.kind in "iu")
+        return _Learned(len(observed) < len(numbers), fill_value, needs_float64(observed), exceeds_float64)
 
     def _learn_value(self, name: str, observed: np.ndarray, reset: bool) -> float:
         if self.strategy == "constant":

@@ -11,8 +11,9 @@ from tabrec.tables.columns import Column, check_finite
 
 # float32 represents all whole numbers up to here.
 _LARGEST_EXACT_FLOAT32 = 2**24
-# float32 may merge a share of the distinct values of a column that n / 2**17 and a quarter bound.
-_RESOLUTION, _MANY_VALUES = 2**17, 2**15
+# Of n random numbers that float32 resolves into this many steps, it merges n**2 / (2 * steps) on average.
+_FEWEST_STEPS = 2**16
+_FEW_ROWS, _SAMPLE = 1_000, 2**14
 
 
 def as_numbers(column: Column) -> np.ndarray:
@@ -48,26 +49,41 @@ def needs_float64(numbers: np.ndarray) -> bool:
         return False
     if is_integer and numbers.min() >= -_LARGEST_EXACT_FLOAT32 and numbers.max() <= _LARGEST_EXACT_FLOAT32:
         return False
-    with np.errstate(over="ignore"):
-        is_exact = numbers.astype(np.float32) == numbers
-    if is_exact.all():
-        return False
-    if is_integer or _are_whole(numbers, first=numbers[is_exact.argmin()]):
-        return True
+    if is_integer or _are_whole(numbers):
+        with np.errstate(over="ignore"):
+            return not (numbers.astype(np.float32) == numbers).all()
+    if len(numbers) <= 2 * _SAMPLE:
+        return _merges_many(numbers)
+    # In a table that is ordered by the column, only successive rows are close.
+    middle = len(numbers) // 2
+    return _merges_many(numbers[:: len(numbers) // _SAMPLE]) or _merges_many(numbers[middle : middle + _SAMPLE])
+
+
+def _are_whole(numbers: np.ndarray) -> bool:
+    """Whether all numbers are whole and exact in float64; the first rows decide for most columns of decimals."""
+    is_whole = all((np.trunc(some) == some).all() for some in (numbers[:_FEW_ROWS], numbers))
+    return is_whole and bool(np.abs(numbers).max() <= LARGEST_EXACT)
+
+
+def _merges_many(numbers: np.ndarray) -> bool:
+    """Whether float32 merges more of the numbers than it does at random."""
     ordered = np.sort(numbers)
-    distinct, kept = _count_distinct(ordered), _count_distinct(ordered.astype(np.float32))
-    return (distinct - kept) * _RESOLUTION > distinct * min(distinct, _MANY_VALUES)
-
-
-def _are_whole(numbers: np.ndarray, first: float) -> bool:
-    """Whether all numbers are whole and exact in float64; most columns are decided by the first one."""
-    if not first.is_integer():
-        return False
-    return bool((np.trunc(numbers) == numbers).all() and np.abs(numbers).max() <= LARGEST_EXACT)
+    with np.errstate(over="ignore"):
+        distinct, kept = _count_distinct(ordered), _count_distinct(ordered.astype(np.float32))
+    return (distinct - kept) * 2 * _FEWEST_STEPS > distinct**2
 
 
 def _count_distinct(ordered: np.ndarray) -> int:
     return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+
+
+def merges_in_float64(numbers: np.ndarray, *, of_integers: bool) -> bool:
+    """Whether float64 merges whole numbers of a column of integers, given without NaN, as it does beyond 2**53."""
+    if not of_integers or not len(numbers) or max(-float(numbers.min()), float(numbers.max())) < LARGEST_EXACT:
+        return False
+    # Integers with gaps have been read as float64.
+    is_read = numbers.dtype.kind == "f"
+    return is_read or len(np.unique(numbers)) > len(np.unique(numbers.astype(np.float64)))
 
 
 def as_float(name: str, numbers: np.ndarray, *, double: bool = False) -> np.ndarray:

@@ -203,3 +203,12 @@ def test_long_ids_stay_distinct_alone_and_in_chunks():
     assert fitted.transform(ids[:1].assign(id=7))["id"].dtype == np.float64
     chunks = FillMissing().partial_fit(ids.assign(id=range(6))).partial_fit(ids).partial_fit(ids.assign(id=range(6)))
     assert chunks.float64_columns_ == ["id"]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64"])
+def test_ids_beyond_float64_are_named(dtype):
+    ids = pd.Series(10**18 + np.arange(4), dtype=dtype)
+    if dtype == "Int64":
+        ids[1] = pd.NA
+    with pytest.warns(UserWarning, match=r"Column 'id' holds whole numbers beyond 2\*\*53"):
+        FillMissing().fit(pd.DataFrame({"id": ids}))

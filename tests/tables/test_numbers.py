@@ -19,9 +19,20 @@ LONG_IDS = 3_000_000_000 + np.arange(400)
         2**24 + np.arange(3),
         1e6 + RNG.normal(0, 0.01, 1000),
         1e-46 * np.arange(5),
+        1.7e9 + 3.3 * np.arange(100_000),
         np.array([2**63, 2**63 + 4096], dtype=np.uint64),
     ],
-    ids=["ids", "float ids", "halves", "ids and 0", "at 2**24", "offset", "below float32", "unsigned"],
+    ids=[
+        "ids",
+        "float ids",
+        "halves",
+        "ids and 0",
+        "at 2**24",
+        "offset",
+        "below float32",
+        "seconds in order",
+        "unsigned",
+    ],
 )
 def test_columns_that_float32_would_merge_need_float64(numbers):
     assert needs_float64(numbers)
