@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar
@@ -13,9 +14,14 @@ from sklearn.utils._param_validation import Interval, RealNotInt
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.lineage import Origin, Origins
 from tabrec.tables.columns import Column, Labels, from_columns, in_threads
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.missing_marks import quoted
 from tabrec.tables.names import check_named
 
 MISSING_LABEL = "#na#"
+
+# A column with fewer labelled rows may be all new by chance.
+_MIN_ROWS_UNSEEN = 3
 
 
 class Categorify(FrameTransformer):
@@ -131,6 +137,7 @@ class Categorify(FrameTransformer):
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         if reset:
             self._choose_columns(columns)
+            self._warned: set[str] = set()
         counts = {}
         for name, counted in self._counts.items():
             column = columns[name]
@@ -138,6 +145,7 @@ class Categorify(FrameTransformer):
                 raise ValueError(f"Column {name!r} holds dates such as {column.example()}; use DateParts for it.")
             counts[name] = _add_counts(counted, column.as_labels())
             check_labels(name, counts[name])
+        _warn_of_spellings({name: list(counts[name]) for name in counts if len(counts[name]) > len(self._counts[name])})
         self._counts = counts
         self._n_rows += len(next(iter(columns.values())).raw)
         self.categories_, self._codes = {}, {}
@@ -187,8 +195,23 @@ class Categorify(FrameTransformer):
         encoded = [column for name, column in columns.items() if name in self._codes]
         n_rows = len(next(iter(columns.values())).raw)
         codes = in_threads(lambda column: self._codes[column.name].encode(column), encoded, n_rows)
+        for column, of_column in zip(encoded, codes, strict=True):
+            if not of_column.codes.any() and column.name not in self._warned:
+                self._warn_if_unseen(column)
         out = {name: column.raw for name, column in columns.items()}
         return out | {column.name: of_column for column, of_column in zip(encoded, codes, strict=True)}
+
+    def _warn_if_unseen(self, column: Column) -> None:
+        """Warn of a column all of whose labels are new, as after a change of spelling; few rows may well be new."""
+        if column.missing.sum() > len(column.raw) - _MIN_ROWS_UNSEEN:
+            return
+        labels = dict.fromkeys(column.as_labels().in_use)
+        if not any(label in self._codes[column.name].known for label in labels):
+            self._warned.add(column.name)
+            warn_caller(
+                f"No label of column {column.name!r} was seen in fit, such as {quoted(labels)}; all are encoded as 0. "
+                f"Labels of fit are such as {quoted(self.categories_[column.name][1:])}."
+            )
 
 
 class Codes:
@@ -277,6 +300,28 @@ def _add_counts(counts: dict, values: Labels) -> dict:
         if count:
             total[label] = total.get(label, 0) + count
     return total
+
+
+def _warn_of_spellings(labels: Mapping[str, list]) -> None:
+    """Warn of labels of a column that differ only by letter case, spaces or Unicode form; they have codes each."""
+    found = {name: pair for name, of_column in labels.items() if (pair := _find_spellings(of_column)) is not None}
+    if found:
+        pairs = "; ".join(f"{name!r}: {pair[0]!r} and {pair[1]!r}" for name, pair in list(found.items())[:10])
+        warn_caller(
+            "Labels that differ only by letter case, spaces or Unicode form are encoded as different labels, in "
+            f"column {pairs}. Rewrite them, as with .str.strip().str.lower(), if they are the same."
+        )
+
+
+def _find_spellings(labels: list) -> tuple[str, str] | None:
+    seen: dict[str, str] = {}
+    for label in labels:
+        if isinstance(label, str):
+            composed = label if label.isascii() else unicodedata.normalize("NFC", label)
+            other = seen.setdefault(" ".join(composed.casefold().split()), label)
+            if other != label:
+                return other, label
+    return None
 
 
 def _check_levels(ordered: Mapping[str, Sequence]) -> None:

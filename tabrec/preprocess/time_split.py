@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from sklearn.utils.validation import _num_samples
 
 from tabrec.tables.columns import Column, as_frame, to_columns
-from tabrec.tables.dates import as_dates, learn_dates
+from tabrec.tables.dates import as_dates, learn_dates, read_moment
 
 Size = Any  # rows (int), share of the rows (float), duration, or None
 _DURATION_TYPES = (str, datetime.timedelta, np.timedelta64, pd.offsets.BaseOffset)
@@ -36,8 +36,9 @@ def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray
     column : str
         The column with the time of each row: dates, text that reads as dates, or numbers such as a year.
     at : str, datetime, pandas.Timestamp or number
-        Start of validation. For a column of dates, anything that `pandas.Timestamp` reads; a time without a zone is
-        in the zone of the column. For a column of numbers, a number.
+        Start of validation. For a column of dates, a moment, or text in ISO 8601 or in the format of the column; text
+        that can be read as several dates is an error. A time without a zone is in the zone of the column. For a
+        column of numbers, a number.
 
     Returns
     -------
@@ -70,8 +71,8 @@ def split_by_time(df: Any, column: str, at: Any) -> tuple[np.ndarray, np.ndarray
     ([10], [30, 20])
     """
     frame = as_frame(df)
-    times = read_times(get_column(frame, column))
-    is_valid = np.asarray(times >= read_at(at, times, column))
+    times, date_format = _read_times_and_format(get_column(frame, column))
+    is_valid = np.asarray(times >= read_at(at, times, column, date_format))
     if is_valid.all() or not is_valid.any():
         side = "train on" if is_valid.all() else "validate on"
         raise ValueError(
@@ -265,6 +266,10 @@ class TimeSplit(BaseCrossValidator):
 
 def read_times(column: Column) -> pd.Index:
     """Read a column of times as a DatetimeIndex, or as an Index of numbers."""
+    return _read_times_and_format(column)[0]
+
+
+def _read_times_and_format(column: Column) -> tuple[pd.Index, str | None]:
     missing = np.flatnonzero(column.missing)
     if len(missing):
         raise ValueError(
@@ -272,14 +277,22 @@ def read_times(column: Column) -> pd.Index:
             "fill them or drop those rows."
         )
     if column.is_number:
-        return pd.Index(column.values.astype(np.float64) if column.values.dtype.kind == "f" else column.values)
+        numbers = column.values.astype(np.float64) if column.values.dtype.kind == "f" else column.values
+        return pd.Index(numbers), None
     date_format, time_zone = learn_dates(column, None)
     dates, rows = as_dates(column, date_format, time_zone)
-    return dates[rows]
+    unread = np.flatnonzero(rows < 0)
+    if len(unread):
+        raise ValueError(
+            f"Column {column.name!r} has {len(unread)} missing times, such as "
+            f"{column.values.labels[column.values.codes[unread[0]]]!r} in row {unread[0]} (counted from 0); fill them "
+            "or drop those rows."
+        )
+    return dates[rows], date_format
 
 
-def read_at(at: Any, times: pd.Index, column: str) -> Any:
-    """Read a moment on the scale of the times of a column."""
+def read_at(at: Any, times: pd.Index, column: str, date_format: str | None = None) -> Any:
+    """Read a moment on the scale of the times of a column, whose text has a date format."""
     is_number = isinstance(at, Real) and not isinstance(at, bool)
     if not isinstance(times, pd.DatetimeIndex):
         if not is_number or not np.isfinite(at):
@@ -288,8 +301,10 @@ def read_at(at: Any, times: pd.Index, column: str) -> Any:
     if is_number:
         raise ValueError(f"at={at!r} must be a date such as '2011-01-01', because column {column!r} holds dates.")
     try:
-        moment = pd.Timestamp(at)
+        moment = read_moment(at, date_format) if isinstance(at, str) else pd.Timestamp(at)
     except (ValueError, TypeError) as error:
+        if str(error).endswith("write it as year-month-day"):
+            raise ValueError(f"at={at!r} can be read as {error}.") from error
         raise ValueError(f"at={at!r} is not a date that pandas.Timestamp reads.") from error
     if moment is pd.NaT:
         raise ValueError(f"at={at!r} must be a date, but is missing.")

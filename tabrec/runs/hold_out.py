@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.api import types
 
 from tabrec.preprocess import TimeSplit, split_by_time
+from tabrec.tables.dates import read_moment
 
 # Without a date to split at, this share of the rows is held out, drawn at random or the latest.
 _VALIDATION_SHARE = 0.2
@@ -34,6 +35,8 @@ def hold_out(
         times = times.assign(**{time_column: pd.to_datetime(times[time_column].astype(object), format=date_format)})
     if valid_from is None:
         return next(TimeSplit(n_splits=1, column=time_column, test_size=_VALIDATION_SHARE).split(times))
+    if date_format is not None:
+        return split_by_time(times, time_column, read_moment(valid_from, date_format))
     at = float(valid_from) if _is_number(valid_from, times[time_column]) else valid_from
     return split_by_time(times, time_column, at)
 

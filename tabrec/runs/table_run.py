@@ -19,8 +19,9 @@ from tabrec.preprocess import TabularPreprocessor
 from tabrec.runs.hold_out import hold_out
 from tabrec.runs.run import Run
 from tabrec.runs.scores import score_run
-from tabrec.runs.table_target import check_values, read_task, to_model_target
+from tabrec.runs.table_target import check_values, read_target, read_task, to_model_target
 from tabrec.runs.trained_table import read_trained_table, recorded_options
+from tabrec.tables.messages import warn_caller
 
 # By model: the kind of preprocessing, the regressor and the classifier.
 _ESTIMATORS = {
@@ -224,7 +225,7 @@ def train(
     model : {"forest", "boosting", "net", "ensemble"}, default="forest"
         The kind of model. "ensemble" averages a forest and a net.
     task : {"auto", "regression", "classification"}, default="auto"
-        "auto" classifies text, booleans, categories and numbers of two distinct values.
+        "auto" classifies text that is not numbers, booleans, categories and numbers of two distinct values.
     log_target : bool, default=False
         Learn the logarithm of the target. Scores are then of logarithms, predictions of the target itself.
     time_column : str, default=None
@@ -269,8 +270,13 @@ def train(
     ['SalesID', 'SalePrice']
     """
     _check_columns(frame, target, time_column, valid_from)
-    task = read_task(frame[target], task, log_target)
-    check_values(frame[target], log_target)
+    y_read = read_target(frame[target], task)
+    task = read_task(y_read, task, log_target)
+    check_values(y_read, log_target)
+    if y_read.dtype != frame[target].dtype:
+        warn_caller(
+            f"Target {target!r} is text that is read as numbers; pass task='classification' to keep its labels."
+        )
     metadata = {
         "target": target,
         "task": task,

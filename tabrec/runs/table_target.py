@@ -6,7 +6,24 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from tabrec.tables.columns import Column
 from tabrec.tables.target import has_numbers_to_predict
+from tabrec.tables.text_numbers import read_text_numbers
+
+# Whole numbers in text with at most this many distinct values are classes, as digits are.
+_MAX_CLASSES = 20
+
+
+def read_target(y: pd.Series, task: str) -> pd.Series:
+    """The target, as numbers if it is text that is numbers; a classification keeps its labels."""
+    if task == "classification" or types.is_numeric_dtype(y):
+        return y
+    read = read_text_numbers(Column(str(y.name), y.array))
+    if read is None:
+        return y
+    numbers = pd.Series(read[0].values, index=y.index, name=y.name)
+    is_whole = bool((numbers.dropna() % 1 == 0).all()) and not read[1].unit
+    return y if task == "auto" and is_whole and numbers.nunique() <= _MAX_CLASSES else numbers
 
 
 def read_task(y: pd.Series, task: str, log_target: bool) -> str:
@@ -39,5 +56,5 @@ def to_model_target(y: pd.Series, task: str, log_target: bool) -> np.ndarray:
     """The target as the model learns it."""
     if task == "classification":
         return y.astype(object).to_numpy() if not types.is_numeric_dtype(y) else y.to_numpy()
-    values = y.to_numpy(dtype=np.float64)
+    values = read_target(y, task).to_numpy(dtype=np.float64)
     return np.log(values) if log_target else values

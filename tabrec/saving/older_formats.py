@@ -159,6 +159,7 @@ _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "tabular-classifier": lambda state: {"trainer": None} | state,
     "tabular-preprocessor": _with_purpose,
     "date-parts": _with_time_parts,
+    "categorify": lambda state: {"_warned": set()} | state,
     "fill-missing": _with_number_formats,
     "normalize": _with_number_formats,
     "dot-product-bias": _recommender(

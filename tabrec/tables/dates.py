@@ -186,6 +186,24 @@ def as_dates(
     return _in_zone(column.name, distinct, time_zone), rows
 
 
+def read_moment(text: str, date_format: str | None) -> pd.Timestamp:
+    """Read a moment given as text: in ISO 8601, in the format of its column, or else in its only reading.
+
+    Raises a ValueError if it is not a date or, in slashed formats, has several readings.
+    """
+    text = text.strip()
+    if date_format not in (None, ISO) and not _ISO_TEXT.fullmatch(text):
+        for form in (str(date_format), re.split(" %[HI]", str(date_format))[0]):
+            read = pd.to_datetime(text, format=form, errors="coerce")
+            if read is not pd.NaT:
+                return read
+    found = {form: pd.to_datetime(text, format=form, errors="coerce") for form in _candidates(text)}
+    readings = sorted({read for read in found.values() if read is not pd.NaT})
+    if len(readings) > 1:
+        raise ValueError(f"{' or as '.join(f'{read:%Y-%m-%d}' for read in readings)}: write it as year-month-day")
+    return readings[0] if readings else pd.Timestamp(text)
+
+
 def _renumber(codes: np.ndarray, is_kept: np.ndarray) -> np.ndarray:
     """Codes as positions among those that are kept; -1 for others, and where it was -1."""
     return np.append(np.where(is_kept, np.cumsum(is_kept) - 1, -1), -1)[codes]

@@ -1,6 +1,7 @@
 """`Categorify`: a code depends only on its label, and 0 stands for unseen and missing labels."""
 
 import datetime
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -307,3 +308,20 @@ def test_labels_that_a_saved_model_cannot_hold_are_refused_by_name_in_fit(dtype)
         TypeError, match=r"Column 'half' holds the label Fraction\(1, .\) .*df\['half'\]\.astype\(str\)"
     ):
         Categorify(["half"]).fit(X)
+
+
+@pytest.mark.parametrize("pair", [("Ohio", "ohio"), ("Ohio", " Ohio"), ("caf\u00e9", "cafe\u0301")])
+def test_labels_that_differ_only_in_spelling_are_named(pair):
+    with pytest.warns(UserWarning, match="differ only by letter case, spaces or Unicode form.*'state'"):
+        categorify = Categorify().fit(pd.DataFrame({"state": [*pair, "Utah"]}))
+    assert len(categorify.categories_["state"]) == 4
+
+
+def test_a_column_of_unseen_labels_is_named_once():
+    categorify = Categorify().fit(pd.DataFrame({"state": ["Ohio", "Utah", "Iowa"]}))
+    new = pd.DataFrame({"state": ["OH", "UT", "IA"]})
+    with pytest.warns(UserWarning, match="No label of column 'state' was seen in fit, such as 'OH', 'UT', 'IA'"):
+        assert categorify.transform(new)["state"].tolist() == [0, 0, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        categorify.transform(new)

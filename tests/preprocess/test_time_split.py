@@ -395,3 +395,22 @@ def test_even_folds_exist_exactly_when_there_are_enough_distinct_times(values, n
     else:
         with pytest.raises(ValueError, match="distinct times"):
             TimeSplit(n_splits, column="year").split(X)
+
+
+@pytest.mark.parametrize(("at", "n_before"), [("01.09.2020", 244), ("13.09.2020", 256), ("2020-09-01", 244)])
+def test_a_moment_is_read_in_the_format_of_its_column(at, n_before):
+    days = pd.DataFrame({"sold": pd.date_range("2020-01-01", "2020-12-31").strftime("%d.%m.%Y")})
+    assert len(split_by_time(days, "sold", at)[0]) == n_before
+
+
+def test_a_moment_with_two_readings_is_refused():
+    days = pd.DataFrame({"sold": pd.date_range("2020-01-01", "2020-12-31")})
+    with pytest.raises(ValueError, match=r"at='01.09.2020' can be read as 2020-01-09 or as 2020-09-01"):
+        split_by_time(days, "sold", "01.09.2020")
+    assert len(split_by_time(days, "sold", "13.09.2020")[0]) == 256
+
+
+def test_marks_of_missing_times_are_refused():
+    days = pd.DataFrame({"sold": ["2020-01-01"] * 5 + [f"2020-02-{day}" for day in range(10, 29)] + ["unknown"]})
+    with pytest.raises(ValueError, match="missing times, such as 'unknown' in row 24"):
+        split_by_time(days, "sold", "2020-02-01")

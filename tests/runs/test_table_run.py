@@ -171,3 +171,13 @@ def test_newest_rows_without_a_column_are_refused(run, trained, table, tmp_path)
     pd.read_csv(table).drop(columns=["SalePrice", "state"]).to_csv(tmp_path / "new.csv", index=False)
     assert_refused(run, ["r", "--new", "new.csv"], "state")
     assert not (trained / "report.html").exists()
+
+
+def test_a_target_of_text_that_is_numbers_is_a_regression():
+    area = np.arange(200.0)
+    table = pd.DataFrame({"area": area, "price": [f"${value:,.2f}" for value in area * 1e3]})
+    with pytest.warns(UserWarning, match="Target 'price' is text that is read as numbers"):
+        run = train(table, "price", model="boosting")
+    assert run.metadata["task"] == "regression"
+    assert run.predictions["actual"].max() > 1e5
+    assert run.split(table)[0].tolist() == (area * 1e3).tolist()
