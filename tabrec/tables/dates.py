@@ -186,7 +186,7 @@ def as_dates(
     return _in_zone(column.name, distinct, time_zone), rows
 
 
-def read_moment(text: str, date_format: str | None) -> pd.Timestamp:
+def read_moment(text: str, date_format: str | None) -> Any:
     """Read a moment given as text: in ISO 8601, in the format of its column, or else in its only reading.
 
     Raises a ValueError if it is not a date or, in slashed formats, has several readings.
