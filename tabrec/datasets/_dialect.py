@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tabrec.datasets._encodings import find_encoding
-from tabrec.datasets._layout import find_layout
+from tabrec.datasets._layout import find_layout, fits_shorter_header
 from tabrec.datasets._sources import Source
 
 # Of two delimiters that divide every line alike, the earlier one: commas also occur within numbers and text.
@@ -148,7 +148,7 @@ def read_records(text: str, delimiter: str, *, is_complete: bool, skipped: int =
 
 def _skips_spaces(text: str, delimiter: str) -> bool:
     """Whether spaces after a delimiter must be skipped to recognise the quotes that follow them."""
-    return delimiter == " " or f'{delimiter} "' in text
+    return delimiter == " " or re.search(rf'(^|{re.escape(delimiter)}) +"', text, flags=re.MULTILINE) is not None
 
 
 def show_lines(text: str, n: int = 3) -> str:
@@ -189,14 +189,12 @@ def _find_delimiter(name: str, text: str, is_complete: bool) -> str:
     scores = {}
     for candidate in _DELIMITERS:
         if candidate in text:
-            counts = [len(record.fields) for record in read_records(text, candidate, is_complete=is_complete)]
-            scores[candidate] = _agreement(counts)
+            scores[candidate] = _agreement(read_records(text, candidate, is_complete=is_complete))
     best = max(scores, key=scores.__getitem__, default=",")
     ahead = scores.get(best, 0) - max((scores[other] for other in scores if other != best), default=0)
     if scores.get(best, 0) >= (_SURE if ahead < _CLEARLY_AHEAD else _LIKELY):
         return best
-    counts = [len(record.fields) for record in read_records(text, " ", is_complete=is_complete)]
-    if _agreement(counts) == 1:
+    if _agreement(read_records(text, " ", is_complete=is_complete)) == 1:
         return " "
     if scores.get(best, 0) > _UNLIKELY:
         raise ValueError(
@@ -216,16 +214,15 @@ def _check_single(name: str, first: str, delimiter: str) -> None:
             )
 
 
-def _agreement(counts: list[int]) -> float:
-    """Share of the lines with the most frequent number of fields, 0 if that is one field.
-
-    A header may have a field less than the rows, if these end with a delimiter or begin with their names.
-    """
-    if not counts:
+def _agreement(records: list[Record]) -> float:
+    """Share of the lines with the most frequent number of fields, 0 if that is one field."""
+    if not records:
         return 0
+    rows = [record.fields for record in records]
+    counts = [len(row) for row in rows]
     width, times = Counter(counts[1:] or counts).most_common(1)[0]
-    first = counts[0] in (width, width - 1) and len(counts) > 1
-    return (times + first) / len(counts) if width > 1 else 0
+    is_header = counts[0] == width or (counts[0] == width - 1 and fits_shorter_header(rows[1:], width))
+    return (times + (is_header and len(counts) > 1)) / len(counts) if width > 1 else 0
 
 
 def _find_decimal(rows: list[list[str]]) -> str | None:

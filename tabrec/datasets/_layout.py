@@ -52,13 +52,13 @@ def find_layout(
 def _find_start(rows: list[list[str]], width: int) -> int:
     """Position of the first row of the table, which follows its title."""
     for start, row in enumerate(rows[:_MOST_TITLE_LINES]):
-        is_shorter = len(row) == width - 1 and _fit_shorter(rows[start + 1 :], width)
+        is_shorter = len(row) == width - 1 and fits_shorter_header(rows[start + 1 :], width)
         if (len(row) >= width or is_shorter) and any(map(str.strip, row)):
             return start
     return 0
 
 
-def _fit_shorter(rows: list[list[str]], width: int) -> bool:
+def fits_shorter_header(rows: list[list[str]], width: int) -> bool:
     """Whether rows of `width` fields fit a header that has one less: they end with a delimiter, or have row names."""
     full = [row for row in rows if len(row) == width]
     if not full:

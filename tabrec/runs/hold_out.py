@@ -8,6 +8,7 @@ from pandas.api import types
 
 from tabrec.preprocess import TimeSplit, split_by_time
 from tabrec.tables.dates import read_moment
+from tabrec.tables.names import names_of
 
 # Without a date to split at, this share of the rows is held out, drawn at random or the latest.
 _VALIDATION_SHARE = 0.2
@@ -29,7 +30,9 @@ def hold_out(
             raise ValueError(f"{len(table)} row(s) are too few to hold some out.")
         return np.sort(order[n_valid:]), np.sort(order[:n_valid])
     if time_column not in table.columns:
-        raise ValueError(f"The table has no column {time_column!r} for the time; it has {table.columns.tolist()[:60]}.")
+        raise ValueError(
+            f"The table has no column {time_column!r} for the time; {names_of(table.columns, time_column)}."
+        )
     times = table[[time_column]]
     if date_format is not None:
         times = times.assign(**{time_column: pd.to_datetime(times[time_column].astype(object), format=date_format)})

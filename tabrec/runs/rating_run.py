@@ -18,6 +18,7 @@ from tabrec.datasets.movielens import find_movielens
 from tabrec.runs.hold_out import hold_out
 from tabrec.runs.run import Run
 from tabrec.tables.messages import warn_caller
+from tabrec.tables.names import names_of
 
 _RECOMMENDERS = {"dot": "DotProductBias", "nn": "EmbeddingNN", "bayes": "BayesianFactorization"}
 MODELS = tuple(_RECOMMENDERS)
@@ -255,7 +256,7 @@ def _take_columns(
     given = [name for name in (user, item, rating, time_column) if name is not None]
     absent = [name for name in given if name not in frame.columns]
     if absent:
-        raise ValueError(f"The table has no column {absent[0]!r}; it has {frame.columns.tolist()[:60]}.")
+        raise ValueError(f"The table has no column {absent[0]!r}; {names_of(frame.columns, absent[0])}.")
     if len(set(given)) < len(given):
         raise ValueError(f"User, item, rating and time must be different columns. Got {given}.")
     rest = iter([name for name in frame.columns if name not in given])

@@ -22,6 +22,7 @@ from tabrec.runs.scores import score_run
 from tabrec.runs.table_target import check_values, read_target, read_task, to_model_target
 from tabrec.runs.trained_table import read_trained_table, recorded_options
 from tabrec.tables.messages import warn_caller
+from tabrec.tables.names import names_of
 
 # By model: the kind of preprocessing, the regressor and the classifier.
 _ESTIMATORS = {
@@ -75,7 +76,7 @@ class TableRun(Run):
         """
         if id_column is not None and id_column not in frame.columns:
             raise ValueError(
-                f"The table has no column {id_column!r} for the ids; it has {frame.columns.tolist()[:20]}."
+                f"The table has no column {id_column!r} for the ids; {names_of(frame.columns, id_column)}."
             )
         ids = np.arange(len(frame)) if id_column is None else frame[id_column].to_numpy()
         predicted = self.inverse_target(self.model.predict(frame))
@@ -310,7 +311,7 @@ def train(
 
 def _check_columns(frame: pd.DataFrame, target: str, time_column: str | None, valid_from: str | None) -> None:
     if target not in frame.columns:
-        raise ValueError(f"The table has no column {target!r} for the target; it has {frame.columns.tolist()[:60]}.")
+        raise ValueError(f"The table has no column {target!r} for the target; {names_of(frame.columns, target)}.")
     if valid_from is not None and time_column is None:
         raise ValueError(f"valid_from={valid_from!r} requires time_column, the column that the date refers to.")
     if time_column == target:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.messages import warn_caller
+
+_SHOWN_NAMES = 20  # In a message.
 
 
 def learn_names(estimator: Any, X: Any, frame: pd.DataFrame) -> None:
@@ -62,8 +65,18 @@ def check_named(parameter: str, names: Iterable, columns: Iterable[str]) -> list
     found = [known[name] if is_position(name, known) else str(name) for name in names]
     absent = [name for name in found if name not in known]
     if absent:
-        raise ValueError(f"{parameter} names {absent}, but the table has no such column; it has {known[:20]}.")
+        raise ValueError(f"{parameter} names {absent}, but the table has no such column; {names_of(known, absent[0])}.")
     return found
+
+
+def names_of(known: Iterable[Any], absent: Any = "") -> str:
+    """The names of a table for a message: those spelled most like an absent one, then the first of all."""
+    names = [str(name) for name in known]
+    folded = {name.strip().casefold(): name for name in reversed(names)}
+    near = get_close_matches(str(absent).strip().casefold(), folded, n=3)
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    nearest = f"the nearest to {absent!r} is {' or '.join(repr(folded[name]) for name in near)}; " if near else ""
+    return f"{nearest}it has {names[:_SHOWN_NAMES]}{more}"
 
 
 def is_position(name: Any, known: list[str]) -> bool:

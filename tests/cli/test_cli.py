@@ -152,6 +152,11 @@ MISTAKES = {
     "missing file": (["nothing.csv"], None, "There is no file nothing.csv"),
     "empty file": (["table.csv"], "", "table.csv is empty"),
     "header only": (["table.csv"], "a,SalePrice\n", "has a header but no rows"),
+    "one row": (["table.csv"], "a,SalePrice\n1,2\n", "is constant (2)"),
+    "a misspelt target": (["table.csv"], "a,saleprice\n1,2\n3,4\n", "the nearest to 'SalePrice' is 'saleprice'"),
+    "a table and a query": (["table.csv", "--query", "q", "--from", "sqlite://"], "a\n1\n", "Name a table, or a query"),
+    "a query without its database": (["--query", "q"], None, "needs both --query and --from"),
+    "names twice": (["table.csv", "--names", "a", "--names-from", "b"], "1\n", "either --names or --names-from"),
     "wrong delimiter": (["table.csv", "--delimiter", ","], "a;SalePrice\n1;2\n3;4\n", "appears to be ';'"),
     "ragged rows": (["table.csv"], "a,SalePrice\n1,2\n3,4,5\n", "a row with 3 fields: '3,4,5'"),
     "no header": (["table.csv"], "1,2\n3,4\n5,7\n", "--names a,b,c or --names-from FILE"),
@@ -259,6 +264,36 @@ def test_a_damaged_run_is_one_line(run, trained, tables, tmp_path):
         assert_one_line(error, "damaged", file.name)
         assert not (tmp_path / "p.csv").exists()
         shutil.rmtree(tmp_path / "damaged")
+
+
+def test_the_options_of_reading_are_shared(run, tmp_path):
+    (tmp_path / "a.txt").write_bytes("7;Köln;1,5\n8;Bonn;-\n9;Köln;2,5\n9;Ulm;3,5\n9;Ulm;1,5\n".encode("cp1252"))
+    (tmp_path / "names.txt").write_text("id\ntown\nx\n")
+    for names in (["--names", "id, town, x"], ["--names-from", "names.txt"]):
+        code, printed, _ = run("columns", "a.txt", *names)
+        assert code == 0
+        assert printed.startswith("a.txt: delimiter ';', cp1252, decimal comma, no header, '-' in x taken as missing.")
+        assert "town" in printed
+    assert run("train", "a.txt", "--names", "id,town,x", "--missing", "9", "--target", "town", "--out", "r")[0] == 0
+    assert json.loads((tmp_path / "r/metrics.json").read_text())["table"]["reading"] == {
+        "names": ["id", "town", "x"],
+        "missing": ["9"],
+    }
+
+
+def test_a_query_is_trained_on_and_predicted(run, tables, tmp_path):
+    pytest.importorskip("sqlalchemy")
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        pd.read_csv(tables / "auctions.csv").to_sql("sales", connection, index=False)
+    query = ["--query", "select * from sales", "--from", "sqlite:///a.db"]
+    assert run("train", *query, "--target", "SalePrice", "--model", "boosting", "--out", "r")[0] == 0
+    assert run("predict", "r", *query, "--id", "SalesID", "-o", "p.csv")[0] == 0
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 600
+    code, _, error = run("explain", "r")
+    assert code == 2
+    assert_one_line(error, "does not record the path of its table: name it with --table")
 
 
 @pytest.mark.real_data("bulldozers/Train.csv", "bulldozers/Valid.csv")

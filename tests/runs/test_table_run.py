@@ -181,3 +181,49 @@ def test_a_target_of_text_that_is_numbers_is_a_regression():
     assert run.metadata["task"] == "regression"
     assert run.predictions["actual"].max() > 1e5
     assert run.split(table)[0].tolist() == (area * 1e3).tolist()
+
+
+@pytest.fixture(scope="module")
+def european(tmp_path_factory):
+    """A saved run of a file with decimal commas, marks of missing values and no header."""
+    folder = tmp_path_factory.mktemp("european")
+    rows = "".join(f"{1000 + i};grün {i % 7};{i % 50},{i % 10}5;{i}\n" for i in range(150)) + "-;grün 1;7,25;3\n"
+    (folder / "a.csv").write_bytes(rows.encode("cp1252"))
+    names = ["id", "colour", "size", "price"]
+    run = train(read_table(folder / "a.csv", names=names), "price", model="boosting")
+    run.metadata["table"] = describe_table(folder / "a.csv", {"names": names})
+    run.save(folder / "run")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id,colour,size\n1007,grün 0,7.75\n1008,grün 1,8.85\n",
+        "colour\tsize\tid\ngrün 0\t7,75\t1007\ngrün 1\t8,85\t1008\n",
+        "1007;grün 0;7,75\n1008;grün 1;8,85\n",
+        "1007|grün 0|7,75|7\n1008|grün 1|8,85|8\n",
+    ],
+)
+def test_a_new_table_may_be_written_otherwise(european, tmp_path, content):
+    opened = TableRun.open(european / "run")
+    (tmp_path / "new.csv").write_text(content, encoding="utf-8")
+    frame = opened.read_table(tmp_path / "new.csv")
+    assert frame["id"].tolist() == [1007, 1008]
+    assert frame["size"].tolist() == [7.75, 8.85]
+    expected = pd.DataFrame({"id": [1007, 1008], "colour": ["grün 0", "grün 1"], "size": [7.75, 8.85]})
+    assert opened.predict(frame)["price"].tolist() == opened.predict(expected)["price"].tolist()
+
+
+def test_new_rows_that_do_not_show_the_decimal_mark_have_that_of_training(european, tmp_path):
+    opened = TableRun.open(european / "run")
+    (tmp_path / "new.csv").write_text("id;colour;size\n1.007;grün 0;7\n-;grün 1;8\n", encoding="utf-8")
+    frame = opened.read_table(tmp_path / "new.csv")
+    assert frame["id"].tolist()[0] == 1007
+    assert frame["id"].isna().tolist() == [False, True]
+    assert len(opened.predict(frame)) == 2
+
+
+def test_the_options_of_a_run_read_its_table_again(run, european):
+    code, _, error = run("explain", european / "run", "-o", "report.html")
+    assert code == 0, error
