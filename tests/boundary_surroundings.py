@@ -146,13 +146,18 @@ SETTINGS: dict[str, Callable[[], Any]] = {
     "torch deterministic": lambda: _torch_settings(
         torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, True
     ),
+    "torch float64": lambda: _torch_settings(torch.get_default_dtype, torch.set_default_dtype, torch.float64),
+    "torch no_grad": torch.no_grad,
+    "torch inference_mode": torch.inference_mode,
+    "torch default device": lambda: torch.device("meta"),
+    "torch autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "joblib threads": lambda: joblib.parallel_config("threading", n_jobs=2),
     "global generators": _seeded,
 }
 
 
 CONCURRENT = [
-    Change("fitted in two threads", _in_threads, lambda subject: subject.family in ("transformer", "trees")),
+    Change("fitted in two threads", _in_threads),
     Change("predicted in two threads", _predict_in_threads),
     Change("fitted in another process", _in_a_process),
 ]

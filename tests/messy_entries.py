@@ -10,6 +10,7 @@ import datetime
 import decimal
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -299,3 +300,18 @@ def in_zone(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
 
 
 HELD = SAME | {"dates in UTC": lambda frame: in_zone(frame, "UTC")}
+
+
+class _Counts:
+    """A plugin of pytest that counts the tests of each situation."""
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        situations = Counter(item.location[2].split("[")[0] for item in session.items)
+        for name, count in sorted(situations.items()):
+            print(f"{count:5}  {name}")
+        print(f"{sum(situations.values()):5}  tests of {len(situations)} situations")
+
+
+if __name__ == "__main__":
+    files = ["tests/test_messy_frames.py", "tests/test_messy_boundaries.py"]
+    pytest.main(["--collect-only", "-qqq", "-o", "addopts=--import-mode=importlib", *files], plugins=[_Counts()])

@@ -54,6 +54,8 @@ every_model = _of(MODELS)
 every_recommender = _of(RECOMMENDERS)
 every_classifier = _of([entry for entry in ENTRIES if entry.target == "classes"])
 every_reader_of_numbers = _of([entry for entry in ENTRIES if "numbers" in entry.reads.split()])
+# Those that infer the kinds of columns.
+every_encoder = _of([e for e in ENTRIES if "TabularPreprocessor" in e.name or (e.target and "pipeline" not in e.name)])
 every_learner_of_chunks = _of([entry for entry in MODELS if hasattr(entry.make(), "partial_fit")])
 
 
@@ -80,6 +82,35 @@ def fit_to(entry: Entry, X: Any, y: Any) -> pd.DataFrame:
 @functools.cache
 def plain_fit(entry: Entry) -> pd.DataFrame:
     return fit_to(entry, *rows(entry))
+
+
+# --- Text that is numbers or dates -----------------------------------------------------------------------------------
+
+
+@every_encoder
+@pytest.mark.parametrize("notation", ["{:.2f}", "{:,.2f}", "${:,.2f}", "decimal comma"])
+def test_numbers_as_text_mean_the_same(entry, notation):
+    def write(value: float) -> Any:
+        if value != value:
+            return None
+        return f"{value:.2f}".replace(".", ",") if notation == "decimal comma" else notation.format(value)
+
+    X = table().assign(hours=table()["hours"] * 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = fit_to(entry, X.assign(hours=X["hours"].map(write)), target(entry))
+    assert_same(result, fit_to(entry, X, target(entry)))
+
+
+@every_encoder
+def test_marks_among_dates_as_text_are_gaps(entry):
+    dates = table()["sold"].dt.strftime("%Y-%m-%d")
+    gaps = dates.index.isin([5, 60])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = fit_to(entry, table().assign(sold=dates.mask(gaps, "unknown")), target(entry))
+        wanted = fit_to(entry, table().assign(sold=table()["sold"].mask(gaps)), target(entry))
+    assert_same(result, wanted)
 
 
 # --- Ids -------------------------------------------------------------------------------------------------------------
