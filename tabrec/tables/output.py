@@ -20,16 +20,26 @@ def pandas_output() -> AbstractContextManager:
 def as_output(transformer: Any, frame: pd.DataFrame) -> Any:
     """The table that `transform` returns: the frame, or a polars table if that is the output chosen.
 
-    Codes 0..K become an Enum of "0", …, "K". scikit-learn's own conversion would make integers of them, which the next
-    step would take for numbers. `read_frame` reads an encoded frame back as it was.
+    Codes 0..K become an Enum of "0", …, "K", and stay one in steps that pass them through. scikit-learn's own
+    conversion would make integers of them, which the next step would take for numbers. `read_frame` reads an encoded
+    frame back as it was.
     """
     if _get_output_config("transform", transformer)["dense"] != "polars":
         return frame
     import polars as pl
 
-    n_codes = {name: len(dtype.categories) for name, dtype in frame.dtypes.items() if are_codes(dtype)}
+    n_codes = {
+        name: len(dtype.categories)
+        for name, dtype in frame.dtypes.items()
+        if are_codes(dtype) or _are_code_texts(dtype)
+    }
     enums = [
         pl.Series(str(name), frame[name].cat.rename_categories(code_texts(n))).cast(pl.Enum(code_texts(n)))
         for name, n in n_codes.items()
     ]
     return pl.DataFrame(frame).with_columns(enums)
+
+
+def _are_code_texts(dtype: Any) -> bool:
+    """Whether a dtype is that of codes which an earlier step wrote as an Enum, in a frame that is not encoded yet."""
+    return isinstance(dtype, pd.CategoricalDtype) and list(dtype.categories) == code_texts(len(dtype.categories))

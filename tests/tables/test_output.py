@@ -5,7 +5,9 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import TransformerMixin
+from sklearn.pipeline import make_pipeline
 
+from tabrec import Categorify, FillMissing, Normalize
 from tabrec.tables.columns import read_frame
 from tabrec.tables.output import as_output
 
@@ -56,3 +58,9 @@ def test_digits_of_a_raw_table_are_labels(columns):
 def test_other_outputs_are_the_frame_itself():
     frame = encoded()
     assert as_output(TransformerMixin(), frame) is frame
+
+
+def test_steps_that_pass_codes_through_keep_them_as_an_enum():
+    X = pd.DataFrame({"state": ["Ohio", "Utah", None, "Utah"], "hours": [1, 2, 3, 5]})
+    steps = make_pipeline(Categorify(["state"]), FillMissing(), Normalize()).set_output(transform="polars")
+    assert steps.fit_transform(X).schema["state"] == pl.Enum(["0", "1", "2"])
