@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
@@ -257,6 +258,8 @@ class Codes:
 
 
 _NUMERIC = {"number", "boolean"}
+# Spaces of a joined text that single spaces within labels do not account for.
+_MORE_SPACES = re.compile(r"\s\s|\s\0|\0\s|^\s|\s$|[^\S ]")
 
 
 def label_kind(label: Any) -> str:
@@ -296,9 +299,8 @@ def check_labels(name: str, labels: Iterable) -> None:
 
 def _add_counts(counts: dict, values: Labels) -> dict:
     total = dict(counts)
-    for label, count in zip(values.labels, values.counts.tolist(), strict=True):
-        if count:
-            total[label] = total.get(label, 0) + count
+    for label, count in values.rows.items():
+        total[label] = total.get(label, 0) + count
     return total
 
 
@@ -314,6 +316,11 @@ def _warn_of_spellings(labels: Mapping[str, list]) -> None:
 
 
 def _find_spellings(labels: list) -> tuple[str, str] | None:
+    texts = [label for label in labels if isinstance(label, str)]
+    joined = "\0".join(texts)
+    # Nearly all columns end here, at a tenth of the cost of the loop.
+    if joined.isascii() and not _MORE_SPACES.search(joined) and len(set(joined.lower().split("\0"))) == len(texts):
+        return None
     seen: dict[str, str] = {}
     for label in labels:
         if isinstance(label, str):

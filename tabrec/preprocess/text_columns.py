@@ -10,7 +10,7 @@ import pandas as pd
 
 from tabrec.tables.columns import Column
 from tabrec.tables.messages import warn_caller
-from tabrec.tables.missing_marks import count_labels, quoted
+from tabrec.tables.missing_marks import quoted
 from tabrec.tables.text_numbers import NumberFormat, find_number_format
 
 _MANY_COLUMNS = 10
@@ -21,7 +21,7 @@ def learn_given_numbers(columns: Mapping[str, Column], names: Iterable[str]) -> 
     """The formats of the named columns that are text; a column without any number is left out."""
     formats = {}
     for name in names:
-        rows = count_labels(columns[name]) if columns[name].is_label else {}
+        rows = columns[name].values.rows if columns[name].is_label else {}
         if any(isinstance(label, str) for label in rows):
             found = find_number_format(list(rows), list(rows.values()), given=True)
             if found is not None:

@@ -29,12 +29,13 @@ _FEW_ROWS = 64
 class Labels:
     """Dictionary-encoded labels: row i holds `labels[codes[i]]`, or is missing if `codes[i]` is -1."""
 
-    __slots__ = ("_counts", "codes", "labels")
+    __slots__ = ("_counts", "_rows", "codes", "labels")
 
     def __init__(self, codes: np.ndarray, labels: list):
         self.codes = codes
         self.labels = labels
         self._counts: Any = None
+        self._rows: dict[Any, int] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.codes, self.labels))
@@ -47,6 +48,16 @@ class Labels:
             from_0 += 1
             self._counts = np.bincount(from_0, minlength=len(self.labels) + 1)[1:]
         return self._counts
+
+    @property
+    def rows(self) -> dict[Any, int]:
+        """Number of rows with each label that occurs, cached; the dictionary of a short column repeats labels."""
+        if self._rows is None:
+            self._rows = {}
+            for label, count in zip(self.labels, self.counts.tolist(), strict=True):
+                if count:
+                    self._rows[label] = self._rows.get(label, 0) + count
+        return self._rows
 
     @property
     def in_use(self) -> list:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.tables.columns import Column, Labels
-from tabrec.tables.missing_marks import count_labels, is_known_mark, may_be_missing
+from tabrec.tables.missing_marks import is_known_mark, may_be_missing
 
 ISO = "ISO8601"
 _ISO_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
@@ -22,8 +22,9 @@ _DAY_MONTH_TEXT = re.compile(rf"\d{{1,2}}([ -]){_MONTH}\1\d{{2,4}}{_CLOCK}", re.
 _MONTH_DAY_TEXT = re.compile(rf"{_MONTH} \d{{1,2}}(,?) \d{{4}}{_CLOCK}", re.IGNORECASE)
 _COMPACT_TEXT = re.compile(r"(?:1[89]|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _TEXTS = (_ISO_TEXT, _SLASHED_TEXT, _DAY_MONTH_TEXT, _MONTH_DAY_TEXT, _COMPACT_TEXT)
+_DIGIT = re.compile(r"\d")
 # A sample of labels, most of which are dates if the column is: it may hold few marks.
-_SAMPLE = 400
+_SAMPLE = 64
 
 
 def looks_like_dates(labels: list) -> bool:
@@ -37,7 +38,7 @@ def find_date_marks(column: Column) -> list | None:
     Labels that do not look like dates, and impossible dates such as 0000-00-00 in ISO 8601, are marks if
     `may_be_missing` accepts them.
     """
-    rows = count_labels(column)
+    rows = column.values.rows
     labels = list(rows)
     sample = labels[:: max(len(labels) // _SAMPLE, 1)]
     if sum(map(_looks_like_date, sample)) * 2 < len(sample):
@@ -52,7 +53,10 @@ def find_date_marks(column: Column) -> list | None:
 
 
 def _looks_like_date(label: Any) -> bool:
-    return isinstance(label, str) and any(pattern.fullmatch(label.strip()) for pattern in _TEXTS)
+    if not isinstance(label, str) or not _DIGIT.search(label):
+        return False
+    text = label.strip()
+    return any(pattern.fullmatch(text) for pattern in _TEXTS)
 
 
 def _texts(labels: list) -> pd.Index:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from tabrec.tables.columns import Column
-
 # Compared without surrounding spaces and letter case.
 _KNOWN = {"", "?", "-", "--", "–", "—", ".", "..", "n/a", "#n/a", "na", "#na", "<na>", "nan", "nat", "null", "none"}
 _KNOWN |= {"nil", "unknown", "missing", "not available", "undefined", "0000-00-00", "0000-00-00 00:00:00", "00/00/0000"}
@@ -38,15 +36,6 @@ def may_be_missing(marks: dict[Any, int], n_values: int, n_value_rows: int) -> b
         and len(others) <= min(_MAX_OTHERS, n_values / 10)
         and sum(marks[mark] for mark in others) <= _MAX_SHARE * n_rows
     )
-
-
-def count_labels(column: Column) -> dict[Any, int]:
-    """The number of rows of each label of a column; the dictionary of a short column repeats labels."""
-    rows: dict[Any, int] = {}
-    for label, n in zip(column.values.labels, column.values.counts.tolist(), strict=True):
-        if n:
-            rows[label] = rows.get(label, 0) + n
-    return rows
 
 
 def quoted(labels: Collection[Any], most: int = 3) -> str:

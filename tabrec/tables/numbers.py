@@ -13,7 +13,7 @@ from tabrec.tables.columns import Column, check_finite
 _LARGEST_EXACT_FLOAT32 = 2**24
 # Of n random numbers that float32 resolves into this many steps, it merges n**2 / (2 * steps) on average.
 _FEWEST_STEPS = 2**16
-_FEW_ROWS, _SAMPLE = 1_000, 2**14
+_FEW_ROWS, _SAMPLE = 1_000, 2**11
 
 
 def as_numbers(column: Column) -> np.ndarray:

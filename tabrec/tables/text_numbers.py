@@ -30,7 +30,7 @@ import numpy as np
 
 from tabrec.tables.columns import Column, check_finite
 from tabrec.tables.messages import warn_caller
-from tabrec.tables.missing_marks import count_labels, is_known_mark, may_be_missing, quoted
+from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
 
 _UNIT = r"US\$|R\$|[$€£¥₹₽₩₺₪₫₴₦₱฿]|USD|EUR|GBP|CHF|JPY|CNY|INR"
 _SPACES = "\u0020\u00a0\u2009\u202f"
@@ -44,6 +44,7 @@ _PATTERNS = {
     )
     for decimal, separators in _SEPARATORS.items()
 }
+_DIGIT = re.compile(r"\d")
 _REMOVED = {decimal: str.maketrans(decimal, ".", separators) for decimal, separators in _SEPARATORS.items()}
 
 _NUMBERS = (int, float, Decimal, np.number)
@@ -52,7 +53,7 @@ _MAX_DIGITS = 15
 _MIN_DIGITS_OF_CODE = 4
 _YEARS = (1800, 2100)
 # A sample of labels, most of which are numbers if the column is: it may hold few marks.
-_SAMPLE = 400
+_SAMPLE = 64
 
 
 class NumberFormat:
@@ -118,7 +119,7 @@ class NumberFormat:
         if not np.isnan(table).any():
             return {}
         unread = {label for label, number in zip(column.values.labels, table.tolist(), strict=True) if number != number}
-        rows = count_labels(column)
+        rows = column.values.rows
         return {n: rows[n] for n in rows if n in unread and not is_known_mark(n) and n not in self.marks}
 
     @staticmethod
@@ -180,7 +181,7 @@ def find_number_format(
     """
     labels, counts = list(labels), [int(count) for count in counts]
     sample = labels[:: max(len(labels) // _SAMPLE, 1)]
-    if not given and sum(_is_number(label) for label in sample) * 2 < len(sample) and len(labels) > _SAMPLE:
+    if not given and sum(map(_is_number, sample)) * 2 < len(sample):
         return None
     readings = {decimal: [_read(label, decimal) for label in labels] for decimal in _PATTERNS}
     is_known = decimal is not None
@@ -208,13 +209,15 @@ def read_text_numbers(column: Column) -> tuple[Column, NumberFormat] | None:
     """
     if not column.is_label or hasattr(column.raw.dtype, "categories"):
         return None
-    rows = count_labels(column)
+    rows = column.values.rows
     number_format = find_number_format(list(rows), list(rows.values()))
     return None if number_format is None else (number_format.read_column(column), number_format)
 
 
 def _is_number(label: Any) -> bool:
-    return any(_read(label, decimal) is not None for decimal in _PATTERNS)
+    if isinstance(label, str) and not _DIGIT.search(label):
+        return False
+    return _read(label, ".") is not None or _read(label, ",") is not None
 
 
 def _choose_decimal(readings: dict[str, list[_Number | None]], counts: list[int]) -> str:
