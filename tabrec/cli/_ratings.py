@@ -27,9 +27,11 @@ def rate(
     time_column: Annotated[
         str | None, validation("COLUMN", "Time column: the latest ratings are held out.", "a random fifth is held out")
     ] = None,
-    user: Annotated[str | None, in_reading("COLUMN", "Column of the users.", "the first")] = None,
-    item: Annotated[str | None, in_reading("COLUMN", "Column of the items.", "the second")] = None,
-    rating: Annotated[str | None, in_reading("COLUMN", "Column of the ratings.", "the third")] = None,
+    user: Annotated[str | None, in_reading("COLUMN", "Column of the users.", "found by its name or content")] = None,
+    item: Annotated[str | None, in_reading("COLUMN", "Column of the items.", "found by its name or content")] = None,
+    rating: Annotated[
+        str | None, in_reading("COLUMN", "Column of the ratings.", "found by its name or content")
+    ] = None,
 ) -> None:
     """Train a recommender, score it on ratings held out, and fit it to all of them.
 
@@ -39,6 +41,7 @@ def rate(
 
     Next: tabrec recommend, tabrec similar and tabrec explain.
     """
+    from tabrec.collab.rating_columns import find_rating_columns
     from tabrec.runs import read_ratings
     from tabrec.saving.files import check_free
 
@@ -48,12 +51,15 @@ def rate(
     tables: dict[str, Any] = {}
 
     def read(path: Path, **options: Any) -> Any:
-        frame, side_tables = read_ratings(path, **options)
+        frame, side_tables = read_ratings(path, user=user, item=item, **options)
         tables.update(side_tables)
         return frame
 
     frame = reading.read(ratings, read)
-    options: dict[str, Any] = {"user": user, "item": item, "rating": rating, "time_column": time_column, **tables}
+    times = [] if time_column is None else [time_column]
+    columns = find_rating_columns(frame, user=user, item=item, rating=rating, others=times)
+    say(f"Columns: {escape(columns)}.")
+    options: dict[str, Any] = {**columns._asdict(), "time_column": time_column, **tables}
     rate_and_save(frame, out, model=model, random_state=random_state, **options)
 
 

@@ -56,7 +56,7 @@ class BayesianFactorization(RatingRecommender):
     history : bool, default=True
         Whether the prior mean of a row depends on the ids it has ratings with.
     user, item : str, default=None
-        Columns of the ids; None takes the first and the second column.
+        Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.

@@ -54,7 +54,7 @@ class BlendedRecommender(RankingRecommender):
         deviations beyond two standard deviations cut off, so that 0 ignores y. "value" takes y itself. A callable is
         applied to the array of values and must return positive numbers.
     user, item : str, default=None
-        Columns of the ids; None takes the first and the second column.
+        Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id, passed to the recommenders.
     random_state : int, RandomState or None, default=None

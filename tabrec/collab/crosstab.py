@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
+from tabrec.collab.rating_columns import find_rating_columns
 from tabrec.collab.sides import labels_by_row
 from tabrec.plotting.axes import make_axes, shorten
 from tabrec.tables.columns import as_frame, to_columns
@@ -38,7 +39,7 @@ def crosstab(
     n : int, default=15
         Number of users and of items, at least 1; all of them if there are fewer.
     user, item, rating : str, default=None
-        Columns of users, items and ratings. None uses the first columns that are not named here, in this order.
+        Columns of users, items and ratings. None finds them by usual names, such as "userId", and by their content.
     labels : pandas.Series or mapping, default=None
         Title of each item by id, for the column names, such as ``load_movielens("100k").items["title"]``. An item
         without a title keeps its id.
@@ -76,7 +77,7 @@ def crosstab(
     1           5.0      3.0
     """
     frame = as_frame(ratings)
-    names = _column_names(list(frame.columns), {"user": user, "item": item, "rating": rating})
+    names = list(find_rating_columns(frame, user=user, item=item, rating=rating))
     columns = to_columns(frame[names])
     users, items = (labels_by_row(columns[name]) for name in names[:2])
     values = columns[names[2]]
@@ -142,21 +143,6 @@ def plot_crosstab(table: pd.DataFrame, ax: Any = None) -> Any:
         label.set(rotation=45, ha="left", rotation_mode="anchor")
     ax.spines[:].set_visible(False)
     return ax
-
-
-def _column_names(present: list[str], given: dict[str, str | None]) -> list[str]:
-    """The columns of users, items and ratings; those not given are the first ones left, in order."""
-    rest = [name for name in present if name not in given.values()]
-    names = []
-    for role, name in given.items():
-        if name is None and not rest:
-            raise ValueError(f"The table has no column left for the {role}s; its columns are {present}.")
-        if name is not None and name not in present:
-            raise ValueError(f"The table has no column {name!r} for the {role}s; its columns are {present[:20]}.")
-        names.append(rest.pop(0) if name is None else name)
-    if len(set(names)) < len(names):
-        raise ValueError(f"user, item and rating must be three different columns, not {', '.join(map(repr, names))}.")
-    return names
 
 
 def _most_frequent(ids: pd.Series, n: int) -> pd.Index:

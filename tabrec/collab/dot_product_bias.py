@@ -30,7 +30,7 @@ class DotProductBias(RatingRecommender):
         Lowest and highest prediction. "auto" extends the range of the ratings by half a step, to (0.5, 5.5) for 1 to 5
         stars; None has no bounds.
     user, item : str, default=None
-        Columns of the ids; None takes the first and the second column.
+        Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.

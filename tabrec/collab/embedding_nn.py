@@ -63,7 +63,7 @@ class EmbeddingNN(RatingRecommender):
     y_range : (float, float), "auto" or None, default="auto"
         Lowest and highest prediction. "auto" extends the range of the ratings by half a step; None has no bounds.
     user, item : str, default=None
-        Columns of the ids; None takes the first and the second column.
+        Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them.
     context : list of str, default=()

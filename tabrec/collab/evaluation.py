@@ -13,8 +13,10 @@ from sklearn.utils.validation import _is_fitted
 from tabrec.collab.interactions import Interactions, sort_interactions
 from tabrec.collab.metrics import per_user_rmse, rank_metrics
 from tabrec.collab.ranking import rank_all
-from tabrec.collab.sides import Side, learn_side
+from tabrec.collab.rating_columns import RatingColumns, find_rating_columns
+from tabrec.collab.sides import KINDS, Side, learn_side
 from tabrec.tables.columns import as_frame, to_columns
+from tabrec.tables.target import check_target
 
 # Ratings of the mean value that damp a bias. Tuned on MovieLens 100k so that the baseline is strong.
 DAMPING = {"user": 5.0, "item": 3.0}
@@ -34,7 +36,7 @@ def evaluate(
         Ratings, with the columns that the model takes and a column of the rating. Rows without a user or an item are
         left out.
     rating : str, default=None
-        Column of the ratings; None uses the third.
+        Column of the ratings; None finds it by usual names, such as "stars", or as the only other column of numbers.
     k : int, default=10
         Number of items to recommend to each user of `test`, among all items of `train` that the user has not rated
         there.
@@ -76,7 +78,9 @@ def evaluate(
     >>> bool(table.loc["BayesianFactorization", "rmse"] < table.loc["biases only", "rmse"])
     True
     """
-    (X, y), (X_test, y_test) = (_take_rating(table, rating) for table in (train, test))
+    frames = as_frame(train), as_frame(test)
+    names = _find_columns(model, frames[0], rating)
+    (X, y), (X_test, y_test) = (_split_rating(frame, names) for frame in frames)
     if not _is_fitted(model):
         model = clone(model).fit(X, y)
     (X, y), (X_test, y_test) = (_drop_missing_ids(model, *both) for both in ((X, y), (X_test, y_test)))
@@ -115,16 +119,20 @@ def evaluate(
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _take_rating(table: Any, rating: str | None) -> tuple[pd.DataFrame, np.ndarray]:
-    frame = as_frame(table)
-    if rating is None and frame.shape[1] < 3:
-        raise ValueError(
-            f"The table has the columns {frame.columns.tolist()}, but must have a user, an item and a rating."
-        )
-    name = frame.columns[2] if rating is None else rating
-    if name not in frame.columns:
-        raise ValueError(f"The table has no column {name!r} for the rating; it has {frame.columns.tolist()[:20]}.")
-    return frame.drop(columns=name), frame[name].to_numpy(dtype=np.float64)
+def _find_columns(model: Any, train: pd.DataFrame, rating: str | None) -> RatingColumns:
+    fitted = _is_fitted(model)
+    user, item = (getattr(model, f"{kind}_name_" if fitted else kind) for kind in KINDS)
+    return find_rating_columns(train, user=user, item=item, rating=rating)
+
+
+def _split_rating(frame: pd.DataFrame, names: RatingColumns) -> tuple[pd.DataFrame, np.ndarray]:
+    """The columns that the model takes, ids first, and the ratings."""
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise ValueError(f"test has no column {absent[0]!r}, unlike train; it has {frame.columns.tolist()[:20]}.")
+    y = check_target(frame[names.rating], len(frame), f"evaluate of column {names.rating!r}", numeric=True)
+    rest = [name for name in frame.columns if name not in names]
+    return frame[[names.user, names.item, *rest]], y.astype(np.float64)
 
 
 def _drop_missing_ids(model: Any, X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:

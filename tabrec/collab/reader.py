@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import column_or_1d
 
 from tabrec.collab.interactions import Context, Interactions, Pairs, sort_interactions
-from tabrec.collab.sides import FOLDED_IN, LEARNED, Side, as_column, check_ids, check_not_swapped, id_at, learn_side
+from tabrec.collab.sides import FOLDED_IN, LEARNED, Side, as_column, check_ids, id_at, learn_side
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
 from tabrec.tables.messages import warn_caller
@@ -220,26 +220,6 @@ def _id_columns(frame: pd.DataFrame, id_names: tuple[str, str], rows: np.ndarray
     for column in columns.values():
         check_ids(column)
     return [columns[name] for name in id_names]
-
-
-def find_id_columns(names: list, user: str | None, item: str | None, owner: str) -> tuple[str, str]:
-    """The columns of users and of items: those named, or the first two."""
-    if len(names) < 2:
-        raise ValueError(
-            f"X has {len(names)} feature(s), but {owner} needs at least two columns: ids of users and of items."
-        )
-    given = [name for name in (user, item) if name is not None]
-    absent = [name for name in given if name not in names]
-    if absent:
-        raise ValueError(f"X has no column {absent[0]!r} for the ids; it has {names[:20]}.")
-    if not given:
-        check_not_swapped(*names[:2])
-    rest = [name for name in names if name not in given]
-    user_name = rest.pop(0) if user is None else user
-    item_name = rest.pop(0) if item is None else item
-    if user_name == item_name:
-        raise ValueError(f"user and item must be two columns, but both are {user_name!r}.")
-    return user_name, item_name
 
 
 def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple[Column, Column, np.ndarray]:

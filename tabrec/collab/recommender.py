@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.collab.interactions import Pairs
 from tabrec.collab.ranking import rank_all
-from tabrec.collab.reader import RatingsReader, find_id_columns, read_sparse
+from tabrec.collab.rating_columns import find_id_columns
+from tabrec.collab.reader import RatingsReader, read_sparse
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import as_column, name_paths
 from tabrec.collab.views import LabelledViews, check_n
@@ -83,7 +84,7 @@ class Recommender(LabelledViews, ABC):
     Attributes
     ----------
     user, item : str, default=None
-        Columns of the ids; None takes the first and the second column.
+        Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id.
 
@@ -159,7 +160,7 @@ class Recommender(LabelledViews, ABC):
         frame = read_frame(X)
         y, sample_weight = self._read_target(frame, y), self._read_weights(frame, sample_weight, True)
         owner, names = type(self).__name__, frame.columns.tolist()
-        id_names = find_id_columns(names, self.user, self.item, owner)
+        id_names = find_id_columns(frame, self.user, self.item, owner)
         learn_names(self, X, frame)
         context_names = check_named("context", getattr(self, "context", ()), names)
         ids = [name for name in context_names if name in id_names]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -24,8 +23,6 @@ KINDS = ("user", "item")
 LEARNED, FOLDED_IN, FROM_METADATA, UNKNOWN = range(4)
 _PATHS = np.array(["learned", "fold-in", "metadata", "item bias", "user bias", "global mean"], dtype=object)
 
-_OF_USERS = re.compile(r"user|customer|member|reader|visitor|viewer|client|person|buyer", re.IGNORECASE)
-_OF_ITEMS = re.compile(r"item|movie|film|title|product|book|song|track|artist|article", re.IGNORECASE)
 # Labels of fewer ids are not informative about other ids; the minimum is lower for small tables.
 _MOST_MIN_FREQUENCY = 5
 _IDS_PER_MIN_FREQUENCY = 20
@@ -192,18 +189,6 @@ def name_paths(users: np.ndarray, items: np.ndarray) -> np.ndarray:
     worse = np.maximum(users, items)
     path = np.where(worse < UNKNOWN, worse, np.where(users < UNKNOWN, 4, 3))
     return _PATHS[np.where((users == UNKNOWN) & (items == UNKNOWN), 5, path)]
-
-
-def check_not_swapped(user: str, item: str) -> None:
-    """Raise a ValueError where the names of the first two columns suggest that items come first."""
-    says_item = _OF_ITEMS.search(user) and not _OF_USERS.search(user)
-    says_user = _OF_USERS.search(item) and not _OF_ITEMS.search(item)
-    if says_item and says_user:
-        raise ValueError(
-            f"The first column should hold the users and the second the items, but they are {user!r} and {item!r}, "
-            f"which look swapped: reorder them, or set user={item!r}, item={user!r} (or user={user!r}, item={item!r}, "
-            "if they are right)."
-        )
 
 
 def _fold(text: str) -> str:

@@ -12,7 +12,7 @@ import pyarrow.csv
 from tabrec.datasets._columns import name_columns
 from tabrec.datasets._dialect import Dialect
 from tabrec.datasets._encodings import find_encoding
-from tabrec.datasets._labels import describe, settle_type
+from tabrec.datasets._labels import describe, settle_ids, settle_type
 from tabrec.datasets._marks import MISSING
 from tabrec.datasets._sources import Source
 
@@ -27,21 +27,25 @@ def read_delimited(
     missing: Sequence[str] = (),
     text_columns: Collection[str] = (),
     number_columns: Collection[str] = (),
+    id_columns: Collection[str] = (),
 ) -> tuple[pa.Table, list[str]]:
     """Read a text table as its dialect says; returns it with what was assumed about its values."""
     marks = [*MISSING, *missing]
-    text_columns, number_columns = {*text_columns, *dialect.codes}, set(number_columns)
-    is_text = [name in text_columns for name in dialect.names]
+    id_columns, number_columns = set(id_columns) & set(dialect.names), set(number_columns)
+    text_columns = {*text_columns, *(name for name in dialect.codes if name not in id_columns)}
+    is_text = [name in text_columns or name in id_columns for name in dialect.names]
     odd = _OddRows(source.name, dialect)
     table = None
     if not dialect.skips_spaces:
-        table = _read_with_arrow(source, dialect, marks, is_text, odd)
+        table = _read_with_arrow(source, dialect, marks, is_text, odd, strings_can_be_null=not id_columns)
     if table is None or odd.n_short or odd.n_ended:
         table = _read_as_text(source, dialect, is_wider=bool(odd.n_ended))
     # With a decimal point in the file, single columns may have a comma; with a comma, a point separates thousands.
     known = dialect.given_decimal or ("," if dialect.decimal == "," else None)
     settled = [
-        settle_type(column, marks, known, as_text=name in text_columns, as_number=name in number_columns)
+        settle_ids(column, missing, as_text=name in text_columns)
+        if name in id_columns
+        else settle_type(column, marks, known, as_text=name in text_columns, as_number=name in number_columns)
         for name, column in zip([*dialect.names, ""], table.columns, strict=False)
     ]
     named, assumed = name_columns(source.name, dialect.names, [found.column for found in settled])
@@ -75,7 +79,13 @@ class _OddRows:
 
 
 def _read_with_arrow(
-    source: Source, dialect: Dialect, marks: list[str], is_text: list[bool], odd: _OddRows
+    source: Source,
+    dialect: Dialect,
+    marks: list[str],
+    is_text: list[bool],
+    odd: _OddRows,
+    *,
+    strings_can_be_null: bool,
 ) -> pa.Table | None:
     """The table with columns named by position, or None where arrow does not read it."""
     names = [str(position) for position in range(dialect.width)]
@@ -93,7 +103,7 @@ def _read_with_arrow(
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 null_values=marks,
-                strings_can_be_null=True,
+                strings_can_be_null=strings_can_be_null,
                 auto_dict_encode=True,
                 auto_dict_max_cardinality=2**31 - 1,
                 decimal_point=dialect.decimal or ".",

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import pandas as pd
+
 from tabrec.datasets._encodings import find_encoding
 from tabrec.datasets._layout import find_layout, fits_shorter_header
 from tabrec.datasets._sources import Source
@@ -35,7 +37,8 @@ class Dialect:
     """How a text table is written.
 
     `decimal` is None if no number shows it, and `given_decimal` unless an option gave it. `names` are unique, `codes`
-    are the names of columns whose digits are no numbers, and `width` counts the fields of a row of data.
+    are the names of columns whose digits are no numbers, `width` counts the fields of a row of data, and `body` are the
+    first rows.
     """
 
     encoding: str
@@ -48,7 +51,13 @@ class Dialect:
     skipped_lines: int
     has_line_breaks: bool
     skips_spaces: bool
+    body: list[list[str]]
     assumed: list[str] = field(default_factory=list)
+
+    def head(self) -> pd.DataFrame:
+        """The first rows as text."""
+        rows = [dict(zip(self.names, map(str.strip, row), strict=False)) for row in self.body]
+        return pd.DataFrame(rows, columns=self.names, dtype=object).fillna("")
 
 
 class Record(NamedTuple):
@@ -100,6 +109,7 @@ def find_dialect(
         skipped_lines=records[n_above - 1].line if n_above else skipped,
         has_line_breaks=any("\n" in cell or "\r" in cell for row in layout.body for cell in row),
         skips_spaces=_skips_spaces(text, delimiter),
+        body=layout.body,
         assumed=[*_describe(encoding, delimiter, decimal), *layout.assumed, *notes],
     )
 

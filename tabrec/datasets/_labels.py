@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ from tabrec.tables.text_numbers import find_number_format
 _NO_DELIMITER = "\x1f"
 # Of so many labels half must have a digit, or the column holds neither numbers nor dates.
 _SAMPLE = 200
+# Numbers that 64 bits hold, written without a leading zero.
+_WHOLE_NUMBER = r"^(0|-?[1-9]\d{0,17})$"
 _MOST_MARKS = 5  # In a column that holds nothing but marks.
 
 
@@ -43,7 +45,7 @@ def settle_type(
     if not is_encoded and not pa.types.is_string(column.type):
         return Settled(column)
     typed = None
-    if is_encoded and all(_is_stripped(chunk.dictionary) for chunk in column.chunks):
+    if is_encoded and all(_is_clean(chunk.dictionary, marks) for chunk in column.chunks):
         if as_text or not (column.num_chunks and _may_be_values(column.chunk(0).dictionary)):
             return Settled(column)
         labels = _combine(column.unify_dictionaries())
@@ -59,6 +61,20 @@ def settle_type(
     return _read_values(labels, decimal, as_number)
 
 
+def settle_ids(column: pa.ChunkedArray, missing: Sequence[str], *, as_text: bool) -> Settled:
+    """Ids as whole numbers if all are written as such, unless `as_text`, and otherwise as text without a change."""
+    marks = ["", *missing]
+    if pa.types.is_dictionary(column.type) and all(_is_clean(chunk.dictionary, marks) for chunk in column.chunks):
+        labels = _combine(column.unify_dictionaries())
+    else:
+        stripped = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        is_mark = pc.is_in(stripped, value_set=pa.array(marks, pa.string()))
+        labels = _combine(pc.if_else(is_mark, pa.scalar(None, pa.string()), stripped).dictionary_encode())
+    if as_text or not pc.all(pc.match_substring_regex(labels.dictionary, _WHOLE_NUMBER)).as_py():
+        return Settled(pa.chunked_array([labels]))
+    return Settled(_spread(labels.dictionary.cast(pa.int64()), labels))
+
+
 def _combine(column: pa.ChunkedArray) -> pa.DictionaryArray:
     combined = column.combine_chunks()
     return combined.combine_chunks() if isinstance(combined, pa.ChunkedArray) else combined
@@ -69,8 +85,10 @@ def _spread(typed: pa.Array, labels: pa.DictionaryArray) -> pa.ChunkedArray:
     return pa.chunked_array([typed.take(labels.indices)])
 
 
-def _is_stripped(labels: pa.Array) -> bool:
-    return pc.utf8_trim_whitespace(labels).equals(labels)
+def _is_clean(labels: pa.Array, marks: list[str]) -> bool:
+    """Whether labels have no spaces around them and are not marks of missing values."""
+    is_mark = pc.is_in(labels, value_set=pa.array(marks, pa.string()))
+    return not pc.any(is_mark).as_py() and pc.utf8_trim_whitespace(labels).equals(labels)
 
 
 def _may_be_values(labels: pa.Array) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +34,7 @@ def read_table(
     sheet: str | None = None,
     text_columns: Sequence[str] = (),
     number_columns: Sequence[str] = (),
+    id_columns: Sequence[str] | Callable[[pd.DataFrame], Sequence[str]] = (),
 ) -> pd.DataFrame:
     """Read a table into a pandas frame, with text as ``category`` columns.
 
@@ -70,6 +71,10 @@ def read_table(
     number_columns : sequence of str, default=()
         Columns of numbers, in which a mark such as ``-`` or ``?`` is a missing value however often it occurs; other
         columns are numbers if most of their values are. Names that are not in the file are ignored.
+    id_columns : sequence of str or callable, default=()
+        Columns of ids in a text file: whole numbers if all are written as such, or else text exactly as written, with
+        leading zeros. Only empty fields and the marks in `missing` are missing ids; ``NA`` is an id. A callable
+        receives the first rows, all as text, and returns the names.
 
     Returns
     -------
@@ -107,7 +112,7 @@ def read_table(
     ["delimiter ';'", 'UTF-8', 'decimal comma']
     """
     options = {"names": names, "header": header, "missing": missing, "number_columns": number_columns}
-    written = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal}
+    written = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal, "id_columns": id_columns}
 
     def read(file: Path, text_columns: Sequence[str]) -> pd.DataFrame:
         return _read_file(file, written, options, sheet, text_columns)
@@ -167,7 +172,9 @@ def _check_exists(path: Path) -> None:
 
 def _read_text(source: Source, options: dict, text_columns: Sequence[str]) -> pd.DataFrame:
     values = {"missing": options.pop("missing"), "number_columns": options.pop("number_columns")}
+    id_columns = options.pop("id_columns")
     dialect = find_dialect(source, **options)
+    values["id_columns"] = id_columns(dialect.head()) if callable(id_columns) else id_columns
     try:
         table, assumed = read_delimited(source, dialect, text_columns=text_columns, **values)
     except UnicodeError as error:

@@ -13,15 +13,17 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 import tabrec
-from tabrec.datasets import load_movielens, read_table
+from tabrec.datasets import NoHeaderError, load_movielens, read_table
 from tabrec.datasets.movielens import find_movielens
 from tabrec.runs.hold_out import hold_out
 from tabrec.runs.run import Run
+from tabrec.tables.columns import as_frame
 from tabrec.tables.messages import warn_caller
-from tabrec.tables.names import names_of
 
 _RECOMMENDERS = {"dot": "DotProductBias", "nn": "EmbeddingNN", "bayes": "BayesianFactorization"}
 MODELS = tuple(_RECOMMENDERS)
+# Numbers of columns of ratings without and with times.
+_WITHOUT_HEADER = (3, 4)
 
 
 class RatingRun(Run):
@@ -125,7 +127,7 @@ def rate(
     frame : pandas.DataFrame
         A row for each rating.
     user, item, rating : str, default=None
-        Columns of the ids and of the rating. None takes the first, second and third of the columns not named.
+        Columns of the ids and of the rating. None finds them by usual names, such as "userId", and by their content.
     time_column : str, default=None
         Time of the ratings: the latest fifth is held out. None holds out a random fifth.
     model : {"dot", "nn", "bayes"}, default="bayes"
@@ -143,7 +145,7 @@ def rate(
     Raises
     ------
     ValueError
-        A column is missing or is named twice, or there are too few ratings to hold some out.
+        A column is missing, ambiguous or named twice, or there are too few ratings to hold some out.
 
     See Also
     --------
@@ -162,10 +164,13 @@ def rate(
     ['user', 'rank', 'item', 'score']
     """
     from tabrec.collab.evaluation import evaluate
+    from tabrec.collab.rating_columns import find_rating_columns
 
+    times = [] if time_column is None else [time_column]
+    frame = as_frame(frame)
+    user, item, rating = find_rating_columns(frame, user=user, item=item, rating=rating, others=times)
     options = {"user": user, "item": item, "user_features": user_features, "item_features": item_features}
-    ratings = _take_columns(frame, user, item, rating, time_column)
-    user, item, rating = ratings.columns[:3]
+    ratings = frame[[user, item, rating, *times]].reset_index(drop=True)
     ratings = _drop_missing_ids(ratings, user, item)
     train, valid = (
         ratings.iloc[rows] for rows in hold_out(ratings, time_column=time_column, random_state=random_state)
@@ -175,7 +180,7 @@ def rate(
     started = time.perf_counter()
     scored = clone(estimator).fit(train[[user, item]], train[rating])
     seconds = time.perf_counter() - started
-    scores = evaluate(scored, train, valid)
+    scores = evaluate(scored, train, valid, rating=rating)
     estimator.fit(ratings[[user, item]], ratings[rating])
     metadata = {
         "model": model,
@@ -195,14 +200,22 @@ def rate(
     return RatingRun(estimator, metadata, {str(name): dict(row) for name, row in scores.iterrows()}, predictions)
 
 
-def read_ratings(path: str | os.PathLike, **options: Any) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+def read_ratings(
+    path: str | os.PathLike, *, user: str | None = None, item: str | None = None, **options: Any
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """Read ratings, and the side tables that come with them.
+
+    Ids in a text file are whole numbers if all are written as such, and otherwise text exactly as written: leading
+    zeros stay, and only an empty field is a missing id.
 
     Parameters
     ----------
     path : str or path-like
         A file that `tabrec.datasets.read_table` reads, or the folder or zip of a MovieLens release, whose items are
-        then named by their titles.
+        then named by their titles. A file without a header needs no names if it has the columns user, item, rating
+        and, maybe, the time.
+    user, item : str, default=None
+        Columns of the ids, found as in `rate`.
     **options
         Options of `tabrec.datasets.read_table`; a MovieLens release does not need them.
 
@@ -232,11 +245,33 @@ def read_ratings(path: str | os.PathLike, **options: Any) -> tuple[pd.DataFrame,
     """
     size = find_movielens(path)
     if size is None:
-        return read_table(path, **options), {}
+        return _read_with_ids(path, user, item, options), {}
     ratings, users, items = load_movielens(size, path)
     ratings.insert(1, "title", items["title"].reindex(ratings.pop("item")).to_numpy())
     tables = {"item_features": items.drop_duplicates("title").set_index("title")}
     return ratings, tables if users is None else tables | {"user_features": users}
+
+
+def _read_with_ids(path: str | os.PathLike, user: str | None, item: str | None, options: dict) -> pd.DataFrame:
+    from tabrec.collab.rating_columns import find_rating_columns
+
+    def find_ids(head: pd.DataFrame) -> list[str]:
+        given: dict[str, Any] = {k: v for k, v in (("user", user), ("item", item)) if v in head.columns}
+        try:
+            return list(find_rating_columns(head, **given))[:2]
+        except ValueError:  # `rate` raises it, unless it is given the columns.
+            return list(given.values())
+
+    try:
+        return read_table(path, id_columns=find_ids, **options)
+    except NoHeaderError as error:
+        if error.n_fields not in _WITHOUT_HEADER or (user, item) != (None, None):
+            raise
+    frame = read_table(path, id_columns=find_ids, header=False, **options)
+    columns = find_rating_columns(frame)
+    roles = {name: role for role, name in columns._asdict().items()}
+    frame = frame.rename(columns=lambda name: roles.get(name, "timestamp"))
+    return frame
 
 
 def parse_ids(texts: list[str], known: pd.Index) -> list:
@@ -247,23 +282,6 @@ def parse_ids(texts: list[str], known: pd.Index) -> list:
         return [float(text) if "." in text else int(text) for text in texts]
     except ValueError as error:
         raise ValueError(f"{known.name} {texts} should be numbers, such as {known.tolist()[0]!r}.") from error
-
-
-def _take_columns(
-    frame: pd.DataFrame, user: str | None, item: str | None, rating: str | None, time_column: str | None
-) -> pd.DataFrame:
-    """User, item, rating and, if it is given, the time, in this order."""
-    given = [name for name in (user, item, rating, time_column) if name is not None]
-    absent = [name for name in given if name not in frame.columns]
-    if absent:
-        raise ValueError(f"The table has no column {absent[0]!r}; {names_of(frame.columns, absent[0])}.")
-    if len(set(given)) < len(given):
-        raise ValueError(f"User, item, rating and time must be different columns. Got {given}.")
-    rest = iter([name for name in frame.columns if name not in given])
-    names = [next(rest, None) if name is None else name for name in (user, item, rating)]
-    if None in names:
-        raise ValueError(f"The table has the columns {frame.columns.tolist()}, but needs a user, an item and a rating.")
-    return frame[[*names, *([time_column] if time_column else [])]].reset_index(drop=True)
 
 
 def _drop_missing_ids(ratings: pd.DataFrame, user: str, item: str) -> pd.DataFrame:

@@ -99,9 +99,9 @@ def test_an_array_and_the_callers_frame():
     [
         (RATINGS, {"n": 0}, "'n' parameter .* Got 0"),
         (RATINGS, {"n": 1.5}, r"'n' parameter .* Got 1\.5"),
-        (RATINGS, {"user": "who"}, "no column 'who' for the users"),
-        (RATINGS, {"user": "item", "item": "item"}, "must be three different columns, not 'item', 'item', 'user'"),
-        (RATINGS[["user", "item"]], {}, "no column left for the ratings"),
+        (RATINGS, {"user": "who"}, "no column 'who'; it has"),
+        (RATINGS, {"user": "item", "item": "item"}, "must be different columns. Got .'item', 'item'"),
+        (RATINGS[["user", "item"]], {}, "no column of ratings"),
         (RATINGS.assign(rating="good"), {}, "Column 'rating' must hold ratings.*labels"),
         (RATINGS.assign(user=[None, *"abcde"]), {}, "Column 'user' has no id in row 0"),
         (RATINGS.iloc[:0], {}, "no rows"),

@@ -117,15 +117,16 @@ def test_the_callers_tables_stay_as_they_are_and_may_be_of_any_kind(tables):
     pd.testing.assert_frame_equal(evaluate(clone(MODELS[name]), *categories, k=5), tables[name])
 
 
-def test_the_column_of_the_rating_is_the_third_or_the_one_named():
+def test_the_column_of_the_rating_is_found_wherever_it_is():
     model = MODELS["BayesianFactorization"]
     expected = evaluate(clone(model), TRAIN[[*IDS, "rating"]], TEST[[*IDS, "rating"]])
     moved = [frame[["rating", *IDS]] for frame in (TRAIN, TEST)]
+    pd.testing.assert_frame_equal(evaluate(clone(model), *moved), expected)
     pd.testing.assert_frame_equal(evaluate(clone(model), *moved, rating="rating"), expected)
     assert evaluate(clone(model), TRAIN, TEST).equals(expected)
     with pytest.raises(ValueError, match="no column 'stars'.*'rating'"):
         evaluate(clone(model), TRAIN, TEST, rating="stars")
-    with pytest.raises(ValueError, match="must have a user, an item and a rating"):
+    with pytest.raises(ValueError, match="needs a user, an item and a rating"):
         evaluate(clone(model), TRAIN[IDS], TEST[IDS])
     with pytest.raises(ValueError, match="no rows"):
         evaluate(clone(model), TRAIN, TEST.head(0))
@@ -151,3 +152,15 @@ def test_without_cold_rows_their_error_is_missing():
     assert table.loc["BayesianFactorization", "n_cold"] == 0
     assert np.isnan(table.loc["BayesianFactorization", "rmse_cold"])
     assert table.loc["BayesianFactorization", "rmse"] == table.loc["BayesianFactorization", "rmse_warm"]
+
+
+def test_a_date_or_a_time_is_not_the_rating():
+    model = MODELS["BayesianFactorization"]
+    expected = evaluate(clone(model), TRAIN[[*IDS, "rating"]], TEST[[*IDS, "rating"]])
+    for column in (TRAIN["timestamp"], pd.to_datetime(TRAIN["timestamp"], unit="s")):
+        frames = TRAIN.assign(at=column)[[*IDS, "at", "rating"]], TEST.assign(at=0)[[*IDS, "at", "rating"]]
+        pd.testing.assert_frame_equal(evaluate(clone(model), *frames), expected)
+    with pytest.raises(ValueError, match="no column of ratings"):
+        evaluate(clone(model), TRAIN[[*IDS, "timestamp"]], TEST)
+    with pytest.raises(ValueError, match="test has no column 'rating'"):
+        evaluate(clone(model), TRAIN, TEST[IDS])

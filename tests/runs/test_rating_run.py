@@ -115,8 +115,9 @@ def test_side_tables_are_used_and_the_callers_frames_stay_as_they_are():
     assert made.model.predict(pd.DataFrame({"user": [1], "item": [60]}), return_path=True)[1].tolist() == ["metadata"]
 
 
-def test_columns_are_the_first_three_or_those_named(rated):
+def test_columns_are_found_by_their_names_or_are_those_named(rated):
     moved = RATINGS[["timestamp", "rating", "item", "user"]]
+    pd.testing.assert_frame_equal(rate(moved, model="dot").predictions, rated["dot"].predictions)
     made = rate(moved, user="user", item="item", rating="rating", model="dot")
     pd.testing.assert_frame_equal(made.predictions, rated["dot"].predictions)
     made = rate(RATINGS[["timestamp", "item", "user", "rating"]], user="user", time_column="timestamp", model="dot")
@@ -243,7 +244,7 @@ RATE_MISTAKES = {
     "unknown model": (["{}/ratings.csv", "--model", "svd"], "'svd' is not one of dot, nn, bayes"),
     "unknown column": (["{}/ratings.csv", "--item", "film"], "no column 'film'"),
     "the same column twice": (["{}/ratings.csv", "--item", "user", "--user", "user"], "different columns"),
-    "swapped columns": (["{}/swapped.csv"], "look swapped"),
+    "clicks without ratings": (["{}/clicks.csv"], "no column of ratings"),
     "text for ratings": (["{}/titles.csv", "--user", "user", "--item", "rating", "--rating", "title"], "Film"),
     "a rating is missing": (["{}/missing.csv"], "NaN"),
     "two columns": (["{}/two.csv"], "needs a user, an item and a rating"),
@@ -254,16 +255,53 @@ RATE_MISTAKES = {
 
 @pytest.mark.parametrize("mistake", RATE_MISTAKES)
 def test_a_mistake_in_rate_is_one_line_and_nothing_is_written(run, tables, tmp_path, mistake):
-    RATINGS[["item", "user", "rating"]].to_csv(tables / "swapped.csv", index=False)
+    RATINGS[["user", "item", "timestamp"]].to_csv(tables / "clicks.csv", index=False)
     RATINGS.assign(rating=RATINGS["rating"].where(RATINGS.index != 5)).to_csv(tables / "missing.csv", index=False)
     RATINGS[["user", "rating"]].to_csv(tables / "two.csv", index=False)
     RATINGS.head(1).to_csv(tables / "one.csv", index=False)
     arguments, message = RATE_MISTAKES[mistake]
     code, printed, complained = run("rate", *(text.format(tables) for text in arguments), "--out", "runs/ml")
     assert code == 2
-    assert not printed or printed.endswith("delimiter ',', UTF-8.\n")
+    assert not printed or printed.splitlines()[0].endswith("delimiter ',', UTF-8.")
     assert_one_line(complained, message)
     assert not list(tmp_path.glob("**/*"))
+
+
+def test_rate_prints_the_columns_that_it_found(run, tables, rated, tmp_path):
+    moved = RATINGS.rename(columns={"user": "customer_id", "item": "SKU", "rating": "stars"})
+    moved[["timestamp", "stars", "SKU", "customer_id"]].to_csv(tmp_path / "moved.csv")
+    code, printed, complained = run("rate", "moved.csv", "--model", "dot", "--out", "r")
+    assert (code, complained) == (0, "")
+    assert "Columns: users 'customer_id', items 'SKU', ratings 'stars'." in printed
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "r/predictions.csv"), rated["dot"].predictions)
+
+
+def test_ids_of_a_file_are_text_as_written_unless_all_are_whole_numbers(run, tmp_path):
+    first = 1234567890123456000
+    users = ["001", "01", "1", "", str(first), str(first + 1)]
+    text = "".join(f"{users[k % 6]},{['NA', 'null', 'nan', '0000001074', 'x'][k % 5]},{k % 4 + 1}\n" for k in range(30))
+    (tmp_path / "r.csv").write_text("user,item,rating\n" + text)
+    ratings, _ = read_ratings(tmp_path / "r.csv")
+    assert sorted(ratings["user"].dropna().unique()) == sorted(set(users) - {""})
+    assert sorted(ratings["item"].unique()) == ["0000001074", "NA", "nan", "null", "x"]
+    assert ratings["rating"].dtype == np.int64
+    with pytest.warns(UserWarning, match="5 of 30 ratings have no user"):
+        rate(ratings, model="dot").save(tmp_path / "run")
+    assert run("recommend", "run", "--user", first + 1, "--seen")[1].startswith(f"user {first + 1}\n")
+    assert "0000001074" in run("similar", "run", "NA")[1]
+    (tmp_path / "n.csv").write_text("user,item,rating\n1,10,3\n2,,4\n2,30,5\n")
+    numbers, _ = read_ratings(tmp_path / "n.csv")
+    assert numbers["user"].tolist() == [1, 2, 2]
+    assert numbers["item"].dropna().tolist() == [10, 30]
+
+
+@pytest.mark.parametrize(("delimiter", "time"), [("\t", True), (",", False)])
+def test_ratings_without_a_header_need_no_names(tmp_path, delimiter, time):
+    expected = RATINGS[["user", "item", "rating", "timestamp"][: 3 + time]]
+    expected.to_csv(tmp_path / "u.data", sep=delimiter, header=False, index=False)
+    ratings, _ = read_ratings(tmp_path / "u.data")
+    pd.testing.assert_frame_equal(ratings, expected, check_dtype=False)
+    assert "no header" in ratings.attrs["assumed"]
 
 
 def test_rate_writes_over_nothing(run, tables, tmp_path):

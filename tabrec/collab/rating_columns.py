@@ -1,0 +1,218 @@
+"""Which columns of a table hold users, items and ratings, by their names and their content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tabrec.tables.columns import to_columns
+from tabrec.tables.dates import looks_like_dates
+from tabrec.tables.names import names_of
+
+_USER = "user|customer|member|reader|reviewer|visitor|viewer|listener|player|client|person|buyer"
+_ITEM = "item|movie|film|product|book|song|track|artist|article|business|game|anime|recipe"
+_ID = "(id|key|code|no|nr|number|uuid|guid|hash)"
+_EVENT = "(unix|event|rating|rated|review|click|view|order|purchase|transaction|created|start)*"
+# Patterns of names without case and punctuation; a name that fits an earlier pattern is preferred.
+_PATTERNS = {
+    "user": (r"users?(id)?", rf"({_USER})s?{_ID}|uid", rf"({_USER})s?(name)?"),
+    "item": (r"items?(id)?", rf"({_ITEM})s?{_ID}|iid|sku|asin|isbn(10|13)?", rf"({_ITEM})s?(name)?", r"titles?"),
+    "rating": (r"ratings?", rf"({_USER}|{_ITEM}|star|review)?(ratings?(value)?|scores?)|stars?|votes?|overall|grade"),
+    "time": (rf"{_EVENT}(timestamp|datetime|time|date|ts)|createdat|day|when",),
+}
+_OF_USERS = re.compile(_USER, re.IGNORECASE)
+_OF_ITEMS = re.compile(rf"{_ITEM}|title", re.IGNORECASE)
+# Names of columns that may number the rows; pandas writes an index without a name and reads it as "Unnamed: 0".
+_ROW_NUMBER = re.compile(r"|unnamed\d+|index|id|row|row(id|no|nr|number)|ratingid|level0")
+_SAMPLE = 1000
+# Times since 1970 in seconds, milliseconds, microseconds and nanoseconds, from 1980 to 2100.
+_UNIX_TIMES = [(unit * 315_532_800, unit * 4_102_444_800) for unit in (1, 10**3, 10**6, 10**9)]
+_RANKING_MODELS = "EASE, ImplicitALS, BPR or ItemKNN"
+
+
+class RatingColumns(NamedTuple):
+    """The names of the columns of users, items and ratings."""
+
+    user: str
+    item: str
+    rating: str
+
+    def __str__(self) -> str:
+        return f"users {self.user!r}, items {self.item!r}, ratings {self.rating!r}"
+
+
+def find_rating_columns(
+    frame: pd.DataFrame,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = None,
+    others: Iterable[str] = (),
+) -> RatingColumns:
+    """Find the columns of users, items and ratings, those not given by their names and their content.
+
+    `others` are columns of another use. A ValueError says what is missing or ambiguous.
+    """
+    given = {"user": user, "item": item, "rating": rating}
+    found = {role: name for role, name in given.items() if name is not None}
+    _check_given(frame, [*found.values(), *others])
+    names = [name for name in frame.columns if name not in others]
+    for role in given:
+        _find_by_name(found, role, names)
+    rest = _unused(frame, found, names)
+    absent = [role for role in given if role not in found]
+    if "rating" in absent:
+        _find_rating(frame, found, rest, n_ids=len(absent) - 1)
+        rest = [name for name in rest if name not in found.values()]
+    absent = [role for role in absent if role not in found]
+    if len(rest) > len(absent):
+        rest = [name for name in rest if _kind(frame[name]) != "times"]
+    if len(absent) > len(rest):
+        raise ValueError(
+            f"The table has the columns {frame.columns.tolist()[:20]}, but needs a user, an item and a rating: no "
+            f"column is recognised as the {absent[len(rest)]}; {_advice(absent)}"
+        )
+    if absent and len(rest) > len(absent):
+        raise ValueError(_ambiguous(absent[0], rest))
+    found |= dict(zip(absent, rest, strict=False))
+    return RatingColumns(found["user"], found["item"], found["rating"])
+
+
+def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, owner: str) -> tuple[str, str]:
+    """The columns of users and of items in X: those given, those with usual names, or the first ones.
+
+    Of two columns the first holds the users.
+    """
+    names = frame.columns.tolist()
+    if len(names) < 2:
+        raise ValueError(
+            f"X has {len(names)} feature(s), but {owner} needs at least two columns: ids of users and of items."
+        )
+    found = {role: name for role, name in (("user", user), ("item", item)) if name is not None}
+    absent = [name for name in found.values() if name not in names]
+    if absent:
+        raise ValueError(f"X has no column {absent[0]!r} for the ids; {names_of(names, absent[0])}.")
+    if len(names) == 2:
+        if not found:
+            check_not_swapped(*names)
+        rest = [name for name in names if name not in found.values()]
+    else:
+        for role in ("user", "item"):
+            _find_by_name(found, role, names)
+        # Without usual names the ids come first, as columns of arrays do.
+        rest = [] if len(found) == 2 else list(dict.fromkeys(_unused(frame, found, names) + names))
+        rest = [name for name in rest if name not in found.values()]
+    user_name = found.get("user") or rest.pop(0)
+    item_name = found.get("item") or rest.pop(0)
+    if user_name == item_name:
+        raise ValueError(f"user and item must be two columns, but both are {user_name!r}.")
+    return user_name, item_name
+
+
+def check_not_swapped(user: str, item: str) -> None:
+    """Raise a ValueError where the names of two columns suggest that items come first."""
+    says_item = _OF_ITEMS.search(user) and not _OF_USERS.search(user)
+    says_user = _OF_USERS.search(item) and not _OF_ITEMS.search(item)
+    if says_item and says_user:
+        raise ValueError(
+            f"The first column should hold the users and the second the items, but they are {user!r} and {item!r}, "
+            f"which look swapped: reorder them, or set user={item!r}, item={user!r} (or user={user!r}, item={item!r}, "
+            "if they are right)."
+        )
+
+
+def _check_given(frame: pd.DataFrame, given: list[str]) -> None:
+    absent = [name for name in given if name not in frame.columns]
+    if absent:
+        raise ValueError(f"The table has no column {absent[0]!r}; {names_of(frame.columns, absent[0])}.")
+    if len(set(given)) < len(given):
+        raise ValueError(f"User, item, rating and time must be different columns. Got {given}.")
+
+
+def _find_by_name(found: dict[str, str], role: str, names: list[str]) -> None:
+    """Add the column whose name fits a role best, if there is one; several are a ValueError."""
+    if role in found:
+        return
+    free = [name for name in names if name not in found.values()]
+    for pattern in _PATTERNS[role]:
+        fitting = [name for name in free if re.fullmatch(pattern, _plain(name))]
+        if len(fitting) > 1:
+            raise ValueError(_ambiguous(role, fitting))
+        if fitting:
+            found[role] = fitting[0]
+            return
+
+
+def _find_rating(frame: pd.DataFrame, found: dict[str, str], rest: list[str], n_ids: int) -> None:
+    """Add the rating: the only column of numbers, or the one that follows the ids where these have no usual names."""
+    kinds = {name: _kind(frame[name]) for name in rest}
+    numbers = [name for name, kind in kinds.items() if kind == "numbers"]
+    untimed = [name for name, kind in kinds.items() if kind != "times"]
+    if n_ids and len(untimed) == n_ids + 1 and untimed[-1] in numbers:
+        found["rating"] = untimed[-1]
+        return
+    if len(numbers) > 1:
+        raise ValueError(_ambiguous("rating", numbers))
+    if not numbers or len(rest) <= n_ids:
+        raise ValueError(
+            f"The table has no column of ratings, but needs a user, an item and a rating; it has "
+            f"{frame.columns.tolist()[:20]}. To learn from who chose what, without ratings, use {_RANKING_MODELS} "
+            f"(in Python: fit(X)). If a column holds ratings: {_advice(['rating'])}"
+        )
+    found["rating"] = numbers[0]
+
+
+def _unused(frame: pd.DataFrame, found: dict[str, str], names: list[str]) -> list[str]:
+    """The columns that have no role yet, without times, dates and row numbers."""
+    rest = [name for name in names if name not in found.values()]
+    rest = [name for name in rest if not re.fullmatch(_PATTERNS["time"][0], _plain(name))]
+    return [name for name in rest if _kind(frame[name]) != "dates" and not _numbers_rows(name, frame[name])]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _kind(column: pd.Series) -> str:
+    """What the first values of a column are: "dates", "times" (since 1970), "numbers" or "text"."""
+    try:
+        sample = to_columns(column.iloc[:_SAMPLE].to_frame())[str(column.name)]
+        values = sample.values
+    except (TypeError, ValueError):
+        return "text"
+    if sample.is_date:
+        return "dates"
+    if sample.is_label:
+        labels = [label for label in values.in_use if label != ""]
+        numbers = pd.to_numeric(pd.Series(labels, dtype=object), errors="coerce").to_numpy(np.float64)
+        if len(labels) == 0 or np.isnan(numbers).any():
+            return "dates" if looks_like_dates(labels) else "text"
+    else:
+        numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[~np.isnan(numbers)]
+    if len(numbers) and any(low <= numbers.min() and numbers.max() <= high for low, high in _UNIX_TIMES):
+        return "times"
+    return "numbers"
+
+
+def _numbers_rows(name: str, column: pd.Series) -> bool:
+    """Whether a column is named like a row number and holds distinct whole numbers."""
+    if not _ROW_NUMBER.fullmatch(_plain(name)) or _kind(column) != "numbers":
+        return False
+    numbers = pd.to_numeric(column.iloc[:_SAMPLE].astype(object), errors="coerce")
+    return bool(numbers.notna().all() and (numbers % 1 == 0).all() and numbers.is_unique)
+
+
+def _ambiguous(role: str, names: Collection[str]) -> str:
+    listed = " and ".join(map(repr, list(names)[:6]))
+    return f"It is not clear which column holds the {role}s: {listed} may; {_advice([role])}"
+
+
+def _advice(roles: list[str]) -> str:
+    options = " ".join(f"--{role} COLUMN" for role in roles)
+    parameters = ", ".join(f"{role}='column'" for role in roles)
+    return f"name it with {options} (in Python: {parameters})."

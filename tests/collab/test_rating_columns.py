@@ -1,0 +1,103 @@
+"""The columns of users, items and ratings are found by names and content."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tabrec import ItemKNN
+from tabrec.collab.rating_columns import find_rating_columns
+
+N = 12
+SECONDS = 1_600_000_000 + 1000 * np.arange(N)
+DATES = pd.date_range("2024-01-01", periods=N)
+COLUMNS = {
+    "a": np.arange(N) % 4,
+    "b": np.arange(N) % 3 + 100,
+    "r": np.arange(N) % 5 + 1.0,
+    "when": SECONDS,
+    "t": SECONDS,
+    "ms": SECONDS * 1000,
+    "d": DATES,
+    "text_date": DATES.astype(str),
+    "words": ["x", "y"] * (N // 2),
+    "index": np.arange(N),
+    "Unnamed: 0": np.arange(N),
+}
+
+
+def table(**names):
+    """A table of users, items and ratings (or of COLUMNS) under the given names."""
+    return pd.DataFrame({name: COLUMNS[content] for name, content in names.items()})
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["user", "item", "rating"], ("user", "item", "rating")),
+        (["timestamp", "rating", "movieId", "userId"], ("userId", "movieId", "rating")),
+        (["User-ID", "ISBN", "Book-Rating"], ("User-ID", "ISBN", "Book-Rating")),
+        (["overall", "reviewerID", "asin", "unixReviewTime", "reviewTime"], ("reviewerID", "asin", "overall")),
+        (["stars", "date", "business_id", "user_id"], ("user_id", "business_id", "stars")),
+        (["user", "title", "movie_id", "score"], ("user", "movie_id", "score")),
+        (["customer", "product", "stars"], ("customer", "product", "stars")),
+    ],
+)
+def test_usual_names_are_recognised_in_any_order(names, expected):
+    frame = pd.DataFrame(dict.fromkeys(names, COLUMNS["r"]))
+    assert tuple(find_rating_columns(frame)) == expected
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        ("abr", "abr"),
+        (["a", "b", "t", "r"], "abr"),
+        (["a", "b", "d", "r"], "abr"),
+        (["a", "b", "text_date", "r", "ms"], "abr"),
+        (["when", "a", "b", "r"], "abr"),
+        (["index", "a", "b", "r"], "abr"),
+        (["Unnamed: 0", "a", "b", "r"], "abr"),
+        (["words", "b", "r"], ["words", "b", "r"]),
+    ],
+)
+def test_without_usual_names_the_content_decides(contents, expected):
+    frame = table(**{name: name for name in contents})
+    assert tuple(find_rating_columns(frame)) == tuple(expected)
+    assert tuple(find_rating_columns(frame.astype(str))) == tuple(expected)  # the first rows of a file
+
+
+def test_the_only_other_column_of_numbers_is_the_rating():
+    frame = table(user="a", item="b", plays="r", at="t", note="words")
+    assert find_rating_columns(frame).rating == "plays"
+    assert str(find_rating_columns(frame)) == "users 'user', items 'item', ratings 'plays'"
+    assert find_rating_columns(frame, rating="at").rating == "at"
+    assert find_rating_columns(frame.assign(hours=COLUMNS["a"]), others=["hours"]).rating == "plays"
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (table(user="a", item="b", timestamp="t"), "no column of ratings.*EASE.*--rating COLUMN"),
+        (table(user="a", item="b", d="d"), "no column of ratings"),
+        (table(user="a", item="b", x="r", y="b"), "which column holds the ratings: 'x' and 'y' may; .*rating='column'"),
+        (table(a="a", r="r", words="words"), "'a' and 'r' may; name it with --rating COLUMN"),
+        (table(customer_id="a", member_id="b", item="b", rating="r"), "'customer_id' and 'member_id' may; .*--user"),
+        (table(a="a", b="b", c="b", rating="r"), "which column holds the users: 'a' and 'b' and 'c'"),
+        (table(user="a", rating="r"), "needs a user, an item and a rating: no column.*the item"),
+    ],
+)
+def test_what_is_missing_or_ambiguous_is_an_error_that_names_the_options(frame, message):
+    with pytest.raises(ValueError, match=message):
+        find_rating_columns(frame)
+
+
+def test_fit_finds_ids_by_name_among_more_than_two_columns():
+    frame = table(timestamp="t", item_id="b", user_id="a")
+    model = ItemKNN().fit(frame)
+    assert (model.user_name_, model.item_name_) == ("user_id", "item_id")
+    model = ItemKNN().fit(table(**{"Unnamed: 0": "index", "when": "t", "a": "a", "words": "words"}))
+    assert (model.user_name_, model.item_name_) == ("a", "words")
+    model = ItemKNN().fit(frame.to_numpy())
+    assert (model.user_name_, model.item_name_) == ("x0", "x1")
+    model = ItemKNN().fit(frame[["user_id", "timestamp"]])
+    assert model.item_name_ == "timestamp"
