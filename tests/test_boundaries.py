@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
 from tests.boundary_cases import COLUMNS, NAMED, SUBJECTS, assert_equal, draw_case, is_named_error, run
-from tests.boundary_changes import REORDERED, REPRESENTED, RESCALED_COLUMNS, Change
+from tests.boundary_changes import REORDERED, REPRESENTED, RESCALED_COLUMNS, RESCALED_TARGETS, Change
 from tests.boundary_surroundings import CONCURRENT, COPIED, IN_PARTS, SET
 
 DRAWS = int(os.environ.get("TABREC_DRAWS", "200"))
 
 
-GROUPS = (RESCALED_COLUMNS, REPRESENTED, REORDERED, CONCURRENT, SET, COPIED, IN_PARTS)
+GROUPS = (RESCALED_COLUMNS, RESCALED_TARGETS, REPRESENTED, REORDERED, CONCURRENT, SET, COPIED, IN_PARTS)
 CHANGES = {change.name: change for group in GROUPS for change in group}
 
 
@@ -83,6 +83,12 @@ def check(situation: Situation) -> None:
 @draws_of(RESCALED_COLUMNS)
 def test_offset_and_scale_of_a_column(situation):
     """Trees predict the same for their training rows bit for bit; what standardises, up to rounding."""
+    check(situation)
+
+
+@draws_of(RESCALED_TARGETS)
+def test_offset_and_scale_of_the_target(situation):
+    """Predictions have the offset and the scale of the target, up to rounding relative to its spread."""
     check(situation)
 
 

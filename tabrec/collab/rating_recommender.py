@@ -8,9 +8,10 @@ from sklearn.base import RegressorMixin
 from tabrec.collab.interactions import Pairs
 from tabrec.collab.recommender import Recommender
 from tabrec.tables.messages import warn_caller
+from tabrec.tables.row_labels import CheckedScoreMixin
 
 
-class RatingRecommender(RegressorMixin, Recommender):
+class RatingRecommender(CheckedScoreMixin, RegressorMixin, Recommender):
     """Base class of the recommenders that predict ratings: a `Recommender` that is a regressor of scikit-learn.
 
     Attributes

@@ -17,9 +17,10 @@ from torch import Tensor
 from tabrec.neural.losses import Loss, class_loss
 from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.tables.class_weights import check_class_weights, weigh_classes
+from tabrec.tables.row_labels import CheckedScoreMixin
 
 
-class TabularClassifier(ClassifierMixin, TabularEstimator):
+class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
     """Classification of a raw frame by a neural net with embeddings.
 
     Trains a `TabularModel` on cross-entropy, by AdamW and the one-cycle schedule. By default it is an ensemble of

@@ -16,6 +16,7 @@ from torch import Tensor
 from tabrec.neural.inputs import TargetScaler, read_range
 from tabrec.neural.losses import REGRESSION_LOSSES, Loss, regression_loss
 from tabrec.neural.tabular_estimator import TabularEstimator
+from tabrec.tables.row_labels import CheckedScoreMixin
 
 
 def _predicts_quantiles(estimator: TabularRegressor) -> bool:
@@ -24,7 +25,7 @@ def _predicts_quantiles(estimator: TabularRegressor) -> bool:
     return True
 
 
-class TabularRegressor(RegressorMixin, TabularEstimator):
+class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
     """Regression of a raw frame by a neural net with embeddings.
 
     Trains a `TabularModel` by AdamW and the one-cycle schedule on the standardised target. By default it is an ensemble

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +24,16 @@ def as_numbers(column: Column) -> np.ndarray:
     if column.is_label:
         codes, labels = column.values
         table = np.full(len(labels) + 1, np.nan)
-        for code in np.unique(codes[codes >= 0]):
-            if not isinstance(labels[code], (int, float, Decimal, np.number)):
-                raise ValueError(
-                    f"Column {column.name!r} must hold numbers, as in fit, but holds {labels[code]!r} "
-                    f"({type(labels[code]).__name__}); use NaN for missing numbers."
-                )
+        in_use = np.unique(codes[codes >= 0]).tolist()
+        odd = [labels[code] for code in in_use if not isinstance(labels[code], (int, float, Decimal, np.number))]
+        if odd:
+            # Text such as "1" is converted easily; what cannot be converted is the mistake.
+            label = next((label for label in odd if not _can_be_converted(label)), odd[0])
+            raise ValueError(
+                f"Column {column.name!r} must hold numbers, as in fit, but holds {label!r} ({type(label).__name__}); "
+                "use NaN for missing numbers."
+            )
+        for code in in_use:
             table[code] = labels[code]
         return check_finite(column.name, table[codes])
     if column.missing.all():
@@ -36,6 +41,14 @@ def as_numbers(column: Column) -> np.ndarray:
     raise ValueError(
         f"Column {column.name!r} must hold numbers, as in fit, but holds dates such as {column.example()}."
     )
+
+
+def _can_be_converted(label: Any) -> bool:
+    try:
+        float(label)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def needs_float64(numbers: np.ndarray) -> bool:

@@ -7,6 +7,30 @@ from typing import Any
 import pandas as pd
 
 
+class CheckedScoreMixin:
+    """Let `score` refuse a target that is in another order than X; goes before scikit-learn's mixins."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute scikit-learn's default score on given rows: R² of a regressor, accuracy of a classifier.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_columns)
+            The rows, as `predict` takes them.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Their targets.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Greater is better; 1 is best.
+        """
+        check_row_labels(X, y=y, sample_weight=sample_weight)
+        return super().score(X, y, sample_weight)  # type: ignore[misc]
+
+
 def check_row_labels(X: Any, **others: Any) -> None:
     """Refuse pandas objects whose index has the labels of that of X in another order.
 

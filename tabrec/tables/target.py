@@ -68,7 +68,8 @@ def _finite_numbers(target: np.ndarray, owner: str) -> np.ndarray:
         odd = [value for value in target.ravel() if not isinstance(value, (Real, Decimal, np.bool_))]
         if odd:
             raise ValueError(
-                f"{owner} predicts numbers, but y holds {odd[0]!r} ({type(odd[0]).__name__}). Unknown label type."
+                f"{owner} predicts numbers, but y holds {odd[0]!r} ({type(odd[0]).__name__}). Unknown label type: "
+                "convert y to numbers, for example with pandas.to_numeric, or use a classifier for labels."
             )
         target = target.astype(np.float64)
     infinite = np.isinf(target) if target.dtype.kind == "f" else np.zeros(target.shape, bool)

@@ -15,7 +15,7 @@ from tabrec.tables.class_weights import check_class_weights
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import learn_names
-from tabrec.tables.row_labels import check_row_labels
+from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
 from tabrec.tables.weights import read_weights
 from tabrec.trees.target_encoding import TargetEncodingMixin
 
@@ -24,7 +24,7 @@ _FEW_ROWS = 5_000
 _MANY_ROWS = 10_000
 
 
-class BoostingMixin(TargetEncodingMixin):
+class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
     """Base of our boosting estimators, listed before scikit-learn's histogram gradient boosting."""
 
     _kept_names = (*TargetEncodingMixin._kept_names, "loss", "quantile", "max_bins")

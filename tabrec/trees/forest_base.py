@@ -20,7 +20,7 @@ from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.float32_maps import Float32Map, learn_maps
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import learn_names
-from tabrec.tables.row_labels import check_row_labels
+from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
 from tabrec.tables.weights import read_weights
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
@@ -31,7 +31,7 @@ _FEW_ROWS = 500
 _OOB_ATTRIBUTES = ("oob_score_", "oob_prediction_", "oob_decision_function_", "oob_spread_", "oob_target_")
 
 
-class ForestMixin(TargetEncodingMixin):
+class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
     """Base of our forests, listed before scikit-learn's."""
 
     _kept_names = (*TargetEncodingMixin._kept_names, "bootstrap", "max_samples", "class_weight")

@@ -95,6 +95,7 @@ def test_a_column_without_values_may_have_any_type_after_fit(nothing):
 @pytest.mark.parametrize(
     ("later", "message"),
     [
+        (["1", "2", "unknown"], "Column 'x' must hold numbers, as in fit, but holds 'unknown'"),
         (["many"], r"Column 'x' must hold numbers, as in fit, but holds 'many' \(str\); use NaN"),
         (pd.Categorical(["many"]), "must hold numbers, as in fit, but holds 'many'"),
         (pd.to_datetime(["2011-01-01"]), "Column 'x' must hold numbers, as in fit, but holds dates such as 2011-01-01"),

@@ -76,6 +76,23 @@ def test_every_estimator_refuses_a_target_in_another_order(model):
         model.fit(X, Y, sample_weight=SHUFFLED + 1)
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        ForestRegressor(3, n_jobs=1, oob_score=False, random_state=0),
+        BoostingClassifier(max_iter=2),
+        TabularRegressor((4,), n_members=None, epochs=1),
+        BayesianFactorization(n_factors=2, n_sweeps=3),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_scores_refuse_a_target_in_another_order(model):
+    model.fit(X, Y)
+    assert model.score(X, Y) == model.score(X, Y.to_numpy())
+    with pytest.raises(ValueError, match="y has the index labels of X in another order"):
+        model.score(X, SHUFFLED)
+
+
 def test_rows_that_are_validated_on_are_checked_too():
     with pytest.raises(ValueError, match="y_val has the index labels"):
         BoostingClassifier(max_iter=2, early_stopping=True).fit(X, Y, X_val=X, y_val=SHUFFLED)
