@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -16,10 +17,13 @@ from tabrec.tables.text_numbers import find_number_format
 
 # A delimiter that no label contains.
 _NO_DELIMITER = "\x1f"
-# Of so many labels half must have a digit, or the column holds neither numbers nor dates.
-_SAMPLE = 200
 # Numbers that 64 bits hold, written without a leading zero.
 _WHOLE_NUMBER = r"^(0|-?[1-9]\d{0,17})$"
+# Labels that show whether a column may hold numbers or dates: a third of them, since some may be marks.
+_SAMPLE = 20
+# Digits, with signs around them and no letters but those of an exponent, a time or a currency.
+_LIKELY_VALUE = re.compile(r"([A-Z]{3}|US|R)?[\W\d_]*\d[\W\d_]*([eETZ][\W\d_]*){0,2}([A-Z]{3})?")
+_MOST_CHARACTERS = 60  # Of a number or date.
 _MOST_MARKS = 5  # In a column that holds nothing but marks.
 
 
@@ -92,10 +96,13 @@ def _is_clean(labels: pa.Array, marks: list[str]) -> bool:
 
 
 def _may_be_values(labels: pa.Array) -> bool:
-    """Whether labels may be numbers or dates, half of which have digits, or marks of missing values, which are few."""
+    """Whether labels may be numbers, dates or marks of missing values, by a sample: text is not read further."""
     sample = labels.take(np.arange(0, len(labels), len(labels) // _SAMPLE + 1))
-    with_digits = pc.sum(pc.match_substring_regex(sample, r"\d")).as_py() or 0
-    return with_digits * 2 >= len(sample) or len(labels) <= _MOST_MARKS
+    texts = sample.to_pylist()
+    likely = sum(len(text) <= _MOST_CHARACTERS and _LIKELY_VALUE.fullmatch(text) is not None for text in texts)
+    if likely == 0 and len(texts) <= _MOST_MARKS:
+        return all(map(is_known_mark, texts))
+    return likely * 3 >= len(texts)
 
 
 def _read_values(labels: pa.DictionaryArray, decimal: str | None, as_number: bool) -> Settled:
