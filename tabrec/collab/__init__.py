@@ -9,6 +9,7 @@ from tabrec.collab.dot_product_bias import DotProductBias
 from tabrec.collab.ease import EASE
 from tabrec.collab.embedding_nn import EmbeddingNN
 from tabrec.collab.evaluation import evaluate
+from tabrec.collab.explanation import Explanation
 from tabrec.collab.implicit_als import ImplicitALS
 from tabrec.collab.interactions import Interactions, Pairs
 from tabrec.collab.item_knn import ItemKNN
@@ -27,7 +28,7 @@ from tabrec.collab.metrics import (
 from tabrec.collab.popular import Popular
 from tabrec.collab.ranking_recommender import RankingRecommender
 from tabrec.collab.rating_recommender import RatingRecommender
-from tabrec.collab.recommender import Explanation, Recommender
+from tabrec.collab.recommender import Recommender
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.splitters import LeaveLastOut, PerUserSplit
 

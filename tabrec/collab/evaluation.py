@@ -172,7 +172,7 @@ def _recommend_same(
         return np.tile(scores[candidates].astype(np.float64), (len(codes), 1))
 
     codes = users.ids.encode_list(asked)
-    owner, rank, found, score = rank_all(score_block, codes, items.known(), k, ratings)
+    owner, rank, found, score = rank_all(score_block, codes, items.known(), k, [(ratings, codes)])
     return pd.DataFrame({"user": asked[owner], "rank": rank, "item": items.ids.names_of(found), "score": score})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -19,20 +19,20 @@ def rank_all(
     users: np.ndarray,
     items: np.ndarray,
     n: int,
-    seen: Interactions | None,
+    excluded: Iterable[tuple[Interactions, np.ndarray]],
 ) -> Ranked:
     """The best items of each user, as arrays owner (a position in `users`), rank (from 1), item and score.
 
-    `items` are codes in ascending order; the interactions `seen` are excluded.
+    `items` are codes in ascending order. Excluded interactions come with the codes that the users have in them.
     """
     position = np.full(items.max(initial=0) + 1, -1)
     position[items] = np.arange(len(items))
 
     def score(rows: slice) -> np.ndarray:
         scores = score_block(users[rows], items)
-        if seen is not None:
-            rated, owner = seen.of_users(users[rows])
-            codes = seen.items[rated]
+        for interactions, codes_of_users in excluded:
+            rated, owner = interactions.of_users(codes_of_users[rows])
+            codes = interactions.items[rated]
             at = np.where(codes < len(position), position[np.minimum(codes, len(position) - 1)], -1)
             scores[owner[at >= 0], at[at >= 0]] = -np.inf
         return scores

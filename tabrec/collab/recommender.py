@@ -5,19 +5,21 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from tabrec.collab.explanation import Explanation
 from tabrec.collab.interactions import Pairs
-from tabrec.collab.ranking import rank_all
 from tabrec.collab.rating_columns import find_id_columns
 from tabrec.collab.reader import RatingsReader, read_sparse
+from tabrec.collab.recommending import recommend_items
 from tabrec.collab.scorer import Scorer
-from tabrec.collab.sides import as_column, name_paths
+from tabrec.collab.sides import name_paths
 from tabrec.collab.views import LabelledViews, check_n
 from tabrec.preprocess.warm_start import check_parameters_kept, describe_parameters
 from tabrec.tables.columns import read_frame
@@ -31,48 +33,6 @@ _KEPT = (
     *("y_range", "n_factors", "n_history", "likelihood", "history", "layers", "embedding_size"),
     *("activation", "batch_norm", "dropout", "embedding_dropout", "unknown_rate"),
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """The parts of a prediction, and the ratings that contribute to it.
-
-    Attributes
-    ----------
-    user, item : id
-        The pair.
-    prediction : float
-        The predicted rating.
-    path : str
-        The source of the prediction; see `Recommender.predict`.
-    parts : pandas.Series
-        "mean", "user", "item", "features" and "factors", in units of the rating; they sum to the prediction.
-    ratings : pandas.DataFrame
-        `item`, `rating` and `contribution`: ratings of the user, and how much each raises (or, below 0, lowers) the
-        prediction, those that raise it most first.
-
-    See Also
-    --------
-    Recommender.explain : Returns an explanation.
-    """
-
-    user: Any
-    item: Any
-    prediction: float
-    path: str
-    parts: pd.Series
-    ratings: pd.DataFrame
-
-    def __str__(self) -> str:
-        lines = [f"{self.user!r}, {self.item!r}: {self.prediction:.2f} ({self.path})"]
-        lines += [f"  {name:<9}{round(part, 2) + 0.0:+.2f}" for name, part in self.parts.items()]
-        if len(self.ratings):
-            lines += ["  contributions of the user's ratings:"]
-            lines += [
-                f"    {row.item!r}, rated {row.rating:g}: {row.contribution:+.3f}"
-                for row in self.ratings.itertuples(index=False)
-            ]
-        return "\n".join(lines)
 
 
 class Recommender(LabelledViews, ABC):
@@ -244,9 +204,20 @@ class Recommender(LabelledViews, ABC):
         predicted = self._with_mean(pairs, self._fitted_scorer().score(pairs))
         return (predicted, self._paths(pairs)) if return_path else predicted
 
-    @check_n
+    @validate_params(
+        {"n": [Interval(Integral, 1, None, closed="left")], "unknown": [StrOptions({"ignore", "raise"})]},
+        prefer_skip_nested_validation=True,
+    )
     def recommend(
-        self, users: Any, n: int = 10, *, exclude_seen: bool = True, candidates: Iterable | None = None
+        self,
+        users: Any,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Iterable | None = None,
+        exclude: Any = None,
+        include_cold: bool = False,
+        unknown: str = "ignore",
     ) -> pd.DataFrame:
         """Recommend the items with the highest predicted ratings, computed in blocks that bound the memory.
 
@@ -255,11 +226,17 @@ class Recommender(LabelledViews, ABC):
         users : id or array-like of ids
             Unknown users are recommended the items that are best on average.
         n : int, default=10
-            Number of items per user; fewer where there are not as many.
+            Number of items per user; fewer where there are not as many. A warning names users without any.
         exclude_seen : bool, default=True
             Whether to exclude items that the user has rated.
         candidates : array-like of ids, default=None
             The items to choose from; None takes all items with ratings.
+        exclude : table of shape (n_pairs, 2 or more), default=None
+            Pairs not to recommend, in columns named as in fit or "user" and "item".
+        include_cold : bool, default=False
+            Whether to choose also from the items that are in `item_features` but have no ratings, without `candidates`.
+        unknown : {"ignore", "raise"}, default="ignore"
+            Whether to leave out unknown candidates, with a warning, or to raise a ValueError.
 
         Returns
         -------
@@ -270,21 +247,18 @@ class Recommender(LabelledViews, ABC):
         Raises
         ------
         ValueError
-            A candidate is unknown, `n` is less than 1, or ids are of another type than in fit.
+            No candidate is known, `n` is less than 1, or ids are of another type than in fit.
         """
-        scorer = self._fitted_scorer()
-        users, items = as_column(self.user_name_, users), self._reader.items
-        codes = self._reader.users.ids.encode(users)
-        choice = items.known() if candidates is None else np.unique(items.require(candidates))
-        seen = self._reader.ratings if exclude_seen else None
-        owner, rank, found, scores = rank_all(scorer.score_block, codes, choice, n, seen)
-        return pd.DataFrame(
-            {
-                "user": pd.Series(users.raw).take(owner).array,
-                "rank": rank,
-                "item": items.ids.names_of(found),
-                "score": scorer.to_ratings(scores),
-            }
+        return recommend_items(
+            scorer=self._fitted_scorer(),
+            reader=self._reader,
+            users=users,
+            n=n,
+            exclude_seen=exclude_seen,
+            candidates=candidates,
+            exclude=exclude,
+            include_cold=include_cold,
+            unknown=unknown,
         )
 
     @check_n

@@ -47,7 +47,7 @@ class Ids:
     def learn(cls, column: Column) -> Ids:
         """The sorted ids of a column."""
         labels = sorted_labels(list(dict.fromkeys(column.as_labels().in_use)))
-        check_labels(column.name, labels)
+        _check_labels(column.name, labels)
         return cls(column.name, labels, {label_kind(label) for label in labels})
 
     @property
@@ -66,6 +66,7 @@ class Ids:
 
     def encode(self, column: Column) -> np.ndarray:
         """Codes of a column's ids: int32 of shape (n_rows,); a ValueError where they are of another kind."""
+        _check_exact(column)
         return self._codes.encode(column).codes.astype(np.int32)
 
     def encode_list(self, ids: Any) -> np.ndarray:
@@ -75,7 +76,7 @@ class Ids:
     def with_labels(self, more: Iterable) -> Ids:
         """These ids, followed by the new ones among `more`."""
         new = [label for label in dict.fromkeys(more) if label not in self._codes.code_of]
-        check_labels(self.name, new)
+        _check_labels(self.name, new)
         return Ids(self.name, [*self.labels, *new], self.kinds)
 
     def names_of(self, codes: np.ndarray) -> pd.Index:
@@ -111,12 +112,48 @@ def labels_by_row(column: Column) -> pd.Series:
     return pd.Series(labels).take(codes).reset_index(drop=True)
 
 
+def _check_labels(name: str, labels: list) -> None:
+    """Raise an error for ids that an index cannot hold, or that are one id in two types."""
+    tuples = [label for label in labels if isinstance(label, tuple)]
+    if tuples:
+        raise TypeError(
+            f"Column {name!r} holds the tuple {tuples[0]!r}, but an id must be one value: join the parts to text, as "
+            f"in X[{name!r}].map(str)."
+        )
+    texts = {label for label in labels if isinstance(label, str)}
+    if texts and len(texts) < len(labels):
+        twice = [label for label in labels if not isinstance(label, str) and str(label) in texts]
+        if twice:
+            raise ValueError(
+                f"Column {name!r} holds {twice[0]!r} and {str(twice[0])!r}, one id in two types, as pandas.read_csv "
+                f"reads columns of large files in parts: give all ids one type, as in X[{name!r}].astype(str)."
+            )
+    check_labels(name, labels)
+
+
 def check_ids(column: Column) -> None:
-    """Raise a ValueError where a column holds dates instead of ids."""
+    """Raise a ValueError where a column holds dates instead of ids, or whole numbers that floats do not distinguish."""
+    _check_exact(column)
     if column.is_date and not column.missing.all():
         raise ValueError(
             f"Column {column.name!r} holds dates such as {column.example()}, but should hold ids: name the columns, as "
             "in user='userId', item='movieId'."
+        )
+
+
+def _check_exact(column: Column) -> None:
+    """Raise a ValueError for ids that are floats so large that several whole numbers are equal."""
+    if not column.is_number or column.values.dtype.kind != "f" or not len(column.values):
+        return
+    row = int(np.argmax(np.abs(np.nan_to_num(column.values))))
+    value: Any = column.raw[row]
+    is_float = isinstance(value, float | np.floating)
+    n_digits = np.finfo(np.asarray(value).dtype).nmant + 1 if is_float else 0
+    if is_float and abs(value) >= 2**n_digits:
+        raise ValueError(
+            f"Column {column.name!r} holds the id {float(value):.0f} as a float, which does not distinguish all whole "
+            f"numbers beyond 2**{n_digits}: read ids as text or as integers, as in "
+            f"pandas.read_csv(..., dtype={{{column.name!r}: 'Int64'}})."
         )
 
 

@@ -96,6 +96,7 @@ def test_ids_of_side_tables_alone_can_be_asked_for_but_are_not_recommended(with_
     assert model.recommend(0, 100, exclude_seen=False)["item"].max() == N_ITEMS - 1
     among = model.recommend(0, 10, candidates=[24, 25, 1])
     assert among["item"].iloc[0] == 24
+    assert {24, 25} <= set(model.recommend(0, 100, include_cold=True)["item"])
     if name != "nn":
         similar = model.similar_items(24, 5)["similar"]
         assert (similar % 2 == 0).all()

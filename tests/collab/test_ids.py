@@ -315,3 +315,19 @@ def test_dates_are_no_ids():
     dates = pd.Series(pd.to_datetime(["2020-01-01", None]))
     with pytest.raises(ValueError, match="'user' holds dates such as 2020-01-01.*should hold ids"):
         check_ids(Column("user", dates.array))
+
+
+BAD_IDS = {
+    "long ids beside a gap": ([float(2**60 + k) for k in range(19)] + [np.nan], ValueError, "'user'.*a float.*2..53"),
+    "float32": (np.arange(20, dtype=np.float32) + 2**24, ValueError, "'user' .*a float.*2..24"),
+    "one id in two types": ([1, 2, "1", "2"] * 5, ValueError, "'user' holds 1 and '1', one id in two types"),
+    "tuples": ([("shop", k % 5) for k in range(20)], TypeError, "'user' holds the tuple .'shop', 0."),
+}
+
+
+@pytest.mark.parametrize("name", BAD_IDS)
+def test_ids_that_cannot_be_told_apart_or_listed_are_refused(name):
+    ids, error, message = BAD_IDS[name]
+    frame = pd.DataFrame({"user": pd.Series(ids), "item": np.arange(20) % 7})
+    with pytest.raises(error, match=message):
+        clone(MODELS["bayes"]).fit(frame, FEW_Y[:20])

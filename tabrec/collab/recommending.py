@@ -1,0 +1,104 @@
+"""`recommend_items`: the best items of each user among the candidates, without what is excluded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.collab.interactions import Interactions, sort_interactions
+from tabrec.collab.ranking import rank_all
+from tabrec.collab.reader import RatingsReader
+from tabrec.collab.scorer import Scorer
+from tabrec.collab.sides import Ids, Side, as_column, id_at
+from tabrec.tables.columns import Column, read_frame, to_columns
+from tabrec.tables.messages import warn_caller
+
+_SHOWN = 3  # Ids in a warning.
+
+
+def recommend_items(
+    reader: RatingsReader,
+    scorer: Scorer,
+    users: Any,
+    n: int,
+    *,
+    exclude_seen: bool,
+    candidates: Any,
+    exclude: Any,
+    include_cold: bool,
+    unknown: str,
+) -> pd.DataFrame:
+    """The recommendations that `Recommender.recommend` describes."""
+    column = as_column(reader.user_name, users)
+    codes = reader.users.ids.encode(column)
+    choice = _choose(reader.items, candidates, include_cold, unknown)
+    without = [] if exclude is None else [_read_excluded(reader, column, exclude)]
+    if exclude_seen:
+        without.append((reader.ratings, codes))
+    owner, rank, found, scores = rank_all(scorer.score_block, codes, choice, n, without)
+    _warn_of_users_without_items(column, owner)
+    return pd.DataFrame(
+        {
+            "user": pd.Series(column.raw).take(owner).array,
+            "rank": rank,
+            "item": reader.items.ids.names_of(found),
+            "score": scorer.to_ratings(scores),
+        }
+    )
+
+
+def _choose(items: Side, candidates: Any, include_cold: bool, unknown: str) -> np.ndarray:
+    """Codes of the items to choose from, in ascending order."""
+    if include_cold and items.table is None:
+        raise ValueError("include_cold=True recommends items that only item_features knows: fit with item_features.")
+    if candidates is None:
+        cold = np.flatnonzero(items.from_metadata() & include_cold)
+        return np.union1d(items.known(), cold).astype(np.intp)
+    if unknown == "raise":
+        return np.unique(items.require(candidates))
+    column = as_column(items.ids.name, candidates)
+    codes = items.ids.encode(column)
+    absent = np.flatnonzero(codes == 0)
+    if len(absent) and len(absent) == len(codes):
+        return items.require(candidates)  # raises
+    if len(absent):
+        warn_caller(
+            f"{len(absent)} of {len(codes)} candidates are not known to the model and are not recommended: "
+            f"{_list(column, absent)}."
+        )
+    return np.unique(codes[codes > 0])
+
+
+def _read_excluded(reader: RatingsReader, users: Column, exclude: Any) -> tuple[Interactions, np.ndarray]:
+    """The pairs to exclude, with codes of their own for the users, and these codes of the users asked for."""
+    frame = read_frame(exclude)
+    names = [reader.user_name, reader.item_name]
+    if not set(names) <= set(frame.columns):
+        names = ["user", "item"] if {"user", "item"} <= set(frame.columns) else frame.columns.tolist()
+    if len(names) != 2:
+        raise ValueError(
+            f"exclude has the columns {frame.columns.tolist()[:20]}, but must have {reader.user_name!r} and "
+            f"{reader.item_name!r}."
+        )
+    columns = to_columns(frame[names])
+    asked = Ids.learn(users)  # Unknown users have pairs to exclude, too.
+    pairs = asked.encode(columns[names[0]]), reader.items.ids.encode(columns[names[1]])
+    both = (pairs[0] > 0) & (pairs[1] > 0)
+    excluded, _ = sort_interactions(pairs[0][both], pairs[1][both], np.ones(both.sum()))
+    return excluded, asked.encode(users)
+
+
+def _warn_of_users_without_items(users: Column, owner: np.ndarray) -> None:
+    left_out = np.setdiff1d(np.arange(len(users.raw)), owner)
+    if len(left_out):
+        warn_caller(
+            f"{len(left_out)} of {len(users.raw)} users have no items left to recommend: {_list(users, left_out)}. All "
+            "candidates are rated by them or excluded; exclude_seen=False includes rated items."
+        )
+
+
+def _list(column: Column, rows: np.ndarray) -> str:
+    shown = ", ".join(repr(id_at(column, int(row))) for row in rows[:_SHOWN])
+    return shown + ", …" * (len(rows) > _SHOWN)
