@@ -17,9 +17,15 @@ from tabrec.preprocess.fill_missing import FillMissing
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, values_of
 from tabrec.preprocess.normalize import Normalize
-from tabrec.preprocess.text_columns import counts_rows, learn_given_numbers, read_numbers, warn_of_text
+from tabrec.preprocess.text_columns import (
+    counts_rows,
+    learn_given_numbers,
+    read_numbers,
+    warn_of_labels,
+    warn_of_text,
+)
 from tabrec.tables.columns import Column, Labels, are_codes, read_in_threads
-from tabrec.tables.dates import find_date_marks, looks_like_dates, without_marks
+from tabrec.tables.dates import find_date_marks, without_marks
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
 from tabrec.tables.numbers import as_numbers, needs_float64
@@ -244,15 +250,12 @@ class TabularPreprocessor(FrameTransformer):
             return "categorical" if column.is_label else "continuous"
         if is_date(column):
             return "date"
-        if column.is_label and looks_like_dates(column.values.in_use):
-            warn_caller(
-                f"Column {column.name!r} looks like dates, such as {column.example()!r}, but its format is ambiguous, "
-                f"so it is encoded as labels. Pass the format, as in date_columns={{{column.name!r}: '%d/%m/%Y'}}."
-            )
         read = read_text_numbers(column)
         if read is not None and is_continuous(read[0], self._max_card()):
             self.number_formats_[column.name] = read[1]
             return "continuous"
+        if read is None and column.is_label:
+            warn_of_labels(column)
         return "continuous" if is_continuous(column, self._max_card()) else "categorical"
 
     def _max_card(self) -> int:

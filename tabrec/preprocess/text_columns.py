@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tabrec.tables.columns import Column
+from tabrec.tables.dates import find_date_marks
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.missing_marks import quoted
-from tabrec.tables.text_numbers import NumberFormat, find_number_format
+from tabrec.tables.text_numbers import NumberFormat, find_number_format, other_than_numbers
 
 _MANY_COLUMNS = 10
 _NAMELESS = re.compile(r"|Unnamed: \d+(\.\d+)*(_level_\d+)?|__index_level_\d+__")
@@ -49,6 +50,22 @@ def warn_of_text(formats: Mapping[str, NumberFormat], date_marks: Mapping[str, l
     if said:
         more = f" and {len(said) - _MANY_COLUMNS} more" * (len(said) > _MANY_COLUMNS)
         warn_caller(f"Columns of text are read: {'; '.join(said[:_MANY_COLUMNS])}{more}. {advice}")
+
+
+def warn_of_labels(column: Column) -> None:
+    """Warn of a column that is encoded as labels although most of them look like dates or numbers."""
+    if find_date_marks(column) is not None:
+        warn_caller(
+            f"Column {column.name!r} looks like dates, such as {column.example()!r}, but its format is ambiguous, "
+            f"so it is encoded as labels. Pass the format, as in date_columns={{{column.name!r}: '%d/%m/%Y'}}."
+        )
+        return
+    odd = other_than_numbers(column)
+    if odd:
+        warn_caller(
+            f"Column {column.name!r} holds mostly numbers as text, but also {quoted(odd)}, so it is encoded as labels. "
+            "List it in continuous_columns to read these as missing, or in categorical_columns if it holds labels."
+        )
 
 
 def _describe_numbers(name: str, number_format: NumberFormat) -> str:

@@ -20,8 +20,11 @@ _SLASHED_TEXT = re.compile(rf"\d{{1,4}}([/.-])\d{{1,2}}\1\d{{1,4}}{_CLOCK}")
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _DAY_MONTH_TEXT = re.compile(rf"\d{{1,2}}([ -]){_MONTH}\1\d{{2,4}}{_CLOCK}", re.IGNORECASE)
 _MONTH_DAY_TEXT = re.compile(rf"{_MONTH} \d{{1,2}}(,?) \d{{4}}{_CLOCK}", re.IGNORECASE)
-_COMPACT_TEXT = re.compile(r"(?:1[89]|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-_TEXTS = (_ISO_TEXT, _SLASHED_TEXT, _DAY_MONTH_TEXT, _MONTH_DAY_TEXT, _COMPACT_TEXT)
+_YEAR = r"(?:1[89]|20)\d{2}"
+_COMPACT_TEXT = re.compile(rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])((?:[01]\d|2[0-3])[0-5]\d([0-5]\d)?)?")
+_YEAR_MONTH_TEXT = re.compile(rf"{_YEAR}([-/.])(?:0?[1-9]|1[0-2])")
+_MONTH_YEAR_TEXT = re.compile(rf"{_MONTH}( |-){_YEAR}", re.IGNORECASE)
+_TEXTS = (_ISO_TEXT, _SLASHED_TEXT, _DAY_MONTH_TEXT, _MONTH_DAY_TEXT, _COMPACT_TEXT, _YEAR_MONTH_TEXT, _MONTH_YEAR_TEXT)
 _DIGIT = re.compile(r"\d")
 # A sample of labels, most of which are dates if the column is: it may hold few marks.
 _SAMPLE = 64
@@ -101,8 +104,8 @@ def find_format(name: str, labels: list) -> str:
     """Find the only format that fits every label, or raise a ValueError that gives a value.
 
     Candidates are ISO 8601, year, day and month in either order with ``/``, ``.`` or ``-``, English names of months,
-    and eight digits that start with the year; a time may have AM or PM. A column that fits two formats is ambiguous
-    even if both give the same dates, because the next row may not.
+    year and month alone, and eight to fourteen digits that start with the year; a time may have AM or PM. A column that
+    fits two formats is ambiguous even if both give the same dates, because the next row may not.
     """
     for label in labels:
         if not isinstance(label, str):
@@ -249,12 +252,17 @@ def _zone_name(name: str, dates: pd.DatetimeIndex) -> str | None:
 
 
 def _candidates(example: str) -> list[str]:
-    if _COMPACT_TEXT.fullmatch(example):
-        return ["%Y%m%d"]
+    if match := _COMPACT_TEXT.fullmatch(example):
+        return ["%Y%m%d" + ("%H%M" if match.group(1) else "") + ("%S" if match.group(2) else "")]
+    if match := _YEAR_MONTH_TEXT.fullmatch(example):
+        return [f"%Y{match.group(1)}%m"]
+    if match := _MONTH_YEAR_TEXT.fullmatch(example):
+        return [f"{month}{match.group(1)}%Y" for month in _months(example)]
     if match := _SLASHED_TEXT.fullmatch(example):
         orders = ["%Y{0}%m{0}%d"] if re.match(r"\d{4}", example) else ["%m{0}%d{0}%Y", "%d{0}%m{0}%Y"]
         if not re.search(r"\d{4}", example.split(" ")[0]):
-            orders = ["%m{0}%d{0}%y", "%d{0}%m{0}%y", "%y{0}%m{0}%d"]
+            # Two digits of the year stand first in the manner of ISO 8601 alone.
+            orders = ["%m{0}%d{0}%y", "%d{0}%m{0}%y"] + ["%y{0}%m{0}%d"] * (match.group(1) == "-")
     elif match := _DAY_MONTH_TEXT.fullmatch(example):
         year = "%Y" if re.search(r"\d{4}", example) else "%y"
         orders = [f"%d{{0}}{month}{{0}}{year}" for month in _months(example)]

@@ -214,6 +214,18 @@ def read_text_numbers(column: Column) -> tuple[Column, NumberFormat] | None:
     return None if number_format is None else (number_format.read_column(column), number_format)
 
 
+def other_than_numbers(column: Column) -> list:
+    """The labels of a column that are not numbers, if most of its text labels are; else an empty list."""
+    if not column.is_label or hasattr(column.raw.dtype, "categories"):
+        return []
+    labels = [label for label in column.values.rows if isinstance(label, str)]
+    sample = labels[:: max(len(labels) // _SAMPLE, 1)]
+    if sum(map(_is_number, sample)) * 2 < len(sample):
+        return []
+    odd = [label for label in labels if not _is_number(label)]
+    return odd if 2 * len(odd) < len(labels) else []
+
+
 def _is_number(label: Any) -> bool:
     if isinstance(label, str) and not _DIGIT.search(label):
         return False

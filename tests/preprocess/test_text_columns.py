@@ -88,7 +88,10 @@ def test_whole_numbers_of_few_values_stay_labels_for_nets():
 
 @pytest.mark.parametrize(
     "date_format",
-    ["%d %B %Y", "%d-%b-%y", "%b %d, %Y", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%Y %H:%M", "%Y%m%d", " %Y-%m-%d"],
+    [
+        *("%d %B %Y", "%d-%b-%y", "%b %d, %Y", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%Y %H:%M", "%Y%m%d", " %Y-%m-%d"),
+        *("%d.%m.%y", "%Y%m%d%H%M", "%Y%m%d%H%M%S"),
+    ],
 )
 def test_dates_are_recognised_in_common_formats(date_format):
     days = pd.date_range("2020-01-01", periods=N, freq="37h")
@@ -119,3 +122,19 @@ def test_a_nameless_column_that_counts_rows_is_left_out_also_in_a_sample(name):
     assert preprocessor.transform(table[["area"]]).columns.tolist() == ["area"]
     assert TabularPreprocessor(continuous_columns=[name]).fit(table).kinds_[name] == "continuous"
     assert TabularPreprocessor().fit(table.rename(columns={name: "id"})).kinds_["id"] == "continuous"
+
+
+@pytest.mark.parametrize("date_format", ["%Y-%m", "%B %Y", "%b-%Y"])
+def test_months_are_dates(date_format):
+    months = pd.date_range("2020-01-01", periods=24, freq="MS")
+    encoded = TabularPreprocessor().fit_transform(pd.DataFrame({"sold": months.strftime(date_format)}))
+    assert encoded["soldMonth"].tolist() == months.month.tolist()
+
+
+def test_columns_of_mostly_numbers_or_ambiguous_dates_are_not_labels_in_silence():
+    table = pd.DataFrame({"size": [f"{n}.5" for n in range(N - 10)] + ["low", "high"] * 5})
+    with pytest.warns(UserWarning, match="'size' holds mostly numbers as text, but also 'low', 'high'"):
+        assert TabularPreprocessor().fit(table).kinds_ == {"size": "categorical"}
+    table = pd.DataFrame({"sold": ["01/02/2020", "03/04/2021", "unknown"] * 10})
+    with pytest.warns(UserWarning, match="'sold' looks like dates.*ambiguous"):
+        TabularPreprocessor().fit(table)
