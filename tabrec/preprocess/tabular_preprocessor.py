@@ -21,6 +21,7 @@ from tabrec.preprocess.text_columns import (
     counts_rows,
     learn_given_numbers,
     read_numbers,
+    warn_of_formats,
     warn_of_labels,
     warn_of_text,
 )
@@ -215,6 +216,7 @@ class TabularPreprocessor(FrameTransformer):
         columns = self._read_encoded(columns)
         if reset:
             self.date_parts_ = DateParts(self._date_formats(), time=self.time)._fit_to_columns(columns)
+            warn_of_formats(self.date_parts_.formats_)
         columns = self.date_parts_._apply(columns)
         if reset:
             self._make_steps(columns)

@@ -52,6 +52,16 @@ def warn_of_text(formats: Mapping[str, NumberFormat], date_marks: Mapping[str, l
         warn_caller(f"Columns of text are read: {'; '.join(said[:_MANY_COLUMNS])}{more}. {advice}")
 
 
+def warn_of_formats(formats: Mapping[str, str | None]) -> None:
+    """Warn of columns of dates that are written in several formats."""
+    several = [f"{name!r} ({date_format})" for name, date_format in formats.items() if " | " in (date_format or "")]
+    if several:
+        warn_caller(
+            f"Columns of dates are written in several formats: {', '.join(several[:_MANY_COLUMNS])}. Pass date_columns "
+            "with the format of a column if this is wrong."
+        )
+
+
 def warn_of_labels(column: Column) -> None:
     """Warn of a column that is encoded as labels although most of them look like dates or numbers."""
     if find_date_marks(column) is not None:

@@ -26,6 +26,9 @@ _YEAR_MONTH_TEXT = re.compile(rf"{_YEAR}([-/.])(?:0?[1-9]|1[0-2])")
 _MONTH_YEAR_TEXT = re.compile(rf"{_MONTH}( |-){_YEAR}", re.IGNORECASE)
 _TEXTS = (_ISO_TEXT, _SLASHED_TEXT, _DAY_MONTH_TEXT, _MONTH_DAY_TEXT, _COMPACT_TEXT, _YEAR_MONTH_TEXT, _MONTH_YEAR_TEXT)
 _DIGIT = re.compile(r"\d")
+# Between the formats of a column that is written in several ways.
+_NEXT = " | "
+_MOST_FORMATS = 3
 # A sample of labels, most of which are dates if the column is: it may hold few marks.
 _SAMPLE = 64
 
@@ -105,7 +108,8 @@ def find_format(name: str, labels: list) -> str:
 
     Candidates are ISO 8601, year, day and month in either order with ``/``, ``.`` or ``-``, English names of months,
     year and month alone, and eight to fourteen digits that start with the year; a time may have AM or PM. A column that
-    fits two formats is ambiguous even if both give the same dates, because the next row may not.
+    fits two formats is ambiguous even if both give the same dates, because the next row may not. Where the labels are
+    written in up to three ways, each has its format, and ``" | "`` separates the formats.
     """
     for label in labels:
         if not isinstance(label, str):
@@ -119,6 +123,9 @@ def find_format(name: str, labels: list) -> str:
         for candidate in _candidates(texts[0])
         if pd.to_datetime(texts, format=candidate, errors="coerce").notna().all()
     ]
+    groups = _group_by_notation(labels) if not fitting else []
+    if 1 < len(groups) <= _MOST_FORMATS:
+        return _NEXT.join(dict.fromkeys(find_format(name, group) for group in groups))
     if not fitting:
         odd = next((label for label in labels if not looks_like_dates([label])), labels[0])
         raise ValueError(
@@ -135,8 +142,19 @@ def find_format(name: str, labels: list) -> str:
     return fitting[0]
 
 
+def _group_by_notation(labels: list) -> list[list]:
+    """The labels of each way of writing dates: the pattern that they match and the mark between their numbers."""
+    groups: dict[tuple, list] = {}
+    for label in labels:
+        matches = [pattern.fullmatch(label.strip()) for pattern in _TEXTS]
+        first = next((i for i, match in enumerate(matches) if match), None)
+        mark = None if first is None or _TEXTS[first] is _ISO_TEXT else matches[first].group(1)  # type: ignore[union-attr]
+        groups.setdefault((first, mark), []).append(label)
+    return [] if any(first is None for first, _ in groups) else list(groups.values())
+
+
 def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
-    """Parse labels by one format; a label that does not fit raises a ValueError.
+    """Parse labels by a format, or by the first that fits of several; a label that does not fit raises a ValueError.
 
     Text with offsets from UTC is read in its offset, or in UTC if there are several, as on both sides of a change to
     daylight saving time.
@@ -144,7 +162,14 @@ def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
     utc = _has_several_offsets(name, labels)
     try:
         texts = _texts(labels)
-        return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format, utc=utc))
+        *formats, last = date_format.split(_NEXT)
+        read = pd.DatetimeIndex([pd.NaT] * len(texts))
+        for form in formats:
+            found = pd.DatetimeIndex(pd.to_datetime(texts, format=form, errors="coerce", utc=utc))
+            read, texts = read.where(read.notna(), found), texts.where(found.isna(), None)
+        if not formats:
+            return pd.DatetimeIndex(pd.to_datetime(texts, format=last, utc=utc))
+        return read.where(read.notna(), pd.DatetimeIndex(pd.to_datetime(texts, format=last, utc=utc)))
     except (ValueError, TypeError) as error:
         dates = pd.to_datetime(_texts(labels), format=date_format, errors="coerce", utc=True)
         odd = [label for label, missing in zip(labels, dates.isna(), strict=True) if missing]
@@ -200,7 +225,8 @@ def read_moment(text: str, date_format: str | None) -> Any:
     """
     text = text.strip()
     if date_format not in (None, ISO) and not _ISO_TEXT.fullmatch(text):
-        for form in (str(date_format), re.split(" %[HI]", str(date_format))[0]):
+        formats = str(date_format).split(_NEXT)
+        for form in [*formats, *(re.split(" %[HI]", form)[0] for form in formats)]:
             read = pd.to_datetime(text, format=form, errors="coerce")
             if read is not pd.NaT:
                 return read

@@ -138,3 +138,18 @@ def test_columns_of_mostly_numbers_or_ambiguous_dates_are_not_labels_in_silence(
     table = pd.DataFrame({"sold": ["01/02/2020", "03/04/2021", "unknown"] * 10})
     with pytest.warns(UserWarning, match="'sold' looks like dates.*ambiguous"):
         TabularPreprocessor().fit(table)
+
+
+def test_dates_in_two_formats_are_read_if_each_has_one_reading():
+    days = pd.date_range("2020-01-01", periods=N)
+    written = [day.strftime("%d.%m.%Y" if row % 2 else "%Y-%m-%d") for row, day in enumerate(days)]
+    with pytest.warns(UserWarning, match=r"several formats: 'sold' \(ISO8601 \| %d\.%m\.%Y\)"):
+        fitted = TabularPreprocessor().fit(pd.DataFrame({"sold": written}))
+    assert fitted.transform(pd.DataFrame({"sold": written}))["soldDayofyear"].tolist() == days.day_of_year.tolist()
+    later = fitted.transform(pd.DataFrame({"sold": ["31.12.2021", "2021-12-30"]}))
+    assert later["soldDayofyear"].tolist() == [365, 364]
+    with pytest.raises(ValueError, match="'12/31/2021', which is not a date"):
+        fitted.transform(pd.DataFrame({"sold": ["12/31/2021", "2021-12-30"]}))
+    ambiguous = [day.strftime("%d/%m/%Y" if row % 2 else "%Y-%m-%d") for row, day in enumerate(days[:11])]
+    with pytest.warns(UserWarning, match="ambiguous"):
+        TabularPreprocessor().fit(pd.DataFrame({"sold": ambiguous}))
