@@ -58,7 +58,8 @@ class BayesianFactorization(RatingRecommender):
     user, item : str, default=None
         Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
-        Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them.
+        Side tables indexed by id, or with a column of the ids, and any other columns; lists and text joined by "|" are
+        multi-label. `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
     verbose : int, default=0
         1 shows a progress bar.

@@ -39,7 +39,8 @@ class EASE(RankingRecommender):
     user, item : str, default=None
         Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
-        Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them. The features of items
+        Side tables indexed by id, or with a column of the ids, and any other columns; lists and text joined by "|" are
+        multi-label. `TabularPreprocessor` encodes them. The features of items
         are further rows of X, so that items without interactions have weights too. Those of users are not used.
     feature_weight : float, default=1.0
         Weight of the rows of item features, relative to those of users.

@@ -65,7 +65,7 @@ class EmbeddingNN(RatingRecommender):
     user, item : str, default=None
         Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
-        Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them.
+        Side tables indexed by id, or with a column of the ids, encoded as by `DotProductBias`.
     context : list of str, default=()
         Further columns of X to use, such as the time of the rating. `recommend` treats them as missing.
     dropout : float or sequence of float, default=0.0

@@ -53,7 +53,8 @@ class ImplicitALS(RankingRecommender):
     user, item : str, default=None
         Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
-        Side tables indexed by id, with any kinds of columns; `TabularPreprocessor` encodes them. Users and items
+        Side tables indexed by id, or with a column of the ids, and any other columns; lists and text joined by "|" are
+        multi-label. `TabularPreprocessor` encodes them. Users and items
         without interactions, but with features, have the factors that a ridge regression on the features predicts.
     device : str, default="auto"
         "auto" takes the GPU where there is one.

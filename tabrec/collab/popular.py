@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabrec.collab.ranking_recommender import RankingRecommender
 from tabrec.collab.reader import RatingsReader
-from tabrec.collab.sides import as_column
+from tabrec.collab.sides import as_column, index_by_id
 from tabrec.collab.strengths import StrengthScorer
 from tabrec.tables.columns import to_columns
 from tabrec.tables.names import check_named
@@ -166,7 +166,9 @@ class PopularScorer(StrengthScorer):
         segments = np.zeros(self.data.users.n_codes, dtype=np.intp)
         name, table = self.parameters["segment"], self.parameters["user_features"]
         if name is not None:
-            users = self.data.users.ids.encode(as_column(self.data.user_name, table.index))
+            ids = self.data.users.ids
+            table = index_by_id("user_features", table, ids)
+            users = ids.encode(as_column(self.data.user_name, table.index))
             segments[users] = pd.factorize(table[name], sort=True)[0] + 1
             segments[0] = 0
         return segments

@@ -113,6 +113,11 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
     return user_name, item_name
 
 
+def names_ids(name: str, role: str) -> bool:
+    """Whether a name suggests that a column holds the ids of a role, "user" or "item"."""
+    return any(re.fullmatch(pattern, _plain(name)) for pattern in (*_PATTERNS[role], "id"))
+
+
 def check_not_swapped(user: str, item: str) -> None:
     """Raise a ValueError where the names of two columns suggest that items come first."""
     says_item = _OF_ITEMS.search(user) and not _OF_USERS.search(user)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabrec.collab.multi_labels import learn_multi_labels, split_multi_labels
+from tabrec.collab.rating_columns import names_ids
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess.categorify import Codes, check_labels, label_kind, sorted_labels
 from tabrec.tables.columns import Column
@@ -304,8 +306,10 @@ def _as_number(column: pd.Series, size: int) -> np.ndarray:
 def learn_side_table(parameter: str, features: Any, ids: Ids) -> tuple[SideTable, Ids]:
     """Encode a side table, and return its ids after the ids with ratings.
 
+    The ids are its index, or a column named as the ids. Columns of lists and of text joined by "|" are multi-label.
     Medians, vocabularies and scales are learned from ids with ratings alone. `parameter` is named in messages.
     """
+    features = index_by_id(parameter, features, ids)
     index = _check_index(parameter, features, ids)
     try:
         rows = ids.encode(index)
@@ -319,11 +323,33 @@ def learn_side_table(parameter: str, features: Any, ids: Ids) -> tuple[SideTable
     # Learned only from ids with ratings, so that more rows in the table do not change the model.
     of_ratings = features.iloc[np.flatnonzero(rows)]
     min_frequency = int(np.clip(len(of_ratings) // _IDS_PER_MIN_FREQUENCY, 2, _MOST_MIN_FREQUENCY))
-    encoder = TabularPreprocessor("net", min_frequency=min_frequency).fit(of_ratings)
+    labels = learn_multi_labels(of_ratings, min_frequency)
+    encoder = TabularPreprocessor("net", min_frequency=min_frequency).fit(split_multi_labels(of_ratings, labels))
     with pandas_output():
-        encoded = encoder.transform(features)
+        encoded = encoder.transform(split_multi_labels(features, labels))
     ids = ids.with_labels(index.as_labels().labels)
     return SideTable(encoder, encoded, ids.encode(index), ids.n_codes), ids
+
+
+def index_by_id(parameter: str, features: Any, ids: Ids) -> Any:
+    """A side table with its column of ids as the index, where it has one and the index is not named as the ids."""
+    if not isinstance(features, pd.DataFrame) or features.index.name == ids.name:
+        return features
+    counts_rows = isinstance(features.index, pd.RangeIndex) and features.index.equals(pd.RangeIndex(len(features)))
+    if ids.name in features.columns and (counts_rows or _holds_ids(features[ids.name], ids)):
+        return features.set_index(ids.name)
+    for name in features.columns if counts_rows else []:
+        if names_ids(str(name), parameter.removesuffix("_features")) and _holds_ids(features[name], ids):
+            return features.set_index(name)
+    return features
+
+
+def _holds_ids(column: pd.Series, ids: Ids) -> bool:
+    """Whether a column has different ids in all rows, and some are known."""
+    try:
+        return bool(column.is_unique and ids.encode(as_column(ids.name, column)).any())
+    except (TypeError, ValueError):
+        return False
 
 
 def _check_index(parameter: str, features: Any, ids: Ids) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
+from tabrec.collab.multi_labels import learn_multi_labels, split_multi_labels
 from tabrec.collab.sides import Ids, as_column, learn_side_table
 
 MODELS = {
@@ -97,6 +98,46 @@ def test_a_category_has_a_column_for_each_label_and_one_for_both_of_two():
     assert two.design()[1, 0] == -two.design()[4, 0]
     for table in (three, two):
         assert not table.design()[0].any()
+
+
+GENRES = [["war", "drama"], [], ["war"], ["drama"], ["rare", "war"], None]
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, "|".join], ids=str)
+def test_lists_and_joined_text_have_a_column_for_each_label(form):
+    values = pd.Series([None if labels is None else form(labels) for labels in GENRES], dtype=object)
+    table, _ = learn(pd.DataFrame({"genre": values}).set_index(pd.RangeIndex(1, 7)), range(1, 7))
+    of_labels = table.numbers[1:] > 0
+    assert of_labels.T.tolist() == [[1, 0, 0, 1, 0, 0], [1, 0, 1, 0, 1, 0]]  # drama, war
+
+
+def test_text_is_split_where_much_of_it_is_joined():
+    texts = [f"a|{k % 3}" for k in range(2)] + [f"t{k}" for k in range(30)]
+    for values, n_labels in ((texts, 0), (["a|b", "b|a", "c"] * 10 + ["a", "b"], 3)):
+        labels = learn_multi_labels(pd.DataFrame({"x": values}), 2)
+        assert len(labels.get("x", [])) == n_labels
+    assert split_multi_labels(pd.DataFrame({"x": ["b|a", "c"]}), labels).to_numpy().tolist() == [
+        [True, True, False],
+        [False, False, True],
+    ]
+    assert learn_multi_labels(pd.DataFrame({"x": [[], [["b"]][0]], "y": [1, 2]}), 2) == {"x": ["b"]}
+
+
+@pytest.mark.parametrize("name", ["user", "userId", "id", "customer"])
+def test_a_column_of_ids_is_used_where_the_index_counts_rows(name):
+    ids = np.random.default_rng(0).permutation(np.arange(1, 23))
+    ages = pd.DataFrame({name: ids, "age": ids / 7})
+    expected, expected_ids = learn(ages.set_index(name), range(1, 21))
+    table, of_table = learn(ages, range(1, 21))
+    assert of_table.labels == expected_ids.labels
+    np.testing.assert_array_equal(table.numbers, expected.numbers)
+
+
+def test_the_index_is_used_where_it_holds_the_ids():
+    ages = pd.DataFrame({"number": np.arange(20)[::-1], "age": np.arange(20.0) / 7})
+    for table in (ages, ages.rename(columns={"number": "user"}).rename_axis("user")):
+        numbers = learn(table, range(1, 20))[0].numbers
+        assert np.argmax(numbers[:, 0]) == 19
 
 
 @pytest.mark.parametrize("column", COLUMNS)
