@@ -6,9 +6,9 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ import tabrec
 from tabrec.cli._data import download, submit
 from tabrec.cli._demo import demo
 from tabrec.cli._help import Command, Group
+from tabrec.cli._option_names import name_options
 from tabrec.cli._printing import console, errors, one_line, print_error, print_warning, replace_unencodable
 from tabrec.cli._ratings import rate, recommend, similar
 from tabrec.cli._reasons import explain
@@ -53,8 +54,12 @@ def _run() -> int:
     except _UsageError as error:
         print_error(_explain_usage(error))
     except (ValueError, TypeError, OSError, ImportError) as error:  # ImportError: an extra is not installed
-        print_error(one_line(error))
+        print_error(name_options(one_line(error), _commands_of_app()))
     return _MISTAKE
+
+
+def _commands_of_app() -> Iterable[Any]:
+    return typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ TABLE_MODELS = {
     "boosting": "trees, each correcting the previous ones",
     "net": "embeddings and layers",
     "ensemble": "forest and net, averaged",
+    "all": "the best of forest, boosting and net",
 }
 RATING_MODELS = {"dot": "factors, a net", "nn": "embeddings and layers", "bayes": "factors, sampled"}
 TASKS = {"auto": "inferred from the target", "regression": "a number", "classification": "a label"}

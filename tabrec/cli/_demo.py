@@ -51,7 +51,7 @@ def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> None:
 
     known.to_csv(folder / "auctions.csv", index=False)
     new.to_csv(folder / "new.csv", index=False)
-    print_columns(known, 20, most=12)
+    print_columns(known, target="SalePrice", most=12)
     options: dict[str, Any] = {"target": "SalePrice", "log_target": True}
     options |= {"time_column": "saledate", "valid_from": "2011-01-01"}
     table = describe_table(folder / "auctions.csv", kept_at=shown / "auctions.csv")

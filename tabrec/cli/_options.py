@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tabrec.cli._completion import one_of
+from tabrec.cli._printing import show_stages
 
 
 def argument(metavar: str, help: str, **how: Any) -> Any:
@@ -34,13 +35,20 @@ def in_reading(metavar: str, help: str, default: str | bool = False) -> Any:
     return option(metavar, help, default, rich_help_panel="Reading the table")
 
 
-def validation(metavar: str, help: str, default: str | bool = False) -> Any:
-    return option(metavar, help, default, rich_help_panel="Validation rows")
+def validation(metavar: str, help: str, default: str | bool = False, *names: str) -> Any:
+    return option(metavar, help, default, *names, rich_help_panel="Validation rows")
+
+
+def new_rows(metavar: str, help: str, default: str | bool = False, *names: str) -> Any:
+    return option(metavar, help, default, *names, rich_help_panel="New rows")
 
 
 Table = Annotated[
     Path | None,
     argument("TABLE", "A file (CSV, parquet, JSON, xlsx, …), a folder, a quoted pattern, or - for standard input."),
+]
+Verbose = Annotated[
+    bool, option("", "Print each stage to a file too.", True, "--verbose", callback=show_stages, is_eager=True)
 ]
 Seed = Annotated[int, option("N", "Seed: the same seed gives the same model.")]
 Count = Annotated[int, option("N", "Number of items.", True, "-n", min=1)]

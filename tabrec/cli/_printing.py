@@ -20,7 +20,14 @@ errors = Console(stderr=True, highlight=False, color_system=_STYLED)
 
 _METRIC_NAMES = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "log_loss": "log loss", "auc": "AUC"}
 _RATING_NAMES = {"rmse": "RMSE", "mae": "MAE", "rmse_cold": "RMSE, new", "recall": "recall@10", "ndcg": "NDCG@10"}
-_ROW_NAMES = {"train": "training", "oob": "out-of-bag", "validation": "validation", "baseline": "baseline, validation"}
+_ROW_NAMES = {
+    "train": "training",
+    "oob": "out-of-bag",
+    "validation": "validation",
+    "baseline": "baseline, validation",
+    "folds": "folds, mean",
+    "folds_error": "folds, standard error",
+}
 
 
 # Replacements of characters that an encoding lacks, one for one, so that columns stay aligned.
@@ -43,8 +50,24 @@ def replace_unencodable(*streams: Any) -> None:
             stream.reconfigure(errors="tabrec.replace")
 
 
+_shows_stages = errors.is_terminal
+
+
+def show_stages(wanted: bool) -> bool:
+    """Print a line for each stage, in a file too; the value of ``--verbose``."""
+    global _shows_stages
+    _shows_stages = wanted or errors.is_terminal
+    return wanted
+
+
+def shows_stages() -> bool:
+    return _shows_stages
+
+
 def stage(text: str) -> AbstractContextManager:
-    """Show the current step in a terminal while the block runs; nothing is written to a file."""
+    """Show the current step in a terminal while the block runs; a file gets a line if ``--verbose`` asks for it."""
+    if _shows_stages and not errors.is_terminal:
+        errors.print(escape(text), soft_wrap=True)
     spinner = "line" if errors.options.ascii_only else "dots"
     return errors.status(escape(text), spinner=spinner)
 
@@ -81,35 +104,24 @@ def print_ranked(rows: Any, title: str, names: str, scores: str, score_title: st
     console.print(table)
 
 
-# The widths of an example, and of the other columns of the table except the name.
-_LEAST_EXAMPLE, _MOST_EXAMPLE = 10, 40
-_BESIDE_EXAMPLE = 43
+def print_columns(frame: Any, most: int | None = None, **options: Any) -> None:
+    """Print what `train` does with each column, or with the first ones; options are those of `plan_columns`."""
+    from tabrec.runs import plan_columns
 
-
-def _shorten(text: str, most: int) -> str:
-    """Text on one line, cut after `most` characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def print_columns(frame: Any, max_card: int, most: int | None = None) -> None:
-    from tabrec.preprocess import column_kinds
-
-    kinds = column_kinds(frame, max_card=max_card)
-    shown = kinds.head(most or len(kinds))
-    room = max(_LEAST_EXAMPLE, console.width - _BESIDE_EXAMPLE - max(len(str(name)) for name in shown.index))
-    console.print(f"{len(frame):,} rows, {len(kinds)} columns")
+    plan = plan_columns(frame, **options)
+    shown = plan.head(most or len(plan))
+    console.print(f"{len(frame):,} rows, {len(plan)} columns")
     table = Table()
     table.add_column("column", overflow="fold")
     table.add_column("kind", no_wrap=True)
     table.add_column("distinct", justify="right", no_wrap=True)
     table.add_column("missing", justify="right", no_wrap=True)
-    table.add_column("example", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=1)
     for name, row in shown.iterrows():
-        example = "" if row["example"] is None else escape(_shorten(str(row["example"]), min(room, _MOST_EXAMPLE)))
-        table.add_row(escape(name), row["kind"], f"{row['n_unique']:,}", f"{row['missing']:.1%}", example)
-    if most is not None and most < len(kinds):
-        table.add_row(f"… {len(kinds) - most} more", "", "", "", "")
+        reason = escape(row["reason"])
+        table.add_row(escape(name), row["kind"], f"{row['n_unique']:,}", f"{row['missing']:.1%}", reason)
+    if most is not None and most < len(plan):
+        table.add_row(f"… {len(plan) - most} more", "", "", "", "")
     console.print(table)
 
 
@@ -134,19 +146,36 @@ def print_scores(run: Any) -> None:
     metadata = run.metadata
     metrics = list(run.metrics["validation"])
     rows = metadata["rows"]
+    refitted = f"; refitted on all {sum(rows.values()):,} rows" if metadata["refit"] else ""
     _print_labelled(
         f"[bold]{metadata['model']}[/]",
         f"{'log of ' if metadata['log_target'] else ''}{escape(metadata['target'])}, fitted in "
-        f"{metadata['fit_seconds']:.1f} s on {rows['train']:,} rows, validated on {rows['validation']:,}",
+        f"{metadata['fit_seconds']:.1f} s on {rows['train']:,} rows, validated on {rows['validation']:,}{refitted}",
     )
     table = Table()
     table.add_column("rows")
     for name in metrics:
-        table.add_column(_METRIC_NAMES[name], justify="right")
+        table.add_column(_METRIC_NAMES.get(name, name.replace("_", " ")), justify="right")
     for split, scores in run.metrics.items():
         style = "bold" if split == "validation" else None
         values = [f"{scores[name]:.4f}" if name in scores else "–" for name in metrics]
         table.add_row(_ROW_NAMES[split], *values, style=style)
+    console.print(table)
+
+
+def print_leaderboard(run: Any) -> None:
+    """Print the models that were compared, the best first."""
+    board = run.leaderboard
+    key = board.columns[1]
+    folds = len(run.metadata.get("folds", []))
+    over = f"{folds} folds" if folds else f"{run.metadata['rows']['validation']:,} validation rows"
+    table = Table(title=f"Scores over {over}, best first", title_justify="left")
+    table.add_column("model")
+    for name in (_METRIC_NAMES.get(key, key.replace("_", " ")), "± error", "fit, s", "predict, s"):
+        table.add_column(name, justify="right")
+    for position, (model, value, error, fit, predict) in enumerate(board.itertuples(index=False)):
+        numbers = ["–" if number is None or number != number else f"{number:.4f}" for number in (value, error)]
+        table.add_row(model, *numbers, f"{fit:.2f}", f"{predict:.2f}", style="bold" if position == 0 else None)
     console.print(table)
 
 

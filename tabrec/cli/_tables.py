@@ -6,25 +6,58 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from tabrec.cli._completion import TABLE_MODELS, TASKS, run_of_train
-from tabrec.cli._options import Seed, Table, argument, choice, in_reading, option, validation
-from tabrec.cli._printing import escape, print_columns, print_kinds, print_scores, say, stage
+from tabrec.cli._options import Seed, Table, Verbose, argument, choice, in_reading, new_rows, option, validation
+from tabrec.cli._printing import (
+    escape,
+    print_columns,
+    print_kinds,
+    print_leaderboard,
+    print_scores,
+    say,
+    shows_stages,
+    stage,
+)
 from tabrec.cli._reading import Reading, reads_tables
+
+_Model = Annotated[
+    str,
+    choice(
+        TABLE_MODELS,
+        "MODEL",
+        "forest, boosting, net, ensemble (forest and net), or all: the best of the first three.",
+    ),
+]
+_Drop = Annotated[list[str] | None, in_reading("COLUMN", "Column to leave out; repeatable.")]
+_Categorical = Annotated[list[str] | None, in_reading("COLUMN", "Column to read as labels; repeatable.")]
+_Id = Annotated[
+    str | None,
+    new_rows("COLUMN", "Column to put before the predictions.", "the first of --sample, or row number", "--id"),
+]
+_Proba = Annotated[bool, new_rows("", "Predict the probability of each class.", True, "--proba")]
+_Decimals = Annotated[int | None, new_rows("N", "Decimals of the predictions.", "all")]
+_Sample = Annotated[
+    Path | None, new_rows("CSV", "Sample submission: the predictions get its columns, and are checked by it.")
+]
 
 
 @reads_tables
 def columns(
     reading: Reading,
     table: Table = None,
-    max_card: Annotated[int, option("N", "Integers with at most this many values are categories.")] = 20,
+    target: Annotated[str | None, option("COLUMN", "Column to predict.", False)] = None,
+    model: _Model = "forest",
+    drop: _Drop = None,
+    categorical: _Categorical = None,
 ) -> None:
-    """Show the kind of each column.
+    """Show what train does with each column, and why.
 
     Example:
-      tabrec columns Train.csv
+      tabrec columns Train.csv --target SalePrice --model net
 
     Next: tabrec train Train.csv --target COLUMN.
     """
-    print_columns(reading.read(table), max_card)
+    frame = reading.read(table)
+    print_columns(frame, target=target, model=model, drop=drop or (), categorical=categorical or ())
 
 
 @reads_tables
@@ -32,13 +65,17 @@ def train(
     target: Annotated[str, option("COLUMN", "Column to predict.", False)],
     reading: Reading,
     table: Table = None,
-    model: Annotated[
-        str, choice(TABLE_MODELS, "MODEL", "forest, boosting, net, or ensemble (forest and net).")
-    ] = "forest",
+    model: _Model = "forest",
     out: Annotated[Path | None, option("FOLDER", "Folder to create for the run.", "runs/<table>-<model>")] = None,
+    force: Annotated[bool, option("", "Replace the run in that folder.", True, "--force")] = False,
     log_target: Annotated[bool, option("", "Learn the logarithm of the target.", True, "--log-target")] = False,
     task: Annotated[str, choice(TASKS, "TASK", "auto, regression or classification.")] = "auto",
+    metric: Annotated[
+        str | None, option("SCORER", "A scorer of scikit-learn, such as roc_auc.", "RMSE or log loss")
+    ] = None,
+    device: Annotated[str | None, option("DEVICE", "Device of nets, such as cpu or cuda.", "the best one")] = None,
     random_state: Seed = 0,
+    verbose: Verbose = False,
     time_column: Annotated[
         str | None, validation("COLUMN", "Date column: the latest rows are held out.", "a random fifth is held out")
     ] = None,
@@ -46,8 +83,21 @@ def train(
         str | None, validation("DATE", "First date of the validation rows.", "the latest fifth")
     ] = None,
     date_format: Annotated[str | None, validation("FORMAT", "Format of the date column, such as %d/%m/%Y.")] = None,
-    drop: Annotated[list[str] | None, in_reading("COLUMN", "Column to leave out; repeatable.")] = None,
-    categorical: Annotated[list[str] | None, in_reading("COLUMN", "Column to read as labels; repeatable.")] = None,
+    cv: Annotated[int | None, validation("K", "Score on K random folds of the other rows, too.")] = None,
+    cv_time: Annotated[int | None, validation("K", "Score on K folds in the order of time, too.")] = None,
+    refit: Annotated[
+        bool,
+        validation("", "Whether the saved model learns from all rows, after the scores.", True, "--refit/--no-refit"),
+    ] = True,
+    drop: _Drop = None,
+    categorical: _Categorical = None,
+    new: Annotated[
+        Path | None, new_rows("TABLE", "Table to predict with the model, in <run>/submission.csv.", False, "--predict")
+    ] = None,
+    id_column: _Id = None,
+    proba: _Proba = False,
+    decimals: _Decimals = None,
+    sample: _Sample = None,
 ) -> None:
     """Train a model on a table and score it on validation rows.
 
@@ -57,16 +107,21 @@ def train(
 
     Next: tabrec predict for new rows, and tabrec explain for a report.
     """
-    from tabrec.runs.trained_table import describe_table
-    from tabrec.saving.files import check_free
+    with stage("Starting"):
+        from tabrec.runs.run import check_free_for_run
+        from tabrec.runs.trained_table import check_is_there, describe_table
 
     reading.check(table)
-    out = out or free_path(Path("runs") / f"{short_name(table)}-{model}")
-    check_free(out)
-    train_and_save(
+    default = Path("runs") / f"{short_name(table)}-{model}"
+    out = out or (default if force else free_path(default))
+    check_free_for_run(out, overwrite=force)
+    for file in (new, sample):
+        check_is_there(file)
+    run = train_and_save(
         reading.read(table),
         out,
         describe_table(table, reading.options),
+        overwrite=force,
         target=target,
         model=model,
         log_target=log_target,
@@ -74,10 +129,19 @@ def train(
         valid_from=valid_from,
         date_format=date_format,
         task=task,
+        metric=metric,
+        cv=cv,
+        cv_time=cv_time,
+        refit=refit,
+        device=device,
         drop=drop or (),
         categorical=categorical or (),
         random_state=random_state,
     )
+    if new is not None:
+        frame = Reading({}).read(new, run.read_table)  # it may be written in another way
+        options = {"id_column": id_column, "proba": proba, "decimals": decimals, "sample": sample}
+        _predict_to(run, frame, out / "submission.csv", **options)
 
 
 @reads_tables
@@ -86,9 +150,11 @@ def predict(
     reading: Reading,
     table: Table = None,
     out: Annotated[Path, option("FILE", "CSV to write.", True, "--out", "-o")] = Path("predictions.csv"),
-    id_column: Annotated[
-        str | None, option("COLUMN", "Column to put before the predictions.", "row number", "--id")
-    ] = None,
+    verbose: Verbose = False,
+    id_column: _Id = None,
+    proba: _Proba = False,
+    decimals: _Decimals = None,
+    sample: _Sample = None,
 ) -> None:
     """Predict every row of a table.
 
@@ -97,34 +163,52 @@ def predict(
 
     Every row gets a prediction; a missing or unreadable column is an error.
     """
-    from tabrec.runs import TableRun
-    from tabrec.saving.files import check_free, new_file
+    with stage("Starting"):
+        from tabrec.runs import TableRun
+        from tabrec.saving.files import check_free
 
     check_free(out)
     with stage(f"Loading {run}"):
         opened = TableRun.open(run)
     frame = reading.read(table, opened.read_table)
+    _predict_to(opened, frame, out, id_column=id_column, proba=proba, decimals=decimals, sample=sample)
+
+
+def _predict_to(run: Any, frame: Any, out: Path, **options: Any) -> None:
+    """Predict the rows of a frame, with options of `TableRun.predict`, and write a CSV."""
+    from tabrec.saving.files import new_file
+
     with stage("Predicting"):
-        predictions = opened.predict(frame, id_column=id_column)
+        predictions = run.predict(frame, **options)
     with new_file(out) as file:
         predictions.to_csv(file, index=False)
-    say(f"{len(predictions):,} predictions of {escape(opened.metadata['target'])} are in {escape(out)}.")
+    say(f"{len(predictions):,} predictions of {escape(run.metadata['target'])} are in {escape(out)}.")
 
 
 def train_and_save(
-    frame: Any, out: Path, table: dict, *, shown: Path | None = None, show_kinds: bool = True, **options: Any
-) -> None:
-    """Train with `options`, save to `out`, which will move to `shown`, and print the scores."""
+    frame: Any,
+    out: Path,
+    table: dict,
+    *,
+    shown: Path | None = None,
+    show_kinds: bool = True,
+    overwrite: bool = False,
+    **options: Any,
+) -> Any:
+    """Train with `options`, save to `out`, which will move to `shown`, and print the scores; returns the run."""
     from tabrec.runs import train
 
-    with stage(f"Training a {options['model']} on {len(frame):,} rows"):
-        run = train(frame, **options)
+    with stage(f"Training on {len(frame):,} rows"):
+        run = train(frame, verbose=shows_stages(), **options)
         run.metadata["table"] = table
-        run.save(out)
+        run.save(out, overwrite=overwrite)
     if show_kinds:
         print_kinds(run.preprocessor.kinds_)
+    if run.leaderboard is not None:
+        print_leaderboard(run)
     print_scores(run)
     say_where(shown or out)
+    return run
 
 
 def say_where(run: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +17,7 @@ from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess.categorify import Codes, check_labels, label_kind, sorted_labels
 from tabrec.tables.columns import Column
 from tabrec.tables.output import pandas_output
+from tabrec.tables.spelling import nearest_labels
 
 KINDS = ("user", "item")
 # Origins of the rows of a model, the best first.
@@ -228,24 +227,6 @@ def name_paths(users: np.ndarray, items: np.ndarray) -> np.ndarray:
     worse = np.maximum(users, items)
     path = np.where(worse < UNKNOWN, worse, np.where(users < UNKNOWN, 4, 3))
     return _PATHS[np.where((users == UNKNOWN) & (items == UNKNOWN), 5, path)]
-
-
-def _fold(text: str) -> str:
-    """A text without case and accents."""
-    return "".join(
-        letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter)
-    )
-
-
-def nearest_labels(label: Any, labels: list, n: int = 3) -> list:
-    """Known labels similar to a text; those that contain it come first."""
-    if not isinstance(label, str):
-        return []
-    texts = {_fold(str(known)): known for known in labels}
-    wanted = _fold(label)
-    holding = [text for text in texts if wanted in text][:n]
-    close = difflib.get_close_matches(wanted, list(texts), n=n, cutoff=0.5) if len(holding) < n else []
-    return [texts[text] for text in dict.fromkeys([*holding, *close])][:n]
 
 
 class SideTable:

@@ -1,14 +1,17 @@
-"""`hold_out`: which rows of a table or of ratings a run trains on, and which it validates on."""
+"""Which rows of a table or of ratings a run trains on, and which it validates on: `hold_out` and `make_folds`."""
 
 from __future__ import annotations
+
+import warnings
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from tabrec.preprocess import TimeSplit, split_by_time
 from tabrec.tables.dates import read_moment
-from tabrec.tables.names import names_of
+from tabrec.tables.names import check_has_column
 
 # Without a date to split at, this share of the rows is held out, drawn at random or the latest.
 _VALIDATION_SHARE = 0.2
@@ -29,19 +32,54 @@ def hold_out(
         if n_valid >= len(table):
             raise ValueError(f"{len(table)} row(s) are too few to hold some out.")
         return np.sort(order[n_valid:]), np.sort(order[:n_valid])
-    if time_column not in table.columns:
-        raise ValueError(
-            f"The table has no column {time_column!r} for the time; {names_of(table.columns, time_column)}."
-        )
-    times = table[[time_column]]
-    if date_format is not None:
-        times = times.assign(**{time_column: pd.to_datetime(times[time_column].astype(object), format=date_format)})
+    check_has_column(time_column, table.columns, "time")
+    times = _take_times(table, time_column, date_format)
     if valid_from is None:
         return next(TimeSplit(n_splits=1, column=time_column, test_size=_VALIDATION_SHARE).split(times))
     if date_format is not None:
         return split_by_time(times, time_column, read_moment(valid_from, date_format))
     at = float(valid_from) if _is_number(valid_from, times[time_column]) else valid_from
     return split_by_time(times, time_column, at)
+
+
+def make_folds(
+    table: pd.DataFrame,
+    y: np.ndarray,
+    rows: np.ndarray,
+    *,
+    cv: int | None,
+    cv_time: int | None,
+    time_column: str | None,
+    date_format: str | None,
+    stratify: bool,
+    random_state: int,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Positions of the training and of the test rows of each fold of `rows`; no folds without `cv` and `cv_time`."""
+    if cv_time is not None:
+        assert time_column is not None
+        times = _take_times(table, time_column, date_format).iloc[rows]
+        try:
+            folds = list(TimeSplit(cv_time, column=time_column).split(times))
+        except ValueError as error:
+            raise ValueError(str(error).replace("n_splits=", "cv_time=")) from error
+    elif cv is not None:
+        if cv > len(rows):
+            raise ValueError(f"cv={cv} needs at least {cv} rows to train on, but there are {len(rows)}.")
+        codes = np.unique(y[rows], return_inverse=True)[1] if stratify else np.zeros(len(rows), dtype=int)
+        # Classes cannot be divided among more folds than the largest one has rows.
+        kind = StratifiedKFold if stratify and np.bincount(codes).max() >= cv else KFold
+        with warnings.catch_warnings(action="ignore"):  # of rare classes, which some folds lack
+            folds = list(kind(cv, shuffle=True, random_state=random_state).split(codes, codes))
+    else:
+        return []
+    return [(rows[train], rows[test]) for train, test in folds]
+
+
+def _take_times(table: pd.DataFrame, time_column: str, date_format: str | None) -> pd.DataFrame:
+    times = table[[time_column]]
+    if date_format is None:
+        return times
+    return times.assign(**{time_column: pd.to_datetime(times[time_column].astype(object), format=date_format)})
 
 
 def _is_number(text: str, column: pd.Series) -> bool:

@@ -11,11 +11,19 @@ from typing import Any, ClassVar, Self
 import pandas as pd
 
 from tabrec.saving import load_with_metadata, save
-from tabrec.saving.files import new_folder
+from tabrec.saving.files import check_free, new_folder
 
 MODEL_FOLDER = "model"
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
+
+
+def check_free_for_run(folder: str | os.PathLike, *, overwrite: bool) -> None:
+    """Raise a FileExistsError if a run cannot be saved to this path; only a run may be overwritten."""
+    if not overwrite:
+        check_free(folder)
+    elif Path(folder).exists() and not (Path(folder) / MODEL_FOLDER).is_dir():
+        raise FileExistsError(f"{folder} is not a run, so it is not overwritten: choose another path.")
 
 
 @dataclass
@@ -89,13 +97,15 @@ class Run:
             folder,
         )
 
-    def save(self, folder: str | os.PathLike) -> Path:
+    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write the run to a new folder: ``model/`` (see `tabrec.save`), ``metrics.json`` and ``predictions.csv``.
 
         Parameters
         ----------
         folder : str or path-like
             The folder to create. It appears complete or not at all.
+        overwrite : bool, default=False
+            Whether to replace a run that is there already.
 
         Returns
         -------
@@ -105,13 +115,14 @@ class Run:
         Raises
         ------
         FileExistsError
-            The folder exists already.
+            The folder exists already, or is not a run that `overwrite` may replace.
         TypeError
             The model holds something that cannot be saved.
         """
+        check_free_for_run(folder, overwrite=overwrite)
         # JSON has no NaN: a score that could not be computed is left out.
         metrics = {name: {k: v for k, v in scores.items() if v == v} for name, scores in self.metrics.items()}
-        with new_folder(folder) as new:
+        with new_folder(folder, overwrite=overwrite) as new:
             save(self.model, new / MODEL_FOLDER, metadata=self.metadata)
             text = json.dumps({**self.metadata, "metrics": metrics}, indent=2)
             (new / METRICS_FILE).write_text(text + "\n", encoding="utf-8")

@@ -1,37 +1,22 @@
-"""`train`: a table becomes a `TableRun`, a fitted model with its scores."""
+"""`TableRun`: a model trained on a table, with its scores."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import VotingClassifier, VotingRegressor
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.base import clone
 
-import tabrec
 from tabrec.datasets import NoHeaderError, read_table
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.runs.hold_out import hold_out
 from tabrec.runs.run import Run
-from tabrec.runs.scores import score_run
-from tabrec.runs.table_target import check_values, read_target, read_task, to_model_target
+from tabrec.runs.submission import as_submission, name_probabilities
+from tabrec.runs.table_target import to_model_target
 from tabrec.runs.trained_table import read_trained_table, recorded_options
-from tabrec.tables.messages import warn_caller
-from tabrec.tables.names import names_of
-
-# By model: the kind of preprocessing, the regressor and the classifier.
-_ESTIMATORS = {
-    "forest": ("forest", "ForestRegressor", "ForestClassifier"),
-    "boosting": ("forest", "BoostingRegressor", "BoostingClassifier"),
-    "net": ("net", "TabularRegressor", "TabularClassifier"),
-}
-_MEMBERS = ("forest", "net")
-MODELS = (*_ESTIMATORS, "ensemble")
+from tabrec.tables.names import check_has_column
 
 
 class TableRun(Run):
@@ -40,15 +25,17 @@ class TableRun(Run):
     Attributes
     ----------
     model : estimator
-        The model, fitted to the training rows.
+        The model, fitted to all rows, or to the training rows without `refit`.
     metadata : dict
         The target, the task, whether the logarithm of the target was learned, the columns read as text, the options of
-        `train` and the numbers of rows.
+        `train`, the numbers of rows, the scores of each fold and the leaderboard.
     metrics : dict of str to dict of str to float
-        Scores by set of rows ("train", "oob", "validation", "baseline") and metric. The baseline predicts the mean, or
-        the class frequencies, of the training rows for every validation row.
+        Scores of a model fitted to the training rows by set of rows ("train", "oob", "validation", "baseline") and
+        metric; "folds" and "folds_error" are means over the folds and their standard errors. The baseline predicts the
+        mean, or the class frequencies, of the training rows for every validation row.
     predictions : pandas.DataFrame or None
-        `row`, `actual` and `predicted` of the validation rows, in the units of the target.
+        `row`, `actual` and `predicted` of the validation rows, in the units of the target, by the model that the scores
+        are of, and the probability of each class.
 
     See Also
     --------
@@ -59,7 +46,25 @@ class TableRun(Run):
     _key = "target"
     _other_kind = "which is not a model for tables: use `tabrec recommend`"
 
-    def predict(self, frame: pd.DataFrame, *, id_column: str | None = None) -> pd.DataFrame:
+    @property
+    def leaderboard(self) -> pd.DataFrame | None:
+        """A row for each model compared by ``train(model="all")``, the best first; None for a run of one model.
+
+        The columns are `model`, the metric, its `standard_error` (over the folds, or over the validation rows by the
+        bootstrap), and `fit_seconds` and `predict_seconds` of one fit.
+        """
+        rows = self.metadata.get("leaderboard")
+        return None if rows is None else pd.DataFrame(rows)
+
+    def predict(
+        self,
+        frame: pd.DataFrame,
+        *,
+        id_column: str | None = None,
+        proba: bool = False,
+        decimals: int | None = None,
+        sample: str | os.PathLike | pd.DataFrame | None = None,
+    ) -> pd.DataFrame:
         """Predict every row of a raw table.
 
         Parameters
@@ -67,20 +72,39 @@ class TableRun(Run):
         frame : pandas.DataFrame
             Table with the columns that the model was trained on.
         id_column : str, default=None
-            Column to put before the predictions; None numbers the rows.
+            Column to put before the predictions; None is the first column of `sample`, or else numbers the rows.
+        proba : bool, default=False
+            Whether to return the probability of each class, in columns named ``probability_<class>``, instead of the
+            most probable class.
+        decimals : int, default=None
+            Number of decimals to round to. None does not round.
+        sample : str, path-like or pandas.DataFrame, default=None
+            Sample submission of a competition: the columns are named as there, and checked by `check_submission`. With
+            `proba`, one column besides the ids is the probability of the last class, and several are the classes.
 
         Returns
         -------
         pandas.DataFrame
-            The id (or `row`) and the target, in the units of the target.
+            The id (or `row`) and the target, in the units of the target, or the probabilities.
         """
-        if id_column is not None and id_column not in frame.columns:
-            raise ValueError(
-                f"The table has no column {id_column!r} for the ids; {names_of(frame.columns, id_column)}."
-            )
+        if proba and self.metadata["task"] != "classification":
+            raise ValueError(f"proba=True requires classes, but {self.metadata['target']!r} is a number.")
+        if decimals is not None and not proba and self.metadata["task"] == "classification":
+            raise ValueError(f"decimals={decimals} requires numbers: probabilities (proba=True) or a regression.")
+        if sample is not None:
+            sample = sample if isinstance(sample, pd.DataFrame) else read_table(sample)
+            id_column = sample.columns[0] if id_column is None else id_column
+        if id_column is not None:
+            check_has_column(id_column, frame.columns, "ids")
         ids = np.arange(len(frame)) if id_column is None else frame[id_column].to_numpy()
-        predicted = self.inverse_target(self.model.predict(frame))
-        return pd.DataFrame({id_column or "row": ids, self.metadata["target"]: predicted})
+        if proba:
+            values = name_probabilities(self.model.classes_, self.model.predict_proba(frame))
+        else:
+            values = {self.metadata["target"]: self.inverse_target(self.model.predict(frame))}
+        if decimals is not None:
+            values = {name: np.round(column, decimals) for name, column in values.items()}
+        predictions = pd.DataFrame({id_column or "row": ids, **values})
+        return predictions if sample is None else as_submission(predictions, sample)
 
     def inverse_target(self, y: np.ndarray) -> np.ndarray:
         """Map values that the model predicts to the units of the target.
@@ -166,9 +190,14 @@ class TableRun(Run):
         X_new = new if new is None or isinstance(new, pd.DataFrame) else self.read_table(new)
         X = frame.drop(columns=metadata["target"])
         y, train_rows, valid_rows = self.split(frame)
+        model = self.model
+        if metadata.get(
+            "refit", False
+        ):  # the report is of rows that the model has not seen; older runs are not refitted
+            model = clone(model).fit(X.iloc[train_rows], y[train_rows])
         name = f"log of {metadata['target']}" if metadata["log_target"] else metadata["target"]
         return report(
-            self.model,
+            model,
             X.iloc[train_rows],
             y[train_rows],
             X.iloc[valid_rows],
@@ -185,164 +214,3 @@ class TableRun(Run):
         """The fitted preprocessor of the model, or of the first member of an ensemble: all read columns alike."""
         model = self.model
         return (model if hasattr(model, "preprocessor_") else model.estimators_[0]).preprocessor_
-
-
-@validate_params(
-    {
-        "frame": [pd.DataFrame],
-        "model": [StrOptions(set(MODELS))],
-        "task": [StrOptions({"auto", "regression", "classification"})],
-        "log_target": ["boolean"],
-        "valid_from": [str, None],
-        "date_format": [str, None],
-        "drop": ["array-like"],
-        "categorical": ["array-like"],
-        "random_state": [Integral],
-    },
-    prefer_skip_nested_validation=False,
-)
-def train(
-    frame: pd.DataFrame,
-    target: str,
-    *,
-    model: str = "forest",
-    task: str = "auto",
-    log_target: bool = False,
-    time_column: str | None = None,
-    valid_from: str | None = None,
-    date_format: str | None = None,
-    drop: Sequence[str] = (),
-    categorical: Sequence[str] = (),
-    random_state: int = 0,
-) -> TableRun:
-    """Train a model on the earlier (or on random) rows of a table and score it on the others.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Raw table with the target.
-    target : str
-        Column to predict.
-    model : {"forest", "boosting", "net", "ensemble"}, default="forest"
-        The kind of model. "ensemble" averages a forest and a net.
-    task : {"auto", "regression", "classification"}, default="auto"
-        "auto" classifies text that is not numbers, booleans, categories and numbers of two distinct values.
-    log_target : bool, default=False
-        Learn the logarithm of the target. Scores are then of logarithms, predictions of the target itself.
-    time_column : str, default=None
-        Date column: the latest rows are held out. None holds out a random fifth.
-    valid_from : str, default=None
-        First date of the rows held out. None holds out the latest fifth.
-    date_format : str, default=None
-        Format of `time_column`, such as "%d/%m/%Y". None detects it.
-    drop : sequence of str, default=()
-        Columns to leave out.
-    categorical : sequence of str, default=()
-        Columns to encode as categories, whatever they look like.
-    random_state : int, default=0
-        Seed of the model and of the random rows held out.
-
-    Returns
-    -------
-    TableRun
-        The model, fitted to the training rows, with its scores.
-
-    Raises
-    ------
-    ValueError
-        The target is missing, constant, text in a regression or not positive where its logarithm is learned; a column
-        is missing; or the date leaves no rows on one side.
-
-    See Also
-    --------
-    rate : Train a recommender on ratings.
-    Run.open : Open a saved run.
-    tabrec.split_by_time : Split rows at a date.
-
-    Examples
-    --------
-    >>> from tabrec.datasets import make_auctions
-    >>> from tabrec.runs import train
-    >>> auctions = make_auctions(600, random_state=0)
-    >>> run = train(auctions, "SalePrice", log_target=True, time_column="saledate", model="boosting")
-    >>> run.metrics["validation"]["rmse"] < run.metrics["baseline"]["rmse"]
-    True
-    >>> run.predict(auctions.head(2), id_column="SalesID").columns.tolist()
-    ['SalesID', 'SalePrice']
-    """
-    _check_columns(frame, target, time_column, valid_from)
-    y_read = read_target(frame[target], task)
-    task = read_task(y_read, task, log_target)
-    check_values(y_read, log_target)
-    if y_read.dtype != frame[target].dtype:
-        warn_caller(
-            f"Target {target!r} is text that is read as numbers; pass task='classification' to keep its labels."
-        )
-    metadata = {
-        "target": target,
-        "task": task,
-        "model": model,
-        "log_target": log_target,
-        "time_column": time_column,
-        "valid_from": valid_from,
-        "date_format": date_format,
-        "random_state": random_state,
-    }
-    run = TableRun(None, metadata, {}, None)
-    y, train_rows, valid_rows = _split(run, frame)
-    X = frame.drop(columns=target)
-    dates = {time_column: date_format} if time_column and date_format else None
-    columns = {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
-    run.model = _make_estimator(model, task, columns, random_state)
-    X_train, y_train, X_valid, y_valid = X.iloc[train_rows], y[train_rows], X.iloc[valid_rows], y[valid_rows]
-    started = time.perf_counter()
-    run.model.fit(X_train, y_train)
-    metadata["fit_seconds"] = round(time.perf_counter() - started, 3)
-    metadata["rows"] = {"train": len(train_rows), "validation": len(valid_rows)}
-    metadata["text_columns"] = _text_columns(run.preprocessor)
-    metadata["number_columns"] = X.select_dtypes("number").columns.tolist()
-    metadata["decimal"] = frame.attrs.get("decimal")
-    run.metrics, predicted = score_run(run.model, X_train, y_train, X_valid, y_valid)
-    run.predictions = pd.DataFrame(
-        {"row": valid_rows, "actual": run.inverse_target(y_valid), "predicted": run.inverse_target(predicted)}
-    )
-    return run
-
-
-def _check_columns(frame: pd.DataFrame, target: str, time_column: str | None, valid_from: str | None) -> None:
-    if target not in frame.columns:
-        raise ValueError(f"The table has no column {target!r} for the target; {names_of(frame.columns, target)}.")
-    if valid_from is not None and time_column is None:
-        raise ValueError(f"valid_from={valid_from!r} requires time_column, the column that the date refers to.")
-    if time_column == target:
-        raise ValueError(f"Column {target!r} cannot be both the target and the time.")
-
-
-def _split(run: TableRun, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The split of a run; an ambiguous date names the option of `train` that settles it."""
-    try:
-        return run.split(frame)
-    except ValueError as error:
-        if run.metadata["date_format"] is None and "pass the format" in str(error):
-            raise ValueError(f"{str(error).split(': pass')[0]}: name its date_format (--date-format).") from error
-        raise
-
-
-def _make_estimator(model: str, task: str, columns: dict, random_state: int) -> Any:
-    is_regression = task == "regression"
-    if model == "ensemble":
-        members = [(name, _make_estimator(name, task, columns, random_state)) for name in _MEMBERS]
-        return VotingRegressor(members) if is_regression else VotingClassifier(members, voting="soft")
-    purpose, regressor, classifier = _ESTIMATORS[model]
-    # Looked up by name, so that only nets load torch.
-    estimator = getattr(tabrec, regressor if is_regression else classifier)
-    return estimator(random_state=random_state, preprocessor=TabularPreprocessor(purpose, **columns))
-
-
-def _text_columns(preprocessor: TabularPreprocessor) -> list[str]:
-    """Raw columns with text labels or text dates: a new file is read with them as text, even if they look numeric."""
-    labelled = {
-        name for name, labels in preprocessor.categories_.items() if any(isinstance(label, str) for label in labels[1:])
-    }
-    text_dates = {name for name, date_format in preprocessor.date_parts_.formats_.items() if date_format is not None}
-    return [name for name in preprocessor.kinds_ if name in labelled | text_dates]

@@ -31,6 +31,12 @@ def describe_table(
     return described
 
 
+def check_is_there(path: str | os.PathLike | None) -> None:
+    """Raise a FileNotFoundError if a table that is read later does not exist."""
+    if path is not None and str(path) != "-" and not all(part.is_file() for part in table_files(path)):
+        raise FileNotFoundError(f"There is no file {path}.")
+
+
 def recorded_options(run: TableRun) -> dict:
     """The options that the table of a run was read with; runs of older versions record the delimiter alone."""
     known = run.metadata.get("table", {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.messages import warn_caller
+from tabrec.tables.spelling import nearest_labels
 
 _SHOWN_NAMES = 20  # In a message.
 
@@ -72,11 +72,19 @@ def check_named(parameter: str, names: Iterable, columns: Iterable[str]) -> list
 def names_of(known: Iterable[Any], absent: Any = "") -> str:
     """The names of a table for a message: those spelled most like an absent one, then the first of all."""
     names = [str(name) for name in known]
-    folded = {name.strip().casefold(): name for name in reversed(names)}
-    near = get_close_matches(str(absent).strip().casefold(), folded, n=3)
+    wanted = str(absent).strip()
+    same = [name for name in names if name.strip().casefold() == wanted.casefold()]
+    near = same[:1] or (nearest_labels(wanted, names) if absent else [])
     more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-    nearest = f"the nearest to {absent!r} is {' or '.join(repr(folded[name]) for name in near)}; " if near else ""
+    nearest = f"the nearest to {absent!r} is {' or '.join(map(repr, near))}; " if near else ""
     return f"{nearest}it has {names[:_SHOWN_NAMES]}{more}"
+
+
+def check_has_column(name: Any, columns: Iterable[Any], purpose: str) -> None:
+    """Raise a ValueError, which names the nearest spellings, unless a table has a column."""
+    known = list(columns)
+    if name not in known:
+        raise ValueError(f"The table has no column {name!r} for the {purpose}; {names_of(known, name)}.")
 
 
 def is_position(name: Any, known: list[str]) -> bool:

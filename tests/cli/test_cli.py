@@ -160,7 +160,11 @@ MISTAKES = {
     "wrong delimiter": (["table.csv", "--delimiter", ","], "a;SalePrice\n1;2\n3;4\n", "appears to be ';'"),
     "ragged rows": (["table.csv"], "a,SalePrice\n1,2\n3,4,5\n", "a row with 3 fields: '3,4,5'"),
     "no header": (["table.csv"], "1,2\n3,4\n5,7\n", "--names a,b,c or --names-from FILE"),
-    "an unknown encoding": (["table.csv", "--encoding", "utf-9"], "a,SalePrice\n1,2\n3,4\n", "encoding='utf-9' is not"),
+    "an unknown encoding": (
+        ["table.csv", "--encoding", "utf-9"],
+        "a,SalePrice\n1,2\n3,4\n",
+        "--encoding 'utf-9' is not",
+    ),
     "absent target": (["table.csv"], "a,b\n1,2\n3,4\n", "no column 'SalePrice' for the target"),
     "constant target": (["table.csv"], "a,SalePrice\n1,2\n3,2\n", "is constant (2)"),
     "missing target": (
@@ -182,7 +186,7 @@ MISTAKES = {
     "date without its column": (
         ["table.csv", "--valid-from", "2011"],
         "a,SalePrice\n1,2\n3,4\n5,7\n",
-        "requires time_column",
+        "--valid-from '2011' requires --time-column",
     ),
     "date before all": (
         ["table.csv", "--time-column", "t", "--valid-from", "1999-01-01"],
@@ -197,7 +201,7 @@ MISTAKES = {
     "ambiguous dates": (
         ["table.csv", "--time-column", "t", "--valid-from", "2003-01-01"],
         "t,SalePrice\n01/02/2001,2\n03/04/2002,4\n05/06/2003,5\n",
-        "can be read as '%m/%d/%Y' or as '%d/%m/%Y': name its date_format (--date-format).",
+        "can be read as '%m/%d/%Y' or as '%d/%m/%Y': name its --date-format.",
     ),
 }
 

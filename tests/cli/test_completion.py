@@ -56,7 +56,7 @@ def folder(tmp_path_factory):
 CASES = {
     "tabrec re": ["recommend"],
     "tabrec train t.csv --time": ["--time-column"],
-    "tabrec train t.csv --model ": ["forest", "boosting", "net", "ensemble"],
+    "tabrec train t.csv --model ": ["forest", "boosting", "net", "ensemble", "all"],
     "tabrec train t.csv --task c": ["classification"],
     "tabrec rate r.csv --model b": ["bayes"],
     "tabrec download movielens-1": ["movielens-100k", "movielens-1m"],
@@ -104,9 +104,9 @@ def test_installing_writes_to_the_home_of_the_user_alone(tmp_path):
 
 def test_the_names_are_those_of_the_library():
     from tabrec import datasets
-    from tabrec.runs import rating_run, table_run
+    from tabrec.runs import rating_run, trials
 
-    assert list(_completion.TABLE_MODELS) == list(table_run.MODELS)
+    assert list(_completion.TABLE_MODELS) == list(trials.MODELS)
     assert list(_completion.RATING_MODELS) == list(rating_run.MODELS)
     assert list(_catalogue.DATASETS) == list(datasets.DATASETS)
     for name, listed in _catalogue.DATASETS.items():

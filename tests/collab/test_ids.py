@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab.sides import Ids, as_column, check_ids, nearest_labels
+from tabrec.collab.sides import Ids, as_column, check_ids
 from tabrec.tables.columns import Column
 
 MODELS = {
@@ -265,12 +265,6 @@ def test_an_unknown_number_is_named_plainly(fitted):
         fitted["bayes"].similar_items([1, 999])
     with pytest.raises(ValueError, match="user 999 is not known to the model"):
         fitted["bayes"].similar_users(999)
-
-
-def test_those_that_hold_the_text_come_before_those_that_look_like_it():
-    labels = ["Heat", "Body Heat", "Heath", "Cheap"]
-    assert nearest_labels("heat", labels) == ["Heat", "Body Heat", "Heath"]
-    assert nearest_labels("xyz", labels) == nearest_labels(7, labels) == []
 
 
 # --- Codes -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,294 @@
+"""`train`: a table becomes a `TableRun`, a fitted model with its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from tabrec.preprocess import TabularPreprocessor
+from tabrec.runs.hold_out import make_folds
+from tabrec.runs.metrics import choose_metric
+from tabrec.runs.submission import name_probabilities
+from tabrec.runs.table_run import TableRun
+from tabrec.runs.table_target import check_values, read_target, read_task
+from tabrec.runs.trials import KINDS, MODELS, Trial, TrialRows, average_folds, make_estimator, say_stages
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.names import check_has_column
+
+
+@validate_params(
+    {
+        "frame": [pd.DataFrame],
+        "model": [StrOptions(set(MODELS))],
+        "task": [StrOptions({"auto", "regression", "classification"})],
+        "metric": [str, None],
+        "log_target": ["boolean"],
+        "valid_from": [str, None],
+        "date_format": [str, None],
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "cv_time": [Interval(Integral, 1, None, closed="left"), None],
+        "refit": ["boolean"],
+        "device": [str, None],
+        "drop": ["array-like"],
+        "categorical": ["array-like"],
+        "random_state": [Integral],
+        "verbose": ["boolean"],
+    },
+    prefer_skip_nested_validation=False,
+)
+def train(
+    frame: pd.DataFrame,
+    target: str,
+    *,
+    model: str = "forest",
+    task: str = "auto",
+    metric: str | None = None,
+    log_target: bool = False,
+    time_column: str | None = None,
+    valid_from: str | None = None,
+    date_format: str | None = None,
+    cv: int | None = None,
+    cv_time: int | None = None,
+    refit: bool = True,
+    device: str | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    random_state: int = 0,
+    verbose: bool = False,
+) -> TableRun:
+    """Train a model on the earlier (or on random) rows of a table and score it on the others.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Raw table with the target.
+    target : str
+        Column to predict.
+    model : {"forest", "boosting", "net", "ensemble", "all"}, default="forest"
+        The kind of model. "ensemble" averages a forest and a net. "all" trains a forest, boosting and a net, and keeps
+        the best one by `metric`: the mean over the folds, or else the score on the rows held out.
+    task : {"auto", "regression", "classification"}, default="auto"
+        "auto" classifies text that is not numbers, booleans, categories and numbers of two distinct values.
+    metric : str, default=None
+        Name of a scorer of scikit-learn, such as "neg_mean_absolute_error" or "roc_auc". None is
+        "neg_root_mean_squared_error" for a regression and "neg_log_loss" for a classification. The positive class of
+        scorers such as "f1" is the last one in sorted order.
+    log_target : bool, default=False
+        Learn the logarithm of the target. Scores are then of logarithms, predictions of the target itself.
+    time_column : str, default=None
+        Date column: the latest rows are held out. None holds out a random fifth.
+    valid_from : str, default=None
+        First date of the rows held out. None holds out the latest fifth.
+    date_format : str, default=None
+        Format of `time_column`, such as "%d/%m/%Y". None detects it.
+    cv : int, default=None
+        Number of random folds of the training rows, with the same class frequencies, that the model is scored on too.
+    cv_time : int, default=None
+        Number of folds in the order of `time_column`, instead of random ones: each is predicted from the rows before.
+    refit : bool, default=True
+        Whether the saved model is fitted to all rows. The scores and predictions are always those of a model fitted
+        without the rows that it predicts.
+    device : str, default=None
+        Device of nets, such as "cpu" or "cuda". None is the default of `TabularRegressor`.
+    drop : sequence of str, default=()
+        Columns to leave out.
+    categorical : sequence of str, default=()
+        Columns to encode as categories, whatever they look like.
+    random_state : int, default=0
+        Seed of the model, of the random rows held out and of the folds.
+    verbose : bool, default=False
+        Whether to print each stage, and the seconds since the start, to standard error.
+
+    Returns
+    -------
+    TableRun
+        The model with its scores.
+
+    Raises
+    ------
+    ValueError
+        The target is missing, constant, text in a regression or not positive where its logarithm is learned; a column
+        is missing; the metric does not suit the target; there are fewer rows than folds; or the date leaves no rows on
+        one side.
+
+    See Also
+    --------
+    rate : Train a recommender on ratings.
+    Run.open : Open a saved run.
+    tabrec.split_by_time : Split rows at a date.
+
+    Examples
+    --------
+    >>> from tabrec.datasets import make_auctions
+    >>> from tabrec.runs import train
+    >>> auctions = make_auctions(600, random_state=0)
+    >>> run = train(auctions, "SalePrice", log_target=True, time_column="saledate", model="boosting")
+    >>> run.metrics["validation"]["rmse"] < run.metrics["baseline"]["rmse"]
+    True
+    >>> run.predict(auctions.head(2), id_column="SalesID").columns.tolist()
+    ['SalesID', 'SalePrice']
+    >>> run = train(auctions[["SalePrice", "YearMade", "state"]], "SalePrice", cv=3)
+    >>> run.metrics["folds"]["rmse"] > run.metrics["folds_error"]["rmse"]
+    True
+    """
+    _check_columns(frame, target, time_column, valid_from)
+    _check_folds(cv, cv_time, time_column)
+    _check_device(device, model)
+    y_read = read_target(frame[target], task)
+    task = read_task(y_read, task, log_target)
+    check_values(y_read, log_target)
+    if y_read.dtype != frame[target].dtype:
+        warn_caller(
+            f"Target {target!r} is text that is read as numbers; pass task='classification' to keep its labels."
+        )
+    metadata = {
+        "target": target,
+        "task": task,
+        "model": model,
+        "log_target": log_target,
+        "time_column": time_column,
+        "valid_from": valid_from,
+        "date_format": date_format,
+        "cv": cv,
+        "cv_time": cv_time,
+        "refit": refit,
+        "random_state": random_state,
+    }
+    run = TableRun(None, metadata, {}, None)
+    rows = _divide(run, frame, metric, verbose)
+    dates = {time_column: date_format} if time_column and date_format else None
+    columns = {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
+    names = KINDS if model == "all" else [model]
+    trials = [Trial(name, make_estimator(name, task, columns, device, random_state)) for name in names]
+    best = _choose(rows, trials, random_state)
+    if model == "all":
+        metadata["leaderboard"] = _rank(trials, best, rows)
+    _describe(run, best, rows, frame)
+    if refit:
+        rows.refit(best)
+    run.model = best.estimator
+    metadata["text_columns"] = _text_columns(run.preprocessor)
+    return run
+
+
+def _check_columns(frame: pd.DataFrame, target: str, time_column: str | None, valid_from: str | None) -> None:
+    check_has_column(target, frame.columns, "target")
+    if valid_from is not None and time_column is None:
+        raise ValueError(f"valid_from={valid_from!r} requires time_column, the column that the date refers to.")
+    if time_column == target:
+        raise ValueError(f"Column {target!r} cannot be both the target and the time.")
+
+
+def _split(run: TableRun, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The split of a run; an ambiguous date names the option of `train` that settles it."""
+    try:
+        return run.split(frame)
+    except ValueError as error:
+        if run.metadata["date_format"] is None and "pass the format" in str(error):
+            raise ValueError(f"{str(error).split(': pass')[0]}: name its date_format.") from error
+        raise
+
+
+def _check_folds(cv: int | None, cv_time: int | None, time_column: str | None) -> None:
+    if cv is not None and cv_time is not None:
+        raise ValueError(f"cv={cv} and cv_time={cv_time} cannot be combined: folds are random or in the order of time.")
+    if cv_time is not None and time_column is None:
+        raise ValueError(f"cv_time={cv_time} requires time_column, the column that orders the rows.")
+
+
+def _check_device(device: str | None, model: str) -> None:
+    if device is None:
+        return
+    if model in ("forest", "boosting"):
+        raise ValueError(f"device={device!r} requires a net (model='net', 'ensemble' or 'all'): {model} has no device.")
+    from tabrec.neural.devices import read_device  # late: it loads torch
+
+    read_device(device)
+
+
+def _divide(run: TableRun, frame: pd.DataFrame, metric: str | None, verbose: bool) -> TrialRows:
+    """The rows to train on, to validate on and of the folds, and the metric; they are checked before any fit."""
+    metadata = run.metadata
+    y, train_rows, valid_rows = _split(run, frame)
+    is_classification = metadata["task"] == "classification"
+    chosen = choose_metric(metric, metadata["task"], y[train_rows])
+    metadata["metric"] = chosen.name
+    folds = make_folds(
+        frame,
+        y,
+        train_rows,
+        **{name: metadata[name] for name in ("cv", "cv_time", "time_column", "date_format", "random_state")},
+        stratify=is_classification,
+    )
+    if is_classification:
+        for rows in [train_rows, *(train for train, _ in folds)]:
+            if len(np.unique(y[rows])) < 2:
+                raise ValueError(
+                    f"Target {metadata['target']!r} has one class, {y[rows[0]]!r}, in the {len(rows):,} rows to train "
+                    "on: validate on other rows, or on fewer folds."
+                )
+    X = frame.drop(columns=metadata["target"])
+    return TrialRows(X, y, train_rows, valid_rows, folds, chosen, say_stages(verbose))
+
+
+def _choose(rows: TrialRows, trials: list[Trial], random_state: int) -> Trial:
+    """Fit and score the models; the best one is scored on the validation rows in any case."""
+    best = trials[0]
+    for trial in trials:
+        if rows.folds:
+            rows.cross_validate(trial)
+        else:
+            rows.validate(trial, random_state=random_state, with_error=len(trials) > 1)
+        value, other = (found.summary(rows.metric)[rows.metric.key] for found in (trial, best))
+        best = trial if rows.metric.is_better(value, other) else best
+    if rows.folds:
+        rows.validate(best, random_state=random_state, with_error=False)
+    return best
+
+
+def _rank(trials: list[Trial], best: Trial, rows: TrialRows) -> list[dict[str, Any]]:
+    """The summaries of the models, the best first, as JSON can hold them."""
+    key = rows.metric.key
+    summaries = [trial.summary(rows.metric) for trial in trials]
+    summaries.sort(key=lambda row: row[key], reverse=not rows.metric.name.startswith("neg_"))
+    return [{name: None if value != value else value for name, value in row.items()} for row in summaries]
+
+
+def _describe(run: TableRun, best: Trial, rows: TrialRows, frame: pd.DataFrame) -> None:
+    """Record the scores and predictions of the model before it is fitted to all rows."""
+    metadata = run.metadata
+    metadata["model"] = best.name
+    metadata["fit_seconds"] = round(best.fit_seconds, 3)
+    metadata["rows"] = {"train": len(rows.train), "validation": len(rows.valid)}
+    metadata["number_columns"] = rows.X.select_dtypes("number").columns.tolist()
+    metadata["decimal"] = frame.attrs.get("decimal")
+    run.metrics = dict(best.metrics)
+    if best.folds:
+        metadata["folds"] = [{name: value for name, value in fold.items() if value == value} for fold in best.folds]
+        run.metrics["folds"], run.metrics["folds_error"] = average_folds(best.folds)
+    predicted = best.predicted
+    assert predicted is not None
+    classes = getattr(best.estimator, "classes_", None)
+    values = predicted if classes is None else classes[predicted.argmax(axis=1)]
+    run.predictions = pd.DataFrame(
+        {
+            "row": rows.valid,
+            "actual": run.inverse_target(rows.y[rows.valid]),
+            "predicted": run.inverse_target(values),
+            **({} if classes is None else name_probabilities(classes, predicted)),
+        }
+    )
+
+
+def _text_columns(preprocessor: TabularPreprocessor) -> list[str]:
+    """Raw columns with text labels or text dates: a new file is read with them as text, even if they look numeric."""
+    labelled = {
+        name for name, labels in preprocessor.categories_.items() if any(isinstance(label, str) for label in labels[1:])
+    }
+    text_dates = {name for name, date_format in preprocessor.date_parts_.formats_.items() if date_format is not None}
+    return [name for name in preprocessor.kinds_ if name in labelled | text_dates]
