@@ -55,3 +55,10 @@ def test_columns_that_float32_would_merge_need_float64(numbers):
 )
 def test_other_columns_stay_float32(numbers):
     assert not needs_float64(numbers)
+
+
+def test_numbers_that_differ_by_rounding_alone_need_no_float64():
+    rng = np.random.default_rng(0)
+    means = np.array([rng.permutation([0.1, 0.2, 0.3, 0.7]).sum() / 4 + step for step in np.repeat([0, 1, 2], 300)])
+    assert len(np.unique(means)) > 3
+    assert not needs_float64(means)
