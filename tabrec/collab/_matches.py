@@ -131,9 +131,14 @@ def _recall(matches: Matches) -> float:
     return float(np.mean(_n_hits(matches) / matches.n_relevant))
 
 
-def _ndcg(matches: Matches) -> float:
+def ndcg_by_user(matches: Matches) -> np.ndarray:
+    """NDCG of each user, in the order of the matches: (n_users,)."""
     gain, ideal = matches.sum_by_user(matches.gain * discount(matches.rank)), matches.ideal_gain
-    return float(np.mean(np.divide(gain, ideal, out=np.zeros_like(gain), where=ideal > 0)))
+    return np.divide(gain, ideal, out=np.zeros_like(gain), where=ideal > 0)
+
+
+def _ndcg(matches: Matches) -> float:
+    return float(np.mean(ndcg_by_user(matches)))
 
 
 def _map(matches: Matches) -> float:

@@ -10,12 +10,14 @@ from sklearn.base import clone
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 from sklearn.utils.validation import _is_fitted
 
+from tabrec.collab._matches import match, ndcg_by_user
 from tabrec.collab.interactions import Interactions, sort_interactions
 from tabrec.collab.metrics import per_user_rmse, rank_metrics
 from tabrec.collab.ranking import rank_all
 from tabrec.collab.rating_columns import RatingColumns, find_rating_columns
 from tabrec.collab.sides import KINDS, Side, learn_side
 from tabrec.tables.columns import as_frame, to_columns
+from tabrec.tables.messages import warn_caller
 from tabrec.tables.target import check_target
 
 # Ratings of the mean value that damp a bias. Tuned on MovieLens 100k so that the baseline is strong.
@@ -24,7 +26,14 @@ _N_ROUNDS = 10
 
 
 def evaluate(
-    model: Any, train: Any, test: Any, *, rating: str | None = None, k: int = 10, threshold: float | None = None
+    model: Any,
+    train: Any,
+    test: Any,
+    *,
+    rating: str | None = None,
+    k: int = 10,
+    threshold: float | None = None,
+    exclude_seen: bool = True,
 ) -> pd.DataFrame:
     """Score a recommender on held-out ratings, beside biases alone and the most popular items.
 
@@ -38,10 +47,12 @@ def evaluate(
     rating : str, default=None
         Column of the ratings; None finds it by usual names, such as "stars", or as the only other column of numbers.
     k : int, default=10
-        Number of items to recommend to each user of `test`, among all items of `train` that the user has not rated
-        there.
+        Number of items to recommend to each user of `test`, among all items of `train`.
     threshold : float, default=None
         Smallest rating of a relevant test row; None uses the mean of `train`.
+    exclude_seen : bool, default=True
+        Whether to recommend only items that the user has not rated in `train`. Test rows that repeat a pair of `train`
+        are then not relevant, with a warning. False is for what users take again.
 
     Returns
     -------
@@ -49,7 +60,9 @@ def evaluate(
         A row for the model, one for biases alone (rating = mean + user bias + item bias, damped) and one for the most
         popular items. Errors of ratings: `rmse`, `mae`, `rmse_per_user` (see `per_user_rmse`), `rmse_cold` (rows whose
         user or item has no rating in `train`) and `rmse_warm` (the other rows), with the numbers of rows in `n_cold`
-        and `n_warm`. Metrics of recommendations: see `rank_metrics`.
+        and `n_warm`. Metrics of recommendations: see `rank_metrics`. ``attrs["columns"]`` has the names of the columns
+        of users, items and ratings. A warning says if the most popular items have a clearly higher NDCG, by more than
+        two standard errors of the difference over users.
 
     Raises
     ------
@@ -95,6 +108,8 @@ def evaluate(
     by_biases = np.clip(biases.predict(user_codes, item_codes), ratings.values.min(), ratings.values.max())
     test_users = X_test[model.user_name_].to_numpy()
     liked = y_test >= (ratings.mean() if threshold is None else threshold)
+    if exclude_seen:
+        liked &= ~_find_repeated(ratings, user_codes, item_codes)
     relevant = pd.DataFrame({"user": test_users[liked], "item": X_test[model.item_name_].to_numpy()[liked]})
     # Users are counted, not ratings: a pair may be rated more than once.
     raters = np.unique(np.stack([ratings.users, ratings.items]), axis=1)[1]
@@ -109,14 +124,44 @@ def evaluate(
         return dict(found)
 
     asked = np.asarray(pd.unique(relevant["user"]))
+    seen = ratings if exclude_seen else None
+    popular = _recommend_same(ratings.counts("item", items.n_codes), asked, users, items, k, seen)
+    of_model = model.recommend(asked, k, exclude_seen=exclude_seen) if len(asked) else popular
+    name = type(model).__name__
+    if len(of_model) and len(popular):
+        _warn_if_popularity_wins(name, of_model, popular, relevant, k)
     rows = {
-        type(model).__name__: _errors(y_test, model.predict(X_test), test_users, is_cold)
-        | (find(model.recommend(asked, k)) if len(asked) else {}),
+        name: _errors(y_test, model.predict(X_test), test_users, is_cold) | find(of_model),
         "biases only": _errors(y_test, by_biases, test_users, is_cold)
-        | find(_recommend_same(biases.item, asked, users, items, k, ratings)),
-        "most popular": find(_recommend_same(ratings.counts("item", items.n_codes), asked, users, items, k, ratings)),
+        | find(_recommend_same(biases.item, asked, users, items, k, seen)),
+        "most popular": find(popular),
     }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.attrs["columns"] = names._asdict()
+    return table
+
+
+def _find_repeated(ratings: Interactions, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Whether pairs of codes are among the ratings, with a warning of their number."""
+    n_items = int(max(ratings.items.max(), items.max(initial=0))) + 1
+    pairs = [own.astype(np.int64) * n_items + other for own, other in ((ratings.users, ratings.items), (users, items))]
+    repeated = np.isin(pairs[1], pairs[0])
+    if repeated.any():
+        warn_caller(
+            f"{int(repeated.sum())} of {len(users)} test ratings are of pairs that are in train too, which cannot be "
+            "recommended: they are not counted as relevant. If users take items again, pass exclude_seen=False."
+        )
+    return repeated
+
+
+def _warn_if_popularity_wins(name: str, found: pd.DataFrame, popular: pd.DataFrame, relevant: Any, k: int) -> None:
+    own, theirs = (ndcg_by_user(match(recommended, relevant, k)) for recommended in (found, popular))
+    gap = theirs - own
+    if len(gap) > 1 and gap.mean() > 2 * gap.std(ddof=1) / np.sqrt(len(gap)):
+        warn_caller(
+            f"{name} ranks worse than the most popular items: its NDCG@{k} is {own.mean():.3f}, theirs "
+            f"{theirs.mean():.3f}. To recommend what users take next, use EASE, ImplicitALS, BPR or ItemKNN."
+        )
 
 
 def _find_columns(model: Any, train: pd.DataFrame, rating: str | None) -> RatingColumns:
@@ -164,15 +209,15 @@ def _errors(y: np.ndarray, predicted: np.ndarray, users: np.ndarray, is_cold: np
 
 
 def _recommend_same(
-    scores: np.ndarray, asked: np.ndarray, users: Side, items: Side, k: int, ratings: Any
+    scores: np.ndarray, asked: np.ndarray, users: Side, items: Side, k: int, seen: Interactions | None
 ) -> pd.DataFrame:
-    """Recommendations by the same scores for every user, without the items that the user has rated."""
+    """Recommendations by the same scores for every user, without the items that the user has seen."""
 
     def score_block(codes: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         return np.tile(scores[candidates].astype(np.float64), (len(codes), 1))
 
     codes = users.ids.encode_list(asked)
-    owner, rank, found, score = rank_all(score_block, codes, items.known(), k, [(ratings, codes)])
+    owner, rank, found, score = rank_all(score_block, codes, items.known(), k, [] if seen is None else [(seen, codes)])
     return pd.DataFrame({"user": asked[owner], "rank": rank, "item": items.ids.names_of(found), "score": score})
 
 

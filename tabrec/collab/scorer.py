@@ -11,6 +11,9 @@ import numpy as np
 from tabrec.collab.interactions import Context, Interactions, Pairs
 from tabrec.collab.reader import RatingsReader
 
+# A similarity to an id with so many ratings is halved.
+_DAMPING = 5.0
+
 
 class Scorer(ABC):
     """Base class of the scorers of recommenders.
@@ -194,7 +197,9 @@ class Scorer(ABC):
         raise NotImplementedError(f"{type(self).__name__} has no vectors: it cannot compare {kind}s.")
 
     def similarities(self, kind: str, codes: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """How similar users or items are; by default the cosine similarity of their vectors.
+        """How similar users or items are; by default the cosine similarity of their vectors, times n / (n + 5).
+
+        n is the number of ratings of the other one: vectors of few ratings are mostly noise.
 
         Parameters
         ----------
@@ -210,7 +215,8 @@ class Scorer(ABC):
         """
         vectors = self.vectors(kind)
         here, there = (unit_vectors(vectors[some]) for some in (codes, others))
-        return np.clip(here @ there.T, None, 1.0)
+        counts = self.data.ratings.counts(kind, self.data.side(kind).n_codes)[others]
+        return np.clip(here @ there.T, None, 1.0) * (counts / (counts + _DAMPING))
 
     def factors(self, kind: str) -> np.ndarray:
         """Factors of the users or items with ratings; by default their vectors.

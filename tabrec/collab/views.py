@@ -91,7 +91,9 @@ class LabelledViews(BaseEstimator):
 
     @check_n
     def similar_items(self, items: Any, n: int = 10) -> pd.DataFrame:
-        """Find the most similar items to the given ones, by the cosine similarity of their vectors unless noted.
+        """Find the most similar items to the given ones, unless noted by the cosine similarity of their vectors.
+
+        It is multiplied by n / (n + 5), where n is the number of ratings of the similar item.
 
         Parameters
         ----------
@@ -114,7 +116,9 @@ class LabelledViews(BaseEstimator):
 
     @check_n
     def similar_users(self, users: Any, n: int = 10) -> pd.DataFrame:
-        """Find the most similar users to the given ones, by the cosine similarity of their vectors unless noted.
+        """Find the most similar users to the given ones, unless noted by the cosine similarity of their vectors.
+
+        It is multiplied by n / (n + 5), where n is the number of ratings of the similar user.
 
         Parameters
         ----------

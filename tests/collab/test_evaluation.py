@@ -1,5 +1,7 @@
 """`evaluate`: every number of its table equals a value computed by hand."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars
@@ -164,3 +166,27 @@ def test_a_date_or_a_time_is_not_the_rating():
         evaluate(clone(model), TRAIN[[*IDS, "timestamp"]], TEST)
     with pytest.raises(ValueError, match="test has no column 'rating'"):
         evaluate(clone(model), TRAIN, TEST[IDS])
+
+
+def test_test_pairs_that_repeat_train_are_not_relevant_unless_seen_items_are_recommended():
+    model = MODELS["BayesianFactorization"]
+    expected = evaluate(clone(model), TRAIN, TEST)
+    again = pd.concat([TEST, TRAIN.head(50)])
+    with pytest.warns(UserWarning, match="50 of 653 test ratings are of pairs that are in train.*exclude_seen=False"):
+        table = evaluate(clone(model), TRAIN, again)
+    pd.testing.assert_series_equal(table["recall"], expected["recall"])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "50 of")
+        table = evaluate(clone(model), TRAIN, TRAIN, k=50, exclude_seen=False)
+    assert table["recall"].tolist() == [1, 1, 1]
+
+
+def test_it_is_said_when_the_most_popular_items_rank_better():
+    rng = np.random.default_rng(0)
+    item = np.minimum(rng.geometric(0.15, 3000), 40)
+    clicks = pd.DataFrame({"user": rng.integers(100, size=3000), "item": item, "y": 1.0 + item % 2 + rng.random(3000)})
+    clicks = clicks.drop_duplicates(["user", "item"])
+    with pytest.warns(UserWarning, match=r"BayesianFactorization ranks worse than the most popular .*NDCG@10.* EASE"):
+        table = evaluate(clone(MODELS["BayesianFactorization"]), clicks[::2], clicks[1::2], threshold=0)
+    assert table.loc["BayesianFactorization", "ndcg"] < table.loc["most popular", "ndcg"]
+    assert table.attrs["columns"] == {"user": "user", "item": "item", "rating": "y"}

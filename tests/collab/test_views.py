@@ -169,3 +169,15 @@ def test_components_are_those_of_a_singular_value_decomposition():
 def test_of_one_dimension_the_second_component_is_0():
     components = principal_components(np.array([[1.0], [2.0], [6.0]]))
     np.testing.assert_allclose(components, [[-2, 0], [-1, 0], [3, 0]], atol=1e-12)
+
+
+def test_similarities_to_items_of_few_ratings_are_damped():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"user": rng.integers(40, size=400), "item": np.minimum(rng.geometric(0.2, 400), 20)})
+    model = BayesianFactorization(n_factors=2, n_sweeps=6, n_burn_in=2, random_state=0).fit(X, rng.random(400))
+    vectors, counts = model.item_vectors_, model.item_counts_
+    units = vectors.div(np.linalg.norm(vectors, axis=1), axis=0)
+    expected = (units @ units.loc[1] * counts / (counts + 5)).drop(1).sort_values(ascending=False)
+    similar = model.similar_items(1, 100)
+    assert similar["similar"].tolist() == expected.index.tolist()
+    np.testing.assert_allclose(similar["similarity"], expected, rtol=1e-6)
