@@ -95,6 +95,51 @@ def test_classes_are_scored_and_predicted_by_label(run, tables, tmp_path):
     assert set(pd.read_csv(tmp_path / "p.csv")["dear"]) <= {"yes", "no"}
 
 
+def test_all_models_are_compared_and_the_best_predicts(run, tables, tmp_path):
+    table = pd.read_csv(tables / "auctions.csv", usecols=["SalesID", "SalePrice", "YearMade", "state"]).head(120)
+    table.to_csv(tmp_path / "few.csv", index=False)
+    table.drop(columns="SalePrice").head(5).to_csv(tmp_path / "new.csv", index=False)
+    options = ["--target", "SalePrice", "--model", "all", "--metric", "neg_mean_absolute_error", "--no-refit"]
+    code, printed, stages = run("train", "few.csv", *options, "--verbose", "--predict", "new.csv", "--id", "SalesID")
+    assert code == 0
+    assert "Scores over 24 validation rows, best first" in printed
+    assert "mean absolute error" in printed
+    assert all(f"{model}: fitting on 96 rows" in stages for model in ("forest", "boosting", "net"))
+    board = json.loads((tmp_path / "runs/few-all/metrics.json").read_text())["leaderboard"]
+    assert all(row["standard_error"] > 0 for row in board)
+    submission = pd.read_csv(tmp_path / "runs/few-all/submission.csv")
+    assert submission["SalesID"].tolist() == table["SalesID"].head(5).tolist()
+    assert run("predict", "runs/few-all", "new.csv", "--decimals", "0", "-o", "p.csv")[0] == 0
+    assert (pd.read_csv(tmp_path / "p.csv")["SalePrice"] == submission["SalePrice"].round(0)).all()
+
+
+def test_force_replaces_a_run_and_nothing_else(run, trained, tables, tmp_path):
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "r")
+    (tmp_path / "mine").mkdir()
+    few = pd.read_csv(tables / "auctions.csv", usecols=["SalePrice", "YearMade"]).head(50)
+    few.to_csv(tmp_path / "few.csv", index=False)
+    code, _, error = run("train", "few.csv", "--target", "SalePrice", "--force", "--out", "mine")
+    assert code == 2
+    assert_one_line(error, "mine is not a run")
+    assert run("train", "few.csv", "--target", "SalePrice", "--force", "--no-refit", "--out", "r")[0] == 0
+    assert json.loads((tmp_path / "r/metrics.json").read_text())["rows"] == {"train": 40, "validation": 10}
+
+
+def test_probabilities_take_the_form_of_a_sample(run, tmp_path):
+    table = pd.DataFrame({"Id": range(60), "x": [i % 10 for i in range(60)], "late": ["no", "yes"] * 30})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table[["Id"]].assign(score=0.5).to_csv(tmp_path / "sample.csv", index=False)
+    assert run("train", "t.csv", "--target", "late", "--drop", "Id", "--no-refit", "--out", "r")[0] == 0
+    assert run("predict", "r", "t.csv", "--proba", "--sample", "sample.csv", "-o", "s.csv")[0] == 0
+    assert run("predict", "r", "t.csv", "--proba", "--decimals", "2", "-o", "p.csv")[0] == 0
+    submission, probabilities = pd.read_csv(tmp_path / "s.csv"), pd.read_csv(tmp_path / "p.csv")
+    assert submission.columns.tolist() == ["Id", "score"]
+    assert probabilities.columns.tolist() == ["row", "probability_no", "probability_yes"]
+    assert (submission["score"].round(2) == probabilities["probability_yes"]).all()
+
+
 def test_run_without_out_finds_a_free_name(run, tables, tmp_path):
     for _ in range(2):
         assert run("train", tables / "auctions.csv", *OPTIONS)[0] == 0
@@ -187,6 +232,23 @@ MISTAKES = {
         ["table.csv", "--valid-from", "2011"],
         "a,SalePrice\n1,2\n3,4\n5,7\n",
         "--valid-from '2011' requires --time-column",
+    ),
+    "misspelt target": (["table.csv"], "a,saleprice\n1,2\n3,4\n", "the nearest to 'SalePrice' is 'saleprice'"),
+    "metric of another task": (
+        ["table.csv", "--metric", "roc_auc"],
+        "a,SalePrice\n1,2\n3,4\n5,7\n",
+        "--metric 'roc_auc' does not suit a regression",
+    ),
+    "fewer rows than folds": (
+        ["table.csv", "--cv", "9"],
+        "a,SalePrice\n1,2\n3,4\n5,7\n",
+        "--cv 9 needs at least 9 rows to train on, but there are 2",
+    ),
+    "one fold": (["table.csv", "--cv", "1"], "a,SalePrice\n1,2\n3,4\n5,7\n", "--cv must be an int in the range [2"),
+    "absent table to predict": (
+        ["table.csv", "--predict", "new.csv"],
+        "a,SalePrice\n1,2\n3,4\n5,7\n",
+        "There is no file new.csv",
     ),
     "date before all": (
         ["table.csv", "--time-column", "t", "--valid-from", "1999-01-01"],

@@ -46,8 +46,8 @@ def test_parameters_of_train_are_checked(options, message):
     [
         ("forest", ["--log-target", "--time-column", "saledate", "--valid-from", "2010-01-01"]),
         ("boosting", ["--log-target"]),
-        ("net", ["--time-column", "saledate"]),
-        ("ensemble", []),
+        ("net", ["--time-column", "saledate", "--no-refit"]),
+        ("ensemble", ["--no-refit"]),
     ],
 )
 def test_a_trained_run_is_explained(run, table, tmp_path, model, options):
