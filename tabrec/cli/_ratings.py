@@ -41,9 +41,10 @@ def rate(
 
     Next: tabrec recommend, tabrec similar and tabrec explain.
     """
-    from tabrec.collab.rating_columns import find_rating_columns
-    from tabrec.runs import read_ratings
-    from tabrec.saving.files import check_free
+    with stage("Starting"):
+        from tabrec.collab.rating_columns import find_rating_columns
+        from tabrec.runs import read_ratings
+        from tabrec.saving.files import check_free
 
     reading.check(ratings)
     out = out or free_path(Path("runs") / f"{short_name(ratings)}-{model}")

@@ -68,10 +68,10 @@ class Reading:
 
     def read(self, table: Any, reader: Callable[..., Any] | None = None) -> Any:
         """Read a table, by `read_table` or another function with its options, and print what was assumed."""
-        from tabrec.datasets import read_query, read_table
-
         self.check(table)
         with stage(f"Reading {table or self.query}"):
+            from tabrec.datasets import read_query, read_table
+
             if self.query is not None:
                 return read_query(self.query, self.address)
             frame = (reader or read_table)(table, **self.options)
@@ -107,12 +107,12 @@ def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
 
 def _read_options(names: str | None, names_from: Path | None, **options: Any) -> dict[str, Any]:
     """The options that were given, as `read_table` takes them."""
-    from tabrec.datasets.tables import read_names
-
     if names is not None and names_from is not None:
         raise ValueError("Give either --names or --names-from, not both.")
     if names is not None:
         options["names"] = next(csv.reader([names], skipinitialspace=True))
     if names_from is not None:
+        from tabrec.datasets.tables import read_names
+
         options["names"] = read_names(names_from)
     return {name: value for name, value in options.items() if value not in (None, [])}

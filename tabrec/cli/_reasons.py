@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tabrec.cli._completion import any_run
 from tabrec.cli._options import argument, option
-from tabrec.cli._printing import console, escape, print_findings, say
+from tabrec.cli._printing import console, escape, print_findings, say, stage
 from tabrec.cli._reading import Reading, reads_tables
 
 
@@ -28,12 +28,14 @@ def explain(
 
     The page is one self-contained file.
     """
-    from tabrec.runs import Run, TableRun
-    from tabrec.saving.files import check_free
+    with stage("Starting"):
+        from tabrec.runs import Run, TableRun
+        from tabrec.saving.files import check_free
 
     out = out or run / "report.html"
     check_free(out)
-    opened = Run.open(run)
+    with stage(f"Loading {run}"):
+        opened = Run.open(run)
     has_new = new is not None or reading.query is not None
     rows = reading.read(new, opened.read_table) if has_new and isinstance(opened, TableRun) else None
     page = opened.explain(table=table, new=rows, verbose=console.is_terminal)
