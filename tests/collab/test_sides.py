@@ -103,7 +103,7 @@ def test_a_category_has_a_column_for_each_label_and_one_for_both_of_two():
 GENRES = [["war", "drama"], [], ["war"], ["drama"], ["rare", "war"], None]
 
 
-@pytest.mark.parametrize("form", [list, tuple, np.array, "|".join], ids=str)
+@pytest.mark.parametrize("form", [list, tuple, np.array, "|".join], ids=["list", "tuple", "array", "text"])
 def test_lists_and_joined_text_have_a_column_for_each_label(form):
     values = pd.Series([None if labels is None else form(labels) for labels in GENRES], dtype=object)
     table, _ = learn(pd.DataFrame({"genre": values}).set_index(pd.RangeIndex(1, 7)), range(1, 7))
