@@ -167,7 +167,9 @@ def train(
     trials = [Trial(name, make_estimator(name, task, columns, device, random_state)) for name in names]
     best = _choose(rows, trials, random_state)
     if model == "all":
-        metadata["leaderboard"] = _rank(trials, best, rows)
+        metadata["leaderboard"] = _rank(trials, rows)
+    if rows.folds:
+        rows.validate(best, random_state=random_state, with_error=False)
     _describe(run, best, rows, frame)
     if refit:
         rows.refit(best)
@@ -237,7 +239,7 @@ def _divide(run: TableRun, frame: pd.DataFrame, metric: str | None, verbose: boo
 
 
 def _choose(rows: TrialRows, trials: list[Trial], random_state: int) -> Trial:
-    """Fit and score the models; the best one is scored on the validation rows in any case."""
+    """Fit and score the models, on the folds if there are any, or else on the validation rows."""
     best = trials[0]
     for trial in trials:
         if rows.folds:
@@ -246,12 +248,10 @@ def _choose(rows: TrialRows, trials: list[Trial], random_state: int) -> Trial:
             rows.validate(trial, random_state=random_state, with_error=len(trials) > 1)
         value, other = (found.summary(rows.metric)[rows.metric.key] for found in (trial, best))
         best = trial if rows.metric.is_better(value, other) else best
-    if rows.folds:
-        rows.validate(best, random_state=random_state, with_error=False)
     return best
 
 
-def _rank(trials: list[Trial], best: Trial, rows: TrialRows) -> list[dict[str, Any]]:
+def _rank(trials: list[Trial], rows: TrialRows) -> list[dict[str, Any]]:
     """The summaries of the models, the best first, as JSON can hold them."""
     key = rows.metric.key
     summaries = [trial.summary(rows.metric) for trial in trials]
