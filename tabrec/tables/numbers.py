@@ -84,10 +84,18 @@ def _merges_many(numbers: np.ndarray) -> bool:
     """Whether float32 merges more of the numbers than it does at random."""
     ordered = np.sort(numbers)
     with np.errstate(over="ignore"):
-        # Numbers that differ by rounding alone, as the means of equal values do, are not distinct.
-        is_distinct = np.diff(ordered) > _ROUNDING * np.abs(ordered[1:])
-        distinct, kept = 1 + int(np.count_nonzero(is_distinct)), _count_distinct(ordered.astype(np.float32))
+        distinct, kept = _count_beyond_rounding(ordered), _count_distinct(ordered.astype(np.float32))
     return (distinct - kept) * 2 * _FEWEST_STEPS > distinct**2
+
+
+def _count_beyond_rounding(ordered: np.ndarray) -> int:
+    """Count the distinct numbers; those that differ by rounding alone, as the means of equal values do, are one."""
+    starts = np.append(0, np.flatnonzero(np.diff(ordered) > _ROUNDING * np.abs(ordered[1:])) + 1)
+    ends = np.append(starts[1:], len(ordered)) - 1
+    # Small steps that add up to more than rounding, as of a column with a large offset, are distinct numbers.
+    if (ordered[ends] - ordered[starts] > _ROUNDING * np.abs(ordered[ends])).any():
+        return _count_distinct(ordered)
+    return len(starts)
 
 
 def _count_distinct(ordered: np.ndarray) -> int:

@@ -62,3 +62,7 @@ def test_numbers_that_differ_by_rounding_alone_need_no_float64():
     means = np.array([rng.permutation([0.1, 0.2, 0.3, 0.7]).sum() / 4 + step for step in np.repeat([0, 1, 2], 300)])
     assert len(np.unique(means)) > 3
     assert not needs_float64(means)
+
+
+def test_steps_near_the_precision_of_float64_need_float64():
+    assert needs_float64(-(2.0**40) + 2.0**-10 * np.arange(200))
