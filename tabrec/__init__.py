@@ -42,6 +42,7 @@ _MODULES = {
         "find_learning_rate",
     ],
     "tabrec.saving": ["load", "save"],
+    "tabrec.tables.versions": ["show_versions"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -47,7 +47,8 @@ def test_version_is_the_one_of_the_distribution():
 def test_public_docstrings_have_their_sections(name):
     doc = inspect.getdoc(getattr(tabrec, name))
     sections = re.findall(r"^([A-Z][A-Za-z ]+)\n-+$", doc, flags=re.MULTILINE)
-    assert {"Parameters", "Examples"} <= set(sections)
+    wanted = {"Parameters", "Examples"} if inspect.signature(getattr(tabrec, name)).parameters else {"Examples"}
+    assert wanted <= set(sections)
     assert not re.search(r"\w -{4,}", doc), "a heading and its text have run together"
 
 

@@ -12,7 +12,7 @@ import tabrec
 API = Path(__file__).parent.parent.parent / "docs" / "api"
 ROOMS = ["preprocess", "trees", "neural", "collab", "interpret", "datasets", "runs", "testing"]
 PUBLIC = {f"tabrec.{room}.{name}": room for room in ROOMS for name in import_module(f"tabrec.{room}").__all__}
-PUBLIC |= {"tabrec.save": "index", "tabrec.load": "index"}
+PUBLIC |= {"tabrec.save": "index", "tabrec.load": "index", "tabrec.show_versions": "index"}
 
 
 def find(path):
