@@ -233,9 +233,10 @@ def _read_codes(frame: pd.DataFrame, enums: list[str]) -> pd.DataFrame:
     """Read the Enums of an encoded frame, as `as_output` writes them; those of other frames are labels."""
     sizes = {name: len(frame[name].cat.categories) for name in enums}
     kinds = {dtype for name, dtype in frame.dtypes.items() if name not in sizes}
-    if not kinds <= {np.dtype(np.float32), np.dtype(bool)} or any(
-        list(frame[name].cat.categories) != code_texts(n) for name, n in sizes.items()
-    ):
+    single, double = np.dtype(np.float32), np.dtype(np.float64)
+    # Raw frames have float64 columns too, but rarely next to float32.
+    may_be_encoded = kinds <= {single, double, np.dtype(bool)} and (double not in kinds or single in kinds)
+    if not may_be_encoded or any(list(frame[name].cat.categories) != code_texts(n) for name, n in sizes.items()):
         return frame
     codes = {name: frame[name].cat.rename_categories(range(n)) for name, n in sizes.items()}
     return frame.assign(**codes)

@@ -334,6 +334,26 @@ def test_stamps_and_dates_a_second_apart_stay_distinct():
     assert net["stamp"].nunique() == net["atElapsed"].nunique() == 400
 
 
+@pytest.fixture(scope="module")
+def days_and_one_second():
+    """Dates of which only the last needs float64, and labels."""
+    days = [*pd.date_range("2024-01-01", periods=39), pd.Timestamp("2024-03-01 04:05:06")]
+    return pd.DataFrame({"seen": days, "shop": ["b", None, "a", "c"] * 10})
+
+
+def test_rows_of_an_encoded_frame_that_need_no_float64_are_still_encoded(days_and_one_second):
+    encoded = TabularPreprocessor().fit_transform(days_and_one_second)
+    assert encoded["seenElapsed"].dtype == np.float64
+    fold = TabularPreprocessor().fit(encoded[:30]).transform(encoded)
+    assert_frame_equal(fold, encoded.astype({"seenElapsed": np.float32}))
+
+
+def test_an_encoded_frame_of_float64_columns_is_read_back_from_polars(days_and_one_second):
+    encoded = TabularPreprocessor().fit_transform(days_and_one_second)
+    in_polars = TabularPreprocessor().set_output(transform="polars").fit_transform(days_and_one_second)
+    assert_frame_equal(TabularPreprocessor().fit(in_polars).transform(encoded), encoded)
+
+
 def test_raw_floats_that_need_float64_are_normalised_for_a_net():
     out = TabularPreprocessor("net").fit_transform(pd.DataFrame({"stamp": 3e9 + np.arange(400)}))
     assert out["stamp"].std() == pytest.approx(1, abs=0.01)

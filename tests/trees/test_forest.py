@@ -578,3 +578,14 @@ def test_offset_and_scale_of_a_column_leave_a_forest_as_it_is(offset, scale):
     np.testing.assert_array_equal(forest.predict(moved[:1]), plain.predict(X[:1]))
     np.testing.assert_array_equal(forest.encoded_range_[:, 0], offset + scale * np.array([0, 199]))
     assert forest.encode(moved)["id"].tolist() == moved["id"].tolist()
+
+
+def test_folds_of_long_numbers_score_as_small_numbers_do():
+    raw = pd.DataFrame({"id": np.arange(40), "shop": ["b", None, "a", "c"] * 10})
+    y = np.cos(raw["id"]) + 2 * raw["shop"].isna()
+    forest = ForestRegressor(4, oob_score=False, random_state=0)
+    scores = cross_val_score(forest, raw, y, cv=2)
+    long = raw.assign(id=raw["id"] + 3_000_000_000)
+    np.testing.assert_array_equal(cross_val_score(make_pipeline(TabularPreprocessor(), forest), long, y, cv=2), scores)
+    search = GridSearchCV(forest, {"max_depth": [None]}, cv=2).fit(TabularPreprocessor().fit_transform(long), y)
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], [scores.mean()])

@@ -152,12 +152,14 @@ class TreePlot:
             return
         inset = canvas.inset(left, top, width, _SCATTER)
         position, threshold = int(self.tree.feature[node]), float(self.tree.threshold[node])
-        x, y = self.matrix[rows, position].astype(np.float64), self.target[rows]
-        x, y = x[~np.isnan(x)], y[~np.isnan(x)]
+        seen, y = self.matrix[rows, position].astype(np.float64), self.target[rows]
+        seen, y = seen[~np.isnan(seen)], y[~np.isnan(seen)]
+        name = self.trees.names[position]
+        x, threshold = self.trees.restore(name, seen), float(self.trees.restore(name, threshold))
         is_code = self.text.has_labels(position) or self.text.is_flag(position)
         limits = column_limits(x, threshold, is_code)
         inset.set_xlim(limits)
-        ends = self._ends(position, x, limits, is_code)
+        ends = self._ends(position, seen, x, limits, is_code)
         x = np.clip(x, *limits)
         if self.trees.is_classifier:
             edges = bin_edges(threshold, is_code, limits)
@@ -167,17 +169,24 @@ class TreePlot:
         at = np.floor(threshold) + 0.5 if is_code else threshold
         inset.axvline(at, color=INK, linewidth=0.9 * canvas.scale, linestyle=(0, (3, 2)))
         if node in self.path and not np.isnan(self.row[position]):
-            inset.axvline(np.clip(self.row[position], *limits), color=RED, linewidth=1.4 * canvas.scale)
+            inset.axvline(
+                np.clip(self.trees.restore(name, self.row[position]), *limits), color=RED, linewidth=1.4 * canvas.scale
+            )
         line, room = top + _SCATTER + 0.065, width / 2 - 0.03
         canvas.write(left, line, ends[0], room, size=6, color=MUTED)
         canvas.write(left + width, line, ends[1], room, size=6, color=MUTED, ha="right")
 
-    def _ends(self, position: int, x: np.ndarray, limits: tuple[float, float], is_code: bool) -> tuple[str, str]:
-        """Format the ends of the range shown; values beyond are drawn at the ends."""
+    def _ends(
+        self, position: int, seen: np.ndarray, x: np.ndarray, limits: tuple[float, float], is_code: bool
+    ) -> tuple[str, str]:
+        """Format the ends of the range shown; values beyond are drawn at the ends.
+
+        `seen` holds the numbers that the trees see, `x` the same numbers in the units of the column.
+        """
         if is_code:
             return self.text.value(position, limits[0] + 0.5), self.text.value(position, limits[1] - 0.5)
         low, high = limits
-        within = x[(x >= low) & (x <= high)]
+        within = seen[(x >= low) & (x <= high)]
         if not len(within):
             return "", ""
         ends = (self.text.value(position, float(end), digits=4) for end in (within.min(), within.max()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -154,13 +154,14 @@ def view_tree(model: Any, X: Any, y: Any, *, tree: int = 0, **options: Any) -> A
     _check_one_output(trees, "view_tree")
     dtreeviz = _import_dtreeviz()
     target = _read_target(trees, X, y)
-    frame = pd.DataFrame(trees.matrix(X), columns=trees.names)
+    seen = zip(trees.names, trees.matrix(X).T, strict=True)
+    frame = pd.DataFrame({name: trees.restore(name, values) for name, values in seen})
     gaps = [name for name in trees.names if frame[name].isna().any()]
     if gaps:
         raise ValueError(
             f"dtreeviz does not support missing values, as in column {gaps[0]!r}: fill them, or use draw_tree."
         )
-    member = trees.members[tree]
+    member = _in_units_of_columns(trees, trees.members[tree])
     of_classes = {}
     if trees.is_classifier:
         of_classes["class_names"] = [str(label) for label in trees.classes]
@@ -168,6 +169,19 @@ def view_tree(model: Any, X: Any, y: Any, *, tree: int = 0, **options: Any) -> A
         member.classes_ = np.arange(len(trees.classes))  # dtreeviz reads integer classes only
     names = {"feature_names": trees.names, "target_name": _target_name(y)} | of_classes
     return dtreeviz.model(member, X_train=frame, y_train=target, **names).view(**options)
+
+
+def _in_units_of_columns(trees: FittedTrees, member: Any) -> Any:
+    """The tree, or a copy with thresholds in the units of the encoded frame where trees see other numbers."""
+    if not trees.float32_maps:
+        return member
+    shown = deepcopy(member)
+    for position, name in enumerate(trees.names):
+        here = shown.tree_.feature == position
+        shown.tree_.threshold[here] = trees.restore(name, shown.tree_.threshold[here])
+    # dtreeviz sends rows through this method, which compares float32 numbers with the thresholds.
+    shown.decision_path = lambda X: member.decision_path(trees.to_matrix(pd.DataFrame(X, columns=trees.names)))
+    return shown
 
 
 def _import_dtreeviz() -> Any:

@@ -18,6 +18,7 @@ from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameter
 from tabrec.interpret._result import Finding, Result
 from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, RED, finish, make_axes, shorten
 from tabrec.preprocess import TabularPreprocessor
+from tabrec.tables.float32_maps import learn_maps
 from tabrec.tables.output import pandas_output
 from tabrec.tables.rows import sample_rows
 from tabrec.trees.target_encoding import to_matrix
@@ -180,7 +181,7 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     with pandas_output():
         encoded = preprocessor.fit_transform(X)
     rows = sample_rows(len(encoded), max_rows, np.random.default_rng(random_state))
-    matrix = to_matrix(encoded, rows)
+    matrix = to_matrix(encoded, rows, learn_maps(encoded))
     names = [str(name) for name in encoded.columns]
     correlation, has_no_spread = _spearman(matrix)
     distance = _distances(correlation)

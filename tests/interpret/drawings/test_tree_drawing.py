@@ -128,6 +128,23 @@ def test_rows_given_are_counted_at_the_nodes_and_drawn():
     assert draw_tree(model, X.head(7)).child_axes == []
 
 
+@pytest.fixture(scope="module")
+def long_ids():
+    """Rows of ids that float32 would merge, their target, and a forest of one stump that splits them in the middle."""
+    X = pd.DataFrame({"id": 3_000_000_000 + np.arange(40)})
+    y = (np.arange(40) >= 20).astype(float)
+    return X, y, ForestRegressor(1, bootstrap=False, max_depth=1, max_features=1.0, random_state=0).fit(X, y)
+
+
+def test_rows_of_long_ids_are_placed_in_units_of_the_column(long_ids):
+    X, y, forest = long_ids
+    ax = draw_tree(forest, X, y, row=3)
+    split = ax.child_axes[0]
+    np.testing.assert_array_equal(split.collections[0].get_offsets()[:, 0], X["id"])
+    assert [line.get_xdata()[0] for line in split.lines[2:]] == [3_000_000_019.5, 3_000_000_003]
+    assert {"3000000000", "3000000039", "≤ 3000000019.5"} <= set(texts(ax))
+
+
 def test_classes_are_stacked_and_counted_by_piece():
     X = pd.DataFrame({"a": np.repeat([0.0, 1.0, 2.0, 3.0], 5)})
     y = np.array(["no"] * 10 + ["yes"] * 10)
@@ -356,6 +373,17 @@ def test_dtreeviz_gets_classes_by_number_and_name(dtreeviz):
     np.testing.assert_array_equal(given["y_train"], [1, 1, 0, 0])
     np.testing.assert_array_equal(given["member"].classes_, [0, 1])
     assert model.classes_.tolist() == ["a", "b"]
+
+
+def test_dtreeviz_gets_long_ids_in_units_of_the_column(long_ids, dtreeviz):
+    X, y, forest = long_ids
+    given = view_tree(forest, X, y)
+    member, rows = given["member"], given["X_train"]
+    assert rows["id"].tolist() == X["id"].tolist()
+    assert member.tree_.threshold[0] == 3_000_000_019.5
+    np.testing.assert_array_equal(member.decision_path(rows.to_numpy())[:, [1]].toarray().ravel(), X["id"] < 3e9 + 20)
+    assert forest.estimators_[0].tree_.threshold[0] != 3_000_000_019.5
+    assert forest.predict(X).tolist() == y.tolist()
 
 
 def test_missing_values_raise_before_dtreeviz(dtreeviz):

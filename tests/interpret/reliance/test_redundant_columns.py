@@ -48,6 +48,14 @@ def test_a_column_its_monotone_functions_and_its_negative_are_one_cluster():
     assert set(found.findings[0].columns) == {"size", "log size", "minus size"}
 
 
+def test_long_ids_are_ranked_without_ties():
+    order = np.arange(100)
+    shuffled = np.random.default_rng(0).permutation(100)
+    found = redundancy(pd.DataFrame({"id": 3_000_000_000 + order, "row": order / 7, "other": 2**40 + shuffled}))
+    assert found.correlation.loc["id", "row"] == pytest.approx(1, abs=1e-12)
+    assert found.correlation.loc["other", "id"] == pytest.approx(np.corrcoef(shuffled, order)[0, 1], abs=1e-12)
+
+
 def test_a_constant_is_named_and_far_from_everything():
     found = redundancy(make_frame())
     assert found.constants == ["one"]
