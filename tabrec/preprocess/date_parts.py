@@ -29,7 +29,7 @@ class DateParts(FrameTransformer):
     ``saledate`` becomes ``saleYear``, ``saleMonth``, ``saleWeek`` (ISO 8601), ``saleDay``, ``saleDayofweek`` (Monday
     is 0), ``saleDayofyear``, six flags from ``saleIs_month_end`` to ``saleIs_year_start``, ``saleHour``,
     ``saleMinute`` and ``saleSecond`` as `time` says, and finally ``saleElapsed``, the seconds since 1970-01-01 UTC
-    (negative before). The prefix is the column's name without a final ``date`` or ``Date``.
+    (negative before, with fractions where dates have them). The prefix is the column's name without a final ``date`` or ``Date``.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class DateParts(FrameTransformer):
     dates; so are a few labels of fit that are not dates, which a warning names.
 
     A missing date gives NaN in every number, which `FillMissing` can fill, and False in every flag. Numbers are int32
-    (``Elapsed``: int64) if no date is missing, and float64 otherwise. The format of a text column is determined in
+    (``Elapsed``: int64 where no date has a fraction of a second) if no date is missing, and float64 otherwise. The format of a text column is determined in
     fit, so that a row has the same meaning alone and in a batch. Text with offsets from UTC is read in its offset, or
     in UTC if fit meets several offsets, as on both sides of a change to daylight saving time.
 
@@ -187,7 +187,16 @@ def _date_parts(dates: pd.DatetimeIndex, time_parts: list[str]) -> dict[str, np.
     parts.update({part: getattr(dates, part.lower()) for part in time_parts})
     arrays = {part: np.asarray(values, dtype=bool if part in _FLAGS else np.int32) for part, values in parts.items()}
     utc = dates if dates.tz is None else dates.tz_convert("UTC").tz_localize(None)
-    return arrays | {"Elapsed": utc.to_numpy().astype("datetime64[s]").astype(np.int64)}
+    return arrays | {"Elapsed": _elapsed(utc.to_numpy())}
+
+
+def _elapsed(moments: np.ndarray) -> np.ndarray:
+    """Seconds since 1970: int64, or float64 if a moment is between two seconds."""
+    whole = moments.astype("datetime64[s]")
+    seconds, rest = whole.astype(np.int64), (moments - whole).astype(np.int64)
+    if not rest.any():
+        return seconds
+    return seconds + rest / (np.timedelta64(1, "s") / np.timedelta64(1, np.datetime_data(moments.dtype)[0]))
 
 
 def _iso_week(dates: pd.DatetimeIndex) -> np.ndarray:

@@ -56,6 +56,11 @@ class Float32Map:
             return np.interp(mapped, np.arange(len(self.levels)), self.levels)
         return np.ldexp(mapped, -self.log2_scale) + self.offset
 
+    @property
+    def precision(self) -> float:
+        """The largest difference that mapping a number of the column and back makes; 0 for ranks."""
+        return 0.0 if self.levels is not None else float(np.ldexp(1.0, _LOG2_OF_RANGE - 24 - self.log2_scale))
+
     def keeps(self, levels: np.ndarray) -> bool:
         """Whether trees distinguish all of these ascending numbers."""
         mapped = self.apply(levels)

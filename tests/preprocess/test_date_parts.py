@@ -93,6 +93,16 @@ def test_the_time_of_day_has_parts_of_its_own_and_seconds_before_1970_are_negati
     assert parts["Elapsed"].tolist() == [-2, 1299215167]
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_elapsed_keeps_fractions_of_seconds_where_there_are_any(unit):
+    texts = ["1969-12-31 23:59:58.25", "1970-01-01 00:00:01.5", "2024-01-01"]
+    elapsed = DateParts().fit_transform(pd.DataFrame({"at": pd.to_datetime(texts, format="ISO8601").as_unit(unit)}))[
+        "atElapsed"
+    ]
+    assert elapsed.tolist() == ([-2, 1, 1704067200] if unit == "s" else [-1.75, 1.5, 1704067200])
+    assert elapsed.dtype == ("int64" if unit == "s" else "float64")
+
+
 def test_parts_are_local_and_elapsed_is_universal_when_the_clocks_change():
     berlin = pd.Series(pd.to_datetime(["2011-03-26 23:30", "2011-03-27 03:30"])).dt.tz_localize("Europe/Berlin")
     parts = DateParts(time=True).fit_transform(pd.DataFrame({"date": berlin}))
@@ -257,7 +267,8 @@ def test_every_part_is_what_the_standard_library_says(dates):
             *(date.year, date.month, date.day, date.hour, date.minute, date.second),
             *(date.weekday(), date.isocalendar().week, date.timetuple().tm_yday),
         ]
-        assert row["Elapsed"] == (date - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)
+        seconds = (date - datetime.datetime(1970, 1, 1)) / datetime.timedelta(seconds=1)
+        assert row["Elapsed"] == pytest.approx(seconds, rel=2**-52, abs=0)  # one rounding
         assert row["Is_month_end"] == ((date + datetime.timedelta(days=1)).month != date.month)
 
 

@@ -23,7 +23,7 @@ from tabrec.trees.fitted_trees import FittedTrees
 _MAX_LABEL = 24
 _FEW_LABELS = 3
 _HALF_DAY, _PRECISION = 43_200, 128  # seconds; float32 resolves seconds since 1970 to about 128
-_PRECISION_OF_MAPS = 16  # seconds; see Float32Map
+_FINE = 0.01  # seconds; fractions are shown from this precision on
 
 # The lowest and the highest code that can reach a node, by position of the column.
 Bounds = dict[int, tuple[int, int]]
@@ -129,16 +129,19 @@ class TreeText:
         return number if step is None else float(step._restore(name, np.array([number]))[0])
 
     def _date(self, name: str, seconds: float) -> str:
-        date = pd.Timestamp(int(np.floor(seconds)), unit="s")
+        is_exact = name in self.trees.float32_maps
+        precision = self.trees.float32_maps[name].precision if is_exact else _PRECISION
+        is_fine = precision < _FINE
+        date = pd.Timestamp(int(np.floor(seconds * 1e6 if is_fine else seconds)), unit="us" if is_fine else "s")
         zone = self._dates[name][1]
         if zone is not None:
             date = date.tz_localize("UTC").tz_convert(zone)
         # A threshold between two dates without times is at midnight or noon, up to the precision of the numbers.
-        is_exact = name in self.trees.float32_maps
-        precision = _PRECISION_OF_MAPS if is_exact else _PRECISION
         near = date + pd.Timedelta(seconds=precision)
-        if (near.hour * 3600 + near.minute * 60 + near.second) % _HALF_DAY <= 2 * precision:
+        if (near - near.normalize()).total_seconds() % _HALF_DAY <= 2 * precision:
             return f"{near:%Y-%m-%d}"
+        if date.microsecond:
+            return f"{date:%Y-%m-%d %H:%M:%S.%f}".rstrip("0")
         return f"{date:%Y-%m-%d %H:%M:%S}" if is_exact and date.second else f"{date:%Y-%m-%d %H:%M}"
 
     def elapsed_zone(self, name: str) -> tuple[bool, str | None]:

@@ -62,7 +62,7 @@ class Grid:
             return np.arange(len(self.values), dtype=np.float64)
         # matplotlib counts dates as days since 1970.
         is_date = self.values.dtype.kind == "M"
-        return self.values.astype("datetime64[s]").astype(np.float64) / 86_400 if is_date else self.marks
+        return self.values.astype("datetime64[us]").astype(np.float64) / 86_400e6 if is_date else self.marks
 
     @property
     def marks(self) -> np.ndarray:
@@ -154,7 +154,7 @@ def _given_dates(column: VariedColumn, given: Any) -> tuple[np.ndarray, Any]:
         raise ValueError(f"grid={given!r} for column {column.name!r} must hold at least one date, and no missing one.")
     if column.is_elapsed:
         local = dates if dates.tz is not None else dates.tz_localize(_zone(column))
-        seconds = local.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[s]").astype(np.int64)
+        seconds = local.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[us]").astype(np.int64) / 1e6
         shown = local.tz_convert(_zone(column)).tz_localize(None).to_numpy("datetime64[ns]")
         return shown, seconds.astype(column.raw.dtype)
     date_format = column.date[0] if column.date else None

@@ -225,7 +225,8 @@ def test_thresholds_of_long_numbers_are_in_their_units():
     assert lines(text)[1:] == ["stamp ≤ 20240116500000: → 0, 16 rows", "stamp > 20240116500000: → 1, 24 rows"]
 
 
-def test_thresholds_of_dates_seconds_apart_have_seconds():
-    dates = pd.date_range("2024-01-01 12:03", periods=40, freq="3s")
+@pytest.mark.parametrize(("step", "moment"), [("4s", "12:01:02"), ("3s", "12:00:46.5"), ("10ms", "12:00:00.155")])
+def test_thresholds_of_dates_seconds_apart_have_seconds(step, moment):
+    dates = pd.date_range("2024-01-01 12:00", periods=40, freq=step)
     text = tree_rules(one_tree(pd.DataFrame({"at": dates}), np.arange(40) >= 16, max_depth=1))
-    assert lines(text)[1:] == ["at ≤ 2024-01-01 12:03:46: → 0, 16 rows", "at > 2024-01-01 12:03:46: → 1, 24 rows"]
+    assert lines(text)[1:] == [f"at ≤ 2024-01-01 {moment}: → 0, 16 rows", f"at > 2024-01-01 {moment}: → 1, 24 rows"]

@@ -485,6 +485,17 @@ def test_elapsed_seconds_are_shown_as_dates(table, zone):
     assert ax.get_xlim()[1] < 20_000  # days
 
 
+def test_elapsed_fractions_of_seconds_have_effects_of_their_own():
+    X = pd.DataFrame({"at": pd.date_range("2024-01-01 12:00", periods=40, freq="10ms")})
+    alone = {"bootstrap": False, "max_features": 1.0, "min_samples_leaf": 1}
+    forest = ForestRegressor(1, **alone, random_state=0).fit(X, np.arange(40.0))
+    np.testing.assert_array_equal(forest.predict(X), np.arange(40))
+    days = list(X["at"][[3, 30]])
+    effect = partial_dependence(forest, X, "atElapsed", grid=days)
+    assert effect.average[0].tolist() == [3, 30]
+    assert effect.grids[0].tolist() == np.asarray(days, dtype="datetime64[ns]").tolist()
+
+
 def test_normalised_seconds_stay_numbers(table):
     X, y = table
     model = make_pipeline(DateParts(), Categorify(), FillMissing(), Normalize(), RandomForestRegressor(**FAST)).fit(
