@@ -29,7 +29,8 @@ class DateParts(FrameTransformer):
     ``saledate`` becomes ``saleYear``, ``saleMonth``, ``saleWeek`` (ISO 8601), ``saleDay``, ``saleDayofweek`` (Monday
     is 0), ``saleDayofyear``, six flags from ``saleIs_month_end`` to ``saleIs_year_start``, ``saleHour``,
     ``saleMinute`` and ``saleSecond`` as `time` says, and finally ``saleElapsed``, the seconds since 1970-01-01 UTC
-    (negative before, with fractions where dates have them). The prefix is the column's name without a final ``date`` or ``Date``.
+    (negative before, with fractions where dates have them). The prefix is the column's name without a final ``date``
+    or ``Date``.
 
     Parameters
     ----------
@@ -75,9 +76,10 @@ class DateParts(FrameTransformer):
     dates; so are a few labels of fit that are not dates, which a warning names.
 
     A missing date gives NaN in every number, which `FillMissing` can fill, and False in every flag. Numbers are int32
-    (``Elapsed``: int64 where no date has a fraction of a second) if no date is missing, and float64 otherwise. The format of a text column is determined in
-    fit, so that a row has the same meaning alone and in a batch. Text with offsets from UTC is read in its offset, or
-    in UTC if fit meets several offsets, as on both sides of a change to daylight saving time.
+    (``Elapsed``: int64) if no date is missing, and float64 otherwise, as is ``Elapsed`` with fractions of seconds. The
+    format of a text column is determined in fit, so that a row has the same meaning alone and in a batch. Text with
+    offsets from UTC is read in its offset, or in UTC if fit meets several offsets, as on both sides of a change to
+    daylight saving time.
 
     References
     ----------
@@ -193,10 +195,8 @@ def _date_parts(dates: pd.DatetimeIndex, time_parts: list[str]) -> dict[str, np.
 def _elapsed(moments: np.ndarray) -> np.ndarray:
     """Seconds since 1970: int64, or float64 if a moment is between two seconds."""
     whole = moments.astype("datetime64[s]")
-    seconds, rest = whole.astype(np.int64), (moments - whole).astype(np.int64)
-    if not rest.any():
-        return seconds
-    return seconds + rest / (np.timedelta64(1, "s") / np.timedelta64(1, np.datetime_data(moments.dtype)[0]))
+    seconds, rest = whole.astype(np.int64), moments - whole
+    return seconds + rest / np.timedelta64(1, "s") if rest.any() else seconds
 
 
 def _iso_week(dates: pd.DatetimeIndex) -> np.ndarray:

@@ -157,8 +157,8 @@ class FillMissing(FrameTransformer):
         numbers = as_numbers(column)
         observed = numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers
         fill_value = self._learn_value(column.name, observed.astype(np.float64), reset)
-        exceeds_float64 = merges_in_float64(observed, of_integers=column.raw.dtype.kind in "iu")
-        return _Learned(len(observed) < len(numbers), fill_value, needs_float64(observed), exceeds_float64)
+        has_gaps, exceeds_float64 = len(observed) < len(numbers), merges_in_float64(column, observed)
+        return _Learned(has_gaps, fill_value, needs_float64(observed), exceeds_float64)
 
     def _learn_value(self, name: str, observed: np.ndarray, reset: bool) -> float:
         if self.strategy == "constant":

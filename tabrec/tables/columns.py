@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow.interchange import from_dataframe
 from sklearn.utils import check_array
 
@@ -21,6 +22,7 @@ from tabrec.tables.column_values import LARGEST_EXACT, Labels, check_finite, num
 
 # Starting threads is worthwhile from this many rows on.
 _MANY_ROWS = 50_000
+_LONG = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -226,7 +228,19 @@ def _from_arrow(table: pa.Table) -> pd.DataFrame:
         if pa.types.is_dictionary(field.type) and field.type.index_type not in (pa.int8(), pa.int16(), pa.int32()):
             wanted = pa.dictionary(pa.int32(), field.type.value_type)
             table = table.set_column(i, field.name, table.column(i).cast(wanted))
-    return _read_codes(table.to_pandas(), enums)
+    frame, long = table.to_pandas(), _long_integers(table)
+    return _read_codes(frame.assign(**long) if long else frame, enums)
+
+
+def _long_integers(table: pa.Table) -> dict[str, Any]:
+    """Columns of whole numbers that would be converted to float64, as they have gaps, and be merged beyond 2**53."""
+    found = {}
+    for field, column in zip(table.schema, table.columns, strict=True):
+        if field.type in _LONG and column.null_count:
+            ends = pc.min_max(column).as_py().values()
+            if any(end is not None and abs(end) >= LARGEST_EXACT for end in ends):
+                found[field.name] = column.to_pandas(types_mapper=_LONG.get).array
+    return found
 
 
 def _read_codes(frame: pd.DataFrame, enums: list[str]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from pandas.api.types import infer_dtype
 
 from tabrec.tables.column_values import LARGEST_EXACT
 from tabrec.tables.columns import Column, check_finite
@@ -102,9 +103,15 @@ def _count_distinct(ordered: np.ndarray) -> int:
     return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
-def merges_in_float64(numbers: np.ndarray, *, of_integers: bool) -> bool:
-    """Whether float64 merges whole numbers of a column of integers, given without NaN, as it does beyond 2**53."""
-    if not of_integers or not len(numbers) or max(-float(numbers.min()), float(numbers.max())) < LARGEST_EXACT:
+def merges_in_float64(column: Column, numbers: np.ndarray) -> bool:
+    """Whether float64 merges whole numbers of a column of integers, as it does beyond 2**53; `numbers` are its values.
+
+    They are given without NaN.
+    """
+    kind = column.raw.dtype.kind
+    if kind not in "iuO" or not len(numbers) or max(-float(numbers.min()), float(numbers.max())) < LARGEST_EXACT:
+        return False
+    if kind == "O" and infer_dtype(column.raw, skipna=True) != "integer":
         return False
     # Integers with gaps have been read as float64.
     is_read = numbers.dtype.kind == "f"

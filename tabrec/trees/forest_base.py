@@ -53,7 +53,8 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         X : table or array-like of shape (n_rows, n_features)
             A raw pandas, polars or arrow table, or an encoded frame, which is used as it is.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-            Target, without gaps.
+            Target, without gaps. Several outputs share each split, which decreases the mean of their impurities: a
+            regressor hardly splits for outputs of small scale, so standardise them, or fit a forest for each.
         sample_weight : array-like of shape (n_rows,), default=None
             Integer weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
             ten times as many rows as there are); its own k copies never enter its target encoding. Other weights are

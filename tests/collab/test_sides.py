@@ -71,6 +71,12 @@ def learn(table, ids):
 # --- What a table becomes --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("numbers", [3e9 + np.arange(30), pd.date_range("2020-01-01 12:00", periods=30, freq="s")])
+def test_numbers_and_dates_that_float32_would_merge_stay_distinct(numbers):
+    side, _ = learn(pd.DataFrame({"number": numbers}, index=range(30)), range(30))
+    assert (np.diff(side.numbers[1:], axis=0) > 0.1).all(axis=0).any()
+
+
 def test_rows_are_by_code_and_ids_without_one_have_none():
     table, ids = learn(pd.DataFrame({"age": [30.0, 10.0, 20.0]}, index=[7, 3, 99]), [3, 5, 7])
     assert ids.labels == [3, 5, 7, 99]

@@ -206,10 +206,10 @@ def test_long_ids_stay_distinct_alone_and_in_chunks():
     assert chunks.float64_columns_ == ["id"]
 
 
-@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64"])
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64", object])
 def test_ids_beyond_float64_are_named(dtype):
     ids = pd.Series(10**18 + np.arange(4), dtype=dtype)
-    if dtype == "Int64":
+    if dtype in ("Int64", object):
         ids[1] = pd.NA
     with pytest.warns(UserWarning, match=r"Column 'id' holds whole numbers beyond 2\*\*53"):
         FillMissing().fit(pd.DataFrame({"id": ids}))

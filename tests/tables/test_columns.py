@@ -152,6 +152,17 @@ def test_large_whole_numbers_are_different_labels_even_beside_gaps(dtype):
     assert codes[2] == -1
 
 
+@pytest.mark.parametrize(("dtype", "large"), [(pl.Int64, -(2**53) - 1), (pl.UInt64, 2**63 + 1)])
+def test_large_whole_numbers_of_polars_are_different_labels_even_beside_gaps(dtype, large):
+    frame = as_frame(
+        pl.DataFrame({"id": [large, large + 1, None], "x": [1, 2, None]}, schema={"id": dtype, "x": dtype})
+    )
+    codes, labels = to_columns(frame)["id"].as_labels()
+    assert [labels[code] for code in codes[:2]] == [large, large + 1]
+    assert codes[2] == -1
+    assert frame["x"].dtype == np.float64
+
+
 def test_unsigned_numbers_beyond_int64_are_exact_labels():
     assert column([2**63, 2**63 + 1], "uint64").as_labels().labels == [2**63, 2**63 + 1]
 
