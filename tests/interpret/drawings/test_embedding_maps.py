@@ -40,7 +40,11 @@ RECOMMENDERS = {
 def table():
     rng = np.random.default_rng(0)
     X = pd.DataFrame(
-        {"kind": rng.choice(UGLY, 300), "place": rng.integers(0, 60, 300).astype(str), "size": rng.normal(size=300)}
+        {
+            "kind": rng.choice(UGLY, 300),
+            "place": [f"place {n}" for n in rng.integers(0, 60, 300)],
+            "size": rng.normal(size=300),
+        }
     )
     return X, rng.normal(size=300)
 
