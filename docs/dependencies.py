@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 WHAT_FOR = {
+    "charset-normalizer": "the encoding of text files",
     "filelock": "locks a data folder while it is downloaded",
     "jinja2": "the HTML page of `report`",
     "joblib": "trees in threads; a dependency of scikit-learn",
@@ -27,6 +28,8 @@ WHAT_FOR = {
     "threadpoolctl": "limits the threads of BLAS and OpenMP",
     "torch": "nets",
     "typer": "the command line",
+    "openpyxl": "reading spreadsheets",
+    "sqlalchemy": "reading the result of a query",
     "kaggle": "downloading competitions and submitting",
     "matplotlib": "plots and the report",
     "dtreeviz": "`view_tree`",

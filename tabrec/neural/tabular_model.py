@@ -148,7 +148,18 @@ class TabularModel(nn.Module):
     @classmethod
     @default_settings()
     def from_config(cls, config: Mapping[str, Any]) -> TabularModel:
-        """Make a net of the shape that `config` of another one describes, for its weights."""
+        """Make a net of the shape of another one, to take its weights.
+
+        Parameters
+        ----------
+        config : mapping of str to object
+            Attribute `config` of the other net.
+
+        Returns
+        -------
+        TabularModel
+            A net with weights that do not depend on any generator.
+        """
         with OwnDraws(seed=0):
             return cls(**config)
 
