@@ -15,6 +15,8 @@ from tabrec.tables.columns import Column, check_finite
 _LARGEST_EXACT_FLOAT32 = 2**24
 # Of n random numbers that float32 resolves into this many steps, it merges n**2 / (2 * steps) on average.
 _FEWEST_STEPS = 2**16
+# All floats beyond are whole, whatever they measure.
+_LARGEST_ID = 2.0**64
 # Relative error of a few float64 operations.
 _ROUNDING = 2.0**-47
 _FEW_ROWS, _SAMPLE = 1_000, 2**11
@@ -76,9 +78,9 @@ def needs_float64(numbers: np.ndarray) -> bool:
 
 
 def _are_whole(numbers: np.ndarray) -> bool:
-    """Whether all numbers are whole and exact in float64; the first rows decide for most columns of decimals."""
+    """Whether all numbers are whole, as ids are; the first rows decide for most columns of decimals."""
     is_whole = all((np.trunc(some) == some).all() for some in (numbers[:_FEW_ROWS], numbers))
-    return is_whole and bool(np.abs(numbers).max() <= LARGEST_EXACT)
+    return is_whole and bool(np.abs(numbers).max() < _LARGEST_ID)
 
 
 def _merges_many(numbers: np.ndarray) -> bool:

@@ -66,3 +66,7 @@ def test_numbers_that_differ_by_rounding_alone_need_no_float64():
 
 def test_steps_near_the_precision_of_float64_need_float64():
     assert needs_float64(-(2.0**40) + 2.0**-10 * np.arange(200))
+
+
+def test_ids_beyond_exact_integers_need_float64():
+    assert needs_float64(2.0**53 + 2 * np.arange(20))
