@@ -5,8 +5,9 @@ from tabrec.datasets.fetching import DATASETS, fetch_dataset
 from tabrec.datasets.grouplens import fetch_movielens
 from tabrec.datasets.kaggle_competitions import fetch_kaggle, submit_kaggle
 from tabrec.datasets.made import make_auctions
+from tabrec.datasets.made_interactions import make_interactions
 from tabrec.datasets.made_ratings import make_ratings
-from tabrec.datasets.movielens import load_movielens, load_movielens_fold
+from tabrec.datasets.movielens import load_movielens, load_movielens_fold, load_movielens_interactions
 from tabrec.datasets.queries import read_query
 from tabrec.datasets.real_tables import load_adult, load_bulldozers, load_house_prices
 from tabrec.datasets.submissions import check_submission
@@ -27,7 +28,9 @@ __all__ = [
     "load_house_prices",
     "load_movielens",
     "load_movielens_fold",
+    "load_movielens_interactions",
     "make_auctions",
+    "make_interactions",
     "make_ratings",
     "read_query",
     "read_table",

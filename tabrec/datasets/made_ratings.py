@@ -3,10 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from tabrec.datasets.draws import RandomState, check_count, make_generator, zipf
-
-_FIRST_RATING, _LAST_RATING = 789_652_009, 1_574_327_703  # January 1995, November 2019
-_RATING_SPELL = 30 * 24 * 3600  # seconds over which a user typically rates
+from tabrec.datasets._pair_draws import (
+    FIRST_TIME,
+    LAST_TIME,
+    SPELL,
+    choose_sizes,
+    draw_activity,
+    draw_distinct_pairs,
+    draw_popularity,
+)
+from tabrec.datasets.draws import RandomState, check_count, make_generator
 
 
 def make_ratings(
@@ -52,6 +58,7 @@ def make_ratings(
     See Also
     --------
     load_movielens : Reads real ratings.
+    make_interactions : Generates clicks without ratings.
     make_auctions : Generates a table of auctions.
 
     References
@@ -70,11 +77,7 @@ def make_ratings(
     (0.5, 5.0)
     """
     check_count("n_ratings", n_ratings)
-    movielens_users, movielens_items = _movielens_sizes(n_ratings)
-    n_users = movielens_users if n_users is None else n_users
-    n_items = movielens_items if n_items is None else n_items
-    check_count("n_users", n_users)
-    check_count("n_items", n_items)
+    n_users, n_items = choose_sizes(n_ratings, n_users, n_items)
     if n_ratings > n_users * n_items / 2:
         raise ValueError(
             f"n_ratings={n_ratings} is more than half of the pairs that n_users={n_users} and "
@@ -82,40 +85,27 @@ def make_ratings(
         )
     rng = make_generator(random_state)
     user, item = _draw_pairs(n_ratings, n_users, n_items, rng)
-    joined = rng.integers(_FIRST_RATING, _LAST_RATING, n_users)
+    joined = rng.integers(FIRST_TIME, LAST_TIME, n_users)
     return pd.DataFrame(
         {
             "user": user + 1,
             "item": item + 1,
             "rating": _draw_ratings(user, item, n_users, n_items, rng),
-            "timestamp": joined[user] + (_RATING_SPELL * rng.standard_exponential(n_ratings)).astype(np.int64),
+            "timestamp": joined[user] + (SPELL * rng.standard_exponential(n_ratings)).astype(np.int64),
         }
     )
 
 
-def _movielens_sizes(n_ratings: int) -> tuple[int, int]:
-    """Return the numbers of users and items of MovieLens for this number of ratings."""
-    scale = n_ratings / 100_000
-    # Above 100k: fitted to the 100k and the 25M release. Below: the density of the 100k release.
-    user_power, item_power = (0.9327, 0.6445) if scale > 1 else (0.5, 0.5)
-    return int(np.ceil(943 * scale**user_power)), int(np.ceil(1682 * scale**item_power))
-
-
 def _draw_pairs(n_ratings: int, n_users: int, n_items: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw distinct pairs with long tails: user and item, (n_ratings,) each, from 0, in ascending order."""
-    activity = rng.lognormal(sigma=1.1, size=n_users)
-    popularity = rng.permutation(zipf(n_items, exponent=2.0, offset=3 * n_items**0.5))
-    keys = np.empty(0, dtype=np.int64)  # user * n_items + item, each once
-    surplus = 1.1  # Popular pairs repeat, so each round draws more than are still missing.
-    while len(keys) < n_ratings:
-        n_draws = int(surplus * (n_ratings - len(keys))) + 1
-        user = np.repeat(np.arange(n_users), rng.multinomial(n_draws, activity / activity.sum()))
-        item = rng.permutation(np.repeat(np.arange(n_items), rng.multinomial(n_draws, popularity)))
-        keys = np.sort(np.concatenate([keys, user * n_items + item]))
-        keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique hashes, which is fifty times slower than sorting
-        surplus *= 2
-    keys = np.sort(rng.choice(keys, n_ratings, replace=False, shuffle=False))
-    return np.divmod(keys, n_items)
+    activity = draw_activity(n_users, rng)
+    popularity = draw_popularity(n_items, rng)
+
+    def draw(n_draws: int) -> tuple[np.ndarray, np.ndarray]:
+        user = np.repeat(np.arange(n_users), rng.multinomial(n_draws, activity))
+        return user, rng.permutation(np.repeat(np.arange(n_items), rng.multinomial(n_draws, popularity)))
+
+    return draw_distinct_pairs(draw, n_ratings, n_items, rng)
 
 
 def _draw_ratings(

@@ -1,4 +1,4 @@
-"""`load_movielens`, `load_movielens_fold`: MovieLens releases, read from a folder or a zip file."""
+"""`load_movielens` and its parts: MovieLens releases, read from a folder or a zip file."""
 
 from __future__ import annotations
 
@@ -81,6 +81,7 @@ def load_movielens(size: str, data_dir: str | os.PathLike | None = None) -> Movi
     See Also
     --------
     fetch_movielens : Downloads a release from GroupLens.
+    load_movielens_interactions : The ratings as interactions, for models that learn from clicks.
     load_movielens_fold : The official folds of the 100k release.
     make_ratings : Generates ratings with the same columns.
 
@@ -117,6 +118,64 @@ def load_movielens(size: str, data_dir: str | os.PathLike | None = None) -> Movi
             ratings = read_ratings(folder / "ratings.dat", "::")
             return MovieLens(ratings, read_users_dat(folder), read_movies_dat(folder))
         return MovieLens(read_ratings(folder / "ratings.csv", ","), None, read_movies_csv(folder))
+
+
+def load_movielens_interactions(
+    size: str, data_dir: str | os.PathLike | None = None, *, min_rating: float | None = None
+) -> pd.DataFrame:
+    """Read a MovieLens release as interactions: who watched what and when, with the rating as its strength.
+
+    Parameters
+    ----------
+    size : {"100k", "latest-small", "1m", "25m"}
+        Release to read.
+    data_dir : str or path-like, default=None
+        Folder of the release; see `load_movielens`.
+    min_rating : float, default=None
+        Least rating of an interaction; lower ones are left out. None keeps all: a low rating, too, is of an item that
+        the user chose.
+
+    Returns
+    -------
+    pandas.DataFrame of shape (n_interactions, 4)
+        ``user`` (int64), ``item`` (int64), ``timestamp`` (int64, seconds since 1970-01-01 UTC) and ``strength``
+        (float64, the rating), in the order of the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the release or one of its files does not exist.
+    ValueError
+        If `size` is not a release, a file is malformed, or no rating is at least `min_rating`.
+
+    See Also
+    --------
+    load_movielens : The ratings, with users and items.
+    make_interactions : Generates interactions.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from tabrec.datasets import load_movielens_interactions
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     release = Path(folder) / "ml-latest-small"
+    ...     release.mkdir()
+    ...     lines = "userId,movieId,rating,timestamp\\n1,7,4.5,964982703\\n1,9,2.0,964982704\\n"
+    ...     _ = (release / "ratings.csv").write_text(lines)
+    ...     _ = (release / "movies.csv").write_text("movieId,title,genres\\n7,Sabrina (1995),Comedy\\n")
+    ...     interactions = load_movielens_interactions("latest-small", folder, min_rating=4)
+    >>> interactions
+       user  item  timestamp  strength
+    0     1     7  964982703       4.5
+    """
+    ratings = load_movielens(size, data_dir).ratings
+    if min_rating is not None:
+        greatest = ratings["rating"].max()
+        ratings = ratings[ratings["rating"] >= min_rating].reset_index(drop=True)
+        if not len(ratings):
+            raise ValueError(f"No rating is at least min_rating={min_rating!r}; the greatest is {greatest:g}.")
+    return ratings.rename(columns={"rating": "strength"})[["user", "item", "timestamp", "strength"]]
 
 
 def load_movielens_fold(n: int | str, data_dir: str | os.PathLike | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabrec.datasets import load_movielens, load_movielens_fold
+from tabrec.datasets import load_movielens, load_movielens_fold, load_movielens_interactions
 from tabrec.datasets.movielens import find_movielens
 
 GENRES_100K = ["unknown", "Action", "Children's"]
@@ -357,3 +357,13 @@ def test_the_real_latest_small_release(data_dir):
     assert items["year"].isna().sum() == 12
     assert items.loc[7789, "title"] == "11'09\"01 - September 11 (2002)"
     assert set(ratings["item"]) <= set(items.index)
+
+
+def test_interactions_hold_the_ratings_as_strengths_and_leave_low_ones_out(tmp_path):
+    write_folder(tmp_path, "latest-small")
+    interactions = load_movielens_interactions("latest-small", tmp_path)
+    assert interactions.columns.tolist() == ["user", "item", "timestamp", "strength"]
+    assert interactions["strength"].tolist() == [4.5, 0.5]
+    assert load_movielens_interactions("latest-small", tmp_path, min_rating=1)["item"].tolist() == [11]
+    with pytest.raises(ValueError, match=r"min_rating=5; the greatest is 4\.5"):
+        load_movielens_interactions("latest-small", tmp_path, min_rating=5)
