@@ -21,7 +21,7 @@ import torch
 from _timing import Stopwatch
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab.evaluation import fit_biases
+from tabrec.collab.bias_baseline import fit_biases
 from tabrec.collab.interactions import sort_interactions
 from tabrec.datasets import load_movielens, load_movielens_fold
 

@@ -31,7 +31,7 @@ import pandas as pd
 from _timing import describe_machine, markdown_table, note
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab.evaluation import DAMPING, fit_biases
+from tabrec.collab.bias_baseline import DAMPING, fit_biases
 from tabrec.collab.interactions import sort_interactions
 from tabrec.datasets import load_movielens, load_movielens_fold
 

@@ -3,6 +3,7 @@
 from tabrec.collab.bayesian_factorization import BayesianFactorization
 from tabrec.collab.blended_recommender import BlendedRecommender
 from tabrec.collab.bpr import BPR
+from tabrec.collab.comparison import RecommenderComparison
 from tabrec.collab.crosstab import crosstab, plot_crosstab
 from tabrec.collab.cv_scorers import make_ranking_scorer, per_user_rmse, per_user_rmse_scorer
 from tabrec.collab.dot_product_bias import DotProductBias
@@ -13,17 +14,21 @@ from tabrec.collab.explanation import Explanation
 from tabrec.collab.implicit_als import ImplicitALS
 from tabrec.collab.interactions import Interactions, Pairs
 from tabrec.collab.item_knn import ItemKNN
+from tabrec.collab.leaderboard import compare_recommenders
 from tabrec.collab.metrics import (
     coverage,
     gini,
     hit_rate,
+    intra_list_diversity,
     map_at_k,
     mrr,
     ndcg_at_k,
     novelty,
+    popularity_bias,
     precision_at_k,
     rank_metrics,
     recall_at_k,
+    serendipity,
 )
 from tabrec.collab.popular import Popular
 from tabrec.collab.ranking_recommender import RankingRecommender
@@ -50,12 +55,15 @@ __all__ = [
     "RankingRecommender",
     "RatingRecommender",
     "Recommender",
+    "RecommenderComparison",
     "Scorer",
+    "compare_recommenders",
     "coverage",
     "crosstab",
     "evaluate",
     "gini",
     "hit_rate",
+    "intra_list_diversity",
     "make_ranking_scorer",
     "map_at_k",
     "mrr",
@@ -64,7 +72,9 @@ __all__ = [
     "per_user_rmse",
     "per_user_rmse_scorer",
     "plot_crosstab",
+    "popularity_bias",
     "precision_at_k",
     "rank_metrics",
     "recall_at_k",
+    "serendipity",
 ]

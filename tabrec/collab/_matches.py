@@ -34,7 +34,7 @@ class Matches:
 def match(recommended: Any, relevant: Any, k: int) -> Matches:
     """Find the relevant items among the first k that each user was recommended."""
     top = read_recommended(recommended, k)
-    wanted = _read_relevant(relevant)
+    wanted = read_relevant(relevant)
     for name in ("user", "item"):
         _check_same_kind(top[name], wanted[name], name)
     wanted["code"], users = pd.factorize(wanted["user"])
@@ -75,7 +75,7 @@ def read_recommended(recommended: Any, k: int) -> pd.DataFrame:
     return top
 
 
-def _read_relevant(relevant: Any) -> pd.DataFrame:
+def read_relevant(relevant: Any) -> pd.DataFrame:
     """Read what is relevant: a frame of user, item and gain, each pair once."""
     columns = list(getattr(relevant, "columns", []))
     has_gains = "rating" in (getattr(relevant, "column_names", None) or columns)
@@ -123,49 +123,59 @@ def _ideal_gain(wanted: pd.DataFrame, k: int, n_users: int) -> np.ndarray:
     return np.bincount(by_gain["code"], gains, minlength=n_users)
 
 
-def _precision(matches: Matches) -> float:
-    return float(np.mean(_n_hits(matches) / matches.k))
+def _precision(matches: Matches) -> np.ndarray:
+    return _n_hits(matches) / matches.k
 
 
-def _recall(matches: Matches) -> float:
-    return float(np.mean(_n_hits(matches) / matches.n_relevant))
+def _recall(matches: Matches) -> np.ndarray:
+    return _n_hits(matches) / matches.n_relevant
 
 
-def ndcg_by_user(matches: Matches) -> np.ndarray:
-    """NDCG of each user, in the order of the matches: (n_users,)."""
+def _ndcg(matches: Matches) -> np.ndarray:
     gain, ideal = matches.sum_by_user(matches.gain * discount(matches.rank)), matches.ideal_gain
     return np.divide(gain, ideal, out=np.zeros_like(gain), where=ideal > 0)
 
 
-def _ndcg(matches: Matches) -> float:
-    return float(np.mean(ndcg_by_user(matches)))
+def _map(matches: Matches) -> np.ndarray:
+    return _sum_of_precisions(matches) / np.minimum(matches.k, matches.n_relevant)
 
 
-def _map(matches: Matches) -> float:
-    precision_at_hit = _nth_hit(matches) / matches.rank
-    return float(np.mean(matches.sum_by_user(precision_at_hit) / np.minimum(matches.k, matches.n_relevant)))
+def _map_by_relevant(matches: Matches) -> np.ndarray:
+    return _sum_of_precisions(matches) / matches.n_relevant
 
 
-def _mrr(matches: Matches) -> float:
-    return float(np.mean(matches.sum_by_user((_nth_hit(matches) == 1) / matches.rank)))
+def _mrr(matches: Matches) -> np.ndarray:
+    return matches.sum_by_user((_nth_hit(matches) == 1) / matches.rank)
 
 
-def _hit_rate(matches: Matches) -> float:
-    return float(np.mean(_n_hits(matches) > 0))
+def _hit_rate(matches: Matches) -> np.ndarray:
+    return (_n_hits(matches) > 0).astype(np.float64)
 
 
-METRICS = {
+# Metrics of each user, in the order of the matches: (n_users,).
+BY_USER = {
     "precision": _precision,
     "recall": _recall,
     "ndcg": _ndcg,
     "map": _map,
+    "map_by_relevant": _map_by_relevant,
     "mrr": _mrr,
     "hit_rate": _hit_rate,
 }
 
 
+def mean_metric(name: str, matches: Matches) -> float:
+    """A metric of `BY_USER`, mean over users."""
+    return float(np.mean(BY_USER[name](matches)))
+
+
 def _n_hits(matches: Matches) -> np.ndarray:
     return matches.sum_by_user(np.ones(len(matches.user)))
+
+
+def _sum_of_precisions(matches: Matches) -> np.ndarray:
+    """The precisions at the hits of each user, summed: (n_users,)."""
+    return matches.sum_by_user(_nth_hit(matches) / matches.rank)
 
 
 def _nth_hit(matches: Matches) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Metrics of the catalogue: coverage, evenness and novelty of recommendations."""
+"""Metrics of the catalogue: coverage, evenness, novelty and popularity of recommendations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
-from tabrec.collab._matches import read_recommended
+from tabrec.collab._matches import read_recommended, read_relevant
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 
@@ -159,13 +159,75 @@ def novelty(recommended: Any, popularity: Any, n_users: int, k: int = 10) -> flo
     >>> novelty(recommended, {"a": 8, "b": 1}, n_users=8)  # (0 + 3) / 2
     1.5
     """
-    popularity = pd.Series(popularity)
-    if popularity.empty or popularity.isna().any() or popularity.min() < 0 or popularity.max() > n_users:
-        raise ValueError(f"popularity must hold numbers of users who rated an item, from 0 to n_users={n_users}.")
+    popularity = _read_popularity(popularity)
+    if popularity.max() > n_users:
+        raise ValueError(f"popularity must hold numbers of users who rated an item, at most n_users={n_users}.")
     raters = read_recommended(recommended, k)["item"].map(popularity)
     if raters.isna().all():
         raise ValueError("No recommended item is in popularity, whose index must be the ids of the items.")
     return float(-np.log2(raters.fillna(0).clip(lower=1) / n_users).mean())
+
+
+def popularity_bias(recommended: Any, relevant: Any, popularity: Any, k: int = 10) -> float:
+    """How much more popular the recommended items are than those that users took.
+
+    ``mean_u(mean of popularity over the first k of u) / mean_u(mean of popularity over R_u)``
+
+    over the users u of `relevant` with recommendations, where R_u are their relevant items. It is 1 if recommendations
+    are as popular as what users take, and greater than 1 if the model favours popular items more than users do.
+
+    Parameters
+    ----------
+    recommended, relevant : dataframe
+        As in `precision_at_k`.
+    popularity : pandas.Series or mapping
+        Number of users who rated each item, by item id. An item that is not in it has none.
+    k : int, default=10
+        Number of recommendations that count for each user, at least 1.
+
+    Returns
+    -------
+    popularity_bias : float
+        At least 0; NaN if no relevant item has ratings or no user of `relevant` has recommendations.
+
+    Raises
+    ------
+    ValueError
+        As in `precision_at_k`, or if `popularity` is empty or has negative numbers.
+
+    See Also
+    --------
+    novelty : Self-information of the recommended items.
+    rank_metrics : All metrics at once.
+
+    References
+    ----------
+    .. [1] H. Abdollahpouri et al., "The Unfairness of Popularity Bias in Recommendation", RMSE workshop at RecSys
+       2019, which compares the recommended items with the profiles of the users.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec.collab.metrics import popularity_bias
+    >>> recommended = pd.DataFrame({"user": [1, 1], "rank": [1, 2], "item": ["a", "b"]})
+    >>> popularity_bias(recommended, pd.DataFrame({"user": [1], "item": ["b"]}), {"a": 8, "b": 2})  # (8 + 2) / 2 / 2
+    2.5
+    """
+    popularity = _read_popularity(popularity)
+    top, wanted = read_recommended(recommended, k), read_relevant(relevant)
+    users = pd.Index(wanted["user"]).intersection(pd.Index(top["user"]))
+    means = [
+        rows["item"].map(popularity).fillna(0).groupby(rows["user"]).mean().reindex(users).mean()
+        for rows in (top, wanted)
+    ]
+    return float(means[0] / means[1]) if means[1] > 0 else np.nan
+
+
+def _read_popularity(popularity: Any) -> pd.Series:
+    popularity = pd.Series(popularity)
+    if popularity.empty or popularity.isna().any() or popularity.min() < 0:
+        raise ValueError("popularity must hold numbers of users who rated an item, at least 0, by item id.")
+    return popularity
 
 
 def _times_recommended(recommended: Any, items: Any, k: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import is_regressor
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from tabrec.collab._matches import METRICS, match
+from tabrec.collab._matches import BY_USER, match, mean_metric
 from tabrec.collab.sides import labels_by_row
 from tabrec.tables.columns import is_table, read_frame, to_columns
 
@@ -122,7 +122,7 @@ def per_user_rmse_scorer(estimator: Any, X: Any, y: Any, sample_weight: Any = No
 
 @validate_params(
     {
-        "metric": [StrOptions(set(METRICS))],
+        "metric": [StrOptions(set(BY_USER))],
         "k": [Interval(Integral, 1, None, closed="left")],
         "threshold": [Interval(Real, None, None, closed="neither"), None],
     },
@@ -136,7 +136,7 @@ def make_ranking_scorer(metric: str = "ndcg", k: int = 10, threshold: float | No
 
     Parameters
     ----------
-    metric : {"ndcg", "precision", "recall", "map", "mrr", "hit_rate"}, default="ndcg"
+    metric : {"ndcg", "precision", "recall", "map", "map_by_relevant", "mrr", "hit_rate"}, default="ndcg"
         Metric of `rank_metrics`; the gains of "ndcg" are 1.
     k : int, default=10
         Number of recommendations that count for each user, at least 1.
@@ -198,7 +198,7 @@ class RankingScorer:
         recommended = estimator.recommend(relevant["user"].unique(), n=self.k, exclude_seen=True)
         if not len(recommended):
             return 0.0
-        return METRICS[self.metric](match(recommended, relevant, self.k))
+        return mean_metric(self.metric, match(recommended, relevant, self.k))
 
 
 def _ids(estimator: Any, X: Any, attribute: str, position: int) -> pd.Series:

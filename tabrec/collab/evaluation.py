@@ -1,28 +1,26 @@
-"""`evaluate`: errors and ranking metrics of a recommender in one table, beside two baselines."""
+"""`evaluate`: errors and ranking metrics of a recommender in one table, beside baselines."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 from sklearn.utils.validation import _is_fitted
 
-from tabrec.collab._matches import match, ndcg_by_user
+from tabrec.collab._matches import BY_USER, match
+from tabrec.collab.bias_baseline import fit_biases
 from tabrec.collab.interactions import Interactions, sort_interactions
 from tabrec.collab.metrics import per_user_rmse, rank_metrics
+from tabrec.collab.protocols import warn_of_time_order
 from tabrec.collab.ranking import rank_all
-from tabrec.collab.rating_columns import RatingColumns, find_rating_columns
+from tabrec.collab.rating_columns import find_interaction_columns, find_rating_columns, is_named_rating
 from tabrec.collab.sides import KINDS, Side, learn_side
 from tabrec.tables.columns import as_frame, to_columns
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.target import check_target
-
-# Ratings of the mean value that damp a bias. Tuned on MovieLens 100k so that the baseline is strong.
-DAMPING = {"user": 5.0, "item": 3.0}
-_N_ROUNDS = 10
 
 
 def evaluate(
@@ -35,21 +33,23 @@ def evaluate(
     threshold: float | None = None,
     exclude_seen: bool = True,
 ) -> pd.DataFrame:
-    """Score a recommender on held-out ratings, beside biases alone and the most popular items.
+    """Score a recommender on held-out ratings or interactions, beside biases alone and the most popular items.
 
     Parameters
     ----------
     model : recommender
         Recommender fitted to `train`. If it is not fitted, a clone is.
     train, test : table of shape (n_ratings, n_columns)
-        Ratings, with the columns that the model takes and a column of the rating. Rows without a user or an item are
-        left out.
+        Ratings or interactions, with the columns that the model takes and, where the model predicts ratings, a column
+        of the rating. Rows without a user or an item are left out.
     rating : str, default=None
-        Column of the ratings; None finds it by usual names, such as "stars", or as the only other column of numbers.
+        Column of the ratings, or of the strengths of interactions. None finds ratings by usual names, such as "stars",
+        or as the only other column of numbers, with a warning; strengths only by names, such as "rating" or "count".
     k : int, default=10
         Number of items to recommend to each user of `test`, among all items of `train`.
     threshold : float, default=None
-        Smallest rating of a relevant test row; None uses the mean of `train`.
+        Smallest rating of a relevant test row. None uses the mean of `train` if the model predicts ratings; otherwise
+        all test rows are relevant.
     exclude_seen : bool, default=True
         Whether to recommend only items that the user has not rated in `train`. Test rows that repeat a pair of `train`
         are then not relevant, with a warning. False is for what users take again.
@@ -57,20 +57,29 @@ def evaluate(
     Returns
     -------
     pandas.DataFrame
-        A row for the model, one for biases alone (rating = mean + user bias + item bias, damped) and one for the most
-        popular items. Errors of ratings: `rmse`, `mae`, `rmse_per_user` (see `per_user_rmse`), `rmse_cold` (rows whose
-        user or item has no rating in `train`) and `rmse_warm` (the other rows), with the numbers of rows in `n_cold`
-        and `n_warm`. Metrics of recommendations: see `rank_metrics`. ``attrs["columns"]`` has the names of the columns
-        of users, items and ratings. A warning says if the most popular items have a clearly higher NDCG, by more than
-        two standard errors of the difference over users.
+        A row for the model, one for biases alone (rating = mean + user bias + item bias, damped; not for models of
+        interactions) and one for the most popular items. Errors of ratings, for models that predict them: `rmse`,
+        `mae`, `rmse_per_user` (see `per_user_rmse`), `rmse_cold` (rows whose user or item has no rating in `train`)
+        and `rmse_warm` (the other rows), with the numbers of rows in `n_cold` and `n_warm`. Metrics of
+        recommendations: see `rank_metrics`; `ndcg_se` is the standard error of `ndcg` over users, `ndcg_cold` the NDCG
+        of the users without a row in `train`, `ndcg_warm` that of the others. ``attrs["columns"]`` has the names of
+        the columns of users, items and ratings.
 
     Raises
     ------
     ValueError
         A column is missing, or a table has no rows.
 
+    Warns
+    -----
+    UserWarning
+        The most popular items have a clearly higher NDCG, by more than two standard errors of the difference over
+        users; all ratings of `train` are equal; a column was taken for the ratings by its content alone; `train` has
+        rows later than rows of `test`.
+
     See Also
     --------
+    compare_recommenders : Splits interactions and compares several models, with tests of their differences.
     rank_metrics : The metrics of recommendations.
     LeaveLastOut, PerUserSplit : Splits of ratings for cross-validation.
 
@@ -81,39 +90,46 @@ def evaluate(
 
     Examples
     --------
-    >>> from tabrec import BayesianFactorization
+    >>> from tabrec import BayesianFactorization, EASE
     >>> from tabrec.collab import evaluate
-    >>> from tabrec.datasets import make_ratings
-    >>> ratings = make_ratings(20_000, n_users=200, n_items=300, random_state=0)
+    >>> from tabrec.datasets import make_interactions, make_ratings
+    >>> ratings = make_ratings(20_000, n_users=200, n_items=300, random_state=0).drop(columns="timestamp")
     >>> table = evaluate(BayesianFactorization(n_sweeps=40, random_state=0), ratings[::2], ratings[1::2])
     >>> table.index.tolist()
     ['BayesianFactorization', 'biases only', 'most popular']
     >>> bool(table.loc["BayesianFactorization", "rmse"] < table.loc["biases only", "rmse"])
     True
+
+    Clicks have no ratings:
+
+    >>> clicks = make_interactions(5_000, random_state=0)[["user", "item"]]
+    >>> table = evaluate(EASE(), clicks[::2], clicks[1::2])
+    >>> bool(table.loc["EASE", "ndcg"] > table.loc["most popular", "ndcg"])
+    True
     """
     frames = as_frame(train), as_frame(test)
     names = _find_columns(model, frames[0], rating)
     (X, y), (X_test, y_test) = (_split_rating(frame, names) for frame in frames)
+    name, predicts_ratings = type(model).__name__, is_regressor(model)
     if not _is_fitted(model):
-        model = clone(model).fit(X, y)
+        model = clone(model).fit(X, None if names["rating"] is None else y)
+    elif predicts_ratings and (y == y[0]).all():
+        warn_caller(f"All ratings of train are {y[0]:g}: errors of ratings say nothing about {name}.")
     (X, y), (X_test, y_test) = (_drop_missing_ids(model, *both) for both in ((X, y), (X_test, y_test)))
+    warn_of_time_order(X, X_test)
     users, items = (learn_side(_ids(X, name), "", None) for name in (model.user_name_, model.item_name_))
     ratings, _ = sort_interactions(
         users.ids.encode(_ids(X, model.user_name_)), items.ids.encode(_ids(X, model.item_name_)), y, None
     )
     user_codes = users.ids.encode(_ids(X_test, model.user_name_))
     item_codes = items.ids.encode(_ids(X_test, model.item_name_))
-    biases = fit_biases(ratings, users.n_codes, items.n_codes)
-    is_cold = (user_codes == 0) | (item_codes == 0)
-    by_biases = np.clip(biases.predict(user_codes, item_codes), ratings.values.min(), ratings.values.max())
     test_users = X_test[model.user_name_].to_numpy()
-    liked = y_test >= (ratings.mean() if threshold is None else threshold)
+    liked = y_test >= (threshold if threshold is not None else ratings.mean() if predicts_ratings else -np.inf)
     if exclude_seen:
         liked &= ~_find_repeated(ratings, user_codes, item_codes)
     relevant = pd.DataFrame({"user": test_users[liked], "item": X_test[model.item_name_].to_numpy()[liked]})
-    # Users are counted, not ratings: a pair may be rated more than once.
-    raters = np.unique(np.stack([ratings.users, ratings.items]), axis=1)[1]
-    popularity = pd.Series(np.bincount(raters, minlength=items.n_codes)[1:], index=items.ids.index)
+    is_cold = pd.Series(user_codes[liked] == 0).groupby(pd.factorize(relevant["user"])[0]).first().to_numpy()
+    popularity = _count_users(ratings, items)
 
     def find(recommended: pd.DataFrame) -> dict:
         if not len(relevant) or not len(recommended):
@@ -121,24 +137,32 @@ def evaluate(
         found = rank_metrics(
             recommended, relevant, k, items=items.ids.index, popularity=popularity, n_users=users.n_codes - 1
         )
-        return dict(found)
+        return dict(found) | _describe_ndcg(recommended, relevant, k, is_cold)
 
     asked = np.asarray(pd.unique(relevant["user"]))
     seen = ratings if exclude_seen else None
     popular = _recommend_same(ratings.counts("item", items.n_codes), asked, users, items, k, seen)
     of_model = model.recommend(asked, k, exclude_seen=exclude_seen) if len(asked) else popular
-    name = type(model).__name__
     if len(of_model) and len(popular):
         _warn_if_popularity_wins(name, of_model, popular, relevant, k)
-    rows = {
-        name: _errors(y_test, model.predict(X_test), test_users, is_cold) | find(of_model),
-        "biases only": _errors(y_test, by_biases, test_users, is_cold)
-        | find(_recommend_same(biases.item, asked, users, items, k, seen)),
-        "most popular": find(popular),
-    }
+    rows = {name: find(of_model), "most popular": find(popular)}
+    if predicts_ratings:
+        biases = fit_biases(ratings, users.n_codes, items.n_codes)
+        rows["biases only"] = find(_recommend_same(biases.item, asked, users, items, k, seen))
+        by_biases = np.clip(biases.predict(user_codes, item_codes), ratings.values.min(), ratings.values.max())
+        is_cold_row = (user_codes == 0) | (item_codes == 0)
+        predicted = {name: model.predict(X_test), "biases only": by_biases}
+        errors = {row: _errors(y_test, values, test_users, is_cold_row) for row, values in predicted.items()}
+        rows = {row: errors.get(row, {}) | rows[row] for row in (name, "biases only", "most popular")}
     table = pd.DataFrame.from_dict(rows, orient="index")
-    table.attrs["columns"] = names._asdict()
+    table.attrs["columns"] = names
     return table
+
+
+def _count_users(ratings: Interactions, items: Side) -> pd.Series:
+    """Number of users of each item, by id; a pair that is rated more than once counts once."""
+    raters = np.unique(np.stack([ratings.users, ratings.items]), axis=1)[1]
+    return pd.Series(np.bincount(raters, minlength=items.n_codes)[1:], index=items.ids.index)
 
 
 def _find_repeated(ratings: Interactions, users: np.ndarray, items: np.ndarray) -> np.ndarray:
@@ -155,7 +179,7 @@ def _find_repeated(ratings: Interactions, users: np.ndarray, items: np.ndarray) 
 
 
 def _warn_if_popularity_wins(name: str, found: pd.DataFrame, popular: pd.DataFrame, relevant: Any, k: int) -> None:
-    own, theirs = (ndcg_by_user(match(recommended, relevant, k)) for recommended in (found, popular))
+    own, theirs = (BY_USER["ndcg"](match(recommended, relevant, k)) for recommended in (found, popular))
     gap = theirs - own
     if len(gap) > 1 and gap.mean() > 2 * gap.std(ddof=1) / np.sqrt(len(gap)):
         warn_caller(
@@ -164,20 +188,44 @@ def _warn_if_popularity_wins(name: str, found: pd.DataFrame, popular: pd.DataFra
         )
 
 
-def _find_columns(model: Any, train: pd.DataFrame, rating: str | None) -> RatingColumns:
+def _describe_ndcg(recommended: pd.DataFrame, relevant: pd.DataFrame, k: int, is_cold: np.ndarray) -> dict[str, float]:
+    """The standard error of NDCG over users, and NDCG of users with and without training rows."""
+    ndcg = BY_USER["ndcg"](match(recommended, relevant, k))
+    return {
+        "ndcg_se": float(ndcg.std(ddof=1) / np.sqrt(len(ndcg))) if len(ndcg) > 1 else np.nan,
+        "ndcg_warm": float(ndcg[~is_cold].mean()) if not is_cold.all() else np.nan,
+        "ndcg_cold": float(ndcg[is_cold].mean()) if is_cold.any() else np.nan,
+    }
+
+
+def _find_columns(model: Any, train: pd.DataFrame, rating: str | None) -> dict[str, str | None]:
     fitted = _is_fitted(model)
     user, item = (getattr(model, f"{kind}_name_" if fitted else kind) for kind in KINDS)
-    return find_rating_columns(train, user=user, item=item, rating=rating)
+    if not is_regressor(model):
+        columns = find_interaction_columns(train, user=user, item=item, strength=rating)
+        return {"user": columns.user, "item": columns.item, "rating": columns.strength}
+    names = find_rating_columns(train, user=user, item=item, rating=rating)
+    if rating is None and not is_named_rating(names.rating):
+        warn_caller(
+            f"The column {names.rating!r} is taken for the ratings, as the only other column of numbers. If it holds "
+            "something else, name the column of the ratings: evaluate(..., rating='column')."
+        )
+    return names._asdict()
 
 
-def _split_rating(frame: pd.DataFrame, names: RatingColumns) -> tuple[pd.DataFrame, np.ndarray]:
-    """The columns that the model takes, ids first, and the ratings."""
-    absent = [name for name in names if name not in frame.columns]
+def _split_rating(frame: pd.DataFrame, names: dict[str, str | None]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The columns that the model takes, ids first, and the ratings; 1 where there are none."""
+    absent = [name for name in names.values() if name is not None and name not in frame.columns]
     if absent:
         raise ValueError(f"test has no column {absent[0]!r}, unlike train; it has {frame.columns.tolist()[:20]}.")
-    y = check_target(frame[names.rating], len(frame), f"evaluate of column {names.rating!r}", numeric=True)
-    rest = [name for name in frame.columns if name not in names]
-    return frame[[names.user, names.item, *rest]], y.astype(np.float64)
+    if not len(frame):
+        raise ValueError("evaluate was given a table with no rows.")
+    rating = names["rating"]
+    y = np.ones(len(frame))
+    if rating is not None:
+        y = check_target(frame[rating], len(frame), f"evaluate of column {rating!r}", numeric=True).astype(np.float64)
+    rest = [name for name in frame.columns if name not in names.values()]
+    return frame[[names["user"], names["item"], *rest]], y
 
 
 def _drop_missing_ids(model: Any, X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
@@ -219,33 +267,3 @@ def _recommend_same(
     codes = users.ids.encode_list(asked)
     owner, rank, found, score = rank_all(score_block, codes, items.known(), k, [] if seen is None else [(seen, codes)])
     return pd.DataFrame({"user": asked[owner], "rank": rank, "item": items.ids.names_of(found), "score": score})
-
-
-class Biases(NamedTuple):
-    """rating = mean + user[code] + item[code]; code 0 has none."""
-
-    mean: float
-    user: np.ndarray
-    item: np.ndarray
-
-    def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return self.mean + self.user[users] + self.item[items]
-
-
-def fit_biases(ratings: Interactions, n_users: int, n_items: int) -> Biases:
-    """Damped biases by alternating least squares.
-
-    As in Koren (2010), "Factor in the neighbors: scalable and accurate collaborative filtering", section 2.1.
-    """
-    weights = np.ones(len(ratings)) if ratings.weights is None else ratings.weights
-    gaps = ratings.values - ratings.mean()
-    user, item = np.zeros(n_users), np.zeros(n_items)
-    for _ in range(_N_ROUNDS):
-        item = _damped(ratings.items, gaps - user[ratings.users], weights, n_items, DAMPING["item"])
-        user = _damped(ratings.users, gaps - item[ratings.items], weights, n_users, DAMPING["user"])
-    return Biases(ratings.mean(), user, item)
-
-
-def _damped(codes: np.ndarray, gaps: np.ndarray, weights: np.ndarray, n_codes: int, damping: float) -> np.ndarray:
-    sums = np.bincount(codes, gaps * weights, minlength=n_codes)
-    return sums / (np.bincount(codes, weights, minlength=n_codes) + damping)

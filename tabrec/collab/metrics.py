@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import StrOptions, validate_params
 
-from tabrec.collab._matches import METRICS, match
-from tabrec.collab.catalogue_metrics import coverage, gini, novelty
+from tabrec.collab._matches import BY_USER, match, mean_metric
+from tabrec.collab.catalogue_metrics import coverage, gini, novelty, popularity_bias
 from tabrec.collab.cv_scorers import make_ranking_scorer, per_user_rmse, per_user_rmse_scorer
+from tabrec.collab.list_metrics import intra_list_diversity, serendipity
 
 __all__ = [
     "coverage",
     "gini",
     "hit_rate",
+    "intra_list_diversity",
     "make_ranking_scorer",
     "map_at_k",
     "mrr",
@@ -22,9 +25,11 @@ __all__ = [
     "novelty",
     "per_user_rmse",
     "per_user_rmse_scorer",
+    "popularity_bias",
     "precision_at_k",
     "rank_metrics",
     "recall_at_k",
+    "serendipity",
 ]
 
 
@@ -76,7 +81,7 @@ def precision_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
     >>> precision_at_k(recommended, relevant, k=2)
     0.75
     """
-    return METRICS["precision"](match(recommended, relevant, k))
+    return mean_metric("precision", match(recommended, relevant, k))
 
 
 def recall_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
@@ -116,7 +121,7 @@ def recall_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
     >>> recall_at_k(recommended, pd.DataFrame({"user": [1, 1, 1, 1], "item": ["b", "c", "d", "e"]}))
     0.25
     """
-    return METRICS["recall"](match(recommended, relevant, k))
+    return mean_metric("recall", match(recommended, relevant, k))
 
 
 def ndcg_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
@@ -166,17 +171,17 @@ def ndcg_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
     >>> round(ndcg_at_k(recommended, pd.DataFrame({"user": [1], "item": ["b"]})), 4)  # 1 / log2(3)
     0.6309
     """
-    return METRICS["ndcg"](match(recommended, relevant, k))
+    return mean_metric("ndcg", match(recommended, relevant, k))
 
 
-def map_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
+@validate_params({"divisor": [StrOptions({"attainable", "relevant"})]}, prefer_skip_nested_validation=True)
+def map_at_k(recommended: Any, relevant: Any, k: int = 10, *, divisor: str = "attainable") -> float:
     """Mean average precision: the mean over users of the precision at each of their hits.
 
-    ``MAP@k = 1/|U| · Σ_u 1/min(k, |R_u|) · Σ_r P_u@r · h_ur``, r from 1 to k,
+    ``MAP@k = 1/|U| · Σ_u 1/d_u · Σ_r P_u@r · h_ur``, r from 1 to k,
 
-    where h is 1 if the item at rank r is relevant and 0 if not. With the divisor
-    min(k, number of relevant items) a list without a miss reaches 1 for any k. Other libraries divide by the number of
-    hits or of relevant items, which gives other values.
+    where h is 1 if the item at rank r is relevant and 0 if not. There are two conventions for the divisor d, and their
+    values must not be compared: "attainable" is at least "relevant".
 
     Parameters
     ----------
@@ -184,6 +189,10 @@ def map_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
         The recommendations and the relevant pairs, as in `precision_at_k`, which lists the errors too.
     k : int, default=10
         Number of recommendations that count for each user, at least 1.
+    divisor : {"attainable", "relevant"}, default="attainable"
+        "attainable" is min(k, number of relevant items), the largest number of hits, so that a list without a miss
+        reaches 1 for any k. "relevant" is the number of relevant items, so that k limits the value. They are ``map``
+        and ``map_by_relevant`` of `rank_metrics`.
 
     Returns
     -------
@@ -208,8 +217,12 @@ def map_at_k(recommended: Any, relevant: Any, k: int = 10) -> float:
     >>> recommended = pd.DataFrame({"user": 1, "rank": [1, 2, 3, 4], "item": ["a", "b", "c", "d"]})
     >>> map_at_k(recommended, pd.DataFrame({"user": [1, 1], "item": ["b", "d"]}))  # (1/2 + 2/4) / 2
     0.5
+    >>> map_at_k(recommended, pd.DataFrame({"user": [1, 1], "item": ["b", "d"]}), k=3), map_at_k(
+    ...     recommended, pd.DataFrame({"user": 1, "item": ["b", "d", "x", "y"]}), k=2, divisor="relevant"
+    ... )
+    (0.25, 0.125)
     """
-    return METRICS["map"](match(recommended, relevant, k))
+    return mean_metric("map" if divisor == "attainable" else "map_by_relevant", match(recommended, relevant, k))
 
 
 def mrr(recommended: Any, relevant: Any, k: int = 10) -> float:
@@ -248,7 +261,7 @@ def mrr(recommended: Any, relevant: Any, k: int = 10) -> float:
     >>> mrr(recommended, pd.DataFrame({"user": [1, 2], "item": ["b", "c"]}))
     0.25
     """
-    return METRICS["mrr"](match(recommended, relevant, k))
+    return mean_metric("mrr", match(recommended, relevant, k))
 
 
 def hit_rate(recommended: Any, relevant: Any, k: int = 10) -> float:
@@ -284,7 +297,7 @@ def hit_rate(recommended: Any, relevant: Any, k: int = 10) -> float:
     >>> hit_rate(recommended, pd.DataFrame({"user": [1, 2], "item": ["b", "c"]}))
     0.5
     """
-    return METRICS["hit_rate"](match(recommended, relevant, k))
+    return mean_metric("hit_rate", match(recommended, relevant, k))
 
 
 def rank_metrics(
@@ -307,15 +320,16 @@ def rank_metrics(
     items : array-like of ids, default=None
         Ids of the catalogue, for `coverage` and `gini`; None omits both.
     popularity : pandas.Series or mapping, default=None
-        Number of users who rated each item, by item id, for `novelty`; None omits it.
+        Number of users who rated each item, by item id, for `novelty` and `popularity_bias`; None omits both.
     n_users : int, default=None
         Number of users; required with `popularity`.
 
     Returns
     -------
     metrics : pandas.Series of float
-        By name: ``precision``, ``recall``, ``ndcg``, ``map``, ``mrr``, ``hit_rate``, then ``coverage`` and
-        ``gini``, then ``novelty``. The name of the series is ``"at k"``, such as ``"at 10"``.
+        By name: ``precision``, ``recall``, ``ndcg``, ``map`` and ``map_by_relevant`` (see `map_at_k`), ``mrr``,
+        ``hit_rate``, then ``coverage`` and ``gini``, then ``novelty`` and ``popularity_bias``. The name of the series
+        is ``"at k"``, such as ``"at 10"``.
 
     Raises
     ------
@@ -334,23 +348,25 @@ def rank_metrics(
     >>> recommended = pd.DataFrame({"user": [1, 1, 2], "rank": [1, 2, 1], "item": ["a", "b", "a"]})
     >>> relevant = pd.DataFrame({"user": [1, 2], "item": ["b", "c"]})
     >>> rank_metrics(recommended, relevant, k=2, items=["a", "b", "c"]).round(3)
-    precision    0.250
-    recall       0.500
-    ndcg         0.315
-    map          0.250
-    mrr          0.250
-    hit_rate     0.500
-    coverage     0.667
-    gini         0.667
+    precision          0.250
+    recall             0.500
+    ndcg               0.315
+    map                0.250
+    map_by_relevant    0.250
+    mrr                0.250
+    hit_rate           0.500
+    coverage           0.667
+    gini               0.667
     Name: at 2, dtype: float64
     """
     if popularity is not None and n_users is None:
         raise ValueError("popularity requires n_users: novelty is computed from the share of users who rated an item.")
     matches = match(recommended, relevant, k)
-    values = {name: metric(matches) for name, metric in METRICS.items()}
+    values = {name: mean_metric(name, matches) for name in BY_USER}
     if items is not None:
         values["coverage"] = coverage(recommended, items, k)
         values["gini"] = gini(recommended, items, k)
     if popularity is not None and n_users is not None:
         values["novelty"] = novelty(recommended, popularity, n_users, k)
+        values["popularity_bias"] = popularity_bias(recommended, relevant, popularity, k)
     return pd.Series(values, name=f"at {k}", dtype=np.float64)

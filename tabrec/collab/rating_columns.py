@@ -22,6 +22,10 @@ _PATTERNS = {
     "user": (r"users?(id)?", rf"({_USER})s?{_ID}|uid", rf"({_USER})s?(name)?"),
     "item": (r"items?(id)?", rf"({_ITEM})s?{_ID}|iid|sku|asin|isbn(10|13)?", rf"({_ITEM})s?(name)?", r"titles?"),
     "rating": (r"ratings?", rf"({_USER}|{_ITEM}|star|review)?(ratings?(value)?|scores?)|stars?|votes?|overall|grade"),
+    "strength": (
+        r"strengths?|weights?",
+        r"n?(rating|play|listen|view|click|purchase|order|visit|event)?(count|qty)s?|n?plays?|n?clicks|n?views|quantity",
+    ),
     "time": (rf"{_EVENT}(timestamp|datetime|time|date|ts)|createdat|day|when",),
 }
 _OF_USERS = re.compile(_USER, re.IGNORECASE)
@@ -80,6 +84,54 @@ def find_rating_columns(
         raise ValueError(_ambiguous(absent[0], rest))
     found |= dict(zip(absent, rest, strict=False))
     return RatingColumns(found["user"], found["item"], found["rating"])
+
+
+class InteractionColumns(NamedTuple):
+    """The names of the columns of users and items, and of strengths and times, where there are any."""
+
+    user: str
+    item: str
+    strength: str | None
+    time: str | None
+
+    def __str__(self) -> str:
+        named = [("users", self.user), ("items", self.item), ("strengths", self.strength), ("times", self.time)]
+        return ", ".join(f"{role} {name!r}" if name is not None else f"no {role}" for role, name in named)
+
+
+def find_interaction_columns(
+    frame: pd.DataFrame,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    strength: str | None = None,
+    time: str | None = None,
+) -> InteractionColumns:
+    """Find the columns of interactions: ids as in `fit`, strengths by name, times by name or as the only dates."""
+    _check_given(frame, [name for name in (user, item, strength, time) if name is not None])
+    rest = [name for name in frame.columns if name not in (strength, time)]
+    user, item = find_id_columns(frame[rest], user, item, "a recommender")
+    found = {role: name for role, name in (("strength", strength), ("time", time)) if name is not None}
+    rest = [name for name in rest if name not in (user, item)]
+    if "strength" not in found:
+        numbers = [name for name in rest if _kind(frame[name]) == "numbers"]
+        _find_by_name(found, "rating", numbers)
+        if "rating" in found:
+            found["strength"] = found.pop("rating")
+        _find_by_name(found, "strength", numbers)
+    return InteractionColumns(user, item, found.get("strength"), found.get("time") or find_time_column(frame[rest]))
+
+
+def find_time_column(frame: pd.DataFrame) -> str | None:
+    """The column of times, by a usual name or as the only one of dates or times since 1970; None without one."""
+    named = [name for name in frame.columns if re.fullmatch(_PATTERNS["time"][0], _plain(name))]
+    times = [name for name in named or frame.columns if _kind(frame[name]) in ("dates", "times")]
+    return times[0] if len(times) == 1 else None
+
+
+def is_named_rating(name: str) -> bool:
+    """Whether a column has a usual name of ratings."""
+    return any(re.fullmatch(pattern, _plain(name)) for pattern in _PATTERNS["rating"])
 
 
 def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, owner: str) -> tuple[str, str]:

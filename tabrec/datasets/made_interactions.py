@@ -6,9 +6,6 @@ import numpy as np
 import pandas as pd
 
 from tabrec.datasets._pair_draws import (
-    FIRST_TIME,
-    LAST_TIME,
-    SPELL,
     choose_sizes,
     draw_activity,
     draw_distinct_pairs,
@@ -20,6 +17,7 @@ _MOST_TOPICS = 20
 _USER_CONCENTRATION, _ITEM_CONCENTRATION = 0.1, 0.1  # of the Dirichlet distributions over topics
 _UNTYPICAL = 0.1  # share of clicks that do not depend on the topics of the user
 _N_SLOTS = 20
+_START, _END = 1_514_764_800, 1_577_836_800  # 2018-01-01, 2020-01-01
 
 
 class ClicksWithFeatures(NamedTuple):
@@ -73,7 +71,7 @@ def make_interactions(
         Sorted by user, then item, without duplicate pairs:
 
         - ``user``, ``item`` : int64, from 1 to `n_users` and to `n_items`;
-        - ``timestamp`` : int64, seconds since 1970-01-01 UTC, in 1995 or later;
+        - ``timestamp`` : int64, seconds since 1970-01-01 UTC, in 2018 or 2019, after the user has joined;
         - ``position`` : int64, 1 (the first) to 20.
 
         With `with_features`, a named tuple ``(interactions, user_features, item_features)``; the side tables are
@@ -119,12 +117,12 @@ def make_interactions(
     user_topics = _draw_topics(n_users, n_topics, _USER_CONCENTRATION, rng)
     item_topics = _draw_topics(n_items, n_topics, _ITEM_CONCENTRATION, rng)
     user, item = _draw_clicks(n_interactions, user_topics, item_topics, popularity, rng)
-    joined = rng.integers(FIRST_TIME, LAST_TIME, n_users)
+    joined = rng.integers(_START, _END, n_users)
     clicks = pd.DataFrame(
         {
             "user": user + 1,
             "item": item + 1,
-            "timestamp": joined[user] + (SPELL * rng.standard_exponential(n_interactions)).astype(np.int64),
+            "timestamp": rng.integers(joined[user], _END),
             "position": _draw_positions(item, popularity, rng),
         }
     )

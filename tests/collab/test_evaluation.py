@@ -8,11 +8,11 @@ import polars
 import pytest
 from sklearn.base import clone
 
-from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab import evaluate
-from tabrec.collab.evaluation import fit_biases
+from tabrec import EASE, BayesianFactorization, DotProductBias, EmbeddingNN, Popular
+from tabrec.collab import evaluate, rank_metrics
+from tabrec.collab.bias_baseline import fit_biases
 from tabrec.collab.interactions import sort_interactions
-from tabrec.datasets import make_ratings
+from tabrec.datasets import make_interactions, make_ratings
 
 MODELS = {
     "DotProductBias": DotProductBias(n_factors=3, epochs=2, device="cpu", random_state=0),
@@ -190,3 +190,60 @@ def test_it_is_said_when_the_most_popular_items_rank_better():
         table = evaluate(clone(MODELS["BayesianFactorization"]), clicks[::2], clicks[1::2], threshold=0)
     assert table.loc["BayesianFactorization", "ndcg"] < table.loc["most popular", "ndcg"]
     assert table.attrs["columns"] == {"user": "user", "item": "item", "rating": "y"}
+
+
+def test_models_of_interactions_need_no_ratings():
+    clicks = make_interactions(3_000, n_users=100, n_items=120, random_state=0)[IDS]
+    train, test = clicks[::2], clicks[1::2]
+    table = evaluate(EASE(), train, test, k=5)
+    model = EASE().fit(train)
+    assert table.index.tolist() == ["EASE", "most popular"]
+    assert "rmse" not in table.columns
+    expected = rank_metrics(model.recommend(test["user"].unique(), 5), test, 5)
+    pd.testing.assert_series_equal(table.loc["EASE", expected.index], expected, check_names=False)
+    pd.testing.assert_frame_equal(evaluate(model, train, test, k=5), table)
+    assert table.attrs["columns"] == {"user": "user", "item": "item", "rating": None}
+    by_hand = rank_metrics(Popular().fit(train).recommend(test["user"].unique(), 5), test, 5)["ndcg"]
+    assert table.loc["most popular", "ndcg"] == pytest.approx(by_hand)
+
+
+def test_strengths_of_interactions_are_found_by_name_only():
+    clicks = make_interactions(1_500, n_users=80, n_items=90, random_state=0)[[*IDS, "position"]]
+    ignored = evaluate(EASE(), clicks[::2], clicks[1::2])
+    assert ignored.attrs["columns"]["rating"] is None
+    plays = clicks.rename(columns={"position": "play_count"})
+    used = evaluate(EASE(), plays[::2], plays[1::2])
+    assert used.attrs["columns"]["rating"] == "play_count"
+    assert used.loc["EASE", "ndcg"] != ignored.loc["EASE", "ndcg"]
+    named = evaluate(EASE(), clicks[::2], clicks[1::2], rating="position")
+    assert named.loc["EASE", "ndcg"] == used.loc["EASE", "ndcg"]
+
+
+def test_users_without_training_rows_are_scored_apart():
+    clicks = make_interactions(3_000, n_users=100, n_items=120, random_state=0)[IDS]
+    is_new = clicks["user"] > 90
+    train, test = clicks[~is_new][::2], pd.concat([clicks[~is_new][1::2], clicks[is_new]])
+    row = evaluate(EASE(), train, test).loc["EASE"]
+    model = EASE().fit(train)
+    for name, part in (("ndcg_warm", test[test["user"] <= 90]), ("ndcg_cold", test[test["user"] > 90])):
+        assert row[name] == pytest.approx(rank_metrics(model.recommend(part["user"].unique()), part)["ndcg"])
+    assert 0 < row["ndcg_se"] < 0.1
+
+
+@pytest.mark.filterwarnings("ignore:All ratings in y are")
+def test_what_was_assumed_is_said():
+    model = clone(MODELS["BayesianFactorization"])
+    odd = [frame[[*IDS, "rating"]].rename(columns={"rating": "level"}) for frame in (TRAIN, TEST)]
+    with pytest.warns(UserWarning, match="'level' is taken for the ratings"):
+        evaluate(model, *odd)
+    with pytest.warns(UserWarning, match=r"% of the rows of train are later \(column 'timestamp'\)"):
+        evaluate(model, TRAIN, TEST.dropna())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*rows of train are later")
+        warnings.filterwarnings("error", ".*taken for the ratings")
+        early = RATINGS["timestamp"] < RATINGS["timestamp"].median()
+        evaluate(model, RATINGS[early], RATINGS[~early])
+    ones = TRAIN[IDS].assign(rating=1.0)
+    model.fit(ones[IDS], ones["rating"])
+    with pytest.warns(UserWarning, match="All ratings of train are 1: errors of ratings say nothing"):
+        evaluate(model, ones, TEST[[*IDS, "rating"]])

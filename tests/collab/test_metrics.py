@@ -21,6 +21,7 @@ from tabrec.collab.metrics import (
     coverage,
     gini,
     hit_rate,
+    intra_list_diversity,
     make_ranking_scorer,
     map_at_k,
     mrr,
@@ -28,9 +29,11 @@ from tabrec.collab.metrics import (
     novelty,
     per_user_rmse,
     per_user_rmse_scorer,
+    popularity_bias,
     precision_at_k,
     rank_metrics,
     recall_at_k,
+    serendipity,
 )
 from tabrec.datasets import make_ratings
 
@@ -66,9 +69,56 @@ def test_hand_computed_values():
     }
     metrics = rank_metrics(RECOMMENDED, RELEVANT, k=4)
     assert metrics.name == "at 4"
+    assert metrics.pop("map_by_relevant") == metrics["map"]  # no user has more than 4 relevant items
     assert metrics.to_dict() == pytest.approx(expected, abs=1e-12)
     for (name, value), metric in zip(expected.items(), RANKING, strict=True):
         assert metric(RECOMMENDED, RELEVANT, k=4) == pytest.approx(value, abs=1e-12), name
+
+
+def test_the_two_conventions_of_map_differ_for_users_with_more_than_k_relevant_items():
+    # ann: a hit at rank 1, of 2 attainable and 3 relevant items; bob: one at rank 2
+    assert map_at_k(RECOMMENDED, RELEVANT, k=2) == pytest.approx((1 / 2 + 1 / 2) / 4)
+    assert map_at_k(RECOMMENDED, RELEVANT, k=2, divisor="relevant") == pytest.approx((1 / 3 + 1 / 2) / 4)
+    assert rank_metrics(RECOMMENDED, RELEVANT, k=2)["map_by_relevant"] == pytest.approx((1 / 3 + 1 / 2) / 4)
+    with pytest.raises(ValueError, match="divisor"):
+        map_at_k(RECOMMENDED, RELEVANT, divisor="hits")
+
+
+def test_popularity_bias_compares_recommended_with_taken_items():
+    recommended, relevant = (
+        as_recommended({"ann": [1, 2], "bob": [3, 1]}),
+        as_relevant({"ann": [3], "bob": [1], "cid": [1]}),
+    )
+    popularity = {1: 6, 2: 2, 3: 1}
+    # ann: (6 + 2) / 2 recommended, 1 taken; bob: (1 + 6) / 2 recommended, 6 taken; cid has no recommendations
+    expected = ((6 + 2) / 2 + (1 + 6) / 2) / (1 + 6)
+    assert popularity_bias(recommended, relevant, popularity, k=2) == pytest.approx(expected)
+    assert popularity_bias(recommended, as_relevant({"ann": [3], "bob": [3]}), popularity, k=1) == pytest.approx(3.5)
+    with pytest.raises(ValueError, match="at least 0"):
+        popularity_bias(recommended, relevant, {1: -1})
+
+
+def test_diversity_of_a_list_is_the_mean_dissimilarity_of_its_pairs():
+    taken = as_relevant({"u": ["a", "b", "c"], "v": ["a", "b"], "w": ["c", "d"]})
+    vectors = {"a": [1, 1, 0], "b": [1, 1, 0], "c": [1, 0, 1], "d": [0, 0, 1], "new": [0, 0, 0]}
+    lists = {"x": ["a", "b", "c"], "y": ["c", "d", "new"], "z": ["a"]}
+
+    def distance(i, j):
+        lengths = np.linalg.norm(vectors[i]) * np.linalg.norm(vectors[j])
+        return 1 - (np.dot(vectors[i], vectors[j]) / lengths if lengths else 0)
+
+    expected = np.mean(
+        [np.mean([distance(*pair) for pair in itertools.combinations(lists[user], 2)]) for user in ("x", "y")]
+    )
+    assert intra_list_diversity(as_recommended(lists), taken) == pytest.approx(expected)
+    assert np.isnan(intra_list_diversity(as_recommended({"z": ["a"]}), taken))
+
+
+def test_serendipity_counts_hits_that_were_not_expected():
+    expected = as_recommended({"ann": [1, 9], "bob": [7, 8]})
+    # ann: of the hits 1 and 3, 1 is expected; bob: the hit 1 is not
+    assert serendipity(RECOMMENDED, RELEVANT, expected, k=4) == pytest.approx((1 / 4 + 1 / 4) / 4)
+    assert serendipity(RECOMMENDED, RELEVANT, RECOMMENDED, k=4) == 0
 
 
 def test_only_the_first_k_count():
@@ -159,7 +209,7 @@ def test_novelty_is_the_mean_self_information():
 def test_rank_metrics_adds_what_it_has_the_means_for():
     popularity = pd.Series(4, index=range(1, 6))
     metrics = rank_metrics(RECOMMENDED, RELEVANT, k=2, items=range(1, 11), popularity=popularity, n_users=8)
-    assert list(metrics.index[6:]) == ["coverage", "gini", "novelty"]
+    assert list(metrics.index[7:]) == ["coverage", "gini", "novelty", "popularity_bias"]
     assert metrics["coverage"] == coverage(RECOMMENDED, range(1, 11), k=2)
     assert metrics["gini"] == gini(RECOMMENDED, range(1, 11), k=2)
     assert metrics["novelty"] == 1.0
@@ -171,7 +221,7 @@ LISTS = st.dictionaries(st.integers(0, 5), st.lists(st.integers(0, 9), unique=Tr
 
 
 def brute_force(lists, sets, k):
-    totals = dict.fromkeys(["precision", "recall", "map", "mrr", "hit_rate"], Fraction(0))
+    totals = dict.fromkeys(["precision", "recall", "map", "map_by_relevant", "mrr", "hit_rate"], Fraction(0))
     for user, wanted in sets.items():
         hits = [item in wanted for item in lists.get(user, [])[:k]]
         ranks = [rank for rank, hit in enumerate(hits, start=1) if hit]
@@ -179,6 +229,7 @@ def brute_force(lists, sets, k):
         totals["recall"] += Fraction(len(ranks), len(wanted))
         precisions = [Fraction(sum(hits[:rank]), rank) for rank in ranks]
         totals["map"] += sum(precisions, Fraction(0)) / min(k, len(wanted))
+        totals["map_by_relevant"] += sum(precisions, Fraction(0)) / len(wanted)
         totals["mrr"] += Fraction(1, ranks[0]) if ranks else 0
         totals["hit_rate"] += bool(ranks)
     return {name: float(total / len(sets)) for name, total in totals.items()}

@@ -64,6 +64,15 @@ def test_first_positions_get_most_clicks_and_popular_items_come_first(made):
     assert clicks.loc[popular, "position"].mean() + 1 < clicks.loc[~popular, "position"].mean()
 
 
+def test_users_join_in_turn_and_click_until_the_end_of_2019(made):
+    when = pd.to_datetime(made.interactions["timestamp"], unit="s")
+    assert when.dt.year.isin([2018, 2019]).all()
+    latest = made.interactions[when >= when.quantile(0.8)]
+    earlier = made.interactions[when < when.quantile(0.8)]
+    assert 0.5 < latest["user"].isin(earlier["user"]).mean() < 1
+    assert not latest["user"].drop_duplicates().isin(earlier["user"]).all()
+
+
 def test_clicks_are_the_same_for_the_same_seed_only():
     first = make_interactions(500, random_state=3)
     pd.testing.assert_frame_equal(first, make_interactions(500, random_state=np.random.default_rng(3)))
