@@ -96,7 +96,7 @@ class RecommenderComparison:
         known = list(dict.fromkeys(self.by_user.columns.get_level_values(0)))
         if metric not in known:
             raise ValueError(f"metric={metric!r} must be one of {known}.")
-        values = self.by_user[metric]
+        values = pd.DataFrame(self.by_user[metric])
         if baseline is None:
             baseline = str(values.mean().idxmax())
         if baseline not in values.columns:
