@@ -41,6 +41,7 @@ _MODULES = {
         "TabularRegressor",
         "find_learning_rate",
     ],
+    "tabrec.runs": ["model_card"],
     "tabrec.saving": ["load", "save"],
     "tabrec.tables.versions": ["show_versions"],
 }

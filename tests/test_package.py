@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from sklearn.base import BaseEstimator
 
 import tabrec
 
@@ -50,6 +51,17 @@ def test_public_docstrings_have_their_sections(name):
     wanted = {"Parameters", "Examples"} if inspect.signature(getattr(tabrec, name)).parameters else {"Examples"}
     assert wanted <= set(sections)
     assert not re.search(r"\w -{4,}", doc), "a heading and its text have run together"
+
+
+@pytest.mark.parametrize("name", [name for name in tabrec.__all__ if name[0].isupper()])
+def test_every_estimator_shows_itself_as_a_diagram(name):
+    public = getattr(tabrec, name)
+    if not issubclass(public, BaseEstimator):
+        return
+    needs_columns = "columns" in inspect.signature(public).parameters and name == "ElapsedSince"
+    shown = (public(["late"], date="day") if needs_columns else public())._repr_html_()
+    assert f"<div>{name}</div>" in shown
+    assert "sk-estimator" in shown
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

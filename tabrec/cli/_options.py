@@ -51,4 +51,5 @@ Verbose = Annotated[
     bool, option("", "Print each stage to a file too.", True, "--verbose", callback=show_stages, is_eager=True)
 ]
 Seed = Annotated[int, option("N", "Seed: the same seed gives the same model.")]
+Force = Annotated[bool, option("", "Replace the file.", True, "--force")]
 Count = Annotated[int, option("N", "Number of items.", True, "-n", min=1)]

@@ -18,16 +18,8 @@ _STYLED: Any = None if os.environ.get("NO_COLOR") else "auto"
 console = Console(highlight=False, color_system=_STYLED)
 errors = Console(stderr=True, highlight=False, color_system=_STYLED)
 
-_METRIC_NAMES = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "log_loss": "log loss", "auc": "AUC"}
-_RATING_NAMES = {"rmse": "RMSE", "mae": "MAE", "rmse_cold": "RMSE, new", "recall": "recall@10", "ndcg": "NDCG@10"}
-_ROW_NAMES = {
-    "train": "training",
-    "oob": "out-of-bag",
-    "validation": "validation",
-    "baseline": "baseline, validation",
-    "folds": "folds, mean",
-    "folds_error": "folds, standard error",
-}
+# Those metrics of `tabrec.collab.evaluate` that are printed.
+_RATING_METRICS = ("rmse", "mae", "rmse_cold", "recall", "ndcg")
 
 
 # Replacements of characters that an encoding lacks, one for one, so that columns stay aligned.
@@ -143,6 +135,8 @@ def print_kinds(kinds: dict[str, str]) -> None:
 
 
 def print_scores(run: Any) -> None:
+    from tabrec.runs.scores import ROW_NAMES, metric_name
+
     metadata = run.metadata
     metrics = list(run.metrics["validation"])
     rows = metadata["rows"]
@@ -155,23 +149,25 @@ def print_scores(run: Any) -> None:
     table = Table()
     table.add_column("rows")
     for name in metrics:
-        table.add_column(_METRIC_NAMES.get(name, name.replace("_", " ")), justify="right")
+        table.add_column(metric_name(name), justify="right")
     for split, scores in run.metrics.items():
         style = "bold" if split == "validation" else None
         values = [f"{scores[name]:.4f}" if name in scores else "–" for name in metrics]
-        table.add_row(_ROW_NAMES[split], *values, style=style)
+        table.add_row(ROW_NAMES[split], *values, style=style)
     console.print(table)
 
 
 def print_leaderboard(run: Any) -> None:
     """Print the models that were compared, the best first."""
+    from tabrec.runs.scores import metric_name
+
     board = run.leaderboard
     key = board.columns[1]
     folds = len(run.metadata.get("folds", []))
     over = f"{folds} folds" if folds else f"{run.metadata['rows']['validation']:,} validation rows"
     table = Table(title=f"Scores over {over}, best first", title_justify="left")
     table.add_column("model")
-    for name in (_METRIC_NAMES.get(key, key.replace("_", " ")), "± error", "fit, s", "predict, s"):
+    for name in (metric_name(key), "± error", "fit, s", "predict, s"):
         table.add_column(name, justify="right")
     for position, (model, value, error, fit, predict) in enumerate(board.itertuples(index=False)):
         numbers = ["–" if number is None or number != number else f"{number:.4f}" for number in (value, error)]
@@ -181,6 +177,8 @@ def print_leaderboard(run: Any) -> None:
 
 def print_rating_scores(run: Any) -> None:
     """Print the scores of a rating run and of its baselines."""
+    from tabrec.runs.scores import metric_name
+
     metadata = run.metadata
     _print_labelled(
         f"[bold]{metadata['model']}[/]",
@@ -190,9 +188,9 @@ def print_rating_scores(run: Any) -> None:
     )
     table = Table()
     table.add_column("model", overflow="fold")
-    names = [name for name in _RATING_NAMES if name in run.scores]
+    names = [name for name in _RATING_METRICS if name in run.scores]
     for name in names:
-        table.add_column(_RATING_NAMES[name], justify="right")
+        table.add_column(metric_name(name), justify="right")
     for position, (model, row) in enumerate(run.scores.iterrows()):
         values = ["–" if row[column] != row[column] else f"{row[column]:.4f}" for column in names]
         table.add_row(str(model), *values, style="bold" if position == 0 else None)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from tabrec.cli._completion import RATING_MODELS, run_of_rate
-from tabrec.cli._options import Count, Seed, argument, choice, in_reading, option, validation
+from tabrec.cli._options import Count, Force, Seed, argument, choice, in_reading, option, validation
 from tabrec.cli._printing import console, escape, print_ranked, print_rating_scores, say, stage
 from tabrec.cli._reading import Reading, reads_tables
 from tabrec.cli._tables import free_path, say_where, short_name
@@ -23,6 +23,7 @@ def rate(
         choice(RATING_MODELS, "MODEL", "dot (factors, a net), nn (embeddings and layers) or bayes (factors, sampled)."),
     ] = "bayes",
     out: Annotated[Path | None, option("FOLDER", "Folder to create for the run.", "runs/<ratings>-<model>")] = None,
+    force: Annotated[bool, option("", "Replace the run in that folder.", True, "--force")] = False,
     random_state: Seed = 0,
     time_column: Annotated[
         str | None, validation("COLUMN", "Time column: the latest ratings are held out.", "a random fifth is held out")
@@ -44,11 +45,12 @@ def rate(
     with stage("Starting"):
         from tabrec.collab.rating_columns import find_rating_columns
         from tabrec.runs import read_ratings
-        from tabrec.saving.files import check_free
+        from tabrec.runs.run import check_free_for_run
 
     reading.check(ratings)
-    out = out or free_path(Path("runs") / f"{short_name(ratings)}-{model}")
-    check_free(out)
+    default = Path("runs") / f"{short_name(ratings)}-{model}"
+    out = out or (default if force else free_path(default))
+    check_free_for_run(out, overwrite=force)
     tables: dict[str, Any] = {}
 
     def read(path: Path, **options: Any) -> Any:
@@ -61,7 +63,7 @@ def rate(
     columns = find_rating_columns(frame, user=user, item=item, rating=rating, others=times)
     say(f"Columns: {escape(columns)}.")
     options: dict[str, Any] = {**columns._asdict(), "time_column": time_column, **tables}
-    rate_and_save(frame, out, model=model, random_state=random_state, **options)
+    rate_and_save(frame, out, overwrite=force, model=model, random_state=random_state, **options)
 
 
 def recommend(
@@ -70,6 +72,7 @@ def recommend(
     n: Count = 10,
     seen: Annotated[bool, option("", "Include items that the user has rated.", True, "--seen")] = False,
     out: Annotated[Path | None, option("FILE", "CSV to write.", "the terminal", "--out", "-o")] = None,
+    force: Force = False,
 ) -> None:
     """Show the items with the highest predicted ratings.
 
@@ -80,12 +83,12 @@ def recommend(
     """
     from tabrec.runs import RatingRun
     from tabrec.runs.rating_run import parse_ids
-    from tabrec.saving.files import check_free, new_file
+    from tabrec.saving.files import check_free_for_file, new_file
 
     if user is None and out is None:
         raise ValueError("Name a user, as in --user 196, or a file for all users, as in --out top.csv.")
     if out is not None:
-        check_free(out)
+        check_free_for_file(out, overwrite=force)
     with stage(f"Loading {run}"):
         opened = RatingRun.open(run)
     users = None if user is None else parse_ids(list(dict.fromkeys(user)), opened.model.users_)
@@ -93,7 +96,7 @@ def recommend(
     if out is None:
         _print_recommended(opened, users, recommended)
         return
-    with new_file(out) as file:
+    with new_file(out, overwrite=force) as file:
         recommended.to_csv(file, index=False)
     n_users = recommended["user"].nunique()
     say(f"{len(recommended):,} recommendations for {n_users:,} users are in {escape(out)}.")
@@ -116,13 +119,13 @@ def similar(run: _Run, item: Annotated[str, argument("ITEM", "Id of an item.")],
     print_ranked(found, model.item_name_, "similar", "similarity", "similarity")
 
 
-def rate_and_save(frame: Any, out: Path, *, shown: Path | None = None, **options: Any) -> Any:
+def rate_and_save(frame: Any, out: Path, *, shown: Path | None = None, overwrite: bool = False, **options: Any) -> Any:
     """Train with `options`, save to `out`, which will move to `shown`, and print the scores; returns the run."""
     from tabrec.runs import rate
 
     with stage(f"Training a recommender on {len(frame):,} ratings"):
         run = rate(frame, **options)
-        run.save(out)
+        run.save(out, overwrite=overwrite)
     print_rating_scores(run)
     say_where(shown or out)
     return run

@@ -6,7 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from tabrec.cli._completion import TABLE_MODELS, TASKS, run_of_train
-from tabrec.cli._options import Seed, Table, Verbose, argument, choice, in_reading, new_rows, option, validation
+from tabrec.cli._options import (
+    Force,
+    Seed,
+    Table,
+    Verbose,
+    argument,
+    choice,
+    in_reading,
+    new_rows,
+    option,
+    validation,
+)
 from tabrec.cli._printing import (
     escape,
     print_columns,
@@ -108,7 +119,7 @@ def train(
     Next: tabrec predict for new rows, and tabrec explain for a report.
     """
     with stage("Starting"):
-        from tabrec.runs.run import check_free_for_run
+        from tabrec.runs.run import SUBMISSION_FILE, check_free_for_run
         from tabrec.runs.trained_table import check_is_there, describe_table
 
     reading.check(table)
@@ -140,8 +151,8 @@ def train(
     )
     if new is not None:
         frame = Reading({}).read(new, run.read_table)  # it may be written in another way
-        options = {"id_column": id_column, "proba": proba, "decimals": decimals, "sample": sample}
-        _predict_to(run, frame, out / "submission.csv", **options)
+        how: dict[str, Any] = {"id_column": id_column, "proba": proba, "decimals": decimals, "sample": sample}
+        _predict_to(run, frame, out / SUBMISSION_FILE, **how)
 
 
 @reads_tables
@@ -150,6 +161,7 @@ def predict(
     reading: Reading,
     table: Table = None,
     out: Annotated[Path, option("FILE", "CSV to write.", True, "--out", "-o")] = Path("predictions.csv"),
+    force: Force = False,
     verbose: Verbose = False,
     id_column: _Id = None,
     proba: _Proba = False,
@@ -165,22 +177,23 @@ def predict(
     """
     with stage("Starting"):
         from tabrec.runs import TableRun
-        from tabrec.saving.files import check_free
+        from tabrec.saving.files import check_free_for_file
 
-    check_free(out)
+    check_free_for_file(out, overwrite=force)
     with stage(f"Loading {run}"):
         opened = TableRun.open(run)
     frame = reading.read(table, opened.read_table)
-    _predict_to(opened, frame, out, id_column=id_column, proba=proba, decimals=decimals, sample=sample)
+    options: dict[str, Any] = {"id_column": id_column, "proba": proba, "decimals": decimals, "sample": sample}
+    _predict_to(opened, frame, out, overwrite=force, **options)
 
 
-def _predict_to(run: Any, frame: Any, out: Path, **options: Any) -> None:
+def _predict_to(run: Any, frame: Any, out: Path, *, overwrite: bool = False, **options: Any) -> None:
     """Predict the rows of a frame, with options of `TableRun.predict`, and write a CSV."""
     from tabrec.saving.files import new_file
 
     with stage("Predicting"):
         predictions = run.predict(frame, **options)
-    with new_file(out) as file:
+    with new_file(out, overwrite=overwrite) as file:
         predictions.to_csv(file, index=False)
     say(f"{len(predictions):,} predictions of {escape(run.metadata['target'])} are in {escape(out)}.")
 

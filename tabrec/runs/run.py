@@ -12,18 +12,31 @@ import pandas as pd
 
 from tabrec.saving import load_with_metadata, save
 from tabrec.saving.files import check_free, new_folder
+from tabrec.saving.folder import CARD_FILE, find_other_file
 
 MODEL_FOLDER = "model"
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
+# What the command line writes into the folder of a run.
+SUBMISSION_FILE = "submission.csv"
+REPORT_FILE = "report.html"
+_FILES = {METRICS_FILE, PREDICTIONS_FILE, SUBMISSION_FILE, REPORT_FILE, CARD_FILE}
 
 
 def check_free_for_run(folder: str | os.PathLike, *, overwrite: bool) -> None:
     """Raise a FileExistsError if a run cannot be saved to this path; only a run may be overwritten."""
-    if not overwrite:
+    folder = Path(folder)
+    if not overwrite or not folder.exists():
         check_free(folder)
-    elif Path(folder).exists() and not (Path(folder) / MODEL_FOLDER).is_dir():
+        return
+    if not (folder / MODEL_FOLDER).is_dir():
         raise FileExistsError(f"{folder} is not a run, so it is not overwritten: choose another path.")
+    others = [entry.name for entry in folder.iterdir() if not (entry.is_file() and entry.name in _FILES)]
+    others = [name for name in sorted(others) if name != MODEL_FOLDER]
+    in_model = find_other_file(folder / MODEL_FOLDER)
+    other = others[0] if others else in_model and f"{MODEL_FOLDER}/{in_model}"
+    if other:
+        raise FileExistsError(f"{folder} holds {other!r}, which is not of a run: move it away first.")
 
 
 @dataclass

@@ -16,6 +16,31 @@ _N_RESAMPLES = 100
 
 Scores = dict[str, float]
 
+# The names of metrics and of sets of rows as they are printed.
+METRIC_NAMES = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "log_loss": "log loss",
+    "auc": "AUC",
+    "rmse_cold": "RMSE, new",
+    "recall": "recall@10",
+    "ndcg": "NDCG@10",
+}
+ROW_NAMES = {
+    "train": "training",
+    "oob": "out-of-bag",
+    "validation": "validation",
+    "baseline": "baseline, validation",
+    "folds": "folds, mean",
+    "folds_error": "folds, standard error",
+}
+
+
+def metric_name(metric: str) -> str:
+    """The name of a metric as it is printed."""
+    return METRIC_NAMES.get(metric, metric.replace("_", " "))
+
 
 def predict_numbers(estimator: Any, X: Any) -> np.ndarray:
     """The probabilities of a classifier, or the predictions of a regressor."""

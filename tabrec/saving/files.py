@@ -1,13 +1,23 @@
-"""Files and folders that appear complete or not at all, and never overwrite others."""
+"""Files and folders that appear complete or not at all, and overwrite others only on request."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_CAUSES = {
+    errno.ENOSPC: "no space is left on the disk",
+    errno.EDQUOT: "the quota of the disk is used up",
+    errno.EFBIG: "a file would exceed the largest size that is allowed",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "permission is denied",
+    errno.ENOTDIR: "a part of the path is not a folder",
+}
 
 
 def check_free(path: str | os.PathLike) -> None:
@@ -16,24 +26,36 @@ def check_free(path: str | os.PathLike) -> None:
         raise FileExistsError(f"{path} exists already: choose another path or remove it first.")
 
 
-@contextmanager
-def new_folder(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder that is renamed to `path` at the end of the block, or removed after an error."""
-    path = Path(path)
+def check_free_for_file(path: str | os.PathLike, *, overwrite: bool) -> None:
+    """Raise a FileExistsError if the path exists; with `overwrite`, only if it is not a file."""
     if not overwrite:
         check_free(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        temporary.chmod(0o755)
-        yield temporary
-        if overwrite and path.exists():
-            _replace_folder(path, temporary)
-        else:
-            os.rename(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    elif Path(path).exists() and not Path(path).is_file():
+        raise FileExistsError(f"{path} is not a file, so it is not overwritten: choose another path.")
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder that is renamed to `path` at the end of the block, or removed after an error.
+
+    With `overwrite`, a folder of that name is replaced; the caller checks that it may be.
+    """
+    if not overwrite:
+        check_free(path)
+    with _named_causes(path):
+        target = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            temporary.chmod(0o755)
+            yield temporary
+            if overwrite and target.exists():
+                _replace_folder(target, temporary)
+            else:
+                os.rename(temporary, target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def _replace_folder(path: Path, new: Path) -> None:
@@ -50,11 +72,28 @@ def _replace_folder(path: Path, new: Path) -> None:
 
 
 @contextmanager
-def new_file(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary file that is renamed to `path` at the end of the block, or removed after an error."""
-    path = Path(path)
-    check_free(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-        yield Path(folder) / path.name
-        os.rename(Path(folder) / path.name, path)
+def new_file(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary file that is renamed to `path` at the end of the block, or removed after an error.
+
+    With `overwrite`, a file of that name is replaced.
+    """
+    check_free_for_file(path, overwrite=overwrite)
+    with _named_causes(path):
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
+            yield Path(folder) / target.name
+            os.replace(Path(folder) / target.name, target)
+
+
+@contextmanager
+def _named_causes(path: str | os.PathLike) -> Iterator[None]:
+    """Name the path and the cause of an error of the file system, instead of a temporary file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _CAUSES:
+            raise
+        named = type(error)(f"{path} was not written: {_CAUSES[error.errno]}.")
+        named.errno = error.errno
+        raise named from error

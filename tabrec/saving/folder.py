@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
+
+from tabrec.saving.files import check_free
 
 # The class, its parameters and its fitted attributes; the arrays; the digests of all other files.
 STATE_FILE = "model.json"
 ARRAYS_FILE = "arrays.safetensors"
 SUMS_FILE = "SHA256SUMS"
+CARD_FILE = "README.md"  # written by people or by `model_card`
 
 
 _PART_NAME = re.compile(r"part-[0-9]{1,9}\.skops")
@@ -22,6 +26,23 @@ class UnreadableModel(ValueError):
 def damaged(file: Path, what: str) -> UnreadableModel:
     """The error for a file of a saved model whose content is not as `save` writes it."""
     return UnreadableModel(f"{file} is damaged: {what}. Save the model again.")
+
+
+def check_free_for_model(path: str | os.PathLike, *, overwrite: bool) -> None:
+    """Raise a FileExistsError if a model cannot be saved to this path; only a saved model may be overwritten."""
+    if not overwrite or not Path(path).exists():
+        check_free(path)
+    elif not Path(path).is_dir():
+        raise FileExistsError(f"{path} is not a folder, so it is not overwritten: choose another path.")
+    elif (other := find_other_file(Path(path))) is not None:
+        raise FileExistsError(f"{path} holds {other!r}, so it is not overwritten: choose another path.")
+
+
+def find_other_file(folder: Path) -> str | None:
+    """The name of a file or folder that is not of a saved model, or None."""
+    known = {STATE_FILE, ARRAYS_FILE, SUMS_FILE, CARD_FILE}
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.is_file() or entry.name not in known)
+    return next((name for name in names if not _PART_NAME.fullmatch(name)), None)
 
 
 def write_sums(folder: Path) -> None:

@@ -20,8 +20,16 @@ import sklearn
 
 import tabrec
 from tabrec.saving.class_names import is_registered, path_of, short_name
-from tabrec.saving.files import check_free, new_folder
-from tabrec.saving.folder import ARRAYS_FILE, STATE_FILE, UnreadableModel, damaged, read_files, write_sums
+from tabrec.saving.files import new_folder
+from tabrec.saving.folder import (
+    ARRAYS_FILE,
+    STATE_FILE,
+    UnreadableModel,
+    check_free_for_model,
+    damaged,
+    read_files,
+    write_sums,
+)
 from tabrec.saving.state_reader import StateReader
 from tabrec.saving.state_writer import StateWriter
 
@@ -29,7 +37,7 @@ FORMAT = 2
 _READABLE = (1, 2)
 
 
-def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -> Path:
+def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None, overwrite: bool = False) -> Path:
     """Save a model to a new folder, which appears complete or not at all.
 
     Parameters
@@ -37,9 +45,12 @@ def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -
     model : estimator, transformer, or scikit-learn pipeline or ensemble
         The model, fitted or not.
     path : str or path-like
-        The folder to create; it must not exist.
+        The folder to create.
     metadata : dict, default=None
         JSON-serializable data to keep with the model; `load_metadata` reads it.
+    overwrite : bool, default=False
+        Whether to replace the saved model in that folder, which stays as it is if saving fails. A folder that holds
+        any other file is not replaced.
 
     Returns
     -------
@@ -49,7 +60,9 @@ def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -
     Raises
     ------
     FileExistsError
-        `path` exists.
+        `path` exists, or is not a saved model that `overwrite` may replace.
+    OSError
+        The folder cannot be written, such as on a full disk; nothing is left of it.
     TypeError
         The model holds an object that cannot be saved; the message names it.
 
@@ -72,7 +85,7 @@ def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -
     {'state': ['#na#', 'Ohio', 'Utah']}
     """
     path = Path(path)
-    check_free(path)
+    check_free_for_model(path, overwrite=overwrite)
     _check_metadata(metadata)
     writer = StateWriter()
     state = {
@@ -83,7 +96,7 @@ def save(model: Any, path: str | os.PathLike, *, metadata: dict | None = None) -
         "model": writer.encode(model, type(model).__name__),
     }
     text, arrays = json.dumps(state, indent=1, allow_nan=False), safetensors.numpy.save(writer.arrays)
-    with new_folder(path) as folder:
+    with new_folder(path, overwrite=overwrite) as folder:
         (folder / STATE_FILE).write_text(text, encoding="utf-8")
         (folder / ARRAYS_FILE).write_bytes(arrays)
         for name, part in writer.parts.items():
@@ -178,8 +191,17 @@ def load_metadata(path: str | os.PathLike) -> dict:
     ...     load_metadata(saved)
     {'target': 'price'}
     """
+    return load_header(path)["metadata"]
+
+
+def load_header(path: str | os.PathLike) -> dict:
+    """What a saved model says of itself, without the model: its class, schema, versions and metadata.
+
+    Raises the errors of `load`.
+    """
     path = Path(path)
-    return _read_state(path, read_files(path))["metadata"]
+    state = _read_state(path, read_files(path))
+    return {name: state[name] for name in ("class", "schema", "metadata")} | {"versions": state.get("versions", {})}
 
 
 def _read_state(path: Path, files: dict[str, bytes]) -> dict:

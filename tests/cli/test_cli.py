@@ -1,5 +1,6 @@
 """The command line on synthetic and real tables: results, and errors as one line with exit code 2."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -297,6 +298,30 @@ def test_existing_predictions_are_left_alone(run, trained, tables, tmp_path):
     assert code == 2
     assert_one_line(error, "p.csv exists already")
     assert (tmp_path / "p.csv").read_text() == "mine"
+    assert run("predict", trained, tables / "new.csv", "-o", "p.csv", "--force")[0] == 0
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 20
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_earlier_file(run, trained, tables, tmp_path, monkeypatch):
+    def to_csv(frame, file, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "p.csv").write_text("mine")
+    monkeypatch.setattr(pd.DataFrame, "to_csv", to_csv)
+    code, _, error = run("predict", trained, tables / "new.csv", "-o", "p.csv", "--force")
+    assert code == 2
+    assert_one_line(error, "p.csv was not written: no space is left on the disk")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("p.csv", "mine")]
+
+
+def test_the_card_of_a_run_is_printed_or_written(run, trained, tmp_path):
+    code, printed, _ = run("card", trained)
+    assert code == 0
+    assert printed == tabrec.model_card(trained)
+    code, said, _ = run("card", trained, "-o", "MODEL.md")
+    assert (code, said) == (0, "The model card is in MODEL.md.\n")
+    assert (tmp_path / "MODEL.md").read_text(encoding="utf-8") == printed
+    assert_one_line(run("card", tmp_path)[2], "is not a saved model")
 
 
 @pytest.mark.parametrize(

@@ -155,3 +155,9 @@ def test_only_a_run_is_overwritten(classes, compared, tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(FileExistsError, match="mine is not a run"):
         compared.save(tmp_path / "mine", overwrite=True)
+    (tmp_path / "r/notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"r holds 'notes\.txt', which is not of a run"):
+        compared.save(tmp_path / "r", overwrite=True)
+    (tmp_path / "r/notes.txt").rename(tmp_path / "r/model/notes.txt")
+    with pytest.raises(FileExistsError, match=r"r holds 'model/notes\.txt'"):
+        compared.save(tmp_path / "r", overwrite=True)

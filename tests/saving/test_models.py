@@ -1,11 +1,13 @@
 """Saving and loading: equal models, no pickle, and errors for damaged folders."""
 
 import datetime
+import errno
 import json
 import pickletools
 import uuid
 import zipfile
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -167,6 +169,51 @@ def test_existing_path_is_left_alone(tmp_path):
     with pytest.raises(FileExistsError, match="exists already"):
         tabrec.save(ForestRegressor(), tmp_path / "model")
     assert list((tmp_path / "model").iterdir()) == []
+
+
+def test_overwrite_replaces_a_saved_model_or_an_empty_folder(tmp_path):
+    (tmp_path / "model").mkdir()
+    for n_trees in (3, 4):
+        saved = tabrec.save(ForestRegressor(n_trees), tmp_path / "model", overwrite=True)
+        assert tabrec.load(saved).n_estimators == n_trees
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "part-x.skops", "folder/model.json"])
+def test_overwrite_refuses_a_folder_that_holds_other_files(tmp_path, name):
+    saved = tabrec.save(ForestRegressor(3), tmp_path / "model")
+    (saved / name).parent.mkdir(exist_ok=True)
+    (saved / name).write_text("mine")
+    with pytest.raises(FileExistsError, match=f"holds '{name.split('/')[0]}', so it is not overwritten"):
+        tabrec.save(ForestRegressor(4), saved, overwrite=True)
+    assert tabrec.load(saved).n_estimators == 3
+
+
+def test_overwrite_refuses_a_file_and_replaces_what_a_link_points_to(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError, match="file is not a folder"):
+        tabrec.save(ForestRegressor(), tmp_path / "file", overwrite=True)
+    saved = tabrec.save(ForestRegressor(3), tmp_path / "model")
+    (tmp_path / "link").symlink_to("model")
+    tabrec.save(ForestRegressor(4), tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert tabrec.load(saved).n_estimators == 4
+
+
+def test_a_full_disk_is_named_and_leaves_the_earlier_model(tmp_path, monkeypatch):
+    saved = tabrec.save(ForestRegressor(3), tmp_path / "model")
+
+    def write(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", write)
+        for path, overwrite in ((saved, True), (tmp_path / "new", False)):
+            with pytest.raises(OSError, match=f"{path.name} was not written: no space is left on the disk") as caught:
+                tabrec.save(ForestRegressor(4), path, overwrite=overwrite)
+            assert caught.value.errno == errno.ENOSPC
+    assert tabrec.load(saved).n_estimators == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_what_cannot_be_saved_is_named_and_nothing_is_written(tmp_path):

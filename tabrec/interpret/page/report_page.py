@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tabrec.trees.fitted_trees import is_forest
 
 _RATING = " rating"  # a column name that no table of ids has
 NOT_SHOWN = "Not shown:"  # start of the note on a section that failed
+_FRAME = "width: 100%; height: 45em; border: 1px solid #8888"
 _SEVERITIES = {1: "Act", 2: "Check", 3: "Note"}
 
 
@@ -99,13 +101,15 @@ class Report:
     html: str
     findings: list[Finding]
 
-    def save(self, path: str | os.PathLike) -> Path:
-        """Write the page to a new file.
+    def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+        """Write the page to a file, which appears complete or not at all.
 
         Parameters
         ----------
         path : str or path-like
             The file to create; missing folders are created too.
+        overwrite : bool, default=False
+            Whether to replace a file of that name.
 
         Returns
         -------
@@ -115,15 +119,19 @@ class Report:
         Raises
         ------
         FileExistsError
-            The file exists already.
+            The file exists already, or is a folder.
         """
-        with new_file(path) as file:
+        with new_file(path, overwrite=overwrite) as file:
             file.write_text(self.html, encoding="utf-8")
         return Path(path)
 
     def __repr__(self) -> str:
         lines = [f"Report of {len(self.html):,} characters, with {len(self.findings)} findings"]
         return "\n".join([*lines, *(f"  {_SEVERITIES[finding.severity]}: {finding.text}" for finding in self.findings)])
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, so that its styles and those of a notebook do not mix."""
+        return f'<iframe srcdoc="{escape(self.html)}" sandbox style="{_FRAME}" title="Report"></iframe>'
 
 
 @check_parameters(

@@ -1,5 +1,6 @@
 """The report page: sections and findings of each kind of model, valid and self-contained HTML, and errors."""
 
+import html
 import html.parser
 import re
 
@@ -196,7 +197,18 @@ def test_a_page_is_saved_and_never_overwrites_a_file(forest_page, tmp_path):
     assert path.read_text(encoding="utf-8") == forest_page.html
     with pytest.raises(FileExistsError, match="exists already"):
         forest_page.save(path)
+    path.write_text("older")
+    forest_page.save(path, overwrite=True)
+    assert path.read_text(encoding="utf-8") == forest_page.html
+    with pytest.raises(FileExistsError, match="deep is not a file"):
+        forest_page.save(path.parent, overwrite=True)
     assert [found.name for found in path.parent.iterdir()] == ["page.html"]
+
+
+def test_a_page_shows_itself_in_a_notebook_in_a_frame(forest_page):
+    shown = forest_page._repr_html_()
+    frame = re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox style="[^"]*" title="Report"></iframe>', shown)
+    assert html.unescape(frame[1]) == forest_page.html
 
 
 def test_invalid_arguments_raise_before_any_work():
