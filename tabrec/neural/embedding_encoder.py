@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import make_pipeline
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.neural.tabular_classifier import TabularClassifier
@@ -44,8 +44,9 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         Encoded names of the category columns to replace; None replaces all with at least `min_levels` labels.
     min_levels : int, default=1
         With ``columns=None``, category columns with fewer labels are not replaced.
-    cv : int, cross-validation splitter or None, default=5
-        Folds of `fit_transform`. With None, each row gets its vectors from the net that was fitted to it.
+    cv : int, cross-validation splitter, "prefit" or None, default=5
+        Folds of `fit_transform`. With None, each row gets its vectors from the net that was fitted to it. "prefit"
+        takes `estimator` as it is, fitted already, such as to other rows.
     random_state : int, RandomState or None, default=None
         Seed of the default net; ignored if `estimator` is given.
 
@@ -80,6 +81,10 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
     label that a fold's net has not seen gets the vector of code 0. A `Pipeline` calls `fit_transform` in `fit` and
     `transform` in `predict`.
 
+    With ``cv="prefit"``, rows that the net was fitted to get better vectors than new ones, so that the next model
+    overrates them: fit it to other rows. A clone of the encoder, as in cross-validation, keeps a fitted net only inside
+    a `sklearn.frozen.FrozenEstimator`.
+
     References
     ----------
     Guo & Berkhahn (2016), "Entity embeddings of categorical variables". Schönemann (1966), "A generalized solution of
@@ -104,7 +109,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         "estimator": [HasMethods(["fit", "predict"]), None],
         "columns": ["array-like", None],
         "min_levels": [Interval(Integral, 1, None, closed="left")],
-        "cv": ["cv_object"],
+        "cv": ["cv_object", StrOptions({"prefit"})],
         "random_state": ["random_state"],
     }
 
@@ -135,15 +140,15 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         return hasattr(self, "columns_")
 
     @restores_on_failure
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the net to all rows.
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Fit the net to all rows, unless ``cv="prefit"``.
 
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
             Training rows.
         y : array-like of shape (n_rows,)
-            Target values.
+            Target values; ignored with ``cv="prefit"``.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights of the rows, as in the `fit` of the net.
 
@@ -153,8 +158,12 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         frame = read_frame(X)
-        target = check_target(y, len(frame), type(self).__name__, numeric=False)
-        self.estimator_ = self._make_net(target).fit(X, y, sample_weight)
+        if _is_prefit(self.cv):
+            self.estimator_ = self._fitted_net()
+            self.estimator_.encode(X)  # raises if columns are missing
+        else:
+            target = check_target(y, len(frame), type(self).__name__, numeric=False)
+            self.estimator_ = self._make_net(target).fit(X, y, sample_weight)
         learn_names(self, X, frame)
         self.columns_ = self._choose_columns()
         return self
@@ -181,7 +190,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         return self._assemble(encoded, vectors)
 
     @restores_on_failure
-    def fit_transform(self, X: Any, y: Any, sample_weight: Any = None) -> pd.DataFrame:
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> pd.DataFrame:
         """Fit to all rows, and encode each row by a net that was fitted without it; see Notes.
 
         Parameters
@@ -189,7 +198,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         X : table or array-like of shape (n_rows, n_features)
             Training rows.
         y : array-like of shape (n_rows,)
-            Target values.
+            Target values; ignored with ``cv="prefit"``.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights of the rows, as in the `fit` of the net.
 
@@ -199,7 +208,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
             The columns of `transform`.
         """
         self.fit(X, y, sample_weight)
-        if self.cv is None or not self.columns_:
+        if self.cv is None or _is_prefit(self.cv) or not self.columns_:
             return as_output(self, self._transform(X))
         encoded = self.estimator_.encode(X)
         target = check_target(y, len(encoded), type(self).__name__, numeric=False)
@@ -250,13 +259,17 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
 
     def _make_net(self, y: np.ndarray) -> TabularEstimator:
         if self.estimator is not None:
-            if not isinstance(self.estimator, TabularEstimator):
-                raise TypeError(f"estimator must be a TabularRegressor or TabularClassifier; got {self.estimator!r}.")
-            if self.estimator.module is not None:
-                raise ValueError("The embeddings of an estimator with module= are not known: set module=None.")
-            return clone(self.estimator)
+            return clone(_check_net(self.estimator))
         net = TabularRegressor if y.ndim == 2 or has_numbers_to_predict(y) else TabularClassifier
         return net(random_state=self.random_state)
+
+    def _fitted_net(self) -> TabularEstimator:
+        if self.estimator is None:
+            raise ValueError("cv='prefit' requires a fitted estimator.")
+        frozen = isinstance(self.estimator, FrozenEstimator)
+        net = _check_net(self.estimator.estimator if frozen else self.estimator)
+        check_is_fitted(net)
+        return net
 
     def _choose_columns(self) -> list[str]:
         sizes = self.estimator_._reader.category_sizes
@@ -299,6 +312,18 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
                 for name, values in arrays.items()
             }
         return pd.DataFrame(arrays, index=encoded.index, copy=True)
+
+
+def _check_net(net: Any) -> TabularEstimator:
+    if not isinstance(net, TabularEstimator):
+        raise TypeError(f"estimator must be a TabularRegressor or TabularClassifier; got {net!r}.")
+    if net.module is not None:
+        raise ValueError("The embeddings of an estimator with module= are not known: set module=None.")
+    return net
+
+
+def _is_prefit(cv: Any) -> bool:
+    return isinstance(cv, str) and cv == "prefit"
 
 
 def _codes(encoded: pd.DataFrame, name: str) -> np.ndarray:

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, RealNotInt
 
-from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.frame_transformer import InvertibleTransformer
 from tabrec.preprocess.lineage import Origin, Origins
-from tabrec.tables.columns import Column, Labels, from_columns, in_threads
+from tabrec.tables.columns import Column, Labels, in_threads
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.missing_marks import quoted
 from tabrec.tables.names import check_named
@@ -25,7 +25,7 @@ MISSING_LABEL = "#na#"
 _MIN_ROWS_UNSEEN = 3
 
 
-class Categorify(FrameTransformer):
+class Categorify(InvertibleTransformer):
     """Turn label columns into ``category`` columns of integer codes; code 0 means missing or never seen in fit.
 
     The code of a label depends on the label alone: not on the batch, not on the order of the categories of a
@@ -70,6 +70,10 @@ class Categorify(FrameTransformer):
     FillMissing : Fills missing numbers.
     sklearn.preprocessing.OrdinalEncoder : Encodes labels as floats and raises on unknown labels by default.
 
+    Notes
+    -----
+    `inverse_transform` turns codes back into labels, and code 0 into NaN.
+
     References
     ----------
     Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9.
@@ -107,33 +111,6 @@ class Categorify(FrameTransformer):
         self.ordered = ordered
         self.min_frequency = min_frequency
         self.max_categories = max_categories
-
-    def inverse_transform(self, X: Any) -> pd.DataFrame:
-        """Turn codes back into labels, and code 0 into NaN.
-
-        Parameters
-        ----------
-        X : table or array-like
-            A table with the encoded columns, or an array in the order of `get_feature_names_out`.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The columns of X with the labels of the encoded ones.
-        """
-        frame = self._read_output(X, self.categories_)
-        arrays: dict[str, Any] = {
-            name: frame[name].array.copy() for name in frame.columns if name not in self.categories_
-        }
-        for name, labels in self.categories_.items():
-            codes = np.asarray(frame[name], dtype=np.int64)
-            if codes.min() < 0 or codes.max() >= len(labels):
-                raise ValueError(
-                    f"Column {name!r} has a code outside 0..{len(labels) - 1}; it was not encoded by this transformer."
-                )
-            table = pd.Series([np.nan, *labels[1:]], dtype=object).to_numpy()
-            arrays[name] = pd.Series(table[codes]).infer_objects().array
-        return from_columns({name: arrays[name] for name in frame.columns}, frame.index)
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         if reset:
@@ -201,6 +178,21 @@ class Categorify(FrameTransformer):
                 self._warn_if_unseen(column)
         out = {name: column.raw for name, column in columns.items()}
         return out | {column.name: of_column for column, of_column in zip(encoded, codes, strict=True)}
+
+    def _restored_from(self) -> Iterable[str]:
+        return self.categories_
+
+    def _restore_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
+        arrays = {name: column.raw for name, column in columns.items()}
+        for name, labels in self.categories_.items():
+            codes = np.asarray(arrays[name], dtype=np.int64)
+            if codes.min() < 0 or codes.max() >= len(labels):
+                raise ValueError(
+                    f"Column {name!r} has a code outside 0..{len(labels) - 1}; it was not encoded by this transformer."
+                )
+            table = pd.Series([np.nan, *labels[1:]], dtype=object).to_numpy()
+            arrays[name] = pd.Series(table[codes]).infer_objects().array
+        return arrays
 
     def _warn_if_unseen(self, column: Column) -> None:
         """Warn of a column all of whose labels are new, as after a change of spelling; few rows may well be new."""

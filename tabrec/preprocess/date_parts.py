@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import StrOptions
 
-from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.frame_transformer import InvertibleTransformer
 from tabrec.preprocess.lineage import Origin, Origins, input_names
 from tabrec.preprocess.text_columns import warn_of_text
 from tabrec.tables.columns import Column
@@ -23,7 +23,7 @@ _FLAGS = ["Is_month_end", "Is_month_start", "Is_quarter_end", "Is_quarter_start"
 _TIME_PARTS = ["Hour", "Minute", "Second"]
 
 
-class DateParts(FrameTransformer):
+class DateParts(InvertibleTransformer):
     """Replace each date column by its parts: year, month, week, day and so on.
 
     ``saledate`` becomes ``saleYear``, ``saleMonth``, ``saleWeek`` (ISO 8601), ``saleDay``, ``saleDayofweek`` (Monday
@@ -80,6 +80,8 @@ class DateParts(FrameTransformer):
     format of a text column is determined in fit, so that a row has the same meaning alone and in a batch. Text with
     offsets from UTC is read in its offset, or in UTC if fit meets several offsets, as on both sides of a change to
     daylight saving time.
+
+    `inverse_transform` replaces the parts by the dates, as datetimes in the time zone of fit, from ``Elapsed``.
 
     References
     ----------
@@ -170,6 +172,41 @@ class DateParts(FrameTransformer):
                 out[_prefix(name) + part] = _take(values, rows)
         return out
 
+    def _restored_from(self) -> list[str]:
+        return [f"{_prefix(name)}{part}" for name in self.formats_ for part in self._parts_of_moments(name)]
+
+    def _parts_of_moments(self, name: str) -> list[str]:
+        return ["Year", "Dayofyear", *self.time_parts_[name], "Elapsed"]
+
+    def _restore_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
+        return self._restore_dates(columns, rounded=())
+
+    def _restore_dates(self, columns: dict[str, Column], rounded: Collection[str]) -> dict[str, Any]:
+        """Replace the parts of each date by the date; of parts that were `rounded` to float32, Elapsed is not exact."""
+        made = {part for parts in self.parts_.values() for part in parts}
+        arrays = {name: column.raw for name, column in columns.items() if name not in made}
+        for name in self.formats_:
+            if not self.drop and name in arrays:
+                continue
+            prefix = _prefix(name)
+            parts = {
+                part: np.asarray(columns[prefix + part].raw, dtype=np.float64) for part in self._parts_of_moments(name)
+            }
+            moments = _moments(parts["Elapsed"], self.time_zones_[name])
+            if f"{prefix}Elapsed" in rounded:
+                moments = _corrected(moments, parts)
+            arrays[name] = moments.array
+        in_order = [name for name in input_names(self) if name in arrays]
+        return {name: arrays[name] for name in [*in_order, *(other for other in arrays if other not in in_order)]}
+
+
+def may_be_part(name: Any, columns: Iterable[str]) -> bool:
+    """Whether a name is that of a part which a column would have if it held dates."""
+    if not isinstance(name, str):
+        return False
+    parts = {*_DAY_PARTS, *_FLAGS, *_TIME_PARTS, "Elapsed"}
+    return any(name.startswith(prefix) and name[len(prefix) :] in parts for prefix in map(_prefix, columns))
+
 
 def _prefix(name: str) -> str:
     return re.sub("[Dd]ate$", "", name)
@@ -204,6 +241,32 @@ def _iso_week(dates: pd.DatetimeIndex) -> np.ndarray:
     days = dates.tz_localize(None).to_numpy().astype("datetime64[D]")
     thursday = days + (3 - np.asarray(dates.day_of_week)).astype("timedelta64[D]")
     return (thursday - thursday.astype("datetime64[Y]")).astype(np.int64) // 7 + 1
+
+
+def _moments(elapsed: np.ndarray, time_zone: str | None) -> pd.DatetimeIndex:
+    """The dates of seconds since 1970, in a time zone."""
+    known = np.where(np.isnan(elapsed), 0, elapsed)
+    whole = np.floor(known)
+    moments = whole.astype("datetime64[s]").astype("datetime64[us]")
+    moments = moments + np.rint((known - whole) * 1e6).astype("timedelta64[us]")
+    moments[np.isnan(elapsed)] = np.datetime64("NaT")
+    index = pd.DatetimeIndex(moments)
+    return index if time_zone is None else index.tz_localize("UTC").tz_convert(time_zone)
+
+
+def _corrected(moments: pd.DatetimeIndex, parts: dict[str, np.ndarray]) -> pd.DatetimeIndex:
+    """Dates near `moments` that have these parts; without any of them, the moment itself."""
+    units = {"Hour": "h", "Minute": "m", "Second": "s"}
+    named = {part: np.rint(parts[part]) for part in ("Year", "Dayofyear", *units) if part in parts}
+    is_known = np.logical_and.reduce([~np.isnan(values) for values in named.values()]) & ~np.asarray(moments.isna())
+    whole = {part: np.where(is_known, values, 1).astype(np.int64) for part, values in named.items()}
+    local = (whole["Year"] - 1970).astype("datetime64[Y]").astype("datetime64[us]")
+    local = local + (whole["Dayofyear"] - 1).astype("timedelta64[D]")
+    for part, unit in units.items():
+        if part in whole:
+            local = local + whole[part].astype(f"timedelta64[{unit}]")
+    off = local - moments.tz_localize(None).to_numpy()
+    return moments + pd.to_timedelta(np.where(is_known, off, np.timedelta64(0, "us")))
 
 
 def _take(values: np.ndarray, rows: np.ndarray) -> np.ndarray:

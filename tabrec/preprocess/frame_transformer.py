@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess.lineage import LineageMixin, Origins, input_names, values_of
 from tabrec.preprocess.warm_start import check_parameters_kept, describe_parameters, select_kept_columns
-from tabrec.tables.columns import Column, as_frame, from_columns, read_frame, to_columns
+from tabrec.tables.columns import Column, as_frame, from_columns, is_table, read_frame, to_columns
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
 from tabrec.tables.output import as_output
@@ -160,15 +160,6 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
         frame = align_names(self, X, read_frame(X), self._unused())
         return frame, to_columns(frame)
 
-    def _read_output(self, X: Any, needed: Iterable[str]) -> pd.DataFrame:
-        """Read a table as `transform` returned it, or an array of the same columns."""
-        check_is_fitted(self)
-        frame = as_frame(X)
-        if not isinstance(X, pd.DataFrame) and frame.shape[1] == self.n_features_in_:
-            frame.columns = input_names(self)
-        check_named(type(self).__name__, needed, frame.columns)
-        return frame
-
     def _to_frame(self, columns: dict[str, Column], index: pd.Index) -> pd.DataFrame:
         # Columns that pass through are copied, so that writing into the output leaves the caller's table alone.
         passed = {id(column.raw) for column in columns.values()}
@@ -227,3 +218,47 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
     @abstractmethod
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         """Return the arrays of the output frame by name."""
+
+
+class InvertibleTransformer(FrameTransformer):
+    """Base class of transformers whose output can be turned back.
+
+    A subclass also implements `_restore_columns(columns)`, which returns the arrays of the restored frame by name, and
+    `_restored_from()`, the output columns that it needs.
+    """
+
+    def inverse_transform(self, X: Any) -> pd.DataFrame:
+        """Turn what `transform` returned back into columns as those of fit; Notes of the class say how.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_columns_out)
+            A table with the output columns, or an array in the order of `get_feature_names_out`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The restored columns, and the other columns of X as they are.
+        """
+        check_is_fitted(self)
+        frame = as_frame(X)
+        names = self.get_feature_names_out()
+        if not is_table(X) and frame.shape[1] == len(names):
+            frame.columns = names
+        check_named(type(self).__name__, self._restored_from(), frame.columns)
+        columns = to_columns(frame)
+        passed = {id(column.raw) for column in columns.values()}
+        restored = self._restore_columns(columns)
+        return from_columns({n: a.copy() if id(a) in passed else a for n, a in restored.items()}, frame.index)
+
+    def _restore(self, columns: dict[str, Column]) -> dict[str, Column]:
+        """Restore as a step of another transformer."""
+        return {name: Column(name, array) for name, array in self._restore_columns(columns).items()}
+
+    @abstractmethod
+    def _restored_from(self) -> Iterable[str]:
+        """The output columns that `inverse_transform` needs."""
+
+    @abstractmethod
+    def _restore_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
+        """Return the arrays of the restored frame by name."""

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from scipy.special import ndtr, ndtri
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.frame_transformer import InvertibleTransformer
 from tabrec.preprocess.text_columns import learn_given_numbers, read_numbers, warn_of_text
-from tabrec.tables.columns import Column, from_columns, to_columns
+from tabrec.tables.columns import Column
 from tabrec.tables.names import check_named
 from tabrec.tables.numbers import UniformSample, as_float, as_numbers, needs_float64
 
 _SMALLEST_SPREAD = float(np.sqrt(np.finfo(np.float32).tiny))
 
 
-class Normalize(FrameTransformer):
+class Normalize(InvertibleTransformer):
     """Scale number columns to mean 0 and standard deviation 1, as float32, or float64 where that is needed.
 
     Missing numbers stay missing and do not enter the statistics. Columns of other kinds (codes, labels, booleans,
@@ -70,6 +69,8 @@ class Normalize(FrameTransformer):
     `partial_fit` merges the moments of chunks, so that means and standard deviations are those of one fit to all rows.
     Quantiles are exact up to 100,000 rows.
 
+    `inverse_transform` scales numbers back to their original scale, as float64.
+
     References
     ----------
     .. [1] T. F. Chan, G. H. Golub and R. J. LeVeque, "Algorithms for Computing the Sample Variance", The American
@@ -104,25 +105,6 @@ class Normalize(FrameTransformer):
         self.columns = columns
         self.n_quantiles = n_quantiles
         self.random_state = random_state
-
-    def inverse_transform(self, X: Any) -> pd.DataFrame:
-        """Scale numbers back to their original scale, as float64.
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_rows, n_columns)
-            As returned by `transform`.
-
-        Returns
-        -------
-        pandas.DataFrame of shape (n_rows, n_columns)
-            The columns of X with the normalised ones on their original scale.
-        """
-        frame = self._read_output(X, self.means_)
-        columns = to_columns(frame)
-        restored = {name: self._restore(name, as_numbers(columns[name]).astype(np.float64)) for name in self.means_}
-        arrays = {name: restored[name] if name in restored else column.raw.copy() for name, column in columns.items()}
-        return from_columns(arrays, frame.index)
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         if reset:
@@ -179,6 +161,15 @@ class Normalize(FrameTransformer):
             for name, column in columns.items()
         }
 
+    def _restored_from(self) -> Iterable[str]:
+        return self.means_
+
+    def _restore_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
+        return {
+            name: self.unscale(name, as_numbers(column).astype(np.float64)) if name in self.means_ else column.raw
+            for name, column in columns.items()
+        }
+
     def _scale(self, name: str, numbers: np.ndarray) -> np.ndarray:
         scaled = self._scaled(name, numbers)
         return as_float(name, scaled, double=name in self.float64_columns_)
@@ -188,7 +179,20 @@ class Normalize(FrameTransformer):
             return _to_normal(numbers.astype(np.float64), self.quantiles_[name])
         return (numbers - np.float64(self.means_[name])) / self.stds_[name]
 
-    def _restore(self, name: str, scaled: np.ndarray) -> np.ndarray:
+    def unscale(self, name: str, scaled: np.ndarray) -> np.ndarray:
+        """Scale numbers of one column back to its original scale.
+
+        Parameters
+        ----------
+        name : str
+            A normalised column.
+        scaled : ndarray of float
+            Normalised numbers.
+
+        Returns
+        -------
+        ndarray of float
+        """
         if self.method == "quantile":
             quantiles = self.quantiles_[name]
             return np.interp(ndtr(scaled), np.linspace(0, 1, len(quantiles)), quantiles)

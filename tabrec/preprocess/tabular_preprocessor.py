@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from numbers import Integral
 from typing import Any, ClassVar
@@ -12,32 +12,35 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.preprocess.categorify import Categorify
 from tabrec.preprocess.column_kinds import is_continuous, is_date
-from tabrec.preprocess.date_parts import DateParts
+from tabrec.preprocess.date_parts import DateParts, may_be_part
+from tabrec.preprocess.encoded_frames import are_encoded, without_code_0
 from tabrec.preprocess.fill_missing import FillMissing
-from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.frame_transformer import InvertibleTransformer
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, values_of
 from tabrec.preprocess.normalize import Normalize
 from tabrec.preprocess.text_columns import (
-    counts_rows,
     learn_given_numbers,
+    leave_out_row_numbers,
     read_numbers,
     warn_of_formats,
     warn_of_labels,
     warn_of_text,
 )
-from tabrec.tables.columns import Column, Labels, are_codes, read_in_threads
+from tabrec.tables.columns import Column, read_in_threads
 from tabrec.tables.dates import find_date_marks, without_marks
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
-from tabrec.tables.numbers import as_numbers, needs_float64
+from tabrec.tables.numbers import as_numbers
 from tabrec.tables.text_numbers import NumberFormat, read_text_numbers
 
 _ADVICE = "List a column in categorical_columns to keep its labels, or convert it before fit if it is read wrongly."
+# Parameters that may name parts of dates.
+_OF_PARTS = {"categorical_columns": "categorical", "continuous_columns": "continuous"}
 _MAX_CARD = {"forest": 0, "net": 20}
 _NORMALIZE = {"forest": None, "net": "standard"}
 
 
-class TabularPreprocessor(FrameTransformer):
+class TabularPreprocessor(InvertibleTransformer):
     """Encode a raw frame by `DateParts`, `Categorify`, `FillMissing` and `Normalize`, each on the columns it suits.
 
     The output is the *encoded frame* that every model of this package takes, and whose dtypes histogram boosting,
@@ -55,7 +58,7 @@ class TabularPreprocessor(FrameTransformer):
         Columns of dates; a dict gives their formats. None selects datetimes and text that fits a single date format.
     categorical_columns, continuous_columns : list of str, default=None
         Columns whose kind is given here instead of inferred; continuous ones may be text that is numbers. Columns of
-        an array may be given by position.
+        an array may be given by position, and parts of dates by the name that they will have, as "saleElapsed".
     drop_columns : list of str, default=None
         Columns to leave out; `transform` does not need them.
     ordered : dict of str to list, default=None
@@ -125,6 +128,12 @@ class TabularPreprocessor(FrameTransformer):
 
     A column without a name, or named ``Unnamed: 0`` by pandas, whose values are mostly distinct whole numbers is the
     index of a saved frame: it is left out, with a warning, unless its kind is given.
+
+    `inverse_transform` returns the raw columns, without the dropped ones: labels for codes, numbers (float64, with the
+    precision of the frame) in their units, missing values where an indicator or code 0 says so, and dates. Text that
+    is numbers or dates comes back as numbers or dates. Numbers without an indicator stay filled, and the labels that
+    share code 0 are missing. Dates are exact where ``Elapsed`` is float64 or categorical; where it is float32, they
+    are exact to the finest of the parts year to second that the frame has.
 
     Columns of ids, whose values are all distinct, are kept: whole numbers as numbers, text as categories.
     `column_kinds` finds them, and `drop_columns` leaves them out.
@@ -205,7 +214,7 @@ class TabularPreprocessor(FrameTransformer):
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
         read_in_threads(columns.values())
         if reset:
-            self._is_encoded = _are_encoded(list(columns.values()))
+            self._is_encoded = are_encoded(list(columns.values()))
             self._flags = [name for name, column in columns.items() if self._is_encoded and column.is_boolean]
             self._warned: set[str] = set()
             self.number_formats_: dict[str, NumberFormat] = {}
@@ -230,7 +239,7 @@ class TabularPreprocessor(FrameTransformer):
         given: dict[str, str] = {}
         parameters = {"date": "date_columns", "categorical": "categorical_columns", "continuous": "continuous_columns"}
         for kind, parameter in (parameters | {"dropped": "drop_columns"}).items():
-            for name in check_named(parameter, getattr(self, parameter) or [], columns):
+            for name in check_named(parameter, self._of_table(parameter, columns), columns):
                 if name in given:
                     raise ValueError(f"Column {name!r} cannot be both {given[name]} and {kind}.")
                 given[name] = kind
@@ -239,7 +248,7 @@ class TabularPreprocessor(FrameTransformer):
         self.number_formats_ |= learn_given_numbers(columns, [n for n, kind in given.items() if kind == "continuous"])
         kinds = {name: given.get(name) or self._kind(column) for name, column in columns.items()}
         if not self._is_encoded:
-            _leave_out_row_numbers(columns, kinds, given)
+            leave_out_row_numbers(columns, kinds, given)
         for name, kind in kinds.items():
             if kind == "date" and columns[name].is_label:
                 self.date_marks_[name] = find_date_marks(columns[name]) or []
@@ -267,13 +276,33 @@ class TabularPreprocessor(FrameTransformer):
         given = self.date_columns if isinstance(self.date_columns, Mapping) else {}
         return {name: given.get(name) for name, kind in self.kinds_.items() if kind == "date"}
 
+    def _of_table(self, parameter: str, columns: Collection[str]) -> Iterable:
+        """What a parameter names, without the date parts that it may name."""
+        names = getattr(self, parameter) or []
+        if parameter not in _OF_PARTS or isinstance(names, str):
+            return names
+        return [name for name in names if name in columns or not may_be_part(name, columns)]
+
+    def _kinds_of_parts(self, columns: dict[str, Column]) -> dict[str, str]:
+        """Kinds of the date parts that parameters name; a part that no date has is a ValueError."""
+        kinds: dict[str, str] = {}
+        for parameter, kind in _OF_PARTS.items():
+            parts = [str(name) for name in getattr(self, parameter) or [] if may_be_part(name, self.kinds_)]
+            named = check_named(parameter, [name for name in parts if name not in self.kinds_], columns)
+            if twice := [name for name in named if name in kinds]:
+                raise ValueError(f"Column {twice[0]!r} cannot be both categorical and continuous.")
+            kinds |= dict.fromkeys(named, kind)
+        return kinds
+
     def _make_steps(self, columns: dict[str, Column]) -> None:
         """Choose the columns of each step; date parts are numbers by now."""
+        given = self._kinds_of_parts(columns)
         categorical = [name for name, kind in self.kinds_.items() if kind == "categorical"]
         continuous = [name for name, kind in self.kinds_.items() if kind == "continuous" and name not in self._flags]
         for name, column in columns.items():
-            if name not in self.kinds_ and column.is_number:
-                (continuous if is_continuous(column, self._max_card()) else categorical).append(name)
+            if name not in self.kinds_ and (column.is_number or name in given):
+                inferred = "continuous" if is_continuous(column, self._max_card()) else "categorical"
+                (continuous if given.get(name, inferred) == "continuous" else categorical).append(name)
         ordered = dict(self.ordered or {})
         if self._is_encoded:
             ordered = {name: list(range(1, len(columns[name].raw.categories))) for name in categorical}
@@ -290,7 +319,7 @@ class TabularPreprocessor(FrameTransformer):
 
     def _is_empty(self, column: Column) -> bool:
         """Whether a column counts as numbers only because it has no values in fit."""
-        given = check_named("continuous_columns", self.continuous_columns or [], self.kinds_)
+        given = check_named("continuous_columns", self._of_table("continuous_columns", self.kinds_), self.kinds_)
         return self.kinds_[column.name] == "continuous" and column.name not in given and bool(column.missing.all())
 
     def _read_encoded(self, columns: dict[str, Column]) -> dict[str, Column]:
@@ -307,7 +336,7 @@ class TabularPreprocessor(FrameTransformer):
                 if name in self._flags:
                     used[name] = self._flag(column)
                 elif column.is_label:
-                    used[name] = _without_code_0(column)
+                    used[name] = without_code_0(column)
         return used
 
     def _flag(self, column: Column) -> Column:
@@ -344,36 +373,15 @@ class TabularPreprocessor(FrameTransformer):
             columns = columns if step is None else step._apply(columns)
         return {name: column.raw for name, column in columns.items()}
 
+    def _restored_from(self) -> Iterable[str]:
+        return self.origins()
 
-def _leave_out_row_numbers(columns: dict[str, Column], kinds: dict[str, str], given: dict[str, str]) -> None:
-    """Set the kind of columns that count rows to "dropped", unless no column would be left."""
-    counting = [name for name, column in columns.items() if name not in given and counts_rows(column)]
-    if counting and any(kind != "dropped" for name, kind in kinds.items() if name not in counting):
-        kinds.update(dict.fromkeys(counting, "dropped"))
-        warn_caller(
-            f"Column(s) {counting} without a name of their own count rows, as the index that pandas saves, and are "
-            "left out; list them in continuous_columns or categorical_columns to keep them."
-        )
-
-
-def _are_encoded(columns: list[Column]) -> bool:
-    """Whether columns form an encoded frame, which float64 columns alone do not: raw frames have them too."""
-    dtypes = [column.raw.dtype for column in columns]
-    has_codes, has_float32 = any(are_codes(dtype) for dtype in dtypes), np.float32 in dtypes
-    if np.float64 in dtypes and not has_float32 and not has_codes:
-        return False
-    # Some rows of an encoded frame, as in cross-validation, may not need the float64 that all of its rows need.
-    return all(_is_encoded(column, takes_float64=has_codes and has_float32) for column in columns)
-
-
-def _is_encoded(column: Column, takes_float64: bool) -> bool:
-    """Whether a column has a form that it can have in an encoded frame."""
-    dtype = column.raw.dtype
-    if are_codes(dtype) or dtype == np.dtype(bool):
-        return True
-    if dtype not in (np.float32, np.float64) or np.isnan(column.raw).any():
-        return False
-    return dtype == np.float32 or takes_float64 or needs_float64(column.raw)
+    def _restore_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
+        rounded = [name for name, column in columns.items() if column.raw.dtype == np.float32]
+        for step in (self.normalize_, self.fill_missing_, self.categorify_):
+            columns = columns if step is None else step._restore(columns)
+        arrays = self.date_parts_._restore_dates(columns, rounded)
+        return {name: arrays[name] for name, kind in self.kinds_.items() if kind != "dropped"}
 
 
 def _check_still_numbers(column: Column) -> None:
@@ -382,11 +390,3 @@ def _check_still_numbers(column: Column) -> None:
             f"Column {column.name!r} had no values in fit and was read as numbers, but now holds {column.family()} "
             f"such as {column.example()!r}; list it in categorical_columns, date_columns or drop_columns."
         )
-
-
-def _without_code_0(column: Column) -> Column:
-    codes, labels = column.values
-    entered = Column(column.name, column.raw)
-    zero = [position for position, label in enumerate(labels) if isinstance(label, int) and label == 0]
-    entered._values = Labels(np.where(np.isin(codes, zero), -1, codes), labels)
-    return entered

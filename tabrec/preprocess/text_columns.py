@@ -90,7 +90,7 @@ def _describe_numbers(name: str, number_format: NumberFormat) -> str:
     return f"{name!r} as numbers" + f" ({'; '.join(details)})" * bool(details)
 
 
-def counts_rows(column: Column) -> bool:
+def _counts_rows(column: Column) -> bool:
     """Whether a column without a name of its own counts the rows of a table, or of a part of it in any order.
 
     pandas writes such a column with `to_csv()`. Most of its values are distinct, because a sample may repeat rows.
@@ -100,3 +100,14 @@ def counts_rows(column: Column) -> bool:
     numbers = column.values
     is_whole = numbers.dtype.kind in "iu" or bool(np.array_equal(numbers, np.trunc(numbers)))
     return is_whole and bool(numbers.min() >= 0) and 2 * len(pd.unique(numbers)) > len(numbers)
+
+
+def leave_out_row_numbers(columns: dict[str, Column], kinds: dict[str, str], given: dict[str, str]) -> None:
+    """Set the kind of columns that count rows to "dropped", unless no column would be left."""
+    counting = [name for name, column in columns.items() if name not in given and _counts_rows(column)]
+    if counting and any(kind != "dropped" for name, kind in kinds.items() if name not in counting):
+        kinds.update(dict.fromkeys(counting, "dropped"))
+        warn_caller(
+            f"Column(s) {counting} without a name of their own count rows, as the index that pandas saves, and are "
+            "left out; list them in continuous_columns or categorical_columns to keep them."
+        )

@@ -10,6 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, cross_val_predict, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -442,3 +443,24 @@ def test_rotated_scaled_and_shifted_vectors_are_aligned_exactly():
     codes = encoder.estimator_.encode(X)["ModelID"].cat.codes.to_numpy()
     aligned = encoder._aligned(other, "ModelID", codes)
     np.testing.assert_allclose(aligned[1:], onto[1:], atol=1e-4)  # code 0 is in no row
+
+
+# --- Nets that are fitted already ------------------------------------------------------------------------------------
+
+
+def test_a_fitted_net_is_taken_as_it_is():
+    X, y = make_frame(n_rows=80)
+    net = clone(SIZED).set_params(epochs=1).fit(X, y)
+    expected = EmbeddingEncoder(clone(SIZED).set_params(epochs=1)).fit(X, y).transform(X)
+    for estimator in (net, FrozenEstimator(net)):
+        encoder = EmbeddingEncoder(estimator, cv="prefit")
+        pd.testing.assert_frame_equal(encoder.fit_transform(X, y), expected)
+        pd.testing.assert_frame_equal(encoder.fit(X).transform(X), expected)
+        assert encoder.estimator_ is net
+    pd.testing.assert_frame_equal(clone(encoder).fit_transform(X), expected)
+    with pytest.raises(NotFittedError):
+        clone(EmbeddingEncoder(net, cv="prefit")).fit(X)
+    with pytest.raises(ValueError, match="cv='prefit' requires a fitted estimator"):
+        EmbeddingEncoder(cv="prefit").fit(X)
+    with pytest.raises(ValueError, match=r"Column\(s\) \['age'\] seen in fit are missing"):
+        encoder.fit(X.drop(columns="age"))

@@ -282,3 +282,16 @@ def test_the_sale_dates_of_the_bulldozers_are_read(data_dir):
     assert parts["saleWeek"].tolist() == dates.dt.isocalendar().week.tolist()
     assert parts["saleElapsed"].tolist() == [int(date.timestamp()) for date in dates]
     assert (parts["saleYear"].min(), parts["saleYear"].max()) == (2004, 2011)
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin", "UTC"])
+def test_inverse_transform_replaces_the_parts_by_the_dates(zone):
+    moments = ["1960-02-29 23:59:59.25", None, "2011-10-30 02:30:00", "2012-12-31"]
+    frame = pd.DataFrame({"a": range(4), "at": pd.DatetimeIndex(moments).tz_localize(zone, ambiguous=True)})
+    fitted = DateParts(["at"]).fit(frame)
+    restored = fitted.inverse_transform(fitted.transform(frame))
+    assert list(restored) == ["a", "at"]
+    assert restored["at"].tolist() == frame["at"].tolist()
+    assert restored["at"].dt.tz == frame["at"].dt.tz
+    kept = DateParts(["at"], drop=False).fit(frame)
+    pd.testing.assert_frame_equal(kept.inverse_transform(kept.transform(frame)), frame)

@@ -213,3 +213,15 @@ def test_ids_beyond_float64_are_named(dtype):
         ids[1] = pd.NA
     with pytest.warns(UserWarning, match=r"Column 'id' holds whole numbers beyond 2\*\*53"):
         FillMissing().fit(pd.DataFrame({"id": ids}))
+
+
+def test_inverse_transform_makes_missing_again_what_an_indicator_marks():
+    frame = pd.DataFrame({"a": [1.0, np.nan, 3.0], "b": ["x", "y", "z"], "c": [1.0, 2.0, 3.0]})
+    fitted = FillMissing().fit(frame)
+    restored = fitted.inverse_transform(fitted.transform(frame))
+    pd.testing.assert_frame_equal(restored, frame, check_dtype=False)
+    array = FillMissing().fit(frame[["a", "c"]].to_numpy())
+    out = array.transform(frame[["a", "c"]].to_numpy())
+    assert array.inverse_transform(np.asarray(out))["x0"].isna().tolist() == [False, True, False]
+    new = fitted.transform(frame.assign(c=[np.nan, 2.0, 3.0]).assign(a=[1.0, 2.0, 3.0]))
+    assert fitted.inverse_transform(new)["c"].tolist() == [2.0, 2.0, 3.0]

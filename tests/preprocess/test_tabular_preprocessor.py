@@ -357,3 +357,88 @@ def test_an_encoded_frame_of_float64_columns_is_read_back_from_polars(days_and_o
 def test_raw_floats_that_need_float64_are_normalised_for_a_net():
     out = TabularPreprocessor("net").fit_transform(pd.DataFrame({"stamp": 3e9 + np.arange(400)}))
     assert out["stamp"].std() == pytest.approx(1, abs=0.01)
+
+
+# --- Back to raw columns ---------------------------------------------------------------------------------------------
+
+
+def moments_table(n_rows=60):
+    rows = np.arange(n_rows)
+    sold = pd.Series(pd.Timestamp("2011-02-03") + pd.to_timedelta(rows * 17, unit="D"))
+    table = pd.DataFrame(
+        {
+            "sold": sold.dt.strftime("%d.%m.%Y"),
+            "when": sold + pd.to_timedelta(rows * 1234567, unit="s"),
+            "local": (sold + pd.to_timedelta(rows, unit="h")).dt.tz_localize("Europe/Berlin", nonexistent="NaT"),
+            "state": np.where(rows % 5 == 0, None, np.where(rows % 2 == 0, "Ohio", "Utah")),
+            "hours": np.where(rows % 7 == 0, np.nan, rows * 1.5),
+            "leased": rows % 3 == 0,
+            "grade": rows % 4,
+            "id": rows + 5_000_000_000,
+        }
+    )
+    table.loc[3, ["sold", "when"]] = None
+    return table
+
+
+@pytest.mark.parametrize("settings", [{}, {"purpose": "net"}, {"purpose": "net", "normalize": "quantile"}], ids=str)
+def test_the_inverse_restores_labels_units_gaps_and_dates(settings):
+    table = moments_table()
+    fitted = TabularPreprocessor(**settings).fit(table)
+    restored = fitted.inverse_transform(fitted.transform(table))
+    assert list(restored) == list(table)
+    expected = table.assign(sold=pd.to_datetime(table["sold"], format="%d.%m.%Y"))
+    for name in ("sold", "when", "local"):
+        assert (restored[name] - expected[name]).abs().max() == pd.Timedelta(0)
+        assert restored[name].isna().equals(expected[name].isna())
+        assert restored[name].dt.tz == expected[name].dt.tz
+    for name in ("state", "leased", "grade"):
+        assert restored[name].astype(object).equals(table[name].astype(object).where(table[name].notna(), np.nan))
+    np.testing.assert_allclose(restored["hours"], table["hours"], rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(restored["id"] - 5e9, table["id"] - 5e9, atol=1e-5)
+
+
+def test_the_inverse_of_dates_with_few_rounded_moments_has_their_finest_part():
+    table = pd.DataFrame({"x": range(40), "at": pd.date_range("2020-01-01 08:30", periods=40, freq="1D")})
+    fitted = TabularPreprocessor("net", time=True).fit(table)
+    encoded = fitted.transform(table)
+    assert encoded["atElapsed"].dtype == np.float32
+    assert fitted.inverse_transform(encoded)["at"].tolist() == table["at"].tolist()
+    by_day = TabularPreprocessor("net", time=False).fit(table)
+    assert by_day.inverse_transform(by_day.transform(table))["at"].tolist() == table["at"].dt.floor("D").tolist()
+
+
+def test_the_inverse_leaves_filled_what_no_indicator_marks_and_drops_what_is_left_out():
+    table = pd.DataFrame({"a": [1.0, np.nan, 3.0], "b": ["x", "y", "y"], "c": [1, 2, 3]})
+    fitted = TabularPreprocessor(add_indicator=False, drop_columns=["c"], max_categories=1).fit(table)
+    restored = fitted.inverse_transform(fitted.transform(table).to_numpy(np.float32))
+    assert restored["a"].tolist() == [1.0, 2.0, 3.0]
+    assert restored["b"].fillna("gap").tolist() == ["gap", "y", "y"]
+    assert list(restored) == ["a", "b"]
+    with pytest.raises(ValueError, match="names \\['a'\\], but the table has no such column"):
+        fitted.inverse_transform(fitted.transform(table)[["b"]])
+
+
+# --- Kinds of date parts ---------------------------------------------------------------------------------------------
+
+
+def test_kinds_of_date_parts_are_given_by_the_names_that_they_will_have():
+    table = pd.DataFrame({"saledate": pd.date_range("2011-01-01", periods=50, freq="40D"), "x": range(50)})
+    options = {"continuous_columns": ["saleYear", "saleIs_month_end"], "categorical_columns": ["saleElapsed", "x"]}
+    out = TabularPreprocessor("net", **options).fit_transform(table)
+    kinds = {name: dtype.kind if isinstance(dtype, np.dtype) else "codes" for name, dtype in out.dtypes.items()}
+    assert [kinds[name] for name in ("saleYear", "saleIs_month_end", "saleElapsed", "x", "saleMonth")] == [
+        "f",
+        "f",
+        "codes",
+        "codes",
+        "codes",
+    ]
+    with_hour = {"continuous_columns": ["saleHour"]}
+    with pytest.raises(ValueError, match="continuous_columns names \\['saleHour'\\], but the table has no such column"):
+        TabularPreprocessor("net", **with_hour).fit(table)
+    assert "saleHour" in TabularPreprocessor("net", time=True, **with_hour).fit_transform(table).select_dtypes(
+        "float32"
+    )
+    with pytest.raises(ValueError, match="Column 'saleYear' cannot be both"):
+        TabularPreprocessor(categorical_columns=["saleYear"], continuous_columns=["saleYear"]).fit(table)

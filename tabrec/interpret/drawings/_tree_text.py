@@ -126,7 +126,7 @@ class TreeText:
         """Return a number as the trees see it, perhaps normalised, in the units of its column."""
         number = float(self.trees.restore(name, number))
         step = self._normalizers.get(name)
-        return number if step is None else float(step._restore(name, np.array([number]))[0])
+        return number if step is None else float(step.unscale(name, np.array([number]))[0])
 
     def _date(self, name: str, seconds: float) -> str:
         is_exact = name in self.trees.float32_maps
