@@ -15,6 +15,7 @@ _MODULES = {
     "effects.accumulated_effects": ["AccumulatedEffects", "ale"],
     "certainty.intervals": ["Confidence", "confidence"],
     "certainty.out_of_bag": ["OobReport", "oob_report"],
+    "certainty.oob_curves": ["OobCurve", "oob_curve"],
     "change.shift": ["DomainShift", "domain_shift"],
     "change.time_checks": ["DropAndCompare", "RecentOnly", "drop_and_compare", "recent_only"],
     "change.extrapolation": ["ExtrapolationCheck", "extrapolation_check"],

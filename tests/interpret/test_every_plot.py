@@ -40,6 +40,7 @@ from tabrec.interpret import (
     extrapolation_check,
     feature_importance,
     leakage_check,
+    oob_curve,
     oob_report,
     partial_dependence,
     recent_only,
@@ -175,6 +176,11 @@ def oob() -> Any:
 
 
 @functools.cache
+def curve() -> Any:
+    return oob_curve(forest(), tables().X, tables().y)
+
+
+@functools.cache
 def outside() -> Any:
     return extrapolation_check(forest(), tables().X, tables().new)
 
@@ -261,6 +267,7 @@ PLOTS: dict[str, Callable[[Any], Any]] = {
     "confidence of classes": lambda ax: sure_of_classes().plot(ax),
     "confidence of classes with targets": lambda ax: sure_of_classes().plot(ax, y=tables().new_label),
     "oob_report": lambda ax: oob().plot(ax),
+    "oob_curve": lambda ax: curve().plot(ax),
     "domain_shift": lambda ax: shift(False).plot(ax),
     "domain_shift of a model": lambda ax: shift(True).plot(ax),
     "drop_and_compare": lambda ax: compared().plot(ax),
