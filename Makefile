@@ -35,7 +35,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/interpret.py --only report
 
 docs:
-	$(MAKE) site EXTRAS=dev,docs
+	$(MAKE) site EXTRAS=dev,docs,notebooks
 
 site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import matplotlib
 
@@ -53,6 +54,15 @@ def draw_auctions(path: Path) -> None:
         ax.title.set_color(INK)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def draw_first_example(path: Path) -> None:
+    """Draw the picture of the home page with the code beside it, whose last line returns axes."""
+    code = (HERE.parent / "index.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    *lines, last = code.splitlines()
+    names: dict[str, Any] = {}
+    exec("\n".join(lines), names)
+    eval(last, names).figure.savefig(path, dpi=110)
 
 
 def draw_net(path: Path) -> None:
@@ -109,6 +119,7 @@ def draw_report(path: Path, browser: str) -> None:
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
     draw_auctions(HERE / "auctions.png")
+    draw_first_example(HERE / "waterfall.png")
     draw_net(HERE / "net.png")
     if browser := shutil.which("chromium"):
         draw_report(HERE / "report.png", browser)

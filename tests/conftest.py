@@ -70,6 +70,13 @@ def data_dir():
     return Path(os.environ[_VARIABLE])
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """A folder that all workers share, for what is made once in a run, under a lock."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """A headless Chromium that records its logs. Without it the test is skipped, or fails in .ci/run."""

@@ -2,6 +2,7 @@
 
 import base64
 import importlib
+import importlib.util
 import os
 import re
 from io import BytesIO
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = ROOT / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 BULLDOZERS = ["bulldozers/Train.csv", "bulldozers/Valid.csv"]
 MOVIELENS = ["ml-100k/u.data", "ml-100k/u1.base"]
@@ -51,18 +53,14 @@ def read_sections(notebook):
     return sections
 
 
-def run(notebook, folder, environment=None):
-    """Execute a notebook in a new kernel with its working folder and settings in `folder`."""
-    kernel = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    kernel |= {"IPYTHONDIR": str(folder / "ipython"), "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", "")}
-    kernel |= environment or {}
-    work = folder / "work"
-    work.mkdir()
-    client = need("nbclient").NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(work)}}
-    )
-    client.execute(env={name: value for name, value in kernel.items() if value})
-    return work
+@pytest.fixture(scope="session")
+def pages():
+    """The module of the site that executes the notebooks, for these tests and for the pages."""
+    need("nbclient")
+    spec = importlib.util.spec_from_file_location("notebook_pages", ROOT / "docs" / "extras" / "notebook_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def read_pictures(cells):
@@ -135,11 +133,11 @@ def test_links_between_notebooks_and_to_the_documentation_are_whole(name):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.real_data(*DATA.get(name, BULLDOZERS))) for name in NAMES]
 )
-def test_notebook_runs_and_shows_a_picture_in_every_section(name, tmp_path):
-    notebook = read(name)
+def test_notebook_runs_and_shows_a_picture_in_every_section(name, pages, shared_folder):
     if "fastai" in name:
         need("fastai")
-    work = run(notebook, tmp_path)
+    work = pages.execute(NOTEBOOKS / f"{name}.ipynb", shared_folder / "notebooks")
+    notebook = need("nbformat").read(work / f"{name}.ipynb", as_version=4)
     for heading, cells in read_sections(notebook).items():
         pictures = read_pictures(cells)
         assert pictures, f"no picture in section {heading!r}"
@@ -150,11 +148,57 @@ def test_notebook_runs_and_shows_a_picture_in_every_section(name, tmp_path):
         assert len((work / "submission.csv").read_text().splitlines()) == 1_460
 
 
-def test_without_data_a_notebook_says_how_to_get_them(tmp_path):
+def test_without_data_a_notebook_says_how_to_get_them(pages, tmp_path):
     notebook = read("01_bulldozers_with_a_forest")
     nowhere = {"TABREC_DATA_DIR": "", "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     with pytest.raises(need("nbclient.exceptions").CellExecutionError) as stopped:
-        run(notebook, tmp_path, nowhere)
+        pages.run(notebook, tmp_path, nowhere)
     assert stopped.value.ename == "FileNotFoundError"
     assert "tabrec download bulldozers" in stopped.value.evalue
     assert "TABREC_DATA_DIR" in stopped.value.evalue
+
+
+def cells(*outputs):
+    """Return a notebook with a heading and a code cell with these outputs."""
+    v4 = need("nbformat.v4")
+    made = [v4.new_output(kind, **content) for kind, content in outputs]
+    return v4.new_notebook(cells=[v4.new_markdown_cell("## The price"), v4.new_code_cell("look()", outputs=made)])
+
+
+def test_a_page_shows_what_a_cell_prints_and_draws(pages):
+    picture = base64.b64encode(b"png").decode()
+    notebook = cells(
+        ("stream", {"text": "3 rows\n"}),
+        (
+            "execute_result",
+            {
+                "data": {
+                    "text/plain": "a  b",
+                    "text/html": '<div><style scoped>x</style><table border="1" class="dataframe"></table></div>',
+                }
+            },
+        ),
+        ("display_data", {"data": {"text/plain": "<Figure>", "image/png": picture}}),
+    )
+    text, pictures = pages.to_page(notebook, "01_forest")
+    assert text.split("\n\n") == [
+        "## The price",
+        "```python\nlook()\n```",
+        "``` {.text .output}\n3 rows\n```",
+        '<div class="output">\n<div><table></table></div>\n</div>',
+        "![Plot: The price](01_forest/1.png)\n",
+    ]
+    assert pictures == {"01_forest/1.png": b"png"}
+
+
+def test_a_notebook_is_executed_once(pages, tmp_path, monkeypatch):
+    nbformat, runs = need("nbformat"), []
+    monkeypatch.setattr(pages, "run", lambda notebook, folder: runs.append(folder))
+    path = tmp_path / "01_forest.ipynb"
+    nbformat.write(cells(), path)
+    folder = pages.execute(path, tmp_path / "executed")
+    assert pages.execute(path, tmp_path / "executed") == folder
+    assert runs == [folder]
+    nbformat.write(cells(("stream", {"text": "changed"})), path)
+    assert pages.execute(path, tmp_path / "executed") != folder
+    assert len(runs) == 2

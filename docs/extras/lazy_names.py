@@ -8,6 +8,7 @@ import griffe
 
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr):`~?([^`]+)`")
 _FOOTNOTE = re.compile(r"^\.\. \[(\d+)\] ", re.MULTILINE)
+_FOOTNOTE_MARK = re.compile(r"\[(\d+)\]_")
 
 
 class LazyNames(griffe.Extension):
@@ -25,4 +26,5 @@ class LazyNames(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Roles become code, footnotes become numbers."""
         if obj.docstring:
-            obj.docstring.value = _FOOTNOTE.sub(r"\1. ", _ROLE.sub(r"`\1`", obj.docstring.value))
+            text = _FOOTNOTE_MARK.sub(r"[\1]", _ROLE.sub(r"`\1`", obj.docstring.value))
+            obj.docstring.value = _FOOTNOTE.sub(r"\1. ", text)

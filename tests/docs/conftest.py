@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -18,15 +19,27 @@ def require(module):
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """The folder of the built site; any warning of the build is an error."""
+def site(shared_folder):
+    """The folder of the built site; any warning of the build is an error.
+
+    The notebooks are executed once, for the site and for tests/test_notebooks.py.
+    """
     require("mkdocs")
-    folder = tmp_path_factory.mktemp("site")
+    folder = shared_folder / "site"
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert built.returncode == 0, built.stdout + built.stderr
+    environment = {"NO_MKDOCS_2_WARNING": "1", "TABREC_EXECUTED_NOTEBOOKS": str(shared_folder / "notebooks")}
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            built = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
+            assert built.returncode == 0, built.stdout + built.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def notebook_packages():
+    """Skip without the packages that run every notebook."""
+    require("nbclient")
+    require("fastai")
 
 
 @pytest.fixture(scope="session")

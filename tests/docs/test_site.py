@@ -3,10 +3,12 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parent.parent.parent / "notebooks").glob("*.ipynb"))
 # Hosts that pages may link to.
 HOSTS = {
     "archive.ics.uci.edu",
@@ -90,6 +92,32 @@ def test_pages_from_outside_docs_are_in_the_site(site):
     assert "412,698" in (site / "benchmarks.html").read_text(encoding="utf-8")
     assert (site / "benchmarks" / "results" / "neural-cpu.json").is_file()
     assert "0.1.0" in (site / "changelog.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.real_data("bulldozers/Train.csv", "house-prices/train.csv", "ml-100k/u.data")
+@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.usefixtures("notebook_packages")
+def test_pages_of_notebooks_show_outputs(site, name):
+    html = (site / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+    pictures = re.findall(rf'<img alt="Plot: [^"]+" src="({name}/\d+\.png)"', html)
+    assert len(pictures) >= 5
+    assert all((site / "notebooks" / picture).stat().st_size > 1_000 for picture in pictures)
+    assert 'class="text output' in html or 'class="output' in html
+
+
+def test_every_plot_of_the_gallery_has_a_thumbnail_with_its_heading(site):
+    html = (site / "gallery.html").read_text(encoding="utf-8")
+    small = re.findall(r'<a href="#([\w-]+)"><img alt="[^"]+" loading="lazy" src="([^"]+)"', html)
+    assert [path for _, path in small] == re.findall(r'<p><img alt="[^"]+" src="(images/gallery/[^"]+)"', html)
+    assert len({anchor for anchor, _ in small}) == len(small) > 30
+
+
+def test_names_of_the_api_are_free_of_markup(site):
+    code = re.compile(r"<(pre|code)\b.*?</\1>", flags=re.DOTALL)
+    for path in (site / "api").glob("*.html"):
+        article = re.search(r"<article.*?</article>", path.read_text(encoding="utf-8"), flags=re.DOTALL)[0]
+        text = re.sub(r"<[^>]+>", " ", code.sub("", article))
+        assert re.findall(r"``\w*|:\w+:`|`\w+|\]\[|\*\*\w+|\.\. \w+::|~\w+\.|\[\d\]_", text) == [], path.name
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ WIDTHS = {"desktop": (1280, 900, False), "phone": (375, 800, True)}
 PAGES = [
     "index.html",
     "tutorial.html",
+    "notebooks/02_explaining_it.html",
     "guides/unseen-labels-and-gaps.html",
     "api/interpret.html",
     "gallery.html",
@@ -66,15 +67,16 @@ def test_page_is_sound_at_any_width(browser, address, page, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("opened", ["from a server", "from a file"])
 @pytest.mark.parametrize(
     ("words", "page"),
     [("unseen labels", "guides/unseen-labels-and-gaps.html"), ("waterfall", "api/interpret.html")],
 )
-def test_search_finds(browser, address, words, page, width):
+def test_search_finds(browser, address, site, opened, words, page, width):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
-    open_page(browser, address, "index.html", width)
+    open_page(browser, address if opened == "from a server" else site.as_uri(), "index.html", width)
     browser.execute_script("document.querySelector('#__search').click()")
     box = browser.find_element(By.CSS_SELECTOR, "input.md-search__input")
     WebDriverWait(browser, 20).until(lambda _: box.is_displayed() and box.is_enabled())
@@ -82,3 +84,12 @@ def test_search_finds(browser, address, words, page, width):
     WebDriverWait(browser, 20).until(
         lambda _: any(f"/{page}" in link for link in browser.execute_script(FOUND)), f"{page} not among the results"
     )
+
+
+@pytest.mark.parametrize("page", ["index.html", "gallery.html", "notebooks/02_explaining_it.html"])
+def test_plots_lie_on_a_light_card_on_a_dark_page(browser, address, page):
+    open_page(browser, address, page, "desktop")
+    browser.execute_script("document.body.setAttribute('data-md-color-scheme', 'slate')")
+    colour = "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor"
+    assert browser.execute_script(colour, "body") != "rgb(255, 255, 255)"
+    assert browser.execute_script(colour, ".md-content img") == "rgb(255, 255, 255)"
