@@ -94,6 +94,6 @@ def _absent_header(file: str, first: list[str]) -> NoHeaderError:
     return NoHeaderError(
         f"{file} has no header: its first row is {shown[:60] + '…' * (len(shown) > 60)!r}. Name its {len(first)} "
         "columns: --names a,b,c or --names-from FILE (names=[...] in Python). If the first line holds names, pass "
-        "--header (header=True).",
+        "--header (header=True in Python).",
         len(first),
     )

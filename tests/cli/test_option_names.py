@@ -16,6 +16,7 @@ COMMANDS = list(typer.main.get_command(app).commands.values())
         ("valid_from='2011' requires time_column, the", "--valid-from '2011' requires --time-column, the"),
         ("proba=True requires classes", "--proba requires classes"),
         ("id_column is absent", "--id is absent"),
+        ("Name them: --names a,b (names=[...] in Python). Or --header.", "Name them: --names a,b. Or --header."),
         ("drop_columns names ['b']", "--drop names ['b']"),
         ("The 'cv' parameter of train must be an int", "--cv must be an int"),
         (
