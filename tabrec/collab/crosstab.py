@@ -133,8 +133,8 @@ def plot_crosstab(table: pd.DataFrame, ax: Any = None) -> Any:
     n_users, n_items = table.shape
     ax = make_axes(ax, (2.4 + 0.52 * n_items, 2.4 + 0.4 * n_users))
     _draw_cells(ax, values)
-    ax.set_xticks(np.arange(n_items), [shorten(name) for name in table.columns], fontsize=9, color=_INK)
-    ax.set_yticks(np.arange(n_users), [shorten(name) for name in table.index], fontsize=9, color=_INK)
+    ax.set_xticks(np.arange(n_items), [shorten(name) for name in table.columns], fontsize=9)
+    ax.set_yticks(np.arange(n_users), [shorten(name) for name in table.index], fontsize=9)
     ax.set_xlabel(shorten(table.columns.name or "item"), loc="left", color=_FAINT)
     ax.set_ylabel(shorten(table.index.name or "user"), loc="top", color=_FAINT)
     ax.tick_params(length=0, pad=4, top=False, bottom=False, labeltop=True, labelbottom=False)

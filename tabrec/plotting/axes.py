@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 BLUE, ORANGE, GREEN = "#1f6feb", "#d9730d", "#2e8540"
-RED, GREY, INK = "#c0392b", "#8c959f", "#24292f"
+RED, GREY = "#c0392b", "#8c959f"
 # Colours of classes and outputs. Red is left out: it marks a single row or a warning.
 PALETTE = (BLUE, ORANGE, GREEN, "#7a4fbf", "#12858f", "#bf3989", "#b58900", "#8a5a44")
 _MAX_LABEL = 32
@@ -21,6 +21,13 @@ def make_axes(ax: Any, size: tuple[float, float] = (6.4, 4.0)) -> Any:
     from tabrec.plotting.figures import NotebookAxes, QuietFigure
 
     return QuietFigure(figsize=size, layout="constrained").subplots(subplot_kw={"axes_class": NotebookAxes})
+
+
+def ink() -> str:
+    """Return the color of text in matplotlib's current style, which is readable on its background."""
+    from matplotlib import rcParams
+
+    return rcParams["text.color"]
 
 
 def finish(ax: Any) -> Any:
@@ -43,7 +50,7 @@ def date_axis(axis: Any) -> None:
     from matplotlib.dates import AutoDateFormatter, AutoDateLocator
 
     axis.axis_date()
-    locator = AutoDateLocator(minticks=3, maxticks=6)
+    locator = AutoDateLocator(minticks=3, maxticks=7)
     axis.set_major_locator(locator)
     axis.set_major_formatter(AutoDateFormatter(locator))
 

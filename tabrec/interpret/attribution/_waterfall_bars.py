@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, finish, make_axes, shorten, shorten_all
+from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, ink, make_axes, shorten, shorten_all
 
-_COLORS = {"base": GREY, "positive": BLUE, "negative": ORANGE, "total": INK}
+_COLORS = {"base": GREY, "positive": BLUE, "negative": ORANGE}
 # As shares of the span of the steps: margin of the axis, and distance within which zero is on the axis.
 _MARGIN, _NEAR = 0.16, 1.0
 
@@ -84,7 +84,12 @@ def _draw_steps(ax: Any, bars: pd.DataFrame, number_format: str) -> None:
     signs = np.where(ends > starts, "positive", "negative")
     kinds = np.where(bars["kind"] == "other", signs, bars["kind"])
     drawn = ax.bar(
-        range(len(bars)), ends - starts, bottom=starts, width=0.62, color=[_COLORS[kind] for kind in kinds], zorder=3
+        range(len(bars)),
+        ends - starts,
+        bottom=starts,
+        width=0.62,
+        color=[_COLORS.get(kind) or ink() for kind in kinds],
+        zorder=3,
     )
     for bar, kind in zip(drawn, bars["kind"], strict=True):
         bar.set_alpha(0.5 if kind == "other" else 1.0)
@@ -110,7 +115,7 @@ def _limit(ax: Any, levels: np.ndarray, fallen: np.ndarray) -> float | None:
     above = high > 0 or not has_zero or low == high
     ax.set_ylim(low - _MARGIN * span * below, high + _MARGIN * span * above)
     if low <= 0 <= high:
-        ax.axhline(0, color=INK, linewidth=0.8, zorder=1)
+        ax.axhline(0, color=ink(), linewidth=0.8, zorder=1)
         return None
     return low - 0.5 * _MARGIN * span if low > 0 else high + 0.5 * _MARGIN * span
 
@@ -153,6 +158,6 @@ def _write_amount(ax: Any, position: int, start: float, end: float, is_step: boo
         ha="center",
         va="top" if amount < 0 else "bottom",
         fontsize=8,
-        color=INK,
+        color=ink(),
         zorder=5,
     )

@@ -20,7 +20,7 @@ from tabrec.interpret.audit._leakage_scores import (
     score_alone,
 )
 from tabrec.interpret.models import predictor
-from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, finish, row_axes
+from tabrec.plotting.axes import BLUE, GREY, ORANGE, RED, finish, ink, row_axes
 from tabrec.preprocess import column_kinds
 from tabrec.tables.columns import Column, read_frame, to_columns
 from tabrec.tables.names import as_named
@@ -89,9 +89,9 @@ class LeakageCheck(Result):
         colors = [{1: RED, 2: ORANGE}.get(worst.get(name, 3), BLUE) for name in shown["column"]]
         places, alone = np.arange(len(shown)), shown["alone"].clip(lower=0)
         ax.barh(places, alone, xerr=2 * shown["alone_error"], color=colors, height=0.7, ecolor=GREY)
-        ax.plot(shown["missing_effect"], places, "|", color=INK, markersize=9, label="its missing values alone")
+        ax.plot(shown["missing_effect"], places, "|", color=ink(), markersize=9, label="its missing values alone")
         if not np.isnan(self.score):
-            ax.axvline(self.score, color=INK, linestyle=":", label="the model")
+            ax.axvline(self.score, color=ink(), linestyle=":", label="the model")
         ax.set(xlim=(0, 1.05), xlabel="share of the variance explained, out of fold (± 2 standard errors)")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8, frameon=False)
         finish(ax).grid(visible=False, axis="y")

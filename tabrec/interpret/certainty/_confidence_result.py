@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.interpret._result import Finding, Result
-from tabrec.plotting.axes import BLUE, INK, ORANGE, finish, make_axes
+from tabrec.plotting.axes import BLUE, ORANGE, finish, ink, make_axes
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.target import check_target
 
@@ -171,7 +171,7 @@ def _draw_intervals(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
 
 def _draw_truths(ax: Any, position: np.ndarray, y: np.ndarray, inside: np.ndarray, share: float) -> None:
     size = 9 if len(y) <= _MOST_DRAWN / 3 else 4
-    for where, colour, name in ((inside, INK, f"truth within ({share:.0%})"), (~inside, ORANGE, "truth outside")):
+    for where, colour, name in ((inside, ink(), f"truth within ({share:.0%})"), (~inside, ORANGE, "truth outside")):
         if where.any():
             ax.scatter(position[where], y[where], s=size, color=colour, zorder=3, linewidths=0, label=name)
 

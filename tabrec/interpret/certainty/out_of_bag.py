@@ -14,7 +14,7 @@ from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.certainty._time_order import late_columns
 from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.interpret.models import predictor
-from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
+from tabrec.plotting.axes import BLUE, GREY, finish, ink, make_axes
 from tabrec.tables.columns import read_frame
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import sample_rows, take_rows
@@ -78,7 +78,7 @@ class OobReport(Result):
         position = np.arange(len(scores))
         ax.axvline(baseline, color=GREY, linestyle="--", label="baseline")
         bars = _N_ERRORS * scores["std_error"]
-        ax.errorbar(scores["score"], position, xerr=bars, fmt="o", color=BLUE, ecolor=INK, capsize=3, zorder=3)
+        ax.errorbar(scores["score"], position, xerr=bars, fmt="o", color=BLUE, ecolor=ink(), capsize=3, zorder=3)
         for height, value in zip(position, scores["score"], strict=True):
             ax.annotate(_number(value), (value, height), (0, 7), textcoords="offset points", ha="center", fontsize=9)
         names = [f"{name} ({n:,} rows)" for name, n in scores["n"].items()]

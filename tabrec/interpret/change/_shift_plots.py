@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, finish, make_axes, row_axes, shorten
+from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, ink, make_axes, row_axes, shorten
 
 _MOST_BARS = 20
 _MOST_LABELS = 12
@@ -63,7 +63,7 @@ def _label_points(ax: Any, table: pd.DataFrame, share: np.ndarray, top: float) -
         middle = _free_height(placed, left, left + width, share[position], _LINE * top)
         placed.append((left, left + width, middle))
         anchor = left + width if align == "right" else left
-        ax.text(anchor, middle, name, ha=align, va="center", fontsize=8, color=INK)
+        ax.text(anchor, middle, name, ha=align, va="center", fontsize=8, color=ink())
         if middle > share[position]:
             ax.plot([auc, anchor], [share[position], middle], color=GREY, linewidth=0.6, zorder=1)
 

@@ -14,7 +14,7 @@ from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameter
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit.placeholders import read_dates_of
 from tabrec.interpret.models import find_labels, fitted_columns, predictor
-from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, finish, row_axes
+from tabrec.plotting.axes import BLUE, GREEN, GREY, ORANGE, finish, ink, row_axes
 from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
 from tabrec.tables.names import as_named
@@ -86,7 +86,7 @@ class ExtrapolationCheck(Result):
         shown = self.table[self.table["outside"] > 0].head(_MOST_DRAWN)
         ax = row_axes(ax, shown["column"], (6.8, 1.5, 0.24))
         if shown.empty:
-            ax.text(0.5, 0.5, "No new row is outside the training range", ha="center", color=INK)
+            ax.text(0.5, 0.5, "No new row is outside the training range", ha="center", color=ink())
             ax.set(xlim=(0, 1), ylim=(0, 1), yticks=[], xlabel="share of new rows outside")
             return finish(ax)
         places, start = np.arange(len(shown)), np.zeros(len(shown))

@@ -20,7 +20,7 @@ from tabrec.interpret.without_columns import (
     read_moments,
     read_trials,
 )
-from tabrec.plotting.axes import BLUE, GREY, INK, finish, make_axes
+from tabrec.plotting.axes import BLUE, GREY, finish, ink, make_axes
 from tabrec.preprocess.time_split import TimeSplit, read_at
 from tabrec.tables.columns import read_frame
 
@@ -98,7 +98,9 @@ class RecentOnly(Result):
         ax.errorbar(100 * shown["share"], shown["score"], yerr=error, fmt="o-", color=BLUE, capsize=3, markersize=5)
         ax.axhline(self.table["score"].iloc[0], color=GREY, linewidth=1, linestyle="--", label="all rows")
         best = self.table[self.table["share"] == self.best].iloc[0]
-        ax.scatter([100 * self.best], [best["score"]], s=90, facecolors="none", edgecolors=INK, zorder=3, label="best")
+        ax.scatter(
+            [100 * self.best], [best["score"]], s=90, facecolors="none", edgecolors=ink(), zorder=3, label="best"
+        )
         ax.set_xlabel("most recent share of the training rows, %")
         better = "higher" if self.greater_is_better else "lower"
         ax.set_ylabel(f"{self.metric} on the latest rows ({better} is better)")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.plotting.axes import INK, ORANGE, PALETTE, RED, shorten
+from tabrec.plotting.axes import ORANGE, PALETTE, RED, ink, shorten
 
 CLASS_COLOURS = list(PALETTE[:6])
 Limits = tuple[float, float]
@@ -44,7 +44,7 @@ class Canvas:
         while (width := text_width(written, size, weight)) > room and longest > _MIN_LETTERS:
             longest = max(min(longest - 1, int(longest * room / width)), _MIN_LETTERS)
             written = shorten(text, longest) + tail
-        style = {"color": INK, "va": "center", "ha": "left"} | style
+        style = {"color": ink(), "va": "center", "ha": "left"} | style
         self.ax.text(left, middle, written, fontsize=size * self.scale, **style)
         return width
 
@@ -103,7 +103,7 @@ def draw_scatter(
     """Draw a column against the target with the mean of each side of the split; `spread` jitters equal values."""
     shown = _thin(len(x))
     aside = np.random.default_rng(0).uniform(-spread, spread, len(shown))
-    inset.scatter(x[shown] + aside, y[shown], s=5 * canvas.scale**2, color=INK, alpha=0.28, linewidth=0, clip_on=True)
+    inset.scatter(x[shown] + aside, y[shown], s=5 * canvas.scale**2, color=ink(), alpha=0.28, linewidth=0, clip_on=True)
     low, high = inset.get_xlim()
     for side, start, end in ((x <= threshold, low, threshold), (x > threshold, threshold, high)):
         if side.any():
@@ -125,7 +125,7 @@ def draw_strip(canvas: Canvas, inset: Any, y: np.ndarray, limits: Limits) -> Non
     """Draw the targets of a leaf along a line, and their mean."""
     shown = _thin(len(y))
     scattered = np.random.default_rng(0).uniform(-1, 1, len(shown))
-    inset.scatter(y[shown], scattered, s=5 * canvas.scale**2, color=INK, alpha=0.3, linewidth=0)
+    inset.scatter(y[shown], scattered, s=5 * canvas.scale**2, color=ink(), alpha=0.3, linewidth=0)
     if len(y):
         inset.axvline(y.mean(), color=ORANGE, linewidth=1.8 * canvas.scale)
     inset.set_xlim(limits)

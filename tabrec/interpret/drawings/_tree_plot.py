@@ -24,7 +24,7 @@ from tabrec.interpret.drawings._tree_canvas import (
 )
 from tabrec.interpret.drawings._tree_layout import find_visits, place, read_shape
 from tabrec.interpret.drawings._tree_text import TreeText, count_leaves, format_prediction, format_share, plain
-from tabrec.plotting.axes import BLUE, GREY, INK, ORANGE, RED, make_axes
+from tabrec.plotting.axes import BLUE, GREY, ORANGE, RED, ink, make_axes
 from tabrec.trees.fitted_trees import FittedTrees
 
 # Inches: above a card, between cards, around the drawing, for the title and the legend (with rows, and without).
@@ -104,7 +104,7 @@ class TreePlot:
     def _draw_node(self, canvas: Canvas, node: int, top: float) -> None:
         left, inner = self._left(node), self.width - 2 * PAD
         on_path = node in self.path
-        canvas.write(left + 0.02, top - 0.09, self.conditions[node], self.width, color=RED if on_path else INK)
+        canvas.write(left + 0.02, top - 0.09, self.conditions[node], self.width, color=RED if on_path else ink())
         canvas.card(left, top, self.width, self._card_height(node), self._colour(node), on_path)
         line = top + PAD + LINE / 2
         self._write_prediction(canvas, left + PAD, line, inner, node)
@@ -167,7 +167,7 @@ class TreePlot:
         else:
             draw_scatter(canvas, inset, x, y, threshold, self.limits, spread=0.28 if is_code else 0.0)
         at = np.floor(threshold) + 0.5 if is_code else threshold
-        inset.axvline(at, color=INK, linewidth=0.9 * canvas.scale, linestyle=(0, (3, 2)))
+        inset.axvline(at, color=ink(), linewidth=0.9 * canvas.scale, linestyle=(0, (3, 2)))
         if node in self.path and not np.isnan(self.row[position]):
             inset.axvline(
                 np.clip(self.trees.restore(name, self.row[position]), *limits), color=RED, linewidth=1.4 * canvas.scale

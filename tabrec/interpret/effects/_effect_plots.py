@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tabrec.interpret.attribution._shown_values import to_text
-from tabrec.interpret.effects._grids import Grid
-from tabrec.plotting.axes import GREY, PALETTE, date_axis, finish, format_tick, make_axes, number_axis, shorten
+from tabrec.interpret.effects._grids import MOST_DRAWN, Grid
+from tabrec.plotting.axes import (
+    GREY,
+    PALETTE,
+    date_axis,
+    finish,
+    format_tick,
+    make_axes,
+    number_axis,
+    shorten,
+    shorten_all,
+)
 
 _N_BINS = 40
+_N_EXTREME = 3  # labels with the smallest and the largest effects that are always drawn
+_FEW_TICKS = 6  # so few values are labelled one by one
 _WIDE_GAP = 3  # a gap is compressed when it is this many times wider than all others together
 
 
@@ -23,17 +36,54 @@ def draw_effect(
     """
     shown = _largest(effect)
     width = 7.0 if len(outputs) == 1 else 9.5  # room for a legend
+    note = _describe_left_out(grid)
     if grid.kind == "category":
-        ax = make_axes(ax, (width, 1.5 + 0.28 * len(grid.values)))
-        _draw_dots(ax, grid, effect, shown, rows, shows_average)
-        ax.set_xlabel(unit)
+        levels = _choose_levels(grid, effect, shown)
+        ax = make_axes(ax, (width, 1.5 + 0.28 * (len(levels.drawn) + (levels.n_pooled > 0))))
+        _draw_dots(ax, grid, levels, effect, shown, rows, shows_average)
+        ax.set_xlabel(f"{unit}\n{note}" if note else unit)
     else:
         ax = make_axes(ax, (width, 4.2))
         _draw_lines(ax, grid, effect, shown, rows, shows_average)
-        ax.set(xlabel=shorten(grid.name), ylabel=unit)
+        name = shorten(grid.name)
+        ax.set(xlabel=f"{name}\n{note}" if note else name, ylabel=unit)
         number_axis(ax.yaxis)
     _add_legend(ax, outputs, shown)
     return finish(ax)
+
+
+def _describe_left_out(grid: Grid) -> str:
+    """Return what the grid leaves out of a plot, or an empty string."""
+    rows = f"{grid.n_rows_left_out:,} row{'s' if grid.n_rows_left_out > 1 else ''}"
+    if grid.n_labels_left_out:
+        labels = f"{grid.n_labels_left_out:,} other label{'s' if grid.n_labels_left_out > 1 else ''}"
+        return f"not shown: {labels} ({rows})"
+    return f"not shown: {rows} without a value" if grid.n_rows_left_out and grid.kind != "category" else ""
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """The labels of a plot: positions in the grid, bottom up, and those pooled as "other"."""
+
+    drawn: np.ndarray
+    pooled: np.ndarray
+
+    @property
+    def n_pooled(self) -> int:
+        return len(self.pooled)
+
+
+def _choose_levels(grid: Grid, effect: np.ndarray, shown: np.ndarray) -> _Levels:
+    """Choose the labels to draw: the most frequent, and those with the most extreme effects."""
+    everything = np.arange(len(grid.values))
+    if len(everything) <= MOST_DRAWN:
+        return _Levels(everything, everything[:0])
+    ranked = effect[shown].argsort(axis=1, kind="stable")
+    extreme = np.unique(np.concatenate([ranked[:1, :_N_EXTREME], ranked[:1, -_N_EXTREME:]], axis=1))
+    frequent = np.argsort(-grid.counts, kind="stable")
+    frequent = frequent[~np.isin(frequent, extreme)][: MOST_DRAWN - len(extreme)]
+    drawn = np.sort(np.concatenate([extreme, frequent]))
+    return _Levels(drawn, np.setdiff1d(everything, drawn))
 
 
 def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: str, ax: Any, zero: bool = False) -> Any:
@@ -51,7 +101,8 @@ def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: s
     number_axis(ax.figure.colorbar(mesh, ax=ax, label=label).ax.yaxis)
     for axis, scale in zip((ax.xaxis, ax.yaxis), scales, strict=True):
         scale.label(axis)
-    ax.set(xlabel=shorten(first.name), ylabel=shorten(second.name))
+    notes = [f"{shorten(grid.name)}: {note}" for grid in grids if (note := _describe_left_out(grid))]
+    ax.set(xlabel="\n".join([shorten(first.name), *notes]), ylabel=shorten(second.name))
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
@@ -64,7 +115,7 @@ class _Scale:
 
     def __init__(self, grid: Grid):
         self.grid = grid
-        self.at = grid.positions
+        self.at = grid.positions[: len(grid.values) - grid.has_gap]
         self.cut = 0  # number of values before the compressed gap
         self.moved = 0.0
         gaps = np.diff(self.at)
@@ -83,11 +134,12 @@ class _Scale:
 
     @property
     def segments(self) -> list[slice]:
-        return [slice(0, self.cut), slice(self.cut, None)] if self.cut else [slice(0, None)]
+        n = len(self.at)
+        return [slice(0, self.cut), slice(self.cut, n)] if self.cut else [slice(0, n)]
 
     def label(self, axis: Any) -> None:
         if self.grid.kind == "category":
-            axis.set_ticks(self.at, [shorten(to_text(value), 20) for value in self.grid.values])
+            axis.set_ticks(self.at, shorten_all(map(to_text, self.grid.values), 20))
             tilts = axis.axis_name == "x" and len(self.at) > 3
             axis.set_tick_params(rotation=90 if tilts else 0)
         elif self.cut:
@@ -101,8 +153,11 @@ class _Scale:
         from matplotlib.ticker import MaxNLocator
 
         near, far = self.segments if 2 * self.cut > len(self.at) else self.segments[::-1]
-        ticks = MaxNLocator(6).tick_values(*self.at[near][[0, -1]])
-        ticks = ticks[(ticks >= self.at[near][0]) & (ticks <= self.at[near][-1])]
+        ticks = self.at[near]
+        if len(ticks) > _FEW_TICKS:
+            whole = self.grid.kind == "number" and bool((self.at % 1 == 0).all())
+            ticks = MaxNLocator(6, integer=whole).tick_values(*ticks[[0, -1]])
+            ticks = ticks[(ticks >= self.at[near][0]) & (ticks <= self.at[near][-1])]
         shift = self.moved if near.start == 0 else 0.0
         texts = [self._text(tick - shift) for tick in ticks]
         ends = [0, -1] if len(self.at[far]) > 1 and np.ptp(self.at[far]) > 0.1 * np.ptp(self.at) else [0]
@@ -135,10 +190,31 @@ def _draw_lines(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows
                 ax.plot(at[part], effect[output, part], **style)
     if scale.cut:
         ax.axvline(at[scale.cut - 1 : scale.cut + 1].mean(), color=GREY, linestyle=":", linewidth=1.2)
+    margin = (at[-1] - at[0]) * 0.02 or 1.0
+    gap = at[-1] + 5 * margin  # where missing values are drawn
+    if grid.has_gap:
+        for colour, output in zip(PALETTE, shown, strict=False):
+            if rows is not None:
+                ax.scatter(
+                    np.full(rows.shape[1], gap), rows[output][:, -1], s=4, color=colour, alpha=0.25, linewidths=0
+                )
+            if shows_average or rows is None:
+                ax.plot(gap, effect[output, -1], "D", color=colour, markersize=7)
+        ax.axvline(at[-1] + 2.5 * margin, color=GREY, linestyle=":", linewidth=1.2)
     _draw_density(ax, scale)
     scale.label(ax.xaxis)
-    margin = (at[-1] - at[0]) * 0.02 or 1.0
-    ax.set_xlim(at[0] - margin, at[-1] + margin)
+    ax.set_xlim(at[0] - margin, gap + 2 * margin if grid.has_gap else at[-1] + margin)
+    if grid.has_gap:
+        _label_gap(ax, gap, at[-1] + margin, int(grid.counts[-1]))
+
+
+def _label_gap(ax: Any, place: float, last: float, n_rows: int) -> None:
+    """Label the diamond of missing values in place of the ticks that lie there."""
+    ticks = ax.get_xticks()
+    labels = [ax.xaxis.get_major_formatter()(tick, at) for at, tick in enumerate(ticks)]
+    inside = (ticks >= ax.get_xlim()[0]) & (ticks <= last)
+    texts = [text for text, keep in zip(labels, inside, strict=True) if keep]
+    ax.set_xticks([*ticks[inside], place], [*texts, f"missing\n({n_rows:,})"])
 
 
 def _draw_density(ax: Any, scale: _Scale) -> None:
@@ -157,17 +233,26 @@ def _draw_density(ax: Any, scale: _Scale) -> None:
     ax.set_ylim(bottom - 0.14 * (top - bottom), top)
 
 
-def _draw_dots(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows: Any, shows_average: bool) -> None:
-    at = grid.positions
+def _draw_dots(
+    ax: Any, grid: Grid, levels: _Levels, effect: np.ndarray, shown: np.ndarray, rows: Any, shows_average: bool
+) -> None:
+    at = np.arange(len(levels.drawn)) + (levels.n_pooled > 0)
+    counts = grid.counts
     for colour, output in zip(PALETTE, shown, strict=False):
         if rows is not None:
             wobble = np.linspace(-0.25, 0.25, rows.shape[1])[:, None]
-            ax.scatter(rows[output], at + wobble, s=4, color=colour, alpha=0.25, linewidths=0)
+            ax.scatter(rows[output][:, levels.drawn], at + wobble, s=4, color=colour, alpha=0.25, linewidths=0)
         if shows_average or rows is None:
-            ax.plot(effect[output], at, "o", color=colour, markersize=6, label=str(output))
-    levels = zip(grid.values, grid.counts, strict=True)
-    ax.set_yticks(at, [f"{shorten(to_text(value))} ({count:,})" for value, count in levels])
-    ax.set_ylim(-0.6, len(at) - 0.4)
+            ax.plot(effect[output][levels.drawn], at, "o", color=colour, markersize=6, label=str(output))
+        if levels.n_pooled:
+            mean = np.average(effect[output][levels.pooled], weights=counts[levels.pooled] + 1e-9)
+            ax.plot(mean, 0, "o", markeredgecolor=colour, markerfacecolor="none", markersize=6)
+    texts = shorten_all(to_text(value) for value in grid.values[levels.drawn])
+    names = [f"{text} ({count:,})" for text, count in zip(texts, counts[levels.drawn], strict=True)]
+    if levels.n_pooled:
+        names.insert(0, f"other: {levels.n_pooled:,} labels ({counts[levels.pooled].sum():,})")
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(-0.6, len(names) - 0.4)
     number_axis(ax.xaxis)
     ax.set_title(f"{shorten(grid.name)} (rows)", loc="left", fontsize="medium")
 

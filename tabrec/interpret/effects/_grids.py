@@ -12,7 +12,7 @@ from tabrec.preprocess.categorify import MISSING_LABEL, sorted_labels
 from tabrec.tables.columns import Column
 from tabrec.tables.dates import as_dates
 
-MOST_LABELS = 30
+MOST_DRAWN = 30  # labels on a plot
 _HOUR, _PRECISION = 3600, 128  # seconds; float32 resolves seconds since 1970 to about 128
 
 
@@ -50,6 +50,17 @@ class Grid:
     cells: np.ndarray  # for each row of the frame its value, for numbers and dates the nearest; -1 for none
     ordered: bool  # whether the values are numbers, dates or ordered labels
     observed: np.ndarray  # evenly spread quantiles of the column; empty for a category
+    n_labels_left_out: int = 0  # labels that some rows hold, but the grid does not
+
+    @property
+    def n_rows_left_out(self) -> int:
+        """Number of rows whose value is not in the grid: rarer labels, or missing numbers and dates."""
+        return int(np.count_nonzero(self.cells < 0))
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether the last value stands for missing numbers or dates."""
+        return self.kind != "category" and bool(pd.isna(self.values[-1]))
 
     @property
     def counts(self) -> np.ndarray:
@@ -61,8 +72,10 @@ class Grid:
         if self.kind == "category":
             return np.arange(len(self.values), dtype=np.float64)
         # matplotlib counts dates as days since 1970.
-        is_date = self.values.dtype.kind == "M"
-        return self.values.astype("datetime64[us]").astype(np.float64) / 86_400e6 if is_date else self.marks
+        if self.values.dtype.kind != "M":
+            return self.marks
+        days = self.values.astype("datetime64[us]").astype(np.float64) / 86_400e6
+        return np.where(np.isnat(self.values), np.nan, days)
 
     @property
     def marks(self) -> np.ndarray:
@@ -75,20 +88,35 @@ class Grid:
         return replace(self, values=self.values[order], raw=self.raw.take(order), cells=place[self.cells])
 
 
-def make_grid(column: VariedColumn, size: int, percentiles: tuple[float, float], given: Any = None) -> Grid:
-    """Make the grid of a column from the given values, or from values that the column holds."""
+def make_grid(
+    column: VariedColumn,
+    size: int,
+    percentiles: tuple[float, float],
+    given: Any = None,
+    *,
+    most_labels: int = MOST_DRAWN,
+    keep_gap: bool = False,
+) -> Grid:
+    """Make the grid of a column from the given values, or from values that the column holds.
+
+    `keep_gap` appends a missing number or date, if the column holds one.
+    """
     if column.kind == "category":
-        return _labels_grid(column, given)
+        return _labels_grid(column, given, most_labels)
     numbers, shown = read_numbers(column)
     values: np.ndarray
     raw: Any
     if given is None:
         rows = _spread_rows(column.name, numbers, size, percentiles)
+        gaps = np.flatnonzero(np.isnan(numbers))[: int(keep_gap)]
+        rows = np.append(rows, gaps)
         values, raw = shown[rows], column.raw.take(rows)
     else:
         values, raw = _given_dates(column, given) if column.kind == "date" else _given_numbers(column.name, given)
-    marks = values.astype(np.float64)
-    cells = np.where(np.isnan(numbers), -1, np.searchsorted((marks[1:] + marks[:-1]) / 2, numbers))
+    is_gap = pd.isna(values)
+    marks = values[~is_gap].astype(np.float64)
+    cells = np.searchsorted((marks[1:] + marks[:-1]) / 2, numbers)
+    cells = np.where(np.isnan(numbers), len(marks) if is_gap.any() else -1, cells)
     return Grid(column.name, column.kind, values, raw, cells, True, _observed(column.kind, numbers))
 
 
@@ -140,27 +168,31 @@ def _observed(kind: str, numbers: np.ndarray) -> np.ndarray:
 
 def _given_numbers(name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
     try:
-        values = np.unique(np.asarray(given, dtype=np.float64))
+        values = np.unique(np.asarray(given, dtype=np.float64))  # NaN comes last, once
     except (TypeError, ValueError) as error:
         raise ValueError(f"grid={given!r} must be numbers, as in column {name!r}.") from error
-    if not np.isfinite(values).all() or not len(values):
-        raise ValueError(f"grid={given!r} for column {name!r} must hold at least one number, and only finite ones.")
+    if np.isinf(values).any() or np.isnan(values[:1]).any() or not len(values):
+        raise ValueError(
+            f"grid={given!r} for column {name!r} must hold at least one finite number; besides, NaN is allowed."
+        )
     return values, values
 
 
 def _given_dates(column: VariedColumn, given: Any) -> tuple[np.ndarray, Any]:
     dates = _read_dates(column.name, given)
-    if dates.hasnans or not len(dates):
-        raise ValueError(f"grid={given!r} for column {column.name!r} must hold at least one date, and no missing one.")
+    if dates[:1].hasnans or not len(dates):
+        raise ValueError(f"grid={given!r} for column {column.name!r} must hold at least one date that is not missing.")
     if column.is_elapsed:
         local = dates if dates.tz is not None else dates.tz_localize(_zone(column))
-        seconds = local.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[us]").astype(np.int64) / 1e6
+        stamps = local.tz_convert("UTC").tz_localize(None)
+        seconds = np.where(stamps.isna(), np.nan, stamps.to_numpy("datetime64[us]").astype(np.int64) / 1e6)
         shown = local.tz_convert(_zone(column)).tz_localize(None).to_numpy("datetime64[ns]")
         return shown, seconds.astype(column.raw.dtype)
     date_format = column.date[0] if column.date else None
     raw: Any
     if column.column.is_label:
-        raw = np.asarray(dates.strftime(date_format or "%Y-%m-%dT%H:%M:%S"), dtype=object)
+        texts = np.asarray(dates.strftime(date_format or "%Y-%m-%dT%H:%M:%S"), dtype=object)
+        raw = np.where(dates.isna(), None, texts)
     else:
         raw = (dates if dates.tz is not None else dates.tz_localize(getattr(column.raw.dtype, "tz", None))).array
     return dates.tz_localize(None).to_numpy("datetime64[ns]"), raw
@@ -170,20 +202,20 @@ def _read_dates(name: str, given: Any) -> pd.DatetimeIndex:
     """Parse and sort dates; numbers raise an error, as pandas would read them as nanoseconds since 1970."""
     given = list(given)
     try:
-        if any(isinstance(value, (int, float, np.number)) for value in given):
+        if any(isinstance(value, (int, float, np.number)) and value == value for value in given):
             raise TypeError("numbers are not dates")
-        return pd.DatetimeIndex(pd.to_datetime(given)).unique().sort_values()
+        return pd.DatetimeIndex(pd.to_datetime(given)).unique().sort_values(na_position="last")
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"grid={given!r} for column {name!r} must hold dates, such as '2011-11-01' or Timestamps: {error}."
         ) from error
 
 
-def _labels_grid(column: VariedColumn, given: Any) -> Grid:
+def _labels_grid(column: VariedColumn, given: Any, most: int) -> Grid:
     codes, labels = _read_labels(column)
+    counts = np.bincount(codes, minlength=len(labels))
     if given is None:
-        counts = np.bincount(codes, minlength=len(labels))
-        frequent = np.sort(np.argsort(-counts, kind="stable")[:MOST_LABELS])
+        frequent = np.sort(np.argsort(-counts, kind="stable")[:most])
         frequent = frequent[counts[frequent] > 0]
         chosen = [labels[code] for code in frequent]
         raw = column.raw.take(np.asarray([int(np.argmax(codes == code)) for code in frequent]))
@@ -191,8 +223,10 @@ def _labels_grid(column: VariedColumn, given: Any) -> Grid:
         chosen = list(dict.fromkeys(MISSING_LABEL if _is_missing(label) else label for label in given))
         raw = _given_labels(column, chosen, labels)
     place = {label: position for position, label in enumerate(chosen)}
-    cells = np.asarray([place.get(label, -1) for label in labels])[codes]
-    return Grid(column.name, "category", as_objects(chosen), raw, cells, _is_ordered(column, labels[:-1]), np.zeros(0))
+    places = np.asarray([place.get(label, -1) for label in labels])
+    left_out = np.count_nonzero(counts[places < 0])
+    ordered = _is_ordered(column, labels[:-1])
+    return Grid(column.name, "category", as_objects(chosen), raw, places[codes], ordered, np.zeros(0), int(left_out))
 
 
 def _read_labels(column: VariedColumn) -> tuple[np.ndarray, list]:
@@ -217,7 +251,7 @@ def _is_ordered(column: VariedColumn, labels: list) -> bool:
         return True
     levels = [label for label in column.names or column.labels or labels if not _is_missing(label)]
     if not any(isinstance(label, str) for label in levels):
-        return len(levels) <= MOST_LABELS
+        return len(levels) <= MOST_DRAWN
     return levels != sorted_labels(levels)
 
 

@@ -69,7 +69,7 @@ class _PointSets:
     def _descend(self, tree: Any) -> None:
         column = np.full(tree.n_features, -1)
         column[self.varied] = np.arange(len(self.varied))
-        column_of_node = column[tree.feature]
+        column_of_node = column[np.maximum(tree.feature, 0)]  # leaves have the feature -2
         lefts, rights = tree.children_left, tree.children_right
         nodes = np.zeros(1, dtype=np.intp)
         while len(nodes := nodes[lefts[nodes] >= 0]):

@@ -14,11 +14,12 @@ from tabrec.interpret._parameters import SEED, at_least, check_parameters
 from tabrec.interpret._result import Result
 from tabrec.interpret.effects._effect_data import EffectData, flatten_outputs, read_effect_data
 from tabrec.interpret.effects._effect_plots import draw_effect, draw_map
-from tabrec.interpret.effects._grids import Grid, make_grid
+from tabrec.interpret.effects._grids import MOST_DRAWN, Grid, make_grid
 from tabrec.interpret.effects._tree_walk import walk_average, walk_rows
 from tabrec.trees.fitted_trees import read_trees
 
 _SIZES = {1: 50, 2: 20}
+_MOST_LABELS = {1: 200, 2: MOST_DRAWN}
 _ROWS_AT_ONCE = 20_000
 
 
@@ -31,7 +32,8 @@ class PartialDependence(Result):
     features : tuple of str
         The columns.
     grids : list of ndarray
-        Grid values of each column: floats, datetime64, or labels.
+        Grid values of each column: floats, datetime64, or labels. If the column has missing numbers or dates, the
+        last value is NaN or NaT.
     average : ndarray of shape (n_outputs, n_grid) or (n_outputs, n_grid_1, n_grid_2)
         Prediction averaged over the rows, with the columns set to the grid values; for a classifier, probabilities.
     individual : ndarray of shape (n_outputs, n_rows, n_grid) or (n_outputs, n_rows, n_grid_1, n_grid_2), or None
@@ -62,6 +64,9 @@ class PartialDependence(Result):
 
     def plot(self, ax: Any = None, *, centred: bool = False, n_lines: int = 50) -> Any:
         """Draw a line for a number or date, dots for labels, or a heat map for two columns.
+
+        A diamond beside the line shows the effect of a missing value. Of more than 30 labels, the most frequent ones
+        and those with the largest and smallest effects are drawn; the others are averaged as "other (k labels)".
 
         Parameters
         ----------
@@ -130,8 +135,9 @@ def partial_dependence(
     grid_size : int, default=None
         Maximum number of grid values of a number or date; None uses 50 for one column and 20 for each of two.
     grid : array-like, default=None
-        The grid values; for two columns a pair of such. None uses all distinct values of a number or date if they are
-        few, else quantiles; for labels, the 30 most frequent.
+        The grid values, which may include NaN or NaT; for two columns a pair of such. None uses all distinct values of
+        a number or date if they are few, else quantiles, and for one column also a missing value if X has any; for
+        labels, the 200 most frequent, or the 30 most frequent of each of two columns.
     percentiles : (float, float), default=(0.05, 0.95)
         Lowest and highest quantile of the grid, as fractions.
     output : label, default=None
@@ -203,7 +209,9 @@ def _make_grids(data: EffectData, given: Any, size: int | None, percentiles: tup
     if len(each) != n_columns:
         raise ValueError(f"grid={given!r} must be a pair of lists of values, one per column.")
     size = size or _SIZES[n_columns]
-    return [make_grid(column, size, percentiles, values) for column, values in zip(data.columns, each, strict=True)]
+    options: Any = {"most_labels": _MOST_LABELS[n_columns], "keep_gap": n_columns == 1}
+    pairs = zip(data.columns, each, strict=True)
+    return [make_grid(column, size, percentiles, values, **options) for column, values in pairs]
 
 
 def _decide_to_walk(model: Any, data: EffectData, method: str) -> bool:

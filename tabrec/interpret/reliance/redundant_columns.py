@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
-from tabrec.plotting.axes import BLUE, GREEN, GREY, INK, ORANGE, RED, finish, make_axes, shorten
+from tabrec.plotting.axes import BLUE, GREEN, GREY, ORANGE, RED, finish, ink, make_axes, shorten
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.float32_maps import learn_maps
 from tabrec.tables.output import pandas_output
@@ -84,17 +84,17 @@ class Redundancy(Result):
         """
         names, links = self._drawn()
         ax = make_axes(ax, (7.2, max(2.4, 0.6 + 0.19 * len(names))))
-        places, colors = [0], {0: INK}
+        places, colors = [0], {0: ink()}
         if len(names) > 1:
             colors = self._colors(links)
             tree = dendrogram(links, no_plot=True, link_color_func=colors.__getitem__)
             places = tree["leaves"]
             for y, x, color in zip(tree["icoord"], tree["dcoord"], tree["color_list"], strict=True):
                 ax.plot(x, y, color=color, linewidth=1.4, solid_joinstyle="miter")
-        ax.axvline(self.threshold, color=INK, linewidth=0.8, linestyle=":")
+        ax.axvline(self.threshold, color=ink(), linewidth=0.8, linestyle=":")
         ax.set_yticks(5 + 10 * np.arange(len(names)), [shorten(names[place]) for place in places], fontsize=8)
         for tick, place in zip(ax.get_yticklabels(), places, strict=True):
-            tick.set_color(INK if colors[place] == GREY else colors[place])
+            tick.set_color(ink() if colors[place] == GREY else colors[place])
         ax.set(ylim=(0, 10 * len(names)), xlim=(-0.01, 1.02), xlabel="distance: 1 − |rank correlation|")
         drawn = f"The {len(names)} closest of {len(self.correlation)} columns" if self._is_cut else "Redundant columns"
         ax.set_title(f"{drawn}, clusters below {self.threshold:g}", fontsize=10)

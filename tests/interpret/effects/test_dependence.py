@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.tree import DecisionTreeRegressor
 
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize
-from tabrec.interpret import partial_dependence
+from tabrec.interpret import ale, partial_dependence
 from tabrec.trees.fitted_trees import read_trees
 
 N_ROWS = 300
@@ -236,10 +236,69 @@ def test_levels_ordered_in_the_model_keep_that_order(table):
     assert partial_dependence(model, X, "size").grids[0].tolist() == levels["size"]
 
 
-def test_the_most_frequent_of_many_labels_are_shown(forest, table):
-    effect = partial_dependence(forest, table[0], "model")
-    assert len(effect.grids[0]) == 30
-    assert effect.counts.min() >= table[0]["model"].value_counts().iloc[29]
+def test_all_of_150_labels_are_in_the_table_and_the_extreme_ones_in_the_plot(forest, table):
+    X = table[0]
+    effect = partial_dependence(forest, X, "model")
+    assert effect.counts.sum() == len(X)
+    texts = [tick.get_text() for tick in effect.plot().get_yticklabels()]
+    n_left = X["model"].nunique() - 30
+    n_rows = len(X) - sum(int(text.split("(")[1].rstrip(")")) for text in texts[1:])
+    assert texts[0] == f"other: {n_left} labels ({n_rows})"
+    shown = [text.split(" ")[0] for text in texts[1:]]
+    assert shown[:3] == effect.grids[0][:3].tolist()
+    assert shown[-3:] == effect.grids[0][-3:].tolist()
+
+
+def test_plots_say_which_labels_and_gaps_they_leave_out():
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {"zip": generator.choice([f"z{i:03d}" for i in range(230)], 2000), "x": generator.normal(size=2000)}
+    )
+    X.loc[::10, "x"] = np.nan
+    model = make_pipeline(Categorify(), FillMissing(), RandomForestRegressor(**FAST)).fit(X, X["x"].fillna(5))
+    ax = partial_dependence(model, X, "zip").plot()
+    counts = X["zip"].value_counts()
+    assert f"not shown: {len(counts) - 200} other labels ({counts.iloc[200:].sum():,} rows)" in ax.get_xlabel()
+    assert "x: not shown: 200 rows without a value" in partial_dependence(model, X, ["x", "zip"]).plot().get_xlabel()
+    assert "not shown: 200 rows without a value" in ale(model, X, "x").plot().get_xlabel()
+
+
+@pytest.mark.parametrize("kind", ["number", "date"])
+def test_missing_values_are_the_last_value_of_the_grid(kind):
+    generator = np.random.default_rng(0)
+    values = pd.Series(generator.integers(0, 700, N_ROWS).astype(float))
+    if kind == "date":
+        values = pd.Timestamp("2020-01-01") + pd.to_timedelta(values, "D")
+    X = pd.DataFrame({"x": values, "z": generator.normal(size=N_ROWS)})
+    gap = generator.random(N_ROWS) < 0.3
+    X.loc[gap, "x"] = None
+    model = ForestRegressor(**FAST).fit(X, np.where(gap, 100.0, generator.normal(size=N_ROWS)))
+    effect = partial_dependence(model, X, "x")
+    assert pd.isna(effect.grids[0]).tolist() == [False] * 50 + [True]
+    assert effect.counts[-1] == gap.sum()
+    by_hand = model.predict(X.assign(x=pd.Series(None, index=X.index, dtype=X["x"].dtype))).mean()
+    assert effect.average[0, -1] == pytest.approx(by_hand)
+    assert effect.average[0, -1] > 90 > effect.average[0, :-1].max()
+    given = partial_dependence(model, X, "x", grid=[effect.grids[0][3], None], method="brute")
+    np.testing.assert_allclose(given.average[0], effect.average[0, [3, -1]])
+    ax = effect.plot()
+    assert ax.get_lines()[1].get_ydata() == effect.average[0, -1]
+    assert ax.get_xticklabels()[-1].get_text() == f"missing\n({gap.sum()})"
+
+
+@pytest.mark.parametrize("column", ["zip", "z"])
+def test_a_model_of_one_column_is_walked(column):
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame({"zip": generator.choice(list("abcdefgh"), 300), "z": generator.normal(size=300)})
+    model = ForestRegressor(**FAST).fit(X[[column]], generator.normal(size=300) + 5 * (X["zip"] == "b") + X["z"])
+    walked, brute = (partial_dependence(model, X[[column]], column, method=m).average for m in ("walk", "brute"))
+    np.testing.assert_allclose(walked, brute, rtol=0, atol=1e-10)
+
+
+def test_ticks_of_a_few_values_are_these_values():
+    X = np.random.default_rng(0).choice([1.0, 2.0, 5.0, 60.0], (200, 1))
+    ax = partial_dependence(LinearRegression().fit(X, X[:, 0]), X, "x0").plot()
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "2", "5", "60"]
 
 
 def test_dates_are_dates_and_numbers_are_counted(forest, table):
@@ -247,7 +306,7 @@ def test_dates_are_dates_and_numbers_are_counted(forest, table):
     assert effect.grids[0].dtype.kind == "M"
     assert np.isin(effect.grids[0], table[0]["sold"].to_numpy()).all()
     assert effect.counts.sum() == N_ROWS
-    assert partial_dependence(forest, table[0], "hours").counts.sum() == table[0]["hours"].notna().sum()
+    assert partial_dependence(forest, table[0], "hours").counts[:-1].sum() == table[0]["hours"].notna().sum()
 
 
 def test_dates_as_text_are_read_as_the_model_reads_them(table):
@@ -425,11 +484,11 @@ def test_plot_shows_lines_of_rows_and_uses_given_axes(forest, table):
     ax = Figure().subplots()
     effect = partial_dependence(forest, table[0], "hours", "both")
     assert effect.plot(ax, n_lines=7) is ax
-    assert len(ax.get_lines()) == 8
-    np.testing.assert_allclose(ax.get_lines()[-1].get_ydata(), effect.average[0])
+    lines = ax.get_lines()[:8]  # the diamond of missing values and its border follow
+    np.testing.assert_allclose(lines[-1].get_ydata(), effect.average[0, :-1])
     centred = effect.plot(centred=True)
-    assert all(line.get_ydata()[0] == 0 for line in centred.get_lines())
-    assert partial_dependence(forest, table[0], "hours", "individual").plot().get_lines()[-1].get_linewidth() < 1
+    assert all(line.get_ydata()[0] == 0 for line in centred.get_lines()[:51])
+    assert partial_dependence(forest, table[0], "age", "individual").plot().get_lines()[-1].get_linewidth() < 1
 
 
 def test_a_map_shows_the_output_of_the_largest_effect_with_the_first_column_across():
@@ -556,7 +615,7 @@ def test_many_numeric_labels_are_sorted_by_effect_and_few_by_value():
     )
     assert forest.target_encoded_ == ["model"]
     effect = partial_dependence(forest, X, "model")
-    assert effect.average.shape == (1, 30)
+    assert effect.average.shape == (1, 60)
     assert (np.diff(effect.average[0]) >= 0).all()
     assert partial_dependence(forest, X, "month").grids[0].tolist() == list(range(1, 13))
 
