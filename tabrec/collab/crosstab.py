@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.collab.rating_columns import find_rating_columns
 from tabrec.collab.sides import labels_by_row
-from tabrec.plotting.axes import make_axes, shorten
+from tabrec.plotting.axes import make_axes, shorten, shorten_all
 from tabrec.tables.columns import as_frame, to_columns
 
 _INK, _BLANK, _FAINT = "#24292f", "#f3f4f6", "#6b7280"
@@ -133,8 +133,8 @@ def plot_crosstab(table: pd.DataFrame, ax: Any = None) -> Any:
     n_users, n_items = table.shape
     ax = make_axes(ax, (2.4 + 0.52 * n_items, 2.4 + 0.4 * n_users))
     _draw_cells(ax, values)
-    ax.set_xticks(np.arange(n_items), [shorten(name) for name in table.columns], fontsize=9)
-    ax.set_yticks(np.arange(n_users), [shorten(name) for name in table.index], fontsize=9)
+    ax.set_xticks(np.arange(n_items), shorten_all(table.columns), fontsize=9)
+    ax.set_yticks(np.arange(n_users), shorten_all(table.index), fontsize=9)
     ax.set_xlabel(shorten(table.columns.name or "item"), loc="left", color=_FAINT)
     ax.set_ylabel(shorten(table.index.name or "user"), loc="top", color=_FAINT)
     ax.tick_params(length=0, pad=4, top=False, bottom=False, labeltop=True, labelbottom=False)

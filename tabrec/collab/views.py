@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.collab.ranking import rank_similar
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
-from tabrec.plotting.axes import shorten
+from tabrec.plotting.axes import shorten_all
 from tabrec.plotting.maps import draw_labelled, principal_components
 
 # Components are computed from the items with most ratings: vectors of rarely rated items are hardly trained.
@@ -174,7 +174,7 @@ class LabelledViews(BaseEstimator):
         busiest = np.argsort(-counts.to_numpy(), kind="stable")[:_MOST_FOR_COMPONENTS]
         shown = min(n, len(busiest))
         names = counts.index[busiest[:shown]].tolist()
-        texts = [shorten(name if labels is None else labels.get(name, name)) for name in names]
+        texts = shorten_all(name if labels is None else labels.get(name, name) for name in names)
         title = f"The {shown} items with most ratings"
         return draw_labelled(principal_components(vectors.to_numpy()[busiest])[:shown], texts, title, ax)
 

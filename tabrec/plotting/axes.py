@@ -67,7 +67,7 @@ def row_axes(ax: Any, labels: Iterable, size: tuple[float, float, float]) -> Any
 
     `size` holds the width, the height without rows, and the height of a row of a new figure, in inches.
     """
-    texts = [shorten(label) for label in labels]
+    texts = shorten_all(labels)
     ax = make_axes(ax, (size[0], size[1] + size[2] * len(texts)))
     ax.set_yticks(range(len(texts)), texts, fontsize=8)
     ax.set_ylim(len(texts) - 0.4, -0.6)

@@ -12,7 +12,7 @@ import pandas as pd
 from tabrec.interpret._result import Result
 from tabrec.interpret.attribution._shown_values import to_text
 from tabrec.interpret.attribution._waterfall_bars import draw_bars, label_steps, make_bars
-from tabrec.plotting.axes import BLUE, finish, make_axes, shorten
+from tabrec.plotting.axes import BLUE, finish, make_axes, shorten_all
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ class Contributions(Result):
         ax = make_axes(ax, (6.4, 1.2 + 0.28 * len(table)))
         positions = np.arange(len(table))
         ax.barh(positions, table["mean_absolute"], color=BLUE, height=0.7)
-        ax.set_yticks(positions, [shorten(name) for name in table["column"]])
+        ax.set_yticks(positions, shorten_all(table["column"]))
         ax.set_ylim(len(table) - 0.4, -0.6)
         rows = "1 row" if len(self) == 1 else f"{len(self):,} rows"
         unit = "in units of the prediction" if self.outputs is None else "mean over the outputs"

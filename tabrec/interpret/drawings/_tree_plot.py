@@ -23,7 +23,14 @@ from tabrec.interpret.drawings._tree_canvas import (
     tint,
 )
 from tabrec.interpret.drawings._tree_layout import find_visits, place, read_shape
-from tabrec.interpret.drawings._tree_text import TreeText, count_leaves, format_prediction, format_share, plain
+from tabrec.interpret.drawings._tree_text import (
+    TreeText,
+    count_leaves,
+    format_prediction,
+    format_share,
+    plain,
+    plain_all,
+)
 from tabrec.plotting.axes import BLUE, GREY, ORANGE, RED, ink, make_axes
 from tabrec.trees.fitted_trees import FittedTrees
 
@@ -197,7 +204,7 @@ class TreePlot:
         """Draw the legend below the tree."""
         line = size[1] - (_KEY if self.shows_rows else _SHORT_KEY) + 0.14
         if self.trees.is_classifier:
-            names = [plain(self.trees.classes[k], 22) for k in self._shown_classes]
+            names = plain_all((self.trees.classes[k] for k in self._shown_classes), 22)
             canvas.swatches(
                 _MARGIN, line, names + [f"{self._n_others} others"] * (self._n_others > 0), self._class_colours
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from sklearn.utils.validation import _num_samples
 
 from tabrec.interpret.drawings._tree_layout import Shape
 from tabrec.interpret.models import find_date_formats, fitted_steps
-from tabrec.plotting.axes import shorten
+from tabrec.plotting.axes import shorten, shorten_all
 from tabrec.preprocess import Normalize, TabularPreprocessor
 from tabrec.preprocess.lineage import Origin
 from tabrec.tables.columns import is_table, read_frame
@@ -40,8 +40,8 @@ class TreeText:
         name = self.trees.names[position]
         origin = self._origins.get(name)
         if origin is not None and origin.kind == "missing":
-            return f"{plain(origin.column, 40)} missing"
-        return plain(self._dates.get(name, (name, None))[0], 40)
+            return f"{self._short_columns[origin.column]} missing"
+        return self._short_columns[self._dates.get(name, (name, None))[0]]
 
     def value(self, position: int, number: float, digits: int = 6) -> str:
         """Format a value of an encoded column: its label, date, or number."""
@@ -49,9 +49,9 @@ class TreeText:
         if np.isnan(number):
             return "missing"
         if name in self.trees.labels:
-            labels = self.trees.labels[name]
+            labels = self._short_labels(name)
             code = int(number)
-            return _label(labels, code) if 0 <= code < len(labels) else str(code)
+            return labels[code] if 0 <= code < len(labels) else str(code)
         if self.is_flag(position):
             return "yes" if number > 0.5 else "no"
         number = self._restore(name, number)
@@ -117,9 +117,9 @@ class TreeText:
         )
 
     def _label_conditions(self, name: str, threshold: float, codes: tuple[int, int], width: int) -> tuple[str, str]:
-        labels, last = self.trees.labels[name], int(np.floor(threshold))
-        left = [_label(labels, code) for code in range(codes[0], last + 1)]
-        right = [_label(labels, code) for code in range(max(last + 1, codes[0]), codes[1] + 1)]
+        labels, last = self._short_labels(name), int(np.floor(threshold))
+        left = labels[codes[0] : last + 1]
+        right = labels[max(last + 1, codes[0]) : codes[1] + 1]
         return _membership(left, right, width), _membership(right, left, width)
 
     def _restore(self, name: str, number: float) -> float:
@@ -148,6 +148,25 @@ class TreeText:
         """Return whether an encoded column holds seconds since 1970, and the time zone of its dates."""
         _, zone = self._dates.get(name, (None, None))
         return name in self._dates and name not in self._normalizers, zone
+
+    def _short_labels(self, name: str) -> list[str]:
+        """Return the labels of a column by code, as short as they stay distinct; code 0 is "missing"."""
+        if name not in self._shortened:
+            texts = plain_all(self.trees.labels[name][1:], _MAX_LABEL)
+            self._shortened[name] = ["missing", *[text or "(empty)" for text in texts]]
+        return self._shortened[name]
+
+    @cached_property
+    def _shortened(self) -> dict[str, list[str]]:
+        return {}
+
+    @cached_property
+    def _short_columns(self) -> dict[str, str]:
+        """The columns that splits name, as short as they stay distinct."""
+        names = [self._dates.get(name, (name, None))[0] for name in self.trees.names]
+        names += [origin.column for origin in self._origins.values()]
+        names = list(dict.fromkeys(names))
+        return dict(zip(names, plain_all(names, 40), strict=True))
 
     @cached_property
     def _steps(self) -> list[Any]:
@@ -217,6 +236,11 @@ def plain(label: Any, longest: int) -> str:
     return shorten(label, longest).replace(r"\$", "$")
 
 
+def plain_all(labels: Iterable, longest: int) -> list[str]:
+    """Return labels as short lines like `plain`; those that would become equal stay as long as needed to differ."""
+    return [text.replace(r"\$", "$") for text in shorten_all(labels, longest)]
+
+
 def format_number(number: float, digits: int = 6) -> str:
     """Format a number with `digits` significant digits, and with all digits of its integer part."""
     if number != 0 and not 1e-4 <= abs(number) < 1e15:
@@ -232,10 +256,6 @@ def format_prediction(number: float) -> str:
 
 def format_share(share: float) -> str:
     return "<1%" if 0 < share < 0.01 else f"{share:.0%}"
-
-
-def _label(labels: list, code: int) -> str:
-    return "missing" if code == 0 else plain(labels[code], _MAX_LABEL) or "(empty)"
 
 
 def _membership(here: list[str], other: list[str], width: int) -> str:
@@ -255,5 +275,4 @@ def _list(labels: list[str], width: int) -> str:
     while shown < len(labels) and len(", ".join(labels[: shown + 1])) <= room:
         shown += 1
     more = f", … +{len(labels) - shown}" if shown < len(labels) else ""
-    first = [plain(labels[0], max(room, 4)), *labels[1:shown]]
-    return "{" + ", ".join(first) + more + "}"
+    return "{" + ", ".join(labels[:shown]) + more + "}"

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.interpret._parameters import at_least, check_parameters
 from tabrec.interpret._result import Result
 from tabrec.interpret.attribution._shown_values import to_text
-from tabrec.plotting.axes import GREY, make_axes, shorten
+from tabrec.plotting.axes import GREY, make_axes, shorten, shorten_all
 from tabrec.plotting.maps import draw_labelled, principal_components
 from tabrec.trees.fitted_trees import is_forest, split_pipeline
 
@@ -59,7 +59,7 @@ class EmbeddingMap(Result):
         points = self.table[["first", "second"]].to_numpy()
         ax = make_axes(ax, (9.5, 6.8))
         ax.scatter(*points[self.n :].T, s=8, color=GREY, alpha=0.5, linewidth=0, zorder=2)
-        texts = [shorten(to_text(label)) for label in self.table["label"].iloc[: self.n]]
+        texts = shorten_all(to_text(label) for label in self.table["label"].iloc[: self.n])
         draw_labelled(points[: self.n], texts, self._title(len(texts)), ax)
         for axis, which, share in zip((ax.xaxis, ax.yaxis), ("first", "second"), self.shares, strict=True):
             axis.set_label_text(f"{which} principal component ({share:.0%} of variance)")

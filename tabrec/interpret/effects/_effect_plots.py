@@ -261,7 +261,7 @@ def _add_legend(ax: Any, outputs: list, shown: np.ndarray) -> None:
     handles, _ = ax.get_legend_handles_labels()
     if len(outputs) == 1 or not handles:
         return
-    names = [shorten(outputs[output]) for output in shown]
+    names = shorten_all(outputs[output] for output in shown)
     if hidden := len(outputs) - len(shown):
         names.append(f"({hidden} more)")
         handles += ax.plot([], [], " ")

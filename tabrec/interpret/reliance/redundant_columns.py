@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
-from tabrec.plotting.axes import BLUE, GREEN, GREY, ORANGE, RED, finish, ink, make_axes, shorten
+from tabrec.plotting.axes import BLUE, GREEN, GREY, ORANGE, RED, finish, ink, make_axes, shorten_all
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.float32_maps import learn_maps
 from tabrec.tables.output import pandas_output
@@ -28,6 +28,7 @@ _MOST_DRAWN = 80
 _MIN_AGREEMENT = 0.8
 _N_PROJECTIONS = 4
 _SAME_LABELS = 0.95
+_ROWS_PER_VALUE = 5  # numbers with fewer rows per distinct value are not compared as labels
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,8 +39,9 @@ class Redundancy(Result):
     ----------
     table : pandas.DataFrame
         Pairs of encoded columns, closest first: ``column_a``, ``column_b``; ``correlation``, Spearman's; ``distance``,
-        1 − |correlation|; ``determines``, for pairs of categories that may be relabellings of one another, how well
-        each predicts the other: 1 for one-to-one, 0 for no better than a guess, NaN where it was not computed.
+        1 − |correlation|; ``determines``, for pairs of categories or repeated numbers that may be relabellings of one
+        another, how well each predicts the other: 1 for one-to-one, 0 for no better than a guess, NaN where it was not
+        computed.
     clusters : list of list of str
         Encoded columns that merge below the threshold, at least two in each, closest first.
     sources : dict of str to str
@@ -92,7 +94,7 @@ class Redundancy(Result):
             for y, x, color in zip(tree["icoord"], tree["dcoord"], tree["color_list"], strict=True):
                 ax.plot(x, y, color=color, linewidth=1.4, solid_joinstyle="miter")
         ax.axvline(self.threshold, color=ink(), linewidth=0.8, linestyle=":")
-        ax.set_yticks(5 + 10 * np.arange(len(names)), [shorten(names[place]) for place in places], fontsize=8)
+        ax.set_yticks(5 + 10 * np.arange(len(names)), shorten_all(names[place] for place in places), fontsize=8)
         for tick, place in zip(ax.get_yticklabels(), places, strict=True):
             tick.set_color(ink() if colors[place] == GREY else colors[place])
         ax.set(ylim=(0, 10 * len(names)), xlim=(-0.01, 1.02), xlabel="distance: 1 − |rank correlation|")
@@ -161,9 +163,10 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     Notes
     -----
     The distance is 1 − |ρ|, so that a column and its negative are close; clusters are those of average linkage. The
-    codes of unordered categories are in alphabetical order, so that ρ may miss that two of them are one-to-one. For
-    such pairs ``determines`` gives how much better than the most common label one predicts the other (Goodman and
-    Kruskal's lambda, each row predicted from the other rows; the smaller of both directions).
+    codes of unordered categories are in alphabetical order, so that ρ may miss that two columns are one-to-one. For
+    such pairs of categories, or of numbers with at least five rows per distinct value, ``determines`` gives how much
+    better than the most common label one predicts the other (Goodman and Kruskal's lambda, each row predicted from the
+    other rows; the smaller of both directions).
 
     References
     ----------
@@ -186,8 +189,9 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     correlation, has_no_spread = _spearman(matrix)
     distance = _distances(correlation)
     links = _link(distance)
-    is_category = np.array([isinstance(dtype, pd.CategoricalDtype) for dtype in encoded.dtypes]) & ~has_no_spread
-    determines = _determination(matrix, np.flatnonzero(is_category), random_state)
+    is_category = np.array([isinstance(dtype, pd.CategoricalDtype) for dtype in encoded.dtypes])
+    codes = {at: _as_codes(matrix[:, at], is_category[at]) for at in np.flatnonzero(~has_no_spread)}
+    determines = _determination({at: code for at, code in codes.items() if code is not None}, random_state)
     table = _pairs(names, correlation, distance, determines)
     clusters = _clusters(names, links, distance, threshold)
     sources = {str(name): str(source) for name, source in preprocessor.output_to_input_.items()}
@@ -268,23 +272,31 @@ def _link(distance: np.ndarray) -> np.ndarray:
     return linkage(squareform(distance, checks=False), "average")
 
 
-def _determination(matrix: np.ndarray, categories: np.ndarray, random_state: Any) -> dict[tuple[int, int], float]:
-    """How well categories predict one another, for pairs that may be relabellings: by positions, the lower first."""
-    codes = [matrix[:, position].astype(np.intp) for position in categories]
-    agreement = _partition_agreement(codes, len(matrix), random_state)
+def _as_codes(values: np.ndarray, is_category: bool) -> np.ndarray | None:
+    """Return an encoded column as integer codes; None for numbers with few rows per distinct value."""
+    if is_category:
+        return values.astype(np.intp)
+    distinct, codes = np.unique(values, return_inverse=True)
+    return codes if len(distinct) * _ROWS_PER_VALUE <= len(values) else None
+
+
+def _determination(codes_of: dict[int, np.ndarray], random_state: Any) -> dict[tuple[int, int], float]:
+    """How well columns predict one another, for pairs that may be relabellings: by positions, the lower first."""
+    positions, codes = list(codes_of), list(codes_of.values())
+    agreement = _partition_agreement(codes, random_state)
     firsts, seconds = np.nonzero(np.triu(agreement > _MIN_AGREEMENT, k=1))
     return {
-        (int(categories[i]), int(categories[j])): min(_lambda(codes[i], codes[j]), _lambda(codes[j], codes[i]))
+        (int(positions[i]), int(positions[j])): min(_lambda(codes[i], codes[j]), _lambda(codes[j], codes[i]))
         for i, j in zip(firsts, seconds, strict=True)
     }
 
 
-def _partition_agreement(codes: list[np.ndarray], n_rows: int, random_state: Any) -> np.ndarray:
+def _partition_agreement(codes: list[np.ndarray], random_state: Any) -> np.ndarray:
     """Mean correlation of random columns averaged within labels: 1 for the same partition, however it is labelled."""
     generator = np.random.default_rng(random_state)
     agreement = np.zeros((len(codes), len(codes)))
     for _ in range(_N_PROJECTIONS if codes else 0):
-        drawn = generator.normal(size=n_rows)
+        drawn = generator.normal(size=len(codes[0]))
         means = np.column_stack([(np.bincount(c, drawn) / np.maximum(np.bincount(c), 1))[c] for c in codes])
         means -= means.mean(axis=0)
         means /= np.sqrt(np.square(means).sum(axis=0))
@@ -356,7 +368,7 @@ def _relabelled_findings(table: pd.DataFrame, clusters: list[list[str]]) -> list
     for row in rows:
         pair = (row.column_a, row.column_b)
         if not any(set(pair) <= cluster for cluster in together):
-            text = f"{pair[0]} and {pair[1]} are one column under two sets of labels."
+            text = f"{pair[0]} and {pair[1]} correspond one to one."
             evidence = f"Lambda {row.determines:.0%} in both directions; rank correlation {row.correlation:.2f}."
             findings.append(Finding("relabelled column", 2, pair, text, evidence, "Keep one of them."))
     return findings
