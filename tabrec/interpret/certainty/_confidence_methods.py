@@ -12,9 +12,21 @@ import pandas as pd
 from scipy.stats import norm
 
 from tabrec.interpret._result import Finding
-from tabrec.interpret.certainty._conformal import conformal_quantile, oob_scores, unbiased, unfitted_scale
+from tabrec.interpret.certainty._conformal import (
+    KnownErrors,
+    Sides,
+    conformal_quantile,
+    fit_sides,
+    lowest_target,
+    needed_rows,
+    oob_errors,
+    unbiased,
+    unfitted_scale,
+)
+from tabrec.interpret.certainty._expected_errors import MIN_ROWS, ExpectedErrors
 from tabrec.interpret.certainty._quantile_forest import forest_quantiles
 from tabrec.interpret.models import predictor
+from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target
 from tabrec.trees.fitted_trees import FittedTrees
 from tabrec.trees.out_of_bag import OutOfBagRows, TreeSpread
@@ -69,24 +81,42 @@ def _conformal(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
 
 def _out_of_bag_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
     assert rows.trees is not None
-    scores, scale, n_trees = oob_scores(rows.left_out(), len(rows.trees.trees))
-    quantile = conformal_quantile(scores, level)
-    # The spread of as many trees as left out a training row: that of more trees would be less noisy than the scores.
+    left_out = rows.left_out()
+    known, scale, n_trees = oob_errors(left_out, len(rows.trees.trees))
+    # The spread of as many trees as left out a training row: that of more trees would be less noisy than the errors.
     found = rows.predict(rows.X, n_trees)
-    half = quantile * scale.of(unbiased(found.of_first, n_trees))
-    return _around(found, half), [_width(half, level, len(scores), "out-of-bag")]
+    expected = scale.of(unbiased(found.of_first, n_trees))
+    if rows.training is not None and len(known.error) >= MIN_ROWS:
+        positions = rows.learned.rows[left_out.count > 0]
+        errors = ExpectedErrors(take_rows(rows.training[0], positions), np.abs(known.error))
+        known, expected = known._replace(expected=errors.of_rows), errors.of(rows.X)
+    sides = fit_sides(known, level)
+    factor = conformal_quantile(sides.scores(known), level)
+    ends = sides.intervals(found.mean, expected, factor)
+    return _between(found, *ends), [_width(*ends, level, len(known.error), "out-of-bag")]
 
 
 def _split_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
     assert rows.calibration is not None
-    known = rows.predict(rows.calibration[0])
+    X = rows.calibration[0]
+    known = rows.predict(X)
     n = len(known.mean)
     y = check_target(rows.calibration[1], n, "confidence", numeric=True).reshape(n)
     scale = unfitted_scale(known.spread)
-    quantile = conformal_quantile(np.abs(y - known.mean) / scale.of(known.spread), level)
     found = rows.predict(rows.X)
-    half = quantile * scale.of(found.spread)
-    return _around(found, half), [_width(half, level, n, "calibration")]
+    errors = KnownErrors(known.mean, scale.of(known.spread), y - known.mean, y)
+    if n < 2 * MIN_ROWS:
+        sides, expected = Sides(np.zeros(1), np.ones(1), np.ones(1), lowest_target(y)), scale.of(found.spread)
+        factor = conformal_quantile(sides.scores(errors), level)
+    else:
+        # Half of the rows shape the intervals. The other half stretch them, as those would be covered too often.
+        shaping, stretching = np.arange(0, n, 2), np.arange(1, n, 2)
+        model = ExpectedErrors(take_rows(X, shaping), np.abs(errors.error[shaping]))
+        sides = fit_sides(errors.take(shaping)._replace(expected=model.of_rows), level)
+        held = errors.take(stretching)._replace(expected=model.of(take_rows(X, stretching)))
+        factor, expected = conformal_quantile(sides.scores(held), level), model.of(rows.X)
+    ends = sides.intervals(found.mean, expected, factor)
+    return _between(found, *ends), [_width(*ends, level, n, "calibration")]
 
 
 def _quantile(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
@@ -96,9 +126,8 @@ def _quantile(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[
     lower, upper = forest_quantiles(
         rows.trees, learned.matrix, learned.y.reshape(-1), rows.trees.matrix(rows.X), tails
     ).T
-    finding = _width((upper - lower) / 2, level, len(learned.y), "training")
-    found = rows.predict(rows.X)
-    return {"prediction": found.mean, "lower": lower, "upper": upper, "spread": found.spread}, [finding]
+    finding = _width(lower, upper, level, len(learned.y), "training")
+    return _between(rows.predict(rows.X), lower, upper), [finding]
 
 
 def _spread(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
@@ -111,20 +140,16 @@ def _spread(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Fi
         f"{level:.0%} requested; on synthetic data spreads of nominal 90% covered 48% (2 trees) to 91% (100 trees).",
         "Use method='conformal' if the level has to hold.",
     )
-    return _around(found, norm.ppf((1 + level) / 2) * found.spread), [finding]
+    half = norm.ppf((1 + level) / 2) * found.spread
+    return _between(found, found.mean - half, found.mean + half), [finding]
 
 
-def _around(found: TreeSpread, half: np.ndarray) -> dict[str, Any]:
-    return {
-        "prediction": found.mean,
-        "lower": found.mean - half,
-        "upper": found.mean + half,
-        "spread": found.spread,
-    }
+def _between(found: TreeSpread, lower: np.ndarray, upper: np.ndarray) -> dict[str, Any]:
+    return {"prediction": found.mean, "lower": lower, "upper": upper, "spread": found.spread}
 
 
 def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
-    """Least ambiguous sets: all labels at least as probable as the true label is for a share `level` of the rows."""
+    """Class-conditional sets: a label is in if it is as probable as for a share `level` of the rows of its class."""
     predict = predictor(rows.model)
     if rows.calibration is None:
         left_out = rows.left_out()
@@ -134,19 +159,32 @@ def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
         known = predict(rows.calibration[0])
         y = check_target(rows.calibration[1], len(known), "confidence", numeric=False).reshape(len(known))
     classes = np.asarray(rows.model.classes_)
-    of_truth = np.where(y[:, None] == classes, known, 0).sum(axis=1)  # 0 for a label that the model does not know
-    threshold = 1 - conformal_quantile(1 - of_truth, level)
+    if len(y) < needed_rows(level):
+        conformal_quantile(np.zeros(len(y)), level)  # raises the error that says how many rows are needed
+    counts = np.array([np.count_nonzero(y == label) for label in classes])
+    is_known = counts >= needed_rows(level)
+    thresholds = np.array(
+        [
+            1 - conformal_quantile(1 - known[y == label, k], level) if is_known[k] else 0.0
+            for k, label in enumerate(classes)
+        ]
+    )
     probabilities = predict(rows.X)
+    belongs = probabilities >= thresholds - _ROUNDING
+    # No set is empty: the label that is nearest to its threshold belongs to it.
+    belongs[np.arange(len(belongs)), (probabilities / np.maximum(thresholds, _ROUNDING)).argmax(axis=1)] = True
     order = np.argsort(-probabilities, axis=1, kind="stable")
-    sizes = np.maximum((probabilities >= threshold - _ROUNDING).sum(axis=1), 1)
-    sets = [tuple(classes[row[:size]].tolist()) for row, size in zip(order, sizes, strict=True)]
+    in_order = np.take_along_axis(belongs, order, axis=1)
+    sets = [tuple(classes[row[held]].tolist()) for row, held in zip(order, in_order, strict=True)]
+    sizes = belongs.sum(axis=1)
     columns = {
         "prediction": classes[order[:, 0]],
         "probability": probabilities.max(axis=1),
         "set": pd.Series(sets, dtype=object).array,
         "size": sizes,
     }
-    return columns, [_set_sizes(sizes, threshold, level)]
+    rare = classes[~is_known].tolist()
+    return columns, [_set_sizes(sizes, thresholds, level), *_rare_classes(rare, counts[~is_known], level)]
 
 
 METHODS = {"conformal": _conformal, "quantile": _quantile, "spread": _spread}
@@ -156,29 +194,40 @@ def several_outputs(model: Any, n_outputs: int) -> str:
     return f"confidence is for one output, but this {type(model).__name__} has {n_outputs}: fit a model for each."
 
 
-def _width(half: np.ndarray, level: float, n_rows: int, source: str) -> Finding:
-    typical, wide = np.quantile(half, [0.5, 0.9])
+def _width(lower: np.ndarray, upper: np.ndarray, level: float, n_rows: int, source: str) -> Finding:
+    typical, wide = np.quantile(upper - lower, [0.5, 0.9])
     return Finding(
         "interval width",
         3,
         (),
-        f"Half of the {level:.0%} intervals extend {_number(typical)} or less to either side of their centre; "
-        f"the widest tenth extend {_number(wide)} or more.",
+        f"Half of the {level:.0%} intervals are at most {_number(typical)} wide; the widest tenth are at least "
+        f"{_number(wide)} wide.",
         f"From {n_rows:,} {source} rows.",
         "Check their coverage(y) on rows held out of fit, by the subgroups that matter.",
     )
 
 
-def _set_sizes(sizes: np.ndarray, threshold: float, level: float) -> Finding:
+def _set_sizes(sizes: np.ndarray, thresholds: np.ndarray, level: float) -> Finding:
     return Finding(
         "set size",
         3,
         (),
         f"{np.mean(sizes == 1):.0%} of the rows have a {level:.0%} set of one label; the sets hold {sizes.mean():.3g} "
         "labels on average.",
-        f"A label is in a set if its probability is at least {threshold:.3f}.",
+        "Each class has its own threshold of the probability, so that rare classes are covered too: from "
+        f"{thresholds.min():.3f} to {thresholds.max():.3f}.",
         "Inspect rows with several labels; check coverage(y) of the sets on rows held out of fit.",
     )
+
+
+def _rare_classes(rare: list, counts: np.ndarray, level: float) -> list[Finding]:
+    """Name the classes with too few rows for a threshold of their own."""
+    if not rare:
+        return []
+    names = ", ".join(map(str, rare[:8])) + (", …" if len(rare) > 8 else "")
+    text = f"Every set holds {names}, as too few rows are known to exclude {'it' if len(rare) == 1 else 'them'}."
+    evidence = f"A {level:.0%} threshold needs {needed_rows(level)} rows of a class; at most {counts.max()} are known."
+    return [Finding("rare classes", 2, (), text, evidence, "Lower the level, or pass more rows of these classes.")]
 
 
 def _number(value: float) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tabrec.interpret._result import Finding, Result
 from tabrec.plotting.axes import BLUE, ORANGE, finish, ink, make_axes
+from tabrec.tables.messages import warn_caller
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.target import check_target
 
@@ -46,6 +47,7 @@ class Confidence(Result):
     method: str
     findings: list[Finding]
     _X: pd.DataFrame = field(compare=False)
+    _fitted_target: np.ndarray | None = field(default=None, compare=False)  # the target of fit, if the model keeps it
 
     def coverage(self, y: Any, by: Any = None) -> pd.DataFrame:
         """Share of rows whose true target is covered, overall or by subgroup.
@@ -56,15 +58,26 @@ class Confidence(Result):
             Their true targets, in the order of X. The rows must not have been used in fit or as `calibration`.
         by : str or array-like of shape (n_rows,), default=None
             Subgroups: the name of a column of X, or a value for each row. Numbers with more than ten distinct values
-            are cut into five groups of equal size.
+            are cut into five groups of equal size. For a classifier ``by=y`` shows the coverage of each class.
 
         Returns
         -------
         pandas.DataFrame
             By subgroup: `n` rows, `coverage`, its `std_error` (Agresti and Coull's, so that it is not 0 where every
             row is covered), and `mean_width` of the intervals or `mean_size` of the sets.
+
+        Warns
+        -----
+        UserWarning
+            The targets are those of the rows that a forest was fitted on, so the coverage is too high.
         """
-        rows = pd.DataFrame({"covered": self._covers(self._read_target(y, "coverage")), "width": self._width()})
+        target = self._read_target(y, "coverage")
+        if self._fitted_target is not None and np.array_equal(np.sort(target), np.sort(self._fitted_target)):
+            warn_caller(
+                "y has the values of the rows that the model was fitted on, whose predictions are closer than those of "
+                "new rows: measure the coverage on rows held out of fit."
+            )
+        rows = pd.DataFrame({"covered": self._covers(target), "width": self._width()})
         title, codes, names = ("rows", np.zeros(len(rows), dtype=int), ["all"]) if by is None else self._groups(by)
         width = "mean_size" if self._is_of_classes else "mean_width"
         found = rows.groupby(codes).agg(

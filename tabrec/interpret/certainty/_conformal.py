@@ -13,6 +13,11 @@ from tabrec.trees.out_of_bag import OutOfBagRows
 # Share of the typical error; the expected error of a row is at least this.
 _SMALLEST_SCALE = 0.1
 _ROUNDING = 1e-9
+# The two sides of intervals differ if each tail has this many rows; their lengths vary with the prediction between
+# groups of at least so many rows.
+_ROWS_PER_TAIL = 5
+_ROWS_PER_GROUP, _MOST_GROUPS = 150, 8
+_SHORTEST_SIDE = 0.05  # as a multiple of the expected error
 
 
 @dataclass(frozen=True)
@@ -74,31 +79,104 @@ def unbiased(spread: np.ndarray, n_trees: Any) -> np.ndarray:
     return spread * np.sqrt(n_trees / np.maximum(n_trees - 1, 1))
 
 
-class OobScores(NamedTuple):
-    """Out-of-bag errors relative to the expected error."""
+class KnownErrors(NamedTuple):
+    """Errors on rows that the model was not fitted on."""
 
-    scores: np.ndarray  # of the rows that some tree left out
+    prediction: np.ndarray
+    expected: np.ndarray  # the expected error of each row
+    error: np.ndarray  # actual minus predicted, for an out-of-bag row as small as that of all trees would be
+    actual: np.ndarray
+
+    def take(self, rows: np.ndarray) -> KnownErrors:
+        """Return the errors of some rows."""
+        return KnownErrors(*(values[rows] for values in self))
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Lengths of the two sides of intervals, as multiples of the expected error, by prediction.
+
+    With `bound`, the lowest possible target, no interval extends below it. `starts_at_bound` says that every interval
+    starts there, because many targets are equal to it.
+    """
+
+    centres: np.ndarray  # predictions between which the lengths are interpolated
+    below: np.ndarray
+    above: np.ndarray
+    bound: float = -np.inf
+    starts_at_bound: bool = False
+
+    def scores(self, known: KnownErrors) -> np.ndarray:
+        """Return by which factor the interval of each row has to be stretched to contain the actual value."""
+        below, above = self._lengths(known.prediction, known.expected)
+        stretched = known.error / above
+        return stretched if self.starts_at_bound else np.maximum(-known.error / below, stretched)
+
+    def intervals(self, prediction: np.ndarray, expected: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the intervals, stretched by `factor`; each contains its prediction if it can be."""
+        below, above = self._lengths(prediction, expected)
+        lower = np.full(len(prediction), self.bound) if self.starts_at_bound else prediction - factor * below
+        upper = np.maximum(prediction + factor * above, prediction)
+        lower = np.maximum(np.minimum(lower, prediction), self.bound)
+        return lower, np.maximum(upper, lower)
+
+    def _lengths(self, prediction: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        below, above = (np.interp(prediction, self.centres, lengths) for lengths in (self.below, self.above))
+        return below * expected, above * expected
+
+
+def lowest_target(actual: np.ndarray) -> float:
+    """Return 0 for targets that are never negative, else minus infinity."""
+    return 0.0 if len(actual) and actual.min() >= 0 else -np.inf
+
+
+def fit_sides(known: KnownErrors, level: float) -> Sides:
+    """Estimate the sides from quantiles of the relative errors, in groups of rows with similar predictions.
+
+    Positive targets, such as prices and counts, have 0 as bound.
+    """
+    actual = known.actual
+    tail = (1 - level) / 2
+    bound = lowest_target(actual)
+    if len(actual) * tail < _ROWS_PER_TAIL:
+        return Sides(np.zeros(1), np.ones(1), np.ones(1), bound)
+    starts_at_bound = bool(np.mean(np.abs(actual - bound) <= _ROUNDING * np.abs(actual).max()) > tail)
+    low, high = (0.0, level) if starts_at_bound else (tail, 1 - tail)
+    n_groups = int(np.clip(len(actual) // _ROWS_PER_GROUP, 1, _MOST_GROUPS))
+    groups = np.array_split(np.argsort(known.prediction, kind="stable"), n_groups)
+    relative = known.error / known.expected
+    below = [max(-np.quantile(relative[rows], low), _SHORTEST_SIDE) for rows in groups]
+    above = [max(np.quantile(relative[rows], high), _SHORTEST_SIDE) for rows in groups]
+    centres = np.array([np.median(known.prediction[rows]) for rows in groups])
+    return Sides(centres, np.array(below), np.array(above), bound, starts_at_bound)
+
+
+class OobErrors(NamedTuple):
+    """Out-of-bag errors of the rows that some tree left out."""
+
+    known: KnownErrors
     scale: Scale
     n_trees: int  # mean number of trees that left out a row; at least two if there are two, as one has no spread
 
 
-def oob_scores(left_out: OutOfBagRows, n_trees: int) -> OobScores:
-    """Score the out-of-bag errors of a forest of `n_trees` trees.
+def oob_errors(left_out: OutOfBagRows, n_trees: int) -> OobErrors:
+    """Return the out-of-bag errors of a forest of `n_trees` trees.
 
     An out-of-bag prediction averages fewer trees than that of a new row, so its squared error contains
     `variance / count` instead of `variance / n_trees`; the difference is subtracted.
     """
     seen = left_out.count > 0
     if not seen.any():
-        return OobScores(np.empty(0), ONE, 1)
+        return OobErrors(KnownErrors(*[np.empty(0)] * 4), ONE, 1)
     count = left_out.count[seen]
     spread = unbiased(left_out.spread[seen], count)
     several = count > 1
     spread[~several] = spread[several].mean() if several.any() else 0.0
-    errors = np.abs(left_out.y[seen].reshape(-1) - left_out.prediction[seen, 0])
-    scale = fit_scale(spread, errors)
+    prediction, actual = left_out.prediction[seen, 0], left_out.y[seen].reshape(-1)
+    errors = actual - prediction
+    scale = fit_scale(spread, np.abs(errors))
     expected = scale.of(spread)
-    scores = errors / expected
-    squared = max(float(np.mean(np.square(scores))), np.finfo(float).tiny)
+    squared = max(float(np.mean(np.square(errors / expected))), np.finfo(float).tiny)
     surplus = np.square(spread) * (1 / count - 1 / n_trees) / (squared * np.square(expected))
-    return OobScores(scores * np.sqrt(np.maximum(1 - surplus, 0)), scale, min(max(round(count.mean()), 2), n_trees))
+    known = KnownErrors(prediction, expected, errors * np.sqrt(np.maximum(1 - surplus, 0)), actual)
+    return OobErrors(known, scale, min(max(round(count.mean()), 2), n_trees))

@@ -49,18 +49,22 @@ def confidence(
     level : float, default=0.9
         Share of new rows that the intervals or sets should cover, between 0 and 1.
     method : {"conformal", "quantile", "spread"}, default="conformal"
-        - ``"conformal"``: the prediction ± a quantile of the errors on rows that the model was not fitted on, each
-          relative to the error expected from the spread of the trees. Covers the level on average over rows with the
+        - ``"conformal"``: intervals from the errors on rows that the model was not fitted on, each relative to its
+          expected error, with a lower and an upper side of their own. Covers the level on average over rows with the
           same distribution as these. Forests use their out-of-bag predictions; every other model needs `calibration`.
-          For a classifier: the set of labels with a high enough probability, always including the most probable one
-          (so sets of a model whose accuracy exceeds `level` cover more than `level`).
+          The expected error is that of a second, small forest of the errors if there are at least 200 rows of
+          `training` or 400 of `calibration`, so that the level also holds approximately in parts of the table; else it
+          follows from the spread of the trees. Intervals of targets that are never negative start at 0 or above.
+          For a classifier: the set of labels whose probability is high enough for their class, so that each class is
+          covered at this level, however rare it is. A set may lack the most probable label.
         - ``"quantile"``: a quantile regression forest: quantiles of the targets of all training rows in the same
           leaves. Widths adapt to the row most closely, but coverage is not guaranteed; needs `training`.
         - ``"spread"``: the mean ± a normal quantile of the standard deviation over the trees. It ranks rows by
           uncertainty, but may cover far less, or more, than `level`.
     training : (X, y), default=None
-        The rows of `fit`, in its order: needed by ``"quantile"``, and by ``"conformal"`` for scikit-learn's forests
-        and forests fitted with ``oob_score=False``. For scikit-learn's forests it also shows which rows are later.
+        The rows of `fit`, in its order: makes the widths of a forest follow its errors more closely; needed by
+        ``"quantile"``, and by ``"conformal"`` for scikit-learn's forests and forests fitted with ``oob_score=False``.
+        For scikit-learn's forests it also shows which rows are later.
     calibration : (X, y), default=None
         Rows held out of `fit`, for ``"conformal"``, at least level / (1 - level) of them. For data ordered in time, the
         latest rows with a known target.
@@ -94,11 +98,15 @@ def confidence(
     Out-of-bag predictions average about a third of the trees. The squared error that the smaller number of trees adds
     is therefore subtracted, and widths use the spread of as many trees, so that coverage holds for few trees as well.
 
+    The two sides are quantiles of the relative errors of rows with similar predictions; one factor for all, the
+    conformal quantile, then makes the level hold. If more targets than the lower tail are 0, intervals start at 0.
+
     References
     ----------
     Johansson, Boström, Löfström & Linusson (2014), "Regression conformal prediction with random forests", Machine
-    Learning 97. Meinshausen (2006), "Quantile regression forests", Journal of Machine Learning Research 7. Sadinle, Lei
-    & Wasserman (2019), "Least ambiguous set-valued classifiers with bounded error levels", Journal of the American
+    Learning 97. Romano, Patterson & Candès (2019), "Conformalized quantile regression", NeurIPS. Vovk (2012),
+    "Conditional validity of inductive conformal predictors", ACML. Meinshausen (2006), "Quantile regression forests",
+    Journal of Machine Learning Research 7. Sadinle, Lei & Wasserman (2019), "Least ambiguous set-valued classifiers with bounded error levels", Journal of the American
     Statistical Association 114. Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9,
     "Tree variance for prediction confidence".
 
@@ -122,7 +130,8 @@ def confidence(
     rows = ConfidenceTask(model, trees, X, training, calibration)
     columns, findings = (label_sets if is_classifier(model) else METHODS[method])(rows, level)
     findings = _late_rows(rows, method) + findings
-    return Confidence(pd.DataFrame(columns, index=frame.index), level, method, findings, frame)
+    known = trees.kept_out_of_bag().y.reshape(-1) if trees is not None and trees.keeps_out_of_bag else None
+    return Confidence(pd.DataFrame(columns, index=frame.index), level, method, findings, frame, known)
 
 
 def _late_rows(rows: ConfidenceTask, method: str) -> list[Finding]:

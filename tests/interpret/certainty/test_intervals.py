@@ -7,6 +7,7 @@ import pytest
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -25,7 +26,7 @@ from tabrec.interpret.certainty._conformal import (
     conformal_quantile,
     fit_scale,
     needed_rows,
-    oob_scores,
+    oob_errors,
     unbiased,
     unfitted_scale,
 )
@@ -206,7 +207,7 @@ def test_sets_of_labels_hold_the_truth_as_often_as_promised():
         training, (X, y), held_out = (
             make_classes(600, seed),
             make_classes(1500, 50 + seed),
-            make_classes(300, 90 + seed),
+            make_classes(1200, 90 + seed),
         )
         ours = ForestClassifier(n_estimators=40, random_state=seed).fit(*training)
         theirs = RandomForestClassifier(40, random_state=seed).fit(*training)
@@ -316,10 +317,10 @@ def test_out_of_bag_predictions_are_scikit_learns():
 def test_out_of_bag_errors_are_brought_to_the_size_of_the_whole_forest(noisy):
     forest, _, _ = noisy
     left_out = read_trees(forest, "test").kept_out_of_bag()
-    scores, scale, n_trees = oob_scores(left_out, 60)
-    as_they_are = np.abs(left_out.y - left_out.prediction[:, 0]) / scale.of(unbiased(left_out.spread, left_out.count))
-    assert (scores <= as_they_are).all()
-    assert (scores > 0.9 * as_they_are).all()
+    known, scale, n_trees = oob_errors(left_out, 60)
+    np.testing.assert_allclose(known.expected, scale.of(unbiased(left_out.spread, left_out.count)))
+    as_they_are = left_out.y - left_out.prediction[:, 0]
+    assert ((known.error / as_they_are > 0.9) & (known.error / as_they_are <= 1)).all()
     assert n_trees == 22  # of 60, exp(-1)
 
 
@@ -327,9 +328,9 @@ def test_what_fewer_trees_add_to_the_squared_error_is_taken_off():
     y = np.tile([2.0, -2.0], 10)
     # Four of 16 trees left out each row; their spread of 1.5 is one of sqrt(3) of infinitely many.
     left_out = OutOfBagRows(y, np.zeros((20, 1)), np.full(20, 1.5), np.full(20, 4))
-    scores, scale, n_trees = oob_scores(left_out, 16)
+    known, _, n_trees = oob_errors(left_out, 16)
     assert n_trees == 4
-    np.testing.assert_allclose(scores * scale.of(np.ones(20)), np.sqrt(2**2 - 3 * (1 / 4 - 1 / 16)))
+    np.testing.assert_allclose(np.abs(known.error), np.sqrt(2**2 - 3 * (1 / 4 - 1 / 16)))
 
 
 def test_prediction_and_spread_are_those_of_the_forest(noisy):
@@ -443,25 +444,104 @@ def test_sets_hold_the_most_probable_label_first_and_are_never_empty():
     found = confidence(forest, X[:100], 0.2)
     table = found.table
     assert list(table) == ["prediction", "probability", "set", "size"]
-    assert [labels[0] for labels in table["set"]] == table["prediction"].tolist()
     assert (table["size"] == table["set"].map(len)).all()
     assert table["size"].min() == 1
+    wide = confidence(forest, X[:100], 0.98).table
+    assert [labels[0] for labels in wide["set"]] == wide["prediction"].tolist()
     np.testing.assert_array_equal(table["prediction"], forest.predict(X[:100]))
     np.testing.assert_allclose(table["probability"], forest.predict_proba(X[:100]).max(axis=1))
     assert confidence(forest, X[:100], 0.99).table["size"].mean() > 2
     assert list(found.coverage(y[:100])) == ["n", "coverage", "std_error", "mean_size"]
 
 
-def test_the_threshold_of_the_sets_is_the_one_worked_out_by_hand():
+def test_each_class_has_the_threshold_worked_out_by_hand():
     class Model(LogisticRegression):
         def predict_proba(self, X):
             return np.column_stack([X[:, 0], 1 - X[:, 0]])
 
     X = np.arange(1, 10)[:, None] / 10  # the probability of "a"
     model = Model().fit(X, ["a", "b"] * 4 + ["a"])
-    # All are "a": scores 0.1 to 0.9, of which 0.8 takes the 8th, 0.8: labels from a probability of 0.2 on are in.
-    sets = confidence(model, np.array([[0.15], [0.25], [0.85]]), 0.8, calibration=(X, ["a"] * 9)).table["set"]
-    assert sets.tolist() == [("b",), ("b", "a"), ("a",)]
+    # All are "a": scores 0.1 to 0.9, of which 0.8 takes the 8th, 0.8: "a" is in from a probability of 0.2 on. No row
+    # of "b" is known, so that every set holds it.
+    found = confidence(model, np.array([[0.15], [0.25], [0.85]]), 0.8, calibration=(X, ["a"] * 9))
+    assert found.table["set"].tolist() == [("b",), ("b", "a"), ("a", "b")]
+    assert [finding.text for finding in found.findings if finding.kind == "rare classes"] == [
+        "Every set holds b, as too few rows are known to exclude it."
+    ]
+    # The threshold of "b" is the lowest of its four probabilities, 0.6; that of "a", 0.5. In the second row neither
+    # label reaches its threshold, and "b" is nearer to it.
+    found = confidence(model, np.array([[0.15], [0.45], [0.85]]), 0.8, calibration=(X, ["b"] * 4 + ["a"] * 5))
+    assert found.table["set"].tolist() == [("b",), ("b",), ("a",)]
+
+
+def test_sets_cover_a_rare_class_as_often_as_the_others():
+    def draw(n, seed):
+        generator = np.random.default_rng(seed)
+        X = generator.normal(size=(n, 2))
+        return X, np.where(X[:, 0] + generator.normal(size=n) > 2.9, "rare", "common")  # 2 %
+
+    covered = []
+    for seed in range(3):
+        X, y = draw(6000, 10 + seed)
+        kept = confidence(ForestClassifier(40, random_state=seed).fit(*draw(3000, seed)), X)
+        calibrated = confidence(LogisticRegression().fit(*draw(800, seed)), X, calibration=draw(3000, 20 + seed))
+        covered += [found.coverage(y, by=y)["coverage"] for found in (kept, calibrated)]
+    means = pd.concat(covered, axis=1).mean(axis=1)
+    assert means.between(0.85, 0.95).all(), means
+
+
+def make_targets(kind, n, seed):
+    generator = np.random.default_rng(seed)
+    X = pd.DataFrame({"x": generator.uniform(size=n), "z": generator.normal(size=n)})
+    noise = generator.normal(size=n)
+    if kind == "heteroscedastic":
+        return X, (3 * X["z"] + (0.2 + 3 * X["x"]) * noise).to_numpy()
+    values = np.exp(2 * X["x"] + 1 + 0.9 * noise)
+    return X, np.where((kind == "zero-inflated") & (generator.random(n) < 0.5), 0, values)
+
+
+@pytest.mark.parametrize("kind", ["heteroscedastic", "lognormal", "zero-inflated"])
+def test_intervals_cover_every_fifth_of_a_column_and_both_sides(kind):
+    by_fifth, sides = [], []
+    for seed in range(3):
+        X, y = make_targets(kind, 1600, seed)
+        X_new, y_new = make_targets(kind, 3000, 50 + seed)
+        forest = ForestRegressor(40, random_state=seed).fit(X, y)
+        boosting = HistGradientBoostingRegressor(max_iter=40).fit(X[:800], y[:800])
+        for found in (
+            confidence(forest, X_new, training=(X, y)),
+            confidence(boosting, X_new, calibration=(X[800:], y[800:])),
+        ):
+            by_fifth.append(found.coverage(y_new, by="x")["coverage"].to_numpy())
+            table = found.table
+            sides.append([np.mean(y_new < table["lower"]), np.mean(y_new > table["upper"])])
+            if kind != "heteroscedastic":
+                assert table["lower"].min() >= 0
+    for rows in (slice(0, None, 2), slice(1, None, 2)):  # out of bag, then calibrated
+        fifths = np.mean(by_fifth[rows], axis=0)
+        assert abs(fifths.mean() - 0.9) < 0.02
+        assert ((fifths > 0.85) & (fifths < 0.95)).all(), fifths
+        below, above = np.mean(sides[rows], axis=0)
+        assert (below, above) == pytest.approx((0, 0.1) if kind == "zero-inflated" else (0.05, 0.05), abs=0.02)
+
+
+def test_kept_errors_alone_give_intervals_with_both_sides():
+    X, y = make_targets("lognormal", 1000, 0)
+    X_new, y_new = make_targets("lognormal", 4000, 1)
+    table = confidence(ForestRegressor(60, random_state=0).fit(X, y), X_new).table
+    assert np.mean(y_new < table["lower"]) == pytest.approx(0.05, abs=0.02)
+    assert np.mean(y_new > table["upper"]) == pytest.approx(0.05, abs=0.02)
+    assert table["lower"].min() >= 0
+
+
+def test_coverage_of_the_rows_of_fit_warns(noisy):
+    forest, X, y = noisy
+    with pytest.warns(UserWarning, match="rows that the model was fitted on"):
+        confidence(forest, X).coverage(y)
+    found = confidence(forest, X[:50], calibration=(X[50:], y[50:]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found.coverage(y[:50] + 1)
 
 
 def test_a_label_unknown_to_the_model_counts_as_missed():
@@ -470,8 +550,8 @@ def test_a_label_unknown_to_the_model_counts_as_missed():
     y = y.copy()
     y[:100] = "new"
     found = confidence(model, X, calibration=(X, y))
-    assert (found.table["size"] == 4).all()
-    assert found.coverage(y).loc["all", "coverage"] == 0.5
+    assert found.coverage(y, by=y)["coverage"].to_dict()["new"] == 0
+    assert found.coverage(y).loc["all", "coverage"] <= 0.5
 
 
 def test_thirty_classes_and_a_thousand_columns():
