@@ -106,9 +106,9 @@ def confidence(
     Johansson, Boström, Löfström & Linusson (2014), "Regression conformal prediction with random forests", Machine
     Learning 97. Romano, Patterson & Candès (2019), "Conformalized quantile regression", NeurIPS. Vovk (2012),
     "Conditional validity of inductive conformal predictors", ACML. Meinshausen (2006), "Quantile regression forests",
-    Journal of Machine Learning Research 7. Sadinle, Lei & Wasserman (2019), "Least ambiguous set-valued classifiers with bounded error levels", Journal of the American
-    Statistical Association 114. Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9,
-    "Tree variance for prediction confidence".
+    Journal of Machine Learning Research 7. Sadinle, Lei & Wasserman (2019), "Least ambiguous set-valued classifiers
+    with bounded error levels", Journal of the American Statistical Association 114. Howard & Gugger (2020), *Deep
+    Learning for Coders with fastai and PyTorch*, chapter 9, "Tree variance for prediction confidence".
 
     Examples
     --------

@@ -205,9 +205,9 @@ def test_sets_of_labels_hold_the_truth_as_often_as_promised():
     kept, worked_out, calibrated = [], [], []
     for seed in range(4):
         training, (X, y), held_out = (
-            make_classes(600, seed),
+            make_classes(1500, seed),
             make_classes(1500, 50 + seed),
-            make_classes(1200, 90 + seed),
+            make_classes(300, 90 + seed),
         )
         ours = ForestClassifier(n_estimators=40, random_state=seed).fit(*training)
         theirs = RandomForestClassifier(40, random_state=seed).fit(*training)
