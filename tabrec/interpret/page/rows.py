@@ -59,7 +59,8 @@ def add_confidence(section: Section, data: ReportData) -> None:
     X, y = data.judged
     results: dict[str, tuple[Any, np.ndarray]] = {}
     if data.keeps_oob:
-        results["out-of-bag rows"] = confidence(data.model, X, _LEVEL), np.ones(len(y), dtype=bool)
+        every = np.ones(len(y), dtype=bool)
+        results["out-of-bag rows"] = confidence(data.model, X, _LEVEL, training=(data.X, data.y)), every
     if data.X_valid is not None and len(X) >= _MIN_ROWS:
         results["every other held-out row"] = _calibrate(data)
     if not results:
