@@ -153,7 +153,7 @@ class _Scale:
         from matplotlib.ticker import MaxNLocator
 
         near, far = self.segments if 2 * self.cut > len(self.at) else self.segments[::-1]
-        ticks = self.at[near]
+        ticks: Any = self.at[near]
         if len(ticks) > _FEW_TICKS:
             whole = self.grid.kind == "number" and bool((self.at % 1 == 0).all())
             ticks = MaxNLocator(6, integer=whole).tick_values(*ticks[[0, -1]])

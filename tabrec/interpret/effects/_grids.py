@@ -191,8 +191,8 @@ def _given_dates(column: VariedColumn, given: Any) -> tuple[np.ndarray, Any]:
     date_format = column.date[0] if column.date else None
     raw: Any
     if column.column.is_label:
-        texts = np.asarray(dates.strftime(date_format or "%Y-%m-%dT%H:%M:%S"), dtype=object)
-        raw = np.where(dates.isna(), None, texts)
+        raw = np.array(dates.strftime(date_format or "%Y-%m-%dT%H:%M:%S"), dtype=object)
+        raw[np.asarray(dates.isna())] = None
     else:
         raw = (dates if dates.tz is not None else dates.tz_localize(getattr(column.raw.dtype, "tz", None))).array
     return dates.tz_localize(None).to_numpy("datetime64[ns]"), raw

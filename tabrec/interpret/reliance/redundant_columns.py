@@ -190,7 +190,7 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     distance = _distances(correlation)
     links = _link(distance)
     is_category = np.array([isinstance(dtype, pd.CategoricalDtype) for dtype in encoded.dtypes])
-    codes = {at: _as_codes(matrix[:, at], is_category[at]) for at in np.flatnonzero(~has_no_spread)}
+    codes = {at: _as_codes(matrix[:, at], is_category[at]) for at in np.flatnonzero(~has_no_spread).tolist()}
     determines = _determination({at: code for at, code in codes.items() if code is not None}, random_state)
     table = _pairs(names, correlation, distance, determines)
     clusters = _clusters(names, links, distance, threshold)
