@@ -62,7 +62,7 @@ def _describe_left_out(grid: Grid) -> str:
 
 
 @dataclass(frozen=True)
-class _Levels:
+class _DrawnLevels:
     """The labels of a plot: positions in the grid, bottom up, and those pooled as "other"."""
 
     drawn: np.ndarray
@@ -73,17 +73,17 @@ class _Levels:
         return len(self.pooled)
 
 
-def _choose_levels(grid: Grid, effect: np.ndarray, shown: np.ndarray) -> _Levels:
+def _choose_levels(grid: Grid, effect: np.ndarray, shown: np.ndarray) -> _DrawnLevels:
     """Choose the labels to draw: the most frequent, and those with the most extreme effects."""
     everything = np.arange(len(grid.values))
     if len(everything) <= MOST_DRAWN:
-        return _Levels(everything, everything[:0])
+        return _DrawnLevels(everything, everything[:0])
     ranked = effect[shown].argsort(axis=1, kind="stable")
     extreme = np.unique(np.concatenate([ranked[:1, :_N_EXTREME], ranked[:1, -_N_EXTREME:]], axis=1))
     frequent = np.argsort(-grid.counts, kind="stable")
     frequent = frequent[~np.isin(frequent, extreme)][: MOST_DRAWN - len(extreme)]
     drawn = np.sort(np.concatenate([extreme, frequent]))
-    return _Levels(drawn, np.setdiff1d(everything, drawn))
+    return _DrawnLevels(drawn, np.setdiff1d(everything, drawn))
 
 
 def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: str, ax: Any, zero: bool = False) -> Any:
@@ -234,7 +234,7 @@ def _draw_density(ax: Any, scale: _Scale) -> None:
 
 
 def _draw_dots(
-    ax: Any, grid: Grid, levels: _Levels, effect: np.ndarray, shown: np.ndarray, rows: Any, shows_average: bool
+    ax: Any, grid: Grid, levels: _DrawnLevels, effect: np.ndarray, shown: np.ndarray, rows: Any, shows_average: bool
 ) -> None:
     at = np.arange(len(levels.drawn)) + (levels.n_pooled > 0)
     counts = grid.counts
