@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import pandas as pd
-from rich.progress import track
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -24,6 +21,7 @@ from tabrec.collab.posterior import Posterior, feature_effects, fold_in, predict
 from tabrec.collab.rating_recommender import RatingRecommender
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
+from tabrec.tables.progress import VERBOSE, quiet_if_auto, show_progress
 
 # Maximum number of distinct ratings for the ordinal likelihood.
 _MOST_LEVELS = 1000
@@ -61,8 +59,8 @@ class BayesianFactorization(RatingRecommender):
         Side tables indexed by id, or with a column of the ids, and any other columns; lists and text joined by "|" are
         multi-label. `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
-    verbose : int, default=0
-        1 shows a progress bar.
+    verbose : bool, int or "auto", default="auto"
+        Whether to show the progress and the time left; "auto" does so in terminals and notebooks, in `fit`.
     random_state : int, RandomState or None, default=None
         Seed of all random numbers; an int gives the same model each time.
 
@@ -139,7 +137,7 @@ class BayesianFactorization(RatingRecommender):
         "n_samples": [Interval(Integral, 1, None, closed="left")],
         "likelihood": [StrOptions({"normal", "ordinal"})],
         "history": ["boolean"],
-        "verbose": ["verbose"],
+        "verbose": VERBOSE,
         "random_state": ["random_state"],
     }
 
@@ -156,7 +154,7 @@ class BayesianFactorization(RatingRecommender):
         item: str | None = None,
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         random_state: Any = None,
     ):
         self.n_factors = n_factors
@@ -349,7 +347,8 @@ class PosteriorScorer(Scorer):
         sides = self.data.users, self.data.items
         users, items = (None if side.table is None else side.table.design() for side in sides)
         self.designs = users, items
-        with _progress(n_sweeps, parameters["verbose"]) as on_sweep:
+        verbose = parameters["verbose"] if start is None else quiet_if_auto(parameters["verbose"])
+        with show_progress("Sampling", n_sweeps, verbose) as progress:
             self.posterior, self.state = sample(
                 ratings.users,
                 ratings.items,
@@ -362,7 +361,7 @@ class PosteriorScorer(Scorer):
                 plan,
                 np.random.default_rng(self.seed),
                 start,
-                on_sweep,
+                lambda sweep: progress.advance(),
             )
         self.range = float(ratings.values.min()), float(ratings.values.max())
 
@@ -382,16 +381,3 @@ class PosteriorScorer(Scorer):
         features = None if self.designs[0] is None else self.designs[0][user : user + 1]
         mean = prior_rows(self.posterior, "user", features, history)[:, 0]
         return RowPrior(mean, prior.precision)
-
-
-@contextmanager
-def _progress(n_sweeps: int, verbose: int) -> Iterator[Callable[[int], Any] | None]:
-    """A function to call after each sweep, which advances a progress bar where `verbose` asks for one."""
-    if not verbose:
-        yield None
-        return
-    bar = iter(track(range(n_sweeps), description="sampling"))
-    next(bar)
-    yield lambda sweep: next(bar, None)
-    for _ in bar:
-        pass

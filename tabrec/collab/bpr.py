@@ -23,6 +23,7 @@ from tabrec.collab.strengths import StrengthScorer
 from tabrec.neural.devices import read_device
 from tabrec.neural.training import Trainer
 from tabrec.neural.training_data import TrainingData
+from tabrec.tables.progress import quiet_if_auto
 
 _LEAST_BATCH_SIZE = 512
 _INIT_STD = 0.1
@@ -57,8 +58,8 @@ class BPR(RankingRecommender):
         Maximum learning rate of the schedule.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         The optimizer, as in `TabularRegressor`.
-    schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
-        Schedule of the learning rate.
+    schedule : {"one_cycle", "flat_cosine", "constant", "warm_restarts"}, default="one_cycle"
+        Schedule of the learning rate, as in `TabularRegressor`.
     callbacks : sequence of callable, default=()
         Functions called during training, as in `TabularRegressor`.
     rating_weight : float, "value" or callable, default=0.1
@@ -71,8 +72,9 @@ class BPR(RankingRecommender):
         Side tables indexed by id. They are not used, but make their ids known.
     device : str, default="auto"
         "auto" takes the GPU where there is one.
-    verbose : int, default=0
-        1 shows a progress bar.
+    verbose : bool, int or "auto", default="auto"
+        Whether to show the loss by epoch and the time left; "auto" does so in terminals and
+        notebooks, in `fit`.
     random_state : int, RandomState or None, default=None
         Seed of all random numbers; an int gives the same model each time.
 
@@ -161,7 +163,7 @@ class BPR(RankingRecommender):
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
         device: Any = "auto",
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         random_state: Any = None,
     ):
         self.n_factors = n_factors
@@ -220,7 +222,9 @@ class BPRScorer(StrengthScorer):
         with torch.no_grad():
             net.bias.copy_(torch.from_numpy(self.rows["item"][:, -1]))
         rate = float(self.parameters["learning_rate"]) * _SHARE_OF_MORE
-        history = self._train(net, more, {"epochs": 1, "schedule": "constant", "learning_rate": rate})
+        verbose = quiet_if_auto(self.parameters["verbose"])
+        changes = {"epochs": 1, "schedule": "constant", "learning_rate": rate, "verbose": verbose}
+        history = self._train(net, more, changes)
         history["epoch"] += len(self.history)
         self.history = pd.concat([self.history, history], ignore_index=True)
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import pandas as pd
 from sklearn.utils._param_validation import Interval
 
-from tabrec.collab.dot_product_net import DotProduct
 from tabrec.collab.dot_product_scorer import DotProductScorer
+from tabrec.collab.net_recommender import NetRecommender
 from tabrec.collab.net_training import NET_CONSTRAINTS
-from tabrec.collab.rating_recommender import RatingRecommender
 
 
-class DotProductBias(RatingRecommender):
+class DotProductBias(NetRecommender):
     """Matrix factorisation with biases: a rating is mean + user bias + item bias + user factors · item factors.
 
     A sigmoid scales the sum to `y_range`. The training loop is that of `TabularRegressor`, on the GPU where there is
@@ -35,6 +34,8 @@ class DotProductBias(RatingRecommender):
         Side tables indexed by id, or with a column of the ids, and any other columns; lists and text joined by "|" are
         multi-label. `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
+    bias : bool, default=True
+        Whether users and items have biases. False is the plain product of factors, plus the mean.
     n_history : int, default=0
         Number of singular vectors of the matrix of who rated what that are added to the features, a low-rank form of
         the implicit feedback of SVD++; 32 is usually enough.
@@ -53,19 +54,22 @@ class DotProductBias(RatingRecommender):
         Standard deviation of the initial factors.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         The optimizer, as in `TabularRegressor`.
-    schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
-        Schedule of the learning rate.
+    schedule : {"one_cycle", "flat_cosine", "constant", "warm_restarts"}, default="one_cycle"
+        Schedule of the learning rate, as in `TabularRegressor`.
     validation_fraction : float, default=None
         Share of the ratings held out for validation: `history_` has their loss, and the weights of the best epoch are
         kept.
     patience : int, default=None
         Number of epochs without a better validation loss after which training stops.
+    metrics : sequence of str or callable, default=()
+        Metrics of the validation ratings by epoch, as in `TabularRegressor`; `history_` has them.
     callbacks : sequence of callable, default=()
         Functions called during training, as in `TabularRegressor`.
     device : str, default="auto"
         "auto" takes the GPU where there is one.
-    verbose : int, default=0
-        1 shows a progress bar.
+    verbose : bool, int or "auto", default="auto"
+        Whether to show a table by epoch, in units of the ratings, and the time left; "auto" does so in terminals and
+        notebooks, in `fit`.
     random_state : int, RandomState or None, default=None
         Seed of all random numbers; an int gives the same model each time.
 
@@ -139,6 +143,7 @@ class DotProductBias(RatingRecommender):
     _parameter_constraints: ClassVar[dict] = {
         **NET_CONSTRAINTS,
         "n_factors": [Interval(Integral, 1, None, closed="left")],
+        "bias": ["boolean"],
         "n_history": [Interval(Integral, 0, None, closed="left")],
         "row_penalty": [Interval(Real, 0, None, closed="left")],
         "init_std": [Interval(Real, 0, None, closed="left")],
@@ -153,6 +158,7 @@ class DotProductBias(RatingRecommender):
         item: str | None = None,
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
+        bias: bool = True,
         n_history: int = 0,
         row_penalty: float = 0.095,
         epochs: int = 5,
@@ -164,9 +170,10 @@ class DotProductBias(RatingRecommender):
         schedule: str = "one_cycle",
         validation_fraction: float | None = None,
         patience: int | None = None,
+        metrics: Sequence = (),
         callbacks: Sequence[Callable] = (),
         device: Any = "auto",
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         random_state: Any = None,
     ):
         self.n_factors = n_factors
@@ -175,6 +182,7 @@ class DotProductBias(RatingRecommender):
         self.item = item
         self.user_features = user_features
         self.item_features = item_features
+        self.bias = bias
         self.n_history = n_history
         self.row_penalty = row_penalty
         self.epochs = epochs
@@ -186,6 +194,7 @@ class DotProductBias(RatingRecommender):
         self.schedule = schedule
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.metrics = metrics
         self.callbacks = callbacks
         self.device = device
         self.verbose = verbose
@@ -193,13 +202,3 @@ class DotProductBias(RatingRecommender):
 
     def _make_scorer(self) -> DotProductScorer:
         return DotProductScorer(self.get_params(deep=False))
-
-    @property
-    def model_(self) -> DotProduct:
-        """The trained net."""
-        return cast(DotProductScorer, self._fitted_scorer()).model
-
-    @property
-    def history_(self) -> pd.DataFrame:
-        """Losses by epoch."""
-        return cast(DotProductScorer, self._fitted_scorer()).history

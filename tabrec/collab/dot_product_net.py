@@ -24,8 +24,9 @@ class DotProduct(nn.Module):
     vector and bias, as in LightFM (Kula 2015, "Metadata embeddings for user and item cold-start recommendations"); maps
     and biases start at 0. `mean` is the initial prediction and lies within `y_range`; a `y_range` of None omits the
     sigmoid. `row_penalty` is a ridge penalty on the id's own vector and bias, once per rating of that id: weight decay
-    would shrink all ids at every step, and ids with few ratings too much. ``model(codes)`` takes users and items,
-    (n_rows, 2), and returns (n_rows, 1). ``DotProduct(**model.config)`` has the same shape.
+    would shrink all ids at every step, and ids with few ratings too much. Without `bias`, biases stay 0.
+    ``model(codes)`` takes users and items, (n_rows, 2), and returns (n_rows, 1). ``DotProduct(**model.config)`` has the
+    same shape.
     """
 
     offsets: Tensor
@@ -44,6 +45,7 @@ class DotProduct(nn.Module):
         row_penalty: float = 0.095,
         n_user_features: int = 0,
         n_item_features: int = 0,
+        bias: bool = True,
     ):
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__()
@@ -51,6 +53,7 @@ class DotProduct(nn.Module):
         self.n_users, self.n_items = n_users, n_items
         self.y_range = y_range
         self.row_penalty = row_penalty
+        self.bias = bias
         self.not_decayed = ("vectors.weight",)  # rows pay `row_penalty` instead
         self.base = nn.Parameter(torch.tensor(_unsquash(mean, y_range), dtype=torch.float32))
         # Users, code 0 first, before items, with the bias as the last column: a step is one lookup and one update.
@@ -104,6 +107,11 @@ class DotProduct(nn.Module):
         low, high = self.y_range
         return low + (high - low) * torch.sigmoid(out)
 
+    def extra_repr(self) -> str:
+        """The sizes, for ``print``."""
+        width = self.vectors.embedding_dim - 1
+        return f"users: {self.n_users} x {width}, items: {self.n_items} x {width}, bias={self.bias}"
+
     def _lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Ids' own vectors and, features added, whole ones: (B, 2) → (B, 2, K + 1) each."""
         own = self.vectors(codes + self.offsets)
@@ -141,6 +149,8 @@ class DotProduct(nn.Module):
         of_out.mul_(2 / n_rows)
         self.base.grad = of_out.sum()
         of_vectors = partners.mul_(of_out.view(-1, 1, 1))  # (B, 2, K + 1)
+        if not self.bias:
+            of_vectors.select(2, -1).zero_()
         self._set_gradients(codes, of_vectors, own)
         return torch.dot(weighted, error) / n_rows
 

@@ -17,7 +17,7 @@ from tabrec.collab.net_training import (
     check_net_parameters,
     draw_seed,
     draw_validation,
-    train_net,
+    make_task,
     train_net_more,
 )
 from tabrec.collab.reader import RatingsReader
@@ -26,12 +26,15 @@ from tabrec.collab.sides import FROM_METADATA, KINDS
 from tabrec.neural.devices import default_settings
 from tabrec.neural.draws import OwnDraws
 from tabrec.neural.training_data import TrainingData
+from tabrec.neural.training_task import TrainingTask
 
 # Ratings from which the noise around predictions is measured.
 _MOST_FOR_NOISE = 200_000
 # Standard deviation of features as the net sees them: their maps are then learned as fast as rows.
 _SPREAD = 0.1
 _LEAST_BATCH_SIZE = 64
+# Precision of the biases of a model without them.
+_FIXED_PRECISION = 1e12
 
 
 class DotProductScorer(Scorer):
@@ -57,6 +60,11 @@ class DotProductScorer(Scorer):
 
     @default_settings()
     def fit(self, data: RatingsReader, context: Context = None) -> None:
+        self.history = self.make_training_task(data).run()
+        self._settle()
+
+    def make_training_task(self, data: RatingsReader, context: Context = None) -> TrainingTask:
+        """Make the net and what it is trained on."""
         self.data = data
         self.scale = RatingScale(self.parameters["y_range"], data.ratings.values)
         self.seed = draw_seed(self.parameters["random_state"])
@@ -64,8 +72,7 @@ class DotProductScorer(Scorer):
         self._set_designs(is_valid)
         self.model = self._make_model(int(self.parameters["n_factors"]))
         rows = self._make_data(data.ratings)
-        self.history = train_net(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, is_valid)
-        self._settle()
+        return make_task(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.scale, is_valid)
 
     @default_settings()
     def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
@@ -78,7 +85,9 @@ class DotProductScorer(Scorer):
         self.model = self._grown_model()
         self.seed += 1
         rows = self._make_data(more)
-        self.history = train_net_more(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.history)
+        self.history = train_net_more(
+            self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.scale, self.history
+        )
         self._settle()
 
     def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
@@ -147,6 +156,7 @@ class DotProductScorer(Scorer):
                 y_range=self.scale.scaled_bounds,
                 std=self.parameters["init_std"],
                 row_penalty=self.parameters["row_penalty"],
+                bias=bool(self.parameters["bias"]),
                 n_user_features=self.designs["user"].shape[1],
                 n_item_features=self.designs["item"].shape[1],
             )
@@ -201,7 +211,11 @@ class DotProductScorer(Scorer):
         side = self.data.side(kind)
         known, part = side.known(), self.feature_parts[kind]
         rows = self.rows[kind][:, 0] if part is None else self.rows[kind][:, 0] - part
-        return fit_row_prior(rows[known].astype(np.float64), self.data.ratings.counts(kind, side.n_codes)[known])
+        prior = fit_row_prior(rows[known].astype(np.float64), self.data.ratings.counts(kind, side.n_codes)[known])
+        if not self.parameters["bias"]:  # which stays 0 where rows are folded in
+            prior.precision[0, 0], prior.precision[0, :, 0] = 0.0, 0.0
+            prior.precision[0, 0, 0] = _FIXED_PRECISION
+        return prior
 
     def _measure_noise(self) -> float:
         """Variance of ratings around their predictions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tabrec.collab.factors import contributions_by_similarity
 from tabrec.collab.interactions import Context, Interactions, Pairs
+from tabrec.collab.net_recommender import NetRecommender
 from tabrec.collab.net_training import (
     NET_CONSTRAINTS,
     RatingScale,
@@ -24,10 +25,9 @@ from tabrec.collab.net_training import (
     fold_into_net,
     grown_net,
     keep_norms,
-    train_net,
+    make_task,
     train_net_more,
 )
-from tabrec.collab.rating_recommender import RatingRecommender
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import FROM_METADATA, KINDS
@@ -38,6 +38,7 @@ from tabrec.neural.parameters import NetParameters
 from tabrec.neural.tabular_estimator import predictor
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.training import predict
+from tabrec.neural.training_task import TrainingTask
 
 # Numbers that a hidden layer may hold at once while predicting.
 _MOST_ACTIVATIONS = 2**21
@@ -47,7 +48,7 @@ _LEAST_BATCH_SIZE = 256
 _MODEL_PARAMETERS = ("dropout", "embedding_dropout", "embedding_std", "unknown_rate", "batch_norm")
 
 
-class EmbeddingNN(RatingRecommender):
+class EmbeddingNN(NetRecommender):
     """A net over embeddings of the user, the item, their features and the context of the rating.
 
     The model is `TabularModel` with the ids as categories. Features of users and items, and columns of the ratings
@@ -56,7 +57,7 @@ class EmbeddingNN(RatingRecommender):
     Parameters
     ----------
     layers : sequence of int, default=(100, 50)
-        Widths of the hidden layers.
+        Widths of the hidden layers; () is a linear model of the embeddings.
     embedding_size : int, default=None
         Length of the embeddings of users and items; None is min(600, round(1.6 n^0.56)) for n ids, the rule for all
         other columns.
@@ -89,19 +90,21 @@ class EmbeddingNN(RatingRecommender):
         Weight decay of all parameters.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         The optimizer, as in `TabularRegressor`.
-    schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
-        Schedule of the learning rate.
+    schedule : {"one_cycle", "flat_cosine", "constant", "warm_restarts"}, default="one_cycle"
+        Schedule of the learning rate, as in `TabularRegressor`.
     validation_fraction : float, default=None
         Share of the ratings held out for validation: `history_` has their loss, and the weights of the best epoch are
         kept.
     patience : int, default=None
         Number of epochs without a better validation loss after which training stops.
+    metrics : sequence of str or callable, default=()
+        Metrics of the validation ratings by epoch, as in `TabularRegressor`.
     callbacks : sequence of callable, default=()
         Functions called during training, as in `TabularRegressor`.
     device : str, default="auto"
         "auto" takes the GPU where there is one.
-    verbose : int, default=0
-        1 shows a progress bar.
+    verbose : bool, int or "auto", default="auto"
+        Whether to show a table by epoch and the time left; "auto" does so in terminals and notebooks, in `fit`.
     random_state : int, RandomState or None, default=None
         Seed of all random numbers; an int gives the same model each time.
 
@@ -200,9 +203,10 @@ class EmbeddingNN(RatingRecommender):
         schedule: str = "one_cycle",
         validation_fraction: float | None = None,
         patience: int | None = None,
+        metrics: Sequence = (),
         callbacks: Sequence[Callable] = (),
         device: Any = "auto",
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         random_state: Any = None,
     ):
         self.layers = layers
@@ -226,6 +230,7 @@ class EmbeddingNN(RatingRecommender):
         self.schedule = schedule
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.metrics = metrics
         self.callbacks = callbacks
         self.device = device
         self.verbose = verbose
@@ -233,16 +238,6 @@ class EmbeddingNN(RatingRecommender):
 
     def _make_scorer(self) -> EmbeddingScorer:
         return EmbeddingScorer(self.get_params(deep=False))
-
-    @property
-    def model_(self) -> TabularModel:
-        """The trained net."""
-        return cast(EmbeddingScorer, self._fitted_scorer()).model
-
-    @property
-    def history_(self) -> pd.DataFrame:
-        """Losses by epoch."""
-        return cast(EmbeddingScorer, self._fitted_scorer()).history
 
 
 class EmbeddingScorer(Scorer):
@@ -256,26 +251,26 @@ class EmbeddingScorer(Scorer):
 
     def check_parameters(self) -> None:
         check_net_parameters(self.parameters)
-        layers = self.parameters["layers"]
-        odd = [width for width in layers if not (isinstance(width, (int, np.integer)) and width > 0)]
-        if odd or not len(layers):
-            raise ValueError(f"layers={layers!r} must be widths of at least one layer, such as (100, 50).")
 
     def check_ratings(self, values: np.ndarray) -> None:
         self.scale.check(values)
 
     @default_settings()
     def fit(self, data: RatingsReader, context: Context = None) -> None:
+        self.history = self.make_training_task(data, context).run()
+        self._settle()
+
+    def make_training_task(self, data: RatingsReader, context: Context = None) -> TrainingTask:
+        """Make the net and what it is trained on."""
         self.data, ratings = data, data.ratings
         self.scale = RatingScale(self.parameters["y_range"], ratings.values)
         self.seed = draw_seed(self.parameters["random_state"])
         inputs = self._inputs(Pairs(ratings.users, ratings.items, context))
         with OwnDraws(self.seed):
             self.model = self._make_model(inputs[1].shape[1])
-        rows = self.scale.make_data(inputs, ratings)
         is_valid = draw_validation(ratings, self.parameters["validation_fraction"], self.seed)
-        self.history = train_net(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, is_valid)
-        self._settle()
+        rows = self.scale.make_data(inputs, ratings)
+        return make_task(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.scale, is_valid)
 
     @default_settings()
     def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
@@ -292,9 +287,8 @@ class EmbeddingScorer(Scorer):
         self.seed += 1
         # A few ratings are too few for batch norms to estimate statistics from.
         callbacks = (*self.parameters["callbacks"], keep_norms)
-        self.history = train_net_more(
-            self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.history, callbacks=callbacks
-        )
+        task = self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.scale
+        self.history = train_net_more(*task, self.history, callbacks=callbacks)
         self._settle()
 
     @default_settings()
@@ -307,7 +301,7 @@ class EmbeddingScorer(Scorer):
     def score(self, pairs: Pairs, features: bool = True) -> np.ndarray:
         device = read_device(self.parameters["device"])
         model = predictor(self.model, device)
-        at_once = max(16, _MOST_ACTIVATIONS // max(self.model.config["layers"]))
+        at_once = max(16, _MOST_ACTIVATIONS // max(self.model.config["layers"], default=1))
         scores = np.empty(len(pairs.users))
         for start in range(0, len(scores), at_once):
             some = slice(start, start + at_once)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
-from rich.progress import track
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
@@ -21,6 +20,7 @@ from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import KINDS
 from tabrec.collab.strengths import StrengthScorer
 from tabrec.neural.devices import read_device
+from tabrec.tables.progress import VERBOSE, track
 
 # Numbers of the gathered factors that are held at once.
 _BLOCK = 2**22
@@ -58,8 +58,8 @@ class ImplicitALS(RankingRecommender):
         without interactions, but with features, have the factors that a ridge regression on the features predicts.
     device : str, default="auto"
         "auto" takes the GPU where there is one.
-    verbose : int, default=0
-        1 shows a progress bar.
+    verbose : bool, int or "auto", default="auto"
+        Whether to show the progress and the time left; "auto" does so in terminals and notebooks, in `fit`.
     random_state : int, RandomState or None, default=None
         Seed of the initial factors; an int gives the same model each time.
 
@@ -117,7 +117,7 @@ class ImplicitALS(RankingRecommender):
         "n_iterations": [Interval(Integral, 1, None, closed="left")],
         "regularization": [Interval(Real, 0, None, closed="neither")],
         "unobserved_weight": [Interval(Real, 0, None, closed="neither")],
-        "verbose": ["verbose"],
+        "verbose": VERBOSE,
         "random_state": ["random_state"],
     }
 
@@ -134,7 +134,7 @@ class ImplicitALS(RankingRecommender):
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
         device: Any = "auto",
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         random_state: Any = None,
     ):
         self.n_factors = n_factors
@@ -170,7 +170,7 @@ class ImplicitALSScorer(StrengthScorer):
         items[self.popularity == 0] = 0.0
         self.rows = {"item": items}
         by_item, steps = sp.csr_matrix(self.matrix.T), range(int(parameters["n_iterations"]))
-        for _ in track(steps, "solving", transient=True) if parameters["verbose"] else steps:
+        for _ in track(steps, "Solving", len(steps), parameters["verbose"]):
             self._solve("user", self.matrix)
             self._solve("item", by_item)
         self._solve("user", self.matrix)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -22,19 +21,23 @@ from tabrec.collab.recommender import Recommender
 from tabrec.neural.devices import read_device
 from tabrec.neural.embeddings import PackedEmbedding
 from tabrec.neural.inputs import TargetScaler, read_range
-from tabrec.neural.losses import regression_loss
-from tabrec.neural.parameters import NetParameters
+from tabrec.neural.losses import regression_loss, regression_units
+from tabrec.neural.metrics import read_metrics
+from tabrec.neural.parameters import NetParameters, check_layers
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.training import Trainer, TrainingConfig
 from tabrec.neural.training_data import TrainingData
+from tabrec.neural.training_task import TrainingTask
+from tabrec.tables.progress import quiet_if_auto
 
 _SHARED = (
-    *("batch_size", "learning_rate", "weight_decay", "optimizer", "schedule", "patience", "callbacks", "device"),
+    *("batch_size", "weight_decay", "optimizer", "schedule", "patience", "metrics", "callbacks", "device"),
     *("verbose", "random_state"),
 )
 NET_CONSTRAINTS: dict[str, Any] = {
     **Recommender._parameter_constraints,
     **{name: NetParameters._parameter_constraints[name] for name in _SHARED},
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "y_range": ["array-like", StrOptions({"auto"}), None],
     "epochs": [Interval(Integral, 1, None, closed="left")],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
@@ -50,8 +53,9 @@ _BLOCK = 2**24
 
 
 def check_net_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise a ValueError for an unknown device, or for patience without validation ratings."""
+    """Raise a ValueError for an unknown device, wrong layers, or patience without validation ratings."""
     read_device(parameters["device"])
+    check_layers(parameters.get("layers", ()))
     patience = parameters["patience"]
     if patience is not None and parameters["validation_fraction"] is None:
         raise ValueError(f"patience={patience} needs validation ratings: set validation_fraction.")
@@ -78,6 +82,14 @@ class RatingScale:
         low, high = (float(self.scaler.scale(bound)[0]) for bound in self.bounds)
         return low, high
 
+    def read_metrics(self, metrics: Sequence) -> dict[str, Callable[[Tensor, Tensor], float]]:
+        """Metrics of the ratings as functions of the outputs and targets of a net."""
+
+        def restore(scaled: Tensor) -> np.ndarray:
+            return self.scaler.restore(scaled.double().cpu().numpy())[:, 0]
+
+        return read_metrics(metrics, restore, restore)
+
     @property
     def std(self) -> float:
         """Standard deviation of the ratings in fit."""
@@ -100,19 +112,23 @@ class RatingScale:
         return data.take(torch.tensor([0, 0])) if len(data) == 1 else data  # batch norm needs two rows
 
 
-def train_net(
+def make_task(
     model: nn.Module,
     data: TrainingData,
     seed: int,
     parameters: Mapping[str, Any],
     least_batch_size: int,
+    scale: RatingScale,
     is_valid: np.ndarray | None = None,
-) -> pd.DataFrame:
-    """Train a net on ratings, some of which may be held out to validate on, and return its history."""
+) -> TrainingTask:
+    """The training of a net on ratings, some of which may be held out to validate on."""
     valid = None
     if is_valid is not None:
         data, valid = (data.take(torch.from_numpy(np.flatnonzero(some))) for some in (~is_valid, is_valid))
-    return _train(model, data, seed, parameters, make_config(parameters, len(data), least_batch_size), valid)
+    shown = {"metrics": scale.read_metrics(parameters["metrics"]), "units": regression_units("mse", scale.std)}
+    config = make_config(parameters, len(data), least_batch_size, seed=seed, **shown)
+    trainer = Trainer(model, regression_loss("mse"), config, read_device(parameters["device"]))
+    return TrainingTask(trainer, data, valid, seed)
 
 
 def train_net_more(
@@ -121,27 +137,18 @@ def train_net_more(
     seed: int,
     parameters: Mapping[str, Any],
     least_batch_size: int,
+    scale: RatingScale,
     history: pd.DataFrame,
     **changes: Any,
 ) -> pd.DataFrame:
     """Train one more epoch at a constant, reduced learning rate, to avoid forgetting; return the continued history."""
     rate = float(parameters["learning_rate"]) * _SHARE_OF_MORE
-    changes = {"epochs": 1, "schedule": "constant", "learning_rate": rate} | changes
-    more = _train(model, data, seed, parameters, make_config(parameters, len(data), least_batch_size, **changes))
+    shown = {"units": regression_units("mse", scale.std), "verbose": quiet_if_auto(parameters["verbose"])}
+    changes = {"epochs": 1, "schedule": "constant", "learning_rate": rate} | shown | changes
+    config = make_config(parameters, len(data), least_batch_size, seed=seed, **changes)
+    more = Trainer(model, regression_loss("mse"), config, read_device(parameters["device"])).fit(data)
     more["epoch"] += len(history)
     return pd.concat([history, more], ignore_index=True)
-
-
-def _train(
-    model: nn.Module,
-    data: TrainingData,
-    seed: int,
-    parameters: Mapping[str, Any],
-    config: TrainingConfig,
-    valid: TrainingData | None = None,
-) -> pd.DataFrame:
-    device = read_device(parameters["device"])
-    return Trainer(model, regression_loss("mse"), replace(config, seed=seed), device).fit(data, valid)
 
 
 def make_config(parameters: Mapping[str, Any], n_rows: int, least_batch_size: int, **changes: Any) -> TrainingConfig:
@@ -156,7 +163,7 @@ def make_config(parameters: Mapping[str, Any], n_rows: int, least_batch_size: in
         "schedule": parameters["schedule"],
         "patience": parameters["patience"],
         "callbacks": tuple(parameters["callbacks"]),
-        "verbose": int(parameters["verbose"]),
+        "verbose": parameters["verbose"],
     }
     return TrainingConfig(**(options | changes))
 

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.collab.explanation import Explanation
-from tabrec.collab.interactions import Pairs
+from tabrec.collab.interactions import Context, Pairs
 from tabrec.collab.rating_columns import find_id_columns
 from tabrec.collab.reader import RatingsReader, read_sparse
 from tabrec.collab.recommending import recommend_items
@@ -30,7 +30,7 @@ from tabrec.tables.row_labels import check_row_labels
 # Parameters, of those that a recommender has, that determine what is learned once in `fit`.
 _KEPT = (
     *("user", "item", "user_features", "item_features", "context"),
-    *("y_range", "n_factors", "n_history", "likelihood", "history", "layers", "embedding_size"),
+    *("y_range", "n_factors", "bias", "n_history", "likelihood", "history", "layers", "embedding_size"),
     *("activation", "batch_norm", "dropout", "embedding_dropout", "unknown_rate"),
 )
 
@@ -114,6 +114,13 @@ class Recommender(LabelledViews, ABC):
         self
             The fitted recommender.
         """
+        scorer, context = self._read_ratings(X, y, sample_weight)
+        scorer.fit(self._reader, context)
+        self._scorer = scorer
+        return self
+
+    def _read_ratings(self, X: Any, y: Any, sample_weight: Any) -> tuple[Scorer, Context]:
+        """Read the ratings of `fit`; returns an unfitted scorer, and the context of the ratings."""
         scorer = self._check_parameters()
         check_row_labels(X, y=y, sample_weight=sample_weight)
         X, y = read_sparse(X, y)
@@ -139,9 +146,7 @@ class Recommender(LabelledViews, ABC):
         self._kept_parameters = describe_parameters(self, _KEPT)
         self.user_name_, self.item_name_ = id_names
         self.mean_rating_ = self._reader.ratings.mean()
-        scorer.fit(self._reader, context)
-        self._scorer = scorer
-        return self
+        return scorer, context
 
     @restores_on_failure
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:

@@ -1,10 +1,15 @@
-"""`SmoothedLoss` and `BestEpoch`: the losses of a training, followed from epoch to epoch."""
+"""`SmoothedLoss`, `BestEpoch` and `format_record`: the losses of a training, followed from epoch to epoch."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
 
 from torch import nn
+
+from tabrec.neural.losses import LossUnits
 
 # Weight of the past in the training loss that is recorded, as in fastai.
 _SMOOTHING = 0.98
@@ -50,3 +55,19 @@ class BestEpoch:
     def restore(self, model: nn.Module) -> None:
         if self.weights is not None:
             model.load_state_dict(self.weights)
+
+
+def format_record(record: Mapping[str, Any], units: LossUnits) -> dict[str, str]:
+    """The record of an epoch as texts by column, its losses in units of the target."""
+    name, texts = units.name, {"epoch": f"{record['epoch']:.0f}"}
+    for key, value in record.items():
+        if key in ("train_loss", "valid_loss"):
+            texts[f"{key.removesuffix('_loss')} {name}"] = _format_number(units.convert(value))
+        elif key not in ("epoch", "learning_rate", "seconds") and isinstance(value, Real):
+            texts[key] = _format_number(float(value))
+    return texts | {"seconds": f"{record['seconds']:.1f}"}
+
+
+def _format_number(value: float) -> str:
+    """Four significant digits, and all digits before the decimal mark."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"

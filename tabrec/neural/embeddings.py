@@ -74,6 +74,10 @@ class PackedEmbedding(nn.Module):
         group, first = self._first_row[name]
         return self.tables[group][first : first + self.sizes[name][0]]
 
+    def extra_repr(self) -> str:
+        """The number of codes and the width of each column, for ``print``."""
+        return ", ".join(f"{name}: {n_codes} x {width}" for name, (n_codes, width) in self.sizes.items())
+
     def place_of(self, name: str) -> tuple[int, int]:
         """Index of the table that holds a column, and its first row there."""
         return self._first_row[name]

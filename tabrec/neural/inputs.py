@@ -113,6 +113,11 @@ class TargetScaler:
             return scaled * self.scales[:, None] + self.means[:, None]
         return scaled * self.scales + self.means
 
+    def restore_tensors(self, *scaled: Tensor) -> tuple[Tensor, ...]:
+        """Convert tensors of shape (n_rows, n_outputs) back to the units of the target."""
+        means, scales = (scaled[0].new_tensor(part) for part in (self.means, self.scales))
+        return tuple(part * scales + means for part in scaled)
+
 
 def read_range(
     y_range: Any, y: np.ndarray, margin: Callable[[np.ndarray], float] | None = None

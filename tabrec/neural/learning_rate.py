@@ -17,9 +17,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from tabrec.neural.devices import default_settings, explain_memory
 from tabrec.neural.optimizers import Rates
 from tabrec.neural.plots import plot_learning_rates
-from tabrec.neural.tabular_estimator import TabularEstimator, TrainingTask
 from tabrec.neural.training import iterate
 from tabrec.neural.training_data import mean_loss
+from tabrec.neural.training_task import TrainingTask
 
 # The loss is measured on one sample of this many rows, because the noise between batches would hide its trend.
 _N_SAMPLED = 512
@@ -95,12 +95,12 @@ def find_learning_rate(
 
     Parameters
     ----------
-    estimator : TabularRegressor, TabularClassifier, or a pipeline that ends with one
+    estimator : TabularRegressor, TabularClassifier, DotProductBias, EmbeddingNN, or a pipeline that ends with one
         The net, which is not changed.
     X : table or array-like of shape (n_rows, n_features)
         Training rows.
     y : array-like of shape (n_rows,)
-        Target values.
+        Target values, or ratings.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows, as in `fit`.
     smallest : float, default=1e-6
@@ -146,10 +146,15 @@ def find_learning_rate(
     if isinstance(estimator, Pipeline):
         X = clone(estimator[:-1]).fit_transform(X, y) if len(estimator) > 1 else X
         estimator = estimator[-1]
-    if not isinstance(estimator, TabularEstimator):
-        raise TypeError(f"estimator must be a TabularRegressor or TabularClassifier; got {estimator!r}.")
-    # Compiling takes longer than the search.
-    task = clone(estimator).set_params(compile=False)._prepare(X, y, sample_weight)
+    if isinstance(estimator, type) or not hasattr(estimator, "make_training_task"):
+        raise TypeError(
+            "estimator must be a TabularRegressor, TabularClassifier, DotProductBias or EmbeddingNN; got "
+            f"{estimator!r}."
+        )
+    estimator = clone(estimator)
+    if getattr(estimator, "compile", False):  # which takes longer than the search
+        estimator.set_params(compile=False)
+    task: TrainingTask = estimator.make_training_task(X, y, sample_weight)
     rates = np.geomspace(smallest, largest, n_steps)
     trainer = task.trainer
     with explain_memory(len(task.data), task.data.n_bytes, trainer.config.batch_size), task.seeded():

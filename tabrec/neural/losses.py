@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import math
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 REGRESSION_LOSSES = ("mse", "mae", "huber", "quantile")
+
+
+class LossUnits(NamedTuple):
+    """How a loss is shown while a net trains: its name and, by `convert`, its value in units of the target."""
+
+    name: str = "loss"
+    convert: Callable[[float], float] = float
+
+
+def regression_units(loss: Any, scale: float) -> LossUnits:
+    """How a loss of the standardised target is shown; `scale` is the standard deviation of the target."""
+    if loss == "mse":
+        return LossUnits("RMSE", lambda value: math.sqrt(value) * scale)
+    if loss == "mae":
+        return LossUnits("MAE", lambda value: value * scale)
+    if loss == "quantile":
+        return LossUnits("pinball loss", lambda value: value * scale)
+    return LossUnits("Huber loss (standardised)" if loss == "huber" else "loss")
 
 
 def regression_loss(loss: str, quantiles: Sequence[float] = ()) -> Loss:
@@ -53,3 +75,82 @@ def class_loss(label_smoothing: float = 0.0) -> Loss:
         return per_member.view(-1, n_members).mean(dim=1)
 
     return per_row
+
+
+def _as_they_are(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    return output, target
+
+
+class GivenLoss:
+    """A loss of torch (a class or an instance), or a function of predictions and targets, as a loss of rows.
+
+    It may return one number per row, per row and output, or one number for all rows, which allows no weights. A torch
+    loss is asked for one number per row where it has a `reduction`. `prepare` converts outputs and targets for it.
+    """
+
+    def __init__(self, loss: Any, prepare: Callable[[Tensor, Tensor], tuple[Tensor, ...]] = _as_they_are):
+        self.given, self.function, self.prepare = loss, _read_loss(loss), prepare
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        n_rows, n_members = len(output), output.shape[1] if output.ndim == 3 else 1
+        if output.ndim == 3:
+            output, target = output.flatten(0, 1), target.repeat_interleave(n_members, dim=0)
+        if isinstance(self.function, nn.Module):
+            self.function.to(output.device)
+        output, target = self.prepare(output, target)
+        found = self.function(output, target)
+        _check_loss(found, self.given, output)
+        return found if found.ndim == 0 else found.reshape(n_rows, -1).mean(dim=1)
+
+
+def given_class_loss(loss: Any, n_classes: int) -> Loss:
+    """Make a loss of classes from a torch loss or a function of logits (B, n_classes) and class codes (B,).
+
+    ``NLLLoss`` takes logarithms of probabilities. ``BCELoss`` and ``BCEWithLogitsLoss`` take the probability and the
+    logit of the second of two classes, (B,), and 0 or 1 as float32.
+    """
+
+    def is_kind(*kinds: type) -> bool:
+        return isinstance(loss, kinds) or (isinstance(loss, type) and issubclass(loss, kinds))
+
+    if is_kind(nn.NLLLoss):
+        return GivenLoss(loss, lambda output, target: (output.log_softmax(dim=1), target))
+    if not is_kind(nn.BCELoss, nn.BCEWithLogitsLoss):
+        return GivenLoss(loss)
+    if n_classes != 2:
+        raise ValueError(f"loss={loss!r} needs two classes, but the target has {n_classes}: use CrossEntropyLoss.")
+    is_logit = is_kind(nn.BCEWithLogitsLoss)
+
+    def prepare(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        logit = output[:, 1] - output[:, 0]
+        return (logit if is_logit else logit.sigmoid()), target.float()
+
+    return GivenLoss(loss, prepare)
+
+
+def _read_loss(loss: Any) -> Callable[..., Any]:
+    """The loss as a callable that reduces as little as it can."""
+    if isinstance(loss, type):
+        if not issubclass(loss, nn.Module):
+            raise TypeError(f"loss={loss!r} must be a loss of torch or a function of predictions and targets.")
+        options = {"reduction": "none"} if "reduction" in inspect.signature(loss).parameters else {}
+        return loss(**options)
+    if isinstance(loss, nn.Module):
+        loss = copy.deepcopy(loss)
+        if isinstance(getattr(loss, "reduction", None), str):
+            loss.reduction = "none"
+    return loss
+
+
+def _check_loss(found: Any, loss: Any, output: Tensor) -> None:
+    n_rows = len(output)
+    if not isinstance(found, Tensor):
+        raise TypeError(f"loss={loss!r} must return a tensor; got {type(found).__name__}.")
+    if found.ndim > 2 or (found.ndim and len(found) != n_rows) or (found.ndim == 2 and found.numel() > output.numel()):
+        raise ValueError(
+            f"loss={loss!r} must return one number per row, of shape ({n_rows},), or one number for all rows; got "
+            f"shape {tuple(found.shape)} for predictions of shape {tuple(output.shape)}. Predictions (n_rows,) and "
+            "targets (n_rows, 1) would broadcast to pairs of rows."
+        )
+    if output.requires_grad and not found.requires_grad:
+        raise ValueError(f"loss={loss!r} has no gradient: compute it from the predictions by functions of torch.")

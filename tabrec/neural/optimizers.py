@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,32 +13,87 @@ import torch
 from torch import nn
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
-SCHEDULES = ("one_cycle", "flat_cosine", "constant")
+SCHEDULES = ("one_cycle", "flat_cosine", "constant", "warm_restarts")
+# Ends of the cycles of "warm_restarts": each is twice as long as the one before.
+_RESTARTS = (0.0, 1 / 7, 3 / 7, 1.0)
 
 
 def make_optimizer(
-    model: nn.Module, optimizer: str | Callable, learning_rate: float, weight_decay: float, momentum: float
+    model: nn.Module,
+    optimizer: str | Callable,
+    learning_rate: float,
+    weight_decay: float,
+    momentum: float,
+    lowest_share: float = 1.0,
 ) -> torch.optim.Optimizer:
     """Make an optimizer that decays the weight matrices of a model, but neither biases, scales nor norms.
 
-    The model may name further parameters not to decay in an attribute `not_decayed`. A callable takes the two groups of
-    parameters and `lr`, as ``torch.optim.RMSprop`` does.
+    The model may name further parameters not to decay in an attribute `not_decayed`. A callable takes the groups of
+    parameters and `lr`, as ``torch.optim.RMSprop`` does. The first layers learn at `lowest_share` of the learning rate.
     """
-    left_out = getattr(model, "not_decayed", ())
-    decayed: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        is_matrix = parameter.ndim >= 2 and name.rpartition(".")[2] not in ("bias", "member_scale")
-        (decayed if is_matrix and name not in left_out else others).append(parameter)
-    groups = [{"params": chosen, "weight_decay": decay} for chosen, decay in ((decayed, weight_decay), (others, 0.0))]
-    groups = [group for group in groups if group["params"]]
+    groups = _parameter_groups(model, weight_decay, lowest_share)
     if callable(optimizer):
-        return optimizer(groups, lr=learning_rate)
+        return _call_optimizer(optimizer, groups, learning_rate, weight_decay)
     if optimizer == "sgd":
         return _DecoupledSGD(groups, lr=learning_rate, momentum=momentum)
     if optimizer == "adam":
         return torch.optim.Adam(groups, lr=learning_rate, betas=(momentum, 0.99), eps=1e-8, fused=True)
     return _LeanAdamW(groups, learning_rate, (momentum, 0.99), 1e-8)
+
+
+def _parameter_groups(model: nn.Module, weight_decay: float, lowest_share: float) -> list[dict]:
+    """Parameters by layer, if layers learn at different rates, and by whether they decay."""
+    left_out = getattr(model, "not_decayed", ())
+    layers = _layers(model) if lowest_share != 1.0 else {}
+    n_layers = len(set(layers.values()))
+    chosen: dict[tuple[int, bool], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in model.named_parameters():
+        is_matrix = parameter.ndim >= 2 and name.rpartition(".")[2] not in ("bias", "member_scale")
+        chosen[layers.get(name, 0), is_matrix and name not in left_out].append(parameter)
+    groups = []
+    for (layer, decays), parameters in sorted(chosen.items(), key=lambda item: (item[0][0], not item[0][1])):
+        share = lowest_share ** (1 - layer / (n_layers - 1)) if n_layers > 1 else 1.0
+        groups.append({"params": parameters, "weight_decay": weight_decay if decays else 0.0, "rate_share": share})
+    return groups
+
+
+def _layers(model: nn.Module) -> dict[str, int]:
+    """The position of the layer of each parameter: what embeds columns first, then blocks and outputs in their order.
+
+    A model lists the prefixes of its layers in an attribute `layer_names`; otherwise its children are its layers.
+    """
+    prefixes = getattr(model, "layer_names", None) or [(name,) for name, _ in model.named_children()]
+    found = {}
+    for name, _ in model.named_parameters():
+        places = [place for place, names in enumerate(prefixes) if any(f"{name}.".startswith(f"{n}.") for n in names)]
+        found[name] = places[0] if places else 0
+    places = sorted(set(found.values()))
+    return {name: places.index(place) for name, place in found.items()}
+
+
+def _call_optimizer(
+    optimizer: Callable, groups: list[dict], learning_rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    try:
+        return optimizer(groups, lr=learning_rate)
+    except ValueError as error:  # torch.optim.LBFGS takes no groups
+        if "parameter groups" not in str(error):
+            raise
+    name = getattr(optimizer, "__name__", repr(optimizer))
+    if weight_decay:
+        raise ValueError(
+            f"optimizer={name} takes no groups of parameters, and so no weight decay: set weight_decay=0; got "
+            f"{weight_decay}."
+        )
+    if any(group["rate_share"] != 1.0 for group in groups):
+        raise ValueError(f"optimizer={name} takes no groups of parameters: learning_rate must be one number.")
+    return optimizer([parameter for group in groups for parameter in group["params"]], lr=learning_rate)
+
+
+def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step evaluates the loss several times by a function, as that of ``torch.optim.LBFGS`` does."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
 
 
 class _LeanAdamW(torch.optim.Optimizer):
@@ -88,7 +145,7 @@ class _DecoupledSGD(torch.optim.SGD):
     """SGD with decoupled weight decay, as in AdamW."""
 
     def __init__(self, groups: list[dict], lr: float, momentum: float):
-        groups = [{"params": group["params"], "shrink": group["weight_decay"]} for group in groups]
+        groups = [{**group, "shrink": group["weight_decay"], "weight_decay": 0.0} for group in groups]
         super().__init__(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
 
     @torch.no_grad()
@@ -110,7 +167,8 @@ def scheduled_rates(schedule: str, step: int, n_steps: int, learning_rate: float
 
     "one_cycle" rises from 1/25 of the learning rate over the first quarter of the steps and falls to 1/100,000, while
     the momentum goes from 0.95 to 0.85 and back (Smith 2018, with fastai's numbers). "flat_cosine" is constant for
-    three quarters of the steps and then falls to 0.
+    three quarters of the steps and then falls to 0. "warm_restarts" falls to 0 by a cosine three times, each time over
+    twice as many steps (SGDR, Loshchilov & Hutter 2017).
     """
     done = step / max(n_steps - 1, 1)
     if schedule == "one_cycle":
@@ -121,13 +179,17 @@ def scheduled_rates(schedule: str, step: int, n_steps: int, learning_rate: float
         return Rates(_cosine(learning_rate, learning_rate / 1e5, part), _cosine(0.85, 0.95, part))
     if schedule == "flat_cosine":
         return Rates(_cosine(learning_rate, 0.0, max(done - 0.75, 0.0) / 0.25), momentum)
+    if schedule == "warm_restarts":
+        cycle = bisect_right(_RESTARTS, done, hi=len(_RESTARTS) - 1) - 1
+        start, stop = _RESTARTS[cycle : cycle + 2]
+        return Rates(_cosine(learning_rate, 0.0, (done - start) / (stop - start)), momentum)
     return Rates(learning_rate, momentum)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, rates: Rates) -> None:
-    """Set the learning rate and the momentum of an optimizer."""
+    """Set the learning rate, of which first layers may have a share, and the momentum of an optimizer."""
     for group in optimizer.param_groups:
-        group["lr"] = rates.learning_rate
+        group["lr"] = rates.learning_rate * group.get("rate_share", 1.0)
         if "betas" in group:
             group["betas"] = (rates.momentum, group["betas"][1])
         elif group.get("momentum"):

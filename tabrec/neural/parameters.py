@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from tabrec.neural.optimizers import OPTIMIZERS, SCHEDULES
 from tabrec.neural.tabular_model import ACTIVATIONS, NUMERIC_EMBEDDINGS
+from tabrec.tables.progress import VERBOSE
 
 # Parameters of the model and of the scale of its target, which a warm start cannot change.
 MODEL_PARAMETERS = (
@@ -53,7 +54,7 @@ class NetParameters(BaseEstimator):
         "n_bins": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -68,7 +69,7 @@ class NetParameters(BaseEstimator):
         "mixed_precision": ["boolean", StrOptions({"auto"})],
         "compile": ["boolean"],
         "warm_start": ["boolean"],
-        "verbose": ["verbose"],
+        "verbose": VERBOSE,
         "random_state": ["random_state"],
         "categorical_features": ["array-like", None],
         "preprocessor": [HasMethods(["fit", "transform"]), None],
@@ -77,9 +78,8 @@ class NetParameters(BaseEstimator):
     def _check_parameters(self) -> None:
         """Validate the parameters, and the elements of those that are sequences."""
         self._validate_params()
-        odd = [width for width in self.layers if not (isinstance(width, (int, np.integer)) and width > 0)]
-        if odd or not len(self.layers):
-            raise ValueError(f"layers={self.layers!r} must hold the width of at least one layer, such as (200, 100).")
+        check_layers(self.layers)
+        read_learning_rate(self.learning_rate)
         if not all(0 <= rate < 1 for rate in np.atleast_1d(self.dropout)):
             raise ValueError(f"dropout={self.dropout!r} must hold rates in the range [0, 1).")
         if isinstance(self.validation_fraction, str):
@@ -90,3 +90,23 @@ class NetParameters(BaseEstimator):
             raise ValueError(f"callbacks={self.callbacks!r} must hold functions of an event and a state.")
         if self.batch_norm and self.batch_size == 1:
             raise ValueError("batch_norm=True needs batches of at least two rows; got batch_size=1.")
+
+
+def check_layers(layers: Any) -> None:
+    """Raise a ValueError for widths that are not positive integers; no width at all makes a linear net."""
+    if not all(isinstance(width, (int, np.integer)) and width > 0 for width in layers):
+        raise ValueError(f"layers={layers!r} must hold widths, positive integers, such as (200, 100), or none.")
+
+
+def read_learning_rate(learning_rate: Any) -> tuple[float, float]:
+    """The learning rate of the last layer, and that of the first one as a share of it."""
+    rates = np.atleast_1d(np.asarray(learning_rate, dtype=object)).tolist()
+    are_positive = all(isinstance(rate, Real) and 0 < float(rate) < np.inf for rate in rates)
+    if len(rates) not in (1, 2) or not are_positive:
+        raise ValueError(
+            f"learning_rate={learning_rate!r} must be a positive number, or a pair of them for the first and the last "
+            "layer, such as (1e-4, 1e-3)."
+        )
+    if rates[0] > rates[-1]:
+        raise ValueError(f"learning_rate={learning_rate!r} must ascend from the first layer to the last one.")
+    return float(rates[-1]), float(rates[0] / rates[-1])

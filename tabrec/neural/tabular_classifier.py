@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
-from tabrec.neural.losses import Loss, class_loss
+from tabrec.neural.losses import Loss, LossUnits, class_loss, given_class_loss
 from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.tables.class_weights import check_class_weights, weigh_classes
 from tabrec.tables.row_labels import CheckedScoreMixin
@@ -29,7 +29,7 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
     Parameters
     ----------
     layers : sequence of int, default=(256, 256)
-        Widths of the hidden layers.
+        Widths of the hidden layers; () is a linear model of the embedded columns.
     module : callable, default=None
         Makes a torch module in place of `TabularModel`, whose own parameters are then ignored. It is called as
         ``module(category_sizes, n_continuous, n_outputs)``, the sizes being the numbers of codes by category column;
@@ -59,6 +59,9 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         Width of the embedding of a continuous column.
     n_bins : int, default=128
         Quantile bins per column for ``numeric_embedding="piecewise"``; fewer if a bin would hold fewer than 64 rows.
+    loss : {"cross_entropy"}, torch loss or callable, default="cross_entropy"
+        A loss of torch, as a class or an instance, or a function ``loss(logits, codes)`` of tensors (n_rows, n_classes)
+        and (n_rows,). ``NLLLoss`` takes log-probabilities; ``BCELoss`` and ``BCEWithLogitsLoss`` need two classes.
     label_smoothing : float, default=0.0
         Share of the target probability that is spread evenly over all classes.
     class_weight : dict, "balanced" or None, default=None
@@ -68,16 +71,19 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         Number of passes over the training rows. "auto" aims at 1,000 batches, within 16 to 40 epochs.
     batch_size : int or "auto", default="auto"
         Rows per batch. "auto" grows with the number of rows, so that small tables still get many steps.
-    learning_rate : float, default=2e-3
-        Maximum of the schedule; see `find_learning_rate`.
+    learning_rate : float or (float, float), default=2e-3
+        Maximum of the schedule; see `find_learning_rate`. A pair has the rates of the embeddings and of the output,
+        between which those of the hidden layers ascend by equal factors (discriminative learning rates).
     weight_decay : float, default=0.3
         Decoupled decay of the weight matrices; biases, scales and norms are not decayed.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         A callable, such as ``torch.optim.RMSprop``, makes the optimizer. The decay of "adam" is added to the gradient.
+        ``torch.optim.LBFGS`` needs ``weight_decay=0``, and its gradients are not clipped.
     momentum : float, default=0.9
         SGD momentum, or beta1 of Adam and AdamW; ignored by ``schedule="one_cycle"``.
-    schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
+    schedule : {"one_cycle", "flat_cosine", "constant", "warm_restarts"}, default="one_cycle"
         How the learning rate changes by batch. "flat_cosine" is constant for 3/4 of them, then falls to 0 by a cosine.
+        "warm_restarts" falls to 0 by a cosine three times, each time over twice as many batches (SGDR).
     max_grad_norm : float or None, default=1.0
         Longer gradients are clipped to this norm; None does not clip.
     validation_fraction : float, splitter or None, default=None
@@ -101,8 +107,9 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the last fit, and keeps its encoding and the scale or the classes
         of its target. Labels that the first fit did not see are treated as unseen, with a warning.
-    verbose : int, default=0
-        1 shows a progress bar.
+    verbose : bool, int or "auto", default="auto"
+        Whether to show a table by epoch, with losses in units of the target, and the time left. "auto" shows it in
+        terminals and notebooks, but not in pipelines, searches and `partial_fit`.
     random_state : int, RandomState or None, default=None
         Seed of the initial weights, the batches, dropout and the validation rows. They are drawn from generators of
         the net: fits in several threads give equal nets and leave the global generators of torch, numpy and Python as
@@ -154,6 +161,7 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         **TabularEstimator._parameter_constraints,
+        "loss": [StrOptions({"cross_entropy"}), callable],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
@@ -175,11 +183,12 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         numeric_embedding: str | None = "piecewise",
         numeric_embedding_size: int = 8,
         n_bins: int = 128,
+        loss: Any = "cross_entropy",
         label_smoothing: float = 0.0,
         class_weight: Any = None,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
-        learning_rate: float = 2e-3,
+        learning_rate: float | Sequence[float] = 2e-3,
         weight_decay: float = 0.3,
         optimizer: str | Callable = "adamw",
         momentum: float = 0.9,
@@ -194,7 +203,7 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         mixed_precision: bool | str = "auto",
         compile: bool = False,
         warm_start: bool = False,
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         random_state: Any = None,
         categorical_features: Sequence | None = None,
         preprocessor: Any = None,
@@ -213,6 +222,7 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         self.numeric_embedding = numeric_embedding
         self.numeric_embedding_size = numeric_embedding_size
         self.n_bins = n_bins
+        self.loss = loss
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.epochs = epochs
@@ -306,7 +316,16 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         return of_classes if weights is None else of_classes * weights
 
     def _make_loss(self) -> Loss:
-        return class_loss(self.label_smoothing)
+        if not callable(self.loss):
+            return class_loss(self.label_smoothing)
+        if self.label_smoothing:
+            raise ValueError(
+                f"label_smoothing={self.label_smoothing} requires loss='cross_entropy'; got {self.loss!r}."
+            )
+        return given_class_loss(self.loss, len(self.classes_))
+
+    def _loss_units(self) -> LossUnits:
+        return LossUnits("loss" if callable(self.loss) else "log loss")
 
     def _to_target(self, y: np.ndarray) -> Tensor:
         codes = pd.Index(self.classes_).get_indexer(pd.Index(y))

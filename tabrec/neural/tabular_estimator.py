@@ -7,13 +7,11 @@ import math
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import sklearn.metrics
 import torch
 from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
@@ -22,18 +20,21 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from tabrec.neural.devices import default_settings, explain_memory, read_device
-from tabrec.neural.draws import OwnDraws, seeded
+from tabrec.neural.draws import OwnDraws
 from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.inputs import FrameReader, columns_of
-from tabrec.neural.losses import Loss
-from tabrec.neural.parameters import MODEL_PARAMETERS, NetParameters
+from tabrec.neural.losses import Loss, LossUnits
+from tabrec.neural.metrics import read_metrics
+from tabrec.neural.parameters import MODEL_PARAMETERS, NetParameters, read_learning_rate
 from tabrec.neural.tabular_model import TabularModel, make_given_model
 from tabrec.neural.training import Trainer, TrainingConfig, predict
 from tabrec.neural.training_data import TrainingData
+from tabrec.neural.training_task import TrainingTask
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import check_named, learn_names
+from tabrec.tables.progress import quiet_if_auto
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import take_rows
 from tabrec.tables.weights import Weighting, read_weights
@@ -43,19 +44,6 @@ _MAX_ACTIVATIONS = 2**19
 
 # Copies of models for prediction, with the version of the weights that they were copied from; see `predictor`.
 _PREDICTORS: weakref.WeakKeyDictionary[nn.Module, tuple[int, nn.Module]] = weakref.WeakKeyDictionary()
-
-
-class TrainingTask(NamedTuple):
-    """A trainer with the data and the seed of one training."""
-
-    trainer: Trainer
-    data: TrainingData
-    valid: TrainingData | None
-    seed: int
-
-    def seeded(self) -> AbstractContextManager:
-        """Seed torch's global generators where code of the caller draws from them."""
-        return seeded(self.seed, self.trainer.device) if self.trainer.config.seed is None else nullcontext()
 
 
 class TabularEstimator(RawFrameMixin, NetParameters, ABC):
@@ -124,6 +112,25 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
+    def make_training_task(self, X: Any, y: Any, sample_weight: Any = None) -> TrainingTask:
+        """Make what `fit` would train, without training it; this changes the estimator.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Training rows.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Target values.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows, as in `fit`.
+
+        Returns
+        -------
+        TrainingTask
+            The trainer, with the net, and the data.
+        """
+        return self._prepare(X, y, sample_weight)
+
     def _prepare(
         self,
         X: Any,
@@ -170,13 +177,12 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         draws_globally = self.module is not None or self.trainer is not None or self.compile
         config = replace(self._make_config(len(data)), seed=None if draws_globally else seed)
         if is_partial:
-            config = replace(config, epochs=1, schedule="constant")
+            config = replace(config, epochs=1, schedule="constant", verbose=quiet_if_auto(self.verbose))
         trainer = (self.trainer or Trainer)(self.model_, self._make_loss(), config, device)
         return TrainingTask(trainer, data, valid, seed)
 
     def _train(self, task: TrainingTask, warm_start: bool) -> None:
-        with task.seeded():
-            history = task.trainer.fit(task.data, task.valid)
+        history = task.run()
         if warm_start:
             history["epoch"] += len(self.history_)
             history = pd.concat([self.history_, history], ignore_index=True)
@@ -285,10 +291,12 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
 
     def _make_config(self, n_rows: int) -> TrainingConfig:
         batch_size = default_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
+        learning_rate, lowest_share = read_learning_rate(self.learning_rate)
         return TrainingConfig(
             epochs=default_epochs(n_rows, batch_size) if self.epochs == "auto" else int(self.epochs),
             batch_size=batch_size,
-            learning_rate=float(self.learning_rate),
+            learning_rate=learning_rate,
+            lowest_share=lowest_share,
             weight_decay=float(self.weight_decay),
             optimizer=self.optimizer,
             momentum=float(self.momentum),
@@ -299,25 +307,14 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             compile=self.compile,
             callbacks=tuple(self.callbacks),
             metrics=self._read_metrics(),
-            verbose=int(self.verbose),
+            verbose=self.verbose,
+            units=self._loss_units() if self.trainer is None else LossUnits(),
         )
 
     def _read_metrics(self) -> dict[str, Callable[[Tensor, Tensor], float]]:
         """The metrics by name, as functions of the outputs and targets of the net."""
 
-        def apply(metric: Callable) -> Callable[[Tensor, Tensor], float]:
-            return lambda output, target: float(metric(self._from_target(target), self._to_prediction(output)))
-
-        found: dict[str, Callable[[Tensor, Tensor], float]] = {}
-        for metric in self.metrics:
-            function = getattr(sklearn.metrics, metric, None) if isinstance(metric, str) else metric
-            if not callable(function):
-                raise ValueError(f"metrics names {metric!r}, which is not a function of sklearn.metrics.")
-            name = base = getattr(function, "__name__", repr(function))
-            while name in found:
-                name = f"{base}_{len(found) + 1}"
-            found[name] = apply(function)
-        return found
+        return read_metrics(self.metrics, self._from_target, self._to_prediction)
 
     @default_settings()
     def _outputs(self, X: Any) -> Tensor:
@@ -328,7 +325,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         model = predictor(self.model_, device)
         if device.type == "cpu":
             numbers = numbers.double()
-        at_once = max(16, _MAX_ACTIVATIONS // (max(self.layers) * (self.n_members or 1)))
+        at_once = max(16, _MAX_ACTIVATIONS // (max(self.layers, default=1) * (self.n_members or 1)))
         n_bytes = codes.numel() * codes.element_size() + numbers.numel() * numbers.element_size()
         with explain_memory(len(codes), n_bytes, at_once):
             return predict(model, (codes.to(device), numbers.to(device)), at_once).cpu()
@@ -354,6 +351,10 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     @abstractmethod
     def _make_loss(self) -> Loss:
         """Make the function that returns the loss of each row."""
+
+    @abstractmethod
+    def _loss_units(self) -> LossUnits:
+        """How the loss is shown in training."""
 
 
 def predictor(model: nn.Module, device: torch.device) -> nn.Module:

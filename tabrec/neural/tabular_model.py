@@ -33,7 +33,7 @@ class TabularModel(nn.Module):
     n_outputs : int, default=1
         Number of outputs.
     layers : sequence of int, default=(200, 100)
-        Widths of the blocks.
+        Widths of the blocks; () is a linear model of the embedded columns.
     embedding_sizes : mapping of str to int, default=None
         Widths of embeddings by column; other columns follow `embedding_size`.
     activation : {"relu", "gelu", "silu", "mish"}, default="relu"
@@ -144,6 +144,9 @@ class TabularModel(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.output = nn.Linear(n_in, n_outputs) if n_members is None else _MemberLinear(n_in, n_outputs, n_members)
         self.y_range = None if y_range is None else Range(*y_range)
+        # What learns at one rate, from the input to the output, where layers learn at different rates.
+        embedding = ("embeddings", "numeric_norm", "numeric_embedding", "member_scale")
+        self.layer_names = [embedding, *((f"blocks.{n}",) for n in range(len(layers))), ("output",)]
 
     @classmethod
     @default_settings()
@@ -281,6 +284,7 @@ class GivenModel(nn.Module):
         self.net = net
         self.mask_codes = MaskCodes(unknown_rate)
         self.y_range = None if y_range is None else Range(*y_range)
+        self.layer_names = [(f"net.{name}",) for name, _ in net.named_children()]
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
         out = self.net(self.mask_codes(codes), numbers)

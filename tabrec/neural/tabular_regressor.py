@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from tabrec.neural.inputs import TargetScaler, read_range
-from tabrec.neural.losses import REGRESSION_LOSSES, Loss, regression_loss
+from tabrec.neural.losses import REGRESSION_LOSSES, GivenLoss, Loss, LossUnits, regression_loss, regression_units
 from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.tables.row_labels import CheckedScoreMixin
 
@@ -35,7 +35,7 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
     Parameters
     ----------
     layers : sequence of int, default=(256, 256)
-        Widths of the hidden layers.
+        Widths of the hidden layers; () is a linear model of the embedded columns.
     module : callable, default=None
         Makes a torch module in place of `TabularModel`, whose own parameters are then ignored. It is called as
         ``module(category_sizes, n_continuous, n_outputs)``, the sizes being the numbers of codes by category column;
@@ -65,8 +65,9 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         Width of the embedding of a continuous column.
     n_bins : int, default=128
         Quantile bins per column for ``numeric_embedding="piecewise"``; fewer if a bin would hold fewer than 64 rows.
-    loss : {"mse", "mae", "huber", "quantile"}, default="mse"
-        Loss on the standardised target; "huber" is linear beyond one standard deviation.
+    loss : {"mse", "mae", "huber", "quantile"}, torch loss or callable, default="mse"
+        Loss on the standardised target; "huber" is linear beyond one standard deviation. A loss of torch, as a class or
+        an instance, or a function ``loss(y_pred, y_true)`` takes tensors (n_rows, n_outputs) in units of the target.
     quantiles : sequence of float, default=(0.1, 0.5, 0.9)
         Quantiles that one net learns with ``loss="quantile"``, see `predict_quantiles`; ignored by other losses.
     y_range : (float, float), "auto" or None, default=None
@@ -76,16 +77,19 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         Number of passes over the training rows. "auto" aims at 1,000 batches, within 16 to 40 epochs.
     batch_size : int or "auto", default="auto"
         Rows per batch. "auto" grows with the number of rows, so that small tables still get many steps.
-    learning_rate : float, default=2e-3
-        Maximum of the schedule; see `find_learning_rate`.
+    learning_rate : float or (float, float), default=2e-3
+        Maximum of the schedule; see `find_learning_rate`. A pair has the rates of the embeddings and of the output,
+        between which those of the hidden layers ascend by equal factors (discriminative learning rates).
     weight_decay : float, default=0.3
         Decoupled decay of the weight matrices; biases, scales and norms are not decayed.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         A callable, such as ``torch.optim.RMSprop``, makes the optimizer. The decay of "adam" is added to the gradient.
+        ``torch.optim.LBFGS`` needs ``weight_decay=0``, and its gradients are not clipped.
     momentum : float, default=0.9
         SGD momentum, or beta1 of Adam and AdamW; ignored by ``schedule="one_cycle"``.
-    schedule : {"one_cycle", "flat_cosine", "constant"}, default="one_cycle"
+    schedule : {"one_cycle", "flat_cosine", "constant", "warm_restarts"}, default="one_cycle"
         How the learning rate changes by batch. "flat_cosine" is constant for 3/4 of them, then falls to 0 by a cosine.
+        "warm_restarts" falls to 0 by a cosine three times, each time over twice as many batches (SGDR).
     max_grad_norm : float or None, default=1.0
         Longer gradients are clipped to this norm; None does not clip.
     validation_fraction : float, splitter or None, default=None
@@ -109,8 +113,9 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the last fit, and keeps its encoding and the scale or the classes
         of its target. Labels that the first fit did not see are treated as unseen, with a warning.
-    verbose : int, default=0
-        1 shows a progress bar.
+    verbose : bool, int or "auto", default="auto"
+        Whether to show a table by epoch, with losses in units of the target, and the time left. "auto" shows it in
+        terminals and notebooks, but not in pipelines, searches and `partial_fit`.
     random_state : int, RandomState or None, default=None
         Seed of the initial weights, the batches, dropout and the validation rows. They are drawn from generators of
         the net: fits in several threads give equal nets and leave the global generators of torch, numpy and Python as
@@ -174,7 +179,7 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         **TabularEstimator._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), callable],
         "quantiles": ["array-like"],
         "y_range": [StrOptions({"auto"}), "array-like", None],
     }
@@ -196,12 +201,12 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         numeric_embedding: str | None = "piecewise",
         numeric_embedding_size: int = 8,
         n_bins: int = 128,
-        loss: str = "mse",
+        loss: Any = "mse",
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         y_range: Any = None,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
-        learning_rate: float = 2e-3,
+        learning_rate: float | Sequence[float] = 2e-3,
         weight_decay: float = 0.3,
         optimizer: str | Callable = "adamw",
         momentum: float = 0.9,
@@ -216,7 +221,7 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         mixed_precision: bool | str = "auto",
         compile: bool = False,
         warm_start: bool = False,
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         random_state: Any = None,
         categorical_features: Sequence | None = None,
         preprocessor: Any = None,
@@ -340,7 +345,13 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
     def _make_loss(self) -> Loss:
         if (self.loss == "quantile") != bool(len(self._levels)):
             raise ValueError(f"loss={self.loss!r} is not the loss of the last fit: fit again without warm_start.")
+        if callable(self.loss):
+            return GivenLoss(self.loss, self.target_scaler_.restore_tensors)
         return regression_loss(self.loss, self._levels.tolist())
+
+    def _loss_units(self) -> LossUnits:
+        scales = np.unique(self.target_scaler_.scales)
+        return regression_units(self.loss, float(scales[0])) if len(scales) == 1 else LossUnits("standardised loss")
 
     def _to_target(self, y: np.ndarray) -> Tensor:
         y = y.reshape(len(y), -1)

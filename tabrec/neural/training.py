@@ -13,10 +13,9 @@ from typing import Any
 
 import pandas as pd
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from tabrec.neural._epochs import BestEpoch, SmoothedLoss
+from tabrec.neural._epochs import BestEpoch, SmoothedLoss, format_record
 from tabrec.neural.devices import (
     CapturedStep,
     explain_memory,
@@ -25,10 +24,11 @@ from tabrec.neural.devices import (
     uses_bfloat16,
 )
 from tabrec.neural.draws import set_generator
-from tabrec.neural.losses import Loss
-from tabrec.neural.optimizers import Rates, make_optimizer, scheduled_rates, set_rates
+from tabrec.neural.losses import GivenLoss, Loss, LossUnits
+from tabrec.neural.optimizers import Rates, make_optimizer, needs_closure, scheduled_rates, set_rates
 from tabrec.neural.training_data import TrainingData, mean_loss
 from tabrec.tables.messages import warn_caller
+from tabrec.tables.progress import show_progress
 
 Callback = Callable[[str, "TrainingState"], Any]
 Metric = Callable[[Tensor, Tensor], float]
@@ -38,8 +38,9 @@ Metric = Callable[[Tensor, Tensor], float]
 class TrainingConfig:
     """Epochs, optimizer, learning rate and the like of a training.
 
-    `TabularRegressor` describes each field under the parameter of the same name. `seed` is that of the order of the
-    rows, of dropout and of masked codes; None draws them from torch's global generators.
+    `TabularRegressor` describes each field under the parameter of the same name. The first layers learn at
+    `lowest_share` of `learning_rate`. `seed` is that of the order of the rows, of dropout and of masked codes; None
+    draws them from torch's global generators. `units` say how `verbose` shows losses.
 
     See Also
     --------
@@ -49,6 +50,7 @@ class TrainingConfig:
     epochs: int
     batch_size: int
     learning_rate: float
+    lowest_share: float = 1.0
     weight_decay: float = 0.01
     optimizer: str | Callable = "adamw"
     momentum: float = 0.9
@@ -59,7 +61,8 @@ class TrainingConfig:
     compile: bool = False
     callbacks: Sequence[Callback] = ()
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    verbose: int = 0
+    verbose: bool | int | str = 0
+    units: LossUnits = field(default_factory=LossUnits)
     seed: int | None = None
 
 
@@ -251,7 +254,8 @@ class Trainer:
     def make_optimizer(self) -> torch.optim.Optimizer:
         """Make the optimizer of the configuration for the parameters of the model."""
         config = self.config
-        return make_optimizer(self.model, config.optimizer, config.learning_rate, config.weight_decay, config.momentum)
+        rates = config.learning_rate, config.weight_decay, config.momentum, config.lowest_share
+        return make_optimizer(self.model, config.optimizer, *rates)
 
     def make_update(self, optimizer: torch.optim.Optimizer, data: TrainingData) -> Callable[[Tensor, Rates], Tensor]:
         """Make the function that updates the weights by one batch.
@@ -272,7 +276,8 @@ class Trainer:
         n_multiplications = min(config.batch_size, len(data)) * multiplications_per_row(self.model)
         self._uses_bfloat16 = uses_bfloat16(config.mixed_precision, self.device, n_multiplications)
         self._forward = torch.compile(self.model) if config.compile else self.model
-        is_default = type(self).train_step is Trainer.train_step and not hasattr(self.model, "loss_and_gradients")
+        is_default = type(self).train_step is Trainer.train_step and not isinstance(self.loss, GivenLoss)
+        is_default = is_default and not hasattr(self.model, "loss_and_gradients")
 
         def step(rows: Tensor) -> Tensor:
             return self.train_step(data.take(rows))
@@ -280,8 +285,12 @@ class Trainer:
         if is_default and self.device.type == "cuda" and len(data) >= config.batch_size and not config.compile:
             step = CapturedStep(step, self.model, config.batch_size, self._generator)  # type: ignore[assignment]
 
+        has_closure = needs_closure(optimizer)
+
         def update(rows: Tensor, rates: Rates) -> Tensor:
             set_rates(optimizer, rates)
+            if has_closure:  # its line search needs the gradients as they are
+                return optimizer.step(lambda: step(rows))  # type: ignore[arg-type, return-value]
             loss = step(rows)
             if config.max_grad_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
@@ -294,14 +303,17 @@ class Trainer:
         self, state: TrainingState, data: TrainingData, valid: TrainingData | None, best: BestEpoch
     ) -> None:
         update, smoothed = self.make_update(state.optimizer, data), SmoothedLoss(self.config.learning_rate)
-        with _progress_bar(self.config) as show:
-            for epoch in range(self.config.epochs):
+        config = self.config
+        n_steps = config.epochs * len(_batch_starts(len(data), config.batch_size))
+        with show_progress("Training", n_steps, config.verbose, lambda: state.step) as progress:
+            for epoch in range(config.epochs):
                 state.epoch = epoch
                 record = self._run_epoch(state, update, data, smoothed)
                 if valid is not None:
                     record |= self.validation_step(valid)
                 state.history.append(record)
-                show(record)
+                if progress.is_shown:
+                    progress.add_row(format_record(record, config.units))
                 if valid is not None and best.compare(epoch, record["valid_loss"], self.model):
                     state.stop = True
                 self._notify("epoch_end", state)
@@ -365,11 +377,14 @@ def iterate(
     Batch norm cannot be computed from one row.
     """
     order = torch.randperm(n_rows, device=device, generator=generator)
-    starts = list(range(0, n_rows, batch_size))
-    if len(starts) > 1 and n_rows - starts[-1] == 1:
-        del starts[-1]
+    starts = _batch_starts(n_rows, batch_size)
     for start, stop in zip(starts, [*starts[1:], n_rows], strict=True):
         yield order[start:stop]
+
+
+def _batch_starts(n_rows: int, batch_size: int) -> list[int]:
+    starts = list(range(0, n_rows, batch_size))
+    return starts[:-1] if len(starts) > 1 and n_rows - starts[-1] == 1 else starts
 
 
 def predict(model: nn.Module, inputs: tuple[Tensor, ...], n_rows_at_once: int = 8192) -> Tensor:
@@ -379,20 +394,3 @@ def predict(model: nn.Module, inputs: tuple[Tensor, ...], n_rows_at_once: int = 
         starts = range(0, len(inputs[0]), n_rows_at_once)
         parts = [model(*(part[start : start + n_rows_at_once] for part in inputs)) for start in starts]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-@contextmanager
-def _progress_bar(config: TrainingConfig) -> Iterator[Callable[[dict], None]]:
-    """Show a bar with the losses of the last epoch if `verbose` is set."""
-    if not config.verbose:
-        yield lambda record: None
-        return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns) as bar:
-        task = bar.add_task("training", total=config.epochs)
-
-        def show(record: dict) -> None:
-            losses = [f"{name.removesuffix('_loss')} {record[name]:.4g}" for name in record if name.endswith("_loss")]
-            bar.update(task, advance=1, description=" ".join(["loss:", *losses]))
-
-        yield show

@@ -56,4 +56,8 @@ class TrainingData:
 def mean_loss(loss: Loss, output: Tensor, data: TrainingData) -> Tensor:
     """The weighted mean of the losses of the rows."""
     per_row = loss(output, data.target)
-    return (per_row if data.weight is None else per_row * data.weight).mean()
+    if data.weight is None:
+        return per_row.mean()
+    if per_row.ndim == 0:
+        raise ValueError("The loss returns one number for all rows, so rows cannot be weighted: return one per row.")
+    return (per_row * data.weight).mean()

@@ -148,6 +148,13 @@ def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callab
 # What is learned of columns and target means of which float32 would merge values.
 _IN_FLOAT32: dict[str, Any] = {"_float32_maps": {}, "_mean_dtype": "float32", "_offsets": {}}
 
+# Parameters that were added since, with the values that they stand for.
+_NEW_PARAMETERS: dict[str, dict[str, Any]] = {
+    "tabular-classifier": {"loss": "cross_entropy"},
+    "dot-product-bias": {"bias": True, "metrics": ()},
+    "embedding-nn": {"metrics": ()},
+}
+
 # By registered name: converts the attributes saved in format 1 to the current ones.
 _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "forest-regressor": lambda state: _IN_FLOAT32 | state,
@@ -181,6 +188,7 @@ def name_in_format_1(path_of_class: str, path: Path) -> str:
 
 def upgrade(name: str, state: dict[str, Any], file_format: int) -> dict[str, Any]:
     """Convert the attributes of a saved object to the current ones of its class."""
+    state = _NEW_PARAMETERS.get(name, {}) | state
     if file_format == 1 and name in _FROM_FORMAT_1:
         return _FROM_FORMAT_1[name](state)
     return state

@@ -134,3 +134,25 @@ def test_history_features_tell_apart_who_rated_what():
     of_first, of_second = users[1:5, :2], users[5:, :2]
     within = np.ptp(of_first, axis=0).max() + np.ptp(of_second, axis=0).max()
     assert np.abs(of_first.mean(axis=0) - of_second.mean(axis=0)).max() > within
+
+
+def test_without_biases_a_rating_is_the_mean_and_the_product():
+    model = DotProduct(1, 1, 1, mean=3.5, bias=False)
+    with torch.no_grad():
+        model.vectors.weight.copy_(torch.tensor([[0.0, 0], [2, 0], [0, 0], [3, 0]]))
+    assert model(torch.tensor([[1, 1], [0, 1]])).tolist() == [[3.5 + 6], [3.5]]
+
+
+def test_without_biases_they_have_no_gradient():
+    model = some_model(row_penalty=0.2, n_user_features=2, n_item_features=1, bias=False)
+    with torch.no_grad():
+        for parameter in (model.vectors.weight, model.user_map, model.item_map):
+            parameter[:, -1] = 0.0
+    model.loss_and_gradients(some_rows(5, 4))
+    for parameter in (model.vectors.weight, model.user_map, model.item_map):
+        assert (parameter.grad[:, -1] == 0).all()
+        assert (parameter.grad[:, :-1] != 0).any()
+
+
+def test_a_printed_net_shows_its_sizes():
+    assert "users: 5 x 3, items: 4 x 3, bias=False" in repr(some_model(bias=False))

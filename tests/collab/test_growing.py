@@ -127,11 +127,11 @@ def test_given_ratings_are_read_by_the_names_of_fit(fitted):
 
 
 @pytest.mark.parametrize("name", ["dot", "nn"])
-def test_epochs_are_a_number_and_layers_are_not_none(name):
+def test_epochs_are_a_number_and_layers_have_widths(name):
     with pytest.raises(ValueError, match="'epochs' parameter"):
         clone(MODELS[name]).set_params(epochs="auto").fit(X, Y)
-    with pytest.raises(ValueError, match=r"layers=\(\)"):
-        EmbeddingNN(layers=()).fit(X, Y)
+    with pytest.raises(ValueError, match=r"layers=\(0,\)"):
+        EmbeddingNN(layers=(0,)).fit(X, Y)
 
 
 def test_chains_at_once_leave_the_threads_of_blas_as_they_were():

@@ -338,11 +338,19 @@ NETS = SHARED | {
     "schedule": ["constant", "one_cycle"],
     "validation_fraction": [None, 0.2],
     "patience": [1, 2],
+    "metrics": [(), ("mean_absolute_error",)],
     "callbacks": [(), (do_nothing,)],
     "device": ["cpu", "auto"],
 }
 GRIDS = {
-    "dot": NETS | {"n_factors": [2, 3], "init_std": [0.01, 0.1], "n_history": [0, 2], "row_penalty": [0.0, 0.1]},
+    "dot": NETS
+    | {
+        "n_factors": [2, 3],
+        "init_std": [0.01, 0.1],
+        "bias": [True, False],
+        "n_history": [0, 2],
+        "row_penalty": [0.0, 0.1],
+    },
     "nn": NETS
     | {
         "layers": [(4,), [8, 4]],

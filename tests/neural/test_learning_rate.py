@@ -10,6 +10,8 @@ from sklearn.pipeline import make_pipeline
 
 from tabrec import (
     Categorify,
+    DotProductBias,
+    EmbeddingNN,
     FillMissing,
     ForestRegressor,
     Normalize,
@@ -17,6 +19,7 @@ from tabrec import (
     TabularRegressor,
     find_learning_rate,
 )
+from tabrec.datasets import make_ratings
 from tabrec.neural.learning_rate import LearningRateSearch, _steepest, _valley
 
 NET = {
@@ -183,7 +186,9 @@ def test_invalid_parameters_raise(bounds, message):
     ids=["forest", "line", "class"],
 )
 def test_other_estimators_raise(estimator):
-    with pytest.raises(TypeError, match="estimator must be a TabularRegressor or TabularClassifier; got"):
+    with pytest.raises(
+        TypeError, match="estimator must be a TabularRegressor, TabularClassifier, DotProductBias or EmbeddingNN; got"
+    ):
         find_learning_rate(estimator, *make_frame())
 
 
@@ -206,3 +211,22 @@ def test_a_search_is_immutable():
     assert (search.valley, search.steepest) == (0.3, 0.5)
     with pytest.raises(AttributeError):
         search.valley = 1.0
+
+
+@pytest.mark.parametrize("recommender", [DotProductBias, EmbeddingNN])
+def test_a_recommender_learns_at_the_suggested_rate_and_hardly_at_a_much_lower_one(recommender):
+    ratings = make_ratings(1_500, random_state=0)
+    X, y = ratings[["user", "item"]], ratings["rating"]
+    model = (
+        recommender(epochs=2, batch_size=64, row_penalty=0.0, random_state=0)
+        if recommender is DotProductBias
+        else (recommender((8,), epochs=2, batch_size=64, random_state=0))
+    )
+    search = find_learning_rate(model, X, y, smallest=1e-5)
+    assert not hasattr(model, "users_")
+    assert search.losses.min() < 0.97 * search.losses[0]
+    low, suggested = (
+        clone(model).set_params(learning_rate=rate, schedule="constant").fit(X, y).history_["train_loss"].iloc[-1]
+        for rate in (search.valley / 1000, search.valley)
+    )
+    assert suggested < 0.97 * low

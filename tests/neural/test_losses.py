@@ -5,8 +5,18 @@ import pytest
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import log_loss, mean_absolute_error, mean_pinball_loss, mean_squared_error
+from torch import nn
+from torch.nn import functional as F
 
-from tabrec.neural.losses import REGRESSION_LOSSES, class_loss, quantile_loss, regression_loss
+from tabrec import TabularClassifier, TabularRegressor
+from tabrec.neural.losses import (
+    REGRESSION_LOSSES,
+    GivenLoss,
+    class_loss,
+    given_class_loss,
+    quantile_loss,
+    regression_loss,
+)
 
 QUANTILES = (0.1, 0.5, 0.9)
 
@@ -123,3 +133,115 @@ def test_the_loss_of_one_row_moves_only_its_own_outputs(name):
     moved = (output.grad != 0).flatten(1)
     assert moved.all(dim=1).tolist() == [False, True, False]
     assert moved.any(dim=1).tolist() == [False, True, False]
+
+
+# --- Losses of torch, and functions ----------------------------------------------------------------------------------
+
+TINY = {"layers": (8,), "n_members": 2, "numeric_embedding": None, "epochs": 2, "batch_size": 16, "random_state": 0}
+
+
+def squared(predicted, true):
+    return (predicted - true) ** 2
+
+
+def log_rmse(predicted, true):
+    return F.mse_loss(predicted.clamp(min=1e-3).log(), true.log()).sqrt()
+
+
+def make_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(48, 2))
+    return X, np.exp(2 + X[:, 0] + 0.1 * rng.normal(size=48))
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss, nn.MSELoss(), nn.MSELoss(reduction="sum"), squared], ids=range(4))
+@pytest.mark.parametrize("shape", [(7, 1), (7, 3), (7, 4, 1), (7, 4, 2)])
+def test_a_given_loss_has_one_number_per_row_as_the_named_one_has(loss, shape):
+    output, target = torch.randn(shape), torch.randn(shape[0], shape[-1])
+    torch.testing.assert_close(GivenLoss(loss)(output, target), regression_loss("mse")(output, target))
+
+
+def test_a_given_instance_keeps_its_reduction():
+    loss = nn.MSELoss()
+    GivenLoss(loss)
+    assert loss.reduction == "mean"
+
+
+def test_a_given_loss_takes_predictions_and_targets_in_units_of_the_target():
+    X, y = make_rows()
+    seen = []
+
+    def record(predicted, true):
+        seen.append(true[:, 0].tolist())
+        return (predicted - true).abs()
+
+    TabularRegressor(**TINY | {"epochs": 1, "batch_size": 48, "n_members": None}, loss=record).fit(X, y)
+    assert sorted(seen[0]) == pytest.approx(sorted(y), rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", [log_rmse, nn.L1Loss, nn.SmoothL1Loss(beta=0.5)], ids=["log_rmse", "L1", "SmoothL1"])
+def test_a_net_learns_by_a_given_loss(loss):
+    X, y = make_rows()
+    net = TabularRegressor(**TINY | {"epochs": 20, "learning_rate": 0.02}, loss=loss).fit(X, y)
+    assert net.history_["train_loss"].iloc[-1] < 0.9 * net.history_["train_loss"].iloc[0]
+
+
+def test_a_given_mean_squared_error_gives_the_net_of_the_named_one():
+    X, y = make_rows()
+    y = (y - y.mean()) / y.std()  # the units in which the named loss is computed
+    nets = [TabularRegressor(**TINY, loss=loss).fit(X, y) for loss in ("mse", nn.MSELoss)]
+    np.testing.assert_allclose(nets[0].predict(X), nets[1].predict(X), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss,
+        nn.NLLLoss,
+        nn.BCELoss(),
+        nn.BCEWithLogitsLoss,
+        lambda logits, codes: F.cross_entropy(logits, codes),
+    ],
+    ids=["CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss", "function"],
+)
+def test_losses_of_two_classes_are_the_cross_entropy(loss):
+    logits, codes = torch.randn(9, 3, 2), torch.randint(2, (9,))
+    found, wanted = given_class_loss(loss, 2)(logits, codes), class_loss()(logits, codes)
+    torch.testing.assert_close(found.mean(), wanted.mean())
+    X, y = make_rows()
+    nets = [TabularClassifier(**TINY, loss=loss).fit(X, y > 7) for loss in ("cross_entropy", loss)]
+    np.testing.assert_allclose(nets[0].predict_proba(X), nets[1].predict_proba(X), rtol=1e-3)
+
+
+def test_rows_are_weighted_by_a_given_loss_unless_it_returns_one_number():
+    X, y = make_rows()
+    weights = np.linspace(0.5, 2, len(y))
+    y = (y - y.mean()) / y.std()
+    nets = [TabularRegressor(**TINY, loss=loss).fit(X, y, weights) for loss in ("mse", squared)]
+    np.testing.assert_allclose(nets[0].predict(X), nets[1].predict(X), rtol=1e-3)
+    with pytest.raises(ValueError, match="one number for all rows, so rows cannot be weighted"):
+        TabularRegressor(**TINY, loss=lambda p, t: squared(p, t).mean()).fit(X, y, weights)
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "message"),
+    [
+        (lambda p, t: (p[:, 0] - t) ** 2, ValueError, r"one number per row, .* got shape \(32, 32\)"),
+        (lambda p, t: (p - t)[:5], ValueError, r"got shape \(5, 1\)"),
+        (lambda p, t: 0.5, TypeError, "must return a tensor; got float"),
+        (lambda p, t: (p.detach() - t) ** 2, ValueError, "has no gradient"),
+        (dict, TypeError, "must be a loss of torch or a function"),
+    ],
+    ids=["pairs", "short", "float", "detached", "class"],
+)
+def test_a_loss_of_another_form_is_refused(loss, error, message):
+    with pytest.raises(error, match=message):
+        TabularRegressor(**TINY, loss=loss).fit(*make_rows())
+
+
+def test_losses_that_do_not_fit_the_classes_are_refused():
+    X, y = make_rows()
+    with pytest.raises(ValueError, match="needs two classes, but the target has 3"):
+        TabularClassifier(**TINY, loss=nn.BCELoss).fit(X, np.digitize(y, [5, 10]))
+    with pytest.raises(ValueError, match=r"label_smoothing=0.1 requires loss='cross_entropy'"):
+        TabularClassifier(**TINY, loss=nn.CrossEntropyLoss, label_smoothing=0.1).fit(X, y > 7)

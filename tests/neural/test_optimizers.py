@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from tabrec import TabularModel
+from tabrec import TabularModel, TabularRegressor
 from tabrec.neural.optimizers import OPTIMIZERS, SCHEDULES, Rates, make_optimizer, scheduled_rates, set_rates
+from tabrec.neural.parameters import read_learning_rate
+from tabrec.neural.tabular_model import GivenModel
 
 EDGES = [np.array([-1.0, 0.0, 1.0])] * 2
 
@@ -166,7 +168,9 @@ def test_constant_does_not_change():
     assert {scheduled_rates("constant", step, 9, 0.1, 0.8) for step in range(9)} == {Rates(0.1, 0.8)}
 
 
-@pytest.mark.parametrize(("schedule", "rate"), [("one_cycle", 0.004), ("flat_cosine", 0.1), ("constant", 0.1)])
+@pytest.mark.parametrize(
+    ("schedule", "rate"), [("one_cycle", 0.004), ("flat_cosine", 0.1), ("constant", 0.1), ("warm_restarts", 0.1)]
+)
 def test_a_training_of_one_step_uses_the_first_rates(schedule, rate):
     assert scheduled_rates(schedule, 0, 1, 0.1, 0.9).learning_rate == pytest.approx(rate)
 
@@ -232,3 +236,84 @@ def test_adamw_equals_torchs_and_skips_parameters_without_gradient():
         torch.testing.assert_close(mine, other, rtol=0, atol=0)
     with pytest.raises(ValueError, match="closure is not supported"):
         ours.step(lambda: 0.0)
+
+
+def test_warm_restarts_fall_to_0_in_three_cycles_of_1_2_and_4_parts():
+    rates = [scheduled_rates("warm_restarts", step, 71, 0.1, 0.9) for step in range(71)]
+    assert {rate.momentum for rate in rates} == {0.9}
+    found = np.array([rate.learning_rate for rate in rates])
+    starts = np.flatnonzero(np.diff(found, prepend=0.0) > 0)
+    assert starts.tolist() == [0, 10, 30]
+    np.testing.assert_allclose(found[starts], 0.1)
+    np.testing.assert_allclose(found[[5, 20, 50]], 0.05)
+    assert found[-1] == pytest.approx(0.0, abs=1e-12)
+
+
+def rate_shares(model, lowest_share):
+    made = make_optimizer(model, "adamw", 0.1, 0.01, 0.9, lowest_share)
+    set_rates(made, Rates(0.2, 0.9))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {names[id(p)]: group["lr"] / 0.2 for group in made.param_groups for p in group["params"]}
+
+
+def test_layers_learn_at_rates_that_ascend_from_the_embeddings_to_the_output():
+    shares = rate_shares(TabularModel({"state": 5}, 2, layers=[4, 3], batch_norm=True), 0.001)
+    by_layer = {"embeddings": 0.001, "numeric_norm": 0.001, "blocks.0": 0.01, "blocks.1": 0.1, "output": 1.0}
+    for name, share in shares.items():
+        assert share == pytest.approx(next(value for layer, value in by_layer.items() if name.startswith(layer)))
+    assert set(rate_shares(TabularModel({"state": 5}, layers=[4]), 1.0).values()) == {1.0}
+
+
+def test_the_layers_of_a_given_net_are_its_children():
+    net = GivenModel(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)), 0.0, None)
+    assert rate_shares(net, 0.25) == {
+        "net.0.weight": 0.25,
+        "net.0.bias": 0.25,
+        "net.2.weight": 1.0,
+        "net.2.bias": 1.0,
+    }
+
+
+@pytest.mark.parametrize("rate", [(0.01, 0.1), [0.01, 0.1], np.array([0.01, 0.1])])
+def test_a_pair_of_learning_rates_is_the_last_one_and_a_share(rate):
+    assert read_learning_rate(rate) == (0.1, pytest.approx(0.1))
+    assert read_learning_rate(0.1) == (0.1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        ((0.1, 0.01), "must ascend"),
+        ((0.1, 0.2, 0.3), "a pair"),
+        ((), "a pair"),
+        ((0, 1), "a pair"),
+        (("a", 1), "a pair"),
+    ],
+)
+def test_other_learning_rates_are_refused(rate, message):
+    with pytest.raises(ValueError, match=f"learning_rate=.*{message}"):
+        read_learning_rate(rate)
+
+
+LINEAR = {"layers": (), "n_members": None, "numeric_embedding": None, "dropout": 0.0, "random_state": 0}
+
+
+def make_line():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    return X, X @ [3.0, -2.0, 0.5] + 4.0
+
+
+def test_no_layers_make_a_linear_net_and_lbfgs_finds_the_least_squares():
+    X, y = make_line()
+    lbfgs = {"optimizer": torch.optim.LBFGS, "learning_rate": 1.0, "weight_decay": 0.0, "schedule": "constant"}
+    net = TabularRegressor(**LINEAR, **lbfgs, epochs=2, batch_size=60).fit(X, y)
+    np.testing.assert_allclose(net.predict(X), y, atol=1e-3)
+    assert [name for name, _ in net.model_.named_parameters()] == ["output.weight", "output.bias"]
+
+
+def test_lbfgs_refuses_what_needs_groups_of_parameters():
+    with pytest.raises(ValueError, match=r"optimizer=LBFGS takes no groups .* set weight_decay=0; got 0.3"):
+        TabularRegressor(**LINEAR, optimizer=torch.optim.LBFGS).fit(*make_line())
+    settings = {"weight_decay": 0.0, "learning_rate": (0.01, 0.1), "layers": (4,)}
+    with pytest.raises(ValueError, match=r"optimizer=LBFGS takes no groups .* learning_rate must be one number"):
+        TabularRegressor(**LINEAR | settings, optimizer=torch.optim.LBFGS).fit(*make_line())

@@ -991,7 +991,6 @@ def test_folds_may_be_fitted_in_parallel_processes():
 # --- Invalid arguments -----------------------------------------------------------------------------------------------
 
 BAD = [
-    ("layers", ()),
     ("layers", (0,)),
     ("layers", (16, -3)),
     ("layers", (1.5,)),

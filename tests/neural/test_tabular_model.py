@@ -395,3 +395,7 @@ def test_without_numbers_there_is_no_numeric_embedding():
 def test_invalid_sizes_raise(change, message):
     with pytest.raises(ValueError, match=message):
         TabularModel(**{"category_sizes": SIZES, "n_continuous": 2, **change})
+
+
+def test_a_printed_net_shows_the_sizes_of_its_embeddings_by_column():
+    assert "state: 51 x 14, enclosure: 4 x 3" in repr(TabularModel({"state": 51, "enclosure": 4}))

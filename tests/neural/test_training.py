@@ -10,8 +10,10 @@ import torch
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, r2_score
 from sklearn.model_selection import KFold, PredefinedSplit, train_test_split
+from torch import nn
 
 from tabrec import TabularClassifier, TabularRegressor, TimeSplit
+from tabrec.neural.losses import regression_units
 from tabrec.neural.optimizers import SCHEDULES, scheduled_rates
 from tabrec.neural.tabular_estimator import default_batch_size, default_epochs
 from tabrec.neural.training import Trainer, TrainingConfig, iterate
@@ -674,9 +676,43 @@ def test_trainer_fits_any_module():
     assert len(history) == 100
 
 
-@pytest.mark.parametrize("verbose", [0, 1])
-def test_progress_is_shown_only_if_verbose(verbose, capsys):
-    TabularRegressor(**NET | {"epochs": 2}, verbose=verbose).fit(*make_frame())
-    shown = capsys.readouterr().out
-    assert ("2/2" in shown) == bool(verbose)
-    assert bool(shown) == bool(verbose)
+@pytest.mark.parametrize(("verbose", "n_lines"), [("auto", 0), (0, 0), (1, 3)])
+def test_the_table_by_epoch_is_in_units_of_the_target(verbose, n_lines, capsys):
+    X, y = make_frame()
+    net = TabularRegressor(**NET | {"epochs": 2}, verbose=verbose, metrics=["max_error"])
+    net.fit(X, 1000 * y, eval_set=(X, 1000 * y))
+    output, errors = capsys.readouterr()
+    lines = [line.split() for line in errors.splitlines()]
+    assert output == ""
+    assert len(lines) == n_lines
+    if verbose == 1:
+        assert lines[0] == ["epoch", "train", "RMSE", "valid", "RMSE", "max_error", "seconds"]
+        valid = net.history_["valid_loss"] ** 0.5 * net.target_scaler_.scales[0]
+        assert [float(line[2].replace(",", "")) for line in lines[1:]] == pytest.approx(valid, abs=1)
+        assert [float(line[3].replace(",", "")) for line in lines[1:]] == pytest.approx(
+            net.history_["max_error"], abs=1
+        )
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"loss": "mae"}, "train MAE"),
+        ({"loss": "quantile"}, "train pinball loss"),
+        ({"loss": "huber"}, "train Huber loss (standardised)"),
+        ({"loss": nn.L1Loss}, "train loss"),
+        ({"trainer": Trainer}, "train loss"),
+    ],
+)
+def test_the_table_by_epoch_names_its_loss(settings, name, capsys):
+    TabularRegressor(**NET | {"epochs": 1} | settings, verbose=1).fit(*make_frame())
+    header, _ = capsys.readouterr().err.splitlines()
+    assert header.split() == ["epoch", *name.split(), "seconds"]
+    assert regression_units("mae", 4.0).convert(0.5) == 2.0
+    assert regression_units("mse", 4.0).convert(0.25) == 2.0
+
+
+def test_partial_fit_is_quiet_unless_asked(capsys):
+    for verbose, wanted in (("auto", 0), (1, 2)):
+        TabularRegressor(**NET, verbose=verbose).partial_fit(*make_frame())
+        assert len(capsys.readouterr().err.splitlines()) == wanted

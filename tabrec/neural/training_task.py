@@ -1,0 +1,30 @@
+"""`TrainingTask`: one training that is ready to run."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import pandas as pd
+
+from tabrec.neural.draws import seeded
+from tabrec.neural.training import Trainer
+from tabrec.neural.training_data import TrainingData
+
+
+class TrainingTask(NamedTuple):
+    """A trainer with the data and the seed of one training."""
+
+    trainer: Trainer
+    data: TrainingData
+    valid: TrainingData | None
+    seed: int
+
+    def run(self) -> pd.DataFrame:
+        """Train; returns the history."""
+        with self.seeded():
+            return self.trainer.fit(self.data, self.valid)
+
+    def seeded(self) -> AbstractContextManager:
+        """Seed torch's global generators where code of the caller draws from them."""
+        return seeded(self.seed, self.trainer.device) if self.trainer.config.seed is None else nullcontext()
