@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -10,13 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from tabrec.collab.ease import EASE
 from tabrec.collab.implicit_als import ImplicitALS
 from tabrec.collab.interactions import Context, Interactions
+from tabrec.collab.members import check_members, copy_scorers, fit_scorers, make_members
 from tabrec.collab.ranking import top_n
 from tabrec.collab.ranking_recommender import RankingRecommender
 from tabrec.collab.reader import RatingsReader
@@ -154,12 +153,7 @@ class BlendedScorer(StrengthScorer):
 
     def check_parameters(self) -> None:
         members = self._members(0)
-        odd = [member for member in members if not isinstance(member, Recommender)]
-        if odd or not members:
-            given = self.parameters["recommenders"]
-            raise ValueError(f"recommenders={given!r} must be a list of at least one recommender.")
-        for member in members:
-            member._check_parameters()
+        check_members("recommenders", self.parameters["recommenders"], members)
         weights = self.parameters["weights"]
         if weights is None:
             return
@@ -228,30 +222,14 @@ class BlendedScorer(StrengthScorer):
         return total
 
     def _members(self, seed: int) -> list[Any]:
-        """Clones of the recommenders that learn from the side tables of this one."""
         given = self.parameters["recommenders"]
-        members = [EASE(), ImplicitALS()] if given is None else list(given)
-        return [self._adapt(clone(member), seed) if isinstance(member, Recommender) else member for member in members]
-
-    def _adapt(self, member: Recommender, seed: int) -> Recommender:
-        names = ("user", "item", "user_features", "item_features")
-        changes = {name: self.parameters[name] for name in names}
-        if member.get_params(deep=False).get("random_state", seed) is None:
-            changes["random_state"] = seed
-        return member.set_params(**changes)
+        return make_members([EASE(), ImplicitALS()] if given is None else given, self.parameters, seed)
 
     def _fit_members(self, data: RatingsReader) -> list[Scorer]:
-        scorers = [member._make_scorer() for member in self._members(self.seed)]
-        for scorer in scorers:
-            scorer.fit(data)
-        return scorers
+        return fit_scorers(self._members(self.seed), data)
 
     def _current(self) -> Iterator[Scorer]:
-        """Copies of the fitted scorers, with the parameters of their recommenders."""
-        for scorer, member in zip(self.scorers, self._members(self.seed), strict=True):
-            made = copy.copy(scorer)
-            made.parameters = member.get_params(deep=False)
-            yield made
+        return copy_scorers(self.scorers, self._members(self.seed))
 
     def _standardised(
         self, users: np.ndarray, items: np.ndarray
@@ -274,7 +252,7 @@ class BlendedScorer(StrengthScorer):
         weights = np.ones(n_members)
         if n_members == 1 or not is_held_out.any():
             return weights
-        trained, held_out = (take_interactions(ratings, some) for some in (~is_held_out, is_held_out))
+        trained, held_out = (ratings.take(some) for some in (~is_held_out, is_held_out))
         users = np.unique(held_out.users)
         n_asked = min(_MOST_USERS, max(1, _BLOCK // (n_members * self.data.items.n_codes)))
         users = np.sort(rng.permutation(users)[:n_asked])
@@ -300,12 +278,6 @@ def hold_out(ratings: Interactions, fraction: float, rng: np.random.Generator) -
     chosen = np.zeros(len(ratings), dtype=bool)
     chosen[order] = rank < np.minimum(np.ceil(fraction * counts), counts - 1)
     return chosen
-
-
-def take_interactions(ratings: Interactions, rows: np.ndarray) -> Interactions:
-    """Some of the interactions."""
-    weights = None if ratings.weights is None else ratings.weights[rows]
-    return Interactions(ratings.users[rows], ratings.items[rows], ratings.values[rows], weights)
 
 
 def standardise(scores: np.ndarray) -> np.ndarray:

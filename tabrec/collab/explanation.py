@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 
@@ -25,6 +26,9 @@ class Explanation:
     ratings : pandas.DataFrame
         `item`, `rating` and `contribution`: ratings of the user, and how much each raises (or, below 0, lowers) the
         prediction, those that raise it most first.
+    features : pandas.DataFrame or None
+        `feature`, `value` and `contribution`: features of the pair, and how much each adds to the prediction, the
+        largest first. None for models without a ranker.
 
     See Also
     --------
@@ -37,6 +41,7 @@ class Explanation:
     path: str
     parts: pd.Series
     ratings: pd.DataFrame
+    features: pd.DataFrame | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.user!r}, {self.item!r}: {self.prediction:.2f} ({self.path})"]
@@ -47,4 +52,14 @@ class Explanation:
                 f"    {row.item!r}, rated {row.rating:g}: {row.contribution:+.3f}"
                 for row in self.ratings.itertuples(index=False)
             ]
+        if self.features is not None and len(self.features):
+            lines += ["  contributions of features:"]
+            lines += [
+                f"    {row.feature} = {_shorten(row.value)}: {row.contribution:+.3f}"
+                for row in self.features.itertuples(index=False)
+            ]
         return "\n".join(lines)
+
+
+def _shorten(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float | np.floating) else str(value)

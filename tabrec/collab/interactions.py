@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -66,10 +66,12 @@ class Interactions:
         Ratings.
     weights : ndarray of shape (n_interactions,), default=None
         None weights all interactions equally.
+    days : ndarray of shape (n_interactions,), default=None
+        Times in days, where they are known.
 
     Attributes
     ----------
-    users, items, values, weights : ndarray
+    users, items, values, weights, days : ndarray
         The parameters.
 
     See Also
@@ -89,9 +91,27 @@ class Interactions:
     items: np.ndarray
     values: np.ndarray
     weights: np.ndarray | None = None
+    days: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def take(self, rows: np.ndarray) -> Interactions:
+        """Some of the interactions.
+
+        Parameters
+        ----------
+        rows : ndarray of int or bool
+            Their positions, in ascending order, or a mask.
+
+        Returns
+        -------
+        Interactions
+            Those interactions.
+        """
+        weights = None if self.weights is None else self.weights[rows]
+        days = None if self.days is None else self.days[rows]
+        return Interactions(self.users[rows], self.items[rows], self.values[rows], weights, days)
 
     def mean(self) -> float:
         """The weighted mean of the values."""
@@ -159,13 +179,18 @@ class Interactions:
         Returns
         -------
         Interactions
-            All of them; interactions without weights have the weight 1 where others have weights.
+            All of them; interactions without weights have the weight 1 where others have weights, and those without
+            times the latest time of the others.
         """
-        weights = None
+        weights = days = None
         if self.weights is not None or more.weights is not None:
             weights = np.concatenate([np.ones(len(r)) if r.weights is None else r.weights for r in (self, more)])
+        if self.days is not None or more.days is not None:
+            newest = max(r.days.max(initial=-np.inf) for r in (self, more) if r.days is not None)
+            days = np.concatenate([np.full(len(r), newest) if r.days is None else r.days for r in (self, more)])
         users, items = np.concatenate([self.users, more.users]), np.concatenate([self.items, more.items])
-        return sort_interactions(users, items, np.concatenate([self.values, more.values]), weights)[0]
+        found, order = sort_interactions(users, items, np.concatenate([self.values, more.values]), weights)
+        return found if days is None else replace(found, days=days[order])
 
 
 def sort_interactions(

@@ -45,8 +45,12 @@ class RatingsReader:
         id_names: tuple[str, str],
         side_tables: tuple[Any, Any],
         context_names: list[str],
+        days: np.ndarray | None = None,
     ) -> tuple[RatingsReader, Context]:
-        """Learn ids from a table of ratings, and return the context of the sorted ratings as well."""
+        """Learn ids from a table of ratings, and return the context of the sorted ratings as well.
+
+        `days` are the times of the rows, in days.
+        """
         y, rows, weights = _read_target(frame, y, sample_weight, id_names, owner)
         mean_weight = 1.0 if weights is None else float(weights.mean())
         columns = _id_columns(frame, id_names, rows)
@@ -54,14 +58,19 @@ class RatingsReader:
         items = learn_side(columns[1], "item_features", side_tables[1])
         no_ratings = Interactions(*(np.empty(0),) * 3)
         reader = cls(owner, *id_names, users, items, no_ratings, mean_weight, None)
-        ratings, order = reader._code(frame, rows, columns, y, weights, context_names)
+        ratings, order = reader._code(frame, rows, columns, y, weights, context_names, days)
         # Learned from sorted rows, so that a model does not depend on their order.
         context = ContextEncoder.learn(frame, rows[order], context_names) if context_names else None
         reader = replace(reader, ratings=ratings, context=context)
         return reader, reader._read_context(frame, rows[order])
 
     def learn_more(
-        self, frame: pd.DataFrame, y: Any, sample_weight: Any, check_ratings: Callable[[np.ndarray], None]
+        self,
+        frame: pd.DataFrame,
+        y: Any,
+        sample_weight: Any,
+        check_ratings: Callable[[np.ndarray], None],
+        days: np.ndarray | None = None,
     ) -> tuple[RatingsReader, Interactions, Context]:
         """A reader that knows further ratings, those ratings, and their context."""
         y, rows, weights = _read_target(frame, y, sample_weight, (self.user_name, self.item_name), self.owner)
@@ -71,7 +80,7 @@ class RatingsReader:
             side.ids.encode(column)  # refuses ids of another type than in fit
         users, items = self.users.with_ids(columns[0], LEARNED), self.items.with_ids(columns[1], LEARNED)
         grown = replace(self, users=users, items=items)
-        more, order = grown._code(frame, rows, columns, y, weights, self.context_names)
+        more, order = grown._code(frame, rows, columns, y, weights, self.context_names, days)
         return replace(grown, ratings=self.ratings.with_more(more)), more, self._read_context(frame, rows[order])
 
     def learn_given(
@@ -137,17 +146,19 @@ class RatingsReader:
         y: np.ndarray,
         weights: np.ndarray | None,
         context_names: list[str],
+        days: np.ndarray | None,
     ) -> tuple[Interactions, np.ndarray]:
         """The ratings of some rows as sorted interactions, and the position of each among the rows."""
         users, items = self.users.ids.encode(columns[0]), self.items.ids.encode(columns[1])
         if weights is None and self.mean_weight != 1.0:
             weights = np.ones(len(rows))
         weights = None if weights is None else weights / self.mean_weight
-        occasions = None
+        occasions = None if days is None else days[rows]
         if context_names:
             taken = frame[context_names].iloc[rows]
             occasions = pd.util.hash_pandas_object(taken, index=False).to_numpy()
-        return sort_interactions(users, items, y[rows], weights, occasions)
+        ratings, order = sort_interactions(users, items, y[rows], weights, occasions)
+        return ratings if days is None else replace(ratings, days=days[rows][order]), order
 
     def _read_context(self, frame: pd.DataFrame, rows: np.ndarray) -> Context:
         return None if self.context is None else self.context.encode(frame, rows)

@@ -141,6 +141,7 @@ class Recommender(LabelledViews, ABC):
             id_names=id_names,
             side_tables=(self.user_features, self.item_features),
             context_names=context_names,
+            days=self._read_days(frame),
         )
         self._check_ratings(self._reader.ratings.values)
         self._kept_parameters = describe_parameters(self, _KEPT)
@@ -175,7 +176,9 @@ class Recommender(LabelledViews, ABC):
         X, y = read_sparse(X, y)
         frame = align_names(self, X, read_frame(X), self._unused())
         y, sample_weight = self._read_target(frame, y), self._read_weights(frame, sample_weight, False)
-        self._reader, more, context = self._reader.learn_more(frame, y, sample_weight, scorer.check_ratings)
+        self._reader, more, context = self._reader.learn_more(
+            frame, y, sample_weight, scorer.check_ratings, self._read_days(frame)
+        )
         self.mean_rating_ = self._reader.ratings.mean()
         scorer.fit_more(self._reader, more, context)
         self._scorer = scorer
@@ -341,6 +344,10 @@ class Recommender(LabelledViews, ABC):
     def _read_weights(self, frame: pd.DataFrame, sample_weight: Any, reset: bool) -> Any:
         """The weights of the rows of a table; `reset` is True for those of `fit`."""
         return sample_weight
+
+    def _read_days(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """The times of the rows of a table in days, for models that use them."""
+        return None
 
     def _check_parameters(self) -> Scorer:
         """Check the parameters and make a scorer of them."""

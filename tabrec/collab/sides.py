@@ -249,11 +249,13 @@ class SideTable:
         self.codes = np.zeros((n_codes, len(self.category_sizes)), dtype=np.int32)
         for position, name in enumerate(self.category_sizes):
             self.codes[rows, position] = encoded[name].cat.codes
-        numbers = [encoded[name].to_numpy(np.float32) for name in encoded.columns if name not in sizes]
-        numbers += [_as_number(encoded[name], size) for name, size in sizes.items() if size <= _OF_TWO_LABELS]
-        numbers = [column for column in numbers if (column != np.median(column)).sum() > 1]  # more than one stands out
+        numbers = {str(name): encoded[name].to_numpy(np.float32) for name in encoded.columns if name not in sizes}
+        numbers |= {name: _as_number(encoded[name], size) for name, size in sizes.items() if size <= _OF_TWO_LABELS}
+        # Of numbers of which more than one stands out.
+        numbers = {name: column for name, column in numbers.items() if (column != np.median(column)).sum() > 1}
+        self.number_names = list(numbers)
         self.numbers = np.zeros((n_codes, len(numbers)), dtype=np.float32)
-        for position, column in enumerate(numbers):
+        for position, column in enumerate(numbers.values()):
             self.numbers[rows, position] = column - column.mean()
 
     def design(self) -> np.ndarray:

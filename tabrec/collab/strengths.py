@@ -29,7 +29,7 @@ class StrengthScorer(Scorer):
     popularity of the items.
     """
 
-    _not_saved = ("parameters", "_matrix")
+    _not_saved: tuple[str, ...] = ("parameters", "_matrix")
     _matrix: sp.csr_matrix | None = None
     value_mean: float
     value_std: float

@@ -1,0 +1,55 @@
+"""Recommenders that are parts of another one: they learn from its codes and its side tables."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sklearn.base import clone
+
+from tabrec.collab.reader import RatingsReader
+from tabrec.collab.recommender import Recommender
+from tabrec.collab.scorer import Scorer
+
+_SHARED = ("user", "item", "user_features", "item_features")
+
+
+def make_members(given: Iterable, parameters: Mapping[str, Any], seed: int) -> list[Any]:
+    """Clones of recommenders with the columns and the side tables in `parameters`, those of the whole.
+
+    A member whose `random_state` is None has `seed`. Members that are not recommenders stay as they are.
+    """
+    return [_adapt(clone(member), parameters, seed) if isinstance(member, Recommender) else member for member in given]
+
+
+def _adapt(member: Recommender, parameters: Mapping[str, Any], seed: int) -> Recommender:
+    own = member.get_params(deep=False)
+    changes = {name: parameters[name] for name in _SHARED}
+    if own.get("random_state", seed) is None:
+        changes["random_state"] = seed
+    return member.set_params(**changes)
+
+
+def check_members(parameter: str, given: Any, members: list[Any]) -> None:
+    """Raise a ValueError unless there is a member, and all are recommenders with valid parameters."""
+    if not members or any(not isinstance(member, Recommender) for member in members):
+        raise ValueError(f"{parameter}={given!r} must be a list of at least one recommender.")
+    for member in members:
+        member._check_parameters()
+
+
+def fit_scorers(members: list[Any], data: RatingsReader) -> list[Scorer]:
+    """The scorers of recommenders, fitted to the interactions of a reader."""
+    scorers = [member._make_scorer() for member in members]
+    for scorer in scorers:
+        scorer.fit(data)
+    return scorers
+
+
+def copy_scorers(scorers: list[Scorer], members: list[Any]) -> Iterator[Scorer]:
+    """Copies of fitted scorers, with the parameters of their recommenders."""
+    for scorer, member in zip(scorers, members, strict=True):
+        made = copy.copy(scorer)
+        made.parameters = member.get_params(deep=False)
+        yield made
