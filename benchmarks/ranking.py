@@ -31,6 +31,7 @@ from tabrec import (
     ImplicitALS,
     ItemKNN,
     Popular,
+    TwoStageRecommender,
 )
 from tabrec.collab import rank_metrics
 from tabrec.datasets import load_movielens
@@ -43,6 +44,7 @@ MODELS: dict[str, Any] = {
     "ImplicitALS": ImplicitALS(random_state=0),
     "BPR": BPR(random_state=0),
     "BlendedRecommender": BlendedRecommender(random_state=0),
+    "TwoStageRecommender": TwoStageRecommender(random_state=0),
     "BayesianFactorization": BayesianFactorization(n_sweeps=100, random_state=0),
     "DotProductBias": DotProductBias(random_state=0),
     "EmbeddingNN": EmbeddingNN(random_state=0),

@@ -42,6 +42,7 @@ _MODULES = {
         "find_learning_rate",
     ],
     "tabrec.runs": ["model_card"],
+    "tabrec.stages": ["TwoStageRecommender"],
     "tabrec.saving": ["load", "save"],
     "tabrec.tables.versions": ["show_versions"],
 }

@@ -47,6 +47,8 @@ _OURS = {
     "implicit-als": "tabrec.collab.implicit_als.ImplicitALS",
     "bpr": "tabrec.collab.bpr.BPR",
     "blended-recommender": "tabrec.collab.blended_recommender.BlendedRecommender",
+    "two-stage-recommender": "tabrec.stages.two_stage_recommender.TwoStageRecommender",
+    "two-stage-scorer": "tabrec.stages.two_stage_scorer.TwoStageScorer",
     "leave-last-out": "tabrec.collab.splitters.LeaveLastOut",
     "per-user-split": "tabrec.collab.splitters.PerUserSplit",
     "dot-product": "tabrec.collab.dot_product_net.DotProduct",

@@ -7,11 +7,13 @@ from tabrec import (
     EASE,
     BayesianFactorization,
     BlendedRecommender,
+    BoostingClassifier,
     DotProductBias,
     EmbeddingNN,
     ImplicitALS,
     ItemKNN,
     Popular,
+    TwoStageRecommender,
 )
 
 
@@ -27,6 +29,7 @@ from tabrec import (
         ImplicitALS(4, n_iterations=2),
         BPR(4, epochs=1),
         BlendedRecommender([EASE(), ItemKNN()]),
+        TwoStageRecommender([EASE(), ItemKNN()], BoostingClassifier(max_iter=3), n_candidates=10, n_draws=1),
     ]
 )
 def test_sklearn_contract(estimator, check):

@@ -11,11 +11,13 @@ from tabrec import (
     EASE,
     BayesianFactorization,
     BlendedRecommender,
+    BoostingClassifier,
     DotProductBias,
     EmbeddingNN,
     ImplicitALS,
     ItemKNN,
     Popular,
+    TwoStageRecommender,
 )
 from tabrec.collab import RatingRecommender, Scorer
 from tabrec.testing import check_recommender, parametrize_with_recommender_checks, recommender_checks
@@ -87,6 +89,7 @@ class WithOrderDependent(ItemMeanRecommender):
         ImplicitALS(4, n_iterations=3),
         BPR(4, epochs=2),
         BlendedRecommender([EASE(ridge=20.0), ItemKNN()]),
+        TwoStageRecommender([EASE(ridge=20.0), ItemKNN()], BoostingClassifier(max_iter=5), n_candidates=10, n_draws=1),
     ]
 )
 def test_recommenders_keep_their_contract(estimator, check):
