@@ -15,7 +15,7 @@ from tabrec.runs.hold_out import hold_out
 from tabrec.runs.run import Run
 from tabrec.runs.submission import as_submission, name_probabilities
 from tabrec.runs.table_target import to_model_target
-from tabrec.runs.trained_table import read_trained_table, recorded_options
+from tabrec.runs.trained_table import check_trained_table, find_trained_table, recorded_options
 from tabrec.tables.names import check_has_column
 
 
@@ -150,7 +150,7 @@ class TableRun(Run):
         try:
             frame = read_table(path, **options)
         except NoHeaderError as error:
-            names = recorded_options(self).get("names", [])
+            names = recorded_options(metadata).get("names", [])
             names = names if len(names) == error.n_fields else [name for name in names if name != metadata["target"]]
             if len(names) != error.n_fields:
                 raise
@@ -186,7 +186,9 @@ class TableRun(Run):
         from tabrec.interpret import report
 
         metadata = self.metadata
-        frame = read_trained_table(self, table)
+        path = find_trained_table(metadata, self.folder, table)
+        frame = self.read_table(path, **recorded_options(metadata))
+        check_trained_table(frame, path, metadata, self.folder)
         X_new = new if new is None or isinstance(new, pd.DataFrame) else self.read_table(new)
         X = frame.drop(columns=metadata["target"])
         y, train_rows, valid_rows = self.split(frame)

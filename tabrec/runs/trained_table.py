@@ -6,14 +6,10 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tabrec.datasets.tables import table_files
-
-if TYPE_CHECKING:
-    from tabrec.runs.table_run import TableRun
 
 _CHUNK = 1 << 20
 
@@ -37,30 +33,37 @@ def check_is_there(path: str | os.PathLike | None) -> None:
         raise FileNotFoundError(f"There is no file {path}.")
 
 
-def recorded_options(run: TableRun) -> dict:
+def recorded_options(metadata: Mapping) -> dict:
     """The options that the table of a run was read with; runs of older versions record the delimiter alone."""
-    known = run.metadata.get("table", {})
+    known = metadata.get("table", {})
     return known.get("reading") or {name: known[name] for name in ("delimiter",) if name in known}
 
 
-def read_trained_table(run: TableRun, table: str | os.PathLike | None = None) -> pd.DataFrame:
-    """The table of a run, read from `table` or from where it was, and compared with what the run records."""
-    known = run.metadata.get("table", {})
+def find_trained_table(
+    metadata: Mapping, folder: str | os.PathLike | None, table: str | os.PathLike | None = None
+) -> Path:
+    """The file of the table of the run in `folder`: `table`, or where it was; its digest must be that recorded."""
+    known = metadata.get("table", {})
     if table is None and "path" not in known:
-        raise ValueError(f"{run.folder} does not record the path of its table: name it with --table.")
+        raise ValueError(f"{folder} does not record the path of its table: name it with --table.")
     path = Path(known["path"] if table is None else table)
     if not all(part.is_file() for part in table_files(path)):
-        raise FileNotFoundError(f"{path}, the table of {run.folder}, does not exist: name it with --table.")
+        raise FileNotFoundError(f"{path}, the table of {folder}, does not exist: name it with --table.")
     if "digest" in known and _digest(path) != known["digest"]:
-        raise ValueError(f"{path} is not the table of {run.folder}, or has changed: name the original with --table.")
-    frame = run.read_table(path, **recorded_options(run))
-    n_rows, target = sum(run.metadata["rows"].values()), run.metadata["target"]
+        raise ValueError(f"{path} is not the table of {folder}, or has changed: name the original with --table.")
+    return path
+
+
+def check_trained_table(
+    frame: pd.DataFrame, path: str | os.PathLike, metadata: Mapping, folder: str | os.PathLike | None
+) -> None:
+    """Raise a ValueError if a table has another number of rows than that of the run, or lacks its target."""
+    n_rows, target = sum(metadata["rows"].values()), metadata["target"]
     if len(frame) != n_rows or target not in frame.columns:
         raise ValueError(
-            f"{path} has {len(frame):,} rows, but {run.folder} was trained on a table of {n_rows:,} rows with a "
+            f"{path} has {len(frame):,} rows, but {folder} was trained on a table of {n_rows:,} rows with a "
             f"column {target!r}."
         )
-    return frame
 
 
 def _digest(path: str | os.PathLike) -> str:
