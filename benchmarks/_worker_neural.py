@@ -152,9 +152,9 @@ def _train_plainly(
     codes, numbers, target = rows
     n_rows, batch_size, epochs = len(target), setup["batch_size"], setup["epochs"]
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=epochs * math.ceil(n_rows / batch_size), pct_start=0.25
-    )
+    n_steps = epochs * math.ceil(n_rows / batch_size)
+    rise = max(0.25, 2 / n_steps)  # the schedule of torch divides by zero if the learning rate rises for a single step
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=n_steps, pct_start=rise)
     seconds = []
     for _ in range(epochs):
         start = time.perf_counter()
