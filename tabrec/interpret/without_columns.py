@@ -234,6 +234,8 @@ def without(X: Any, columns: Iterable[str]) -> Any:
 
 def _is_rows(cv: Any) -> bool:
     """Whether cv is (X_valid, y_valid) rather than two splits."""
+    if isinstance(cv, tuple) and len(cv) != 2 and any(map(is_table, cv)):
+        raise ValueError(f"cv: validation rows are a tuple (X_valid, y_valid); got a tuple of length {len(cv)}.")
     return isinstance(cv, tuple) and len(cv) == 2 and (is_table(cv[0]) or getattr(cv[0], "ndim", 0) == 2)
 
 
