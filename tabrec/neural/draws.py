@@ -18,6 +18,7 @@ _DRAWING = {
     *("kaiming_uniform_", "kaiming_normal_"),
 }
 _FLOATING = {"empty", "zeros", "ones", "rand", "randn", "eye", "linspace"}
+_N_WORDS = 2**16
 # Held while torch's global generators are seeded, which all threads share.
 _GLOBAL_GENERATORS = threading.RLock()
 
@@ -61,8 +62,14 @@ class Dropout(nn.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         if self.generator is None or not self.training or not self.p:
             return super().forward(x)
-        kept = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * kept.div_(1 - self.p)
+        if x.device.type != "cpu":
+            return x * torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
+        # 16 random bits for each number: drawing one at a time took a quarter of the time of a step.
+        n_kept = round((1 - self.p) * _N_WORDS)
+        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+        words.random_(-(2**63), None, generator=self.generator)
+        kept = words.view(torch.int16)[: x.numel()] < n_kept - _N_WORDS // 2
+        return x * kept.view(x.shape).to(x.dtype).mul_(_N_WORDS / max(n_kept, 1))
 
 
 class MaskCodes(nn.Module):
