@@ -9,9 +9,17 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # scikit-learn's checks of array-API input run only where SciPy's switch is on, and it is read at import.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+# Examples that each property is tested with; `pytest --hypothesis-profile many` is for a long run.
+for _profile, _n_examples in {"many": 300, "few": 25}.items():
+    settings.register_profile(
+        _profile, max_examples=_n_examples, deadline=None, derandomize=bool(os.environ.get("CI")), database=None
+    )
+settings.load_profile("few")
 
 _VARIABLE = "TABREC_DATA_DIR"
 _BROWSER_FLAGS = [
@@ -37,11 +45,13 @@ def pytest_collection_finish():
 
 
 # Files whose tests are long and share nothing, so that workers may take them one by one.
-_ONE_BY_ONE = {"test_notebooks.py", "test_examples.py", "test_documents.py", "test_accuracy.py"}
+_ONE_BY_ONE = {"test_notebooks.py", "test_examples.py", "test_documents.py", "test_accuracy.py", "test_main_job.py"}
 
 
 def pytest_collection_modifyitems(items):
     """Assign the tests of a file to one worker, which creates their fixtures once: `pytest -n 2 --dist loadgroup`."""
+    # The long ones first, so that the workers end at the same time: `--no-loadscope-reorder` keeps this order.
+    items.sort(key=lambda item: (item.get_closest_marker("long") is None, item.path.name not in _ONE_BY_ONE))
     for item in items:
         file, _, name = item.nodeid.partition("::")
         group = f"{file}::{name}" if Path(file).name in _ONE_BY_ONE else file
@@ -113,6 +123,31 @@ def oracle():
             pytest.skip(f"{name} is not installed")
 
     return find
+
+
+# For tests of what `train` does around a model.
+_SMALL_MODELS = {
+    "forest": {"n_estimators": 25},
+    "boosting": {"max_iter": 30, "learning_rate": 0.1},
+    "net": {"layers": (16,), "n_members": 2, "epochs": 20, "learning_rate": 0.02},
+}
+
+
+@pytest.fixture(scope="module")
+def small_models():
+    """Let `train` make small models of each kind; `tests/cli/test_main_job.py` trains those that users get."""
+    from tabrec.runs import training, trials
+
+    make_estimator = trials.make_estimator
+
+    def make_small(model, *options):
+        made = make_estimator(model, *options)
+        return made.set_params(**_SMALL_MODELS.get(model, {}))  # members of an ensemble are made here too
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "make_estimator", make_small)
+        patch.setattr(training, "make_estimator", make_small)
+        yield
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ _SHOWN_FINDINGS = 6
 
 def demo(
     out: Annotated[Path | None, option("FOLDER", "Folder to create.", "runs/demo")] = None,
-    rows: Annotated[int, option("N", "Rows of the generated table.", min=1000)] = 10_000,
+    rows: Annotated[int, option("N", "Rows of the generated table, and a third of the ratings.", min=1000)] = 10_000,
 ) -> None:
     """Generate auctions and ratings, train models on both, predict new rows and recommend items.
 
@@ -38,7 +38,7 @@ def demo(
     )
     with new_folder(out) as folder:
         _demo_auctions(known, new, folder, out)
-        user = _demo_ratings(folder, out)
+        user = _demo_ratings(3 * rows, folder, out)
     say(f"\nThe {len(new):,} prices that the boosting predicts are in {escape(out / 'submission.csv')}.")
     _print_commands(out, user)
     say(f"Open {escape(out / 'report.html')} in a browser: it explains the forest.")
@@ -68,11 +68,11 @@ def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> None:
     print_findings(page.findings[:_SHOWN_FINDINGS])
 
 
-def _demo_ratings(folder: Path, shown: Path) -> int:
+def _demo_ratings(n_ratings: int, folder: Path, shown: Path) -> int:
     """The part on ratings; returns the user that items are recommended to."""
     from tabrec.datasets import make_ratings
 
-    ratings = make_ratings(30_000, random_state=0)
+    ratings = make_ratings(n_ratings, random_state=0)
     ratings.to_csv(folder / "ratings.csv", index=False)
     console.print(f"\n{len(ratings):,} generated ratings, similar to MovieLens.")
     for name in ("dot", "bayes"):

@@ -12,6 +12,8 @@ import pytest
 import tabrec
 from tabrec.datasets import make_auctions
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 OPTIONS = ["--target", "SalePrice", "--log-target", "--time-column", "saledate", "--valid-from", "2011-01-01"]
 
 
@@ -172,18 +174,6 @@ def test_columns_shows_every_column(run, tables):
     assert "600 rows, 53 columns" in printed
     assert "saledate" in printed
     assert "date" in printed
-
-
-def test_demo_does_all_of_it(run, tmp_path):
-    code, printed, _ = run("demo", "--rows", "1500")
-    assert code == 0
-    assert "generated auctions" in printed
-    assert len(pd.read_csv(tmp_path / "runs/demo/submission.csv")) > 0
-    assert (tmp_path / "runs/demo/forest/metrics.json").is_file()
-    assert (tmp_path / "runs/demo/boosting/model").is_dir()
-    assert "YearMade" in (tmp_path / "runs/demo/report.html").read_text(encoding="utf-8")
-    assert "runs/demo/report.html" in printed
-    assert run("explain", "runs/demo/dot")[0] == run("explain", "runs/demo/net")[0] == 0
 
 
 def test_version(run):
@@ -387,16 +377,3 @@ def test_a_query_is_trained_on_and_predicted(run, tables, tmp_path):
     code, _, error = run("explain", "r")
     assert code == 2
     assert_one_line(error, "does not record the path of its table: name it with --table")
-
-
-@pytest.mark.real_data("bulldozers/Train.csv", "bulldozers/Valid.csv")
-def test_main_job_on_bulldozers(run, data_dir, tmp_path):
-    train, new = data_dir / "bulldozers/Train.csv", data_dir / "bulldozers/Valid.csv"
-    for model, most in (("forest", 0.298), ("boosting", 0.286)):
-        assert run("train", train, *OPTIONS, "--model", model, "--out", model)[0] == 0
-        scores = json.loads((tmp_path / model / "metrics.json").read_text())["metrics"]
-        assert scores["validation"]["rmse"] <= most
-        assert run("predict", model, new, "--id", "SalesID", "-o", f"{model}.csv")[0] == 0
-        priced = pd.read_csv(tmp_path / f"{model}.csv")
-        assert len(priced) == 11_573
-        assert priced["SalePrice"].between(3_000, 200_000).all()

@@ -11,6 +11,8 @@ import pytest
 
 from tabrec.datasets import make_auctions
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 PROGRAM = [sys.executable, "-m", "tabrec"]
 
 

@@ -16,6 +16,8 @@ from tabrec.runs import RatingRun, rate, read_ratings, train
 from tabrec.runs.hold_out import hold_out
 from tabrec.runs.rating_run import parse_ids
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 RATINGS = make_ratings(800, n_users=40, n_items=50, random_state=0)
 TITLES = RATINGS["item"].map("Film [b]{:02}[/b], The ($1,000)".format)
 MODELS = ["dot", "nn", "bayes"]

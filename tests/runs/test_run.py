@@ -12,6 +12,8 @@ from tabrec import ForestRegressor, save
 from tabrec.datasets import make_auctions, make_ratings
 from tabrec.runs import RatingRun, Run, TableRun, rate, train
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 AUCTIONS = make_auctions(300, random_state=0)[["SalePrice", "YearMade", "ProductSize", "saledate"]]
 
 

@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 
 from tabrec.datasets import make_auctions, make_ratings, read_table
+from tabrec.interpret import Report
 from tabrec.runs import TableRun, train
 from tabrec.runs.trained_table import describe_table
+
+pytestmark = pytest.mark.usefixtures("small_models")
 
 COLUMNS = ["SalePrice", "SalesID", "YearMade", "ProductSize", "state", "saledate"]
 
@@ -64,7 +67,7 @@ def test_a_trained_run_is_explained(run, table, tmp_path, model, options):
     assert "report.html" in printed
 
 
-def test_the_rows_held_out_are_those_of_training(run, tmp_path):
+def test_the_rows_held_out_are_those_of_training(run, tmp_path, empty_report):
     auctions = make_auctions(400, random_state=1)[COLUMNS]
     auctions["saledate"] = auctions["saledate"].dt.strftime("%d/%m/%Y")
     auctions.to_csv(tmp_path / "a.csv", index=False, sep=";")
@@ -114,6 +117,12 @@ def trained(trained_once, table, tmp_path):
     return run.save(tmp_path / "r")
 
 
+@pytest.fixture
+def empty_report(monkeypatch):
+    """Let `explain` write a page without sections, for tests of the table that it reads."""
+    monkeypatch.setattr("tabrec.interpret.report", lambda *args, **options: Report("<!DOCTYPE html>", []))
+
+
 def assert_refused(run, arguments, *parts):
     code, _, error = run("explain", *arguments)
     assert code == 2
@@ -123,14 +132,14 @@ def assert_refused(run, arguments, *parts):
         assert part in error
 
 
-def test_a_table_that_is_gone_may_be_named(run, trained, table, tmp_path):
+def test_a_table_that_is_gone_may_be_named(run, trained, table, tmp_path, empty_report):
     shutil.move(table, tmp_path / "moved.csv")
     assert_refused(run, ["r"], "auctions.csv", "does not exist", "--table")
     assert not (trained / "report.html").exists()
     assert run("explain", "r", "--table", "moved.csv")[0] == 0
 
 
-def test_a_table_that_has_changed_is_refused(run, trained, table):
+def test_a_table_that_has_changed_is_refused(run, trained, table, empty_report):
     text = table.read_text()
     table.write_text(text.replace("2004", "2005"))
     assert_refused(run, ["r"], "has changed", "--table")
@@ -145,7 +154,7 @@ def forget(folder, *names):
     dataclasses.replace(run, metadata={k: v for k, v in run.metadata.items() if k not in names}).save(folder)
 
 
-def test_a_run_that_records_no_table_needs_one(run, trained, table):
+def test_a_run_that_records_no_table_needs_one(run, trained, table, empty_report):
     forget(trained, "table", "date_format")
     assert_refused(run, ["r"], "does not record the path of its table", "--table")
     assert run("explain", "r", "--table", table)[0] == 0
@@ -224,6 +233,6 @@ def test_new_rows_that_do_not_show_the_decimal_mark_have_that_of_training(europe
     assert len(opened.predict(frame)) == 2
 
 
-def test_the_options_of_a_run_read_its_table_again(run, european):
+def test_the_options_of_a_run_read_its_table_again(run, european, empty_report):
     code, _, error = run("explain", european / "run", "-o", "report.html")
     assert code == 0, error

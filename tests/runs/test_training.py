@@ -11,6 +11,8 @@ from sklearn.metrics import f1_score, mean_absolute_error
 from tabrec.datasets import make_auctions
 from tabrec.runs import Run, train
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 AUCTIONS = make_auctions(150, random_state=0)[["SalePrice", "YearMade", "state", "saledate"]]
 CLASSES = AUCTIONS.assign(dear=np.where(AUCTIONS["SalePrice"] > 25_000, "yes", "no")).drop(columns="SalePrice")
 
