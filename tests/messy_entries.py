@@ -11,7 +11,7 @@ import decimal
 import functools
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,29 @@ ENTRIES = [
     ),
 ]
 every_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+# They read tables by the code of another entry.
+_READ_ALIKE = {
+    *("ForestClassifier", "BoostingClassifier", "TabularClassifier"),
+    *("EmbeddingEncoder before a forest", "pipeline of a net", "pipeline"),
+}
+
+
+def every_entry_with(names: str | tuple[str, ...], values: Iterable[Any], among: list[Entry] = ENTRIES) -> Any:
+    """Each value with every entry, but only the first one with entries that read tables by the code of another."""
+    first, *others = values
+    readers = [entry for entry in among if entry.name not in _READ_ALIKE]
+    chosen = [(first, among), *((value, readers) for value in others)]
+    names = (names,) if isinstance(names, str) else names
+    return pytest.mark.parametrize(
+        ("entry", *names),
+        [
+            pytest.param(entry, *given, id="-".join(map(str, (*given, entry.name))))
+            for value, entries in chosen
+            for given in [value if len(names) > 1 else (value,)]
+            for entry in entries
+        ],
+    )
+
 
 N_ROWS = 120
 

@@ -27,6 +27,7 @@ from tests.messy_entries import (
     apply,
     assert_same,
     encoded,
+    every_entry_with,
     fit,
     shared,
     table,
@@ -53,9 +54,9 @@ MODELS = [*ENTRIES, *RECOMMENDERS]
 every_model = _of(MODELS)
 every_recommender = _of(RECOMMENDERS)
 every_classifier = _of([entry for entry in ENTRIES if entry.target == "classes"])
-every_reader_of_numbers = _of([entry for entry in ENTRIES if "numbers" in entry.reads.split()])
+READERS_OF_NUMBERS = [entry for entry in ENTRIES if "numbers" in entry.reads.split()]
 # Those that infer the kinds of columns.
-every_encoder = _of([e for e in ENTRIES if "TabularPreprocessor" in e.name or (e.target and "pipeline" not in e.name)])
+ENCODERS = [e for e in ENTRIES if "TabularPreprocessor" in e.name or (e.target and "pipeline" not in e.name)]
 every_learner_of_chunks = _of([entry for entry in MODELS if hasattr(entry.make(), "partial_fit")])
 
 
@@ -87,8 +88,7 @@ def plain_fit(entry: Entry) -> pd.DataFrame:
 # --- Text that is numbers or dates -----------------------------------------------------------------------------------
 
 
-@every_encoder
-@pytest.mark.parametrize("notation", ["{:.2f}", "{:,.2f}", "${:,.2f}", "decimal comma"])
+@every_entry_with("notation", ["{:.2f}", "{:,.2f}", "${:,.2f}", "decimal comma"], ENCODERS)
 def test_numbers_as_text_mean_the_same(entry, notation):
     def write(value: float) -> Any:
         if value != value:
@@ -102,7 +102,7 @@ def test_numbers_as_text_mean_the_same(entry, notation):
     assert_same(result, fit_to(entry, X, target(entry)))
 
 
-@every_encoder
+@_of(ENCODERS)
 def test_marks_among_dates_as_text_are_gaps(entry):
     dates = table()["sold"].dt.strftime("%Y-%m-%d")
     gaps = dates.index.isin([5, 60])
@@ -116,8 +116,7 @@ def test_marks_among_dates_as_text_are_gaps(entry):
 # --- Ids -------------------------------------------------------------------------------------------------------------
 
 
-@every_reader_of_numbers
-@pytest.mark.parametrize("start", [2**24, 3_000_000_000, 2**53 - N_ROWS, 10**15], ids=lambda start: f"{start:.0e}")
+@every_entry_with("start", [2**53 - N_ROWS, 2**24, 3_000_000_000, 10**15], READERS_OF_NUMBERS)
 def test_long_ids_stay_distinct(entry, start):
     keys = np.random.default_rng(1).permutation(N_ROWS)
     X = table().assign(key=start + keys)

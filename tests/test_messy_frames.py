@@ -24,6 +24,7 @@ from tests.messy_entries import (
     assert_works,
     encoded,
     every_entry,
+    every_entry_with,
     expected,
     fit,
     fitted,
@@ -36,8 +37,7 @@ from tests.messy_entries import (
 )
 
 
-@every_entry
-@pytest.mark.parametrize("holder", SAME)
+@every_entry_with("holder", SAME)
 def test_same_rows_mean_the_same_whatever_holds_them(entry, holder):
     held = SAME[holder](table())
     assert_same(apply(shared(entry), held), expected(entry))
@@ -46,8 +46,7 @@ def test_same_rows_mean_the_same_whatever_holds_them(entry, holder):
     assert_same(apply(model, held), expected(entry))
 
 
-@every_entry
-@pytest.mark.parametrize(
+@every_entry_with(
     ("first", "second"),
     [("polars", "category permuted"), ("arrow table", "object"), ("ArrowDtype", "polars"), ("decimal", "ArrowDtype")],
 )
@@ -55,8 +54,7 @@ def test_fit_with_one_library_and_predict_with_another(entry, first, second):
     assert_same(apply(shared(entry, first), SAME[second](table())), expected(entry))
 
 
-@every_entry
-@pytest.mark.parametrize("holder", ["str", "category permuted", "object", "ArrowDtype", "polars", "arrow table"])
+@every_entry_with("holder", ["str", "category permuted", "object", "ArrowDtype", "polars", "arrow table"])
 def test_one_row_means_what_it_means_in_its_batch(entry, holder):
     model = shared(entry)
     for row in (0, 1, 50):
@@ -115,16 +113,14 @@ def check_code_0(entry: Entry, model: Any, messy: pd.DataFrame, label: Any) -> N
         assert (result.to_numpy() <= np.max(known, axis=0) + slack).all()
 
 
-@every_entry
-@pytest.mark.parametrize("holder", ["object", "str", "category", "polars"])
+@every_entry_with("holder", ["object", "str", "category", "polars"])
 def test_unseen_label_is_code_0(entry, holder):
     messy = rows_of(table(), state="Alaska")
     check_code_0(entry, fitted(entry), SAME[holder](messy), "Alaska")
 
 
-@every_entry
+@every_entry_with("holder", ["object", "category", "string", "polars"])
 @pytest.mark.parametrize("gap", [None, np.nan, pd.NA], ids=str)
-@pytest.mark.parametrize("holder", ["object", "category", "string", "polars"])
 def test_missing_label_is_code_0(entry, gap, holder):
     if holder == "polars":
         messy = pl.from_pandas(table().head(12)).with_columns(pl.lit(None).cast(pl.String).alias("state"))
@@ -143,8 +139,7 @@ def test_missing_and_unseen_labels_mean_the_same(entry):
         check_code_0(entry, fitted(entry), rows_of(table(), state="Alaska"), "Alaska")
 
 
-@every_entry
-@pytest.mark.parametrize("dtype", ["boolean", object], ids=str)
+@every_entry_with("dtype", ["boolean", object])
 def test_missing_boolean_is_code_0_or_no_event(entry, dtype):
     gaps = pd.Series([None, *table()["new"].tolist()[1:]], dtype=dtype)
     messy = table().assign(new=gaps)
@@ -163,8 +158,7 @@ def test_missing_boolean_is_code_0_or_no_event(entry, dtype):
 # --- Numbers ---------------------------------------------------------------------------------------------------------
 
 
-@every_entry
-@pytest.mark.parametrize("dtype", ["float64", "float32", "Float64", object, "double[pyarrow]"], ids=str)
+@every_entry_with("dtype", ["float64", "float32", "Float64", object, "double[pyarrow]"])
 def test_gap_in_a_column_with_gaps_in_fit_is_the_median_and_is_marked(entry, dtype):
     model = fitted(entry)
     messy = rows_of(table(), hours=np.nan).astype({"hours": dtype})
@@ -182,8 +176,7 @@ def test_gap_in_a_column_with_gaps_in_fit_is_the_median_and_is_marked(entry, dty
         assert [plain(value) for value in result["hours"]] == [None] * 12
 
 
-@every_entry
-@pytest.mark.parametrize("dtype", ["float64", "Float64", object], ids=str)
+@every_entry_with("dtype", ["float64", "Float64", object])
 @pytest.mark.parametrize("share", ["one gap", "all gaps"])
 def test_gap_in_a_column_without_gaps_in_fit_is_the_median_with_one_warning(entry, dtype, share):
     model = fitted(entry)
@@ -214,8 +207,7 @@ def test_infinity_is_refused_by_column_and_row(entry, infinity, when):
         fit(entry, messy) if when == "fit" else apply(shared(entry), messy)
 
 
-@every_entry
-@pytest.mark.parametrize("dtype", ["Float64", object, "double[pyarrow]"], ids=str)
+@every_entry_with("dtype", ["Float64", object, "double[pyarrow]"])
 def test_infinity_of_another_dtype_is_refused_by_who_reads_numbers(entry, dtype):
     messy = table()
     messy.loc[3, "age"] = np.inf
@@ -227,8 +219,7 @@ def test_infinity_of_another_dtype_is_refused_by_who_reads_numbers(entry, dtype)
         assert plain(apply(shared(entry), messy)["age"].iloc[3]) == np.inf
 
 
-@every_entry
-@pytest.mark.parametrize("kind", ["number", "text", "object text", "boolean"])
+@every_entry_with("kind", ["number", "text", "object text", "boolean"])
 def test_constant_column(entry, kind):
     value: Any = {"number": 1.5, "text": "same", "object text": "same", "boolean": True}[kind]
     constant = pd.Series([value] * N_ROWS, dtype=object if kind == "object text" else None)
@@ -247,8 +238,7 @@ def test_constant_column(entry, kind):
     ] * N_ROWS
 
 
-@every_entry
-@pytest.mark.parametrize("dtype", ["float64", object, "Float64", "string", "category", "null[pyarrow]"], ids=str)
+@every_entry_with("dtype", ["float64", object, "Float64", "string", "category", "null[pyarrow]"])
 def test_column_missing_throughout_in_fit(entry, dtype):
     dtype = pd.ArrowDtype(pa.null()) if dtype == "null[pyarrow]" else dtype
     messy = table().assign(empty=pd.Series([None] * N_ROWS, dtype=dtype))
@@ -260,8 +250,7 @@ def test_column_missing_throughout_in_fit(entry, dtype):
         assert [plain(value) for value in result["empty"].astype(object)] == [None] * N_ROWS
 
 
-@every_entry
-@pytest.mark.parametrize("dtype", ["float64", object, "string", "category"], ids=str)
+@every_entry_with("dtype", ["float64", object, "string", "category"])
 def test_labels_missing_throughout_at_predict(entry, dtype):
     messy = table().head(12).assign(state=pd.Series([None] * 12, dtype=dtype))
     check_code_0(entry, fitted(entry), messy, None)
@@ -315,8 +304,7 @@ def test_dates_without_the_time_zone_of_fit_are_refused(entry):
             assert_same(apply(model, messy), expected(entry))
 
 
-@every_entry
-@pytest.mark.parametrize("holder", ["datetime", "object", "polars"])
+@every_entry_with("holder", ["datetime", "object", "polars"])
 def test_missing_date(entry, holder):
     messy = table().head(12)
     messy.loc[0, "sold"] = pd.NaT
@@ -371,8 +359,7 @@ def test_missing_column_is_named(entry, column):
         apply(shared(entry), table().drop(columns=column))
 
 
-@every_entry
-@pytest.mark.parametrize("dtype", ["int64", "float64", object, "Int64"], ids=str)
+@every_entry_with("dtype", ["int64", "float64", object, "Int64"])
 def test_numbers_where_labels_were_are_refused(entry, dtype):
     messy = rows_of(table(), state=17).astype({"state": dtype})
     if {"labels", "group"} & set(entry.reads.split()):
@@ -382,8 +369,7 @@ def test_numbers_where_labels_were_are_refused(entry, dtype):
         assert [plain(value) for value in apply(shared(entry), messy)["state"]] == [17.0] * 12
 
 
-@every_entry
-@pytest.mark.parametrize("dtype", ["str", object, "category", "string"], ids=str)
+@every_entry_with("dtype", ["str", object, "category", "string"])
 @pytest.mark.parametrize("column", ["age", "rooms"])
 def test_text_where_numbers_were_is_refused(entry, dtype, column):
     messy = rows_of(table(), **{column: "old"}).astype({column: dtype})
