@@ -13,7 +13,6 @@ from sklearn.preprocessing import FunctionTransformer
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN, TimeSplit
 from tabrec.collab.cv_scorers import make_ranking_scorer, per_user_rmse_scorer
-from tabrec.datasets import load_movielens_fold
 
 SMALL = {
     "dot": DotProductBias(n_factors=3, epochs=2, device="cpu", random_state=0),
@@ -88,13 +87,6 @@ def test_an_item_that_everybody_likes_has_the_greatest_bias_and_a_grumpy_user_th
     assert model.user_bias_.idxmin() == 7
     assert model.item_bias_.index.name == "item"
     assert model.user_bias_.index.tolist() == model.users_.tolist() == list(range(20))
-
-
-@pytest.mark.real_data("ml-100k/u.data", "ml-100k/u1.base")
-def test_sixty_sweeps_are_nearly_as_good_on_movielens(data_dir):
-    train, test = load_movielens_fold(1, data_dir)
-    model = BayesianFactorization(n_sweeps=60, random_state=0).fit(train[["user", "item"]], train["rating"])
-    assert np.sqrt(np.mean((model.predict(test[["user", "item"]]) - test["rating"]) ** 2)) < 0.90
 
 
 # --- Ids the model has and has not -----------------------------------------------------------------------------------
