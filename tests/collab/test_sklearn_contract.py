@@ -19,8 +19,8 @@ from tabrec import (
 
 @parametrize_with_checks(
     [
-        BayesianFactorization(n_sweeps=10),
-        BayesianFactorization(n_sweeps=5, likelihood="ordinal"),
+        BayesianFactorization(4, n_sweeps=6, n_burn_in=2),
+        BayesianFactorization(4, n_sweeps=5, n_burn_in=2, likelihood="ordinal"),
         DotProductBias(epochs=2),
         EmbeddingNN(epochs=2),
         EASE(),

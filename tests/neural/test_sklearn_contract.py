@@ -5,7 +5,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from tabrec import EmbeddingEncoder, TabularClassifier, TabularRegressor
 
 # Small nets: the checks fit each estimator about a hundred times.
-SMALL = {"layers": (16,), "n_members": 2, "n_bins": 8, "learning_rate": 1e-2}
+SMALL = {"layers": (16,), "n_members": 2, "n_bins": 8, "epochs": 10, "batch_size": 32, "learning_rate": 2e-2}
 
 
 @parametrize_with_checks(
