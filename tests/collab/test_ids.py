@@ -8,7 +8,7 @@ import pandas as pd
 import polars
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 
@@ -276,7 +276,6 @@ IDS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(IDS)
 def test_each_id_has_one_code_and_comes_back_from_it(ids):
     known = Ids.learn(as_column("user", ids))
@@ -287,7 +286,6 @@ def test_each_id_has_one_code_and_comes_back_from_it(ids):
     assert known.encode_list(list(reversed(ids))).tolist() == codes[::-1].tolist()
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.sets(st.integers(0, 300), min_size=1, max_size=80), st.sets(st.integers(0, 300), max_size=80))
 def test_further_ids_leave_the_codes_of_the_known_as_they_are(first, more):
     known = Ids.learn(as_column("user", sorted(first)))

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
@@ -235,7 +235,6 @@ def brute_force(lists, sets, k):
     return {name: float(total / len(sets)) for name, total in totals.items()}
 
 
-@settings(max_examples=150, deadline=None)
 @given(LISTS, LISTS, st.integers(1, 9))
 def test_brute_force_gives_the_same(lists, sets, k):
     metrics = rank_metrics(as_recommended(lists), as_relevant(sets), k)
@@ -243,7 +242,6 @@ def test_brute_force_gives_the_same(lists, sets, k):
     assert ((metrics >= 0) & (metrics <= 1 + 1e-12)).all()
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 12), st.integers(1, 6), st.integers(1, 12), st.booleans(), st.integers(0, 1000))
 def test_ndcg_is_that_of_scikit_learn(n_items, n_users, k, graded, seed):
     rng = np.random.default_rng(seed)
@@ -258,7 +256,6 @@ def test_ndcg_is_that_of_scikit_learn(n_items, n_users, k, graded, seed):
     assert ours == pytest.approx(ndcg_score(gains, scores, k=k))
 
 
-@settings(max_examples=60, deadline=None)
 @given(LISTS)
 def test_gini_is_the_mean_difference_of_all_pairs_of_items(lists):
     counts = np.bincount(np.concatenate(list(lists.values())), minlength=10)
@@ -328,7 +325,6 @@ def test_weights_count_among_the_ratings_of_a_user():
     assert per_user_rmse(y_true, y_pred, users, [2] * 4) == pytest.approx(per_user_rmse(y_true, y_pred, users))
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(-5, 5), st.floats(-5, 5)), min_size=1, max_size=30))
 def test_per_user_rmse_by_groups(rows):
     frame = pd.DataFrame(rows, columns=["user", "true", "predicted"])

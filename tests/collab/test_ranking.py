@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.base import clone
@@ -54,14 +54,12 @@ SCORES = arrays.arrays(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(SCORES, st.integers(1, 14))
 def test_the_best_are_those_of_a_stable_sort(scores, n):
     expected = [sorted(range(len(row)), key=lambda i: -row[i])[:n] for row in scores.tolist()]
     assert top_n(scores, n).tolist() == expected
 
 
-@settings(max_examples=50, deadline=None)
 @given(arrays.arrays(np.float32, (3, 40), elements=st.floats(-10, 10, width=32)), st.integers(1, 40))
 def test_the_best_of_many_are_those_of_a_stable_sort(scores, n):
     before = scores.copy()

@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
@@ -206,7 +206,6 @@ TABLES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), min_size=5, m
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(TABLES, st.integers(1, 3), st.integers(1, 3))
 def test_nobody_is_trained_on_later_than_tested(X, n, n_splits):
     sizes = X["user"].value_counts()
@@ -228,7 +227,6 @@ def test_nobody_is_trained_on_later_than_tested(X, n, n_splits):
             assert not len(held) or trained["timestamp"].max() <= held["timestamp"].min()
 
 
-@settings(max_examples=150, deadline=None)
 @given(TABLES, st.integers(2, 5), st.integers(0, 99))
 def test_folds_of_each_user_are_even_and_whole(X, n_splits, seed):
     found = list(PerUserSplit(n_splits, test_size=None, random_state=seed).split(X))
@@ -242,7 +240,6 @@ def test_folds_of_each_user_are_even_and_whole(X, n_splits, seed):
         assert max(counts) - min(counts) <= 1
 
 
-@settings(max_examples=150, deadline=None)
 @given(TABLES, st.floats(0.05, 0.95), st.integers(0, 99))
 def test_shares_are_those_of_each_user(X, test_size, seed):
     sizes = X["user"].value_counts()

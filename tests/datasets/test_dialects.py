@@ -94,7 +94,7 @@ def assert_equal(frame, columns):
             assert read == present, name
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(frames(), dialects())
 def test_a_frame_in_a_random_dialect_is_read_back_equal(tmp_path_factory, columns, how):
     path = tmp_path_factory.mktemp("dialects") / "table.csv"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
@@ -215,7 +215,6 @@ def test_targets_near_the_greatest_float_stay_finite():
     assert scaler.restore(scaler.scale(y)) == pytest.approx(y)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=50))
 def test_restore_undoes_scale(values):
     y = column(values)

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tabrec import Categorify
@@ -261,7 +261,6 @@ TEXT = st.none() | st.text(max_size=3)
 ANY = TEXT | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2, allow_nan=False)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=90), st.lists(TEXT, min_size=1, max_size=90), st.randoms())
 def test_the_code_depends_on_the_label_alone(train, later, random):
     fitted = Categorify(["x"]).fit(table(train, object))
@@ -274,7 +273,6 @@ def test_the_code_depends_on_the_label_alone(train, later, random):
     assert codes(fitted, pd.Categorical(later, categories=pd.Index(shuffled, dtype=object))) == expected
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(ANY, min_size=1, max_size=90), st.integers(1, 90))
 def test_codes_invert_and_chunks_teach_the_same_as_the_whole(values, cut):
     fitted = Categorify(["x"]).fit(table(values, object))

@@ -5,7 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -253,7 +253,6 @@ def test_later_chunks_must_be_readable_in_the_format_of_the_first():
         fitted.partial_fit(pd.DataFrame({"date": ["12/31/2011"]}))
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.none() | st.datetimes(datetime.datetime(1583, 1, 1), datetime.datetime(2261, 12, 31)), min_size=1))
 def test_every_part_is_what_the_standard_library_says(dates):
     frame = pd.DataFrame({"date": np.array(dates, dtype="datetime64[us]")})

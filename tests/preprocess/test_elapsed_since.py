@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -351,7 +351,6 @@ def from_rows(rows):
     return pd.DataFrame({"date": dates, "promo": promo, "store": store})
 
 
-@settings(max_examples=40, deadline=None)
 @given(rows_of_tables, rows_of_tables, st.sampled_from([0.25, 1, 2.5, 7]))
 def test_every_row_gets_what_the_definition_says(train_rows, test_rows, window):
     train, test = from_rows(train_rows), from_rows(test_rows)
@@ -361,7 +360,6 @@ def test_every_row_gets_what_the_definition_says(train_rows, test_rows, window):
     np.testing.assert_allclose(elapsed.transform(test)[NEW], slow_answer(test, seen, window))
 
 
-@settings(max_examples=40, deadline=None)
 @given(rows_of_tables, st.data())
 def test_one_row_alone_gets_what_it_gets_in_its_batch(rows, data):
     df = from_rows(rows)

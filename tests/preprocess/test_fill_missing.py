@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -139,7 +139,6 @@ def test_chunks_may_begin_with_gaps_only():
 NUMBER = st.none() | st.floats(-1e6, 1e6, allow_nan=False, width=32)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.lists(NUMBER, min_size=1, max_size=60),
     st.lists(st.integers(1, 60)),
@@ -157,7 +156,6 @@ def test_chunks_of_any_size_teach_the_same_as_the_whole(values, cuts, strategy):
         assert whole.fill_values_["x"] == np.nanmedian(np.array(values, dtype=float))
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(NUMBER, min_size=1, max_size=80))
 def test_each_row_is_itself_or_the_filling_alone_and_in_polars_too(values):
     frame = table(values, "float64")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA
@@ -255,7 +255,6 @@ def test_vectors_come_from_the_column_that_they_replace():
 NAMES = ["a", "a_b", "a_b_c", "a_na", "b", "b_c", "c", "a_1", "x0"]
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.sampled_from(NAMES), min_size=2, max_size=6, unique=True),
     st.data(),

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from scipy.stats import norm
@@ -127,7 +127,6 @@ def test_inverse_transform_takes_frames_and_arrays_and_returns_other_columns_as_
 NUMBERS = st.lists(st.floats(-1e6, 1e6, allow_nan=False, width=32), min_size=1, max_size=80)
 
 
-@settings(max_examples=40, deadline=None)
 @given(NUMBERS, st.lists(st.integers(1, 80)))
 @example([0.0, 1e-37], [])
 def test_chunks_of_any_size_teach_the_same_as_the_whole(values, cuts):
@@ -145,7 +144,6 @@ def test_chunks_of_any_size_teach_the_same_as_the_whole(values, cuts):
         assert chunked.stds_["x"] == whole.stds_["x"] == 1
 
 
-@settings(max_examples=40, deadline=None)
 @given(NUMBERS, st.sampled_from(["standard", "quantile"]))
 def test_the_inverse_restores_the_numbers_and_order_is_kept(values, method):
     fitted = Normalize(method).fit(table(values))

@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tabrec.preprocess.shrink_dtypes import shrink_dtypes
@@ -157,7 +157,6 @@ def test_bad_tables_are_refused():
         shrink_dtypes(pd.DataFrame([[1, 2]], columns=["x", "x"]))
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), min_size=1))
 def test_integers_keep_every_value_and_no_smaller_type_would(values):
     result = shrunk(values, "Int64")
@@ -168,20 +167,17 @@ def test_integers_keep_every_value_and_no_smaller_type_would(values):
         assert min(present) < -(2 ** (bits // 2 - 1)) or max(present) >= 2 ** (bits // 2 - 1)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(), min_size=1))
 def test_floats_stay_within_a_relative_millionth(values):
     np.testing.assert_allclose(shrunk(values).astype("float64"), values, rtol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.text() | st.none(), min_size=1))
 def test_text_keeps_every_value(values):
     result = shrunk(values, object)
     assert [None if pd.isna(value) else value for value in result] == values
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=1), st.integers(0, 3))
 def test_shrinking_twice_changes_nothing_more(values, digits):
     df = pd.DataFrame({"n": values, "f": np.round(np.array(values) / 7, digits), "s": list(map(str, values))})

@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -234,7 +234,6 @@ def raw(rows):
     return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=TYPES[name]) for name in CELLS})
 
 
-@settings(max_examples=25, deadline=None)
 @given(ROWS, ROWS, st.sampled_from(["forest", "net"]), st.randoms())
 def test_a_row_means_the_same_alone_shuffled_and_in_every_library(train, later, purpose, random):
     # a first state, since a column of objects without any would be taken for numbers
@@ -255,7 +254,6 @@ def test_a_row_means_the_same_alone_shuffled_and_in_every_library(train, later, 
             assert_frame_equal(fitted.transform(table), out)
 
 
-@settings(max_examples=25, deadline=None)
 @given(ROWS, st.integers(1, 70), st.sampled_from(["forest", "net"]))
 def test_chunks_teach_vocabularies_medians_and_moments_of_the_whole(rows, cut, purpose):
     kinds = {"categorical_columns": ["state", "leased"], "continuous_columns": ["hours", "year"]}

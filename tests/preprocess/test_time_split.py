@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import sklearn
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
@@ -329,7 +329,6 @@ shares = st.floats(0.05, 0.5)
 durations = st.integers(1, 12).map(lambda n: f"{n}D")
 
 
-@settings(max_examples=120, deadline=None)
 @given(
     st.lists(st.integers(0, 25), min_size=2, max_size=50),
     st.integers(1, 4),
@@ -384,7 +383,6 @@ def in_rows(size, n_rows):
     return size if isinstance(size, int) else max(int(size * n_rows), 1)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(1, 8))
 def test_even_folds_exist_exactly_when_there_are_enough_distinct_times(values, n_splits):
     X = pd.DataFrame({"year": values})

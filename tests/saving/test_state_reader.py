@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
@@ -231,7 +231,6 @@ def entries(value, path=()):
 ODD_VALUES = [None, True, -1, 10**9, 0.5, "", "x", "0", [], {}, [[]], {"same": 0}, {"tuple": 1}, {"array": "0"}]
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_mutated_json_is_loaded_or_refused(folders, data, tmp_path_factory):
     files = data.draw(st.sampled_from(folders), "folder")
@@ -249,7 +248,6 @@ def test_mutated_json_is_loaded_or_refused(folders, data, tmp_path_factory):
         load_files(folder, files | {"model.json": json.dumps(state).encode()})
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_mutated_bytes_are_loaded_or_refused(folders, data, tmp_path_factory):
     files = data.draw(st.sampled_from(folders), "folder")

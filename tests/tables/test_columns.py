@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -250,7 +250,6 @@ CELLS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data(), st.sampled_from(sorted(CELLS)))
 def test_polars_arrow_and_pandas_hold_the_same(data, kind):
     cells = data.draw(st.lists(CELLS[kind], min_size=1, max_size=80))

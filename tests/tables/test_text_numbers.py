@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tabrec.tables.columns import to_columns
@@ -113,7 +113,6 @@ def test_text_in_most_new_rows_is_an_error_that_names_it():
         NumberFormat(".").read_new(column, set())
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.decimals(-(10**9), 10**9, places=2), min_size=2, max_size=20, unique=True),
     st.sampled_from([(".", ","), (".", " "), (".", "'"), (".", ""), (",", "."), (",", "\u00a0"), (",", "")]),

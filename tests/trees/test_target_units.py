@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tabrec import ForestRegressor
@@ -61,7 +61,6 @@ def test_ordinary_targets_grow_as_they_are(y):
     assert choose_units(y, None, "squared_error") is None
 
 
-@settings(max_examples=20, deadline=None)
 @given(st.integers(-60, 60), st.integers(-(2**40), 2**40), st.integers(-40, 40), st.integers(-(2**45), 2**45))
 def test_units_of_columns_and_target_do_not_matter(column_scale, column_offset, target_scale, target_offset):
     options = {"n_estimators": 1, "bootstrap": False, "max_features": 1.0, "max_leaf_nodes": 4}

@@ -151,7 +151,7 @@ def test_joint_contributions_are_those_of_treeinterpreter(oracle, model):
     n_columns=st.integers(1, 5),
     with_gaps=st.booleans(),
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(suppress_health_check=list(HealthCheck), database=None)
 def test_contributions_add_up_on_any_forest(kind, seed, n_rows, n_columns, with_gaps):
     rng = np.random.default_rng(seed)
     X = rng.integers(0, 4, (n_rows, n_columns)).astype(np.float32)

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -165,7 +165,6 @@ def test_equals_shap_with_gaps(oracle):
     max_depth=st.sampled_from([1, 3, None]),
     kind=st.sampled_from([RandomForestRegressor, RandomForestClassifier, ExtraTreesRegressor]),
 )
-@settings(max_examples=100, deadline=None)
 def test_it_adds_up_for_any_forest(seed, n_rows, n_columns, max_depth, kind):
     rng = np.random.default_rng(seed)
     X = rng.integers(0, rng.integers(2, 50), size=(n_rows, n_columns)).astype(float)
