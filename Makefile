@@ -13,9 +13,12 @@ PACKAGE := $(VENV)/.up-to-date
 demo: $(PACKAGE)
 	$(BIN)/tabrec demo
 
+# TESTS=all adds the tests marked `long`: notebooks, examples, whole commands, and accuracy on real tables.
+TESTS := short
 # Compiled modules are shared by the workers and the programs that tests start, even where the caller turns them off.
 test: $(STAMP)
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder \
+		$(if $(filter all,$(TESTS)),,-m "not long")
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

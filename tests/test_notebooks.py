@@ -130,6 +130,7 @@ def test_links_between_notebooks_and_to_the_documentation_are_whole(name):
                 assert target.startswith("https://") or (NOTEBOOKS / target).is_file(), target
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.real_data(*DATA.get(name, BULLDOZERS))) for name in NAMES]
 )
@@ -148,6 +149,7 @@ def test_notebook_runs_and_shows_a_picture_in_every_section(name, pages, shared_
         assert len((work / "submission.csv").read_text().splitlines()) == 1_460
 
 
+@pytest.mark.long
 def test_without_data_a_notebook_says_how_to_get_them(pages, tmp_path):
     notebook = read("01_bulldozers_with_a_forest")
     nowhere = {"TABREC_DATA_DIR": "", "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
