@@ -135,9 +135,9 @@ def find_learning_rate(
     --------
     >>> from tabrec import TabularRegressor, find_learning_rate
     >>> from tabrec.datasets import make_auctions
-    >>> auctions = make_auctions(500, random_state=0)
+    >>> auctions = make_auctions(500, random_state=0)[["SalePrice", "YearMade", "ProductSize", "saledate"]]
     >>> price = auctions.pop("SalePrice")
-    >>> search = find_learning_rate(TabularRegressor(random_state=0), auctions, price)
+    >>> search = find_learning_rate(TabularRegressor(random_state=0), auctions, price, n_steps=50)
     >>> 1e-5 < search.valley < 1e-1
     True
     """
