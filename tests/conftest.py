@@ -127,7 +127,7 @@ def oracle():
 
 # For tests of what `train` does around a model.
 _SMALL_MODELS = {
-    "forest": {"n_estimators": 25},
+    "forest": {"n_estimators": 50},
     "boosting": {"max_iter": 30, "learning_rate": 0.1},
     "net": {"layers": (16,), "n_members": 2, "epochs": 20, "learning_rate": 0.02},
 }
