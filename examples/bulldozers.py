@@ -2,7 +2,7 @@
 
     python examples/bulldozers.py [FOLDER]
 
-Trains on auctions before 2011 (of the first 10,000), validates on 2011, predicts 2012. Writes submission.csv, and
+Trains on auctions before 2011 (of the first 5,000), validates on 2011, predicts 2012. Writes submission.csv, and
 plots if FOLDER is given. Data: kaggle.com/c/bluebook-for-bulldozers, by `tabrec download bulldozers`.
 """
 
@@ -18,7 +18,7 @@ from tabrec.datasets import check_submission, load_bulldozers
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 auctions, future, _ = load_bulldozers()
-auctions = auctions.head(10_000)
+auctions = auctions.head(5_000)
 log_price = np.log(auctions.pop("SalePrice")).rename("log price")  # Kaggle scores the error of the logarithm
 
 

@@ -39,6 +39,7 @@ def test_examples_are_short_and_say_what_they_are(path):
     assert f"python examples/{path.name}" in text.split('"""')[1]
 
 
+@pytest.mark.long
 @pytest.mark.real_data("bulldozers/Train.csv", "bulldozers/Valid.csv")
 def test_bulldozers_goes_from_the_table_to_a_submission_and_the_ensemble_is_best(run_example, data_dir):
     printed, folder = run_example("bulldozers.py", ".")
@@ -46,8 +47,8 @@ def test_bulldozers_goes_from_the_table_to_a_submission_and_the_ensemble_is_best
     errors = errors_in(models)
     assert list(errors) == ["forest", "boosting", "net", "ensemble"]
     assert errors["ensemble"] < min(errors["forest"], errors["boosting"], errors["net"])
-    assert errors["ensemble"] < 0.28
-    assert errors["forest"] < 0.31
+    assert errors["ensemble"] < 0.285
+    assert errors["forest"] < 0.32
 
     of_forest = errors_in(re.sub(r" \d+ ", " ", looks.split("RMSE of the forest")[1].split("R² with")[0]))
     assert of_forest["train"] < of_forest["out of bag"] < of_forest["validation"] < of_forest["baseline"]
@@ -66,6 +67,7 @@ def test_bulldozers_goes_from_the_table_to_a_submission_and_the_ensemble_is_best
     assert not list(folder.glob("*.part"))
 
 
+@pytest.mark.long
 @pytest.mark.real_data("house-prices/train.csv", "house-prices/test.csv")
 def test_house_prices_ensemble_is_best_in_cross_validation_and_its_prices_can_be_submitted(run_example, data_dir):
     printed, folder = run_example("house_prices.py")
@@ -82,12 +84,16 @@ def test_house_prices_ensemble_is_best_in_cross_validation_and_its_prices_can_be
     assert 20_000 < submission["SalePrice"].min() < submission["SalePrice"].max() < 1_000_000
 
 
+@pytest.mark.long
 @pytest.mark.real_data("ml-100k/u.data", "ml-100k/u1.base")
 def test_movielens_shows_the_findings_of_the_book(run_example):
     printed, folder = run_example("movielens.py", ".")
     errors = errors_in(printed)
     assert errors["bayes, with features"] < errors["bayes"] < errors["dot"] < errors["biases only"]
     assert errors["dot"] < errors["nn"] < errors["biases only"]
+    assert errors["dot"] <= 0.920
+    assert errors["nn"] <= 0.946
+    assert errors["bayes"] <= 0.885
     least = printed.split("Liked least")[1].split("Liked most")[0]
     assert "Children of the Corn: The Gathering (1996)" in least
     most = printed.split("Liked most")[1].split("Nearest")[0]
@@ -98,6 +104,7 @@ def test_movielens_shows_the_findings_of_the_book(run_example):
     assert (folder / "films.png").stat().st_size > 10_000
 
 
+@pytest.mark.long
 @pytest.mark.real_data("ml-100k/u1.base", "ml-100k/u1.test")
 def test_nets_written_by_hand_learn_by_every_optimiser(run_example):
     printed, _ = run_example("custom_model.py")
