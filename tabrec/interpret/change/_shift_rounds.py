@@ -22,6 +22,8 @@ _PART_OF_LARGEST = 0.5
 # With leaves of at least a 200th of the rows small shifts in many rows are found, which deep trees lose in noise.
 _SMALLEST_LEAF, _LEAVES = 5, 200
 _MOST_BINS, _N_QUANTILES = 64, 32
+# Values with fewer rows are put into quantiles, of so many rows each: single values have no share in the other half.
+_FEWEST_OF_VALUE, _ROWS_OF_QUANTILE = 4, 8
 _ROWS_TO_SHUFFLE = 2_000
 _PERMUTATIONS_AT_ONCE = 100
 
@@ -189,10 +191,12 @@ def _codes(values: np.ndarray) -> np.ndarray:
 
 
 def _bins(codes: np.ndarray) -> np.ndarray:
-    """Codes, or their quantiles where there are many; 0 stays 0."""
-    if codes.max() <= _MOST_BINS:
+    """Codes, or their quantiles where there are many, or few rows of each; 0 stays 0."""
+    present = codes[codes > 0]
+    if codes.max() <= min(_MOST_BINS, len(present) / _FEWEST_OF_VALUE):
         return codes.astype(int)
-    edges = np.quantile(codes[codes > 0], np.linspace(0, 1, _N_QUANTILES + 1)[1:-1])
+    n_quantiles = min(_N_QUANTILES, max(2, len(present) // _ROWS_OF_QUANTILE))
+    edges = np.quantile(present, np.linspace(0, 1, n_quantiles + 1)[1:-1])
     return np.where(codes > 0, 1 + np.searchsorted(edges, codes, side="right"), 0)
 
 

@@ -431,3 +431,10 @@ def test_ids_and_dates_of_the_bulldozers_are_named(data_dir):
     assert {"datasource", "auctioneerID", "MachineHoursCurrentMeter", "UsageBand"} <= set(shift.shifted[:8])
     assert "missing more often (0% → 59%)" in _row(shift, "MachineHoursCurrentMeter")["how"]
     assert _row(shift, "MachineID")["reason"] == "looks like an id: 9932 values in 10000 training rows"
+
+
+def test_few_distinct_values_that_all_differ_are_compared_by_their_order():
+    rng = np.random.default_rng(0)
+    values = rng.permutation(30).astype(float)
+    found = domain_shift(pd.DataFrame({"x": values}), pd.DataFrame({"x": values + 1000})).table
+    assert found["auc"][0] > 0.95
