@@ -38,6 +38,9 @@ _Model = Annotated[
         "forest, boosting, net, ensemble (forest and net), or all: the best of the first three.",
     ),
 ]
+_LogTarget = Annotated[bool, option("", "Learn the logarithm of the target.", True, "--log-target")]
+_Task = Annotated[str, choice(TASKS, "TASK", "auto, regression or classification.")]
+_DateFormat = Annotated[str | None, validation("FORMAT", "Format of the date column, such as %d/%m/%Y.")]
 _Drop = Annotated[list[str] | None, in_reading("COLUMN", "Column to leave out; repeatable.")]
 _Categorical = Annotated[list[str] | None, in_reading("COLUMN", "Column to read as labels; repeatable.")]
 _Id = Annotated[
@@ -57,6 +60,10 @@ def columns(
     table: Table = None,
     target: Annotated[str | None, option("COLUMN", "Column to predict.", False)] = None,
     model: _Model = "forest",
+    log_target: _LogTarget = False,
+    task: _Task = "auto",
+    time_column: Annotated[str | None, validation("COLUMN", "Date column that --date-format refers to.")] = None,
+    date_format: _DateFormat = None,
     drop: _Drop = None,
     categorical: _Categorical = None,
 ) -> None:
@@ -68,7 +75,17 @@ def columns(
     Next: tabrec train Train.csv --target COLUMN.
     """
     frame = reading.read(table)
-    print_columns(frame, target=target, model=model, drop=drop or (), categorical=categorical or ())
+    print_columns(
+        frame,
+        target=target,
+        model=model,
+        log_target=log_target,
+        task=task,
+        time_column=time_column,
+        date_format=date_format,
+        drop=drop or (),
+        categorical=categorical or (),
+    )
 
 
 @reads_tables
@@ -79,8 +96,8 @@ def train(
     model: _Model = "forest",
     out: Annotated[Path | None, option("FOLDER", "Folder to create for the run.", "runs/<table>-<model>")] = None,
     force: Annotated[bool, option("", "Replace the run in that folder.", True, "--force")] = False,
-    log_target: Annotated[bool, option("", "Learn the logarithm of the target.", True, "--log-target")] = False,
-    task: Annotated[str, choice(TASKS, "TASK", "auto, regression or classification.")] = "auto",
+    log_target: _LogTarget = False,
+    task: _Task = "auto",
     metric: Annotated[
         str | None, option("SCORER", "A scorer of scikit-learn, such as roc_auc.", "RMSE or log loss")
     ] = None,
@@ -93,7 +110,7 @@ def train(
     valid_from: Annotated[
         str | None, validation("DATE", "First date of the validation rows.", "the latest fifth")
     ] = None,
-    date_format: Annotated[str | None, validation("FORMAT", "Format of the date column, such as %d/%m/%Y.")] = None,
+    date_format: _DateFormat = None,
     cv: Annotated[int | None, validation("K", "Score on K random folds of the other rows, too.")] = None,
     cv_time: Annotated[int | None, validation("K", "Score on K folds in the order of time, too.")] = None,
     refit: Annotated[

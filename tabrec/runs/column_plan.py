@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from tabrec.preprocess import TabularPreprocessor, column_kinds
-from tabrec.runs.table_target import read_target, read_task
+from tabrec.runs.table_target import TASKS, check_time_column, read_target, read_task
 from tabrec.runs.trials import MEMBERS, MODELS, make_estimator, purpose_of
 from tabrec.tables.missing_marks import quoted
 from tabrec.tables.names import check_has_column
@@ -23,6 +23,10 @@ from tabrec.tables.names import check_has_column
         "model": [StrOptions(set(MODELS))],
         "drop": ["array-like"],
         "categorical": ["array-like"],
+        "task": [StrOptions(set(TASKS))],
+        "log_target": ["boolean"],
+        "time_column": [str, None],
+        "date_format": [str, None],
     },
     prefer_skip_nested_validation=False,
 )
@@ -33,6 +37,10 @@ def plan_columns(
     model: str = "forest",
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    task: str = "auto",
+    log_target: bool = False,
+    time_column: str | None = None,
+    date_format: str | None = None,
 ) -> pd.DataFrame:
     """Describe what `train` does with each column of a table, and why.
 
@@ -48,6 +56,14 @@ def plan_columns(
         Columns to leave out.
     categorical : sequence of str, default=()
         Columns to encode as categories, whatever they look like.
+    task : {"auto", "regression", "classification"}, default="auto"
+        Whether the target is a number or a class; "auto" infers it.
+    log_target : bool, default=False
+        Whether the logarithm of the target is learned.
+    time_column : str, default=None
+        Column of dates that `date_format` refers to.
+    date_format : str, default=None
+        Format of the time column, such as "%d/%m/%Y".
 
     Returns
     -------
@@ -59,7 +75,8 @@ def plan_columns(
     Raises
     ------
     ValueError
-        A column that is named is not in the table.
+        A column that is named is not in the table, the target does not suit the task, or the dates do not have the
+        format.
 
     See Also
     --------
@@ -79,8 +96,10 @@ def plan_columns(
     """
     if target is not None:
         check_has_column(target, frame.columns, "target")
+    check_time_column(time_column, date_format, frame.columns)
     X = frame if target is None else frame.drop(columns=target)
-    options = {"drop_columns": list(drop), "categorical_columns": list(categorical)}
+    dates = {time_column: date_format} if date_format is not None else None
+    options = {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
     plan = column_kinds(frame).rename(columns={"kind": "look"})
     first, *others = MEMBERS if model in ("ensemble", "all") else (model,)
     chosen = _read(X, first, options)
@@ -89,9 +108,10 @@ def plan_columns(
             if kind != chosen[name][0]:
                 chosen[name] = chosen[name][0], f"{chosen[name][1]}; for the {other} {kind}: {reason}"
     if target is not None:
-        task = read_task(read_target(frame[target], "auto"), "auto", False)
+        y = read_target(frame[target], task)
+        task = read_task(y, task, log_target)
         n_classes = f" of {plan.loc[target, 'n_unique']} classes" if task == "classification" else ""
-        chosen[target] = "target", f"{task}{n_classes}"
+        chosen[target] = "target", f"{task}{n_classes}{' of its logarithm' * log_target}"
     described = [_with_advice(*chosen[name], plan.loc[name]) for name in frame.columns]
     plan["kind"], plan["reason"] = [kind for kind, _ in described], [reason for _, reason in described]
     return plan[["kind", "n_unique", "missing", "example", "reason"]]

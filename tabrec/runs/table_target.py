@@ -7,11 +7,21 @@ import pandas as pd
 from pandas.api import types
 
 from tabrec.tables.columns import Column
+from tabrec.tables.names import check_has_column
 from tabrec.tables.target import has_numbers_to_predict
 from tabrec.tables.text_numbers import read_text_numbers
 
+TASKS = ("auto", "regression", "classification")
 # Whole numbers in text with at most this many distinct values are classes, as digits are.
 _MAX_CLASSES = 20
+
+
+def check_time_column(time_column: str | None, date_format: str | None, columns: pd.Index) -> None:
+    """Raise a ValueError if the time column is not in a table, or a format of dates is given without it."""
+    if time_column is not None:
+        check_has_column(time_column, columns, "time")
+    elif date_format is not None:
+        raise ValueError(f"date_format={date_format!r} requires time_column, the column that it is the format of.")
 
 
 def read_target(y: pd.Series, task: str) -> pd.Series:

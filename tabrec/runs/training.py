@@ -15,7 +15,7 @@ from tabrec.runs.hold_out import make_folds
 from tabrec.runs.metrics import choose_metric
 from tabrec.runs.submission import name_probabilities
 from tabrec.runs.table_run import TableRun
-from tabrec.runs.table_target import check_values, read_target, read_task
+from tabrec.runs.table_target import TASKS, check_time_column, check_values, read_target, read_task
 from tabrec.runs.trials import KINDS, MODELS, Trial, TrialRows, average_folds, make_estimator, say_stages
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_has_column
@@ -25,7 +25,7 @@ from tabrec.tables.names import check_has_column
     {
         "frame": [pd.DataFrame],
         "model": [StrOptions(set(MODELS))],
-        "task": [StrOptions({"auto", "regression", "classification"})],
+        "task": [StrOptions(set(TASKS))],
         "metric": [str, None],
         "log_target": ["boolean"],
         "valid_from": [str, None],
@@ -137,6 +137,7 @@ def train(
     True
     """
     _check_columns(frame, target, time_column, valid_from)
+    check_time_column(time_column, date_format, frame.columns)
     _check_folds(cv, cv_time, time_column)
     _check_device(device, model)
     y_read = read_target(frame[target], task)

@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
 import pytest
 
 import tabrec
@@ -176,6 +178,22 @@ def test_columns_shows_every_column(run, tables):
     assert "date" in printed
 
 
+def test_columns_takes_the_options_of_train_that_decide(run, tmp_path):
+    table = pd.DataFrame({"day": ["01/02/2020", "03/04/2020"] * 10, "grade": [1, 2] * 10, "price": range(1, 21)})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    options = ["--task", "classification", "--time-column", "day", "--date-format", "%d/%m/%Y"]
+    code, printed, _ = run("columns", "t.csv", "--target", "grade", *options)
+    assert code == 0
+    assert "text that is dates" in printed
+    assert "(%d/%m/%Y)" in printed
+    assert "classification of 2 classes" in printed
+    assert "regression of its logarithm" in run("columns", "t.csv", "--target", "price", "--log-target")[1]
+    error = run("columns", "t.csv", "--target", "grade", "--task", "classification", "--log-target")[2]
+    assert_one_line(error, "--log-target requires a regression")
+    assert_one_line(run("columns", "t.csv", "--date-format", "%d")[2], "--date-format '%d' requires --time-column")
+    assert_one_line(run("columns", "t.csv", "--time-column", "dya")[2], "the nearest to 'dya' is 'day'")
+
+
 def test_version(run):
     assert run("--version")[1].strip() == f"tabrec {tabrec.__version__}"
 
@@ -302,6 +320,16 @@ def test_a_full_disk_is_one_line_and_leaves_the_earlier_file(run, trained, table
     assert code == 2
     assert_one_line(error, "p.csv was not written: no space is left on the disk")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("p.csv", "mine")]
+
+
+def test_a_table_that_does_not_fit_into_memory_is_one_line(run, tables, monkeypatch):
+    def read_csv(*arguments, **options):
+        raise pa.ArrowMemoryError("malloc of size 2147483648 failed")
+
+    monkeypatch.setattr(pyarrow.csv, "read_csv", read_csv)
+    code, _, error = run("train", tables / "auctions.csv", "--target", "SalePrice")
+    assert code == 2
+    assert_one_line(error, "The memory is not enough for this table")
 
 
 def test_the_card_of_a_run_is_printed_or_written(run, trained, tmp_path):
