@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import NamedTuple
 
 import pandas as pd
@@ -19,11 +20,13 @@ from tabrec.datasets._sources import Source
 
 # Of two delimiters that divide every line alike, the earlier one: commas also occur within numbers and text.
 _DELIMITERS = ("\t", "|", ";", ",")
+_RARE_DELIMITERS = ("\x01", "~", "^")  # if no other divides any line
 _DELIMITER_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", "\\t": "\t"}
 _ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "utf-32": "UTF-32"}
 _HEAD_BYTES, _MOST_HEAD_BYTES = 1 << 16, 1 << 24
 _LEAST_LINES = 20
 _MOST_RECORDS = 100
+_MOST_FIELDS = 20_000  # A table of thousands of columns shows its dialect in few rows.
 # Shares of the lines that have the same number of fields: a lower one suffices if no other delimiter comes near.
 _SURE, _LIKELY, _UNLIKELY = 0.8, 0.5, 0.2
 _CLEARLY_AHEAD = 0.3
@@ -142,11 +145,13 @@ def read_records(text: str, delimiter: str, *, is_complete: bool, skipped: int =
     for _ in range(skipped):
         lines.readline()
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=_skips_spaces(text, delimiter))
-    records = []
+    records: list[Record] = []
+    n_fields = 0
     try:
         for fields in reader:
             records.append(Record(fields, reader.line_num + skipped))
-            if len(records) > _MOST_RECORDS:
+            n_fields += len(fields)
+            if len(records) > _MOST_RECORDS or (len(records) > _LEAST_LINES and n_fields > _MOST_FIELDS):
                 break
         else:
             if not is_complete and len(records) > 1:
@@ -158,7 +163,9 @@ def read_records(text: str, delimiter: str, *, is_complete: bool, skipped: int =
 
 def _skips_spaces(text: str, delimiter: str) -> bool:
     """Whether spaces after a delimiter must be skipped to recognise the quotes that follow them."""
-    return delimiter == " " or re.search(rf'(^|{re.escape(delimiter)}) +"', text, flags=re.MULTILINE) is not None
+    if delimiter == " ":
+        return True
+    return ' "' in text and re.search(rf'(^|{re.escape(delimiter)}) +"', text, flags=re.MULTILINE) is not None
 
 
 def show_lines(text: str, n: int = 3) -> str:
@@ -204,8 +211,9 @@ def _find_delimiter(name: str, text: str, is_complete: bool) -> str:
     ahead = scores.get(best, 0) - max((scores[other] for other in scores if other != best), default=0)
     if scores.get(best, 0) >= (_SURE if ahead < _CLEARLY_AHEAD else _LIKELY):
         return best
-    if _agreement(read_records(text, " ", is_complete=is_complete)) == 1:
-        return " "
+    for rare in (" ", *_RARE_DELIMITERS):
+        if _agreement(read_records(text, rare, is_complete=is_complete)) == 1:
+            return rare
     if scores.get(best, 0) > _UNLIKELY:
         raise ValueError(
             f"The delimiter of {name} is unclear; it begins {show_lines(text)}. Name it: --delimiter ';' "
@@ -246,10 +254,11 @@ def _find_decimal(rows: list[list[str]]) -> str | None:
 def _find_codes(names: list[str], rows: list[list[str]]) -> list[str]:
     """Columns of digits that lose something as numbers: leading zeros, as in 007, or digits beyond 64 bits."""
     codes = []
-    for position, name in enumerate(names):
-        cells = [row[position].strip() for row in rows if position < len(row)]
-        odd = any((cell[0] == "0" and len(cell) > 2) or int(cell[:20]) >= 2**63 for cell in cells if cell.isdecimal())
-        if odd and all(cell.isdecimal() or not cell for cell in cells):
+    for name, column in zip(names, zip_longest(*rows, fillvalue=""), strict=False):
+        cells = [cell for cell in map(str.strip, column) if cell]
+        if not cells or not cells[0].isdecimal() or not all(map(str.isdecimal, cells)):
+            continue
+        if any((cell[0] == "0" and len(cell) > 2) or (len(cell) > 18 and int(cell[:20]) >= 2**63) for cell in cells):
             codes.append(name)
     return codes
 

@@ -10,6 +10,7 @@ from tabrec.datasets._marks import MISSING
 
 # A number with any separators, sign, currency or percent sign; dates and times of digits count too.
 _NUMBER = re.compile(r"[^\w\s]?\s?[-+(]?[^\w\s]?\d[\d.,:/' \u00a0\u202f-]*([eE][-+]?\d+)?\s?[^\w\s]?\)?([T ]\S+)?")
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200e\u200f\ufeff"))  # zero-width spaces and marks of direction
 _MARKS = {*MISSING, "?", "-", "--", "."}
 _MOST_YEARS = range(1800, 2200)
 
@@ -56,7 +57,7 @@ def _is_number(cell: str) -> bool:
 
 def clean_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Unique names without spaces around them, and what was assumed; columns without a name keep an empty one."""
-    stripped = [" ".join(name.split()) for name in names]
+    stripped = [" ".join(name.translate(_INVISIBLE).split()) for name in names]
     times = Counter(stripped)
     taken = set(stripped)
     unique: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -11,7 +12,17 @@ from typing import IO, Any
 import pyarrow as pa
 
 STANDARD_INPUT = "-"
+_JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"(\\.|[^"\\])*"\s*:')
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+# The first bytes of files that often have the ending of a text file.
+_FIRST_BYTES = {
+    b"\x1f\x8b": ".gz",
+    b"BZh": ".bz2",
+    b"\x28\xb5\x2f\xfd": ".zst",
+    b"PK\x03\x04": ".zip",
+    b"PAR1": ".parquet",
+    b"ARROW1": ".feather",
+}
 
 
 class Source:
@@ -21,13 +32,15 @@ class Source:
         self.is_standard_input = str(path) == STANDARD_INPUT
         self.name = "Standard input" if self.is_standard_input else str(path)
         self._path = path
-        self._member = _only_member(path) if path.suffix.lower() == ".zip" else None
+        packing = "" if self.is_standard_input else packing_of(path)
+        self._compression: Any = _COMPRESSIONS.get(packing)
+        self._member = _only_member(path) if packing == ".zip" else None
         self._bytes = sys.stdin.buffer.read() if self.is_standard_input else None
 
     @property
     def is_plain(self) -> bool:
         """Whether the file itself is the text."""
-        return self._bytes is None and self._member is None and self._path.suffix.lower() not in _COMPRESSIONS
+        return self._bytes is None and self._member is None and self._compression is None
 
     def open(self) -> IO[bytes]:
         """Open the text, without its compression, at its start."""
@@ -35,8 +48,7 @@ class Source:
             return io.BytesIO(self._bytes)
         if self._member is not None:
             return zipfile.ZipFile(self._path).open(self._member)
-        compression: Any = _COMPRESSIONS.get(self._path.suffix.lower())
-        return pa.input_stream(str(self._path), compression=compression)
+        return pa.input_stream(str(self._path), compression=self._compression)
 
     def open_for_arrow(self) -> Any:
         """The path of a plain file, which arrow reads in larger blocks, else the opened text."""
@@ -55,6 +67,33 @@ def text_suffix(path: Path) -> str:
     """The ending of a file name in lower case, without that of its compression."""
     suffix = path.suffix.lower()
     return Path(path.stem).suffix.lower() if suffix in _COMPRESSIONS or suffix == ".zip" else suffix
+
+
+def packing_of(path: Path) -> str:
+    """The compression or the format of a file by its ending, or by its first bytes if the ending states neither.
+
+    Downloads are often zip or gzip files with the ending of the text in them.
+    """
+    suffix = path.suffix.lower()
+    if suffix in _COMPRESSIONS or suffix == ".zip":
+        return suffix
+    with path.open("rb") as file:
+        start = file.read(6)
+    return next((packing for first, packing in _FIRST_BYTES.items() if start.startswith(first)), "")
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether a zip archive is a spreadsheet."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "[Content_Types].xml" in archive.namelist()
+    except zipfile.BadZipFile:
+        return False
+
+
+def starts_as_json(source: Source) -> bool:
+    """Whether a text begins as records of JSON do."""
+    return _JSON.match(source.head(1 << 12)) is not None
 
 
 def _only_member(path: Path) -> str:

@@ -65,24 +65,27 @@ def _read_rows(path: Path, sheet: str | None) -> tuple[list[tuple], list[str]]:
         if _ENCRYPTED in head or _ENCRYPTED in path.read_bytes():
             raise ValueError(f"{path} is protected by a password: save it without one, or as CSV.")
         raise ValueError(f"{path} has the format of Excel 97: save it as .xlsx or as CSV.")
+    if not head.startswith(b"PK"):
+        what = "a web page" if b"<table" in head.lower() or b"<html" in head.lower() else "something else"
+        raise ValueError(
+            f"{path} cannot be read as a spreadsheet; it is {what}. Save it as .xlsx, or name it .csv if it is text."
+        )
     try:
         import openpyxl
     except ImportError as error:
         raise ImportError(
             f"{path} is a spreadsheet: install openpyxl to read it, by pip install 'tabrec[excel]', or save it as CSV."
         ) from error
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a spreadsheet; it is damaged, or another format.") from error
-    names = [page.title for page in book.worksheets if page.sheet_state == "visible"] or book.sheetnames
-    if sheet is not None and sheet not in book.sheetnames:
-        raise ValueError(f"{path} has no sheet {sheet!r} (--sheet); it has {book.sheetnames}.")
-    chosen = sheet or names[0]
-    try:
+    with path.open("rb") as file:  # openpyxl refuses a path with another ending
+        try:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+            raise ValueError(f"{path} cannot be read as a spreadsheet; it is damaged, or another format.") from error
+        names = [page.title for page in book.worksheets if page.sheet_state == "visible"] or book.sheetnames
+        if sheet is not None and sheet not in book.sheetnames:
+            raise ValueError(f"{path} has no sheet {sheet!r} (--sheet); it has {book.sheetnames}.")
+        chosen = sheet or names[0]
         rows = list(book[chosen].iter_rows(values_only=True))
-    finally:
-        book.close()
     is_choice = sheet is None and len(names) > 1
     return rows, [f"sheet {chosen!r}, the first of {len(names)}"] if is_choice else []
 

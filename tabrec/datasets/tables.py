@@ -12,7 +12,7 @@ from tabrec.datasets._delimited import find_encoding_of_all, read_delimited
 from tabrec.datasets._dialect import find_dialect, find_names
 from tabrec.datasets._formats import read_feather, read_json, read_parquet, to_frame
 from tabrec.datasets._parts import find_files, read_parts
-from tabrec.datasets._sources import STANDARD_INPUT, Source, text_suffix
+from tabrec.datasets._sources import STANDARD_INPUT, Source, is_workbook, packing_of, starts_as_json, text_suffix
 from tabrec.datasets._spreadsheet import read_spreadsheet
 
 _PARQUET = (".parquet", ".pq")
@@ -45,7 +45,8 @@ def read_table(
     Parameters
     ----------
     path : str or path-like
-        A file, a folder of files, or a pattern such as ``"sales/*.csv"``. The ending of a file decides its format:
+        A file, a folder of files, or a pattern such as ``"sales/*.csv"``. The ending of a file decides its format,
+        unless it is that of a text and the content is clearly another:
         parquet (``.parquet``, ``.pq``), feather (``.feather``), JSON (``.json``, ``.jsonl``), a spreadsheet
         (``.xlsx``), or else delimited text. JSON and text may be compressed (``.gz``, ``.bz2``, ``.zst`` or ``.zip``).
         ``"-"`` reads text from standard input.
@@ -136,7 +137,7 @@ def _read_file(
     path: Path, written: dict, options: dict, sheet: str | None, text_columns: Sequence[str]
 ) -> pd.DataFrame:
     _check_exists(path)
-    suffix = text_suffix(path)
+    suffix = _format_of(path)
     if suffix in _PARQUET:
         frame = read_parquet(path)
     elif suffix in _FEATHER:
@@ -152,6 +153,19 @@ def _read_file(
         raise ValueError(f"{path} has a header but no rows.")
     frame.attrs.setdefault("assumed", [])
     return frame
+
+
+def _format_of(path: Path) -> str:
+    """The ending that stands for the format of a file: that of its name, or that of its content if it differs."""
+    suffix = text_suffix(path)
+    if suffix in (*_PARQUET, *_FEATHER, *_JSON, *_SPREADSHEET) or str(path) == STANDARD_INPUT:
+        return suffix
+    packing = packing_of(path)
+    if packing in (*_PARQUET, *_FEATHER):
+        return packing
+    if packing == ".zip" and is_workbook(path):
+        return _SPREADSHEET[0]
+    return _JSON[0] if starts_as_json(Source(path)) else suffix
 
 
 def read_names(path: str | os.PathLike) -> list[str]:

@@ -5,14 +5,15 @@ returns them as float64, NaN where a label is not a number. Both look at distinc
 
 A label is a number if it is digits with an optional sign, exponent, decimal mark, thousands separators, unit and
 surrounding spaces; parentheses are a negative number: ``1234``, ``-1,234.5``, ``1.234,56``, ``12,5``, ``1 234``,
-``1'234``, ``1.5e-3``, ``$1,234.00``, ``€ 12``, ``37%``, ``(1,234)``. Percentages keep their unit: ``37%`` is 37.
+``1'234``, ``12,34,567``, ``1.5e-3``, ``$1,234.00``, ``€ 12``, ``37%``, ``12 kg``, ``(1,234)``, ``1,234-``. Percentages
+keep their unit: ``37%`` is 37. Any word after a space is a unit if it is the same in the whole column.
 
 - One decimal mark holds for the column: the one with which more rows are numbers. The other mark, a space or an
   apostrophe separates groups of three digits.
 - If the point and the comma are equally possible, the point is the decimal mark: ``1,234`` is 1234 and ``1.234`` is
   1.234. But where a column holds ``1,234`` beside ``12345``, which would have a separator too, the comma is the decimal
   mark. `NumberFormat.ambiguous` gives a label that has two readings.
-- A column has one unit. Percentages are not mixed with other numbers except zero.
+- A column has one unit. Percentages and numbers with a word are not mixed with other numbers except zero.
 - Codes are not numbers: columns with leading zeros (``00123``), with more than 15 digits, of whole numbers that all
   have the same number of digits, 4 or more (postal codes; but years from 1800 to 2100 are numbers), or of three or
   more groups of digits separated by spaces that all have the same length (telephone numbers).
@@ -33,17 +34,21 @@ from tabrec.tables.messages import warn_caller
 from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
 
 _UNIT = r"US\$|R\$|[$€£¥₹₽₩₺₪₫₴₦₱฿]|USD|EUR|GBP|CHF|JPY|CNY|INR"
+_WORD = r"(?<=\s)[^\W\d_][\w°²³/.]{0,9}(?<!\d)|(?<=\s)°[^\W\d_]?"  # a unit of measurement
 _SPACES = "\u0020\u00a0\u2009\u202f"
 _SEPARATORS = {".": f",'’{_SPACES}", ",": f".'’{_SPACES}"}
 _PATTERNS = {
     decimal: re.compile(
         rf"\s*(?P<open>\()?\s*(?P<sign>[-+−])?\s*(?P<unit>{_UNIT})?\s*(?P<sign_2>[-+−])?"
-        rf"(?P<number>(?:[1-9][0-9]{{0,2}}(?P<mark>[{separators}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*|[0-9]+)"
+        # Lakh and crore have groups of two digits before the last one of three.
+        rf"(?P<number>(?:[1-9][0-9]{{0,2}}(?P<mark>[{separators}])(?:(?<=,)(?:[0-9]{{2}},)+)?[0-9]{{3}}"
+        rf"(?:(?P=mark)[0-9]{{3}})*|[0-9]+)"
         rf"(?:{re.escape(decimal)}[0-9]*)?(?:[eE][-+]?[0-9]+)?|{re.escape(decimal)}[0-9]+(?:[eE][-+]?[0-9]+)?)"
-        rf"\s*(?P<unit_2>{_UNIT}|%)?\s*(?P<close>\))?\s*"
+        rf"(?P<sign_3>[-−])?\s*(?P<unit_2>{_UNIT}|%|{_WORD})?\s*(?P<close>\))?\s*"
     )
     for decimal, separators in _SEPARATORS.items()
 }
+_CURRENCY = re.compile(_UNIT)
 _DIGIT = re.compile(r"\d")
 _REMOVED = {decimal: str.maketrans(decimal, ".", separators) for decimal, separators in _SEPARATORS.items()}
 
@@ -64,7 +69,7 @@ class NumberFormat:
     decimal : {".", ","}
         The decimal mark.
     unit : str
-        "%", a currency, or "".
+        "%", a currency, another word, or "".
     marks : list
         Labels of fit that are not numbers.
     ambiguous : str or None
@@ -150,11 +155,12 @@ def _read(label: Any, decimal: str) -> _Number | None:
     match = _PATTERNS[decimal].fullmatch(label)
     if match is None:
         return None
-    opened, sign, unit, sign_2, number, mark, unit_2, closed = match.groups()
-    if bool(opened) != bool(closed) or bool(sign) + bool(sign_2) + bool(opened) > 1 or (unit and unit_2):
+    opened, sign, unit, sign_2, number, mark, sign_3, unit_2, closed = match.groups()
+    n_signs = sum(map(bool, (opened, sign, sign_2, sign_3)))
+    if bool(opened) != bool(closed) or n_signs > 1 or (unit and unit_2):
         return None
     text = number.translate(_REMOVED[decimal])
-    is_negative = opened or (sign or sign_2) in ("-", "−")
+    is_negative = opened or (sign or sign_2 or sign_3) in ("-", "−")
     return _Number(-float(text) if is_negative else float(text), unit or unit_2 or "", text, mark)
 
 
@@ -249,7 +255,7 @@ def _find_unit(numbers: list[_Number | None], counts: list[int], given: bool) ->
         if number is not None and (number.unit or number.value != 0):
             rows[number.unit] = rows.get(number.unit, 0) + n
     units = sorted((unit for unit in rows if unit), key=lambda unit: -rows[unit])
-    if not given and (len(units) > 1 or ("%" in units and "" in rows)):
+    if not given and (len(units) > 1 or (units and "" in rows and not _CURRENCY.fullmatch(units[0]))):
         return None
     return units[0] if units else ""
 

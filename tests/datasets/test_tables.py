@@ -297,3 +297,62 @@ def test_missing_file_is_a_clear_error(tmp_path):
 def test_broken_parquet_is_a_clear_error(tmp_path):
     with pytest.raises(ValueError, match="cannot be read as parquet"):
         read_table(write(tmp_path, "no parquet", "table.parquet"))
+
+
+# --- Content that differs from the ending ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", COMPRESSIONS)
+def test_a_compressed_file_with_the_ending_of_its_text_is_read(tmp_path, auctions, ending):
+    path = tmp_path / "a.csv"
+    path.write_bytes(COMPRESSIONS[ending](auctions.read_bytes()))
+    pd.testing.assert_frame_equal(read_table(path), read_table(auctions))
+
+
+def test_another_format_with_the_ending_of_a_text_is_read(tmp_path):
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    frame.to_parquet(tmp_path / "parquet.csv")
+    frame.to_feather(tmp_path / "feather.txt")
+    frame.to_json(tmp_path / "lines.csv", orient="records", lines=True)
+    frame.to_json(tmp_path / "records.data", orient="records")
+    frame.to_excel(tmp_path / "book.xlsx", index=False)
+    (tmp_path / "book.xlsx").rename(tmp_path / "book.csv")
+    for path in tmp_path.iterdir():
+        found = read_table(path)
+        assert found.to_dict("list") == frame.to_dict("list"), path.name
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [("<html><table><tr><td>1", "a web page"), ("a,b\n1,2\n", "something else")]
+)
+def test_a_spreadsheet_that_is_none_is_a_clear_error(tmp_path, content, what):
+    with pytest.raises(ValueError, match=f"it is {what}. Save it as .xlsx, or name it .csv"):
+        read_table(write(tmp_path, content, "a.xls"))
+
+
+@pytest.mark.parametrize("delimiter", ["~", "^", "\x01"])
+def test_rare_delimiters_are_detected_if_no_other_divides_a_line(tmp_path, delimiter):
+    lines = "".join(f"{row}{delimiter}{row / 4}{delimiter}x\n" for row in range(9))
+    frame = read_table(write(tmp_path, f"a{delimiter}b{delimiter}c\n{lines}"))
+    assert frame["b"].tolist() == [row / 4 for row in range(9)]
+    assert frame.columns.tolist() == ["a", "b", "c"]
+
+
+def test_measures_and_invisible_characters_of_names_are_read(tmp_path):
+    content = "\u200bwidth,pay,state\n" + "".join(
+        f"{i}.5 kg,{i}00.25-,{'a' if i % 2 else 'k.A.'}\n" for i in range(1, 9)
+    )
+    frame = read_table(write(tmp_path, content))
+    assert frame["width"].tolist() == [i + 0.5 for i in range(1, 9)]
+    assert frame["pay"].tolist() == [-(i * 100 + 0.25) for i in range(1, 9)]
+    assert "width (kg) and pay read as numbers" in frame.attrs["assumed"]
+    assert frame["state"].tolist() == ["a", "k.A."] * 4
+
+
+def test_a_table_of_thousands_of_columns_is_read(tmp_path):
+    values = np.arange(30 * 3000).reshape(30, 3000)
+    frame = pd.DataFrame(values, columns=[f"c{i}" for i in range(3000)]).assign(c0=[f"{i:03d}" for i in range(30)])
+    frame.to_csv(tmp_path / "wide.csv", index=False)
+    found = read_table(tmp_path / "wide.csv")
+    assert found["c0"].tolist()[:2] == ["000", "001"]
+    np.testing.assert_array_equal(found.drop(columns="c0").to_numpy(), values[:, 1:])
