@@ -1,0 +1,154 @@
+"""Findings on a domain shift: whether there is one, and in which columns and correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.interpret._result import Finding
+from tabrec.interpret.change._column_tests import CorrelationTest, detectable_shift
+from tabrec.interpret.change._shift_columns import ColumnPair
+from tabrec.interpret.change._shift_rounds import Round
+
+_MOST_NAMES = 10
+# A shifted column with at least this AUC gets its own finding; at most this many of a kind do.
+_STANDS_OUT, _MOST_FINDINGS = 0.6, 5
+# Distances from which on a significant difference of a column counts as a shift.
+_LEAST_DISTANCE = 0.1
+# The share of the level that each kind of test has.
+OF_CLASSIFIER, OF_COLUMNS, OF_CORRELATIONS = 0.2, 0.6, 0.2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The classifier, the columns and the correlations taken together, each tested at its share of `level`."""
+
+    rounds: list[Round]
+    table: pd.DataFrame
+    correlations: CorrelationTest | None
+    level: float
+    n_rows: tuple[int, int]
+
+    @property
+    def p_value(self) -> float:
+        p_values = [self.rounds[0].p_value / OF_CLASSIFIER, float(self.table["p_value"].min()) / OF_COLUMNS]
+        if self.correlations is not None:
+            p_values.append(self.correlations.p_value / OF_CORRELATIONS)
+        return min(*p_values, 1.0)
+
+    @property
+    def shifted_columns(self) -> list[str]:
+        """Columns whose own test is significant, and whose distance is not small, in the order of the table."""
+        significant = self.table["p_value"] <= self.level * OF_COLUMNS
+        return self.table["column"][significant & (self.table["distance"] >= _LEAST_DISTANCE)].tolist()
+
+    @property
+    def correlation_shifted(self) -> bool:
+        return self.correlations is not None and self.correlations.p_value <= self.level * OF_CORRELATIONS
+
+    def describe(self) -> Finding:
+        """Return whether there is a shift, on what evidence, and which shift these rows would have shown."""
+        first, last = self.rounds[0], self.rounds[-1]
+        set_aside = [name for found in self.rounds for name in found.set_aside]
+        names = tuple(dict.fromkeys([*set_aside, *self.shifted_columns]))
+        evidence = f"Classifier: AUC {first.auc:.2f} on held-out rows, p = {first.p_value:.3g}."
+        if set_aside and not last.set_aside:
+            evidence += f" Without {len(set_aside)} column(s): AUC {last.auc:.2f}, p = {last.p_value:.3g}."
+        evidence += f" Columns: smallest adjusted p = {self.table['p_value'].min():.3g}."
+        if self.correlations is not None:
+            evidence += f" Correlations: smallest adjusted p = {self.correlations.p_value:.3g}."
+        if self.p_value > self.level:
+            return self._describe_none(evidence)
+        if not names and not self.correlation_shifted:
+            text = "The new rows differ from the training rows, but every difference is small."
+            return Finding("domain shift", 3, (), text, evidence, "Repeat the test when there are more rows.")
+        text = "The new rows differ from the training rows."
+        action = "Validate on the latest rows, and look at the shifted columns one by one."
+        return Finding("domain shift", 2, names, text, evidence, action)
+
+    def _describe_none(self, evidence: str) -> Finding:
+        text = "No difference between the new rows and the training rows was found with these rows."
+        shift = detectable_shift(*self.n_rows, len(self.table), self.level * OF_COLUMNS)
+        evidence += f" A mean that moves by {shift:.2g} standard deviations would be found nine times in ten."
+        return Finding("no shift", 3, (), text, evidence, "Test again with more rows to find smaller shifts.")
+
+    def describe_correlation(self) -> list[Finding]:
+        found = self.correlations
+        if found is None or not self.correlation_shifted:
+            return []
+        text = f"The correlation of {found.columns[0]} and {found.columns[1]} has shifted."
+        evidence = (
+            f"Rank correlation {found.train:.2f} in training, {found.new:.2f} in new rows; p = {found.p_value:.3g}."
+        )
+        action = "Look at both columns together in the new rows."
+        return [Finding("shifted correlation", 2, found.columns, text, evidence, action)]
+
+
+def describe_columns(table: pd.DataFrame, shifted: list[str], pairs: list[ColumnPair]) -> list[Finding]:
+    """One for each column to act on or with a large AUC, and one for all the others that have shifted."""
+    id_reasons = {pair.name: pair.id_reason for pair in pairs}
+    rows: list[Any] = list(table.assign(has_shifted=table["column"].isin(shifted)).itertuples())
+    # More than the share that a model of equally important columns would give it.
+    important = [row for row in rows if row.model_importance > 1 / len(rows)]
+    relied_on = [row for row in important if row.has_shifted or id_reasons[row.column]]
+    relied_on = sorted(relied_on, key=lambda row: -row.model_importance)[:_MOST_FINDINGS]
+    others = [row for row in rows if row.has_shifted and row not in relied_on]
+    apart = [row for row in others if row.auc >= _STANDS_OUT and row not in important][:_MOST_FINDINGS]
+    findings = [_relied_on(row, id_reasons[row.column]) for row in relied_on] + [_less_used(row) for row in apart]
+    return findings + _of_the_rest([row for row in others if row not in apart])
+
+
+def _relied_on(row: Any, id_reason: str) -> Finding:
+    share = f"{row.model_importance:.0%} of the model's importance"
+    action = "Retrain without it and compare on later rows, with drop_and_compare."
+    if not row.has_shifted:
+        text = f"The model relies on {row.column}, which {id_reason}."
+        return Finding("id that matters", 1, (row.column,), text, f"{share}.", action)
+    text = f"{row.column} has shifted, and the model relies on it{_colon(row.how)}."
+    evidence = f"{_evidence(row)}, {share}."
+    return Finding("shifted column", 1, (row.column,), text, evidence, action)
+
+
+def _less_used(row: Any) -> Finding:
+    text, evidence = f"{row.column} has shifted{_colon(row.how)}.", f"{_evidence(row)}."
+    if np.isnan(row.model_importance):
+        action = "Where a model relies on it, retrain without it and compare on later rows, with drop_and_compare."
+        return Finding("shifted column", 2, (row.column,), text, evidence, action)
+    evidence = f"{_evidence(row)}, {row.model_importance:.0%} of the model's importance."
+    action = "Less urgent than shifts of columns with more importance."
+    return Finding("shifted column", 3, (row.column,), text, evidence, action)
+
+
+def _of_the_rest(rows: list[Any]) -> list[Finding]:
+    if not rows:
+        return []
+    rows = sorted(rows, key=lambda row: -row.auc)
+    names = tuple(row.column for row in rows)
+    text = f"Columns with smaller shifts: {_list(names)}"
+    evidence = f"{len(rows)} column(s), each with an AUC of {rows[0].auc:.2f} or less by itself."
+    return [Finding("shifted columns", 3, names, text, evidence, "See in the table how they differ.")]
+
+
+def _evidence(row: Any) -> str:
+    reason = f"; {row.reason}" if row.reason else ""
+    return f"AUC {row.auc:.2f} by itself, distance {row.distance:.2f}, adjusted p = {row.p_value:.2g}{reason}"
+
+
+def _colon(how: str) -> str:
+    return f": {how}" if how else ""
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else ".")
+
+
+def describe_absent(names: list[str], side: str) -> list[Finding]:
+    if not names:
+        return []
+    text = f"Only {side} has {_list(names)}"
+    action = "Fit the model without it." if side == "X_train" else "A model of the training rows cannot use it."
+    return [Finding("column of one side", 3, tuple(names), text, f"{len(names)} column(s) were not compared.", action)]
