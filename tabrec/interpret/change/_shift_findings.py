@@ -18,7 +18,7 @@ _MOST_NAMES = 10
 # A shifted column with at least this AUC gets its own finding; at most this many of a kind do.
 _STANDS_OUT, _MOST_FINDINGS = 0.6, 5
 # Distances from which on a significant difference of a column counts as a shift.
-_LEAST_DISTANCE = 0.1
+_LEAST_DISTANCE = 0.08
 # The share of the level that each kind of test has.
 OF_CLASSIFIER, OF_COLUMNS, OF_CORRELATIONS = 0.2, 0.6, 0.2
 

@@ -46,7 +46,7 @@ class DomainShift(Result):
         half that the classifier was fitted on), ``p_value`` (of ``auc``), ``set_aside`` (a tuple of columns).
     shifted : list of str
         The columns set aside, the most telling first, then those whose own test is significant and whose distance is
-        at least 0.1.
+        at least 0.08.
     p_value : float
         Of the whole table: the smallest p-value of the classifier of the first round, of the columns and of the
         correlations of pairs of numbers, each divided by its share of the level.
