@@ -42,6 +42,7 @@ def assert_prints(printed, shown):
     assert numbers[0] == pytest.approx(numbers[1], rel=0.1, abs=0.01)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("document", [document for document in DOCUMENTS if has_blocks(document)], ids=name_of)
 def test_python_blocks_run_and_print_what_is_shown(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,6 @@
 """The report page in headless Chromium: no error, no request, no overflow, nothing cut off."""
 
+import functools
 import json
 
 import numpy as np
@@ -27,6 +28,7 @@ return [...document.querySelectorAll('figure svg')].flatMap(svg => {
 """
 
 
+@functools.cache
 def make_forest_page():
     auctions = make_auctions(1_500, random_state=0)
     auctions = auctions[["SalePrice", "SalesID", "YearMade", "ProductSize", "state", "auctioneerID", "saledate"]]
@@ -38,6 +40,7 @@ def make_forest_page():
     return report(forest, auctions.iloc[train], price.iloc[train], auctions.iloc[valid], price.iloc[valid])
 
 
+@functools.cache
 def make_net_page():
     auctions = make_auctions(1_200, random_state=0)[["SalePrice", "YearMade", "ProductSize", "ProductGroup", "state"]]
     kind = np.array(["low 😀", "<b>mid</b>", "high $"])[np.digitize(auctions.pop("SalePrice"), [15_000, 40_000])]
@@ -46,6 +49,7 @@ def make_net_page():
     return report(net, auctions[:900], kind[:900], auctions[900:], kind[900:], title="A net & <its> reasons")
 
 
+@functools.cache
 def make_recommender_page():
     ratings = make_ratings(6_000, n_users=150, n_items=80, random_state=0)
     ratings["item"] = [f"<b>{item}</b> $ 😀" for item in ratings["item"]]
