@@ -74,7 +74,7 @@ class Entry:
 
     Words of `reads`: "model" (fitted) or "factory" (to be fitted); "trees" where only forests serve; "bootstrap" where
     rows left out are needed; "rows" of fit with "target"; "new" rows, with "truth" their target; "shared" where
-    only the columns that both have are compared; "heavy" where a thousand columns take too long.
+    only the columns that both have are compared; "heavy" where hundreds of columns take too long.
     """
 
     name: str
@@ -262,7 +262,7 @@ def pairs(variable: str, values: Any, fit: Callable, *words: str, among: list[En
 def is_for(entry: Entry, situation: str) -> bool:
     if entry.has("regressor") and situation in ("two classes", "thirty classes", "ugly labels"):
         return False
-    return not (entry.has("heavy") and situation == "a thousand columns")
+    return not (entry.has("heavy") and situation == "hundreds of columns")
 
 
 # --- The cases -------------------------------------------------------------------------------------------------------
@@ -326,8 +326,8 @@ def _ugly() -> Case:
 
 def _wide() -> Case:
     X = table()
-    noise = np.random.default_rng(2).normal(size=(N_ROWS, 994))
-    X = pd.concat([X, pd.DataFrame(noise, columns=[f"noise {i}" for i in range(994)])], axis=1)
+    noise = np.random.default_rng(2).normal(size=(N_ROWS, 394))
+    X = pd.concat([X, pd.DataFrame(noise, columns=[f"noise {i}" for i in range(394)])], axis=1)
     return make_case(ForestRegressor(**FOREST | {"n_estimators": 2}), X, price(X))
 
 
@@ -355,7 +355,7 @@ SITUATIONS: dict[str, Callable[[], Case]] = {
         ForestRegressor(**FOREST), table().assign(country="US", wheels=4, day=pd.Timestamp("2020")), price(table())
     ),
     "ugly labels": _ugly,
-    "a thousand columns": _wide,
+    "hundreds of columns": _wide,
     "scikit-learn's forest": lambda: _numbers_only(RandomForestRegressor(**FOREST)),
     "a pipeline": _in_pipeline,
 }
