@@ -57,6 +57,7 @@ every_classifier = _of([entry for entry in ENTRIES if entry.target == "classes"]
 READERS_OF_NUMBERS = [entry for entry in ENTRIES if "numbers" in entry.reads.split()]
 # Those that infer the kinds of columns.
 ENCODERS = [e for e in ENTRIES if "TabularPreprocessor" in e.name or (e.target and "pipeline" not in e.name)]
+every_warm_starter = _of([entry for entry in ENTRIES if "warm_start" in getattr(entry.make(), "get_params", dict)()])
 every_learner_of_chunks = _of([entry for entry in MODELS if hasattr(entry.make(), "partial_fit")])
 
 
@@ -88,7 +89,7 @@ def plain_fit(entry: Entry) -> pd.DataFrame:
 # --- Text that is numbers or dates -----------------------------------------------------------------------------------
 
 
-@every_entry_with("notation", ["{:.2f}", "{:,.2f}", "${:,.2f}", "decimal comma"], ENCODERS)
+@every_entry_with("notation", ["{:.2f}", "{:,.2f}", "${:,.2f}", "{:.2f} %", "{:.2f} kg", "decimal comma"], ENCODERS)
 def test_numbers_as_text_mean_the_same(entry, notation):
     def write(value: float) -> Any:
         if value != value:
@@ -113,6 +114,18 @@ def test_marks_among_dates_as_text_are_gaps(entry):
     assert_same(result, wanted)
 
 
+@_of(ENCODERS)
+def test_the_hour_is_a_part_of_dates_whose_times_vary(entry):
+    X = table()
+    X["sold"] = X["sold"] + pd.to_timedelta(np.arange(N_ROWS) % 24, "h")
+    model = fit(entry, X)
+    wanted = apply(model, X)
+    assert "soldHour" in encoded(entry, model, X)
+    assert "soldMinute" not in encoded(entry, model, X)
+    assert_same(apply(model, X.iloc[[17]]).reset_index(drop=True), wanted.iloc[[17]].reset_index(drop=True))
+    assert_same(fit_to(entry, X.assign(sold=X["sold"].dt.strftime("%Y-%m-%d %H:%M")), target(entry)), wanted)
+
+
 # --- Ids -------------------------------------------------------------------------------------------------------------
 
 
@@ -122,6 +135,15 @@ def test_long_ids_stay_distinct(entry, start):
     X = table().assign(key=start + keys)
     model = fit(entry, X)
     assert encoded(entry, model, X)["key"].nunique() == N_ROWS
+
+
+@_of(ENCODERS)
+def test_ids_that_float64_merges_are_named_and_distinct_as_labels(entry):
+    X = table().assign(key=2**53 + 1 + np.random.default_rng(1).permutation(N_ROWS))
+    with pytest.warns(UserWarning, match=r"'key' holds whole numbers beyond 2\*\*53"):
+        fit(entry, X)
+    model = fit(entry, X.astype({"key": "category"}))
+    assert len(np.unique(np.asarray(encoded(entry, model, X.astype({"key": "category"}))["key"]))) == N_ROWS
 
 
 @every_recommender
@@ -220,6 +242,20 @@ def test_another_fit_forgets_the_former_one(entry):
     model = entry.make()
     model.fit(X.iloc[::-3], None if entry.target is None else y[::-3])
     assert_same(apply(model.fit(X, y), X), plain_fit(entry))
+
+
+@every_warm_starter
+def test_a_warm_start_keeps_the_codes_of_the_former_fit_and_names_new_labels(entry):
+    X, y = table(), target(entry)
+    model = entry.make().set_params(warm_start=True).fit(X, y)
+    before = encoded(entry, model, X)
+    size = next(name for name in ("n_estimators", "max_iter", "epochs") if name in model.get_params())
+    model.set_params(**{size: model.get_params()[size] + 1})
+    new = X.assign(state=X["state"].where(X.index % 5 > 0, "Alaska"))
+    with pytest.warns(UserWarning, match="'Alaska'"):
+        model.fit(new, y)
+    assert_same(encoded(entry, model, X), before)
+    assert set(encoded(entry, model, new)["state"][::5]) == {0}
 
 
 @every_learner_of_chunks

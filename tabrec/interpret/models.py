@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess import DateParts
 from tabrec.preprocess.lineage import Origin, input_names, trace_columns
-from tabrec.tables.columns import read_frame
+from tabrec.preprocess.text_columns import read_numbers
+from tabrec.tables.columns import read_frame, to_columns
+from tabrec.tables.text_numbers import NumberFormat
 from tabrec.trees.fitted_trees import coded_labels
 
 
@@ -44,6 +47,20 @@ def find_date_formats(model: Any) -> dict[str, tuple[str | None, str | None]]:
     """The format and the time zone of each raw date column that a model splits into parts."""
     steps = [step for step in fitted_steps(model) if isinstance(step, DateParts)]
     return {name: (found, step.time_zones_[name]) for step in steps for name, found in step.formats_.items()}
+
+
+def with_numbers(model: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with text that the model reads as numbers as numbers, so that it has an order and units."""
+    formats = {name: found for step in fitted_steps(model) for name, found in _number_formats(step).items()}
+    if not formats:
+        return frame
+    columns = to_columns(frame)
+    read = read_numbers(columns, formats, set())
+    return frame.assign(**{name: read[name].raw for name in formats if name in columns and columns[name].is_label})
+
+
+def _number_formats(step: Any) -> dict[str, NumberFormat]:
+    return getattr(step, "number_formats_", {})
 
 
 def fitted_steps(model: Any) -> list[Any]:

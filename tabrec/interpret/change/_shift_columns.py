@@ -14,6 +14,7 @@ from tabrec.preprocess.categorify import sorted_labels
 from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column, read_frame, to_columns
 from tabrec.tables.dates import as_dates, learn_dates
+from tabrec.tables.text_numbers import read_text_numbers
 
 # Differences of shares, or of an AUC from 0.5, are described from here on.
 _LEAST_DIFFERENCE = 0.05
@@ -98,6 +99,8 @@ def pair_columns(X_train: Any, X_new: Any) -> tuple[list[ColumnPair], list[str],
     frame = read_frame(X_train)
     train, new = to_columns(frame), to_columns(read_frame(X_new))
     shared = [name for name in train if name in new]
+    for name in shared:
+        train[name], new[name] = _read_text(train[name], new[name])
     if not shared:
         raise ValueError(
             f"X_train and X_new share no column: X_train has {list(train)[:20]}, X_new has {list(new)[:20]}."
@@ -105,6 +108,14 @@ def pair_columns(X_train: Any, X_new: Any) -> tuple[list[ColumnPair], list[str],
     kinds = dict(zip(train, column_kinds(frame)["kind"], strict=True))
     pairs = [_pair(train[name], new[name], kinds[name]) for name in shared]
     return pairs, [name for name in train if name not in new], [name for name in new if name not in train]
+
+
+def _read_text(train: Column, new: Column) -> tuple[Column, Column]:
+    """Two columns, of which text that is numbers in one table is numbers in both."""
+    for column in (train, new):
+        if column.is_label and not is_date(column) and (read := read_text_numbers(column)) is not None:
+            return read[1].read_new(train, set()), read[1].read_new(new, set())
+    return train, new
 
 
 def _pair(train: Column, new: Column, kind: str) -> ColumnPair:

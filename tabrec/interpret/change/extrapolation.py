@@ -13,7 +13,7 @@ from sklearn.base import is_classifier
 from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit.placeholders import read_dates_of
-from tabrec.interpret.models import find_labels, fitted_columns, predictor
+from tabrec.interpret.models import find_labels, fitted_columns, predictor, with_numbers
 from tabrec.plotting.axes import BLUE, GREEN, GREY, ORANGE, finish, ink, row_axes
 from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
@@ -170,7 +170,7 @@ def extrapolation_check(
     """
     predict = predictor(model)
     generator = np.random.default_rng(random_state)
-    X_train, X_new = as_named(model, X_train), as_named(model, X_new)
+    X_train, X_new = _as_numbers(model, X_train), _as_numbers(model, X_new)
     predict(take_rows(X_new, np.arange(1)))  # names missing columns
     train, new = read_frame(X_train), read_frame(X_new)
     pinned = _edge_of_predictions(model, predict, X_train, X_new, max_rows, generator)
@@ -185,6 +185,12 @@ def extrapolation_check(
     n_outside = sum(np.any(list(found.ways.values()), axis=0).astype(np.int64) for found in checked.values())
     rows = pd.Series(n_outside, index=new.index, name="n_columns_outside")
     return ExtrapolationCheck(table, rows, pinned, _findings(table, pinned, len(new), is_forest(model)))
+
+
+def _as_numbers(model: Any, X: Any) -> Any:
+    """X with the names of fit, and with text that the model reads as numbers as numbers."""
+    named = as_named(model, X)
+    return with_numbers(model, read_frame(named)) if is_table(named) else named
 
 
 def _check_columns(model: Any, train: pd.DataFrame, new: pd.DataFrame) -> dict[str, _Column]:

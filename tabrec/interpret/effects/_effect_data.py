@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 
 from tabrec.interpret.drawings._tree_text import TreeText
 from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, make_table
-from tabrec.interpret.models import find_date_formats, find_labels, fitted_columns, predictor
+from tabrec.interpret.models import find_date_formats, find_labels, fitted_columns, predictor, with_numbers
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.tables.names import as_named, is_position
@@ -74,7 +74,7 @@ def read_effect_data(
 ) -> EffectData:
     """Check the arguments of an effect, and sample the rows; a ValueError for unknown columns, classes and outputs."""
     predict = predictor(model)
-    frame = read_frame(as_named(model, X))
+    frame = with_numbers(model, read_frame(as_named(model, X)))
     names = _read_features(features, function, frame)
     trees = read_trees(model, function) if is_forest(model) else None
     fitted = fitted_columns(model, frame)
