@@ -67,7 +67,7 @@ def work(n_ratings: int) -> None:
     watch.values["fit_mib"] = _peak_mib()
     users = np.random.default_rng(0).choice(model.users_, N_USERS, replace=len(model.users_) < N_USERS)
     with watch.stage("recommend"):
-        model.recommend(users, N_RECOMMENDED)
+        model.recommend(users, N_RECOMMENDED, order="rating")
     watch.values |= {"ratings": n_ratings, "users": len(model.users_), "items": len(model.items_)}
     watch.values["threads"] = torch.get_num_threads()
     watch.report("tabrec", "torch", "pandas", "numpy")

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-import zlib
-from dataclasses import replace
 from numbers import Integral
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
-import numpy as np
 import pandas as pd
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from tabrec.collab.factors import Factors, RowPrior
-from tabrec.collab.gibbs import GibbsPlan, GibbsState, sample
-from tabrec.collab.gibbs_draws import history_matrix, probabilities
-from tabrec.collab.interactions import Context, Interactions, Pairs
-from tabrec.collab.posterior import Posterior, feature_effects, fold_in, predict_pairs, prior_rows, score_block
+from tabrec.collab.duplicates import DUPLICATES
+from tabrec.collab.posterior import (
+    Posterior,
+)
+from tabrec.collab.posterior_scorer import PosteriorScorer
 from tabrec.collab.rating_recommender import RatingRecommender
-from tabrec.collab.reader import RatingsReader
-from tabrec.collab.scorer import Scorer
-from tabrec.tables.progress import VERBOSE, quiet_if_auto, show_progress
-
-# Maximum number of distinct ratings for the ordinal likelihood.
-_MOST_LEVELS = 1000
-# `partial_fit` makes a third of the sweeps of `fit`.
-_SHARE_OF_MORE = 3
+from tabrec.tables.progress import VERBOSE
 
 
 class BayesianFactorization(RatingRecommender):
@@ -59,6 +47,9 @@ class BayesianFactorization(RatingRecommender):
         Side tables indexed by id, or with a column of the ids, and any other columns; lists and text joined by "|" are
         multi-label. `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
+    duplicates : {"all", "last", "mean"}, default="all"
+        Which ratings count of a pair that is rated more than once: all, that of the last row, or their mean. A later
+        call of `partial_fit` comes after all earlier rows.
     verbose : bool, int or "auto", default="auto"
         Whether to show the progress and the time left; "auto" does so in terminals and notebooks, in `fit`.
     random_state : int, RandomState or None, default=None
@@ -103,8 +94,10 @@ class BayesianFactorization(RatingRecommender):
 
     Notes
     -----
-    Predictions are clipped to the range of the ratings. `partial_fit` continues the chain on all ratings, for a third
-    of the sweeps. `new_user` draws the user's row given the ratings, for each sample. The model keeps the ratings.
+    Predictions are clipped to the range of the ratings. Where ratings are skewed, such as counts, the noise is the same
+    for all ids. `partial_fit` of up to 5 % of all ratings draws the rows of their users and items again in each sample;
+    otherwise it continues the chain on all ratings, for a third of the sweeps. `new_user` draws the user's row given
+    the ratings, for each sample. The model keeps the ratings.
 
     References
     ----------
@@ -130,6 +123,7 @@ class BayesianFactorization(RatingRecommender):
     """
 
     _parameter_constraints: ClassVar[dict] = {
+        "duplicates": DUPLICATES,
         **RatingRecommender._parameter_constraints,
         "n_factors": [Interval(Integral, 1, None, closed="left")],
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],
@@ -154,6 +148,7 @@ class BayesianFactorization(RatingRecommender):
         item: str | None = None,
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
+        duplicates: str = "all",
         verbose: bool | int | str = "auto",
         random_state: Any = None,
     ):
@@ -167,6 +162,7 @@ class BayesianFactorization(RatingRecommender):
         self.item = item
         self.user_features = user_features
         self.item_features = item_features
+        self.duplicates = duplicates
         self.verbose = verbose
         self.random_state = random_state
 
@@ -213,171 +209,3 @@ class BayesianFactorization(RatingRecommender):
 
     def _make_scorer(self) -> PosteriorScorer:
         return PosteriorScorer(self.get_params(deep=False))
-
-
-class PosteriorScorer(Scorer):
-    """Samples the posterior distribution of biases and factors, and averages over the samples."""
-
-    posterior: Posterior
-    state: GibbsState
-    designs: tuple[np.ndarray | None, np.ndarray | None]  # features of users and of items
-    range: tuple[float, float]  # of the ratings
-    seed: int
-
-    def check_ratings(self, values: np.ndarray) -> None:
-        levels = self.posterior.levels
-        if levels is not None and not np.isin(values, levels).all():
-            odd = values[~np.isin(values, levels)][0]
-            raise ValueError(f"The rating {odd:g} does not occur in fit, as likelihood='ordinal' needs: {levels}.")
-
-    def check_given(self, values: np.ndarray) -> None:
-        self.check_ratings(values)
-        low, high = self.range
-        outside = values[(values < low) | (values > high)]
-        if len(outside):
-            raise ValueError(f"The rating {outside[0]:g} is outside {low:g} to {high:g}, the ratings in fit.")
-
-    def fit(self, data: RatingsReader, context: Context = None) -> None:
-        self.data = data
-        n_levels = len(np.unique(data.ratings.values))
-        if self.parameters["likelihood"] == "ordinal" and n_levels > _MOST_LEVELS:
-            raise ValueError(
-                f"likelihood='ordinal' takes at most {_MOST_LEVELS} distinct ratings, but there are {n_levels}: set "
-                "likelihood='normal'."
-            )
-        self.seed = int(check_random_state(self.parameters["random_state"]).randint(np.iinfo(np.int32).max))
-        self._sample(int(self.parameters["n_sweeps"]), None)
-
-    def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
-        self.data = data
-        self.seed += 1
-        self._sample(max(1, int(self.parameters["n_sweeps"]) // _SHARE_OF_MORE), self.state)
-
-    def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
-        self.data, old = data, self.posterior
-        n_new = data.users.n_codes - old.users.shape[1]
-        made = copy.copy(old)
-        made.users = np.pad(old.users, ((0, 0), (0, n_new), (0, 0)))
-        made.user_noise = np.concatenate([old.user_noise, np.repeat(old.user_noise[:, :1], n_new, axis=1)], axis=1)
-        if self.designs[0] is not None:
-            self.designs = np.pad(self.designs[0], ((0, n_new), (0, 0))), self.designs[1]
-        position = np.searchsorted(users, given.users)
-        features = None if self.designs[0] is None else self.designs[0][users]
-        # Seeded by a user's own ratings, so that no user depends on the others that are new.
-        own = (given.users == user for user in users)
-        rngs = [self._make_rng(given.items[rows], given.values[rows]) for rows in own]
-        made.users[:, users] = fold_in(
-            old, "user", given.items, given.values, position, len(users), features, rngs=rngs
-        )
-        self.posterior = made
-
-    def score(self, pairs: Pairs) -> np.ndarray:
-        return self.to_ratings(predict_pairs(self.posterior, pairs.users, pairs.items)[0])
-
-    def score_with_std(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-        """Predicted ratings, and the standard deviation of ratings around them."""
-        mean, variance = predict_pairs(self.posterior, pairs.users, pairs.items)
-        return self.to_ratings(mean), np.sqrt(variance)
-
-    def score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return score_block(self.posterior, users, items)
-
-    def to_ratings(self, scores: np.ndarray) -> np.ndarray:
-        return np.clip(scores, *self.range)
-
-    def vectors(self, kind: str) -> np.ndarray:
-        return self.factor_model.vectors(kind)
-
-    def factors(self, kind: str) -> np.ndarray:
-        return self.factor_model.mean_factors(self.data.users.known(), self.data.items.known())[kind != "user"]
-
-    def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
-        return self.factor_model.biases(kind, codes)
-
-    def explain(self, user: int, item: int) -> dict[str, float]:
-        parts = self.factor_model.explain(
-            user, item, (self._feature_rows("user", user), self._feature_rows("item", item))
-        )
-        # Where the sum is outside the range of ratings, all parts shrink alike.
-        whole, inside = sum(parts.values()), float(np.clip(sum(parts.values()), *self.range))
-        if whole != inside:
-            share = (inside - parts["mean"]) / (whole - parts["mean"])
-            parts = {name: part if name == "mean" else part * share for name, part in parts.items()}
-        return parts
-
-    def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
-        posterior = self.posterior
-
-        def noise_precision(slope: np.ndarray) -> np.ndarray:
-            noise = posterior.noise_precision[:, None] * posterior.user_noise[:, [user]]
-            return noise * posterior.item_noise[:, rated] / np.maximum(slope, 1e-3) ** 2
-
-        return self.factor_model.contributions(user, item, rated, values, self._row_prior(user), noise_precision)
-
-    @property
-    def factor_model(self) -> Factors:
-        """The samples of rows as a factor model."""
-        users, items = self.posterior.users.transpose(1, 0, 2), self.posterior.items.transpose(1, 0, 2)
-        return Factors(self.posterior.mean, users, items, self._link)
-
-    def _link(self, sums: np.ndarray) -> np.ndarray:
-        levels, cutpoints = self.posterior.levels, self.posterior.cutpoints
-        if levels is None or cutpoints is None:
-            return sums
-        of_samples = [probabilities(sums[..., s], cutpoints[s]) @ levels for s in range(len(cutpoints))]
-        return np.stack(of_samples, axis=-1)
-
-    def _sample(self, n_sweeps: int, start: GibbsState | None) -> None:
-        ratings, parameters = self.data.ratings, self.parameters
-        plan = GibbsPlan(
-            n_factors=int(parameters["n_factors"]),
-            n_sweeps=n_sweeps,
-            n_burn_in=min(int(parameters["n_burn_in"]), n_sweeps // 3),
-            n_kept=int(parameters["n_samples"]),
-            likelihood=parameters["likelihood"],
-            history=bool(parameters["history"]),
-        )
-        if start is not None:  # a chain keeps the model it started with
-            plan = replace(
-                plan,
-                n_factors=start.users.rows.shape[1] - 1,
-                likelihood="normal" if start.cutpoints is None else "ordinal",
-                history=start.users.history_weights is not None,
-            )
-        sides = self.data.users, self.data.items
-        users, items = (None if side.table is None else side.table.design() for side in sides)
-        self.designs = users, items
-        verbose = parameters["verbose"] if start is None else quiet_if_auto(parameters["verbose"])
-        with show_progress("Sampling", n_sweeps, verbose) as progress:
-            self.posterior, self.state = sample(
-                ratings.users,
-                ratings.items,
-                ratings.values,
-                ratings.weights,
-                self.data.users.n_codes,
-                self.data.items.n_codes,
-                users,
-                items,
-                plan,
-                np.random.default_rng(self.seed),
-                start,
-                lambda sweep: progress.advance(),
-            )
-        self.range = float(ratings.values.min()), float(ratings.values.max())
-
-    def _make_rng(self, items: np.ndarray, values: np.ndarray) -> np.random.Generator:
-        return np.random.default_rng([self.seed, zlib.crc32(items.tobytes()), zlib.crc32(values.tobytes())])
-
-    def _feature_rows(self, kind: Literal["user", "item"], code: int) -> np.ndarray:
-        design = self.designs[kind != "user"]
-        if design is None:
-            return np.zeros((len(self.posterior.mean), self.posterior.users.shape[2]))
-        return feature_effects(self.posterior, kind, design[code : code + 1])[:, 0]
-
-    def _row_prior(self, user: int) -> RowPrior:
-        ratings, prior = self.data.ratings, self.posterior.user_prior
-        rated = ratings.items[ratings.of_user(user)]
-        history = history_matrix(np.zeros(len(rated), np.int64), rated, (1, self.data.items.n_codes))
-        features = None if self.designs[0] is None else self.designs[0][user : user + 1]
-        mean = prior_rows(self.posterior, "user", features, history)[:, 0]
-        return RowPrior(mean, prior.precision)

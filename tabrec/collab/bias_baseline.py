@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,8 @@ DAMPING = {"user": 5.0, "item": 3.0}
 _N_ROUNDS = 10
 
 
-class Biases(NamedTuple):
+@dataclass(frozen=True)
+class Biases:
     """rating = mean + user[code] + item[code]; code 0 has none."""
 
     mean: float
@@ -21,7 +22,24 @@ class Biases(NamedTuple):
     item: np.ndarray
 
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Ratings of pairs."""
         return self.mean + self.user[users] + self.item[items]
+
+    def grown(self, n_users: int, n_items: int) -> Biases:
+        """These biases with further users and items, whose biases are 0."""
+        user, item = np.pad(self.user, (0, n_users - len(self.user))), np.pad(self.item, (0, n_items - len(self.item)))
+        return Biases(self.mean, user, item)
+
+    def fitted(self, kind: str, codes: np.ndarray, ratings: Interactions) -> Biases:
+        """These biases, with those of some codes of one side fitted to their ratings."""
+        found = {"user": self.user, "item": self.item}
+        own, other = (ratings.users, ratings.items) if kind == "user" else (ratings.items, ratings.users)
+        rows, n_codes = np.isin(own, codes), len(found[kind])
+        rest = found["item" if kind == "user" else "user"][other[rows]]
+        weights = np.ones(rows.sum()) if ratings.weights is None else ratings.weights[rows]
+        damped = _damped(own[rows], ratings.values[rows] - self.mean - rest, weights, n_codes, DAMPING[kind])
+        found[kind] = np.where(np.isin(np.arange(n_codes), codes), damped, found[kind])
+        return Biases(self.mean, **found)
 
 
 def fit_biases(ratings: Interactions, n_users: int, n_items: int) -> Biases:

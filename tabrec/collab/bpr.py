@@ -228,6 +228,9 @@ class BPRScorer(StrengthScorer):
         history["epoch"] += len(self.history)
         self.history = pd.concat([self.history, history], ignore_index=True)
 
+    def extend(self, data: RatingsReader) -> None:
+        self._extend(data)
+
     def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
         self._extend(data)
         self._fold_in(users)
@@ -279,6 +282,7 @@ class BPRScorer(StrengthScorer):
     def _extend(self, data: RatingsReader) -> None:
         """Take further interactions, with rows of zeros for new ids."""
         self.take(data)
+        self.popularity = np.pad(self.popularity, (0, data.items.n_codes - len(self.popularity)))
         n_new = {kind: data.side(kind).n_codes - len(rows) for kind, rows in self.rows.items()}
         self.rows = {kind: np.pad(rows, ((0, n_new[kind]), (0, 0))) for kind, rows in self.rows.items()}
         self.rows["user"][:, -1] = 1.0

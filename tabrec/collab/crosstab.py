@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
+from tabrec.collab.ids import labels_by_row
 from tabrec.collab.rating_columns import find_rating_columns
-from tabrec.collab.sides import labels_by_row
 from tabrec.plotting.axes import make_axes, shorten, shorten_all
 from tabrec.tables.columns import as_frame, to_columns
 

@@ -11,7 +11,7 @@ from sklearn.base import is_regressor
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from tabrec.collab._matches import BY_USER, match, mean_metric
-from tabrec.collab.sides import labels_by_row
+from tabrec.collab.ids import labels_by_row
 from tabrec.tables.columns import is_table, read_frame, to_columns
 
 

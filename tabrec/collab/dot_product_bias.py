@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval
 
 from tabrec.collab.dot_product_scorer import DotProductScorer
+from tabrec.collab.duplicates import DUPLICATES
 from tabrec.collab.net_recommender import NetRecommender
 from tabrec.collab.net_training import NET_CONSTRAINTS
 
@@ -34,6 +35,9 @@ class DotProductBias(NetRecommender):
         Side tables indexed by id, or with a column of the ids, and any other columns; lists and text joined by "|" are
         multi-label. `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
+    duplicates : {"all", "last", "mean"}, default="all"
+        Which ratings count of a pair that is rated more than once: all, that of the last row, or their mean. A later
+        call of `partial_fit` comes after all earlier rows.
     bias : bool, default=True
         Whether users and items have biases. False is the plain product of factors, plus the mean.
     n_history : int, default=0
@@ -141,6 +145,7 @@ class DotProductBias(NetRecommender):
     """
 
     _parameter_constraints: ClassVar[dict] = {
+        "duplicates": DUPLICATES,
         **NET_CONSTRAINTS,
         "n_factors": [Interval(Integral, 1, None, closed="left")],
         "bias": ["boolean"],
@@ -158,6 +163,7 @@ class DotProductBias(NetRecommender):
         item: str | None = None,
         user_features: pd.DataFrame | None = None,
         item_features: pd.DataFrame | None = None,
+        duplicates: str = "all",
         bias: bool = True,
         n_history: int = 0,
         row_penalty: float = 0.095,
@@ -182,6 +188,7 @@ class DotProductBias(NetRecommender):
         self.item = item
         self.user_features = user_features
         self.item_features = item_features
+        self.duplicates = duplicates
         self.bias = bias
         self.n_history = n_history
         self.row_penalty = row_penalty

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import expit
 
 from tabrec.collab.dot_product_net import DotProduct, history_features
-from tabrec.collab.factors import Factors, RowPrior, fit_row_prior, fold_in_row
+from tabrec.collab.factors import Factors, RowPrior, fit_row_prior, fold_in_row, limit_parts
 from tabrec.collab.interactions import Context, Interactions, Pairs
 from tabrec.collab.net_training import (
     RatingScale,
@@ -23,7 +22,7 @@ from tabrec.collab.net_training import (
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import FROM_METADATA, KINDS
-from tabrec.neural.devices import default_settings
+from tabrec.neural.devices import default_settings, one_thread
 from tabrec.neural.draws import OwnDraws
 from tabrec.neural.training_data import TrainingData
 from tabrec.neural.training_task import TrainingTask
@@ -60,7 +59,8 @@ class DotProductScorer(Scorer):
 
     @default_settings()
     def fit(self, data: RatingsReader, context: Context = None) -> None:
-        self.history = self.make_training_task(data).run()
+        with one_thread():
+            self.history = self.make_training_task(data).run()
         self._settle()
 
     def make_training_task(self, data: RatingsReader, context: Context = None) -> TrainingTask:
@@ -90,13 +90,18 @@ class DotProductScorer(Scorer):
         )
         self._settle()
 
+    def extend(self, data: RatingsReader) -> None:
+        self.data = data
+        for kind in KINDS:
+            self._extend(kind)
+
     def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
         self.data = data
         self._extend("user")
         self._fold("user", users, given)
 
     def score(self, pairs: Pairs) -> np.ndarray:
-        return self.factor_model.score(pairs)
+        return self.scale.clip(self.factor_model.score(pairs))
 
     def score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         user_rows = self.rows["user"][users, 0].astype(np.float64)
@@ -107,7 +112,7 @@ class DotProductScorer(Scorer):
         return sums
 
     def to_ratings(self, scores: np.ndarray) -> np.ndarray:
-        return self._link(scores + self.means)
+        return self.scale.clip(self._link(scores + self.means))
 
     def vectors(self, kind: str) -> np.ndarray:
         return self.factor_model.vectors(kind)
@@ -116,7 +121,8 @@ class DotProductScorer(Scorer):
         return self.factor_model.biases(kind, codes)
 
     def explain(self, user: int, item: int) -> dict[str, float]:
-        return self.factor_model.explain(user, item, (self._feature_row("user", user), self._feature_row("item", item)))
+        features = self._feature_row("user", user), self._feature_row("item", item)
+        return limit_parts(self.factor_model.explain(user, item, features), self.scale.limits)
 
     def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
         noise = np.full((1, len(rated)), 1 / self.noise_variance)
@@ -129,10 +135,7 @@ class DotProductScorer(Scorer):
         return Factors(self.means, self.rows["user"], self.rows["item"], self._link)
 
     def _link(self, sums: np.ndarray) -> np.ndarray:
-        bounds = self.scale.scaled_bounds
-        if bounds is not None:
-            sums = bounds[0] + (bounds[1] - bounds[0]) * expit(sums)
-        return self.scale.scaler.restore(sums)
+        return self.scale.to_ratings(sums)
 
     def _set_designs(self, is_valid: np.ndarray | None) -> None:
         """Features of users and of items, followed by their history."""
@@ -147,12 +150,13 @@ class DotProductScorer(Scorer):
         self.designs = {kind: _SPREAD * design for kind, design in zip(KINDS, designs, strict=True)}
 
     def _make_model(self, n_factors: int) -> DotProduct:
+        mean = np.array([self.data.ratings.mean()])
         with OwnDraws(self.seed):
             model = DotProduct(
                 self.data.users.n_codes - 1,
                 self.data.items.n_codes - 1,
                 n_factors,
-                mean=float(self.scale.scaler.scale(self._mean_within())[0]),
+                mean=float(self.scale.scaler.scale(self.scale.to_ratings(self.scale.to_sums(mean)))[0]),
                 y_range=self.scale.scaled_bounds,
                 std=self.parameters["init_std"],
                 row_penalty=self.parameters["row_penalty"],
@@ -162,15 +166,6 @@ class DotProductScorer(Scorer):
             )
         model.set_features(self.designs["user"], self.designs["item"])
         return model
-
-    def _mean_within(self) -> float:
-        """The mean rating, but at least 1 % within the bounds: no finite sum has a sigmoid of 0 or 1."""
-        mean = self.data.ratings.mean()
-        if self.scale.bounds is None:
-            return mean
-        low, high = self.scale.bounds
-        margin = 0.01 * (high - low)
-        return float(np.clip(mean, low + margin, high - margin))
 
     def _make_data(self, ratings: Interactions) -> TrainingData:
         codes = torch.from_numpy(np.stack([ratings.users, ratings.items], axis=1))
@@ -225,13 +220,15 @@ class DotProductScorer(Scorer):
         return max(float((gaps**2).mean()), 1e-4 * self.scale.std**2)
 
     def _extend(self, kind: str) -> None:
-        """Copy the rows of one side and add rows for its new ids."""
-        side, part = self.data.side(kind), self.feature_parts[kind]
+        """Copy the rows of one side and add rows for its new ids, which may have features but no history."""
+        side, n = self.data.side(kind), self.n_features[kind]
         n_new = side.n_codes - len(self.rows[kind])
         self.rows = self.rows | {kind: np.pad(self.rows[kind], ((0, n_new), (0, 0), (0, 0)))}
-        self.designs = self.designs | {kind: np.pad(self.designs[kind], ((0, n_new), (0, 0)))}
-        if part is not None:
-            self.feature_parts = self.feature_parts | {kind: np.pad(part, ((0, n_new), (0, 0)))}
+        design = np.pad(self.designs[kind], ((0, n_new), (0, 0)))
+        if n:
+            design[:, :n] = _SPREAD * side.design()
+        self.designs = self.designs | {kind: design}
+        self.feature_parts = self.feature_parts | {kind: self._feature_part(kind)}
         self._set_to_prior(kind, np.arange(side.n_codes - n_new, side.n_codes))
 
     def _fold(self, kind: str, codes: np.ndarray, ratings: Interactions) -> None:

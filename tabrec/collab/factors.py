@@ -134,6 +134,16 @@ class Factors:
         return (self.link(sums + _STEP) - self.link(sums - _STEP)) / (2 * _STEP)
 
 
+def limit_parts(parts: dict[str, float], limits: tuple[float, float] | None) -> dict[str, float]:
+    """Parts of a prediction; where their sum is outside the limits of ratings, all but the mean shrink alike."""
+    whole = sum(parts.values())
+    inside = whole if limits is None else float(np.clip(whole, *limits))
+    if whole == inside:
+        return parts
+    share = (inside - parts["mean"]) / (whole - parts["mean"])
+    return {name: part if name == "mean" else part * share for name, part in parts.items()}
+
+
 def fit_row_prior(rows: np.ndarray, counts: np.ndarray) -> RowPrior:
     """A normal distribution of rows, fitted to learned rows, (n_rows, n_factors + 1), and their numbers of ratings.
 

@@ -38,6 +38,9 @@ _limit: threadpool_limits | None = None
 
 # Degrees of freedom of the noise of a user and of an item: few let it differ much from id to id.
 _USER_FREEDOM, _ITEM_FREEDOM = 5.0, 10.0
+# Skewness of the ratings beyond which the noise is the same for all ids: the more precise of skewed ratings are those
+# of small values, and would draw all predictions to them.
+_MOST_SKEWNESS = 2.0
 _START_SPREAD = 0.1
 # Scatter that the Wishart prior adds to that of the rows, where ratings have variance 1. A small scatter shrinks
 # unneeded factors to 0; the burn-in needs more, or factors vanish before they are found.
@@ -261,6 +264,11 @@ class _Chain:
             spread = float(np.sqrt(np.average((ratings - self.mean) ** 2, weights=weights)))
             # Equal ratings differ from their mean by rounding only.
             self.scale = spread if spread > 1e-9 * max(abs(self.mean), 1e-9) else 1.0
+        self.has_own_noise = plan.likelihood == "normal" and abs(self.skewness()) <= _MOST_SKEWNESS
+
+    def skewness(self) -> float:
+        """Skewness of the ratings; 0 for the ordinal likelihood."""
+        return 0.0 if self.levels is not None else float((((self.ratings - self.mean) / self.scale) ** 3).mean())
 
     @property
     def units(self) -> Array:
@@ -291,12 +299,13 @@ class _Chain:
         if self.cutpoints is not None:
             self.cutpoints = self._draw_latents(self.cutpoints, rng)
         errors = users.draw_rows(items, self.noise_precision, noise[0])
-        if self.cutpoints is None:
+        if self.has_own_noise:
             users.draw_noise(self.noise_precision * errors, _USER_FREEDOM, rng)
         users.draw_prior(scatter, rng)
         errors = items.draw_rows(users, self.noise_precision, noise[1])
-        if self.cutpoints is None:
+        if self.has_own_noise:
             items.draw_noise(self.noise_precision * errors, _ITEM_FREEDOM, rng)
+        if self.cutpoints is None:
             total = float(np.sum(errors * items.noise))
             self.noise_precision = rng.gamma(1 + len(self.ratings) / 2) / ((1 + total) / 2)
         items.draw_prior(scatter, rng)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import expit, logit
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from tabrec.collab.factors import fit_row_prior
 from tabrec.collab.interactions import Interactions
 from tabrec.collab.recommender import Recommender
-from tabrec.neural.devices import read_device
+from tabrec.neural.devices import one_thread, read_device
 from tabrec.neural.embeddings import PackedEmbedding
 from tabrec.neural.inputs import TargetScaler, read_range
 from tabrec.neural.losses import regression_loss, regression_units
@@ -46,6 +47,7 @@ NET_CONSTRAINTS: dict[str, Any] = {
 _MOST_STEPS = 100
 # The learning rate of `partial_fit`, as a share of that of `fit`.
 _SHARE_OF_MORE = 0.1
+_MARGIN = 0.01
 _N_STEPS = 30
 _N_HALVINGS = 10
 # Numbers of the matrices that are held at once.
@@ -69,9 +71,13 @@ def draw_seed(random_state: Any) -> int:
 class RatingScale:
     """Standardises ratings for a net; `bounds` is the range of its predictions in units of the ratings, or None."""
 
+    limits: tuple[float, float] | None = None  # of predictions; models of tabrec 0.2 have none
+
     def __init__(self, y_range: Any, values: np.ndarray):
         bounds = read_range(y_range, values, half_step)
         self.bounds = None if bounds is None else (float(bounds[0]), float(bounds[1]))
+        # Half a step beyond the ratings lets the net reach them; predictions end at them.
+        self.limits = (float(values.min()), float(values.max())) if isinstance(y_range, str) else self.bounds
         self.scaler = TargetScaler(values[:, None])
 
     @property
@@ -90,10 +96,31 @@ class RatingScale:
 
         return read_metrics(metrics, restore, restore)
 
+    def to_sums(self, values: np.ndarray) -> np.ndarray:
+        """What the range takes to some ratings, which are moved off its bounds: no finite sum reaches them."""
+        if self.bounds is None:
+            return self.scaler.scale(values[:, None])[:, 0]
+        low, high = self.bounds
+        share_of_mean = (float(self.scaler.means[0]) - low) / (high - low)
+        # Half way to the mean where that is near a bound, as that of counts is.
+        margin = min(_MARGIN, share_of_mean / 2, (1 - share_of_mean) / 2)
+        return logit(np.clip((self.clip(values) - low) / (high - low), max(margin, 1e-9), 1 - max(margin, 1e-9)))
+
+    def to_ratings(self, sums: np.ndarray) -> np.ndarray:
+        """The ratings of sums, within the range."""
+        if self.bounds is None:
+            return self.scaler.restore(sums)
+        low, high = self.bounds
+        return low + (high - low) * expit(sums)
+
     @property
     def std(self) -> float:
         """Standard deviation of the ratings in fit."""
         return float(self.scaler.scales[0])
+
+    def clip(self, ratings: np.ndarray) -> np.ndarray:
+        """Ratings limited to those in fit, where `y_range` is "auto", or to the range."""
+        return ratings if self.limits is None else np.clip(ratings, *self.limits)
 
     def check(self, values: np.ndarray) -> None:
         """Raise a ValueError for ratings outside the range."""
@@ -146,7 +173,9 @@ def train_net_more(
     shown = {"units": regression_units("mse", scale.std), "verbose": quiet_if_auto(parameters["verbose"])}
     changes = {"epochs": 1, "schedule": "constant", "learning_rate": rate} | shown | changes
     config = make_config(parameters, len(data), least_batch_size, seed=seed, **changes)
-    more = Trainer(model, regression_loss("mse"), config, read_device(parameters["device"])).fit(data)
+    trainer = Trainer(model, regression_loss("mse"), config, read_device(parameters["device"]))
+    with one_thread():
+        more = trainer.fit(data)
     more["epoch"] += len(history)
     return pd.concat([history, more], ignore_index=True)
 
@@ -172,17 +201,23 @@ def draw_validation(ratings: Interactions, fraction: float | None, seed: int) ->
     """Which ratings to validate on: all or none of a pair, and every id keeps a pair to be trained on."""
     if fraction is None:
         return None
+    held_out = hold_out(ratings, fraction, seed)
+    if held_out is None:
+        raise ValueError(
+            f"validation_fraction={fraction} of {len(ratings)} ratings leaves none to validate on: every user and item "
+            "keeps one to be trained on."
+        )
+    return held_out
+
+
+def hold_out(ratings: Interactions, fraction: float, seed: int) -> np.ndarray | None:
+    """Which ratings to hold out, if any: all or none of a pair, and every id keeps a pair."""
     is_next = (np.diff(ratings.users, prepend=-1) != 0) | (np.diff(ratings.items, prepend=-1) != 0)
     users, items = ratings.users[is_next], ratings.items[is_next]
     order = np.random.default_rng(seed).permutation(len(users))
     kept = np.concatenate([np.unique(side[order], return_index=True)[1] for side in (users, items)])
     free = np.delete(order, kept)[: round(len(users) * fraction)]
-    if not len(free):
-        raise ValueError(
-            f"validation_fraction={fraction} of {len(ratings)} ratings leaves none to validate on: every user and item "
-            "keeps one to be trained on."
-        )
-    return np.isin(np.cumsum(is_next) - 1, free)
+    return np.isin(np.cumsum(is_next) - 1, free) if len(free) else None
 
 
 def half_step(values: np.ndarray) -> float:
@@ -220,7 +255,7 @@ def embeddings_of(model: TabularModel) -> PackedEmbedding:
 def grown_net(model: TabularModel, sizes: dict[str, int]) -> TabularModel:
     """A copy of the net with more codes in some columns, whose vectors are those of an unknown label."""
     config = model.config | {"category_sizes": model.config["category_sizes"] | sizes}
-    grown = TabularModel.from_config(config)
+    grown = type(model).from_config(config)
     state = model.state_dict()
     for name, size in sizes.items():
         old = state[f"embeddings.{name}.weight"]

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval
 
+from tabrec.collab.ids import as_column
 from tabrec.collab.ranking_recommender import RankingRecommender
 from tabrec.collab.reader import RatingsReader
-from tabrec.collab.sides import as_column, index_by_id
+from tabrec.collab.side_table import index_by_id
 from tabrec.collab.strengths import StrengthScorer
 from tabrec.tables.columns import to_columns
 from tabrec.tables.names import check_named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,7 @@ from tabrec.collab.gibbs_draws import (
     matched_noise,
     probabilities,
 )
+from tabrec.collab.interactions import Interactions
 
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]
@@ -101,12 +103,16 @@ def fold_in(
     n_new: int,
     features: Array | None = None,
     *,
+    weights: Array | None = None,
+    own_codes: Codes | None = None,
     rngs: Sequence[np.random.Generator],
 ) -> Array:
     """Draw new rows given their few ratings, one draw for each sample, shape (S, n_new, k + 1).
 
     Each rating has the code of the id that was rated, and the new row it belongs to (`row_index`, 0 to ``n_new - 1``);
     for the ordinal likelihood it must be one of ``posterior.levels``. Rows without ratings are draws from their prior.
+    `own_codes`, (n_new,), are the codes of rows that are drawn again, whose noise is known; `weights` multiply the
+    precision of ratings.
     No row depends on which others are drawn with it: each has a generator in `rngs`.
     """
     if posterior.cutpoints is not None and n_new > 1:
@@ -115,7 +121,8 @@ def fold_in(
             own = row_index == new
             of_row = None if features is None else features[new : new + 1]
             place = np.zeros(int(own.sum()), dtype=np.intp)
-            rows.append(fold_in(posterior, side, codes_of_other_side[own], ratings[own], place, 1, of_row, rngs=[rng]))
+            given = codes_of_other_side[own], ratings[own], place, 1, of_row
+            rows.append(fold_in(posterior, side, *given, weights=None if weights is None else weights[own], rngs=[rng]))
         return np.concatenate(rows, axis=1)
     others, other_noise, _ = posterior.of("item" if side == "user" else "user")
     _, noise, prior = posterior.of(side)
@@ -123,11 +130,12 @@ def fold_in(
     means = prior_rows(posterior, side, features, history)
     # Only the ids that were rated matter, however many there are.
     seen, codes = np.unique(codes_of_other_side, return_inverse=True)
-    rated = RatingMatrix(row_index, codes, np.ones(len(ratings)), (n_new, len(seen)))
+    rated = RatingMatrix(row_index, codes, np.ones(len(ratings)) if weights is None else weights, (n_new, len(seen)))
+    own_codes = np.zeros(n_new, dtype=np.intp) if own_codes is None else own_codes
     noise_of_rows = [matched_noise((len(means), 1, means.shape[2]), rng) for rng in rngs]
     draws = np.concatenate(noise_of_rows, axis=1)
     for s, place in enumerate(draws):
-        precisions = np.full(n_new, posterior.noise_precision[s] * noise[s, 0])
+        precisions = posterior.noise_precision[s] * noise[s, own_codes].astype(np.float64)
         known = (others[s, seen].astype(np.float64), prior.precision[s], precisions, other_noise[s, seen])
         if posterior.cutpoints is None:
             rated.set_targets(ratings - posterior.mean[s])
@@ -135,6 +143,45 @@ def fold_in(
             _settle_latents(rated, ratings, (row_index, codes), known, means[s], posterior, s, rngs[0])
         place[:] = draw_rows(rated, known[0], means[s], *known[1:], np.asarray(place, dtype=np.float64))[0]
     return draws
+
+
+def extended(posterior: Posterior, n_users: int, n_items: int) -> Posterior:
+    """A copy with further users and items, whose rows are the prior means without features and history."""
+    made = copy.copy(posterior)
+    for side, n_codes in (("users", n_users), ("items", n_items)):
+        kind: Side = "user" if side == "users" else "item"
+        rows, noise, prior = posterior.of(kind)
+        new = prior.intercept[:, None].astype(rows.dtype).repeat(n_codes - rows.shape[1], axis=1)
+        setattr(made, side, np.concatenate([rows, new], axis=1))
+        setattr(made, f"{kind}_noise", np.pad(noise, ((0, 0), (0, new.shape[1])), constant_values=1.0))
+        getattr(made, f"{kind}_noise")[:, noise.shape[1] :] = noise[:, :1]
+    return made
+
+
+def redraw(
+    posterior: Posterior,
+    side: Side,
+    codes: Codes,
+    ratings: Interactions,
+    features: Array | None,
+    rngs: Sequence[np.random.Generator],
+) -> None:
+    """Draw the rows of some ids, in ascending order, given all their ratings, into the arrays of the posterior."""
+    own, others = (ratings.users, ratings.items) if side == "user" else (ratings.items, ratings.users)
+    rows = np.flatnonzero(np.isin(own, codes))
+    drawn = fold_in(
+        posterior,
+        side,
+        others[rows],
+        ratings.values[rows],
+        np.searchsorted(codes, own[rows]),
+        len(codes),
+        None if features is None else features[codes],
+        weights=None if ratings.weights is None else ratings.weights[rows],
+        own_codes=codes,
+        rngs=rngs,
+    )
+    posterior.of(side)[0][:, codes] = drawn
 
 
 def _settle_latents(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 
 from tabrec.collab.interactions import Pairs
 from tabrec.collab.recommender import Recommender
+from tabrec.collab.relevance import Relevance
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.row_labels import CheckedScoreMixin
+
+# Counts are more skewed, and have more distinct values, than a scale of ratings.
+_MOST_SKEWNESS, _LEAST_VALUES = 3.0, 20
 
 
 class RatingRecommender(CheckedScoreMixin, RegressorMixin, Recommender):
@@ -45,6 +50,33 @@ class RatingRecommender(CheckedScoreMixin, RegressorMixin, Recommender):
                 f"All ratings in y are {values[0]:g}, so that {type(self).__name__} has nothing to learn. To learn "
                 "from who chose what, without ratings, use EASE, ImplicitALS, BPR or ItemKNN."
             )
+        elif _has_long_tail(values):
+            warn_caller(
+                f"The values in y have a long tail (median {np.median(values):g}, maximum {values.max():g}), as counts "
+                "have: the largest ones decide the squared error. To rank, use ImplicitALS or EASE; to predict, fit "
+                f"their logarithms: TransformedTargetRegressor({type(self).__name__}(), func=numpy.log1p, "
+                "inverse_func=numpy.expm1)."
+            )
+
+    def _order_by(self, order: str) -> Relevance | None:
+        check_is_fitted(self)
+        if order == "rating":
+            return None
+        # Learned here and not in fit, which needs less time without it, and so that older saved models have it.
+        learned, device = getattr(self, "_relevance", None), getattr(self, "device", "cpu")
+        make = Relevance.learn if learned is None else learned.caught_up
+        self._relevance = make(self._reader, device)
+        return self._relevance
 
     def _with_mean(self, pairs: Pairs, predicted: np.ndarray) -> np.ndarray:
         return np.where((pairs.users == 0) & (pairs.items == 0), self.mean_rating_, predicted)
+
+
+def _has_long_tail(values: np.ndarray) -> bool:
+    """Whether values are many, not negative and strongly skewed, as counts of plays are."""
+    with np.errstate(over="ignore", invalid="ignore"):  # of ratings near the largest float
+        spread = float(values.std())
+    if not np.isfinite(spread) or not spread or values.min() < 0:
+        return False
+    skewness = float((((values - values.mean()) / spread) ** 3).mean())
+    return skewness > _MOST_SKEWNESS and len(np.unique(values)) > _LEAST_VALUES

@@ -11,8 +11,11 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils.validation import column_or_1d
 
+from tabrec.collab.duplicates import are_among, merge_duplicates
+from tabrec.collab.ids import as_column, check_ids, id_at
 from tabrec.collab.interactions import Context, Interactions, Pairs, sort_interactions
-from tabrec.collab.sides import FOLDED_IN, LEARNED, Side, as_column, check_ids, id_at, learn_side
+from tabrec.collab.side_table import read_new_features
+from tabrec.collab.sides import FOLDED_IN, LEARNED, Side, learn_side
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.columns import Column, is_table, read_frame, to_columns
 from tabrec.tables.messages import warn_caller
@@ -33,6 +36,8 @@ class RatingsReader:
     ratings: Interactions  # all so far
     mean_weight: float  # mean of the sample weights in fit, which scales all weights
     context: ContextEncoder | None
+    duplicates: str = "all"  # which ratings of a pair count: "all", the "last" or their "mean"
+    every_rating: Interactions | None = None  # where `ratings` has means of them
 
     @classmethod
     def learn(
@@ -46,6 +51,7 @@ class RatingsReader:
         side_tables: tuple[Any, Any],
         context_names: list[str],
         days: np.ndarray | None = None,
+        duplicates: str = "all",
     ) -> tuple[RatingsReader, Context]:
         """Learn ids from a table of ratings, and return the context of the sorted ratings as well.
 
@@ -57,11 +63,14 @@ class RatingsReader:
         users = learn_side(columns[0], "user_features", side_tables[0])
         items = learn_side(columns[1], "item_features", side_tables[1])
         no_ratings = Interactions(*(np.empty(0),) * 3)
-        reader = cls(owner, *id_names, users, items, no_ratings, mean_weight, None)
-        ratings, order = reader._code(frame, rows, columns, y, weights, context_names, days)
+        reader = cls(owner, *id_names, users, items, no_ratings, mean_weight, None, duplicates)
+        every_rating, order = reader._code(frame, rows, columns, y, weights, context_names, days)
+        ratings, order = merge_duplicates(every_rating, order, duplicates)
         # Learned from sorted rows, so that a model does not depend on their order.
         context = ContextEncoder.learn(frame, rows[order], context_names) if context_names else None
-        reader = replace(reader, ratings=ratings, context=context)
+        reader = replace(
+            reader, ratings=ratings, context=context, every_rating=every_rating if duplicates == "mean" else None
+        )
         return reader, reader._read_context(frame, rows[order])
 
     def learn_more(
@@ -81,7 +90,8 @@ class RatingsReader:
         users, items = self.users.with_ids(columns[0], LEARNED), self.items.with_ids(columns[1], LEARNED)
         grown = replace(self, users=users, items=items)
         more, order = grown._code(frame, rows, columns, y, weights, self.context_names, days)
-        return replace(grown, ratings=self.ratings.with_more(more)), more, self._read_context(frame, rows[order])
+        reader, more, order = grown._with_more(more, order)
+        return reader, more, reader._read_context(frame, rows[order])
 
     def learn_given(
         self, ratings: Any, user: Any, check_given: Callable[[np.ndarray], None]
@@ -104,8 +114,42 @@ class RatingsReader:
             unknown = id_at(items, int(np.argmin(rows)))
             warn_caller(f"{int((~rows).sum())} of the ratings are of unknown items and are ignored: {unknown!r}, …")
         given, _ = sort_interactions(user_codes[rows], codes[rows], values[rows])
-        reader = replace(self, users=side, ratings=self.ratings.with_more(given))
+        reader, given, _ = replace(self, users=side)._with_more(given, np.arange(len(given)))
         return reader, given, np.unique(user_codes)
+
+    def with_features(self, kind: str, features: pd.DataFrame) -> RatingsReader:
+        """A reader with the features of some ids, which may be new."""
+        side = self.side(kind).with_features(features)
+        return replace(self, users=side) if kind == "user" else replace(self, items=side)
+
+    def with_new_rows(self, kind: str, features: Any) -> RatingsReader:
+        """A reader with the rows of a side table whose ids are not in the table yet."""
+        side = self.side(kind)
+        if features is None and side.table is None:
+            return self
+        if features is None or side.table is None:
+            had = "no" if side.table is None else "a table of"
+            raise ValueError(
+                f"{self.owner} continues an earlier fit, which had {had} {kind}_features: a change takes effect only "
+                "in a new fit."
+            )
+        features = read_new_features(f"{kind}_features", features, None, side.ids)
+        codes = side.ids.encode_list(features.index)
+        is_new = (codes == 0) | ~side.table.is_there[codes]
+        return self.with_features(kind, features[is_new]) if is_new.any() else self
+
+    def rest(self, users: Any, items: Any) -> tuple[pd.DataFrame, Interactions]:
+        """The ratings without those of some known ids, and a table of their ids; their weights are those of fit."""
+        gone = self.users.require(users), self.items.require(items)
+        ratings = self.ratings if self.every_rating is None else self.every_rating
+        kept = ~np.isin(ratings.users, gone[0]) & ~np.isin(ratings.items, gone[1])
+        if not kept.any():
+            raise ValueError("No rating is left without these users and items.")
+        ratings = ratings.take(np.flatnonzero(kept))
+        ids = self.users.ids.names_of(ratings.users), self.items.ids.names_of(ratings.items)
+        weights = None if ratings.weights is None else ratings.weights * self.mean_weight
+        frame = pd.DataFrame(dict(zip((self.user_name, self.item_name), ids, strict=True)))
+        return frame, replace(ratings, weights=weights)
 
     def read_pairs(self, frame: pd.DataFrame) -> Pairs:
         """The pairs to predict in a table with the columns of fit."""
@@ -137,6 +181,20 @@ class RatingsReader:
         """Those of the columns of fit that predictions do not need."""
         used = {self.user_name, self.item_name, *self.context_names}
         return [name for name in names if name not in used]
+
+    def _with_more(self, more: Interactions, order: np.ndarray) -> tuple[RatingsReader, Interactions, np.ndarray]:
+        """A reader that knows further ratings, those of them that count, and the places in `order` they come from."""
+        if self.every_rating is not None:
+            every_rating = self.every_rating.with_more(more)
+            ratings, _ = merge_duplicates(every_rating, np.arange(len(every_rating)), "mean")
+            _, order = merge_duplicates(more, order, "last")
+            more = ratings.take(np.flatnonzero(are_among(ratings, more)))
+            return replace(self, ratings=ratings, every_rating=every_rating), more, order
+        more, order = merge_duplicates(more, order, self.duplicates)
+        kept = self.ratings
+        if self.duplicates == "last":
+            kept = kept.take(np.flatnonzero(~are_among(kept, more)))
+        return replace(self, ratings=kept.with_more(more)), more, order
 
     def _code(
         self,

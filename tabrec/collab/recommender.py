@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from numbers import Integral
@@ -15,12 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.collab.explanation import Explanation
 from tabrec.collab.interactions import Context, Pairs
+from tabrec.collab.newcomers import Newcomers
 from tabrec.collab.rating_columns import find_id_columns
 from tabrec.collab.reader import RatingsReader, read_sparse
 from tabrec.collab.recommending import recommend_items
+from tabrec.collab.relevance import Relevance
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import name_paths
-from tabrec.collab.views import LabelledViews, check_n
+from tabrec.collab.views import check_n
 from tabrec.preprocess.warm_start import check_parameters_kept, describe_parameters
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
@@ -29,13 +30,13 @@ from tabrec.tables.row_labels import check_row_labels
 
 # Parameters, of those that a recommender has, that determine what is learned once in `fit`.
 _KEPT = (
-    *("user", "item", "user_features", "item_features", "context"),
+    *("user", "item", "context", "duplicates"),
     *("y_range", "n_factors", "bias", "n_history", "likelihood", "history", "layers", "embedding_size"),
     *("activation", "batch_norm", "dropout", "embedding_dropout", "unknown_rate"),
 )
 
 
-class Recommender(LabelledViews, ABC):
+class Recommender(Newcomers, ABC):
     """Base class of the recommenders: it holds a reader, which turns ids into codes, and a scorer, which learns.
 
     A subclass is a constructor with at least the parameters below, and `_make_scorer`; a parameter `context`, where it
@@ -117,6 +118,7 @@ class Recommender(LabelledViews, ABC):
         scorer, context = self._read_ratings(X, y, sample_weight)
         scorer.fit(self._reader, context)
         self._scorer = scorer
+        self._relevance = None
         return self
 
     def _read_ratings(self, X: Any, y: Any, sample_weight: Any) -> tuple[Scorer, Context]:
@@ -142,6 +144,7 @@ class Recommender(LabelledViews, ABC):
             side_tables=(self.user_features, self.item_features),
             context_names=context_names,
             days=self._read_days(frame),
+            duplicates=getattr(self, "duplicates", "all"),
         )
         self._check_ratings(self._reader.ratings.values)
         self._kept_parameters = describe_parameters(self, _KEPT)
@@ -152,6 +155,9 @@ class Recommender(LabelledViews, ABC):
     @restores_on_failure
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from more ratings, possibly of new users and new items; the first call is equivalent to `fit`.
+
+        Rows that `user_features` and `item_features` have got since, by ``set_params``, are read for ids that had no
+        features; those of other ids stay as they were.
 
         Parameters
         ----------
@@ -170,13 +176,17 @@ class Recommender(LabelledViews, ABC):
         if not hasattr(self, "_scorer"):
             return self.fit(X, y, sample_weight)
         self._check_parameters()
-        check_parameters_kept(self, getattr(self, "_kept_parameters", {}))  # absent from models of tabrec 0.1
+        kept = getattr(self, "_kept_parameters", {})  # absent from models of tabrec 0.1
+        check_parameters_kept(self, {name: text for name, text in kept.items() if name in _KEPT})
         scorer = self._fitted_scorer()
         check_row_labels(X, y=y, sample_weight=sample_weight)
         X, y = read_sparse(X, y)
         frame = align_names(self, X, read_frame(X), self._unused())
         y, sample_weight = self._read_target(frame, y), self._read_weights(frame, sample_weight, False)
-        self._reader, more, context = self._reader.learn_more(
+        reader = self._reader
+        for kind, features in (("user", self.user_features), ("item", self.item_features)):
+            reader = reader.with_new_rows(kind, features)
+        self._reader, more, context = reader.learn_more(
             frame, y, sample_weight, scorer.check_ratings, self._read_days(frame)
         )
         self.mean_rating_ = self._reader.ratings.mean()
@@ -213,7 +223,11 @@ class Recommender(LabelledViews, ABC):
         return (predicted, self._paths(pairs)) if return_path else predicted
 
     @validate_params(
-        {"n": [Interval(Integral, 1, None, closed="left")], "unknown": [StrOptions({"ignore", "raise"})]},
+        {
+            "n": [Interval(Integral, 1, None, closed="left")],
+            "unknown": [StrOptions({"ignore", "raise"})],
+            "order": [StrOptions({"relevance", "rating"})],
+        },
         prefer_skip_nested_validation=True,
     )
     def recommend(
@@ -226,8 +240,9 @@ class Recommender(LabelledViews, ABC):
         exclude: Any = None,
         include_cold: bool = False,
         unknown: str = "ignore",
+        order: str = "relevance",
     ) -> pd.DataFrame:
-        """Recommend the items with the highest predicted ratings, computed in blocks that bound the memory.
+        """Recommend the best items of each user, computed in blocks that bound the memory.
 
         Parameters
         ----------
@@ -245,20 +260,28 @@ class Recommender(LabelledViews, ABC):
             Whether to choose also from the items that are in `item_features` but have no ratings, without `candidates`.
         unknown : {"ignore", "raise"}, default="ignore"
             Whether to leave out unknown candidates, with a warning, or to raise a ValueError.
+        order : {"relevance", "rating"}, default="relevance"
+            "rating" puts the items with the highest predicted ratings first, also those that hardly anybody takes.
+            "relevance" multiplies the chance that the user takes the item, which is learned from who rated what, by
+            (1 + s) / 2, where s is the share of all ratings below the predicted one. The chance is learned in the
+            first call. Models that do not predict ratings have the order "relevance" alone, that of their scores.
 
         Returns
         -------
         pandas.DataFrame
-            `user`, `rank` (from 1), `item` and `score` (the predicted rating). Ranking uses scores before they are
-            limited to the scale; ties are broken by the order of ids.
+            `user`, `rank` (from 1), `item` and `score`, what `predict` returns; models of ratings in the order of
+            relevance have the column `relevance` as well. The order uses scores before they are limited to the scale;
+            ties are broken by the order of ids.
 
         Raises
         ------
         ValueError
-            No candidate is known, `n` is less than 1, or ids are of another type than in fit.
+            No candidate is known, `n` is less than 1, ids are of another type than in fit, or a model that does not
+            predict ratings is asked for their order.
         """
         return recommend_items(
             scorer=self._fitted_scorer(),
+            relevance=self._order_by(order),
             reader=self._reader,
             users=users,
             n=n,
@@ -303,36 +326,11 @@ class Recommender(LabelledViews, ABC):
         ratings = ratings.sort_values("contribution", ascending=False, kind="stable").head(n).reset_index(drop=True)
         return Explanation(user, item, prediction, path, parts, ratings)
 
-    def new_user(self, ratings: Any, user: Any = "new user") -> Self:
-        """Make a model that knows a new user by some ratings, without training; this model is not changed.
-
-        The user's row is the most probable one given these ratings and the distribution of the learned rows (or, for
-        a user of `user_features`, the row that those features predict).
-
-        Parameters
-        ----------
-        ratings : mapping, Series or frame
-            Ratings by item: ``{"Star Wars (1977)": 5}``, a Series indexed by item, or a frame of item and rating. A
-            frame of user, item and rating may hold several users.
-        user : id, default="new user"
-            Id of the user, where `ratings` has no users.
-
-        Returns
-        -------
-        Recommender
-            A copy whose `predict`, `recommend`, `explain` and `similar_users` know the user.
-
-        Raises
-        ------
-        ValueError
-            A user already has ratings in the model (pass further ones to `partial_fit`), no item is known, or a rating
-            is missing or outside the range of the model.
-        """
-        scorer, made = self._fitted_scorer(), copy.copy(self)
-        made._reader, given, users = self._reader.learn_given(ratings, user, scorer.check_given)
-        scorer.fold_in(made._reader, given, users)
-        made._scorer = scorer
-        return made
+    def _order_by(self, order: str) -> Relevance | None:
+        """The relevance by which `recommend` orders items; None orders them by their scores."""
+        if order == "rating":
+            raise ValueError(f"{type(self).__name__} does not predict ratings: order='rating' is for models that do.")
+        return None
 
     def _read_target(self, frame: pd.DataFrame, y: Any) -> Any:
         """The ratings of the rows of a table."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tabrec.collab.interactions import Interactions, sort_interactions
+from tabrec.collab.ids import Ids, as_column, id_at
+from tabrec.collab.interactions import Interactions, Pairs, sort_interactions
 from tabrec.collab.ranking import rank_all
 from tabrec.collab.reader import RatingsReader
+from tabrec.collab.relevance import Relevance
 from tabrec.collab.scorer import Scorer
-from tabrec.collab.sides import Ids, Side, as_column, id_at
+from tabrec.collab.sides import Side
 from tabrec.tables.columns import Column, read_frame, to_columns
 from tabrec.tables.messages import warn_caller
 
@@ -21,6 +24,7 @@ _SHOWN = 3  # Ids in a warning.
 def recommend_items(
     reader: RatingsReader,
     scorer: Scorer,
+    relevance: Relevance | None,
     users: Any,
     n: int,
     *,
@@ -37,16 +41,15 @@ def recommend_items(
     without = [] if exclude is None else [_read_excluded(reader, column, exclude)]
     if exclude_seen:
         without.append((reader.ratings, codes))
-    owner, rank, found, scores = rank_all(scorer.score_block, codes, choice, n, without)
+    score_block = scorer.score_block if relevance is None else partial(relevance.score_block, scorer)
+    owner, rank, found, scores = rank_all(score_block, codes, choice, n, without)
     _warn_of_users_without_items(column, owner)
-    return pd.DataFrame(
-        {
-            "user": pd.Series(column.raw).take(owner).array,
-            "rank": rank,
-            "item": reader.items.ids.names_of(found),
-            "score": scorer.to_ratings(scores),
-        }
+    recommended = pd.DataFrame(
+        {"user": pd.Series(column.raw).take(owner).array, "rank": rank, "item": reader.items.ids.names_of(found)}
     )
+    if relevance is None:
+        return recommended.assign(score=scorer.to_ratings(scores))
+    return recommended.assign(score=scorer.score(Pairs(codes[owner], found.astype(np.int32))), relevance=scores)
 
 
 def _choose(items: Side, candidates: Any, include_cold: bool, unknown: str) -> np.ndarray:

@@ -116,6 +116,16 @@ class Scorer(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no fold_in: it cannot represent new users.")
 
+    def extend(self, data: RatingsReader) -> None:
+        """Know ids that have features but no ratings; by default `fit` on all ratings.
+
+        Parameters
+        ----------
+        data : RatingsReader
+            The reader with the new ids, whose codes are the last ones; ``self.data`` is the one before.
+        """
+        self.fit(data)
+
     @abstractmethod
     def score(self, pairs: Pairs) -> np.ndarray:
         """Predict ratings.

@@ -45,6 +45,11 @@ class StrengthScorer(Scorer):
     def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
         self.take(data)
 
+    def extend(self, data: RatingsReader) -> None:
+        if data.items.n_codes > self.data.items.n_codes:
+            self.fit(data)
+        self.take(data)  # users without interactions are scored by popularity
+
     @abstractmethod
     def learn(self) -> None:
         """Learn from `matrix`."""

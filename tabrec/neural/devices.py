@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -13,6 +14,9 @@ from tabrec.neural.embeddings import PackedEmbedding
 
 # Below this many multiplications per step, casting to bfloat16 on a CPU costs more than it saves.
 _MIN_MULTIPLICATIONS = 30_000_000
+_THREADS_LOCK = threading.Lock()
+# Numbers of threads to restore, one for each fit that is running.
+_limits: list[int] = []
 
 
 def read_device(device: Any) -> torch.device:
@@ -73,6 +77,22 @@ def default_settings() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread, so that sums do not depend on the number of threads; that is faster for small steps.
+
+    Fits in several threads share torch's setting: each takes one thread, and leaves the setting as the first found it.
+    """
+    with _THREADS_LOCK:
+        _limits.append(_limits[0] if _limits else torch.get_num_threads())
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _THREADS_LOCK:
+            torch.set_num_threads(_limits.pop())
 
 
 @contextmanager

@@ -172,9 +172,9 @@ _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "dot-product-bias": _recommender(
         "DotProductBias", "tabrec.collab.dot_product_scorer.DotProductScorer", _OF_DOT_PRODUCT
     ),
-    "embedding-nn": _recommender("EmbeddingNN", "tabrec.collab.embedding_nn.EmbeddingScorer", _OF_NETS),
+    "embedding-nn": _recommender("EmbeddingNN", "tabrec.collab.embedding_scorer.EmbeddingScorer", _OF_NETS),
     "bayesian-factorization": _recommender(
-        "BayesianFactorization", "tabrec.collab.bayesian_factorization.PosteriorScorer", _OF_POSTERIOR
+        "BayesianFactorization", "tabrec.collab.posterior_scorer.PosteriorScorer", _OF_POSTERIOR
     ),
 }
 

@@ -10,7 +10,8 @@ import scipy.sparse as sp
 
 from tabrec.collab.interactions import Context, Interactions
 from tabrec.collab.reader import RatingsReader
-from tabrec.collab.sides import KINDS, SideTable
+from tabrec.collab.side_table import SideTable
+from tabrec.collab.sides import KINDS
 from tabrec.stages.retrieval import Retrieved
 
 # Arrays by kind of id, name and code.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
-from tabrec.collab.sides import Ids, as_column, check_ids
+from tabrec.collab.ids import Ids, as_column, check_ids
 from tabrec.tables.columns import Column
 
 MODELS = {

@@ -106,7 +106,7 @@ def by_force(model, user, n, candidates, seen):
 @pytest.mark.parametrize("exclude_seen", [True, False])
 def test_recommendations_are_the_items_of_the_greatest_predictions(fitted, name, exclude_seen):
     model, users = fitted[name], [1, 17, 30, 999, 17]
-    recommended = model.recommend(users, 7, exclude_seen=exclude_seen)
+    recommended = model.recommend(users, 7, exclude_seen=exclude_seen, order="rating")
     assert recommended["user"].tolist() == np.repeat(users, 7).tolist()
     for place, user in enumerate(users):
         rows = recommended.iloc[7 * place : 7 * place + 7]
@@ -123,7 +123,7 @@ def test_recommendations_are_the_items_of_the_greatest_predictions(fitted, name,
 def test_recommendations_among_candidates_are_the_best_of_them(fitted, name):
     model = fitted[name]
     candidates = [7, 3, 21, 12, 3, 18]
-    recommended = model.recommend(5, 10, candidates=candidates)
+    recommended = model.recommend(5, 10, candidates=candidates, order="rating")
     items, scores = by_force(model, 5, 10, candidates, X["item"][X["user"] == 5])
     assert sorted(recommended["item"]) == sorted(items)
     np.testing.assert_allclose(recommended["score"], scores, atol=1e-5)
@@ -133,7 +133,7 @@ def test_recommendations_among_candidates_are_the_best_of_them(fitted, name):
 def test_what_is_predicted_beyond_the_scale_is_shown_within_it(name):
     pairs = X.assign(y=np.where((X["user"] % 2 == X["item"] % 2), 5.0, 1.0))
     model = clone(MODELS[name]).fit(pairs[["user", "item"]], pairs["y"])
-    recommended = model.recommend(range(1, 31), 24, exclude_seen=False)
+    recommended = model.recommend(range(1, 31), 24, exclude_seen=False, order="rating")
     assert recommended["score"].between(1, 5).all()
     if name == "bayes":
         assert (recommended["score"] == 5).sum() > 30
@@ -144,7 +144,7 @@ def test_what_is_predicted_beyond_the_scale_is_shown_within_it(name):
 @pytest.mark.parametrize("name", ["dot", "nn"])
 def test_items_that_nothing_tells_apart_come_in_the_order_of_ids(name):
     model = clone(MODELS[name]).set_params(item_features=TABLE).fit(X, Y)
-    recommended = model.recommend([1, 2], candidates=[27, 28, 25, 26])
+    recommended = model.recommend([1, 2], candidates=[27, 28, 25, 26], order="rating")
     assert recommended["score"].nunique() == 4
     for user in (1, 2):
         items = recommended["item"][recommended["user"] == user].tolist()
@@ -165,7 +165,7 @@ def test_there_are_no_more_recommendations_than_items(fitted, name):
     with pytest.warns(UserWarning, match="1 of 1 users have no items left to recommend: 77"):
         nothing = full.recommend(77)
     assert nothing.empty
-    assert nothing.columns.tolist() == ["user", "rank", "item", "score"]
+    assert nothing.columns.tolist() == ["user", "rank", "item", "score", "relevance"]
 
 
 @EACH
@@ -197,7 +197,8 @@ def test_a_number_of_recommendations_may_be_numpys(fitted, name):
 
 @EACH
 def test_no_users_are_no_recommendations(fitted, name):
-    assert fitted[name].recommend([]).shape == (0, 4)
+    assert fitted[name].recommend([]).shape == (0, 5)
+    assert fitted[name].recommend([], order="rating").shape == (0, 4)
     assert fitted[name].similar_items([]).shape == (0, 4)
 
 
@@ -231,7 +232,7 @@ def checkerboard():
 
 @EACH
 def test_recommendations_on_a_checkerboard_are_of_the_users_colour(checkerboard, name):
-    recommended = checkerboard[name].recommend(range(24), 4)
+    recommended = checkerboard[name].recommend(range(24), 4, order="rating")
     assert len(recommended) == 24 * 4
     own = (recommended["user"] + recommended["item"]) % 2 == 0
     np.testing.assert_array_equal(own, recommended["rank"] <= 2)

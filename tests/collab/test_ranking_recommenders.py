@@ -23,7 +23,7 @@ from tabrec import (
 from tabrec.collab import PerUserSplit
 from tabrec.collab.blended_recommender import hold_out, search_weights
 from tabrec.collab.bpr import PairwiseNet, fold_in_pairwise
-from tabrec.collab.implicit_als import solve_rows
+from tabrec.collab.implicit_als_scorer import solve_rows
 from tabrec.collab.interactions import sort_interactions
 
 MODELS = {

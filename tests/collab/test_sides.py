@@ -8,8 +8,9 @@ import pytest
 from sklearn.base import clone
 
 from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
+from tabrec.collab.ids import Ids, as_column
 from tabrec.collab.multi_labels import learn_multi_labels, split_multi_labels
-from tabrec.collab.sides import Ids, as_column, learn_side_table
+from tabrec.collab.side_table import learn_side_table
 
 MODELS = {
     "dot": DotProductBias(n_factors=3, epochs=2, device="cpu", random_state=0),

@@ -88,7 +88,7 @@ def test_factor_models_of_format_1_answer_as_recorded(name):
     model, user = tabrec.load(FORMAT_1 / name), FACTOR_MODELS[name]
     found = [
         model.predict(PAIRS),
-        model.recommend([user, 99], 3)["score"],
+        model.recommend([user, 99], 3, order="rating")["score"],
         model.explain(user, "film 2").parts,
         # 0.1 did not damp the similarities of items with few ratings.
         np.sort(cosines(model.item_vectors_, "film 1"))[:-4:-1],
@@ -99,8 +99,18 @@ def test_factor_models_of_format_1_answer_as_recorded(name):
 
 def test_embedding_nn_of_format_1_answers_as_recorded():
     model = tabrec.load(FORMAT_1 / "embedding-nn")
-    found = [model.predict(PAIRS), model.recommend([3, 99], 3)["score"], model.explain(3, "film 2").parts]
+    found = [
+        model.predict(PAIRS),
+        model.recommend([3, 99], 3, order="rating")["score"],
+        model.explain(3, "film 2").parts,
+    ]
     assert_as_recorded("embedding-nn", np.concatenate(found))
+
+
+@pytest.mark.parametrize("name", [*FACTOR_MODELS, "embedding-nn"])
+def test_recommenders_of_format_1_recommend_by_relevance(name):
+    found = tabrec.load(FORMAT_1 / name).recommend([3, 99], 3)
+    assert (found.groupby("user")["relevance"].diff().dropna() <= 0).all()
 
 
 def test_runs_of_format_1_predict_as_recorded():

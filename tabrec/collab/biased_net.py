@@ -1,0 +1,27 @@
+"""`BiasedNet`: a `TabularModel` whose output is added to what biases predict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tabrec.neural.tabular_model import TabularModel
+
+
+class BiasedNet(TabularModel):
+    """A `TabularModel` whose last number of a row is not an input, but is added to the output, before its range.
+
+    It starts as what is added: the weights of its last layer are 0.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        with torch.no_grad():
+            for parameter in self.output.parameters():
+                parameter.zero_()
+
+    def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        out = self.output(self.blocks(self.embed(codes, numbers[:, :-1]))) + numbers[:, -1:]
+        return out if self.y_range is None else self.y_range(out)

@@ -1,0 +1,162 @@
+"""`ImplicitALSScorer`: solves factors of users and items by alternating least squares, and scores by their products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.utils import check_random_state
+from torch import Tensor
+
+from tabrec.collab.interactions import Context, Interactions
+from tabrec.collab.reader import RatingsReader
+from tabrec.collab.scorer import Scorer
+from tabrec.collab.sides import KINDS
+from tabrec.collab.strengths import StrengthScorer
+from tabrec.neural.devices import read_device
+from tabrec.tables.progress import track
+
+# Numbers of the gathered factors that are held at once.
+_BLOCK = 2**22
+_INIT_STD = 0.1
+# Ridge penalty of the map from features to factors, in units of ids.
+_FEATURE_RIDGE = 10.0
+
+
+class ImplicitALSScorer(StrengthScorer):
+    """Solves and keeps the factors."""
+
+    rows: dict[str, np.ndarray]  # factors by kind and code, float32
+
+    def check_parameters(self) -> None:
+        read_device(self.parameters["device"])
+
+    def learn(self) -> None:
+        parameters = self.parameters
+        n_items, n_factors = self.data.items.n_codes, int(parameters["n_factors"])
+        rng = check_random_state(parameters["random_state"])
+        items = rng.normal(scale=_INIT_STD / np.sqrt(n_factors), size=(n_items, n_factors)).astype(np.float32)
+        items[self.popularity == 0] = 0.0
+        self.rows = {"item": items}
+        by_item, steps = sp.csr_matrix(self.matrix.T), range(int(parameters["n_iterations"]))
+        for _ in track(steps, "Solving", len(steps), parameters["verbose"]):
+            self._solve("user", self.matrix)
+            self._solve("item", by_item)
+        self._solve("user", self.matrix)
+        for kind in KINDS:
+            self._predict_from_features(kind)
+
+    def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
+        self.update(data, np.unique(more.users), np.unique(more.items))
+
+    def update(self, data: RatingsReader, users: np.ndarray, items: np.ndarray) -> None:
+        """Take the interactions of a reader, and solve the rows of the users and items that have further ones."""
+        self._extend(data)
+        self.count()
+        self._solve("user", self.matrix, users)  # new users first: new items are solved by them
+        self._solve("item", sp.csr_matrix(self.matrix.T), items)
+        self._solve("user", self.matrix, users)
+        for kind in KINDS:
+            self._predict_from_features(kind)
+
+    def extend(self, data: RatingsReader) -> None:
+        self._extend(data)
+        for kind in KINDS:
+            self._predict_from_features(kind)
+
+    def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
+        self.extend(data)
+        self._solve("user", self.matrix, users)
+
+    def score_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return np.einsum("pf,pf->p", self.rows["user"][users], self.rows["item"][items], dtype=np.float64)
+
+    def block_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return (self.rows["user"][users] @ self.rows["item"][items].T).astype(np.float64)
+
+    def vectors(self, kind: str) -> np.ndarray:
+        return self.rows[kind]
+
+    def similarities(self, kind: str, codes: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return Scorer.similarities(self, kind, codes, others)
+
+    def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
+        strengths = self.strengths_of(user, values)
+        items = self.rows["item"].astype(np.float64)
+        own = items[rated]
+        penalty = self._penalties(np.diff(self.matrix.indptr)[[user]], "item")
+        precision = self._gram(items) + (own.T * strengths) @ own + np.eye(items.shape[1]) * penalty
+        return strengths * (own @ np.linalg.solve(precision, items[item]))
+
+    def _gram(self, rows: Any) -> Any:
+        return self.parameters["unobserved_weight"] * (rows.T @ rows)
+
+    def _penalties(self, counts: np.ndarray, other: str) -> np.ndarray:
+        """Ridge penalties of rows with so many interactions."""
+        n_others = len(self.data.side(other).known())
+        return self.parameters["regularization"] * (counts + self.parameters["unobserved_weight"] * n_others)
+
+    def _solve(self, kind: str, matrix: sp.csr_matrix, codes: np.ndarray | None = None) -> None:
+        """Solve the rows of some codes, or of all, given the rows of the other side."""
+        other = "item" if kind == "user" else "user"
+        others = torch.from_numpy(self.rows[other]).to(read_device(self.parameters["device"]))
+        matrix = matrix if codes is None else matrix[codes]
+        penalties = self._penalties(np.diff(matrix.indptr), other)
+        found = solve_rows(matrix, others, self._gram(others), penalties)
+        if codes is not None:
+            found, solved = self.rows[kind].copy(), found
+            found[codes] = solved
+        self.rows = self.rows | {kind: found}
+
+    def _extend(self, data: RatingsReader) -> None:
+        """Take further interactions, with rows of zeros for new ids."""
+        self.take(data)
+        self.popularity = np.pad(self.popularity, (0, data.items.n_codes - len(self.popularity)))
+        n_new = {kind: data.side(kind).n_codes - len(rows) for kind, rows in self.rows.items()}
+        self.rows = {kind: np.pad(rows, ((0, n_new[kind]), (0, 0))) for kind, rows in self.rows.items()}
+
+    def _predict_from_features(self, kind: str) -> None:
+        """Give ids without interactions the factors that a ridge regression on their features predicts."""
+        side = self.data.side(kind)
+        design = side.design().astype(np.float64)
+        known, cold = side.known(), np.flatnonzero(side.from_metadata())
+        if not design.shape[1] or not len(cold):
+            return
+        rows = self.rows[kind].copy()
+        mean = rows[known].mean(axis=0)
+        penalty = _FEATURE_RIDGE * np.eye(design.shape[1])
+        slopes = np.linalg.solve(design[known].T @ design[known] + penalty, design[known].T @ (rows[known] - mean))
+        rows[cold] = mean + design[cold] @ slopes
+        self.rows = self.rows | {kind: rows}
+
+
+def solve_rows(matrix: sp.csr_matrix, others: Tensor, gram: Tensor, penalties: np.ndarray) -> np.ndarray:
+    """Least-squares rows for each row of a sparse matrix of strengths: (n_rows, n_factors), float32.
+
+    Row r solves ``(gram + Σ_c s_rc v_c v_cᵀ + penalty_r I) w = Σ_c s_rc v_c``. Rows of similar length are solved
+    together, padded to the longest. Rows without strengths are zero.
+    """
+    device, n_factors = others.device, others.shape[1]
+    indices, strengths = torch.from_numpy(matrix.indices.astype(np.int64)), torch.from_numpy(matrix.data).float()
+    starts, counts = matrix.indptr[:-1].astype(np.int64), np.diff(matrix.indptr).astype(np.int64)
+    order = np.argsort(counts, kind="stable")
+    order = order[counts[order] > 0]
+    found, first = np.zeros((matrix.shape[0], n_factors), dtype=np.float32), 0
+    while first < len(order):
+        # As many rows as fit into a block, but at least one.
+        sizes = counts[order[first:]] * np.arange(1, len(order) - first + 1) * n_factors
+        rows = order[first : first + max(1, int(np.searchsorted(sizes, _BLOCK, side="right")))]
+        offsets = np.arange(counts[rows[-1]])
+        inside = offsets < counts[rows][:, None]  # (B, k)
+        at = torch.from_numpy(np.where(inside, starts[rows][:, None] + offsets, 0))
+        weights = (strengths[at] * torch.from_numpy(inside)).to(device)
+        gathered = others[indices[at].to(device)]  # (B, k, F)
+        weighted = gathered * weights.unsqueeze(2)
+        precision = torch.baddbmm(gram.expand(len(rows), -1, -1), weighted.transpose(1, 2), gathered)  # (B, F, F)
+        precision.diagonal(dim1=1, dim2=2).add_(torch.from_numpy(penalties[rows]).float().to(device).unsqueeze(1))
+        factor = torch.linalg.cholesky(precision)
+        found[rows] = torch.cholesky_solve(weighted.sum(dim=1).unsqueeze(2), factor).squeeze(2).cpu().numpy()
+        first += len(rows)
+    return found
