@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from tabrec import load
 from tabrec.runs import TableRun
 from tabrec.runs.trained_table import find_trained_table
 
@@ -18,13 +19,19 @@ def test_demo_does_all_of_it(run, tmp_path):
     assert code == 0
     assert "generated auctions" in printed
     assert len(pd.read_csv(tmp_path / "runs/demo/submission.csv")) > 0
-    assert (tmp_path / "runs/demo/forest/metrics.json").is_file()
-    assert (tmp_path / "runs/demo/boosting/model").is_dir()
-    assert "YearMade" in (tmp_path / "runs/demo/report.html").read_text(encoding="utf-8")
+    errors = {
+        m: TableRun.open(tmp_path / "runs/demo" / m).metrics["validation"]["rmse"] for m in ("forest", "boosting")
+    }
+    best = min(errors, key=errors.get)
+    assert f"The {best} is the best: its RMSE of {errors[best]:.2f} of the log price" in " ".join(printed.split())
+    report = (tmp_path / "runs/demo/report.html").read_text(encoding="utf-8")
+    assert "YearMade" in report
+    assert {"forest": "ForestRegressor", "boosting": "BoostingRegressor"}[best] in report
+    assert len(load(tmp_path / "runs/demo/clicks").recommend([1], 5)) == 5
     assert "runs/demo/report.html" in printed
     assert len(pd.read_csv(tmp_path / "runs/demo/ratings.csv")) == 3_000
-    assert run("explain", "runs/demo/dot")[0] == 0
-    trained = TableRun.open(tmp_path / "runs/demo/net")
+    assert run("explain", "runs/demo/ratings")[0] == 0
+    trained = TableRun.open(tmp_path / "runs/demo/boosting")
     assert find_trained_table(trained.metadata, trained.folder) == tmp_path / "runs/demo/auctions.csv"
 
 
