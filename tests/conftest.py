@@ -55,6 +55,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         file, _, name = item.nodeid.partition("::")
         group = f"{file}::{name}" if Path(file).name in _ONE_BY_ONE else file
+        group = "docs" if "docs" in Path(file).parts else group  # they share the built site
         item.add_marker(pytest.mark.xdist_group(group))
 
 
