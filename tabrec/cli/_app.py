@@ -18,14 +18,16 @@ from tabrec.cli._demo import demo
 from tabrec.cli._help import Command, Group
 from tabrec.cli._option_names import name_options
 from tabrec.cli._printing import console, errors, one_line, print_error, print_warning, replace_unencodable
-from tabrec.cli._ratings import rate, recommend, similar
+from tabrec.cli._rankings import rank
+from tabrec.cli._ratings import rate
 from tabrec.cli._reasons import card, explain
+from tabrec.cli._recommending import recommend, similar
 from tabrec.cli._tables import columns, predict, train
 
 _COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Start": [demo, download],
     "Tables": [columns, train, predict, submit],
-    "Ratings": [rate, recommend, similar],
+    "Ratings and clicks": [rate, rank, recommend, similar],
     "Reports": [explain, card],
 }
 _MISTAKE = 2

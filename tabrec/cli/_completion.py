@@ -20,6 +20,15 @@ TABLE_MODELS = {
     "all": "the best of forest, boosting and net",
 }
 RATING_MODELS = {"dot": "factors, a net", "nn": "embeddings and layers", "bayes": "factors, sampled"}
+RANKING_MODELS = {
+    "ease": "weights between items, in closed form",
+    "als": "factors, by alternating least squares",
+    "bpr": "factors, by pairs of items",
+    "knn": "neighbours of items",
+    "blend": "ease and als, weighted",
+    "popular": "the most popular items",
+    "all": "the best of ease, als, knn and blend",
+}
 TASKS = {"auto": "inferred from the target", "regression": "a number", "classification": "a label"}
 SOURCES = {name: listed.source for name, listed in DATASETS.items()}
 
@@ -41,8 +50,8 @@ def run_of_train(incomplete: str) -> _Completions:
     return _runs(incomplete, lambda metadata: "target" in metadata)
 
 
-def run_of_rate(incomplete: str) -> _Completions:
-    return _runs(incomplete, lambda metadata: "rating" in metadata)
+def run_of_recommender(incomplete: str) -> _Completions:
+    return _runs(incomplete, lambda metadata: "rating" in metadata or "interactions" in metadata)
 
 
 def _runs(incomplete: str, is_wanted: Callable[[dict], bool]) -> _Completions:
@@ -50,7 +59,7 @@ def _runs(incomplete: str, is_wanted: Callable[[dict], bool]) -> _Completions:
     files = sorted([*Path("runs").glob("*/metrics.json"), *Path("runs").glob("*/*/metrics.json")])
     found = [(file.parent.as_posix(), _read(file)) for file in files]
     return [
-        (folder, f"{metadata.get('model')} of {metadata.get('target') or metadata.get('rating')}")
+        (folder, f"{metadata.get('model')} of {metadata.get('target') or metadata.get('rating') or 'interactions'}")
         for folder, metadata in found
         if folder.startswith(incomplete) and is_wanted(metadata)
     ]

@@ -20,6 +20,15 @@ errors = Console(stderr=True, highlight=False, color_system=_STYLED)
 
 # Those metrics of `tabrec.collab.evaluate` that are printed.
 _RATING_METRICS = ("rmse", "mae", "rmse_cold", "recall", "ndcg")
+# Those metrics of `tabrec.collab.compare_recommenders` that are printed, and their titles.
+_RANKING_NAMES = {
+    "ndcg": "NDCG@10",
+    "ndcg_se": "± error",
+    "precision": "precision",
+    "recall": "recall",
+    "coverage": "coverage",
+    "novelty": "novelty",
+}
 
 
 # Replacements of characters that an encoding lacks, one for one, so that columns stay aligned.
@@ -195,6 +204,26 @@ def print_rating_scores(run: Any) -> None:
         values = ["–" if row[column] != row[column] else f"{row[column]:.4f}" for column in names]
         table.add_row(str(model), *values, style="bold" if position == 0 else None)
     console.print(table)
+
+
+def print_ranking_scores(run: Any) -> None:
+    """Print the leaderboard of a run of interactions, the kept model first, and its comparison in words."""
+    metadata = run.metadata
+    _print_labelled(
+        f"[bold]{metadata['kept']}[/]",
+        f"{metadata['interactions']:,} interactions, {metadata['users']:,} users, {metadata['items']:,} items, fitted "
+        f"in {metadata['fit_seconds']:.1f} s, tested on {escape(metadata['split'])}, "
+        f"{metadata['tested_users']:,} users",
+    )
+    table = Table()
+    table.add_column("model", overflow="fold")
+    for title in _RANKING_NAMES.values():
+        table.add_column(title, justify="right")
+    for position, (model, row) in enumerate(run.scores.iterrows()):
+        values = ["–" if row.get(column) != row.get(column) else f"{row[column]:.4f}" for column in _RANKING_NAMES]
+        table.add_row(str(model), *values, style="bold" if position == 0 else None)
+    console.print(table)
+    say(escape(metadata["summary"]))
 
 
 def print_findings(findings: Any) -> None:

@@ -1,17 +1,15 @@
-"""The commands for ratings: rate, recommend, similar."""
+"""The command for ratings: rate."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
 
-from tabrec.cli._completion import RATING_MODELS, run_of_rate
-from tabrec.cli._options import Count, Force, Seed, argument, choice, in_reading, option, validation
-from tabrec.cli._printing import console, escape, print_ranked, print_rating_scores, say, stage
+from tabrec.cli._completion import RATING_MODELS
+from tabrec.cli._options import Force, Seed, argument, choice, in_reading, option, validation
+from tabrec.cli._printing import escape, print_rating_scores, say, stage
 from tabrec.cli._reading import Reading, reads_tables
 from tabrec.cli._tables import free_path, say_where, short_name
-
-_Run = Annotated[Path, argument("RUN", "Folder that rate created.", autocompletion=run_of_rate)]
 
 
 @reads_tables
@@ -43,7 +41,7 @@ def rate(
     Next: tabrec recommend, tabrec similar and tabrec explain.
     """
     with stage("Starting"):
-        from tabrec.collab.rating_columns import find_rating_columns
+        from tabrec.collab.rating_columns import find_rating_columns, find_time_column
         from tabrec.runs import read_ratings
         from tabrec.runs.run import check_free_for_run
 
@@ -62,61 +60,11 @@ def rate(
     times = [] if time_column is None else [time_column]
     columns = find_rating_columns(frame, user=user, item=item, rating=rating, others=times)
     say(f"Columns: {escape(columns)}.")
+    time = find_time_column(frame) if time_column is None else None
+    if time is not None:
+        say(f"A random fifth is held out, although {escape(repr(time))} has times: --time-column holds out the latest.")
     options: dict[str, Any] = {**columns._asdict(), "time_column": time_column, **tables}
     rate_and_save(frame, out, overwrite=force, model=model, random_state=random_state, **options)
-
-
-def recommend(
-    run: _Run,
-    user: Annotated[list[str] | None, option("ID", "Id of a user; repeatable.", "all, with --out")] = None,
-    n: Count = 10,
-    seen: Annotated[bool, option("", "Include items that the user has rated.", True, "--seen")] = False,
-    out: Annotated[Path | None, option("FILE", "CSV to write.", "the terminal", "--out", "-o")] = None,
-    force: Force = False,
-) -> None:
-    """Show the items with the highest predicted ratings.
-
-    Example:
-      tabrec recommend runs/ml --user 196 -n 10
-
-    For all users, to a file: tabrec recommend runs/ml --out top.csv.
-    """
-    from tabrec.runs import RatingRun
-    from tabrec.runs.rating_run import parse_ids
-    from tabrec.saving.files import check_free_for_file, new_file
-
-    if user is None and out is None:
-        raise ValueError("Name a user, as in --user 196, or a file for all users, as in --out top.csv.")
-    if out is not None:
-        check_free_for_file(out, overwrite=force)
-    with stage(f"Loading {run}"):
-        opened = RatingRun.open(run)
-    users = None if user is None else parse_ids(list(dict.fromkeys(user)), opened.model.users_)
-    recommended = opened.recommend(users, n, exclude_seen=not seen)
-    if out is None:
-        _print_recommended(opened, users, recommended)
-        return
-    with new_file(out, overwrite=force) as file:
-        recommended.to_csv(file, index=False)
-    n_users = recommended["user"].nunique()
-    say(f"{len(recommended):,} recommendations for {n_users:,} users are in {escape(out)}.")
-
-
-def similar(run: _Run, item: Annotated[str, argument("ITEM", "Id of an item.")], n: Count = 10) -> None:
-    """Show the items that the same users like.
-
-    Example:
-      tabrec similar runs/ml "Silence of the Lambs, The (1991)"
-
-    For an unknown item, the error names the closest known ones.
-    """
-    from tabrec.runs import RatingRun
-    from tabrec.runs.rating_run import parse_ids
-
-    with stage(f"Loading {run}"):
-        model = RatingRun.open(run).model
-    found = model.similar_items(parse_ids([item], model.items_), n)
-    print_ranked(found, model.item_name_, "similar", "similarity", "similarity")
 
 
 def rate_and_save(frame: Any, out: Path, *, shown: Path | None = None, overwrite: bool = False, **options: Any) -> Any:
@@ -129,14 +77,3 @@ def rate_and_save(frame: Any, out: Path, *, shown: Path | None = None, overwrite
     print_rating_scores(run)
     say_where(shown or out)
     return run
-
-
-def _print_recommended(run: Any, users: Any, recommended: Any) -> None:
-    unknown = run.unknown_users(users)
-    for name in users:
-        rows = recommended[recommended["user"] == name]
-        note = " (unknown; shows the recommendations for any new user)" if name in unknown else ""
-        note = note if len(rows) else ": no items left to recommend"
-        console.print(f"{escape(run.model.user_name_)} [bold]{escape(name)}[/]{note}")
-        if len(rows):
-            print_ranked(rows, run.model.item_name_, "item", "score", "predicted")

@@ -13,7 +13,7 @@ from tabrec.cli._reading import Reading, reads_tables
 
 @reads_tables
 def explain(
-    run: Annotated[Path, argument("RUN", "Folder that train or rate created.", autocompletion=any_run)],
+    run: Annotated[Path, argument("RUN", "Folder that train, rate or rank created.", autocompletion=any_run)],
     reading: Reading,
     out: Annotated[Path | None, option("FILE", "HTML page to write.", "<run>/report.html", "--out", "-o")] = None,
     force: Force = False,
@@ -47,7 +47,7 @@ def explain(
 
 
 def card(
-    run: Annotated[Path, argument("RUN", "Folder that train or rate created.", autocompletion=any_run)],
+    run: Annotated[Path, argument("RUN", "Folder that train, rate or rank created.", autocompletion=any_run)],
     out: Annotated[Path | None, option("FILE", "Markdown file to write.", "the terminal", "--out", "-o")] = None,
     force: Force = False,
 ) -> None:

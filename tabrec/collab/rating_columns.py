@@ -74,7 +74,7 @@ def find_rating_columns(
         rest = [name for name in rest if name not in found.values()]
     absent = [role for role in absent if role not in found]
     if len(rest) > len(absent):
-        rest = [name for name in rest if _kind(frame[name]) != "times"]
+        rest = [name for name in rest if describe_column(frame[name]) != "times"]
     if len(absent) > len(rest):
         raise ValueError(
             f"The table has the columns {frame.columns.tolist()[:20]}, but needs a user, an item and a rating: no "
@@ -114,7 +114,7 @@ def find_interaction_columns(
     found = {role: name for role, name in (("strength", strength), ("time", time)) if name is not None}
     rest = [name for name in rest if name not in (user, item)]
     if "strength" not in found:
-        numbers = [name for name in rest if _kind(frame[name]) == "numbers"]
+        numbers = [name for name in rest if describe_column(frame[name]) == "numbers"]
         _find_by_name(found, "rating", numbers)
         if "rating" in found:
             found["strength"] = found.pop("rating")
@@ -125,7 +125,7 @@ def find_interaction_columns(
 def find_time_column(frame: pd.DataFrame) -> str | None:
     """The column of times, by a usual name or as the only one of dates or times since 1970; None without one."""
     named = [name for name in frame.columns if re.fullmatch(_PATTERNS["time"][0], _plain(name))]
-    times = [name for name in named or frame.columns if _kind(frame[name]) in ("dates", "times")]
+    times = [name for name in named or frame.columns if describe_column(frame[name]) in ("dates", "times")]
     return times[0] if len(times) == 1 else None
 
 
@@ -206,7 +206,7 @@ def _find_by_name(found: dict[str, str], role: str, names: list[str]) -> None:
 
 def _find_rating(frame: pd.DataFrame, found: dict[str, str], rest: list[str], n_ids: int) -> None:
     """Add the rating: the only column of numbers, or the one that follows the ids where these have no usual names."""
-    kinds = {name: _kind(frame[name]) for name in rest}
+    kinds = {name: describe_column(frame[name]) for name in rest}
     numbers = [name for name, kind in kinds.items() if kind == "numbers"]
     untimed = [name for name, kind in kinds.items() if kind != "times"]
     if n_ids and len(untimed) == n_ids + 1 and untimed[-1] in numbers:
@@ -227,14 +227,14 @@ def _unused(frame: pd.DataFrame, found: dict[str, str], names: list[str]) -> lis
     """The columns that have no role yet, without times, dates and row numbers."""
     rest = [name for name in names if name not in found.values()]
     rest = [name for name in rest if not re.fullmatch(_PATTERNS["time"][0], _plain(name))]
-    return [name for name in rest if _kind(frame[name]) != "dates" and not _numbers_rows(name, frame[name])]
+    return [name for name in rest if describe_column(frame[name]) != "dates" and not _numbers_rows(name, frame[name])]
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
-def _kind(column: pd.Series) -> str:
+def describe_column(column: pd.Series) -> str:
     """What the first values of a column are: "dates", "times" (since 1970), "numbers" or "text"."""
     try:
         sample = to_columns(column.iloc[:_SAMPLE].to_frame())[str(column.name)]
@@ -258,7 +258,7 @@ def _kind(column: pd.Series) -> str:
 
 def _numbers_rows(name: str, column: pd.Series) -> bool:
     """Whether a column is named like a row number and holds distinct whole numbers."""
-    if not _ROW_NUMBER.fullmatch(_plain(name)) or _kind(column) != "numbers":
+    if not _ROW_NUMBER.fullmatch(_plain(name)) or describe_column(column) != "numbers":
         return False
     numbers = pd.to_numeric(column.iloc[:_SAMPLE].astype(object), errors="coerce")
     return bool(numbers.notna().all() and (numbers % 1 == 0).all() and numbers.is_unique)

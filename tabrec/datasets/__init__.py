@@ -1,6 +1,7 @@
 """Tables that are generated, read from files or downloaded."""
 
 from tabrec.datasets._errors import FetchError, NoHeaderError
+from tabrec.datasets.baskets import read_baskets
 from tabrec.datasets.fetching import DATASETS, fetch_dataset
 from tabrec.datasets.grouplens import fetch_movielens
 from tabrec.datasets.kaggle_competitions import fetch_kaggle, submit_kaggle
@@ -32,6 +33,7 @@ __all__ = [
     "make_auctions",
     "make_interactions",
     "make_ratings",
+    "read_baskets",
     "read_query",
     "read_table",
     "submit_kaggle",

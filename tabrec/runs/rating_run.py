@@ -16,7 +16,7 @@ import tabrec
 from tabrec.datasets import NoHeaderError, load_movielens, read_table
 from tabrec.datasets.movielens import find_movielens
 from tabrec.runs.hold_out import hold_out
-from tabrec.runs.run import Run
+from tabrec.runs.recommender_run import RecommenderRun
 from tabrec.tables.columns import as_frame
 from tabrec.tables.messages import warn_caller
 
@@ -26,7 +26,7 @@ MODELS = tuple(_RECOMMENDERS)
 _WITHOUT_HEADER = (3, 4)
 
 
-class RatingRun(Run):
+class RatingRun(RecommenderRun):
     """A recommender with its scores; `rate` makes it and `Run.open` opens it.
 
     Attributes
@@ -44,58 +44,12 @@ class RatingRun(Run):
     See Also
     --------
     rate : Train a recommender on ratings.
+    RankingRun : A recommender that learned from interactions.
     TableRun : A model trained on a table, with its scores.
     """
 
     _key = "rating"
-    _other_kind = "which is not a recommender: use `tabrec predict`"
-
-    @property
-    def scores(self) -> pd.DataFrame:
-        """The metrics as a table: a row for each model, a column for each metric."""
-        return pd.DataFrame.from_dict(self.metrics, orient="index")
-
-    def recommend(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> pd.DataFrame:
-        """Recommend the items with the highest predicted ratings.
-
-        Parameters
-        ----------
-        users : id or array-like of ids, default=None
-            The users. None is every user with a rating.
-        n : int, default=10
-            Number of items for each user.
-        exclude_seen : bool, default=True
-            Whether to leave out the items that the user has rated.
-
-        Returns
-        -------
-        pandas.DataFrame
-            `user`, `rank`, `item` and `score`, best first.
-        """
-        return self.model.recommend(self.model.users_ if users is None else users, n, exclude_seen=exclude_seen)
-
-    def unknown_users(self, users: Any) -> set:
-        """The users that the recommender knows nothing about.
-
-        Parameters
-        ----------
-        users : array-like of ids
-            The users to look up.
-
-        Returns
-        -------
-        set
-            Those without ratings and without features: their predictions are the same for all of them.
-        """
-        model = self.model
-        pairs = pd.DataFrame({model.user_name_: list(users), model.item_name_: model.items_.tolist()[0]})
-        paths = model.predict(pairs, return_path=True)[1]
-        return {user for user, path in zip(users, paths, strict=True) if path == "item bias"}
-
-    def _report(self, table: str | os.PathLike | None, new: Any, verbose: bool) -> Any:
-        from tabrec.interpret import report
-
-        return report(self.model, scores=self.scores, title=self._title, verbose=verbose)
+    _other_kind = "which does not predict ratings"
 
 
 @validate_params(
@@ -272,16 +226,6 @@ def _read_with_ids(path: str | os.PathLike, user: str | None, item: str | None, 
     roles = {name: role for role, name in columns._asdict().items()}
     frame = frame.rename(columns=lambda name: roles.get(name, "timestamp"))
     return frame
-
-
-def parse_ids(texts: list[str], known: pd.Index) -> list:
-    """Ids given on a command line, converted to the type of the known ids."""
-    if not pd.api.types.is_numeric_dtype(known):
-        return texts
-    try:
-        return [float(text) if "." in text else int(text) for text in texts]
-    except ValueError as error:
-        raise ValueError(f"{known.name} {texts} should be numbers, such as {known.tolist()[0]!r}.") from error
 
 
 def _drop_missing_ids(ratings: pd.DataFrame, user: str, item: str) -> pd.DataFrame:

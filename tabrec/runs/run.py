@@ -41,7 +41,7 @@ def check_free_for_run(folder: str | os.PathLike, *, overwrite: bool) -> None:
 
 @dataclass
 class Run:
-    """A fitted model with its scores: a `TableRun` or a `RatingRun`.
+    """A fitted model with its scores: a `TableRun`, a `RatingRun` or a `RankingRun`.
 
     Attributes
     ----------
@@ -60,6 +60,7 @@ class Run:
     --------
     train : Train a model on a table.
     rate : Train a recommender on ratings.
+    rank : Train a recommender on interactions.
     tabrec.load : Load the model alone.
     """
 
@@ -84,8 +85,9 @@ class Run:
 
         Returns
         -------
-        TableRun or RatingRun
-            The run. `TableRun.open` and `RatingRun.open` accept only their own kind.
+        TableRun, RatingRun or RankingRun
+            The run. `TableRun.open`, `RatingRun.open` and `RankingRun.open` accept only their own kind,
+            `RecommenderRun.open` both kinds of recommenders.
 
         Raises
         ------
@@ -98,7 +100,7 @@ class Run:
         if not (folder / MODEL_FOLDER).is_dir():
             raise FileNotFoundError(f"{folder} does not hold a run: there is no folder {folder / MODEL_FOLDER}.")
         model, metadata = load_with_metadata(folder / MODEL_FOLDER)
-        kinds = [kind for kind in (cls, *cls.__subclasses__()) if kind._key in metadata]
+        kinds = [kind for kind in cls._kinds() if kind._key in metadata]
         if not kinds:
             raise ValueError(f"{folder} holds a {type(model).__name__}, {cls._other_kind}.")
         metrics, predictions = folder / METRICS_FILE, folder / PREDICTIONS_FILE
@@ -109,6 +111,11 @@ class Run:
             pd.read_csv(predictions) if predictions.is_file() else None,
             folder,
         )
+
+    @classmethod
+    def _kinds(cls) -> list[type[Self]]:
+        """This class and all that derive from it."""
+        return [cls, *(kind for child in cls.__subclasses__() for kind in child._kinds())]
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write the run to a new folder: ``model/`` (see `tabrec.save`), ``metrics.json`` and ``predictions.csv``.
@@ -156,9 +163,9 @@ class Run:
         Parameters
         ----------
         table : str or path-like, default=None
-            The table of the run, if it was moved. A `RatingRun` ignores it: a recommender keeps its ratings.
+            The table of the run, if it was moved. Ignored by recommenders, which keep their ratings.
         new : str, path-like or pandas.DataFrame, default=None
-            A table of the newest rows, to compare the training rows with. A `RatingRun` ignores it.
+            A table of the newest rows, to compare the training rows with. Ignored by recommenders.
         verbose : bool, default=False
             Whether to show the progress.
 

@@ -59,6 +59,7 @@ CASES = {
     "tabrec train t.csv --model ": ["forest", "boosting", "net", "ensemble", "all"],
     "tabrec train t.csv --task c": ["classification"],
     "tabrec rate r.csv --model b": ["bayes"],
+    "tabrec rank c.csv --model b": ["bpr", "blend"],
     "tabrec download movielens-1": ["movielens-100k", "movielens-1m"],
     "tabrec predict ": ["runs/demo/forest", "runs/sales-net"],
     "tabrec recommend runs/": ["runs/ml"],
@@ -104,10 +105,11 @@ def test_installing_writes_to_the_home_of_the_user_alone(tmp_path):
 
 def test_the_names_are_those_of_the_library():
     from tabrec import datasets
-    from tabrec.runs import rating_run, trials
+    from tabrec.runs import ranking_run, rating_run, trials
 
     assert list(_completion.TABLE_MODELS) == list(trials.MODELS)
     assert list(_completion.RATING_MODELS) == list(rating_run.MODELS)
+    assert list(_completion.RANKING_MODELS) == list(ranking_run.MODELS)
     assert list(_catalogue.DATASETS) == list(datasets.DATASETS)
     for name, listed in _catalogue.DATASETS.items():
         assert f"({listed.source})" in datasets.DATASETS[name]

@@ -14,7 +14,7 @@ from tabrec.collab import evaluate
 from tabrec.datasets import make_ratings
 from tabrec.runs import RatingRun, rate, read_ratings, train
 from tabrec.runs.hold_out import hold_out
-from tabrec.runs.rating_run import parse_ids
+from tabrec.runs.recommender_run import parse_ids
 
 pytestmark = pytest.mark.usefixtures("small_models")
 

@@ -10,7 +10,7 @@ import pytest
 
 from tabrec import ForestRegressor, save
 from tabrec.datasets import make_auctions, make_ratings
-from tabrec.runs import RatingRun, Run, TableRun, rate, train
+from tabrec.runs import RatingRun, RecommenderRun, Run, TableRun, rate, train
 
 pytestmark = pytest.mark.usefixtures("small_models")
 
@@ -57,6 +57,8 @@ def test_every_file_is_read_once(folders, monkeypatch):
 
 def test_each_kind_refuses_the_other(folders):
     with pytest.raises(ValueError, match="not a recommender: use `tabrec predict`"):
+        RecommenderRun.open(folders["table"])
+    with pytest.raises(ValueError, match="which does not predict ratings"):
         RatingRun.open(folders["table"])
     with pytest.raises(ValueError, match="not a model for tables: use `tabrec recommend`"):
         TableRun.open(folders["ratings"])

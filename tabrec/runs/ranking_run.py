@@ -1,0 +1,165 @@
+"""`rank`: interactions become a `RankingRun`, a fitted recommender with its scores beside popularity."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import pandas as pd
+from sklearn.base import clone
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+import tabrec
+from tabrec.runs.recommender_run import RecommenderRun
+from tabrec.tables.columns import as_frame
+
+_RECOMMENDERS = {
+    "ease": "EASE",
+    "als": "ImplicitALS",
+    "bpr": "BPR",
+    "knn": "ItemKNN",
+    "blend": "BlendedRecommender",
+    "popular": "Popular",
+}
+_ALL = "all"
+MODELS = (*_RECOMMENDERS, _ALL)
+# "all" leaves out the slowest one, whose top ten is not the best of any table measured.
+_COMPARED = ("ease", "als", "knn", "blend")
+# With fewer interactions the held-out part is too small for a choice.
+_FEWEST = 5
+
+
+class RankingRun(RecommenderRun):
+    """A recommender of interactions with its scores; `rank` makes it and `Run.open` opens it.
+
+    Attributes
+    ----------
+    model : recommender
+        Fitted to all interactions, including those that were held out for the scores.
+    metadata : dict
+        The columns, the options of `rank`, the numbers of interactions, users and items, what was held out (`split`)
+        and a comparison in words (`summary`).
+    metrics : dict of str to dict of str to float
+        The leaderboard of `tabrec.collab.compare_recommenders`, by model and metric.
+    predictions : None
+        These models do not predict ratings.
+
+    See Also
+    --------
+    rank : Train a recommender on interactions.
+    RatingRun : A recommender that learned from ratings.
+    """
+
+    _key = "interactions"
+    _other_kind = "which did not learn from interactions"
+
+
+@validate_params(
+    {
+        "frame": [pd.DataFrame],
+        "model": [StrOptions(set(MODELS))],
+        "user_features": [pd.DataFrame, None],
+        "item_features": [pd.DataFrame, None],
+        "random_state": [Integral],
+    },
+    prefer_skip_nested_validation=False,
+)
+def rank(
+    frame: pd.DataFrame,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    time: str | None = None,
+    strength: str | None = None,
+    model: str = "ease",
+    user_features: pd.DataFrame | None = None,
+    item_features: pd.DataFrame | None = None,
+    random_state: int = 0,
+) -> RankingRun:
+    """Score a recommender of interactions on a held-out fifth beside popularity, then fit it to all interactions.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A row for each interaction.
+    user, item, time, strength : str, default=None
+        Columns of the ids, of the times and of the strengths (counts, durations or ratings). None finds them by usual
+        names, such as "userId", "timestamp" or "count"; times and strengths may be absent. With times the latest fifth
+        is held out, without them a random fifth.
+    model : {"ease", "als", "bpr", "knn", "blend", "popular", "all"}, default="ease"
+        `EASE`, `ImplicitALS`, `BPR`, `ItemKNN`, `BlendedRecommender` or `Popular`; "all" compares `EASE`,
+        `ImplicitALS`, `ItemKNN` and `BlendedRecommender` and keeps the one with the highest NDCG.
+    user_features, item_features : pandas.DataFrame, default=None
+        Side tables, indexed by id.
+    random_state : int, default=0
+        Seed of the models and of the random interactions held out.
+
+    Returns
+    -------
+    RankingRun
+        The recommender, fitted to all interactions, with its scores.
+
+    Raises
+    ------
+    ValueError
+        A column is missing or ambiguous, or there are too few interactions to hold some out.
+
+    See Also
+    --------
+    read_interactions : Read interactions and side tables from a file.
+    rate : Train a recommender that predicts ratings.
+    tabrec.collab.compare_recommenders : Compare recommenders of your own.
+
+    Examples
+    --------
+    >>> from tabrec.datasets import make_interactions
+    >>> from tabrec.runs import rank
+    >>> run = rank(make_interactions(2_000, random_state=0), model="knn")
+    >>> run.scores.index.tolist()
+    ['ItemKNN', 'Popular']
+    >>> run.recommend([3], n=2).columns.tolist()
+    ['user', 'rank', 'item', 'score']
+    """
+    from tabrec.collab import compare_recommenders
+    from tabrec.collab.rating_columns import find_interaction_columns
+
+    frame = as_frame(frame)
+    columns = find_interaction_columns(frame, user=user, item=item, strength=strength, time=time)
+    shown = frame[[name for name in columns if name is not None]].reset_index(drop=True)
+    shown = shown.dropna(subset=[columns.user, columns.item]).reset_index(drop=True)
+    if len(shown) < _FEWEST:
+        raise ValueError(f"{len(shown)} interaction(s) are too few to hold some out: at least {_FEWEST} are needed.")
+    options = {
+        "user": columns.user,
+        "item": columns.item,
+        "user_features": user_features,
+        "item_features": item_features,
+    }
+    names = [_RECOMMENDERS[name] for name in (_COMPARED if model == _ALL else (model,))]
+    estimators = {name: _make(name, options, random_state) for name in names}
+    comparison = compare_recommenders(estimators, shown, random_state=random_state, **columns._asdict())
+    table = comparison.table
+    best = next(str(name) for name in table.index if name in estimators)
+    kept = clone(estimators[best])
+    kept.fit(shown[[columns.user, columns.item]], None if columns.strength is None else shown[columns.strength])
+    metadata = {
+        "model": model,
+        "kept": best,
+        **columns._asdict(),
+        "interactions": len(shown),
+        "users": len(kept.users_),
+        "items": len(kept.items_),
+        "split": comparison.split,
+        "tested_users": len(comparison.by_user),
+        "summary": comparison.summarise(),
+        "notes": comparison.notes,
+        "fit_seconds": round(float(table.loc[best, "fit_seconds"]), 3),
+        "random_state": random_state,
+    }
+    rows = [best, *(name for name in table.index if name != best)]
+    return RankingRun(kept, metadata, {str(name): table.loc[name].to_dict() for name in rows}, None)
+
+
+def _make(name: str, options: dict[str, Any], random_state: int) -> Any:
+    estimator = getattr(tabrec, name)(**options)  # Only models that need torch load it.
+    return estimator.set_params(random_state=random_state) if "random_state" in estimator.get_params() else estimator

@@ -1,0 +1,90 @@
+"""`RecommenderRun`: what runs of recommenders have in common, whether they learned from ratings or interactions."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pandas as pd
+
+from tabrec.runs.run import Run
+
+
+class RecommenderRun(Run):
+    """A recommender with its scores: a `RatingRun` or a `RankingRun`; `RecommenderRun.open` opens both.
+
+    Attributes
+    ----------
+    model : recommender
+        Fitted to all rows, including those that were held out for the scores.
+    metadata : dict
+        The columns, the options and the numbers of rows, users and items.
+    metrics : dict of str to dict of str to float
+        Scores on held-out rows, by model and metric.
+    predictions : pandas.DataFrame or None
+        The predicted ratings of the rows held out; None for models that do not predict ratings.
+
+    See Also
+    --------
+    rate : Train a recommender on ratings.
+    rank : Train a recommender on interactions.
+    """
+
+    _other_kind = "which is not a recommender: use `tabrec predict`"
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The metrics as a table: a row for each model, a column for each metric."""
+        return pd.DataFrame.from_dict(self.metrics, orient="index")
+
+    def recommend(self, users: Any = None, n: int = 10, *, exclude_seen: bool = True) -> pd.DataFrame:
+        """Recommend the items with the highest scores.
+
+        Parameters
+        ----------
+        users : id or array-like of ids, default=None
+            The users. None is every user whom the model has learned from.
+        n : int, default=10
+            Number of items for each user.
+        exclude_seen : bool, default=True
+            Whether to leave out the items that the user has rated or taken.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `user`, `rank`, `item` and `score`, best first.
+        """
+        return self.model.recommend(self.model.users_ if users is None else users, n, exclude_seen=exclude_seen)
+
+    def unknown_users(self, users: Any) -> set:
+        """The users that the recommender knows nothing about.
+
+        Parameters
+        ----------
+        users : array-like of ids
+            The users to look up.
+
+        Returns
+        -------
+        set
+            Those without ratings and without features: their predictions are the same for all of them.
+        """
+        model = self.model
+        pairs = pd.DataFrame({model.user_name_: list(users), model.item_name_: model.items_.tolist()[0]})
+        paths = model.predict(pairs, return_path=True)[1]
+        return {user for user, path in zip(users, paths, strict=True) if path == "item bias"}
+
+    def _report(self, table: str | os.PathLike | None, new: Any, verbose: bool) -> Any:
+        from tabrec.interpret import report
+
+        return report(self.model, scores=self.scores, title=self._title, verbose=verbose)
+
+
+def parse_ids(texts: list[str], known: pd.Index) -> list:
+    """Ids given on a command line, converted to the type of the known ids."""
+    if not pd.api.types.is_numeric_dtype(known):
+        return texts
+    try:
+        return [float(text) if "." in text else int(text) for text in texts]
+    except ValueError as error:
+        raise ValueError(f"{known.name} {texts} should be numbers, such as {known.tolist()[0]!r}.") from error
