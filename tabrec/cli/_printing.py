@@ -211,9 +211,9 @@ def print_ranking_scores(run: Any) -> None:
     metadata = run.metadata
     _print_labelled(
         f"[bold]{metadata['kept']}[/]",
-        f"{metadata['interactions']:,} interactions, {metadata['users']:,} users, {metadata['items']:,} items, fitted "
-        f"in {metadata['fit_seconds']:.1f} s, tested on {escape(metadata['split'])}, "
-        f"{metadata['tested_users']:,} users",
+        f"{sum(metadata['interactions'].values()):,} interactions, {metadata['users']:,} users, "
+        f"{metadata['items']:,} items, fitted in {metadata['fit_seconds']:.1f} s, "
+        f"tested on {escape(metadata['split'])}, {metadata['tested_users']:,} users",
     )
     table = Table()
     table.add_column("model", overflow="fold")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from tabrec.cli._completion import RATING_MODELS
-from tabrec.cli._options import Force, Seed, argument, choice, in_reading, option, validation
+from tabrec.cli._options import Seed, argument, choice, in_reading, option, validation
 from tabrec.cli._printing import escape, print_rating_scores, say, stage
 from tabrec.cli._reading import Reading, reads_tables
 from tabrec.cli._tables import free_path, say_where, short_name

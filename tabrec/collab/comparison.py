@@ -34,6 +34,8 @@ class RecommenderComparison:
         model.
     split : str
         The interactions that were held out.
+    n_rows : dict of str to int
+        Numbers of the rows to fit to ("train") and of those held out ("test").
     k : int
         Number of recommendations for each user.
     notes : list of str
@@ -56,6 +58,7 @@ class RecommenderComparison:
     table: pd.DataFrame
     by_user: pd.DataFrame
     split: str
+    n_rows: dict[str, int]
     k: int
     notes: list[str]
 

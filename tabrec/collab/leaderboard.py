@@ -138,6 +138,7 @@ def compare_recommenders(
         table=table,
         by_user=by_user.sort_index(axis=1, level=0, sort_remaining=False),
         split=held_out.description,
+        n_rows={"train": len(held_out.train), "test": len(held_out.test)},
         k=k,
         notes=_notes(columns, held_out.description, task),
     )

@@ -12,6 +12,7 @@ from tabrec.runs.run import MODEL_FOLDER, Run
 from tabrec.runs.scores import ROW_NAMES, metric_name
 from tabrec.saving import load, load_header
 
+_PAIRS = ("ratings", "interactions")
 _MOST_COLUMNS = 200
 _MOST_LABELS = 5
 _PURPOSE = "Not recorded. Describe who uses the predictions, and for which decisions."
@@ -99,6 +100,9 @@ def _summarise(model: Any, metadata: dict, schema: dict) -> str:
     if "rating" in metadata:
         user, item, rating = (_code(metadata[role]) for role in ("user", "item", "rating"))
         return f"{article} {name} that predicts {rating} of {item} by {user} and recommends."
+    if "interactions" in metadata:
+        user, item = (_code(metadata[role]) for role in ("user", "item"))
+        return f"{article} {name} that learned which {item} each {user} chose, and recommends."
     return f"{article} {name}. The folder records neither its target nor its rows."
 
 
@@ -128,9 +132,7 @@ def _describe_data(metadata: dict) -> list[str]:
     table = metadata.get("table", {})
     if "path" in table:
         facts |= {"file": _code(Path(table["path"]).name), "SHA-256": _code(table["digest"])}
-    for key, what in (("rows", "rows"), ("ratings", "ratings")):
-        if key in metadata:
-            facts[what] = f"{sum(metadata[key].values()):,}"
+    facts |= {key: f"{sum(metadata[key].values()):,}" for key in ("rows", *_PAIRS) if key in metadata}
     facts |= {role: f"{metadata[role]:,}" for role in ("users", "items") if role in metadata}
     return [_table(["", ""], facts.items())] if facts else []
 
@@ -164,7 +166,8 @@ def _read_as(preprocessor: Any, name: str) -> str:
 
 
 def _describe_split(metadata: dict) -> list[str]:
-    rows = metadata.get("rows") or metadata.get("ratings")
+    what = _what_rows_are(metadata)
+    rows = metadata.get(what)
     if rows is None:
         return []
     time_column, seed = metadata.get("time_column"), metadata.get("random_state")
@@ -174,7 +177,6 @@ def _describe_split(metadata: dict) -> list[str]:
         how = f"those from {metadata['valid_from']} on, by {_code(time_column)}"
     else:
         how = f"the latest fifth, by {_code(time_column)}"
-    what = "rows" if "rows" in metadata else "ratings"
     texts = [f"{rows['validation']:,} of {sum(rows.values()):,} {what} were held out: {how}."]
     if metadata.get("cv"):
         texts.append(f"The other rows were divided into {metadata['cv']} random folds.")
@@ -186,7 +188,8 @@ def _describe_split(metadata: dict) -> list[str]:
 def _describe_scores(metadata: dict, metrics: dict) -> list[str]:
     if not metrics:
         return []
-    rows = metadata.get("rows") or metadata["ratings"]
+    what = _what_rows_are(metadata)
+    rows = metadata[what]
     counts = {"train": rows["train"], "oob": rows["train"], "baseline": rows["validation"]} | rows
     names = list(dict.fromkeys(name for scores in metrics.values() for name in scores if name[:2] != "n_"))
     is_table = "rows" in metadata
@@ -195,7 +198,6 @@ def _describe_scores(metadata: dict, metrics: dict) -> list[str]:
         values = [f"{scores[name]:.4f}" if name in scores else "" for name in names]
         count = counts.get(split, rows["train"]) if is_table else rows["validation"]
         lines.append([ROW_NAMES.get(split, split), f"{count:,}", *values])
-    what = "rows" if is_table else "ratings"
     table = _table([what if is_table else "model", f"number of {what}", *map(metric_name, names)], lines)
     fitted = f"The scores are those of a model fitted to the {rows['train']:,} training {what}."
     if metadata.get("refit", not is_table):
@@ -203,15 +205,21 @@ def _describe_scores(metadata: dict, metrics: dict) -> list[str]:
     return [fitted, table]
 
 
+def _what_rows_are(metadata: dict) -> str:
+    """The key of the numbers of rows in the metadata, which also says what a row is."""
+    return next((key for key in _PAIRS if key in metadata), "rows")
+
+
 def _describe_limits(model: Any, metadata: dict) -> list[str]:
     limits = []
-    if "target" in metadata or "rating" in metadata:
+    is_recommender = any(key in metadata for key in _PAIRS)
+    if "target" in metadata or is_recommender:
         if metadata.get("time_column") is None:
             limits.append("The scores are of a random sample: on rows that are later, errors may be larger.")
         else:
             limits.append("The scores are of the latest rows held out; later ones may differ more.")
-    if "rating" in metadata:
-        limits.append("A user without ratings gets the recommendations of any new user.")
+    if is_recommender:
+        limits.append(f"A user without {_what_rows_are(metadata)} gets the recommendations of any new user.")
     elif hasattr(_first_member(model), "preprocessor_"):
         limits.append("A label that was not seen in fit is treated as missing.")
     return ["\n".join(f"- {limit}" for limit in [*limits, "What else limits its use is not recorded."])]

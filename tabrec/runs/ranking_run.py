@@ -145,8 +145,11 @@ def rank(
     metadata = {
         "model": model,
         "kept": best,
-        **columns._asdict(),
-        "interactions": len(shown),
+        "user": columns.user,
+        "item": columns.item,
+        "strength": columns.strength,
+        "time_column": columns.time,
+        "interactions": {"train": comparison.n_rows["train"], "validation": comparison.n_rows["test"]},
         "users": len(kept.users_),
         "items": len(kept.items_),
         "split": comparison.split,

@@ -10,7 +10,7 @@ from tabrec import EASE
 from tabrec.cli import main
 from tabrec.collab import compare_recommenders
 from tabrec.datasets import make_interactions
-from tabrec.runs import RankingRun, RatingRun, RecommenderRun, Run, rank
+from tabrec.runs import RankingRun, RatingRun, RecommenderRun, Run, model_card, rank
 
 CLICKS = make_interactions(2_000, n_users=90, n_items=100, random_state=0)
 IDS = ["user", "item"]
@@ -53,7 +53,11 @@ def test_scores_are_those_of_the_comparison_and_the_model_has_all_rows(saved):
         assert opened.scores.loc["Popular", metric] == pytest.approx(table.loc["Popular", metric])
     expected = EASE().fit(CLICKS[IDS]).recommend([3], 5)
     pd.testing.assert_frame_equal(opened.recommend([3], 5), expected)
-    assert opened.metadata["interactions"] == len(CLICKS)
+    assert sum(opened.metadata["interactions"].values()) == len(CLICKS)
+    card = model_card(saved)
+    assert "An EASE that learned which `item` each `user` chose, and recommends." in card
+    assert f"{opened.metadata['interactions']['validation']:,} of {len(CLICKS):,} interactions were held out" in card
+    assert "A user without interactions gets the recommendations of any new user." in card
     assert "by 'timestamp'" in opened.metadata["split"]
 
 
