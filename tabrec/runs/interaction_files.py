@@ -94,7 +94,7 @@ def _read_text(path: Path, user: str | None, item: str | None, options: dict[str
         try:
             return list(find_id_columns(head, user, item, "read_interactions"))
         except ValueError:  # `rank` raises it, unless it is given the columns.
-            return [name for name in (user, item) if name in head.columns]
+            return [name for name in (user, item) if name is not None and name in head.columns]
 
     if options.get("header") is not False or options.get("names") is not None:
         try:
@@ -137,6 +137,6 @@ def _read_lenskit(folder: Path) -> pd.DataFrame:
     frame = pd.read_parquet(folder / f"{name}.parquet")
     for kind in ("user", "item"):
         ids = pd.read_parquet(folder / f"{kind}.parquet")[f"{kind}_id"]
-        frame[kind] = ids.take(frame.pop(f"{kind}_num")).to_numpy()
+        frame[kind] = ids.take(frame.pop(f"{kind}_num").to_numpy()).to_numpy()
     rest = [column for column in frame.columns if column not in ("user", "item")]
     return frame[["user", "item", *rest]]
