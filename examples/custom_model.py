@@ -68,7 +68,7 @@ print(f"{root_mean_squared_error(test['rating'], [train['rating'].mean()] * len(
 for module in (EmbeddingDot, EmbeddingNet):
     for optimizer, settings in OPTIMIZERS.items():
         net = TabularRegressor(module=module, categorical_features=COLUMNS, y_range=(0.5, 5.5), unknown_rate=0.02)
-        net.set_params(optimizer=optimizer, epochs=5, batch_size=256, random_state=0, **settings)
+        net.set_params(optimizer=optimizer, epochs=4, batch_size=512, random_state=0, **settings)
         net.fit(train[COLUMNS], train["rating"])
         error = root_mean_squared_error(test["rating"], net.predict(test[COLUMNS]))
         losses = " ".join(f"{loss:.3f}" for loss in net.history_["train_loss"])

@@ -24,8 +24,10 @@ train, test = load_movielens_fold(1)
 models = {
     "dot": DotProductBias(random_state=0),
     "nn": EmbeddingNN(random_state=0),
-    "bayes": BayesianFactorization(random_state=0),
-    "bayes, with features": BayesianFactorization(user_features=users, item_features=items, random_state=0),
+    "bayes": BayesianFactorization(n_sweeps=120, random_state=0),
+    "bayes, with features": BayesianFactorization(
+        n_sweeps=120, user_features=users, item_features=items, random_state=0
+    ),
 }
 scores = {}
 for name, model in models.items():
@@ -43,7 +45,7 @@ bias = dot.item_bias_.sort_values()
 print("\nLiked least, whatever the user likes:", *bias.index[:5], sep="\n  ")
 print("\nLiked most:", *bias.index[:-6:-1], sep="\n  ")
 
-bayes = BayesianFactorization(random_state=0).fit(titled[["user", "title"]], titled["rating"])
+bayes = BayesianFactorization(n_sweeps=120, random_state=0).fit(titled[["user", "title"]], titled["rating"])
 silence = "Silence of the Lambs, The (1991)"
 for name, model in (("dot", dot), ("bayes", bayes)):
     print(f"\nNearest to {silence}, by {name}:")

@@ -126,7 +126,7 @@ def train(
     --------
     >>> from tabrec.datasets import make_auctions
     >>> from tabrec.runs import train
-    >>> auctions = make_auctions(600, random_state=0)
+    >>> auctions = make_auctions(600, random_state=0)[["SalePrice", "SalesID", "YearMade", "state", "saledate"]]
     >>> run = train(auctions, "SalePrice", log_target=True, time_column="saledate", model="boosting")
     >>> run.metrics["validation"]["rmse"] < run.metrics["baseline"]["rmse"]
     True

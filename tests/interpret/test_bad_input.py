@@ -684,7 +684,6 @@ REPORTS: dict[str, Callable[[], Any]] = {
     "one row held out": lambda: _report_of(case("one row")),
     "empty columns": lambda: _report_of(case("empty columns")),
     "newer rows without a target": lambda: report(case().model, case().X, case().y, X_new=case().new),
-    "net": lambda: _report_of(_net()),
     "a linear model": lambda: _report_of(_numbers_only(LinearRegression())),
     "recommender": lambda: report(_recommender()),
 }

@@ -7,7 +7,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import VotingRegressor
 
+from tabrec import BoostingRegressor
 from tabrec.datasets import make_auctions, make_ratings, read_table
 from tabrec.interpret import Report
 from tabrec.runs import TableRun, train
@@ -48,9 +50,7 @@ def test_parameters_of_train_are_checked(options, message):
     ("model", "options"),
     [
         ("forest", ["--log-target", "--time-column", "saledate", "--valid-from", "2010-01-01"]),
-        ("boosting", ["--log-target"]),
         ("net", ["--time-column", "saledate", "--no-refit"]),
-        ("ensemble", ["--no-refit"]),
     ],
 )
 def test_a_trained_run_is_explained(run, table, tmp_path, model, options):
@@ -65,6 +65,22 @@ def test_a_trained_run_is_explained(run, table, tmp_path, model, options):
     assert "YearMade has shifted" in page
     assert "YearMade has shifted" in " ".join(printed.split())
     assert "report.html" in printed
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"), [("boosting", BoostingRegressor), ("ensemble", VotingRegressor)], ids=["boosting", "ensemble"]
+)
+def test_the_report_is_of_a_model_that_has_not_seen_the_rows_held_out(run, table, monkeypatch, model, kind):
+    given = []
+    monkeypatch.setattr("tabrec.interpret.report", lambda *rows, **_: given.extend(rows) or Report("", []))
+    assert run("train", table, "--target", "SalePrice", "--model", model, "--out", "r", "--log-target")[0] == 0
+    assert run("explain", "r")[0] == 0
+    explained, X, y, X_valid, y_valid = given
+    assert isinstance(explained, kind)
+    assert (len(X), len(X_valid)) == (400, 100)
+    predictions = TableRun.open("r").predictions
+    np.testing.assert_allclose(np.exp(explained.predict(X_valid)), predictions["predicted"], rtol=1e-9)
+    np.testing.assert_allclose(np.exp(y_valid), predictions["actual"])
 
 
 def test_the_rows_held_out_are_those_of_training(run, tmp_path, empty_report):
@@ -93,7 +109,7 @@ def test_classes_are_explained(run, tmp_path):
 
 
 def test_a_rating_run_is_explained(run, tmp_path):
-    make_ratings(4_000, n_users=150, n_items=80, random_state=0).to_csv(tmp_path / "ratings.csv", index=False)
+    make_ratings(1_000, n_users=50, n_items=40, random_state=0).to_csv(tmp_path / "ratings.csv", index=False)
     assert run("rate", "ratings.csv", "--out", "r")[0] == 0
     (tmp_path / "ratings.csv").unlink()  # a recommender keeps its ratings
     code, _, error = run("explain", "r")
