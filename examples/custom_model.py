@@ -57,7 +57,7 @@ class EmbeddingNet(nn.Module):
 
 # Learning rates differ by optimizer. Adam adds the weight decay to the gradient; the others decouple it.
 OPTIMIZERS = {
-    "sgd": {"learning_rate": 0.5, "weight_decay": 0.0, "momentum": 0.9},
+    "sgd": {"learning_rate": 1.0, "weight_decay": 0.0, "momentum": 0.9},
     "adam": {"learning_rate": 5e-3, "weight_decay": 1e-4},
     "adamw": {"learning_rate": 5e-3, "weight_decay": 0.3},
 }
@@ -68,7 +68,7 @@ print(f"{root_mean_squared_error(test['rating'], [train['rating'].mean()] * len(
 for module in (EmbeddingDot, EmbeddingNet):
     for optimizer, settings in OPTIMIZERS.items():
         net = TabularRegressor(module=module, categorical_features=COLUMNS, y_range=(0.5, 5.5), unknown_rate=0.02)
-        net.set_params(optimizer=optimizer, epochs=4, batch_size=512, random_state=0, **settings)
+        net.set_params(optimizer=optimizer, epochs=5, batch_size=512, random_state=0, **settings)
         net.fit(train[COLUMNS], train["rating"])
         error = root_mean_squared_error(test["rating"], net.predict(test[COLUMNS]))
         losses = " ".join(f"{loss:.3f}" for loss in net.history_["train_loss"])

@@ -126,13 +126,14 @@ def train(
     --------
     >>> from tabrec.datasets import make_auctions
     >>> from tabrec.runs import train
-    >>> auctions = make_auctions(600, random_state=0)[["SalePrice", "SalesID", "YearMade", "state", "saledate"]]
+    >>> auctions = make_auctions(600, random_state=0)
+    >>> auctions = auctions[["SalePrice", "SalesID", "YearMade", "ProductSize", "fiProductClassDesc", "saledate"]]
     >>> run = train(auctions, "SalePrice", log_target=True, time_column="saledate", model="boosting")
     >>> run.metrics["validation"]["rmse"] < run.metrics["baseline"]["rmse"]
     True
     >>> run.predict(auctions.head(2), id_column="SalesID").columns.tolist()
     ['SalesID', 'SalePrice']
-    >>> run = train(auctions[["SalePrice", "YearMade", "state"]], "SalePrice", cv=3)
+    >>> run = train(auctions[["SalePrice", "YearMade", "ProductSize"]], "SalePrice", cv=3)
     >>> run.metrics["folds"]["rmse"] > run.metrics["folds_error"]["rmse"]
     True
     """
