@@ -63,7 +63,7 @@ MODELS: dict[str, Any] = {
     ),
     "dot product": lambda: DotProductBias(**REC),
     "rating net": lambda: EmbeddingNN(**REC, context=["age"], dropout=0.1),
-    "factorization": lambda: BayesianFactorization(n_factors=2, n_burn_in=2, n_samples=4, random_state=0),
+    "factorization": lambda: BayesianFactorization(n_factors=2, n_sweeps=8, n_burn_in=2, n_samples=4, random_state=0),
 }
 RECOMMENDERS = ("dot product", "rating net", "factorization")
 

@@ -199,13 +199,13 @@ ENTRIES = [
     ),
     Entry(
         "domain_shift",
-        lambda c: domain_shift(c.X, c.new, n_permutations=49, n_estimators=5),
+        lambda c: domain_shift(c.X, c.new, n_permutations=99, n_estimators=5),
         "rows new",
         refuses={"one row": _FEW},
     ),
     Entry(
         "domain_shift of a model",
-        lambda c: domain_shift(c.X, c.new, model=c.model, n_permutations=49, n_estimators=5),
+        lambda c: domain_shift(c.X, c.new, model=c.model, n_permutations=99, n_estimators=5),
         "model trees rows new shared heavy",
         "importance=",
         refuses={"one row": _FEW},
@@ -466,7 +466,7 @@ def test_a_recommender_asked_about_another_table_is_refused(entry):
 @functools.cache
 def _recommender() -> Any:
     ratings = make_ratings(200, n_users=20, n_items=20, random_state=0)
-    return BayesianFactorization(2, n_burn_in=2, n_samples=2).fit(ratings.iloc[:, :2], ratings.iloc[:, 2])
+    return BayesianFactorization(2, n_sweeps=6, n_burn_in=2, n_samples=2).fit(ratings.iloc[:, :2], ratings.iloc[:, 2])
 
 
 def test_a_forest_has_no_map_of_labels_but_partial_dependence():

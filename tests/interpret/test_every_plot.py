@@ -124,7 +124,7 @@ def recommender() -> Any:
     ids = ratings.iloc[:, :2].astype(object)
     titles = dict(zip(ids.iloc[:, 1].unique(), ugly(1_000), strict=False))
     ids.isetitem(1, ids.iloc[:, 1].map(titles))
-    return BayesianFactorization(4, n_burn_in=3, n_samples=3).fit(ids, ratings.iloc[:, 2])
+    return BayesianFactorization(4, n_sweeps=20, n_burn_in=3, n_samples=3).fit(ids, ratings.iloc[:, 2])
 
 
 @functools.cache
@@ -167,7 +167,7 @@ def recent() -> Any:
 @functools.cache
 def shift(with_model: bool) -> Any:
     model = forest() if with_model else None
-    return domain_shift(tables().X, tables().new, model=model, n_permutations=19, n_estimators=5)
+    return domain_shift(tables().X, tables().new, model=model, n_permutations=99, n_estimators=3)
 
 
 @functools.cache
