@@ -77,7 +77,7 @@ def test_the_report_is_of_a_model_that_has_not_seen_the_rows_held_out(run, table
     assert run("explain", "r")[0] == 0
     explained, X, y, X_valid, y_valid = given
     assert isinstance(explained, kind)
-    assert (len(X), len(X_valid)) == (400, 100)
+    assert (len(X), len(y), len(X_valid)) == (400, 400, 100)
     predictions = TableRun.open("r").predictions
     np.testing.assert_allclose(np.exp(explained.predict(X_valid)), predictions["predicted"], rtol=1e-9)
     np.testing.assert_allclose(np.exp(y_valid), predictions["actual"])
