@@ -31,6 +31,8 @@ class RowContributions(Result):
         Contribution of each column.
     output : object
         The class or output of the prediction; None if the model has only one.
+    is_probability : bool
+        Whether the prediction is the probability of a class.
     table : pandas.DataFrame
         Columns ``column``, ``value`` and ``contribution``, the largest contributions first.
 
@@ -45,6 +47,14 @@ class RowContributions(Result):
     values: list[str]
     contributions: np.ndarray
     output: Any = None
+    is_probability: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What the prediction is, as the label of an axis."""
+        if self.output is None:
+            return "prediction"
+        return f"{'predicted probability' if self.is_probability else 'prediction'} of {self.output}"
 
     @cached_property
     def table(self) -> pd.DataFrame:  # type: ignore[override]
@@ -67,7 +77,7 @@ class RowContributions(Result):
             The axes drawn on.
         """
         labels = label_steps(self.columns, self.values)
-        return draw_bars(make_bars(labels, self.contributions, self.base, sorted_value=True), ax)
+        return draw_bars(make_bars(labels, self.contributions, self.base, sorted_value=True), ax, ylabel=self.unit)
 
 
 @dataclass(frozen=True, repr=False)
@@ -187,6 +197,7 @@ class Contributions(Result):
             values=[to_text(self.values.iloc[i, position]) for position in range(len(self.columns))],
             contributions=self._by_output(self.contributions)[i, :, at],
             output=self._names[at],
+            is_probability=self.is_classifier,
         )
 
     def by_source(self) -> Contributions:

@@ -33,7 +33,7 @@ def waterfall(
     number_format: str | None = None,
     title: str | None = None,
     xlabel: str | None = None,
-    ylabel: str = "prediction",
+    ylabel: str | None = None,
     ax: Any = None,
 ) -> Any:
     """Plot the contributions to one prediction: the base, a step up or down for each column, the total.
@@ -61,8 +61,8 @@ def waterfall(
         Title of the plot.
     xlabel : str, default=None
         Label of the x axis.
-    ylabel : str, default="prediction"
-        Label of the y axis.
+    ylabel : str, default=None
+        Label of the y axis. None names the class or output of the row, if the model has several.
     ax : matplotlib.axes.Axes, default=None
         Axes to draw on; None makes a new figure.
 
@@ -94,6 +94,9 @@ def waterfall(
     ['base', 'YearMade = 2004', 'state = Ohio', 'total']
     """
     bars = waterfall_bars(row, base=base, threshold=threshold, sorted_value=sorted_value, n_largest=n_largest)
+    if ylabel is None:
+        of_row = row.row(0) if isinstance(row, Contributions) else row
+        ylabel = of_row.unit if isinstance(of_row, RowContributions) else "prediction"
     return draw_bars(bars, ax, number_format, rotation, title, xlabel, ylabel)
 
 

@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 from tabrec.interpret.drawings._tree_text import TreeText
 from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, make_table
 from tabrec.interpret.models import find_date_formats, find_labels, fitted_columns, predictor, with_numbers
+from tabrec.plotting.axes import shorten
 from tabrec.preprocess import Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor
 from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.tables.names import as_named, is_position
@@ -111,8 +112,15 @@ def read_effect_data(
         is_encoded,
         kept,
         as_given,
-        "predicted probability" if is_classifier(model) else "prediction",
+        _describe_unit(model, outputs),
     )
+
+
+def _describe_unit(model: Any, outputs: list) -> str:
+    """Return the label of the axis of the prediction; with several outputs, the legend names them."""
+    if not is_classifier(model):
+        return "prediction"
+    return f"predicted probability of {shorten(outputs[0])}" if len(outputs) == 1 else "predicted probability"
 
 
 def _read_features(features: Any, function: str, frame: pd.DataFrame) -> list[str]:

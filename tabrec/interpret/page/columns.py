@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from tabrec.interpret._result import Finding
 from tabrec.interpret.drawings.embedding_maps import embedding_map
 from tabrec.interpret.drawings.tree_drawing import draw_tree
@@ -23,24 +25,46 @@ def add_importance(section: Section, data: ReportData) -> None:
         "oob": "the rows that each tree left out",
         "permutation": "held-out rows" if data.X_valid is not None else "the training rows",
     }[result.method]
+    n_rows = data.n_rows_of_importance
     section.add_text(
-        f"The loss in {result.metric} when a column is permuted, on {rows}. Error bars are two standard errors; grey "
-        "columns cannot be distinguished from noise."
+        f"The loss in {result.metric} when a column is permuted, on {n_rows:,} rows: {rows}. Error bars are two "
+        "standard errors. The importance of grey columns is within two standard errors of 0; more rows may show it."
     )
     section.add_figure(result.plot(n=20), "Permutation importance.")
     table = result.table[~result.table["is_group"]]
-    section.add_findings(_find_unimportant(table[table["importance"] <= 2 * table["std_error"]]["column"], len(table)))
+    section.add_findings([*_find_harmful(table, result.metric), *_find_unclear(table, result.metric, n_rows)])
 
 
-def _find_unimportant(columns: list[str], n_columns: int) -> list[Finding]:
-    columns = list(columns)
-    if not columns:
+def _find_unclear(table: pd.DataFrame, metric: str, n_rows: int) -> list[Finding]:
+    """Name the columns whose importance is within two standard errors of 0, and the importance that could be seen."""
+    unclear = table[table["importance"].abs() <= 2 * table["std_error"]]
+    if unclear.empty:
         return []
+    columns = unclear["column"].tolist()
     more = ", …" if len(columns) > 8 else "."
-    text = f"{len(columns)} of {n_columns} columns have no clear importance: {', '.join(columns[:8])}{more}"
-    evidence = "Their importance is within two standard errors of 0."
+    text = (
+        f"{len(columns)} of {len(table)} columns have no clear importance with these {n_rows:,} rows: "
+        f"{', '.join(columns[:8])}{more}"
+    )
+    evidence = (
+        f"Each is within two standard errors of 0, which are up to {2 * unclear['std_error'].max():.2g} of {metric}: "
+        "smaller losses cannot be seen with these rows."
+    )
     action = "drop_unimportant refits without them and reports the change in score."
-    return [Finding("unimportant columns", 3, tuple(columns), text, evidence, action)]
+    return [Finding("unclear importance", 3, tuple(columns), text, evidence, action)]
+
+
+def _find_harmful(table: pd.DataFrame, metric: str) -> list[Finding]:
+    """Name the columns whose permuted values improve the score clearly."""
+    harmful = table[table["importance"] < -3 * table["std_error"]]
+    if harmful.empty:
+        return []
+    columns = harmful["column"].tolist()
+    text = (
+        f"The model scores better with permuted values of {', '.join(columns[:8])}{', …' if len(columns) > 8 else '.'}"
+    )
+    evidence = f"{metric} improves by more than three standard errors."
+    return [Finding("harmful columns", 2, tuple(columns), text, evidence, "Refit without them and compare the scores.")]
 
 
 def add_redundancy(section: Section, data: ReportData) -> None:

@@ -81,7 +81,14 @@ class ReportData:
         if not self.has_oob:
             rows = self.sample(len(self.judged[0]), SOME_ROWS)
             X, y, options = self.judged[0].iloc[rows], self.judged[1][rows], {"method": "permutation"}
-        return feature_importance(self.model, X, y, random_state=self.random_state, **options)
+        # Accuracy does not change where a probability moves on one side of the threshold.
+        metric = "log_loss" if self.is_classifier else None
+        return feature_importance(self.model, X, y, metric=metric, random_state=self.random_state, **options)
+
+    @property
+    def n_rows_of_importance(self) -> int:
+        """Number of rows that the importance was measured on."""
+        return min(len(self.X), MANY_ROWS) if self.has_oob else min(len(self.judged[0]), SOME_ROWS)
 
     def top_columns(self, n: int) -> list[str]:
         """Return the `n` most important encoded columns, leaving out those without importance."""

@@ -27,8 +27,8 @@ def add_contributions(section: Section, data: ReportData) -> None:
     background = data.X.iloc[data.sample(len(data.X), SOME_ROWS)] if data.trees is None else None
     result = contributions(data.model, data.judged[0].iloc[list(chosen.values())], background=background).by_source()
     for position, (name, row) in enumerate(chosen.items()):
-        output = data.model.classes_[data.predicted[row].argmax()] if data.is_classifier else None
-        axes = waterfall(result.row(position, output=output), sorted_value=True)
+        # By default the second of two classes, as in the effects, else the most probable one.
+        axes = waterfall(result.row(position), sorted_value=True)
         section.add_figure(axes, f"{name}: {_describe(data, row)}")
 
 

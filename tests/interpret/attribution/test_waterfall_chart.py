@@ -11,9 +11,10 @@ import pytest
 mpl.use("Agg")
 
 from matplotlib import pyplot as plt
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeRegressor
 
-from tabrec.interpret import RowContributions, contributions, waterfall
+from tabrec.interpret import RowContributions, contributions, partial_dependence, waterfall
 from tabrec.interpret.attribution.waterfall_chart import waterfall_bars
 
 STEPS = pd.Series([1.0, -4.0, 0.5, 0.25], index=["a", "b", "c", "d"])
@@ -225,3 +226,12 @@ def test_labels_that_no_font_has_are_drawn_without_a_warning():
         ax.figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
         ax.figure.savefig(io.BytesIO(), format="svg")
     assert labels(ax)[0] == "😀 = 漢字"
+
+
+def test_the_axis_names_the_class():
+    X = np.random.default_rng(0).normal(size=(80, 2))
+    y = np.where(X[:, 0] > 0, "rich", "poor")
+    model = RandomForestClassifier(5, random_state=0).fit(X, y)
+    row = contributions(model, X[:1]).row(0)
+    assert waterfall(row).get_ylabel() == row.plot().get_ylabel() == "predicted probability of rich"
+    assert partial_dependence(model, X, "x0").plot().get_ylabel() == "average predicted probability of rich"
