@@ -38,6 +38,6 @@ def test_new_rows_are_compared_with_the_range_of_numbers(forests):
 
 @pytest.mark.parametrize(("train", "new"), [(TEXT, TEXT), (NUMBERS, TEXT), (TEXT, NUMBERS)], ids=["text", "new", "old"])
 def test_a_shift_of_text_is_that_of_its_numbers(train, new):
-    options = {"n_permutations": 19, "n_estimators": 5}
+    options = {"n_permutations": 99, "n_estimators": 5}
     expected = domain_shift(NUMBERS[:60], NUMBERS[60:], **options).table
     pd.testing.assert_frame_equal(domain_shift(train[:60], new[60:], **options).table, expected)

@@ -68,7 +68,7 @@ def test_a_fitted_forest_stays_as_it_is():
 
 def test_what_has_no_out_of_bag_rows_is_refused():
     numbers = X[["a", "c"]]
-    with pytest.raises(TypeError, match="GradientBoostingRegressor is not"):
+    with pytest.raises(TypeError, match="not GradientBoostingRegressor"):
         oob_curve(GradientBoostingRegressor(), numbers, Y)
     with pytest.raises(TypeError, match="StandardScaler has no max_features"):
         oob_curve(StandardScaler(), numbers, Y)
