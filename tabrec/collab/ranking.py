@@ -10,8 +10,12 @@ from tabrec.collab.interactions import Interactions
 
 # Scores held at once.
 _BLOCK = 2**23
+# Chunks of a row, of which the maxima are compared first, for each item asked for.
+_CHUNKS_PER_ITEM = 8
 
 Ranked = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+# Pairs of users and items, and the codes that the users asked for have in them.
+OfUsers = tuple[Interactions, np.ndarray]
 
 
 def rank_all(
@@ -19,22 +23,32 @@ def rank_all(
     users: np.ndarray,
     items: np.ndarray,
     n: int,
-    excluded: Iterable[tuple[Interactions, np.ndarray]],
+    excluded: Iterable[OfUsers],
+    candidates: OfUsers | None = None,
 ) -> Ranked:
     """The best items of each user, as arrays owner (a position in `users`), rank (from 1), item and score.
 
-    `items` are codes in ascending order. Excluded interactions come with the codes that the users have in them.
+    `items` are codes in ascending order. Excluded interactions, and those that are the candidates of each user, come
+    with the codes that the users have in them.
     """
     position = np.full(items.max(initial=0) + 1, -1)
     position[items] = np.arange(len(items))
 
+    def find(of_users: OfUsers, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        interactions, codes_of_users = of_users
+        rated, owner = interactions.of_users(codes_of_users[rows])
+        codes = interactions.items[rated]
+        at = np.where(codes < len(position), position[np.minimum(codes, len(position) - 1)], -1)
+        return owner[at >= 0], at[at >= 0]
+
     def score(rows: slice) -> np.ndarray:
         scores = score_block(users[rows], items)
-        for interactions, codes_of_users in excluded:
-            rated, owner = interactions.of_users(codes_of_users[rows])
-            codes = interactions.items[rated]
-            at = np.where(codes < len(position), position[np.minimum(codes, len(position) - 1)], -1)
-            scores[owner[at >= 0], at[at >= 0]] = -np.inf
+        if candidates is not None:
+            given = find(candidates, rows)
+            scores, everything = np.full_like(scores, -np.inf), scores
+            scores[given] = everything[given]
+        for pairs in excluded:
+            scores[find(pairs, rows)] = -np.inf
         return scores
 
     return _rank(score, len(users), items, n)
@@ -70,15 +84,16 @@ def _rank(score: Callable[[slice], np.ndarray], n_rows: int, items: np.ndarray, 
 
 def top_n(scores: np.ndarray, n: int) -> np.ndarray:
     """Positions of the n largest in each row, in falling order, ties by position: (n_rows, n or n_columns)."""
-    n = min(n, scores.shape[1])
-    if n == scores.shape[1]:
-        return np.argsort(-scores, axis=1, kind="stable")
-    best = np.sort(np.argpartition(-scores, n - 1, axis=1)[:, :n], axis=1)
-    values = np.take_along_axis(scores, best, axis=1)
-    least = values.min(axis=1, keepdims=True)
-    # The partition takes an arbitrary choice of the values equal to the least.
-    tied = np.flatnonzero((scores == least).sum(axis=1) > (values == least).sum(axis=1))
-    for row in tied:
-        best[row] = np.sort(np.argsort(-scores[row], kind="stable")[:n])
-    values = np.take_along_axis(scores, best, axis=1)
-    return np.take_along_axis(best, np.argsort(-values, axis=1, kind="stable"), axis=1)
+    n_rows, n_columns = scores.shape
+    n = min(n, n_columns)
+    width = n_columns // (_CHUNKS_PER_ITEM * n) if n else 0
+    if width < 2:
+        return np.argsort(-scores, axis=1, kind="stable")[:, :n]
+    # The n-th largest of the maxima of chunks: at least n scores reach it, and few more do.
+    n_whole = n_columns - n_columns % width
+    maxima = scores[:, :n_whole].reshape(n_rows, -1, width).max(axis=2)
+    least = np.partition(maxima, -n, axis=1)[:, -n]
+    owner, at = np.nonzero(scores >= least[:, None])
+    order = np.lexsort([at, -scores[owner, at], owner])
+    starts = np.searchsorted(owner, np.arange(n_rows))
+    return at[order][starts[:, None] + np.arange(n)]

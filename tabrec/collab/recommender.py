@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from tabrec.collab.explanation import Explanation
+from tabrec.collab.exports import Exports
 from tabrec.collab.interactions import Context, Pairs
 from tabrec.collab.newcomers import Newcomers
 from tabrec.collab.rating_columns import find_id_columns
@@ -20,8 +19,6 @@ from tabrec.collab.reader import RatingsReader, read_sparse
 from tabrec.collab.recommending import recommend_items
 from tabrec.collab.relevance import Relevance
 from tabrec.collab.scorer import Scorer
-from tabrec.collab.sides import name_paths
-from tabrec.collab.views import check_n
 from tabrec.preprocess.warm_start import check_parameters_kept, describe_parameters
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
@@ -36,7 +33,7 @@ _KEPT = (
 )
 
 
-class Recommender(Newcomers, ABC):
+class Recommender(Newcomers, Exports, ABC):
     """Base class of the recommenders: it holds a reader, which turns ids into codes, and a scorer, which learns.
 
     A subclass is a constructor with at least the parameters below, and `_make_scorer`; a parameter `context`, where it
@@ -227,6 +224,8 @@ class Recommender(Newcomers, ABC):
             "n": [Interval(Integral, 1, None, closed="left")],
             "unknown": [StrOptions({"ignore", "raise"})],
             "order": [StrOptions({"relevance", "rating"})],
+            "diversity": [Real, dict, None],
+            "fill": ["boolean"],
         },
         prefer_skip_nested_validation=True,
     )
@@ -236,11 +235,14 @@ class Recommender(Newcomers, ABC):
         n: int = 10,
         *,
         exclude_seen: bool = True,
-        candidates: Iterable | None = None,
+        candidates: Any = None,
         exclude: Any = None,
         include_cold: bool = False,
         unknown: str = "ignore",
         order: str = "relevance",
+        context: Any = None,
+        diversity: Any = None,
+        fill: bool = False,
     ) -> pd.DataFrame:
         """Recommend the best items of each user, computed in blocks that bound the memory.
 
@@ -252,8 +254,9 @@ class Recommender(Newcomers, ABC):
             Number of items per user; fewer where there are not as many. A warning names users without any.
         exclude_seen : bool, default=True
             Whether to exclude items that the user has rated.
-        candidates : array-like of ids, default=None
-            The items to choose from; None takes all items with ratings.
+        candidates : array-like of ids, or table of shape (n_pairs, 2), default=None
+            The items to choose from; None takes all items with ratings. A table has the candidates of each user, in
+            columns named as in fit or "user" and "item".
         exclude : table of shape (n_pairs, 2 or more), default=None
             Pairs not to recommend, in columns named as in fit or "user" and "item".
         include_cold : bool, default=False
@@ -265,6 +268,15 @@ class Recommender(Newcomers, ABC):
             "relevance" multiplies the chance that the user takes the item, which is learned from who rated what, by
             (1 + s) / 2, where s is the share of all ratings below the predicted one. The chance is learned in the
             first call. Models that do not predict ratings have the order "relevance" alone, that of their scores.
+        context : table of shape (n_users, n_columns), default=None
+            The context columns of the model for each user, or one row for all of them; for models fitted with context.
+        diversity : float or dict, default=None
+            A float between 0 and 1 is the weight of being unlike the items before, against that of the score (maximal
+            marginal relevance); scores then do not fall with the rank. A dict such as ``{"genre": 2}`` is the largest
+            number of items with equal values of a column of `item_features`.
+        fill : bool, default=False
+            Whether to complete lists of fewer than n items: with items that are not candidates, then with those that
+            the user has. Excluded pairs stay excluded.
 
         Returns
         -------
@@ -290,41 +302,11 @@ class Recommender(Newcomers, ABC):
             exclude=exclude,
             include_cold=include_cold,
             unknown=unknown,
+            context=context,
+            diversity=diversity,
+            fill=fill,
+            item_features=self.item_features,
         )
-
-    @check_n
-    def explain(self, user: Any, item: Any, *, n: int = 5) -> Explanation:
-        """Explain a prediction by its parts and by the user's ratings that contribute most to it.
-
-        Parameters
-        ----------
-        user, item : id
-            Either may be unknown.
-        n : int, default=5
-            Number of the user's ratings to show.
-
-        Returns
-        -------
-        Explanation
-            `prediction`, `path`, `parts` (a Series: mean, user, item, features and factors, which sum to the
-            prediction) and `ratings` (a frame of the user's ratings, sorted by their contribution).
-        """
-        scorer, reader = self._fitted_scorer(), self._reader
-        codes = reader.users.ids.encode_list(user), reader.items.ids.encode_list(item)
-        if len(codes[0]) != 1 or len(codes[1]) != 1:
-            raise ValueError(f"explain takes one user and one item, got {len(codes[0])} and {len(codes[1])}.")
-        pairs = Pairs(*codes)
-        path, prediction = self._paths(pairs)[0], float(self._with_mean(pairs, scorer.score(pairs))[0])
-        user_code, item_code = (int(code[0]) for code in codes)
-        found = {"mean": prediction} if path == "global mean" else scorer.explain(user_code, item_code)
-        parts = pd.Series({name: found.get(name, 0.0) for name in ("mean", "user", "item", "features", "factors")})
-        rated = reader.ratings.of_user(user_code) if user_code else slice(0, 0)
-        items, values = reader.ratings.items[rated], reader.ratings.values[rated]
-        is_known = len(items) and item_code
-        shares = scorer.contributions(user_code, item_code, items, values) if is_known else np.zeros(len(items))
-        ratings = pd.DataFrame({"item": reader.items.ids.names_of(items), "rating": values, "contribution": shares})
-        ratings = ratings.sort_values("contribution", ascending=False, kind="stable").head(n).reset_index(drop=True)
-        return Explanation(user, item, prediction, path, parts, ratings)
 
     def _order_by(self, order: str) -> Relevance | None:
         """The relevance by which `recommend` orders items; None orders them by their scores."""
@@ -360,10 +342,3 @@ class Recommender(Newcomers, ABC):
     def _read_pairs(self, X: Any) -> Pairs:
         check_is_fitted(self)
         return self._reader.read_pairs(align_names(self, X, read_frame(X), self._unused()))
-
-    def _with_mean(self, pairs: Pairs, predicted: np.ndarray) -> np.ndarray:
-        """Predictions, replaced where neither user nor item is known."""
-        return predicted
-
-    def _paths(self, pairs: Pairs) -> np.ndarray:
-        return name_paths(self._reader.users.origins[pairs.users], self._reader.items.origins[pairs.items])

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tabrec.collab.diversity import make_choice
 from tabrec.collab.ids import Ids, as_column, id_at
-from tabrec.collab.interactions import Interactions, Pairs, sort_interactions
-from tabrec.collab.ranking import rank_all
+from tabrec.collab.interactions import Pairs, sort_interactions
+from tabrec.collab.queries import Query, read_context, score_users
+from tabrec.collab.ranking import OfUsers
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.relevance import Relevance
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import Side
-from tabrec.tables.columns import Column, read_frame, to_columns
+from tabrec.tables.columns import Column, is_table, read_frame, to_columns
 from tabrec.tables.messages import warn_caller
 
 _SHOWN = 3  # Ids in a warning.
@@ -33,23 +34,36 @@ def recommend_items(
     exclude: Any,
     include_cold: bool,
     unknown: str,
+    context: Any,
+    diversity: Any,
+    fill: bool,
+    item_features: Any,
 ) -> pd.DataFrame:
     """The recommendations that `Recommender.recommend` describes."""
     column = as_column(reader.user_name, users)
     codes = reader.users.ids.encode(column)
+    of_users = None
+    if is_table(candidates):
+        of_users, candidates = _read_pairs("candidates", reader, column, candidates)
     choice = _choose(reader.items, candidates, include_cold, unknown)
-    without = [] if exclude is None else [_read_excluded(reader, column, exclude)]
-    if exclude_seen:
-        without.append((reader.ratings, codes))
-    score_block = scorer.score_block if relevance is None else partial(relevance.score_block, scorer)
-    owner, rank, found, scores = rank_all(score_block, codes, choice, n, without)
+    without = [] if exclude is None else [_read_pairs("exclude", reader, column, exclude)[0]]
+    seen = [(reader.ratings, codes)] if exclude_seen else []
+    given = None if context is None else read_context(reader, context, len(codes))
+    query = Query(score_users(scorer, relevance, codes, given), len(codes))
+    chooser = make_choice(diversity, scorer, reader, item_features)
+    ranked = query.rank(choice, n, [*without, *seen], of_users, chooser)
+    if fill:
+        ranked = query.fill(ranked, reader.items.known(), n, [[*without, *seen], without])
+    owner, rank, found, scores = ranked
     _warn_of_users_without_items(column, owner)
     recommended = pd.DataFrame(
         {"user": pd.Series(column.raw).take(owner).array, "rank": rank, "item": reader.items.ids.names_of(found)}
     )
     if relevance is None:
-        return recommended.assign(score=scorer.to_ratings(scores))
-    return recommended.assign(score=scorer.score(Pairs(codes[owner], found.astype(np.int32))), relevance=scores)
+        return recommended.assign(score=scorer.to_ratings(scores) if given is None else scores)
+    here = None if given is None else (given[0][owner], given[1][owner])
+    predicted = scorer.score(Pairs(codes[owner], found.astype(np.int32), here))
+    return recommended.assign(score=predicted, relevance=scores)
 
 
 def _choose(items: Side, candidates: Any, include_cold: bool, unknown: str) -> np.ndarray:
@@ -74,23 +88,23 @@ def _choose(items: Side, candidates: Any, include_cold: bool, unknown: str) -> n
     return np.unique(codes[codes > 0])
 
 
-def _read_excluded(reader: RatingsReader, users: Column, exclude: Any) -> tuple[Interactions, np.ndarray]:
-    """The pairs to exclude, with codes of their own for the users, and these codes of the users asked for."""
-    frame = read_frame(exclude)
+def _read_pairs(parameter: str, reader: RatingsReader, users: Column, pairs: Any) -> tuple[OfUsers, Any]:
+    """The pairs of a table, with codes of their own for the users and those of the users asked for, and its items."""
+    frame = read_frame(pairs)
     names = [reader.user_name, reader.item_name]
     if not set(names) <= set(frame.columns):
         names = ["user", "item"] if {"user", "item"} <= set(frame.columns) else frame.columns.tolist()
     if len(names) != 2:
         raise ValueError(
-            f"exclude has the columns {frame.columns.tolist()[:20]}, but must have {reader.user_name!r} and "
+            f"{parameter} has the columns {frame.columns.tolist()[:20]}, but must have {reader.user_name!r} and "
             f"{reader.item_name!r}."
         )
     columns = to_columns(frame[names])
-    asked = Ids.learn(users)  # Unknown users have pairs to exclude, too.
-    pairs = asked.encode(columns[names[0]]), reader.items.ids.encode(columns[names[1]])
-    both = (pairs[0] > 0) & (pairs[1] > 0)
-    excluded, _ = sort_interactions(pairs[0][both], pairs[1][both], np.ones(both.sum()))
-    return excluded, asked.encode(users)
+    asked = Ids.learn(users)  # Unknown users have pairs, too.
+    codes = asked.encode(columns[names[0]]), reader.items.ids.encode(columns[names[1]])
+    both = (codes[0] > 0) & (codes[1] > 0)
+    found, _ = sort_interactions(codes[0][both], codes[1][both], np.ones(both.sum()))
+    return (found, asked.encode(users)), frame[names[1]].drop_duplicates()
 
 
 def _warn_of_users_without_items(users: Column, owner: np.ndarray) -> None:
@@ -98,7 +112,7 @@ def _warn_of_users_without_items(users: Column, owner: np.ndarray) -> None:
     if len(left_out):
         warn_caller(
             f"{len(left_out)} of {len(users.raw)} users have no items left to recommend: {_list(users, left_out)}. All "
-            "candidates are rated by them or excluded; exclude_seen=False includes rated items."
+            "candidates are rated by them or excluded; exclude_seen=False includes rated items, fill=True others."
         )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from tabrec.collab.implicit_als_scorer import ImplicitALSScorer
 from tabrec.collab.interactions import Interactions
 from tabrec.collab.reader import RatingsReader
-from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import LEARNED
 
 # Parameters of the factors that tell who takes what: the defaults of `ImplicitALS`.
@@ -72,12 +71,12 @@ class Relevance:
             made.takes.fold_in(data, data.ratings, users)
         return made
 
-    def score_block(self, ratings: Scorer, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Relevance of all pairs of some users and some items, given the scorer of ratings."""
+    def weigh(self, users: np.ndarray, items: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Relevance of all pairs of some users and some items, given their predicted ratings."""
         chance = self.takes.score_block(users, items)
         # Users who have only items that nobody else has.
         chance[~self.takes.rows["user"][users].any(axis=1)] = self.takes.popularity[items]
-        below = np.interp(ratings.to_ratings(ratings.score_block(users, items)), self.levels, self.shares)
+        below = np.interp(predicted, self.levels, self.shares)
         # The estimated chance of an item that hardly anybody takes may lie below 0.
         return np.where(chance > 0, chance * (1 + below) / 2, chance)
 

@@ -13,6 +13,8 @@ from tabrec.collab.reader import RatingsReader
 
 # A similarity to an id with so many ratings is halved.
 _DAMPING = 5.0
+# Pairs scored at once in a context.
+_MOST_PAIRS = 2**18
 
 
 class Scorer(ABC):
@@ -156,6 +158,29 @@ class Scorer(ABC):
         """
         pairs = Pairs(np.repeat(users, len(items)), np.tile(items, len(users)))
         return self.score(pairs).reshape(len(users), len(items))
+
+    def score_block_in_context(self, users: np.ndarray, items: np.ndarray, context: tuple) -> np.ndarray:
+        """Predict all pairs of some users, each in a context, and some items; by default by `score`.
+
+        Parameters
+        ----------
+        users, items : ndarray of int
+            Codes.
+        context : tuple of ndarray
+            Codes and numbers of the context columns, one row for each user.
+
+        Returns
+        -------
+        ndarray of shape (n_users, n_items)
+            As `score` returns them.
+        """
+        scores = np.empty((len(users), len(items)))
+        step = max(1, _MOST_PAIRS // max(len(items), 1))
+        for start in range(0, len(users), step):
+            rows = np.repeat(np.arange(start, min(start + step, len(users))), len(items))
+            pairs = Pairs(users[rows], np.tile(items, len(rows) // max(len(items), 1)), tuple(c[rows] for c in context))
+            scores[start : start + step] = self.score(pairs).reshape(-1, len(items))
+        return scores
 
     def to_ratings(self, scores: np.ndarray) -> np.ndarray:
         """Convert scores of `score_block` to predicted ratings; by default they are the same.

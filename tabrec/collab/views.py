@@ -13,9 +13,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from tabrec.collab.explanation import Explanation
+from tabrec.collab.interactions import Pairs
 from tabrec.collab.ranking import rank_similar
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
+from tabrec.collab.sides import name_paths
 from tabrec.plotting.axes import shorten_all
 from tabrec.plotting.maps import draw_labelled, principal_components
 
@@ -178,6 +181,40 @@ class LabelledViews(BaseEstimator):
         title = f"The {shown} items with most ratings"
         return draw_labelled(principal_components(vectors.to_numpy()[busiest])[:shown], texts, title, ax)
 
+    @check_n
+    def explain(self, user: Any, item: Any, *, n: int = 5) -> Explanation:
+        """Explain a prediction by its parts and by the user's ratings that contribute most to it.
+
+        Parameters
+        ----------
+        user, item : id
+            Either may be unknown.
+        n : int, default=5
+            Number of the user's ratings to show.
+
+        Returns
+        -------
+        Explanation
+            `prediction`, `path`, `parts` (a Series: mean, user, item, features and factors, which sum to the
+            prediction) and `ratings` (a frame of the user's ratings, sorted by their contribution).
+        """
+        scorer, reader = self._fitted_scorer(), self._reader
+        codes = reader.users.ids.encode_list(user), reader.items.ids.encode_list(item)
+        if len(codes[0]) != 1 or len(codes[1]) != 1:
+            raise ValueError(f"explain takes one user and one item, got {len(codes[0])} and {len(codes[1])}.")
+        pairs = Pairs(*codes)
+        path, prediction = self._paths(pairs)[0], float(self._with_mean(pairs, scorer.score(pairs))[0])
+        user_code, item_code = (int(code[0]) for code in codes)
+        found = {"mean": prediction} if path == "global mean" else scorer.explain(user_code, item_code)
+        parts = pd.Series({name: found.get(name, 0.0) for name in ("mean", "user", "item", "features", "factors")})
+        rated = reader.ratings.of_user(user_code) if user_code else slice(0, 0)
+        items, values = reader.ratings.items[rated], reader.ratings.values[rated]
+        is_known = len(items) and item_code
+        shares = scorer.contributions(user_code, item_code, items, values) if is_known else np.zeros(len(items))
+        ratings = pd.DataFrame({"item": reader.items.ids.names_of(items), "rating": values, "contribution": shares})
+        ratings = ratings.sort_values("contribution", ascending=False, kind="stable").head(n).reset_index(drop=True)
+        return Explanation(user, item, prediction, path, parts, ratings)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_scorer")
 
@@ -205,6 +242,13 @@ class LabelledViews(BaseEstimator):
         index, side = self._known_ids(kind), self._reader.side(kind)
         counts = self._reader.ratings.counts(kind, side.n_codes)[side.known()]
         return pd.Series(counts, index=index, name="n_ratings")
+
+    def _with_mean(self, pairs: Pairs, predicted: np.ndarray) -> np.ndarray:
+        """Predictions, replaced where neither user nor item is known."""
+        return predicted
+
+    def _paths(self, pairs: Pairs) -> np.ndarray:
+        return name_paths(self._reader.users.origins[pairs.users], self._reader.items.origins[pairs.items])
 
     def _similar(self, kind: str, ids: Any, n: int) -> pd.DataFrame:
         scorer, side = self._fitted_scorer(), self._reader.side(kind)

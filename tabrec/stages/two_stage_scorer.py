@@ -110,6 +110,15 @@ class TwoStageScorer(StrengthScorer):
             scores[rows] = self._score_queries(Pairs(users[rows], users[rows]), items)
         return scores
 
+    def score_block_in_context(self, users: np.ndarray, items: np.ndarray, context: tuple) -> np.ndarray:
+        scores = np.tile(self.popularity[items].astype(np.float64), (len(users), 1))
+        known = np.flatnonzero(self._has_interactions(users))
+        for rows in chunks(known, len(self.lists()) * self.data.items.n_codes):
+            scores[rows] = self._score_queries(
+                Pairs(users[rows], users[rows], (context[0][rows], context[1][rows])), items
+            )
+        return scores
+
     def similarities(self, kind: str, codes: np.ndarray, others: np.ndarray) -> np.ndarray:
         return next(self._current()).similarities(kind, codes, others)
 

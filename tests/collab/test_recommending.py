@@ -5,9 +5,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import polars
+import pyarrow.parquet as pq
 import pytest
 
-from tabrec import ItemKNN
+from tabrec import EmbeddingNN, ImplicitALS, ItemKNN, Popular
 
 # Every user takes the items of their parity among 0..5, and item 6; user 2 has everything.
 CLICKS = pd.DataFrame(
@@ -72,3 +73,93 @@ def test_items_without_ratings_are_recommended_by_their_features_on_demand():
     assert set(items_of(model.recommend(1, 20, exclude_seen=False, include_cold=True))) == set(range(9))
     with pytest.raises(ValueError, match="include_cold=True .* fit with item_features"):
         ItemKNN().fit(CLICKS).recommend(1, include_cold=True)
+
+
+def test_candidates_of_each_user(model):
+    pairs = pd.DataFrame([(0, 5), (0, 1), (1, 4), (1, 888), (7, 2)], columns=["who", "what"])
+    with pytest.warns(UserWarning, match="1 of 5 candidates are not known"):
+        found = model.recommend([0, 1, 7], 3, candidates=pairs)
+    assert found.groupby("user")["item"].agg(set).to_dict() == {0: {1, 5}, 1: {4}, 7: {2}}
+    with pytest.raises(ValueError, match="candidates has the columns"):
+        model.recommend([0], candidates=pairs.assign(a=1, who2=1)[["a", "what", "who2"]])
+
+
+def test_short_lists_are_filled_with_other_items_and_then_with_seen_ones(model):
+    seen = CLICKS.groupby("who")["what"].agg(set)
+    pairs = pd.DataFrame([(1, 0)], columns=["who", "what"])
+    found = model.recommend([0, 1, 2], 4, candidates=[1, 3], exclude=pairs, fill=True)
+    assert found.groupby("user")["rank"].agg(list).tolist() == [[1, 2, 3, 4]] * 3
+    items = found.groupby("user")["item"].agg(list)
+    assert set(items[0][:2]) == {1, 3}
+    assert not set(items[0]) & seen[0]
+    assert 0 not in items[1]
+    assert not found.duplicated(["user", "item"]).any()
+    assert len(model.recommend([2], 9, fill=True)) == 7
+    pd.testing.assert_frame_equal(model.recommend([0], 3, fill=True), model.recommend([0], 3))
+
+
+def test_maximal_marginal_relevance_by_hand():
+    # Items 0 and 1 have the same users, item 2 others.
+    clicks = pd.DataFrame([(u, i) for u in range(6) for i in ((0, 1) if u < 4 else (2,))], columns=["user", "item"])
+    popular = Popular().fit(clicks)
+    assert items_of(popular.recommend(99, 3)) == [0, 1, 2]
+    assert items_of(popular.recommend(99, 3, diversity=0.6)) == [0, 2, 1]
+    pd.testing.assert_frame_equal(popular.recommend(99, 3, diversity=0), popular.recommend(99, 3))
+    factors = ImplicitALS(2, random_state=0).fit(clicks)
+    assert items_of(factors.recommend(99, 2, diversity=0.9)) == [0, 2]
+    for weight in (1.5, -0.1):
+        with pytest.raises(ValueError, match="must be between 0 and 1"):
+            popular.recommend(99, diversity=weight)
+
+
+def test_categories_are_capped():
+    clicks = pd.DataFrame([(u, i) for u in range(300) for i in range(300 - u)], columns=["user", "item"])
+    genre = ["war"] * 250 + ["drama"] * 30 + [None] * 20
+    model = Popular(item_features=pd.DataFrame({"genre": genre, "year": range(300)})).fit(clicks)
+    found = items_of(model.recommend(999, 5, diversity={"genre": 2}))
+    assert found == [0, 1, 250, 251, 280]
+    assert items_of(model.recommend(999, 3, diversity={"genre": 1, "year": 1})) == [0, 250, 280]
+    for caps in ({"genre": 0}, {}, {"genre": 1.5}):
+        with pytest.raises(ValueError, match="whole numbers of at least 1"):
+            model.recommend(999, diversity=caps)
+    with pytest.raises(ValueError, match="town"):
+        model.recommend(999, diversity={"town": 1})
+    with pytest.raises(ValueError, match="item_features, which is None"):
+        Popular().fit(clicks).recommend(999, diversity={"genre": 1})
+
+
+def test_the_context_of_each_user_counts():
+    # Even items are rated high on the phone, odd ones at the desk.
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"user": rng.integers(20, size=2000), "item": rng.integers(10, size=2000)})
+    X["device"] = rng.choice(["phone", "desk"], 2000)
+    y = np.where((X["item"] % 2 == 0) == (X["device"] == "phone"), 5.0, 1.0)
+    model = EmbeddingNN((16,), context=["device"], epochs=8, random_state=0).fit(X, y)
+    found = model.recommend([3, 3], 1, exclude_seen=False, context=pd.DataFrame({"device": ["phone", "desk"]}))
+    assert (found["item"] % 2).tolist() == [0, 1]
+    asked = pd.DataFrame({"user": 3, "item": found["item"], "device": ["phone", "desk"]})
+    np.testing.assert_allclose(found["score"], model.predict(asked), rtol=1e-5)
+    one = model.recommend([3, 4], 1, exclude_seen=False, context=pd.DataFrame({"device": ["desk"]}))
+    assert (one["item"] % 2 == 1).all()
+    with pytest.raises(ValueError, match="context lacks the columns"):
+        model.recommend(3, context=pd.DataFrame({"place": ["home"]}))
+    with pytest.raises(ValueError, match="must have one for each of 2 users"):
+        model.recommend([3, 4], context=pd.DataFrame({"device": ["desk"] * 3}))
+    with pytest.raises(ValueError, match="Popular has none"):
+        Popular().fit(CLICKS).recommend(3, context=pd.DataFrame({"device": ["desk"]}))
+
+
+def test_all_users_are_written_in_parts(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("tabrec.collab.exports._USERS", 2)
+    with pytest.warns(UserWarning, match="no items left"):
+        path = model.recommend_all(tmp_path / "all.parquet", 3)
+    expected = model.recommend([u for u in model.users_ if u != 2], 3)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), expected)
+    assert pq.ParquetFile(path).num_row_groups == 3
+    with pytest.raises(FileExistsError):
+        model.recommend_all(path)
+    model.recommend_all(path, 1, users=[5, 999], overwrite=True, exclude_seen=False)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), model.recommend([5, 999], 1, exclude_seen=False))
+    with pytest.raises(ValueError, match="recommend_all takes no context"):
+        model.recommend_all(tmp_path / "other.parquet", context=pd.DataFrame({"device": ["desk"]}))
+    assert not (tmp_path / "other.parquet").exists()

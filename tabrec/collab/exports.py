@@ -1,0 +1,68 @@
+"""`Exports`: the recommendations of all users in a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.base import BaseEstimator
+
+from tabrec.collab.reader import RatingsReader
+from tabrec.saving.files import new_file
+
+# Users whose recommendations are held at once.
+_USERS = 2**14
+
+
+class Exports(BaseEstimator):
+    """Base of the recommenders: what is written for other programs."""
+
+    _reader: RatingsReader
+
+    def recommend_all(
+        self, path: str | os.PathLike, n: int = 10, *, users: Any = None, overwrite: bool = False, **options: Any
+    ) -> Path:
+        """Write the recommendations of all users to a parquet file, in bounded memory.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write. It appears once it is complete.
+        n : int, default=10
+            Number of items per user.
+        users : array-like of ids, default=None
+            The users; None takes all with ratings.
+        overwrite : bool, default=False
+            Whether to replace a file of that name.
+        **options : Any
+            Further parameters of `recommend`, such as `exclude_seen` and `candidates`, but not `context`.
+
+        Returns
+        -------
+        pathlib.Path
+            The file, with the columns that `recommend` returns.
+
+        Raises
+        ------
+        FileExistsError
+            The file exists, and `overwrite` is False.
+        """
+        if "context" in options:
+            raise ValueError("recommend_all takes no context: it belongs to the moment of a recommendation.")
+        model: Any = self
+        asked = model.users_ if users is None else pd.Index(np.asarray(users))
+        with new_file(path, overwrite=overwrite) as file:
+            writer = None
+            for start in range(0, max(len(asked), 1), _USERS):
+                part = model.recommend(asked[start : start + _USERS].to_numpy(), n, **options)
+                table = pa.Table.from_pandas(part, preserve_index=False)
+                if writer is None:
+                    writer = pq.ParquetWriter(file, table.schema)
+                writer.write_table(table.cast(writer.schema))
+            writer.close()
+        return Path(path)
