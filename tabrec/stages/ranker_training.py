@@ -19,8 +19,9 @@ from tabrec.stages.retrieval import Retrieved, retrieve, seen_places, standardis
 
 # Rows from which the ranker learns.
 _MOST_ROWS = 1_000_000
-# Scores held at once, of all lists.
+# Scores held at once, of all lists; scores from which the weights of the blend are learned.
 _BLOCK = 2**22
+_MOST_SCORES = 2**24
 # Number of recommendations whose NDCG the weights of the blend maximise.
 _K = 10
 
@@ -46,28 +47,50 @@ def make_candidate_rows(
 
     `context` belongs to the interactions of `data`.
     """
-    parts = held_out_parts(data.ratings, float(parameters["validation_fraction"]), int(parameters["n_draws"]), rng)
+    masks = held_out_parts(data.ratings, float(parameters["validation_fraction"]), int(parameters["n_draws"]), rng)
     n_candidates = int(parameters["n_candidates"])
-    most = max(1, _MOST_ROWS // (n_candidates * max(len(parts), 1)))
-    weights, frames, labels = np.ones(len(lists) - 1), [], []
-    for number, (is_trained, is_held_out) in enumerate(parts):
-        part = replace(data, ratings=data.ratings.take(is_trained))
-        held_out = HeldOutInteractions(data.ratings, context, np.flatnonzero(is_held_out))
-        users = np.intersect1d(part.ratings.users, held_out.ratings.users)
-        users = np.sort(rng.permutation(users)[:most])
-        scorers = fit_scorers(make_members(), part)
-        if number == 0:
-            weights = learn_weights(scorers, part, held_out, users)
-        features = PairFeatures(part, lists)
-        for chunk in chunks(users, len(lists) * data.items.n_codes):
-            found = retrieve(scorers, weights, part, chunk, n_candidates)
-            label, contexts = held_out.match(found, data.items.known(), rng)
+    most = max(1, _MOST_ROWS // (n_candidates * max(len(masks), 1)))
+    parts = [Part.fit(data, context, is_trained, make_members(), most, rng) for is_trained in masks]
+    weights = learn_weights(parts, len(lists) - 1)
+    frames, labels = [], []
+    for part in parts:
+        features = PairFeatures(part.data, lists)
+        for users in chunks(part.users, len(lists) * data.items.n_codes):
+            found = retrieve(part.scorers, weights, part.data, users, n_candidates)
+            label, contexts = part.held_out.match(found, data.items.known(), rng)
             frames.append(features.make(found, contexts))
             labels.append(label)
-    weights = weights / weights.sum()
     if not frames:
         return CandidateRows(weights, pd.DataFrame(), np.empty(0, dtype=np.int64))
     return CandidateRows(weights, pd.concat(frames, ignore_index=True), np.concatenate(labels))
+
+
+@dataclass(frozen=True)
+class Part:
+    """The retrievers as fitted to a part of the interactions, and the interactions held out from it."""
+
+    data: RatingsReader
+    held_out: HeldOutInteractions
+    users: np.ndarray  # (n_users,): codes of users of both
+    scorers: list[Scorer]
+
+    @classmethod
+    def fit(
+        cls,
+        data: RatingsReader,
+        context: Context,
+        masks: tuple[np.ndarray, np.ndarray],
+        members: list[Any],
+        most_users: int,
+        rng: np.random.Generator,
+    ) -> Part:
+        """Fit retrievers to the interactions of the first mask; those of the second are held out."""
+        is_trained, is_held_out = masks
+        part = replace(data, ratings=data.ratings.take(is_trained))
+        held_out = HeldOutInteractions(data.ratings, context, np.flatnonzero(is_held_out))
+        users = np.intersect1d(part.ratings.users, held_out.ratings.users)
+        users = np.sort(rng.permutation(users)[:most_users])
+        return cls(part, held_out, users, fit_scorers(members, part))
 
 
 def held_out_parts(
@@ -116,17 +139,23 @@ class HeldOutInteractions:
         return labels, (self.context[0][rows], self.context[1][rows])
 
 
-def learn_weights(
-    scorers: list[Scorer], part: RatingsReader, held_out: HeldOutInteractions, users: np.ndarray
-) -> np.ndarray:
-    """The weights of the retrievers whose weighted scores have the highest NDCG on the part held out."""
-    if len(scorers) == 1 or not len(users):
-        return np.ones(len(scorers))
-    users, known = users[: max(1, _BLOCK // (len(scorers) * part.items.n_codes))], part.items.known()
-    is_seen = seen_places(part, users)
-    scores = np.stack([standardise(scorer.score_block(users, known), is_seen)[0] for scorer in scorers])
-    relevant = seen_places(replace(part, ratings=held_out.ratings), users) & ~is_seen
-    return search_weights(scores, np.nonzero(is_seen), relevant, _K)  # type: ignore[arg-type]
+def learn_weights(parts: list[Part], n_retrievers: int) -> np.ndarray:
+    """The weights of the retrievers, which sum to 1, with the highest NDCG on the interactions held out."""
+    equal = np.ones(n_retrievers) / n_retrievers
+    if n_retrievers == 1 or not parts:
+        return equal
+    most = max(1, _MOST_SCORES // (n_retrievers * parts[0].data.items.n_codes * len(parts)))
+    scores, seen, relevant = [], [], []
+    for part in parts:
+        users = part.users[:: -(-len(part.users) // most)]
+        is_seen = seen_places(part.data, users)
+        of_part = [scorer.score_block(users, part.data.items.known()) for scorer in part.scorers]
+        scores.append(np.stack([standardise(of_scorer, is_seen)[0] for of_scorer in of_part]))
+        seen.append(is_seen)
+        relevant.append(seen_places(replace(part.data, ratings=part.held_out.ratings), users) & ~is_seen)
+    owner, place = np.nonzero(np.concatenate(seen))
+    weights = search_weights(np.concatenate(scores, axis=1), (owner, place), np.concatenate(relevant), _K)
+    return weights / weights.sum()
 
 
 def chunks(users: np.ndarray, width: int) -> Iterator[np.ndarray]:

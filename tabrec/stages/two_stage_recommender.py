@@ -36,7 +36,7 @@ class TwoStageRecommender(RankingRecommender):
         `item_features` are ignored.
     ranker : classifier or regressor, default=None
         Unfitted model of the frame of features, whose target is 1 for candidates that are taken and 0 for others. None
-        takes a `BoostingClassifier` of small trees.
+        takes a `BoostingClassifier` of 150 trees with 31 leaves of at least 100 candidates each.
     n_candidates : int, default=200
         Number of candidates per user. Other items are ordered by the retrievers, below most candidates.
     ranker_weight : float, default=0.5
@@ -97,6 +97,9 @@ class TwoStageRecommender(RankingRecommender):
 
     Notes
     -----
+    While fitting, the retrievers of all parts are in memory at once. The ranker learns from at most a million
+    candidates, of users drawn at random where there are more.
+
     `partial_fit` updates the retrievers and the histories, but not the ranker, and `new_user` represents a user in all
     retrievers. Items that the user has are not ranked by the ranker: with `exclude_seen=False` the retrievers alone
     order them.

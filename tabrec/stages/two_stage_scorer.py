@@ -232,7 +232,9 @@ class TwoStageScorer(StrengthScorer):
     def _make_ranker(self, seed: int) -> Any:
         given = self.parameters["ranker"]
         if given is None:
-            return BoostingClassifier(max_iter=150, max_leaf_nodes=15, min_samples_leaf=50, random_state=seed)
+            return BoostingClassifier(
+                learning_rate=0.1, max_iter=150, max_leaf_nodes=31, min_samples_leaf=100, random_state=seed
+            )
         ranker = clone(given)
         if hasattr(ranker, "get_params") and ranker.get_params(deep=False).get("random_state", seed) is None:
             ranker.set_params(random_state=seed)
