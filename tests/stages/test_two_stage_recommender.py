@@ -131,13 +131,14 @@ def test_features_come_from_lists_histories_tables_and_context(full):
 def test_the_context_changes_scores():
     # Even items are taken on the phone, odd items at the desk, by everybody.
     rng = np.random.default_rng(0)
-    clicks = pd.DataFrame({"user": rng.integers(30, size=900), "item": rng.integers(20, size=900)}).drop_duplicates()
+    clicks = pd.DataFrame({"user": rng.integers(80, size=900), "item": rng.integers(20, size=900)}).drop_duplicates()
     clicks["device"] = np.where(clicks["item"] % 2, "desk", "phone")
     kinds = pd.DataFrame({"kind": ["phone", "desk"] * 10}, index=range(20))
     ranker = BoostingClassifier(max_iter=40, min_samples_leaf=5, max_features=1.0)
     model = two_stages(ranker=ranker, context=["device"], item_features=kinds, ranker_weight=1.0, n_candidates=20)
+    model.set_params(n_draws=4)
     model.fit(clicks)
-    asked = model.recommend(range(30), 20)[["user", "item"]]
+    asked = model.recommend(range(80), 20)[["user", "item"]]
     phone, desk = (model.predict(asked.assign(device=device)) for device in ("phone", "desk"))
     is_even = asked["item"] % 2 == 0
     assert (phone - desk)[is_even].mean() > 0.5
