@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from sklearn.base import BaseEstimator
 
 from tabrec.collab.reader import RatingsReader
-from tabrec.saving.files import new_file
+from tabrec.saving.files import check_free_for_file, new_file
 
 # Users whose recommendations are held at once.
 _USERS = 2**14
@@ -54,15 +54,17 @@ class Exports(BaseEstimator):
         """
         if "context" in options:
             raise ValueError("recommend_all takes no context: it belongs to the moment of a recommendation.")
+        check_free_for_file(path, overwrite=overwrite)
         model: Any = self
         asked = model.users_ if users is None else pd.Index(np.asarray(users))
-        with new_file(path, overwrite=overwrite) as file:
-            writer = None
-            for start in range(0, max(len(asked), 1), _USERS):
-                part = model.recommend(asked[start : start + _USERS].to_numpy(), n, **options)
-                table = pa.Table.from_pandas(part, preserve_index=False)
-                if writer is None:
-                    writer = pq.ParquetWriter(file, table.schema)
-                writer.write_table(table.cast(writer.schema))
-            writer.close()
+        first = self._recommend_part(asked, 0, n, options)
+        with new_file(path, overwrite=overwrite) as file, pq.ParquetWriter(file, first.schema) as writer:
+            writer.write_table(first)
+            for start in range(_USERS, len(asked), _USERS):
+                writer.write_table(self._recommend_part(asked, start, n, options).cast(first.schema))
         return Path(path)
+
+    def _recommend_part(self, users: pd.Index, start: int, n: int, options: dict[str, Any]) -> pa.Table:
+        model: Any = self
+        part = model.recommend(users[start : start + _USERS].to_numpy(), n, **options)
+        return pa.Table.from_pandas(part, preserve_index=False)
