@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval
 from tabrec.collab.ease import EASE
 from tabrec.collab.implicit_als import ImplicitALS
 from tabrec.collab.interactions import Context, Interactions
-from tabrec.collab.members import check_members, copy_scorers, fit_scorers, make_members
+from tabrec.collab.members import check_members, check_weights, copy_scorers, fit_scorers, make_members
 from tabrec.collab.ranking import top_n
 from tabrec.collab.ranking_recommender import RankingRecommender
 from tabrec.collab.reader import RatingsReader
@@ -154,15 +154,7 @@ class BlendedScorer(StrengthScorer):
     def check_parameters(self) -> None:
         members = self._members(0)
         check_members("recommenders", self.parameters["recommenders"], members)
-        weights = self.parameters["weights"]
-        if weights is None:
-            return
-        weights = np.asarray(weights, dtype=np.float64)
-        if weights.shape != (len(members),) or not (weights >= 0).all() or not weights.any():
-            raise ValueError(
-                f"weights={self.parameters['weights']!r} must be {len(members)} numbers of at least 0, one for each "
-                "recommender, and not all 0."
-            )
+        check_weights(self.parameters["weights"], len(members))
 
     def learn(self) -> None:
         self.seed = int(check_random_state(self.parameters["random_state"]).randint(np.iinfo(np.int32).max))

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
 from tabrec.collab.reader import RatingsReader
@@ -37,6 +38,17 @@ def check_members(parameter: str, given: Any, members: list[Any]) -> None:
         raise ValueError(f"{parameter}={given!r} must be a list of at least one recommender.")
     for member in members:
         member._check_parameters()
+
+
+def check_weights(given: Any, n_members: int) -> None:
+    """Raise a ValueError unless the weights are None, or a number for each member."""
+    if given is None:
+        return
+    weights = np.asarray(given, dtype=np.float64)
+    if weights.shape != (n_members,) or not (weights >= 0).all() or not weights.any():
+        raise ValueError(
+            f"weights={given!r} must be {n_members} numbers of at least 0, one for each recommender, and not all 0."
+        )
 
 
 def fit_scorers(members: list[Any], data: RatingsReader) -> list[Scorer]:

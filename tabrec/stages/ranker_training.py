@@ -9,28 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.collab.blended_recommender import hold_out, search_weights
+from tabrec.collab.blended_recommender import hold_out
 from tabrec.collab.interactions import Context, Interactions
 from tabrec.collab.members import fit_scorers
 from tabrec.collab.reader import RatingsReader
-from tabrec.collab.scorer import Scorer
 from tabrec.stages.pair_features import PairFeatures
-from tabrec.stages.retrieval import Retrieved, retrieve, seen_places, standardise
+from tabrec.stages.retrieval import Retrieved, retrieve
 
 # Rows from which the ranker learns.
 _MOST_ROWS = 1_000_000
-# Scores held at once, of all lists; scores from which the weights of the blend are learned.
+# Scores held at once, of all lists.
 _BLOCK = 2**22
-_MOST_SCORES = 2**24
-# Number of recommendations whose NDCG the weights of the blend maximise.
-_K = 10
 
 
 @dataclass(frozen=True)
 class CandidateRows:
-    """What the second stage learns from: features and labels of candidates, and the weights of the blend."""
+    """What the ranker learns from."""
 
-    weights: np.ndarray  # (n_retrievers,)
     features: pd.DataFrame
     labels: np.ndarray  # 1 for candidates that the user takes in the part held out
 
@@ -40,57 +35,32 @@ def make_candidate_rows(
     context: Context,
     make_members: Callable[[], list[Any]],
     lists: list[str],
+    weights: np.ndarray,
     parameters: Any,
     rng: np.random.Generator,
 ) -> CandidateRows:
     """Fit the retrievers to each part of the interactions, and label their candidates by the interactions held out.
 
-    `context` belongs to the interactions of `data`.
+    `context` belongs to the interactions of `data`; `weights` are those of the retrievers in the blend.
     """
-    masks = held_out_parts(data.ratings, float(parameters["validation_fraction"]), int(parameters["n_draws"]), rng)
+    parts = held_out_parts(data.ratings, float(parameters["validation_fraction"]), int(parameters["n_draws"]), rng)
     n_candidates = int(parameters["n_candidates"])
-    most = max(1, _MOST_ROWS // (n_candidates * max(len(masks), 1)))
-    parts = [Part.fit(data, context, is_trained, make_members(), most, rng) for is_trained in masks]
-    weights = learn_weights(parts, len(lists) - 1)
+    most = max(1, _MOST_ROWS // (n_candidates * max(len(parts), 1)))
     frames, labels = [], []
-    for part in parts:
-        features = PairFeatures(part.data, lists)
-        for users in chunks(part.users, len(lists) * data.items.n_codes):
-            found = retrieve(part.scorers, weights, part.data, users, n_candidates)
-            label, contexts = part.held_out.match(found, data.items.known(), rng)
-            frames.append(features.make(found, contexts))
-            labels.append(label)
-    if not frames:
-        return CandidateRows(weights, pd.DataFrame(), np.empty(0, dtype=np.int64))
-    return CandidateRows(weights, pd.concat(frames, ignore_index=True), np.concatenate(labels))
-
-
-@dataclass(frozen=True)
-class Part:
-    """The retrievers as fitted to a part of the interactions, and the interactions held out from it."""
-
-    data: RatingsReader
-    held_out: HeldOutInteractions
-    users: np.ndarray  # (n_users,): codes of users of both
-    scorers: list[Scorer]
-
-    @classmethod
-    def fit(
-        cls,
-        data: RatingsReader,
-        context: Context,
-        masks: tuple[np.ndarray, np.ndarray],
-        members: list[Any],
-        most_users: int,
-        rng: np.random.Generator,
-    ) -> Part:
-        """Fit retrievers to the interactions of the first mask; those of the second are held out."""
-        is_trained, is_held_out = masks
+    for is_trained, is_held_out in parts:
         part = replace(data, ratings=data.ratings.take(is_trained))
         held_out = HeldOutInteractions(data.ratings, context, np.flatnonzero(is_held_out))
         users = np.intersect1d(part.ratings.users, held_out.ratings.users)
-        users = np.sort(rng.permutation(users)[:most_users])
-        return cls(part, held_out, users, fit_scorers(members, part))
+        users = np.sort(rng.permutation(users)[:most])
+        scorers, features = fit_scorers(make_members(), part), PairFeatures(part, lists)
+        for chunk in chunks(users, len(lists) * data.items.n_codes):
+            found = retrieve(scorers, weights, part, chunk, n_candidates)
+            label, contexts = held_out.match(found, data.items.known(), rng)
+            frames.append(features.make(found, contexts))
+            labels.append(label)
+    if not frames:
+        return CandidateRows(pd.DataFrame(), np.empty(0, dtype=np.int64))
+    return CandidateRows(pd.concat(frames, ignore_index=True), np.concatenate(labels))
 
 
 def held_out_parts(
@@ -137,25 +107,6 @@ class HeldOutInteractions:
         first, last = np.searchsorted(self.ratings.users, users), np.searchsorted(self.ratings.users, users + 1)
         rows = np.where(is_taken, rows, rng.integers(first, last))
         return labels, (self.context[0][rows], self.context[1][rows])
-
-
-def learn_weights(parts: list[Part], n_retrievers: int) -> np.ndarray:
-    """The weights of the retrievers, which sum to 1, with the highest NDCG on the interactions held out."""
-    equal = np.ones(n_retrievers) / n_retrievers
-    if n_retrievers == 1 or not parts:
-        return equal
-    most = max(1, _MOST_SCORES // (n_retrievers * parts[0].data.items.n_codes * len(parts)))
-    scores, seen, relevant = [], [], []
-    for part in parts:
-        users = part.users[:: -(-len(part.users) // most)]
-        is_seen = seen_places(part.data, users)
-        of_part = [scorer.score_block(users, part.data.items.known()) for scorer in part.scorers]
-        scores.append(np.stack([standardise(of_scorer, is_seen)[0] for of_scorer in of_part]))
-        seen.append(is_seen)
-        relevant.append(seen_places(replace(part.data, ratings=part.held_out.ratings), users) & ~is_seen)
-    owner, place = np.nonzero(np.concatenate(seen))
-    weights = search_weights(np.concatenate(scores, axis=1), (owner, place), np.concatenate(relevant), _K)
-    return weights / weights.sum()
 
 
 def chunks(users: np.ndarray, width: int) -> Iterator[np.ndarray]:

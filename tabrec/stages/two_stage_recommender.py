@@ -39,6 +39,9 @@ class TwoStageRecommender(RankingRecommender):
         takes a `BoostingClassifier` of 150 trees with 31 leaves of at least 100 candidates each.
     n_candidates : int, default=200
         Number of candidates per user. Other items are ordered by the retrievers, below most candidates.
+    weights : array-like of shape (n_retrievers,), default=None
+        Weights of the retrievers in the sum of their scores, at least 0. None weights those that are given equally; of
+        the retrievers by default, `EASE` and `ImplicitALS` alone.
     ranker_weight : float, default=0.5
         Weight of the ranker's prediction in the score, 0 to 1; the rest is that of the retrievers. Both are
         standardised per user.
@@ -69,7 +72,7 @@ class TwoStageRecommender(RankingRecommender):
     ranker_ : classifier or regressor
         The fitted ranker; None where no candidate is among the interactions held out.
     weights_ : pandas.Series of shape (n_retrievers,)
-        Weight of each retriever in the sum of their scores, by the name of its features.
+        Weight of each retriever in the sum of their scores, by the name of its features; they sum to 1.
     feature_names_ : list of str
         Columns of the frame that the ranker learned from.
     users_, items_ : pandas.Index
@@ -97,8 +100,7 @@ class TwoStageRecommender(RankingRecommender):
 
     Notes
     -----
-    While fitting, the retrievers of all parts are in memory at once. The ranker learns from at most a million
-    candidates, of users drawn at random where there are more.
+    The ranker learns from at most a million candidates, of users drawn at random where there are more.
 
     `partial_fit` updates the retrievers and the histories, but not the ranker, and `new_user` represents a user in all
     retrievers. Items that the user has are not ranked by the ranker: with `exclude_seen=False` the retrievers alone
@@ -124,6 +126,7 @@ class TwoStageRecommender(RankingRecommender):
         "retrievers": ["array-like", None],
         "ranker": [HasMethods(["fit", "predict"]), None],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "weights": ["array-like", None],
         "ranker_weight": [Interval(Real, 0, 1, closed="both")],
         "n_draws": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -138,6 +141,7 @@ class TwoStageRecommender(RankingRecommender):
         ranker: Any = None,
         *,
         n_candidates: int = 200,
+        weights: Any = None,
         ranker_weight: float = 0.5,
         n_draws: int = 4,
         validation_fraction: float = 0.2,
@@ -153,6 +157,7 @@ class TwoStageRecommender(RankingRecommender):
         self.retrievers = retrievers
         self.ranker = ranker
         self.n_candidates = n_candidates
+        self.weights = weights
         self.ranker_weight = ranker_weight
         self.n_draws = n_draws
         self.validation_fraction = validation_fraction

@@ -14,7 +14,7 @@ from tabrec.collab.ease import EASE
 from tabrec.collab.implicit_als import ImplicitALS
 from tabrec.collab.interactions import Context, Interactions, Pairs
 from tabrec.collab.item_knn import ItemKNN
-from tabrec.collab.members import check_members, copy_scorers, fit_scorers, make_members
+from tabrec.collab.members import check_members, check_weights, copy_scorers, fit_scorers, make_members
 from tabrec.collab.popular import Popular
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
@@ -27,6 +27,8 @@ from tabrec.trees import BoostingClassifier
 
 # Training rows that are kept to compare the rows to explain with.
 _N_BACKGROUND = 50
+# Of the retrievers by default, EASE and ImplicitALS make the blend; all list candidates.
+_WEIGHTS = (1, 1, 0, 0)
 
 
 class TwoStageScorer(StrengthScorer):
@@ -48,6 +50,8 @@ class TwoStageScorer(StrengthScorer):
         if not (is_classifier(ranker) or is_regressor(ranker)):
             raise ValueError(f"ranker={self.parameters['ranker']!r} must be a classifier or a regressor.")
 
+        check_weights(self.parameters["weights"], len(self._members(0)))
+
     def fit(self, data: RatingsReader, context: Context = None) -> None:
         self.context = context
         super().fit(data, context)
@@ -56,10 +60,10 @@ class TwoStageScorer(StrengthScorer):
     def learn(self) -> None:
         self.seed = int(check_random_state(self.parameters["random_state"]).randint(np.iinfo(np.int32).max))
         rng = np.random.default_rng(self.seed)
+        self.weights = self._make_weights()
         rows = make_candidate_rows(
-            self.data, self.context, lambda: self._members(self.seed), self.lists(), self.parameters, rng
+            self.data, self.context, lambda: self._members(self.seed), self.lists(), self.weights, self.parameters, rng
         )
-        self.weights = rows.weights
         self.ranker, self.background = None, rows.features
         if len(np.unique(rows.labels)) == 2:
             self.background = rows.features.sample(min(_N_BACKGROUND, len(rows.labels)), random_state=self.seed)
@@ -228,6 +232,14 @@ class TwoStageScorer(StrengthScorer):
         if given is None:
             given = [EASE(), ImplicitALS(), ItemKNN(), Popular()]
         return make_members(given, self.parameters, seed)
+
+    def _make_weights(self) -> np.ndarray:
+        """The weights of the retrievers, which sum to 1."""
+        weights = self.parameters["weights"]
+        if weights is None:
+            weights = np.ones(len(self._members(0))) if self.parameters["retrievers"] is not None else _WEIGHTS
+        weights = np.asarray(weights, dtype=np.float64)
+        return weights / weights.sum()
 
     def _make_ranker(self, seed: int) -> Any:
         given = self.parameters["ranker"]

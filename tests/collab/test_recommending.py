@@ -135,11 +135,13 @@ def test_the_context_of_each_user_counts():
     X["device"] = rng.choice(["phone", "desk"], 2000)
     y = np.where((X["item"] % 2 == 0) == (X["device"] == "phone"), 5.0, 1.0)
     model = EmbeddingNN((16,), context=["device"], epochs=8, random_state=0).fit(X, y)
-    found = model.recommend([3, 3], 1, exclude_seen=False, context=pd.DataFrame({"device": ["phone", "desk"]}))
+    found = model.recommend(
+        [3, 3], 1, exclude_seen=False, order="rating", context=pd.DataFrame({"device": ["phone", "desk"]})
+    )
     assert (found["item"] % 2).tolist() == [0, 1]
     asked = pd.DataFrame({"user": 3, "item": found["item"], "device": ["phone", "desk"]})
     np.testing.assert_allclose(found["score"], model.predict(asked), rtol=1e-5)
-    one = model.recommend([3, 4], 1, exclude_seen=False, context=pd.DataFrame({"device": ["desk"]}))
+    one = model.recommend([3, 4], 1, exclude_seen=False, order="rating", context=pd.DataFrame({"device": ["desk"]}))
     assert (one["item"] % 2 == 1).all()
     with pytest.raises(ValueError, match="context lacks the columns"):
         model.recommend(3, context=pd.DataFrame({"place": ["home"]}))

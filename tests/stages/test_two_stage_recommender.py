@@ -58,7 +58,7 @@ def full():
 def test_users_are_recommended_items_of_their_group(model):
     found = model.recommend(range(N_USERS), 1)
     assert (found["user"] % 2 == found["item"] % 2).all()
-    assert model.weights_["ease"] > model.weights_["popular"]
+    assert model.weights_.to_dict() == {"ease": 0.5, "popular": 0.5}
 
 
 def test_a_score_is_the_weighted_sum_of_ranker_and_retrievers(model):
@@ -205,6 +205,8 @@ def test_without_a_ranker_candidates_are_blended():
 def test_parameters_are_checked():
     with pytest.raises(ValueError, match=r"retrievers=\[\] must be a list of at least one recommender"):
         two_stages(retrievers=[]).fit(PAIRS)
+    with pytest.raises(ValueError, match="must be 2 numbers of at least 0"):
+        two_stages(weights=[1]).fit(PAIRS)
     with pytest.raises(ValueError, match="must be a classifier or a regressor"):
         two_stages(ranker=EASE()).fit(PAIRS)
     with pytest.raises(ValueError, match="when"):
@@ -215,6 +217,7 @@ GRID = {
     "retrievers": [[EASE(ridge=5.0)], [ItemKNN(), ItemKNN(5)]],
     "ranker__max_iter": [3],
     "n_candidates": [5],
+    "weights": [None],
     "ranker_weight": [0.0, 1.0],
     "n_draws": [1],
     "validation_fraction": [0.3],
