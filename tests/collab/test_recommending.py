@@ -8,7 +8,8 @@ import polars
 import pyarrow.parquet as pq
 import pytest
 
-from tabrec import EmbeddingNN, ImplicitALS, ItemKNN, Popular
+from tabrec import ImplicitALS, ItemKNN, Popular
+from tabrec.collab import RatingRecommender, Scorer
 
 # Every user takes the items of their parity among 0..5, and item 6; user 2 has everything.
 CLICKS = pd.DataFrame(
@@ -128,20 +129,41 @@ def test_categories_are_capped():
         Popular().fit(clicks).recommend(999, diversity={"genre": 1})
 
 
+class DeviceScorer(Scorer):
+    """Rates items of odd codes 5 at the desk (code 1), and others 5 on the phone (code 2)."""
+
+    def fit(self, data, context=None):
+        self.data = data
+
+    def score(self, pairs):
+        labels = self.data.context.unknown(len(pairs.items))[0] if pairs.context is None else pairs.context[0]
+        return np.where(pairs.items % 2 == labels[:, 0] % 2, 5.0, 1.0)
+
+
+class DeviceRecommender(RatingRecommender):
+    def __init__(self, *, user=None, item=None, user_features=None, item_features=None, context=("device",)):
+        self.user = user
+        self.item = item
+        self.user_features = user_features
+        self.item_features = item_features
+        self.context = context
+
+    def _make_scorer(self):
+        return DeviceScorer(self.get_params(deep=False))
+
+
 def test_the_context_of_each_user_counts():
-    # Even items are rated high on the phone, odd ones at the desk.
-    rng = np.random.default_rng(0)
-    X = pd.DataFrame({"user": rng.integers(20, size=2000), "item": rng.integers(10, size=2000)})
-    X["device"] = rng.choice(["phone", "desk"], 2000)
-    y = np.where((X["item"] % 2 == 0) == (X["device"] == "phone"), 5.0, 1.0)
-    model = EmbeddingNN((16,), context=["device"], epochs=8, random_state=0).fit(X, y)
-    found = model.recommend(
-        [3, 3], 1, exclude_seen=False, order="rating", context=pd.DataFrame({"device": ["phone", "desk"]})
-    )
-    assert (found["item"] % 2).tolist() == [0, 1]
-    asked = pd.DataFrame({"user": 3, "item": found["item"], "device": ["phone", "desk"]})
-    np.testing.assert_allclose(found["score"], model.predict(asked), rtol=1e-5)
-    one = model.recommend([3, 4], 1, exclude_seen=False, order="rating", context=pd.DataFrame({"device": ["desk"]}))
+    user, item = (codes.ravel() for codes in np.mgrid[:6, :10])
+    X = pd.DataFrame({"user": user, "item": item, "device": np.where(user % 2, "phone", "desk")})
+    model = DeviceRecommender().fit(X, item % 5 + 1.0)
+    asked = pd.DataFrame({"device": ["phone", "desk"]})
+    found = model.recommend([3, 3], 5, exclude_seen=False, order="rating", context=asked)
+    assert (found["item"] % 2).tolist() == [1] * 5 + [0] * 5
+    assert (found["score"] == 5).all()
+    best = model.recommend([3, 4], 1, exclude_seen=False, context=asked)
+    assert (best["item"] % 2).tolist() == [1, 0]
+    assert (best["score"] == 5).all()
+    one = model.recommend([3, 4], 1, exclude_seen=False, order="rating", context=asked.head(1))
     assert (one["item"] % 2 == 1).all()
     with pytest.raises(ValueError, match="context lacks the columns"):
         model.recommend(3, context=pd.DataFrame({"place": ["home"]}))
