@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.markup import escape as _escape_markup
 from rich.table import Table
 
+from tabrec.tables.progress import show_progress, standard_error
+
 # NO_COLOR also disables bold and dim: no escape sequences are printed.
 _STYLED: Any = None if os.environ.get("NO_COLOR") else "auto"
 console = Console(highlight=False, color_system=_STYLED)
-errors = Console(stderr=True, highlight=False, color_system=_STYLED)
+errors = standard_error()
 
 # Those metrics of `tabrec.collab.evaluate` that are printed.
 _RATING_METRICS = ("rmse", "mae", "rmse_cold", "recall", "ndcg")
@@ -69,8 +71,7 @@ def stage(text: str) -> AbstractContextManager:
     """Show the current step in a terminal while the block runs; a file gets a line if ``--verbose`` asks for it."""
     if _shows_stages and not errors.is_terminal:
         errors.print(escape(text), soft_wrap=True)
-    spinner = "line" if errors.options.ascii_only else "dots"
-    return errors.status(escape(text), spinner=spinner)
+    return show_progress(text, verbose=errors.is_terminal)
 
 
 def say(text: str) -> None:

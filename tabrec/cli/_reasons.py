@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tabrec.cli._completion import any_run
 from tabrec.cli._options import Force, argument, option
-from tabrec.cli._printing import console, escape, print_findings, say, stage
+from tabrec.cli._printing import escape, print_findings, say, stage
 from tabrec.cli._reading import Reading, reads_tables
 
 
@@ -40,7 +40,7 @@ def explain(
         opened = Run.open(run)
     has_new = new is not None or reading.query is not None
     rows = reading.read(new, opened.read_table) if has_new and isinstance(opened, TableRun) else None
-    page = opened.explain(table=table, new=rows, verbose=console.is_terminal)
+    page = opened.explain(table=table, new=rows)
     page.save(out, overwrite=force)
     print_findings(page.findings)
     say(f"The report is in {escape(out)}: open it in a browser.")

@@ -24,6 +24,7 @@ from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import check_named, learn_names
 from tabrec.tables.output import as_output
+from tabrec.tables.progress import track
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target, has_numbers_to_predict
 
@@ -223,7 +224,8 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         shuffled = np.random.default_rng(0).permutation(len(encoded)) if is_number else None
         # Frozen, so that all nets share the codes of the net of all rows.
         preprocessor = make_pipeline(FrozenEstimator(self.estimator_.preprocessor_))
-        for train, test in folds.split(frame, target if shuffled is None else target[shuffled]):
+        pairs = list(folds.split(frame, target if shuffled is None else target[shuffled]))
+        for train, test in track(pairs, "Fitting nets of folds", len(pairs), self.estimator_.verbose):
             if shuffled is not None:
                 train, test = shuffled[train], shuffled[test]
             net = clone(self.estimator_).set_params(preprocessor=preprocessor, categorical_features=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +17,9 @@ from tabrec.tables.columns import Column, as_frame, from_columns, is_table, read
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
 from tabrec.tables.output import as_output
+
+# Tables of more values show the progress of their transformation, which takes seconds.
+_MANY_VALUES = 5_000_000
 
 
 class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
@@ -262,3 +265,8 @@ class InvertibleTransformer(FrameTransformer):
     @abstractmethod
     def _restore_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         """Return the arrays of the restored frame by name."""
+
+
+def verbose_if_large(columns: Mapping[str, Column]) -> Any:
+    """The value of `verbose` with which a table of so many values shows the progress of its transformation."""
+    return "auto" if sum(len(column.raw) for column in columns.values()) > _MANY_VALUES else False

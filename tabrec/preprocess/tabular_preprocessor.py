@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from numbers import Integral
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from tabrec.preprocess.column_kinds import is_continuous, is_date
 from tabrec.preprocess.date_parts import DateParts, may_be_part
 from tabrec.preprocess.encoded_frames import are_encoded, without_code_0
 from tabrec.preprocess.fill_missing import FillMissing
-from tabrec.preprocess.frame_transformer import InvertibleTransformer
+from tabrec.preprocess.frame_transformer import InvertibleTransformer, verbose_if_large
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, values_of
 from tabrec.preprocess.normalize import Normalize
 from tabrec.preprocess.text_columns import (
@@ -31,6 +31,7 @@ from tabrec.tables.dates import find_date_marks, without_marks
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
 from tabrec.tables.numbers import as_numbers
+from tabrec.tables.progress import show_progress, track
 from tabrec.tables.text_numbers import NumberFormat, read_text_numbers
 
 _ADVICE = "List a column in categorical_columns to keep its labels, or convert it before fit if it is read wrongly."
@@ -212,6 +213,10 @@ class TabularPreprocessor(InvertibleTransformer):
         return self.categorify_.categories_
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
+        with show_progress("Learning the columns", 3, verbose_if_large(columns)) as shown:
+            self._learn_columns(columns, reset, shown.advance)
+
+    def _learn_columns(self, columns: dict[str, Column], reset: bool, advance: Callable[[], None]) -> None:
         read_in_threads(columns.values())
         if reset:
             self._is_encoded = are_encoded(list(columns.values()))
@@ -222,11 +227,13 @@ class TabularPreprocessor(InvertibleTransformer):
             self.kinds_ = self._choose_kinds(columns)
             warn_of_text(self.number_formats_, self.date_marks_, _ADVICE)
             self._empty = [name for name, column in columns.items() if self._is_empty(column)]
+        advance()
         columns = self._read_encoded(columns)
         if reset:
             self.date_parts_ = DateParts(self._date_formats(), time=self.time)._fit_to_columns(columns)
             warn_of_formats(self.date_parts_.formats_)
         columns = self.date_parts_._apply(columns)
+        advance()
         if reset:
             self._make_steps(columns)
         # Copies, so that the steps of an earlier fit stay as they are if one of these fails.
@@ -369,7 +376,8 @@ class TabularPreprocessor(InvertibleTransformer):
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         read_in_threads(columns.values())
         columns = self._read_encoded(columns)
-        for step in (self.date_parts_, self.categorify_, self.fill_missing_, self.normalize_):
+        steps = self.date_parts_, self.categorify_, self.fill_missing_, self.normalize_
+        for step in track(steps, "Encoding columns", len(steps), verbose_if_large(columns)):
             columns = columns if step is None else step._apply(columns)
         return {name: column.raw for name, column in columns.items()}
 

@@ -74,7 +74,7 @@ class RecommenderRun(Run):
         paths = model.predict(pairs, return_path=True)[1]
         return {user for user, path in zip(users, paths, strict=True) if path == "item bias"}
 
-    def _report(self, table: str | os.PathLike | None, new: Any, verbose: bool) -> Any:
+    def _report(self, table: str | os.PathLike | None, new: Any, verbose: Any) -> Any:
         from tabrec.interpret import report
 
         return report(self.model, scores=self.scores, title=self._title, verbose=verbose)

@@ -156,7 +156,7 @@ class Run:
         *,
         table: str | os.PathLike | None = None,
         new: str | os.PathLike | pd.DataFrame | None = None,
-        verbose: bool = False,
+        verbose: bool | int | str = "auto",
     ) -> Any:
         """Explain the model on one page.
 
@@ -166,8 +166,8 @@ class Run:
             The table of the run, if it was moved. Ignored by recommenders, which keep their ratings.
         new : str, path-like or pandas.DataFrame, default=None
             A table of the newest rows, to compare the training rows with. Ignored by recommenders.
-        verbose : bool, default=False
-            Whether to show the progress.
+        verbose : bool, int or "auto", default="auto"
+            Whether to show the progress; "auto" does so in terminals and notebooks.
 
         Returns
         -------
@@ -183,7 +183,7 @@ class Run:
         """
         return self._report(table, new, verbose)
 
-    def _report(self, table: str | os.PathLike | None, new: Any, verbose: bool) -> Any:
+    def _report(self, table: str | os.PathLike | None, new: Any, verbose: Any) -> Any:
         raise NotImplementedError
 
     @property

@@ -182,7 +182,7 @@ class TableRun(Run):
         X = frame.drop(columns=metadata["target"])
         return y, *hold_out(X, **options, random_state=metadata["random_state"])
 
-    def _report(self, table: str | os.PathLike | None, new: Any, verbose: bool) -> Any:
+    def _report(self, table: str | os.PathLike | None, new: Any, verbose: Any) -> Any:
         from tabrec.interpret import report
 
         metadata = self.metadata

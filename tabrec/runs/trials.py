@@ -17,6 +17,7 @@ import tabrec
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.runs.metrics import TaskMetric
 from tabrec.runs.scores import Scores, predict_numbers, score, score_run, standard_error
+from tabrec.tables.progress import track
 
 # By model: the kind of preprocessing, the regressor and the classifier.
 _ESTIMATORS = {
@@ -107,7 +108,8 @@ class TrialRows:
     def cross_validate(self, trial: Trial) -> None:
         """Score the model on each fold."""
         fitting, predicting = [], []
-        for number, (train, test) in enumerate(self.folds, start=1):
+        title = f"Fitting {trial.name} on folds"
+        for number, (train, test) in enumerate(track(self.folds, title, len(self.folds)), start=1):
             self.say(f"{trial.name}: fitting fold {number} of {len(self.folds)} on {len(train):,} rows")
             model = clone(trial.estimator)
             predicted = self._fit_and_predict(trial, model, train, test)

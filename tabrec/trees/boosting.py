@@ -61,8 +61,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         Number of iterations without improvement after which training stops early.
     tol : float, default=1e-7
         Improvements of the score below this do not count.
-    verbose : int, default=0
-        Verbosity while fitting.
+    verbose : bool, int or "auto", default="auto"
+        Whether `fit` shows the number of iterations and the time left; "auto" does so in terminals and notebooks.
     random_state : int, RandomState or None, default=None
         Seed of the draws of columns, bins and validation rows.
     high_cardinality : int or None, default=255
@@ -132,7 +132,7 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         validation_fraction: int | float | None = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-7,
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         random_state: Any = None,
         high_cardinality: int | None = 255,
         categorical_features: Sequence | None = None,
@@ -207,8 +207,8 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         Number of iterations without improvement after which training stops early.
     tol : float, default=1e-7
         Improvements of the score below this do not count.
-    verbose : int, default=0
-        Verbosity while fitting.
+    verbose : bool, int or "auto", default="auto"
+        Whether `fit` shows the number of iterations and the time left; "auto" does so in terminals and notebooks.
     random_state : int, RandomState or None, default=None
         Seed of the draws of columns, bins and validation rows.
     class_weight : dict, "balanced" or None, default=None
@@ -281,7 +281,7 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         validation_fraction: int | float | None = 0.1,
         n_iter_no_change: int = 10,
         tol: float = 1e-7,
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         random_state: Any = None,
         class_weight: Any = None,
         high_cardinality: int | None = 255,

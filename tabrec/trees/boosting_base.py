@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +17,7 @@ from tabrec.tables.class_weights import check_class_weights
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import learn_names
+from tabrec.tables.progress import show_progress
 from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
 from tabrec.tables.weights import read_weights
 from tabrec.trees.target_encoding import TargetEncodingMixin
@@ -28,6 +31,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
     """Base of our boosting estimators, listed before scikit-learn's histogram gradient boosting."""
 
     _kept_names = (*TargetEncodingMixin._kept_names, "loss", "quantile", "max_bins")
+    verbose: Any
 
     @restores_on_failure
     def fit(
@@ -83,12 +87,28 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         if X_val is not None or y_val is not None:
             watched = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
         # For few rows threads gain little, and cost much when they wait for each other on a busy machine.
-        with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
+        with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"), self._shown(is_warm):
             super().fit(encoded.iloc[order], y[order], weights, **watched)
         # The parent class has learned the encoded columns.
         learn_names(self, X, frame)
         self._kept_bins = None
         return self
+
+    @contextmanager
+    def _shown(self, is_warm: bool) -> Iterator[None]:
+        """Show the progress of the parent class, which prints its own for any other `verbose` than 0."""
+        former, verbose = None if is_warm else getattr(self, "_predictors", None), self.verbose
+
+        def count() -> int:
+            found = getattr(self, "_predictors", former)
+            return 0 if found is None or found is former else len(found)
+
+        self.verbose = 0
+        try:
+            with show_progress("Boosting", self.max_iter, verbose, count):
+                yield
+        finally:
+            self.verbose = verbose
 
     def _check_stratified(self, y: np.ndarray, has_validation: bool) -> None:
         """Refuse a class of one row where early stopping sets aside rows of every class."""

@@ -50,8 +50,8 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         Number of threads; -1 uses all processors.
     random_state : int, RandomState or None, default=None
         Seed of the draws of rows and columns. The same seed and rows give the same forest, in any order of the rows.
-    verbose : int, default=0
-        Verbosity while fitting and predicting.
+    verbose : bool, int or "auto", default="auto"
+        Whether `fit` shows the number of grown trees and the time left; "auto" does so in terminals and notebooks.
     warm_start : bool, default=False
         Whether `fit` adds trees to an earlier fit, whose encoding it keeps; on other rows without out-of-bag results.
     ccp_alpha : float, default=0.0
@@ -132,7 +132,7 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         oob_score: Any = True,
         n_jobs: int | None = -1,
         random_state: Any = None,
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         warm_start: bool = False,
         ccp_alpha: float = 0.0,
         max_samples: int | float | None = 200_000,
@@ -248,8 +248,8 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         Number of threads; -1 uses all processors.
     random_state : int, RandomState or None, default=None
         Seed of the draws of rows and columns. The same seed and rows give the same forest, in any order of the rows.
-    verbose : int, default=0
-        Verbosity while fitting and predicting.
+    verbose : bool, int or "auto", default="auto"
+        Whether `fit` shows the number of grown trees and the time left; "auto" does so in terminals and notebooks.
     warm_start : bool, default=False
         Whether `fit` adds trees to an earlier fit, whose encoding it keeps; on other rows without out-of-bag results.
     class_weight : dict, "balanced", "balanced_subsample" or None, default=None
@@ -335,7 +335,7 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         oob_score: Any = True,
         n_jobs: int | None = -1,
         random_state: Any = None,
-        verbose: int = 0,
+        verbose: bool | int | str = "auto",
         warm_start: bool = False,
         class_weight: Any = None,
         ccp_alpha: float = 0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -20,6 +21,7 @@ from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.float32_maps import Float32Map, learn_maps
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import learn_names
+from tabrec.tables.progress import show_progress, track
 from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
 from tabrec.tables.weights import read_weights
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
@@ -40,6 +42,8 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
     encoded_range_: np.ndarray
     _n_raw_rows: int
     criterion: str
+    verbose: Any
+    n_estimators: int
     min_impurity_decrease: float
     ccp_alpha: float
     _float32_maps: dict[str, Float32Map]
@@ -106,13 +110,67 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
     def _grow(self, matrix: np.ndarray, y: np.ndarray, weights: np.ndarray | None, n_kept: int) -> None:
         """Grow the trees after the first `n_kept`, in units that suit the target, and convert them to its own."""
         units = None if is_classifier(self) else choose_units(y, weights, self.criterion)
-        with self._parameters_that_fit(len(matrix), units):
+        growing: list[Any] = []
+        self._growing = growing  # `_make_estimator` fills it
+
+        def count() -> int:
+            return n_kept + sum(map(_is_grown, growing))
+
+        with (
+            show_progress("Growing trees", self.n_estimators, self.verbose, count),
+            self._parameters_that_fit(len(matrix), units),
+        ):
             super().fit(matrix, y if units is None else units.scale(y), sample_weight=weights)
+        del self._growing
         if units is None:
             return
         for tree in self.estimators_[n_kept:]:
             units.restore(tree.tree_)
             tree.min_impurity_decrease, tree.ccp_alpha = self.min_impurity_decrease, self.ccp_alpha
+
+    def _make_estimator(self, append: bool = True, random_state: Any = None) -> Any:
+        """The hook through which the parent class makes every tree, before it grows them all."""
+        tree = super()._make_estimator(append, random_state)
+        self._growing.append(tree)
+        return tree
+
+    def apply(self, X: Any) -> np.ndarray:
+        """Find the leaf of each row in each tree.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_estimators)
+            Indices of leaves.
+        """
+        return super(ForestMixin, self._quiet()).apply(X)
+
+    def decision_path(self, X: Any) -> Any:
+        """Find the nodes that each row passes in each tree.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
+
+        Returns
+        -------
+        indicator : sparse matrix of shape (n_rows, n_nodes)
+            1 where a row passes a node.
+        n_nodes_ptr : ndarray of shape (n_estimators + 1,)
+            The columns of the i-th tree are ``n_nodes_ptr[i]:n_nodes_ptr[i + 1]``.
+        """
+        return super(ForestMixin, self._quiet()).decision_path(X)
+
+    def _quiet(self) -> Self:
+        """A shallow copy that prints nothing: the parent class takes no other `verbose` than numbers."""
+        quiet = copy.copy(self)
+        quiet.verbose = 0
+        return quiet
 
     def predict_spread(self, X: Any) -> np.ndarray:
         """Standard deviation of the predictions of the trees.
@@ -161,8 +219,8 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         Impurities are in the given units. A share refers to the rows; newer releases of scikit-learn would refer it to
         the sum of the weights.
         """
-        given = self.max_samples, self.oob_score, self.min_impurity_decrease, self.ccp_alpha
-        self.oob_score = False
+        given = self.max_samples, self.oob_score, self.min_impurity_decrease, self.ccp_alpha, self.verbose
+        self.oob_score, self.verbose = False, 0
         if not self.bootstrap:
             self.max_samples = None
         elif isinstance(self.max_samples, (int, np.integer)):
@@ -175,7 +233,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         try:
             yield
         finally:
-            self.max_samples, self.oob_score, self.min_impurity_decrease, self.ccp_alpha = given
+            self.max_samples, self.oob_score, self.min_impurity_decrease, self.ccp_alpha, self.verbose = given
 
     def _validate_X_predict(self, X: Any) -> np.ndarray:
         """The hook through which every predicting method of the parent class reads X."""
@@ -249,7 +307,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         n_values = 1 if not is_classifier(self) else int(np.max(self.n_classes_))
         values, spread, count = predict_out_of_bag(
             self._get_oob_predictions,
-            self.estimators_,
+            track(self.estimators_, "Predicting out of bag", len(self.estimators_), self.verbose),
             self._get_estimators_indices(),
             X,
             self._rows,
@@ -301,3 +359,9 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         by_row = np.full((self._n_raw_rows, *values.shape[1:]), missing)
         by_row[self._rows] = values
         return by_row
+
+
+def _is_grown(tree: Any) -> bool:
+    """Whether a tree that other threads grow is complete: scikit-learn then gives back the memory of further nodes."""
+    nodes = getattr(tree, "tree_", None)
+    return nodes is not None and 0 < nodes.node_count == nodes.capacity

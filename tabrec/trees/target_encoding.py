@@ -19,16 +19,18 @@ from tabrec.preprocess.lineage import Origins, compose_origins, input_names, tra
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.tables.float32_maps import Float32Map
 from tabrec.tables.numbers import needs_float64
+from tabrec.tables.progress import VERBOSE
 from tabrec.tables.rows import hash_table
 from tabrec.tables.weights import Weighting
 
 _N_FOLDS = 5
 
-# Constraints of the parameters that scikit-learn's estimators over trees lack.
+# Constraints of the parameters that scikit-learn's estimators over trees lack, or take other values for.
 CONSTRAINTS: dict = {
     "high_cardinality": [Interval(Integral, 0, None, closed="left"), None],
     "categorical_features": ["array-like", None],
     "preprocessor": [HasMethods(["fit", "transform"]), None],
+    "verbose": VERBOSE,
 }
 
 

@@ -440,3 +440,13 @@ def test_kinds_of_date_parts_are_given_by_the_names_that_they_will_have():
     )
     with pytest.raises(ValueError, match="Column 'saleYear' cannot be both"):
         TabularPreprocessor(categorical_columns=["saleYear"], continuous_columns=["saleYear"]).fit(table)
+
+
+def test_only_large_tables_show_their_progress(monkeypatch):
+    from tabrec.preprocess import frame_transformer
+    from tabrec.tables.columns import to_columns
+
+    columns = to_columns(pd.DataFrame({"a": range(4), "b": range(4)}))
+    assert frame_transformer.verbose_if_large(columns) is False
+    monkeypatch.setattr(frame_transformer, "_MANY_VALUES", 7)
+    assert frame_transformer.verbose_if_large(columns) == "auto"

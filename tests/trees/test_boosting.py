@@ -245,3 +245,15 @@ def test_a_class_of_one_row_is_named_where_early_stopping_needs_two(y):
     assert BoostingClassifier(max_iter=2).fit(X, y).classes_.tolist() == sorted(set(y))
     watched = BoostingClassifier(max_iter=2, early_stopping=True).fit(X, y, X_val=X[:9], y_val=y[:9])
     assert watched.classes_.tolist() == sorted(set(y))
+
+
+def test_boosting_shows_its_iterations_if_asked(capsys):
+    X, y = make_frame()
+    model = BoostingRegressor(**FAST, warm_start=True, verbose=2).fit(X, y)
+    model.set_params(max_iter=25).fit(X, y)
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert [line.split(",")[0] for line in errors.splitlines()] == ["Boosting 20/20", "Boosting 25/25"]
+    assert model.verbose == 2
+    BoostingClassifier(**FAST).fit(X, y > 0)
+    assert capsys.readouterr() == ("", "")

@@ -15,11 +15,13 @@ from sklearn.inspection import partial_dependence
 from sklearn.metrics import mean_absolute_error
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeRegressor
 
 import tabrec
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize, TabularPreprocessor
 from tabrec.interpret import feature_importance
 from tabrec.tables.rows import canonical_order
+from tabrec.trees.forest_base import _is_grown
 
 FAST = {"n_estimators": 12, "n_jobs": 1, "random_state": 0}
 N_ROWS = 200
@@ -589,3 +591,43 @@ def test_folds_of_long_numbers_score_as_small_numbers_do():
     np.testing.assert_array_equal(cross_val_score(make_pipeline(TabularPreprocessor(), forest), long, y, cv=2), scores)
     search = GridSearchCV(forest, {"max_depth": [None]}, cv=2).fit(TabularPreprocessor().fit_transform(long), y)
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], [scores.mean()])
+
+
+# --- Progress --------------------------------------------------------------------------------------------------------
+
+
+def test_a_forest_shows_its_grown_trees_if_asked(capsys):
+    X, y = make_array()
+    forest = ForestRegressor(**FAST | {"n_jobs": 2}, warm_start=True, verbose=1).fit(X, y)
+    state = set(vars(forest))
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert [line.split(",")[0] for line in errors.splitlines()] == [
+        "Growing trees 12/12",
+        "Predicting out of bag 12/12",
+    ]
+    forest.set_params(n_estimators=15, oob_score=False).fit(X, y)
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == ["Growing trees 15/15"]
+    assert forest.verbose == 1
+    assert set(vars(forest)) <= state
+    ForestClassifier(**FAST).fit(X, classes(y))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_tree_counts_as_grown_once_it_is_complete():
+    X, y = make_array()
+    tree = DecisionTreeRegressor()
+    assert not _is_grown(tree)
+    assert _is_grown(tree.fit(X, y))
+    assert _is_grown(DecisionTreeRegressor(max_depth=3).fit(X, y))
+
+
+def test_leaves_and_paths_are_those_of_scikit_learn():
+    X, y = make_array()
+    forest = ForestRegressor(**FAST).fit(X, y)
+    assert forest.verbose == "auto"
+    leaves = np.stack([tree.apply(X) for tree in forest.estimators_], axis=1)
+    np.testing.assert_array_equal(forest.apply(X), leaves)
+    indicator, starts = forest.decision_path(X)
+    assert starts[-1] == indicator.shape[1] == sum(tree.tree_.node_count for tree in forest.estimators_)
+    assert (indicator[np.arange(N_ROWS), leaves[:, 1] + starts[1]] == 1).all()

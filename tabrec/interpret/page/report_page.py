@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
-from rich.progress import track
 from sklearn.utils.validation import check_is_fitted
 
 import tabrec
@@ -23,6 +22,7 @@ from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import FRAME_FOR_ARRAY, ReportData, read_report_data
 from tabrec.saving.files import new_file
 from tabrec.tables.columns import as_frame
+from tabrec.tables.progress import VERBOSE, track
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.trees.fitted_trees import is_forest
 
@@ -135,7 +135,7 @@ class Report:
 
 
 @check_parameters(
-    target=[str, None], title=[str, None], random_state=SEED, scores=[pd.DataFrame, None], verbose=["boolean"]
+    target=[str, None], title=[str, None], random_state=SEED, scores=[pd.DataFrame, None], verbose=VERBOSE
 )
 def report(
     model: Any,
@@ -149,7 +149,7 @@ def report(
     target: str | None = None,
     title: str | None = None,
     random_state: int = 0,
-    verbose: bool = False,
+    verbose: bool | int | str = "auto",
 ) -> Report:
     """Explain a fitted model on one HTML page, findings first.
 
@@ -177,8 +177,8 @@ def report(
         Title of the page; None uses the name of the model's class.
     random_state : int, default=0
         Seed of samples and permutations.
-    verbose : bool, default=False
-        Whether to show a progress bar.
+    verbose : bool, int or "auto", default="auto"
+        Whether to show the progress by section, and the time left; "auto" does so in terminals and notebooks.
 
     Returns
     -------
@@ -255,9 +255,9 @@ def _describe(given: ReportData) -> str:
     )
 
 
-def _make_sections(specs: list[_SectionSpec], given: Any, verbose: bool) -> list[Section]:
+def _make_sections(specs: list[_SectionSpec], given: Any, verbose: Any) -> list[Section]:
     chosen = [spec for spec in specs if spec.applies(given.model)]
-    return [_make_section(spec, given) for spec in track(chosen, "Explaining", transient=True, disable=not verbose)]
+    return [_make_section(spec, given) for spec in track(chosen, "Explaining", len(chosen), verbose)]
 
 
 def _make_section(spec: _SectionSpec, given: Any) -> Section:

@@ -252,3 +252,13 @@ def test_bulldozers_page_names_what_the_book_finds(data_dir):
     assert {"ProductGroup", "ProductGroupDesc"} in redundant
     assert {"fiModelDesc", "fiBaseModel"} in redundant
     assert any("YearMade" in f.columns and "1000" in f.text for f in findings)
+
+
+def test_the_progress_by_section_is_shown_if_asked(capsys):
+    X, y = make_table(200, ("SalePrice", "YearMade"))
+    forest = ForestRegressor(5, random_state=0, verbose=0).fit(X, y)
+    report(forest, X, y, verbose=1)
+    output, errors = capsys.readouterr()
+    assert output == ""
+    n_sections = errors.splitlines()[-1].removeprefix("Explaining ").split("/")[0]
+    assert errors.splitlines()[-1].startswith(f"Explaining {n_sections}/{n_sections}, ")
