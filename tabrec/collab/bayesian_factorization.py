@@ -14,7 +14,7 @@ from tabrec.collab.posterior import (
 )
 from tabrec.collab.posterior_scorer import PosteriorScorer
 from tabrec.collab.rating_recommender import RatingRecommender
-from tabrec.tables.progress import VERBOSE
+from tabrec.tables.verbosity import VERBOSE
 
 
 class BayesianFactorization(RatingRecommender):

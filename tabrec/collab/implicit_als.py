@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabrec.collab.implicit_als_scorer import ImplicitALSScorer
 from tabrec.collab.ranking_recommender import RankingRecommender
-from tabrec.tables.progress import VERBOSE
+from tabrec.tables.verbosity import VERBOSE
 
 
 class ImplicitALS(RankingRecommender):

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from tabrec.neural.optimizers import OPTIMIZERS, SCHEDULES
 from tabrec.neural.tabular_model import ACTIVATIONS, NUMERIC_EMBEDDINGS
-from tabrec.tables.progress import VERBOSE
+from tabrec.tables.verbosity import VERBOSE
 
 # Parameters of the model and of the scale of its target, which a warm start cannot change.
 MODEL_PARAMETERS = (

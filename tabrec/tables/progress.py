@@ -17,10 +17,6 @@ from functools import cache
 from html import escape
 from typing import Any, TypeVar
 
-from sklearn.utils._param_validation import StrOptions
-
-# The constraint of the parameter `verbose`.
-VERBOSE = ["verbose", StrOptions({"auto"})]
 # Modules of scikit-learn that call the fit of an estimator for a caller who asked for that one alone.
 _TRANSPARENT = ("sklearn.base", "sklearn.utils")
 _SECONDS_BETWEEN_POLLS = 0.1

@@ -19,8 +19,8 @@ from tabrec.preprocess.lineage import Origins, compose_origins, input_names, tra
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.tables.float32_maps import Float32Map
 from tabrec.tables.numbers import needs_float64
-from tabrec.tables.progress import VERBOSE
 from tabrec.tables.rows import hash_table
+from tabrec.tables.verbosity import VERBOSE
 from tabrec.tables.weights import Weighting
 
 _N_FOLDS = 5

@@ -112,3 +112,32 @@ def test_a_run_of_rate_predicts_no_table(run, table, tmp_path):
     code, _, complained = run("predict", "ml", table)
     assert code == 2
     assert complained == "error: ml holds a DotProductBias, which is not a model for tables: use `tabrec recommend`.\n"
+
+
+def test_the_first_stage_is_shown_before_slow_packages_are_imported():
+    code = "import sys, tabrec.cli; print(*{'sklearn', 'pandas', 'torch'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pseudo-terminals")
+def test_a_terminal_shows_the_stage_and_the_progress_of_the_model(table, tmp_path):
+    import pty
+
+    terminal, program = pty.openpty()
+    command = [*PROGRAM, "train", str(table), "--target", "SalePrice", "--no-refit", "--out", str(tmp_path / "r")]
+    environ = os.environ | {"TERM": "xterm", "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdin=program, stdout=program, stderr=program, env=environ)
+    os.close(program)
+    shown = b""
+    try:
+        while part := os.read(terminal, 65536):
+            shown += part
+    except OSError:  # the end, on Linux
+        pass
+    os.close(terminal)
+    assert process.wait(timeout=300) == 0
+    text = shown.decode("utf-8")
+    places = [text.index(stage) for stage in ("Starting", "Reading", "Training on 300 rows", "Growing trees")]
+    assert places == sorted(places)
+    assert "/100" in text[places[-1] :]
+    assert "Training on" not in text[text.rindex("The run is in") :]

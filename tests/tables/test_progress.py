@@ -14,7 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError, validate_params
 
 from tabrec.tables import progress
-from tabrec.tables.progress import VERBOSE, is_shown, quiet_if_auto, show_progress, track
+from tabrec.tables.progress import is_shown, quiet_if_auto, show_progress, track
+from tabrec.tables.verbosity import VERBOSE
 
 
 class Stream(io.StringIO):

@@ -22,8 +22,9 @@ from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import FRAME_FOR_ARRAY, ReportData, read_report_data
 from tabrec.saving.files import new_file
 from tabrec.tables.columns import as_frame
-from tabrec.tables.progress import VERBOSE, track
+from tabrec.tables.progress import track
 from tabrec.tables.row_labels import check_row_labels
+from tabrec.tables.verbosity import VERBOSE
 from tabrec.trees.fitted_trees import is_forest
 
 _RATING = " rating"  # a column name that no table of ids has
