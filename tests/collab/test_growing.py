@@ -110,10 +110,12 @@ def test_evaluation_bears_repeated_pairs_missing_ids_and_users_who_have_seen_eve
     assert make_ranking_scorer(k=1)(model, everything[["user", "item"]], everything["rating"]) == 0.0
 
 
-@pytest.mark.parametrize("ratings", [None, 5.0, "five"])
+@pytest.mark.parametrize("ratings", [5.0, "five"])
 def test_what_is_no_ratings_is_refused(fitted, ratings):
     with pytest.raises(TypeError, match="mapping or Series of ratings by item"):
         fitted["bayes"].new_user(ratings)
+    with pytest.raises(ValueError, match="new_user needs ratings or features of the user"):
+        fitted["bayes"].new_user(None)
 
 
 def test_given_ratings_are_read_by_the_names_of_fit(fitted):

@@ -299,7 +299,7 @@ def test_bad_catalogues_are_refused():
         coverage(RECOMMENDED, [1, 2, 3, 4])
     with pytest.raises(ValueError, match="items is empty"):
         gini(RECOMMENDED, [])
-    with pytest.raises(ValueError, match="from 0 to n_users=3"):
+    with pytest.raises(ValueError, match="at most n_users=3"):
         novelty(RECOMMENDED, {1: 4}, n_users=3)
     with pytest.raises(ValueError, match="No recommended item is in popularity"):
         novelty(RECOMMENDED, {"1": 2}, n_users=3)

@@ -317,6 +317,7 @@ SHARED = {
     "item": ["item", None],
     "user_features": [None, USER_FEATURES],
     "item_features": [None, ITEM_FEATURES],
+    "duplicates": ["all", "mean"],
     "verbose": [0, 1],
     "random_state": [0, 1],
 }

@@ -24,7 +24,10 @@ FUNCTIONS = [path for path in PUBLIC if inspect.isfunction(find(path))]
 CLASSES = [path for path in PUBLIC if inspect.isclass(find(path)) and not issubclass(find(path), Exception)]
 # What functions return; nobody makes them by hand.
 RESULTS = [
-    path for path in CLASSES if path.startswith(("tabrec.interpret.", "tabrec.runs.")) or path.endswith(".Explanation")
+    path
+    for path in CLASSES
+    if path.startswith(("tabrec.interpret.", "tabrec.runs."))
+    or path.endswith((".Explanation", ".RecommenderComparison"))
 ]
 MADE = [path for path in CLASSES if path not in RESULTS]
 # They learn nothing, and so have no attributes.

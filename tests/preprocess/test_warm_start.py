@@ -192,7 +192,11 @@ def test_later_chunks_of_a_transformer_have_the_parameters_and_columns_of_the_fi
 def test_a_recommender_refuses_by_name_what_more_ratings_cannot_change(model, change):
     X, y = CHUNK.assign(item=list("xyxyz") * 8)[["c", "item"]], np.arange(40) % 5 + 1.0
     model.fit(X, y).partial_fit(X[:3], y[:3])
-    changes = change | {"user": "c", "item_features": pd.DataFrame({"f": [1, 2, 3]}, index=list("xyz"))}
+    features = pd.DataFrame({"f": [1, 2, 3]}, index=list("xyz"))
+    with pytest.raises(ValueError, match="which had no item_features: a change takes effect only in a new fit"):
+        model.set_params(item_features=features).partial_fit(X, y)
+    model.set_params(item_features=None)
+    changes = change | {"user": "c"}
     for name, value in changes.items():
         before = getattr(model, name)
         with pytest.raises(ValueError, match=f"which had {name}=.*; got {name}="):
