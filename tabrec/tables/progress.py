@@ -277,6 +277,8 @@ def _is_interactive() -> bool:
 
 
 def _is_terminal(stream: Any) -> bool:
+    # While rich draws a bar it replaces the streams; its older releases say that theirs are not terminals.
+    stream = getattr(stream, "rich_proxied_file", stream)
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError):  # no stream, or a closed one
