@@ -80,16 +80,24 @@ def add_ratings(section: Section, data: RatingData) -> None:
     )
     section.add_figure(_plot_values(ratings["rating"].to_numpy()), "Number of ratings by value.")
     per_item = np.sort(model.item_counts_.to_numpy())[::-1]
-    section.add_figure(_plot_concentration(per_item), "Cumulative share of the ratings, items with most ratings first.")
-    per_user = model.user_counts_.to_numpy()
+    caption = "Cumulative share of the ratings, items with most ratings first."
+    section.add_figure(plot_concentration(per_item, "ratings"), caption)
+    section.add_findings(find_few(per_item, model.user_counts_.to_numpy(), "ratings"))
+
+
+def find_few(per_item: np.ndarray, per_user: np.ndarray, rows: str) -> list[Finding]:
+    """The finding on items and users with few ratings or interactions, if there are any."""
     few_items, few_users = int((per_item < _FEW).sum()), int((per_user < _FEW).sum())
-    if few_items or few_users:
-        text = (
-            f"{few_items:,} of {n_items:,} items and {few_users:,} of {n_users:,} users have fewer than {_FEW} ratings."
-        )
-        evidence = f"Median: {np.median(per_item):.0f} ratings per item, {np.median(per_user):.0f} per user."
-        action = "Their predictions rest on biases; side tables (user_features, item_features) add information."
-        section.add_findings([Finding("ids with few ratings", 3, (), text, evidence, action)])
+    if not few_items and not few_users:
+        return []
+    text = (
+        f"{few_items:,} of {len(per_item):,} items and {few_users:,} of {len(per_user):,} users have fewer than {_FEW} "
+        f"{rows}."
+    )
+    evidence = f"Median: {np.median(per_item):.0f} {rows} per item, {np.median(per_user):.0f} per user."
+    basis = "biases" if rows == "ratings" else "popularity"
+    action = f"Their predictions rest on {basis}; side tables (user_features, item_features) add information."
+    return [Finding("ids with few ratings", 3, (), text, evidence, action)]
 
 
 def _plot_values(values: np.ndarray) -> Any:
@@ -103,10 +111,11 @@ def _plot_values(values: np.ndarray) -> Any:
     return finish(ax)
 
 
-def _plot_concentration(counts: np.ndarray) -> Any:
+def plot_concentration(counts: np.ndarray, rows: str) -> Any:
+    """Draw the cumulative share of the rows over the items, those with most rows first."""
     ax = make_axes(None, (6.4, 2.8))
     ax.plot(np.arange(1, len(counts) + 1) / len(counts), counts.cumsum() / counts.sum(), color=ORANGE, linewidth=1.8)
-    ax.set(xlabel="share of the items", ylabel="share of the ratings", xlim=(0, 1), ylim=(0, 1.02))
+    ax.set(xlabel="share of the items", ylabel=f"share of the {rows}", xlim=(0, 1), ylim=(0, 1.02))
     return finish(ax)
 
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
+from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 import tabrec
 from tabrec.interpret._parameters import SEED, check_parameters
 from tabrec.interpret._result import Finding
-from tabrec.interpret.page import columns, data, ratings, rows, scores
+from tabrec.interpret.page import columns, data, rankings, ratings, rows, scores
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import FRAME_FOR_ARRAY, ReportData, read_report_data
 from tabrec.saving.files import new_file
@@ -69,6 +70,14 @@ _RATING_SECTIONS = [
     _SectionSpec("biases", "Item biases", ratings.add_item_biases),
     _SectionSpec("map", "Map of items", ratings.add_item_map),
     _SectionSpec("recommendation", "Example recommendation", ratings.add_recommendation),
+]
+
+_RANKING_SECTIONS = [
+    _SectionSpec("scores", "Scores", rankings.add_ranking_scores),
+    _TRAINING,
+    _SectionSpec("data", "Interactions", rankings.add_interactions),
+    _SectionSpec("coverage", "Coverage", rankings.add_coverage),
+    _SectionSpec("users", "Example users", rankings.add_example_users),
 ]
 
 
@@ -171,7 +180,8 @@ def report(
     X_new : table of shape (n_new, n_features), default=None
         The newest rows, with or without a known target, to compare with the training rows; None uses `X_valid`.
     scores : pandas.DataFrame, default=None
-        For a recommender, the result of `tabrec.collab.evaluate`; None evaluates on `X_valid` where it is given.
+        For a recommender, the result of `tabrec.collab.evaluate`, or the table of
+        `tabrec.collab.compare_recommenders` with its model first; None evaluates on `X_valid` where it is given.
     target : str, default=None
         Name of the target; None uses the name of `y`.
     title : str, default=None
@@ -225,8 +235,9 @@ def report(
     check_is_fitted(model)
     if hasattr(model, "recommend"):
         rated = ratings.RatingData(model, _read_scores(model, X, y, X_valid, y_valid, scores))
-        about = f"{type(model).__name__}, fitted to {len(model.ratings_):,} ratings."
-        sections = _make_sections(_RATING_SECTIONS, rated, verbose)
+        what, specs = ("ratings", _RATING_SECTIONS) if is_regressor(model) else ("interactions", _RANKING_SECTIONS)
+        about = f"{type(model).__name__}, fitted to {len(model.ratings_):,} {what}."
+        sections = _make_sections(specs, rated, verbose)
     else:
         given = read_report_data(model, X, y, X_valid, y_valid, X_new, target, random_state)
         about = _describe(given)
@@ -239,6 +250,8 @@ def _read_scores(model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, scores:
 
     if scores is not None or X_valid is None:
         return scores
+    if not is_regressor(model) and X is not None and y is None and y_valid is None:
+        return evaluate(model, as_frame(X), as_frame(X_valid))
     if X is None or y is None or y_valid is None:
         raise ValueError("Scoring a recommender needs X, y, X_valid and y_valid: pairs of ids and their ratings.")
     check_row_labels(X, y=y)
