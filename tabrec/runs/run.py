@@ -102,7 +102,7 @@ class Run:
         model, metadata = load_with_metadata(folder / MODEL_FOLDER)
         kinds = [kind for kind in cls._kinds() if kind._key in metadata]
         if not kinds:
-            raise ValueError(f"{folder} holds a {type(model).__name__}, {cls._other_kind}.")
+            raise ValueError(f"{folder} holds {type(model).__name__}, {cls._other_kind}.")
         metrics, predictions = folder / METRICS_FILE, folder / PREDICTIONS_FILE
         return kinds[0](
             model,

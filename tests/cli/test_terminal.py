@@ -111,7 +111,7 @@ def test_a_run_of_rate_predicts_no_table(run, table, tmp_path):
     assert run("rate", "r.csv", "--model", "dot", "--out", "ml")[0] == 0
     code, _, complained = run("predict", "ml", table)
     assert code == 2
-    assert complained == "error: ml holds a DotProductBias, which is not a model for tables: use `tabrec recommend`.\n"
+    assert complained == "error: ml holds DotProductBias, which is not a model for tables: use `tabrec recommend`.\n"
 
 
 def test_the_first_stage_is_shown_before_slow_packages_are_imported():

@@ -63,7 +63,7 @@ def test_scores_are_those_of_the_comparison_and_the_model_has_all_rows(saved):
 
 def test_each_kind_opens_its_own(saved):
     assert type(Run.open(saved)) is type(RecommenderRun.open(saved)) is type(RankingRun.open(saved)) is RankingRun
-    with pytest.raises(ValueError, match="holds a EASE, which does not predict ratings"):
+    with pytest.raises(ValueError, match="holds EASE, which does not predict ratings"):
         RatingRun.open(saved)
 
 
@@ -116,3 +116,9 @@ def test_a_random_split_beside_times_is_said_by_rate(run, tmp_path):
     make_ratings(300, n_users=20, n_items=30, random_state=0).to_csv(tmp_path / "r.csv", index=False)
     _, printed, _ = run("rate", "r.csv", "--model", "dot", "--out", "ml")
     assert "random fifth is held out, although 'timestamp' has times: --time-column" in printed
+
+
+def test_explain_writes_the_page_of_a_run(saved, run):
+    code, printed, _ = run("explain", saved, "-o", "page.html")
+    assert code == 0
+    assert "page.html" in printed

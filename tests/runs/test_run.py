@@ -68,7 +68,7 @@ def test_what_is_not_a_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not hold a run"):
         Run.open(tmp_path)
     save(ForestRegressor(), tmp_path / "model")
-    with pytest.raises(ValueError, match="holds a ForestRegressor, without the metadata of a run"):
+    with pytest.raises(ValueError, match="holds ForestRegressor, without the metadata of a run"):
         Run.open(tmp_path)
 
 

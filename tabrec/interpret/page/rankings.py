@@ -174,7 +174,7 @@ def add_example_users(section: Section, data: RatingData) -> None:
             continue
         section.add_table(
             table,
-            f"{model.user_name_} {user}, who has {amount} interactions ({counts[user]:,}): {len(table)} of the user's "
+            f"{model.user_name_} {user}, who has {amount} interactions ({counts[user]:,}): up to {_N_SHOWN} of the user's "
             "items, those that explain most first, beside the recommendations and their reasons.",
             {"rank": "{}", "score": "{:.3f}"},
         )
