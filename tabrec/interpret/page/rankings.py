@@ -174,8 +174,8 @@ def add_example_users(section: Section, data: RatingData) -> None:
             continue
         section.add_table(
             table,
-            f"{model.user_name_} {user}, who has {amount} interactions ({counts[user]:,}): up to {_N_SHOWN} of the user's "
-            "items, those that explain most first, beside the recommendations and their reasons.",
+            f"{model.user_name_} {user}, who has {amount} interactions ({counts[user]:,}): up to {_N_SHOWN} of the "
+            "user's items, those that explain most first, beside the recommendations and their reasons.",
             {"rank": "{}", "score": "{:.3f}"},
         )
 
