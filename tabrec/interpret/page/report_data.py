@@ -22,6 +22,7 @@ from tabrec.trees.training_rows import check_fitted_rows
 
 MANY_ROWS = 20_000  # enough for an average
 SOME_ROWS = 2_000  # enough for a plot
+_N_REPEATS = 2  # permutations of a column; each predicts all rows, and more hardly reduce the standard error
 
 # scikit-learn warns when a model fitted to an array is given a frame, as it is here.
 FRAME_FOR_ARRAY = "X has feature names, but"
@@ -80,7 +81,8 @@ class ReportData:
         X, y = self.X, self.y
         if not self.has_oob:
             rows = self.sample(len(self.judged[0]), SOME_ROWS)
-            X, y, options = self.judged[0].iloc[rows], self.judged[1][rows], {"method": "permutation"}
+            X, y = self.judged[0].iloc[rows], self.judged[1][rows]
+            options = {"method": "permutation", "n_repeats": _N_REPEATS}
         # Accuracy does not change where a probability moves on one side of the threshold.
         metric = "log_loss" if self.is_classifier else None
         return feature_importance(self.model, X, y, metric=metric, random_state=self.random_state, **options)
