@@ -24,7 +24,7 @@ class Newcomers(LabelledViews):
     user_name_: str
     item_name_: str
     mean_rating_: float
-    _relevance: Relevance | None
+    _relevance: Relevance
 
     @abstractmethod
     def _check_parameters(self) -> Scorer:
@@ -159,7 +159,7 @@ class Newcomers(LabelledViews):
         self.mean_rating_ = self._reader.ratings.mean()
         scorer.fit(self._reader)
         self._scorer = scorer
-        self._relevance = None
+        self._relevance = Relevance(self._reader)
         return self
 
     def _add_features(self, kind: str, features: Any, name: Any) -> RatingsReader:

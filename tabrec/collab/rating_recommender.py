@@ -62,10 +62,9 @@ class RatingRecommender(CheckedScoreMixin, RegressorMixin, Recommender):
         check_is_fitted(self)
         if order == "rating":
             return None
-        # Learned here and not in fit, which needs less time without it, and so that older saved models have it.
-        learned, device = getattr(self, "_relevance", None), getattr(self, "device", "cpu")
-        make = Relevance.learn if learned is None else learned.caught_up
-        self._relevance = make(self._reader, device)
+        # Learned here and not in fit, which needs less time without it. Older saved models have none.
+        relevance = getattr(self, "_relevance", None) or Relevance(self._reader)
+        self._relevance = relevance.caught_up(self._reader, getattr(self, "device", "cpu"))
         return self._relevance
 
     def _with_mean(self, pairs: Pairs, predicted: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ class Recommender(Newcomers, Exports, ABC):
         scorer, context = self._read_ratings(X, y, sample_weight)
         scorer.fit(self._reader, context)
         self._scorer = scorer
-        self._relevance = None
+        self._relevance = Relevance(self._reader)
         return self
 
     def _read_ratings(self, X: Any, y: Any, sample_weight: Any) -> tuple[Scorer, Context]:

@@ -43,7 +43,7 @@ def recommend_items(
     column = as_column(reader.user_name, users)
     codes = reader.users.ids.encode(column)
     of_users = None
-    if is_table(candidates) and len(getattr(candidates, "shape", (0, 0))) == 2:  # a series is a list of ids
+    if is_table(candidates):
         of_users, candidates = _read_pairs("candidates", reader, column, candidates)
     choice = _choose(reader.items, candidates, include_cold, unknown)
     without = [] if exclude is None else [_read_pairs("exclude", reader, column, exclude)[0]]

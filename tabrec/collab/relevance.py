@@ -36,40 +36,47 @@ class Relevance:
     below the predicted one.
     """
 
-    takes: ImplicitALSScorer
-    n_learned: int  # ratings from which all factors were learned
+    base: RatingsReader  # of whose ratings all factors are learned
+    learned: ImplicitALSScorer | None  # from those ratings, once they are asked for
+    takes: ImplicitALSScorer  # knows all ratings
     levels: np.ndarray
     shares: np.ndarray  # of the ratings below each level, plus half of those at it
 
-    @classmethod
-    def learn(cls, data: RatingsReader, device: Any) -> Relevance:
-        """Learn from all ratings of a reader."""
-        made = cls()
-        made.takes = ImplicitALSScorer(_PARAMETERS | {"device": device})
-        made.takes.fit(data)
-        made.n_learned = len(data.ratings)
-        made.levels, made.shares = _distribution(data.ratings.values)
-        return made
+    def __init__(self, base: RatingsReader):
+        self.base, self.learned = base, None
 
     def caught_up(self, data: RatingsReader, device: Any) -> Relevance:
-        """The relevance that knows all ratings of a reader: only the rows of ids with further ratings are solved."""
-        before = self.takes.data
-        if before is data:
-            self.takes.parameters = _PARAMETERS | {"device": device}
+        """The relevance that knows all ratings of a reader: only the rows of ids with further ratings are solved.
+
+        It depends on the base and the reader alone, not on what was asked in between.
+        """
+        if len(data.ratings) > _MOST_GROWTH * len(self.base.ratings):
+            return Relevance(data).caught_up(data, device)
+        parameters = _PARAMETERS | {"device": device}
+        learned = self.learned or self._learn(parameters)
+        learned.parameters = parameters  # which are not saved
+        if self.takes.data is data:
+            self.takes.parameters = parameters
             return self
-        if len(data.ratings) > _MOST_GROWTH * self.n_learned:
-            return Relevance.learn(data, device)
         made = copy.copy(self)
-        made.takes = copy.copy(self.takes)
-        made.takes.parameters = _PARAMETERS | {"device": device}
-        users = _find_changed(before.ratings, data.ratings, "user", data.users.n_codes)
+        made.takes = copy.copy(learned)
+        if data is self.base:
+            return made
+        users = _find_changed(self.base.ratings, data.ratings, "user", data.users.n_codes)
         # Users that are folded in do not change what others are recommended.
-        items = _find_changed(_of_learned_users(before), _of_learned_users(data), "item", data.items.n_codes)
+        items = _find_changed(_of_learned_users(self.base), _of_learned_users(data), "item", data.items.n_codes)
         if len(items):
             made.takes.update(data, users, items)
         else:
             made.takes.fold_in(data, data.ratings, users)
         return made
+
+    def _learn(self, parameters: dict[str, Any]) -> ImplicitALSScorer:
+        """Learn from the ratings of the base, for all copies of the model."""
+        self.learned = self.takes = ImplicitALSScorer(parameters)
+        self.takes.fit(self.base)
+        self.levels, self.shares = _distribution(self.base.ratings.values)
+        return self.takes
 
     def weigh(self, users: np.ndarray, items: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Relevance of all pairs of some users and some items, given their predicted ratings."""

@@ -117,7 +117,7 @@ def read_frame(X: Any) -> pd.DataFrame:
         raise TypeError(f"Got the text {os.fspath(X)!r}, not a table: read the file first, as with pandas.read_csv.")
     if isinstance(X, pd.DataFrame):
         frame = X
-    elif is_table(X):
+    elif _offers_columns(X):
         frame = _from_other_library(X)
     else:
         array = check_array(X, dtype=None, ensure_all_finite=False)
@@ -126,9 +126,14 @@ def read_frame(X: Any) -> pd.DataFrame:
 
 
 def is_table(X: Any) -> bool:
-    """Whether X is a data frame of any library, lazy or not, rather than an array."""
-    if isinstance(X, pd.DataFrame):
-        return True
+    """Whether X is a data frame of any library, lazy or not, rather than an array or a single column."""
+    # Single columns of polars and arrow, which offer a stream too, have a type of their own.
+    is_column = hasattr(type(X), "dtype") or hasattr(type(X), "type")
+    return isinstance(X, pd.DataFrame) or (not is_column and _offers_columns(X))
+
+
+def _offers_columns(X: Any) -> bool:
+    """Whether X is a data frame or a single column of another library than pandas."""
     if isinstance(X, (np.ndarray, pd.Series, list)):
         return False
     return any(hasattr(X, name) for name in ("__arrow_c_stream__", "__dataframe__", "collect_schema"))

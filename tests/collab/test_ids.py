@@ -200,6 +200,7 @@ LISTS = {
     "objects": lambda ids: np.array(ids, dtype=object),
     "generator": lambda ids: (one for one in ids),
     "polars": polars.Series,
+    "arrow": lambda ids: pa.chunked_array([ids]),
 }
 
 

@@ -66,9 +66,22 @@ def test_relevance_does_not_depend_on_when_it_was_first_asked_for(model, tmp_pat
         pd.testing.assert_frame_equal(other.recommend([0, 1, 1000], 5), expected)
 
 
+def test_relevance_after_further_ratings_does_not_depend_on_what_was_asked_before():
+    more = pd.DataFrame({"user": [600, 600], "item": [0, 1]})
+    asked, silent = small().fit(X, Y), small().fit(X, Y)
+    asked.recommend(0)
+    for name, new in (
+        ("user", lambda m: m.new_user({10: 2.0, 11: 2.0})),
+        ("ratings", lambda m: m.partial_fit(more, [3.0, 3.0])),
+    ):
+        expected = new(asked).recommend([0, 500], 5)
+        pd.testing.assert_frame_equal(new(silent).recommend([0, 500], 5), expected, obj=name)
+        asked.recommend(0)
+
+
 def test_new_users_and_further_ratings_change_relevance_by_their_rows_alone(model, monkeypatch):
     model.recommend(0)
-    monkeypatch.setattr(Relevance, "learn", None)  # would learn all rows anew
+    monkeypatch.setattr(Relevance, "_learn", None)  # would learn all rows anew
     new = model.new_user({10: 2.0, 11: 2.0, 12: 3.0}, user=500)
     assert set(items_of(new.recommend(500, 7))) == set(range(13, 20))
     before = model.recommend(range(30), 5)

@@ -72,8 +72,9 @@ class Verdict:
 
     def _describe_none(self, evidence: str) -> Finding:
         text = "No difference between the new rows and the training rows was found with these rows."
-        shift = detectable_shift(*self.n_rows, len(self.table), self.level * OF_COLUMNS)
-        evidence += f" A mean that moves by {shift:.2g} standard deviations would be found nine times in ten."
+        if (self.table["kind"] == "continuous").any():
+            shift = detectable_shift(*self.n_rows, len(self.table), self.level * OF_COLUMNS)
+            evidence += f" A mean that moves by {shift:.2g} standard deviations would be found nine times in ten."
         return Finding("no shift", 3, (), text, evidence, "Test again with more rows to find smaller shifts.")
 
     def describe_correlation(self) -> list[Finding]:
