@@ -58,7 +58,7 @@ def _run() -> int:
     except (ValueError, TypeError, OSError, ImportError) as error:  # ImportError: an extra is not installed
         print_error(name_options(one_line(error), _commands_of_app()))
     except MemoryError:
-        print_error("The memory is not enough for this table: give a file with fewer rows or columns.")
+        print_error("Not enough memory for this table: use fewer rows or columns.")
     return _MISTAKE
 
 

@@ -22,7 +22,7 @@ _OPTIONS: dict[str, Any] = {
     "encoding": Annotated[str | None, in_reading("NAME", "Encoding of the text, such as latin-1.", "detected")],
     "decimal": Annotated[str | None, in_reading("MARK", "Decimal mark: a point or a comma.", "detected")],
     "names": Annotated[str | None, in_reading("NAMES", "Names of the columns, separated by commas.", "the first line")],
-    "names_from": Annotated[Path | None, in_reading("FILE", "File with the names: a header, or a name a line.")],
+    "names_from": Annotated[Path | None, in_reading("FILE", "File with the names: a header, or one name per line.")],
     "header": Annotated[
         bool | None,
         option(

@@ -161,7 +161,7 @@ def novelty(recommended: Any, popularity: Any, n_users: int, k: int = 10) -> flo
     """
     popularity = _read_popularity(popularity)
     if popularity.max() > n_users:
-        raise ValueError(f"popularity must hold numbers of users who rated an item, at most n_users={n_users}.")
+        raise ValueError(f"popularity must hold the number of users who rated each item, at most n_users={n_users}.")
     raters = read_recommended(recommended, k)["item"].map(popularity)
     if raters.isna().all():
         raise ValueError("No recommended item is in popularity, whose index must be the ids of the items.")
@@ -226,12 +226,14 @@ def popularity_bias(recommended: Any, relevant: Any, popularity: Any, k: int = 1
 def _read_popularity(popularity: Any) -> pd.Series:
     popularity = pd.Series(popularity)
     if popularity.empty or popularity.isna().any() or popularity.min() < 0:
-        raise ValueError("popularity must hold numbers of users who rated an item, at least 0, by item id.")
+        raise ValueError(
+            "popularity must hold the number of users who rated each item, at least 0, indexed by item id."
+        )
     return popularity
 
 
 def _times_recommended(recommended: Any, items: Any, k: int) -> np.ndarray:
-    """Number of users who have each item of the catalogue among their first k: (n_items,)."""
+    """Number of users whose top k contains each item, shape (n_items,)."""
     catalogue = pd.Index(items).unique()
     if catalogue.empty:
         raise ValueError("items is empty; give the ids of the catalogue.")

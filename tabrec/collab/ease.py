@@ -78,7 +78,7 @@ class EASE(RankingRecommender):
     Notes
     -----
     An explanation is exact: the contributions of the user's interactions sum to the score. `new_user` needs no
-    training, because a user is represented by the interactions alone. `partial_fit` solves the regression anew.
+    training, because a user is represented by the interactions alone. `partial_fit` solves the regression again.
 
     References
     ----------

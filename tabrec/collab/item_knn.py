@@ -73,7 +73,7 @@ class ItemKNN(RankingRecommender):
     Notes
     -----
     An explanation is exact: the contributions of the user's interactions sum to the score. `new_user` needs no
-    training. `partial_fit` computes the similarities anew.
+    training. `partial_fit` recomputes the similarities.
 
     References
     ----------

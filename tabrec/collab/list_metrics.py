@@ -1,4 +1,4 @@
-"""Metrics of lists beyond accuracy: how different their items are, and how many hits are no obvious ones."""
+"""Metrics of lists beyond accuracy: how different their items are, and how many hits are not obvious."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def hold_out_interactions(
     if split == "random":
         if columns.time is not None:
             warn_caller(
-                f"The split is random although column {columns.time!r} has times: models are fitted to interactions "
-                'that are later than those they are tested on. split="time" tests on the future.'
+                f"The split is random although column {columns.time!r} has times, so models train on interactions that "
+                'follow some test interactions. split="time" tests on later interactions only.'
             )
         return _hold_out_random(len(frame), test_size, random_state)
     if columns.time is None:

@@ -131,7 +131,7 @@ class Recommender(Newcomers, Exports, ABC):
         context_names = check_named("context", getattr(self, "context", ()), names)
         ids = [name for name in context_names if name in id_names]
         if ids:
-            raise ValueError(f"context={self.context!r} names the ids {ids}, which are used in any case.")
+            raise ValueError(f"context must not list the id columns {ids}; they are always used.")
         self._reader, context = RatingsReader.learn(
             frame,
             y,
@@ -249,7 +249,7 @@ class Recommender(Newcomers, Exports, ABC):
         Parameters
         ----------
         users : id or array-like of ids
-            Unknown users are recommended the items that are best on average.
+            Unknown users get popular items, or with ``order="rating"`` those with the highest average rating.
         n : int, default=10
             Number of items per user; fewer where there are not as many. A warning names users without any.
         exclude_seen : bool, default=True
@@ -264,10 +264,10 @@ class Recommender(Newcomers, Exports, ABC):
         unknown : {"ignore", "raise"}, default="ignore"
             Whether to leave out unknown candidates, with a warning, or to raise a ValueError.
         order : {"relevance", "rating"}, default="relevance"
-            "rating" puts the items with the highest predicted ratings first, also those that hardly anybody takes.
-            "relevance" multiplies the chance that the user takes the item, which is learned from who rated what, by
-            (1 + s) / 2, where s is the share of all ratings below the predicted one. The chance is learned in the
-            first call. Models that do not predict ratings have the order "relevance" alone, that of their scores.
+            "rating" sorts by the predicted rating, which puts items first that few users have rated. "relevance"
+            multiplies the preference score of `ImplicitALS`, fitted to who rated what in the first call, by
+            (1 + s) / 2, where s is the share of all ratings below the predicted one. Models that do not predict
+            ratings only support "relevance", which sorts by their scores.
         context : table of shape (n_users, n_columns), default=None
             The context columns of the model for each user, or one row for all of them; for models fitted with context.
         diversity : float or dict, default=None

@@ -1,4 +1,4 @@
-"""`Relevance`: how probable it is that a user takes an item, times how much the user will like it."""
+"""`Relevance`: the preference score of `ImplicitALS` times the quantile of the predicted rating."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabrec.collab.interactions import Interactions
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.sides import LEARNED
 
-# Parameters of the factors that tell who takes what: the defaults of `ImplicitALS`.
+# Parameters of the factors of who rated what: the defaults of `ImplicitALS`.
 _PARAMETERS: dict[str, Any] = {
     "n_factors": 32,
     "n_iterations": 16,
@@ -22,39 +22,39 @@ _PARAMETERS: dict[str, Any] = {
     "verbose": 0,
     "random_state": 0,
 }
-# Ratings at which their distribution is known.
+# Number of ratings at which their distribution function is kept; it is interpolated between them.
 _MOST_LEVELS = 1_000
-# The factors are learned anew once there are more than so many times as many ratings.
+# The factors are refitted once the number of ratings has grown by more than this factor.
 _MOST_GROWTH = 2.0
 
 
 class Relevance:
     """The order of recommendations of a model of ratings.
 
-    Predicted ratings alone put items first that few users take. The relevance of an item is the chance that the user
-    takes it, as `ImplicitALS` estimates it from who rated what, times (1 + s) / 2, where s is the share of all ratings
-    below the predicted one.
+    Predicted ratings alone put items first that few users rate. The relevance of an item is the preference score that
+    `ImplicitALS` learns from who rated what, times (1 + s) / 2, where s is the share of all ratings below the predicted
+    one.
     """
 
-    base: RatingsReader  # of whose ratings all factors are learned
-    learned: ImplicitALSScorer | None  # from those ratings, once they are asked for
-    takes: ImplicitALSScorer  # knows all ratings
+    base: RatingsReader  # the ratings from which the factors of all items are learned
+    learned: ImplicitALSScorer | None  # fitted to `base` in the first call
+    takes: ImplicitALSScorer  # `learned`, updated with all ratings
     levels: np.ndarray
-    shares: np.ndarray  # of the ratings below each level, plus half of those at it
+    shares: np.ndarray  # share of the ratings below each level, plus half of those equal to it
 
     def __init__(self, base: RatingsReader):
         self.base, self.learned = base, None
 
     def caught_up(self, data: RatingsReader, device: Any) -> Relevance:
-        """The relevance that knows all ratings of a reader: only the rows of ids with further ratings are solved.
+        """The relevance updated with all ratings of a reader: only factors of ids with more ratings are solved.
 
-        It depends on the base and the reader alone, not on what was asked in between.
+        The result depends on `base` and the reader alone, not on earlier calls.
         """
         if len(data.ratings) > _MOST_GROWTH * len(self.base.ratings):
             return Relevance(data).caught_up(data, device)
         parameters = _PARAMETERS | {"device": device}
         learned = self.learned or self._learn(parameters)
-        learned.parameters = parameters  # which are not saved
+        learned.parameters = parameters  # not saved
         if self.takes.data is data:
             self.takes.parameters = parameters
             return self
@@ -63,7 +63,7 @@ class Relevance:
         if data is self.base:
             return made
         users = _find_changed(self.base.ratings, data.ratings, "user", data.users.n_codes)
-        # Users that are folded in do not change what others are recommended.
+        # Users that are folded in do not change the recommendations of others.
         items = _find_changed(_of_learned_users(self.base), _of_learned_users(data), "item", data.items.n_codes)
         if len(items):
             made.takes.update(data, users, items)
@@ -80,12 +80,12 @@ class Relevance:
 
     def weigh(self, users: np.ndarray, items: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Relevance of all pairs of some users and some items, given their predicted ratings."""
-        chance = self.takes.score_block(users, items)
-        # Users who have only items that nobody else has.
-        chance[~self.takes.rows["user"][users].any(axis=1)] = self.takes.popularity[items]
+        preference = self.takes.score_block(users, items)
+        # Factors are 0 for users whose items nobody else has.
+        preference[~self.takes.rows["user"][users].any(axis=1)] = self.takes.popularity[items]
         below = np.interp(predicted, self.levels, self.shares)
-        # The estimated chance of an item that hardly anybody takes may lie below 0.
-        return np.where(chance > 0, chance * (1 + below) / 2, chance)
+        # A product would move negative preferences up where the predicted rating is low.
+        return np.where(preference > 0, preference * (1 + below) / 2, preference)
 
 
 def _distribution(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

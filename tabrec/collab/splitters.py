@@ -263,7 +263,7 @@ def _rows_after(users: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _share_out(users: np.ndarray, n_splits: int, rng: np.random.Generator) -> np.ndarray:
-    """The fold that tests each row: assigned in turn, user after user, in random order."""
+    """Test fold of each row: rows are shuffled within users and dealt to the folds in turn."""
     if len(users) < n_splits:
         raise ValueError(f"n_splits={n_splits} folds need as many rows, but there are {len(users)}.")
     shuffled = rng.permutation(users.max() + 1)[users]

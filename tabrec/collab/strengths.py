@@ -97,7 +97,7 @@ class StrengthScorer(Scorer):
         if strengths.shape != values.shape or not (strengths > 0).all():
             raise ValueError(
                 f"{source} gives an interaction the strength {np.min(strengths, initial=0):g}, but strengths must be "
-                "greater than 0: leave out pairs that are no interactions."
+                "greater than 0: leave out pairs that are not interactions."
             )
         return strengths
 
@@ -162,7 +162,7 @@ def check_positive(values: np.ndarray) -> None:
     if len(values) and values.min() <= 0:
         raise ValueError(
             f"y holds {values.min():g}, but must be greater than 0: it says how strong an interaction is (a count, a "
-            "duration, a rating). Leave out pairs that are no interactions."
+            "duration, a rating). Leave out pairs that are not interactions."
         )
 
 

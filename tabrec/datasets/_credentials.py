@@ -132,4 +132,4 @@ def _read_private(path: Path) -> str:
     except UnicodeDecodeError:
         raise _malformed(path) from None
     except OSError as error:
-        raise FetchError(f"{path} cannot be read ({error.strerror}): it must belong to you.") from error
+        raise FetchError(f"{path} cannot be read ({error.strerror}): make it readable by your account.") from error

@@ -40,8 +40,8 @@ class Dialect:
     """How a text table is written.
 
     `decimal` is None if no number shows it, and `given_decimal` unless an option gave it. `names` are unique, `codes`
-    are the names of columns whose digits are no numbers, `width` counts the fields of a row of data, and `body` are the
-    first rows.
+    are the names of columns whose digits are labels, `width` is the number of fields of a row of data, and `body` are
+    the first rows.
     """
 
     encoding: str
@@ -118,7 +118,7 @@ def find_dialect(
 
 
 def find_names(source: Source) -> list[str]:
-    """The names in a file that holds the header of a table, or one name a line."""
+    """The names in a file that holds the header of a table, or one name per line."""
     head, is_complete = _read_head(source)
     text = _decode(source.name, head, find_encoding(head, is_complete=is_complete), is_complete=is_complete)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -190,9 +190,9 @@ def _decode(name: str, head: bytes, encoding: str, *, is_complete: bool) -> str:
     try:
         return codecs.getincrementaldecoder(encoding)().decode(head, final=is_complete)
     except LookupError as error:
-        raise ValueError(f"encoding={encoding!r} is not a known encoding, such as latin-1 (--encoding).") from error
+        raise ValueError(f"Unknown encoding={encoding!r}; pass for example 'latin-1'.") from error
     except UnicodeError as error:
-        raise ValueError(f"{name} is not text in {encoding}: pass its encoding, such as --encoding latin-1.") from error
+        raise ValueError(f"{name} is not text in {encoding}; pass its encoding, such as --encoding latin-1.") from error
 
 
 def _stated_delimiter(text: str) -> tuple[int, str | None]:

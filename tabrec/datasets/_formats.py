@@ -23,7 +23,9 @@ def read_parquet(path: Path) -> pd.DataFrame:
     try:
         table = pyarrow.parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} cannot be read as parquet; it is damaged, or another format: {error}") from error
+        raise ValueError(
+            f"{path} cannot be read as parquet: the file is damaged or in another format ({error})."
+        ) from error
     return to_frame(table)
 
 
@@ -31,18 +33,20 @@ def read_feather(path: Path) -> pd.DataFrame:
     try:
         return to_frame(pyarrow.feather.read_table(path))
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} cannot be read as feather; it is damaged, or another format: {error}") from error
+        raise ValueError(
+            f"{path} cannot be read as feather: the file is damaged or in another format ({error})."
+        ) from error
 
 
 def read_json(source: Source, suffix: str) -> pd.DataFrame:
-    """Read a list of records, an object of columns, or one record a line."""
+    """Read a list of records, an object that maps column names to values, or one record per line."""
     try:
         text = source.head().decode("utf-8-sig")
         frame = pd.DataFrame(_parse_json(text, is_lines=suffix in _JSON_LINES))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
-            f"{source.name} cannot be read as JSON: {error}. It should hold one record a line, a list of records, or "
-            "an object of columns."
+            f"{source.name} cannot be read as JSON: {error}. It should hold one record per line, a list of "
+            "records, or an object that maps column names to values."
         ) from error
     for name in frame:
         nested = frame[name].map(lambda value: isinstance(value, (list, dict)))
@@ -57,7 +61,7 @@ def _parse_json(text: str, *, is_lines: bool) -> Any:
         try:
             parsed = json.loads(text)
         except ValueError:
-            is_lines = text.lstrip().startswith("{")  # One record a line, whatever the name of the file.
+            is_lines = text.lstrip().startswith("{")  # One record per line, whatever the name of the file.
             if not is_lines:
                 raise
     if is_lines:

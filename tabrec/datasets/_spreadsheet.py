@@ -68,7 +68,7 @@ def _read_rows(path: Path, sheet: str | None) -> tuple[list[tuple], list[str]]:
     if not head.startswith(b"PK"):
         what = "a web page" if b"<table" in head.lower() or b"<html" in head.lower() else "something else"
         raise ValueError(
-            f"{path} cannot be read as a spreadsheet; it is {what}. Save it as .xlsx, or name it .csv if it is text."
+            f"{path} cannot be read as a spreadsheet: it is {what}. Save it as .xlsx, or name it .csv if it is text."
         )
     try:
         import openpyxl
@@ -80,7 +80,9 @@ def _read_rows(path: Path, sheet: str | None) -> tuple[list[tuple], list[str]]:
         try:
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-            raise ValueError(f"{path} cannot be read as a spreadsheet; it is damaged, or another format.") from error
+            raise ValueError(
+                f"{path} cannot be read as a spreadsheet: the file is damaged or in another format."
+            ) from error
         names = [page.title for page in book.worksheets if page.sheet_state == "visible"] or book.sheetnames
         if sheet is not None and sheet not in book.sheetnames:
             raise ValueError(f"{path} has no sheet {sheet!r} (--sheet); it has {book.sheetnames}.")

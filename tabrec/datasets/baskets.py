@@ -20,8 +20,8 @@ def read_baskets(path: str | os.PathLike, *, delimiter: str | None = None, encod
     Parameters
     ----------
     path : str or path-like
-        Text file without a header. Blank lines are no baskets, blank fields are no items, and an item that occurs twice
-        in a line is in the basket once. Quotation marks have no meaning.
+        Text file without a header. Blank lines and blank fields are ignored, and an item that occurs twice in a line
+        is in the basket once. Quotation marks are part of the item.
     delimiter : str, default=None
         The character between items. None takes the first of comma, semicolon, tab, pipe and space that is in the file.
     encoding : str, default=None

@@ -45,16 +45,15 @@ def read_table(
     Parameters
     ----------
     path : str or path-like
-        A file, a folder of files, or a pattern such as ``"sales/*.csv"``. The ending of a file decides its format,
-        unless it is that of a text and the content is clearly another:
-        parquet (``.parquet``, ``.pq``), feather (``.feather``), JSON (``.json``, ``.jsonl``), a spreadsheet
-        (``.xlsx``), or else delimited text. JSON and text may be compressed (``.gz``, ``.bz2``, ``.zst`` or ``.zip``).
-        ``"-"`` reads text from standard input.
+        A file, a folder of files, or a pattern such as ``"sales/*.csv"``. The suffix decides the format of a file,
+        unless a text suffix contradicts the content: parquet (``.parquet``, ``.pq``), feather (``.feather``), JSON
+        (``.json``, ``.jsonl``), a spreadsheet (``.xlsx``), or else delimited text. JSON and text may be compressed
+        (``.gz``, ``.bz2``, ``.zst`` or ``.zip``). ``"-"`` reads text from standard input.
     delimiter : str, default=None
         Delimiter of the fields of a text file: a character, or "tab", "comma", "semicolon", "pipe" or "space". None
         detects it.
     encoding : str, default=None
-        Encoding of a text file. None detects UTF-8 and UTF-16, and else guesses by the letters, cp1252 (Western
+        Encoding of a text file. None detects UTF-8 and UTF-16, otherwise guesses from the letters, cp1252 (Western
         European) unless they are clearly others.
     decimal : {".", ","}, default=None
         Decimal mark of numbers. None detects it.
@@ -169,7 +168,7 @@ def _format_of(path: Path) -> str:
 
 
 def read_names(path: str | os.PathLike) -> list[str]:
-    """The names of columns in a file: the first line of a table, or one name a line."""
+    """The names of columns in a file: the first line of a table, or one name per line."""
     path = Path(path)
     _check_exists(path)
     return find_names(Source(path))
@@ -194,7 +193,7 @@ def _read_text(source: Source, options: dict, text_columns: Sequence[str]) -> pd
     except UnicodeError as error:
         if options["encoding"] is not None:
             raise ValueError(
-                f"{source.name} is not text in {options['encoding']}: pass its encoding, such as --encoding latin-1."
+                f"{source.name} is not text in {options['encoding']}; pass its encoding, such as --encoding latin-1."
             ) from error
         # Only later lines show the encoding.
         dialect = find_dialect(source, **{**options, "encoding": find_encoding_of_all(source)})

@@ -28,8 +28,9 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """Make an optimizer that decays the weight matrices of a model, but neither biases, scales nor norms.
 
-    The model may name further parameters not to decay in an attribute `not_decayed`. A callable takes the groups of
-    parameters and `lr`, as ``torch.optim.RMSprop`` does. The first layers learn at `lowest_share` of the learning rate.
+    The model can list parameters to exclude from weight decay in its attribute `not_decayed`. A callable takes the
+    groups of parameters and `lr`, as ``torch.optim.RMSprop`` does. The first layers learn at `lowest_share` of the
+    learning rate.
     """
     groups = _parameter_groups(model, weight_decay, lowest_share)
     if callable(optimizer):

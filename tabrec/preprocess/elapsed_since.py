@@ -91,8 +91,8 @@ class ElapsedSince(FrameTransformer):
     as holidays and planned promotions. For other events use ``direction="since"``; otherwise the target leaks.
 
     *Missing values.* Days are NaN if a group has no event on that side. All new columns are NaN if the date or the
-    group of a row is missing, and an event in such a row is not counted. Days are fractions if dates have a time of
-    day. They are local if dates have a time zone: noon to noon is one day, also across a change to daylight saving
+    group of a row is missing, and an event in such a row is not counted. Days are fractional if the dates have a time
+    of day. They are local if dates have a time zone: noon to noon is one day, also across a change to daylight saving
     time.
 
     *Differences from fastai*, whose column names are used: there, no event gives 0, days until the next event are

@@ -49,7 +49,7 @@ def warn_of_text(formats: Mapping[str, NumberFormat], date_marks: Mapping[str, l
     said += [f"{name!r} as dates ({quoted(marks)} as missing)" for name, marks in date_marks.items() if marks]
     if said:
         more = f" and {len(said) - _MANY_COLUMNS} more" * (len(said) > _MANY_COLUMNS)
-        warn_caller(f"Columns of text are read: {'; '.join(said[:_MANY_COLUMNS])}{more}. {advice}")
+        warn_caller(f"Text columns were converted: {'; '.join(said[:_MANY_COLUMNS])}{more}. {advice}")
 
 
 def warn_of_formats(formats: Mapping[str, str | None]) -> None:

@@ -54,7 +54,7 @@ def check_values(y: pd.Series, log_target: bool) -> None:
     if y.isna().any():
         row = int(np.argmax(y.isna().to_numpy()))
         raise ValueError(
-            f"Target {y.name!r} is missing in {int(y.isna().sum())} rows, the first being row {row}: drop them."
+            f"Target {y.name!r} has {int(y.isna().sum())} missing values (first in row {row}); drop these rows."
         )
     if y.nunique() < 2:
         raise ValueError(f"Target {y.name!r} is constant ({y.tolist()[0]!r}): there is nothing to learn.")

@@ -61,7 +61,7 @@ def train(
     random_state: int = 0,
     verbose: bool = False,
 ) -> TableRun:
-    """Train a model on the earlier (or on random) rows of a table and score it on the others.
+    """Train a model on the earliest rows of a table, or on a random subset, and score it on the others.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def _check_device(device: str | None, model: str) -> None:
 
 
 def _divide(run: TableRun, frame: pd.DataFrame, metric: str | None, verbose: bool) -> TrialRows:
-    """The rows to train on, to validate on and of the folds, and the metric; they are checked before any fit."""
+    """Training rows, validation rows, folds and metric, all checked before any fit."""
     metadata = run.metadata
     y, train_rows, valid_rows = _split(run, frame)
     is_classification = metadata["task"] == "classification"

@@ -233,7 +233,7 @@ def _parse(text: str) -> Any:
 def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entry = dict(pairs)
     if len(entry) != len(pairs):
-        raise ValueError(f"a key occurs twice in an entry with the keys {[name for name, _ in pairs][:10]}")
+        raise ValueError(f"duplicate key in the object with keys {[name for name, _ in pairs][:10]}")
     return entry
 
 

@@ -157,7 +157,7 @@ class StateReader:
         with torch.device("meta"):  # a net without memory
             size = sum(tensor.numel() for tensor in cls(**config).state_dict().values())
         if size > sum(array.size for array in state.values()):
-            raise ValueError(f"its configuration needs {size} numbers, which the arrays lack")
+            raise ValueError(f"the configuration needs {size} values, but the arrays hold fewer")
         made = cls.from_config(config)
         made.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in state.items()})
         return made.eval()

@@ -69,7 +69,8 @@ def held_out_parts(
     """Masks of the interactions to train on and to hold out.
 
     With times, each part is held out from a moment on, and nothing later is trained on; the moments are half a part
-    apart. Without them, or where nobody has interactions before and after, a share of each user's is drawn.
+    apart. Without them, or where nobody has interactions before and after, a fraction of each user's interactions is
+    drawn at random.
     """
     parts = []
     if ratings.days is not None:

@@ -106,8 +106,8 @@ class TargetEncodingMixin(RawFrameMixin):
         if self.target_encoded_:
             raise ValueError(
                 f"warm_start=True on other rows than those of the earlier fit (another X, y or sample_weight) cannot "
-                f"keep the target encoding of {self.target_encoded_} out of fold; give the same rows, fit anew with "
-                "warm_start=False, or encode these columns before."
+                f"keep the target encoding of {self.target_encoded_} out of fold; give the same rows, refit with "
+                "warm_start=False, or encode these columns beforehand."
             )
 
     def _encode_training(self, X: Any, y: np.ndarray, order: np.ndarray) -> pd.DataFrame:

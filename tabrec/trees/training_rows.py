@@ -57,9 +57,9 @@ def read_drawn_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> Traini
     training = _as_drawn(trees, X, y)
     if not (trees.has_target(y) and _were_grown_on(trees, training)):
         raise ValueError(
-            f"{function}: X and y have as many rows as those that the forest was fitted on, but are not those rows in "
-            "that order, or a warm start added trees on other rows. Give them as given to fit; for other rows "
-            "feature_importance has method='permutation'."
+            f"{function}: X and y have the right number of rows but differ from the training data in content or order "
+            "(or warm_start added trees fitted to other rows). Pass X and y as given to fit; for other rows, use "
+            "feature_importance with method='permutation'."
         )
     return training
 

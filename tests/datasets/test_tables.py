@@ -277,8 +277,8 @@ def test_what_is_no_table_is_a_clear_error(tmp_path, content, message):
     [
         ({"delimiter": ","}, "appears to be ';': pass --delimiter ';'"),
         ({"delimiter": "; "}, "delimiter='; ' must be one character, or one of tab, comma"),
-        ({"encoding": "utf-8"}, "not text in utf-8: pass its encoding, such as --encoding latin-1"),
-        ({"encoding": "latin-0"}, "encoding='latin-0' is not a known encoding"),
+        ({"encoding": "utf-8"}, "not text in utf-8; pass its encoding, such as --encoding latin-1"),
+        ({"encoding": "latin-0"}, "Unknown encoding='latin-0'"),
         ({"names": ["town"]}, "has 2 fields in a row, but 1 names: town"),
     ],
 )

@@ -15,7 +15,7 @@ TEXT = NUMBERS.assign(pay=NUMBERS["pay"].map("${:,.2f}".format))
 @pytest.fixture(scope="module")
 def forests():
     """A forest of numbers, and one of the same numbers as text."""
-    with pytest.warns(UserWarning, match="Columns of text are read: 'pay' as numbers"):
+    with pytest.warns(UserWarning, match="Text columns were converted: 'pay' as numbers"):
         return [
             ForestRegressor(5, oob_score=False, random_state=0).fit(table, NUMBERS["pay"]) for table in (NUMBERS, TEXT)
         ]

@@ -71,7 +71,7 @@ MALFORMED = {
     "endless digits": (b'{"format": ' + b"9" * 100_000 + b"}", "is not the JSON of a saved model"),
     "not a number": (b'{"format": NaN}', "the number NaN is not finite"),
     "infinite": (b'{"format": 1e999}', "the number 1e999 is not finite"),
-    "a key twice": (b'{"format": 2, "format": 2}', "a key occurs twice"),
+    "a key twice": (b'{"format": 2, "format": 2}', "duplicate key"),
     "not UTF-8": (b"\xff", "is not the JSON of a saved model"),
     "a list": (b"[]", "lacks the number of its format"),
     "format of another type": (b'{"format": true}', "lacks the number of its format"),
@@ -104,7 +104,7 @@ WRONG_ENTRIES = {
     "objects of another shape": ({"objects": [1], "shape": [10**15], "dtype": "|O"}, "cannot be read"),
     "text instead of a list": ({"tuple": "abc"}, "is not a list"),
     "unhashable key": ({"dict": [[[], 1]]}, "unhashable"),
-    "key twice": ({"dict": [["a", 1], ["a", 2]]}, "a key occurs twice"),
+    "key twice": ({"dict": [["a", 1], ["a", 2]]}, "duplicate key"),
     "absent part": ({"part": "../part-0.skops"}, "not in the folder"),
     "later object": ({"same": 999}, "list index out of range"),
     "function with effects": ({"ufunc": "save"}, "not a function of numpy"),
@@ -166,7 +166,9 @@ def test_net_that_needs_more_than_its_arrays_is_refused(folders, tmp_path):
     (net,) = modules(state)
     net["config"]["dict"][0][1] = 10**15
     content = json.dumps(state).encode()
-    assert_refused(tmp_path, folders[3] | {"model.json": content}, "its configuration needs .* which the arrays lack")
+    assert_refused(
+        tmp_path, folders[3] | {"model.json": content}, "the configuration needs .* but the arrays hold fewer"
+    )
 
 
 def tensors(header, content=b""):

@@ -210,9 +210,7 @@ def _by_gradients(model: Any, X: Any, background: Any) -> Contributions:
     sources = {name: name if origin is None else origin.column for name, origin in origins.items()}
     lost = [name for name, source in sources.items() if source not in columns]
     if lost:
-        raise ValueError(
-            f"It is not known which column of X becomes {lost[0]!r}, which the net sees: pass method='occlusion'."
-        )
+        raise ValueError(f"Cannot trace net input {lost[0]!r} to a column of X; use method='occlusion'.")
     entered = (X, background) if steps is None else (steps.transform(X), steps.transform(background))
     found = integrate_gradients(net, *entered, sources, columns)
     return _of_raw_columns(model, raw, columns, "integrated_gradients", found)

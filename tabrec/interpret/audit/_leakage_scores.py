@@ -45,7 +45,7 @@ def read_target(model: Any, y: Any, n_rows: int) -> tuple[np.ndarray, bool]:
         raise ValueError(f"leakage_check is for one target, but y has {y.shape[1]} columns: pass them one by one.")
     y = y.ravel()
     if len(pd.unique(y)) < 2:
-        raise ValueError(f"y is {y.tolist()[0]!r} in every row: there is nothing to predict, so that nothing can leak.")
+        raise ValueError(f"y is constant ({y.tolist()[0]!r}): leakage is undefined.")
     return y, is_class
 
 

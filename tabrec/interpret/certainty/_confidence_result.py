@@ -73,10 +73,7 @@ class Confidence(Result):
         """
         target = self._read_target(y, "coverage")
         if self._fitted_target is not None and np.array_equal(np.sort(target), np.sort(self._fitted_target)):
-            warn_caller(
-                "y has the values of the rows that the model was fitted on, whose predictions are closer than those of "
-                "new rows: measure the coverage on rows held out of fit."
-            )
+            warn_caller("y is the training target, so coverage would be overestimated; use held-out rows.")
         rows = pd.DataFrame({"covered": self._covers(target), "width": self._width()})
         title, codes, names = ("rows", np.zeros(len(rows), dtype=int), ["all"]) if by is None else self._groups(by)
         width = "mean_size" if self._is_of_classes else "mean_width"
@@ -190,7 +187,7 @@ def _draw_truths(ax: Any, position: np.ndarray, y: np.ndarray, inside: np.ndarra
 
 
 def _draw_sizes(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
-    """Bars by size of set, divided into sets that hold the true label and sets that do not."""
+    """Bar chart of set sizes, split by whether the set contains the true label."""
     sizes = result.table["size"].to_numpy()
     values, counts = np.unique(sizes, return_counts=True)
     held = np.ones(len(sizes), dtype=bool) if y is None else result._covers(y)

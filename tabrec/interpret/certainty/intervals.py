@@ -50,13 +50,13 @@ def confidence(
         Share of new rows that the intervals or sets should cover, between 0 and 1.
     method : {"conformal", "quantile", "spread"}, default="conformal"
         - ``"conformal"``: intervals from the errors on rows that the model was not fitted on, each relative to its
-          expected error, with a lower and an upper side of their own. Covers the level on average over rows with the
-          same distribution as these. Forests use their out-of-bag predictions; every other model needs `calibration`.
-          The expected error is that of a second, small forest of the errors if there are at least 200 rows of
-          `training` or 400 of `calibration`, so that the level also holds approximately in parts of the table; else it
-          follows from the spread of the trees. Intervals of targets that are never negative start at 0 or above.
-          For a classifier: the set of labels whose probability is high enough for their class, so that each class is
-          covered at this level, however rare it is. A set may lack the most probable label.
+          expected error, calibrated separately for the lower and upper bound. Coverage is at least `level` on average
+          over rows exchangeable with these. Forests use their out-of-bag predictions; every other model needs
+          `calibration`. The expected error is that of a second, small forest of the errors if there are at least 200
+          rows of `training` or 400 of `calibration`, so that the level also holds approximately in parts of the table;
+          else it follows from the spread of the trees. Intervals of targets that are never negative start at 0 or
+          above. For a classifier: the set of labels whose probability is high enough for their class, so that each
+          class is covered at this level, however rare it is. A set may lack the most probable label.
         - ``"quantile"``: a quantile regression forest: quantiles of the targets of all training rows in the same
           leaves. Widths adapt to the row most closely, but coverage is not guaranteed; needs `training`.
         - ``"spread"``: the mean ± a normal quantile of the standard deviation over the trees. It ranks rows by

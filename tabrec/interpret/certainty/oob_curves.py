@@ -191,5 +191,5 @@ def _score_by_trees(trees: FittedTrees, training: TrainingRows, scorer: Metric) 
             gains = scorer.gains(training.y[seen], total[seen] / count[seen, None], trees.classes)
             found.append((n, scorer.score(gains), scorer.standard_error(gains), len(gains)))
     if not found:
-        raise ValueError("Every row was drawn by every tree, so that none has an out-of-bag score: grow more trees.")
+        raise ValueError("No row is out of bag: every tree drew every row. Grow more trees.")
     return found

@@ -217,9 +217,7 @@ def _out_of_bag_rows(trees: FittedTrees, X: Any, y: Any) -> tuple[np.ndarray, np
         found = predict_training_rows(trees, read_training_rows(trees, X, y, "oob_report"))
     seen = found.count > 0
     if not seen.any():
-        raise ValueError(
-            "Every row was drawn by every tree, so that none has an out-of-bag prediction: grow more trees."
-        )
+        raise ValueError("No row is out of bag: every tree drew every row. Grow more trees.")
     target = found.y.reshape(-1)
     return target[seen], found.prediction[seen], target
 

@@ -140,7 +140,7 @@ class Report:
         return "\n".join([*lines, *(f"  {_SEVERITIES[finding.severity]}: {finding.text}" for finding in self.findings)])
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own, so that its styles and those of a notebook do not mix."""
+        """The page in an iframe, so that its styles and those of a notebook do not mix."""
         return f'<iframe srcdoc="{escape(self.html)}" sandbox style="{_FRAME}" title="Report"></iframe>'
 
 

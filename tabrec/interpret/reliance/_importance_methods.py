@@ -168,11 +168,11 @@ def _loss_by_permuting(
 ) -> tuple[float, float]:
     """How much of a score is lost by permuting, mean over permutations, and its standard error.
 
-    `gains_permuted` goes from a permutation to the gains of the rows seen. A row counts twice, with its own prediction
-    and with the values that it gives to another. For a loss θ + a(i) + b(j) + c(i, j) of row i with the values of row
-    j, the variance of the mean over n rows is [var a + var b + 2 cov(a, b) + var c] / n. More permutations would divide
-    the last term if rows were independent. Out-of-bag rows are not, since each is predicted by trees that were fitted
-    on others of them, and the standard error agrees with simulations without that division.
+    `gains_permuted` maps a permutation to the gains of the rows seen. Each row enters twice: as the row being predicted
+    and as the donor of another row's permuted values. For a loss θ + a(i) + b(j) + c(i, j) of row i with the values of
+    row j, the variance of the mean over n rows is [var a + var b + 2 cov(a, b) + var c] / n. More permutations would
+    divide the last term if rows were independent. Out-of-bag rows are not, since each is predicted by trees that were
+    fitted on others of them, and the standard error agrees with simulations without that division.
     """
     losses, variances = [], []
     score, linear = metric.score(gains), metric.linear(gains)

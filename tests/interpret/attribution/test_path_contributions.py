@@ -483,7 +483,7 @@ def test_a_net_whose_columns_cannot_be_traced_is_left_to_occlusion():
     renamed = FunctionTransformer(lambda table: table.add_prefix("new "), feature_names_out=None)
     net = TabularRegressor((8,), n_members=None, epochs=1, device="cpu", random_state=0)
     model = make_pipeline(SimpleImputer().set_output(transform="pandas"), renamed, net).fit(frame, y)
-    with pytest.raises(ValueError, match="becomes 'new a', which the net sees: pass method='occlusion'"):
+    with pytest.raises(ValueError, match="Cannot trace net input 'new a' to a column of X; use method='occlusion'"):
         contributions(model, frame.head(2), background=frame)
     assert_additive(contributions(model, frame.head(2), background=frame, method="occlusion"))
 
