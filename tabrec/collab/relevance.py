@@ -73,10 +73,12 @@ class Relevance:
 
     def _learn(self, parameters: dict[str, Any]) -> ImplicitALSScorer:
         """Learn from the ratings of the base, for all copies of the model."""
-        self.learned = self.takes = ImplicitALSScorer(parameters)
-        self.takes.fit(self.base)
+        scorer = ImplicitALSScorer(parameters)
+        scorer.fit(self.base)
         self.levels, self.shares = _distribution(self.base.ratings.values)
-        return self.takes
+        self.takes = scorer
+        self.learned = scorer  # last, because another thread takes the rest as complete then
+        return scorer
 
     def weigh(self, users: np.ndarray, items: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Relevance of all pairs of some users and some items, given their predicted ratings."""
