@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabrec.collab.dot_product_scorer import DotProductScorer
 from tabrec.collab.duplicates import DUPLICATES
+from tabrec.collab.negatives import OBJECTIVE
 from tabrec.collab.net_recommender import NetRecommender
 from tabrec.collab.net_training import NET_CONSTRAINTS
 
@@ -26,6 +27,11 @@ class DotProductBias(NetRecommender):
     ----------
     n_factors : int, default=50
         Length of the factor vectors.
+    objective : {"rating", "ranking"}, default="rating"
+        What to learn. "rating" predicts ratings. "ranking" learns who takes what: each interaction counts as 1, and for
+        each, three items that the user does not have are drawn and count as 0. y is then optional and its values do not
+        matter (`sample_weight` does); `predict` returns how likely the pair is beside drawn ones, from 0 to 1 with
+        `y_range="auto"`; and `recommend` orders items by it.
     y_range : (float, float), "auto" or None, default="auto"
         Lowest and highest prediction. "auto" extends the range of the ratings by half a step, to (0.5, 5.5) for 1 to 5
         stars; None has no bounds.
@@ -146,6 +152,7 @@ class DotProductBias(NetRecommender):
 
     _parameter_constraints: ClassVar[dict] = {
         "duplicates": DUPLICATES,
+        "objective": OBJECTIVE,
         **NET_CONSTRAINTS,
         "n_factors": [Interval(Integral, 1, None, closed="left")],
         "bias": ["boolean"],
@@ -158,6 +165,7 @@ class DotProductBias(NetRecommender):
         self,
         n_factors: int = 50,
         *,
+        objective: str = "rating",
         y_range: Any = "auto",
         user: str | None = None,
         item: str | None = None,
@@ -183,6 +191,7 @@ class DotProductBias(NetRecommender):
         random_state: Any = None,
     ):
         self.n_factors = n_factors
+        self.objective = objective
         self.y_range = y_range
         self.user = user
         self.item = item

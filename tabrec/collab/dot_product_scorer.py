@@ -11,6 +11,7 @@ import torch
 from tabrec.collab.dot_product_net import DotProduct, history_features
 from tabrec.collab.factors import Factors, RowPrior, fit_row_prior, fold_in_row, limit_parts
 from tabrec.collab.interactions import Context, Interactions, Pairs
+from tabrec.collab.negatives import learns_ranking, make_examples
 from tabrec.collab.net_training import (
     RatingScale,
     check_net_parameters,
@@ -22,6 +23,7 @@ from tabrec.collab.net_training import (
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import FROM_METADATA, KINDS
+from tabrec.collab.strengths import check_positive
 from tabrec.neural.devices import default_settings, one_thread
 from tabrec.neural.draws import OwnDraws
 from tabrec.neural.training_data import TrainingData
@@ -55,7 +57,10 @@ class DotProductScorer(Scorer):
         check_net_parameters(self.parameters)
 
     def check_ratings(self, values: np.ndarray) -> None:
-        self.scale.check(values)
+        if learns_ranking(self.parameters):
+            check_positive(values)
+        else:
+            self.scale.check(values)
 
     @default_settings()
     def fit(self, data: RatingsReader, context: Context = None) -> None:
@@ -66,12 +71,13 @@ class DotProductScorer(Scorer):
     def make_training_task(self, data: RatingsReader, context: Context = None) -> TrainingTask:
         """Make the net and what it is trained on."""
         self.data = data
-        self.scale = RatingScale(self.parameters["y_range"], data.ratings.values)
         self.seed = draw_seed(self.parameters["random_state"])
-        is_valid = draw_validation(data.ratings, self.parameters["validation_fraction"], self.seed)
-        self._set_designs(is_valid)
-        self.model = self._make_model(int(self.parameters["n_factors"]))
-        rows = self._make_data(data.ratings)
+        examples = self._examples(data.ratings)
+        self.scale = RatingScale(self.parameters["y_range"], examples.values)
+        is_valid = draw_validation(examples, self.parameters["validation_fraction"], self.seed)
+        self._set_designs(examples, is_valid)
+        self.model = self._make_model(int(self.parameters["n_factors"]), examples.mean())
+        rows = self._make_data(examples)
         return make_task(self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.scale, is_valid)
 
     @default_settings()
@@ -80,11 +86,11 @@ class DotProductScorer(Scorer):
         self.data = data
         for kind in KINDS:
             self._extend(kind)
-        self._fold("item", new_items, more)
-        self._fold("user", np.unique(more.users), data.ratings)
+        self._fold("item", new_items, self._examples(more))
+        self._fold("user", np.unique(more.users), self._examples(data.ratings))
         self.model = self._grown_model()
         self.seed += 1
-        rows = self._make_data(more)
+        rows = self._make_data(self._examples(more))
         self.history = train_net_more(
             self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.scale, self.history
         )
@@ -98,7 +104,7 @@ class DotProductScorer(Scorer):
     def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
         self.data = data
         self._extend("user")
-        self._fold("user", users, given)
+        self._fold("user", users, self._examples(given, is_folded=True))
 
     def score(self, pairs: Pairs) -> np.ndarray:
         return self.scale.clip(self.factor_model.score(pairs))
@@ -125,6 +131,7 @@ class DotProductScorer(Scorer):
         return limit_parts(self.factor_model.explain(user, item, features), self.scale.limits)
 
     def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
+        values = np.ones(len(values)) if learns_ranking(self.parameters) else values
         noise = np.full((1, len(rated)), 1 / self.noise_variance)
         prior = self._prior_of("user", user)
         return self.factor_model.contributions(user, item, rated, values, prior, lambda slope: noise)
@@ -137,26 +144,30 @@ class DotProductScorer(Scorer):
     def _link(self, sums: np.ndarray) -> np.ndarray:
         return self.scale.to_ratings(sums)
 
-    def _set_designs(self, is_valid: np.ndarray | None) -> None:
+    def _examples(self, ratings: Interactions, is_folded: bool = False) -> Interactions:
+        return make_examples(ratings, self.data, self.parameters, self.seed, is_folded=is_folded)[0]
+
+    def _set_designs(self, examples: Interactions, is_valid: np.ndarray | None) -> None:
         """Features of users and of items, followed by their history."""
         data, n_history = self.data, int(self.parameters["n_history"])
         designs = [data.side(kind).design() for kind in KINDS]
         self.n_features = {kind: design.shape[1] for kind, design in zip(KINDS, designs, strict=True)}
         if n_history:
-            trained = slice(None) if is_valid is None else ~is_valid
-            users, items = data.ratings.users[trained], data.ratings.items[trained]
+            trained = np.ones(len(examples), dtype=bool) if is_valid is None else ~is_valid
+            if learns_ranking(self.parameters):
+                trained = trained & (examples.values > 0)
+            users, items = examples.users[trained], examples.items[trained]
             histories = history_features(users, items, data.users.n_codes, data.items.n_codes, n_history, self.seed)
             designs = [np.column_stack(both) for both in zip(designs, histories, strict=True)]
         self.designs = {kind: _SPREAD * design for kind, design in zip(KINDS, designs, strict=True)}
 
-    def _make_model(self, n_factors: int) -> DotProduct:
-        mean = np.array([self.data.ratings.mean()])
+    def _make_model(self, n_factors: int, mean: float) -> DotProduct:
         with OwnDraws(self.seed):
             model = DotProduct(
                 self.data.users.n_codes - 1,
                 self.data.items.n_codes - 1,
                 n_factors,
-                mean=float(self.scale.scaler.scale(self.scale.to_ratings(self.scale.to_sums(mean)))[0]),
+                mean=float(self.scale.scaler.scale(self.scale.to_ratings(self.scale.to_sums(np.array([mean]))))[0]),
                 y_range=self.scale.scaled_bounds,
                 std=self.parameters["init_std"],
                 row_penalty=self.parameters["row_penalty"],
@@ -173,7 +184,8 @@ class DotProductScorer(Scorer):
 
     def _grown_model(self) -> DotProduct:
         """A net of the present number of ids, with the rows and all other parameters learned so far."""
-        grown, old = self._make_model(self.rows["user"].shape[2] - 1), self.model
+        n_factors, mean = self.rows["user"].shape[2] - 1, float(self.scale.scaler.means[0])
+        grown, old = self._make_model(n_factors, mean), self.model
         with torch.no_grad():
             for new, learned in ((grown.user_map, old.user_map), (grown.item_map, old.item_map)):
                 if new is not None and learned is not None:
@@ -214,7 +226,7 @@ class DotProductScorer(Scorer):
 
     def _measure_noise(self) -> float:
         """Variance of ratings around their predictions."""
-        ratings = self.data.ratings
+        ratings = self._examples(self.data.ratings)
         step = max(1, len(ratings) // _MOST_FOR_NOISE)
         gaps = ratings.values[::step] - self.score(Pairs(ratings.users[::step], ratings.items[::step]))
         return max(float((gaps**2).mean()), 1e-4 * self.scale.std**2)

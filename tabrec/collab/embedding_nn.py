@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabrec.collab.duplicates import DUPLICATES
 from tabrec.collab.embedding_scorer import EmbeddingScorer
+from tabrec.collab.negatives import OBJECTIVE
 from tabrec.collab.net_recommender import NetRecommender
 from tabrec.collab.net_training import NET_CONSTRAINTS
 from tabrec.neural.parameters import NetParameters
@@ -32,6 +33,11 @@ class EmbeddingNN(NetRecommender):
     embedding_size : int, default=None
         Length of the embeddings of users and items; None is min(600, round(1.6 n^0.56)) for n ids, the rule for all
         other columns.
+    objective : {"rating", "ranking"}, default="rating"
+        What to learn. "rating" predicts ratings. "ranking" learns who takes what: each interaction counts as 1, and for
+        each, three items that the user does not have are drawn and count as 0. y is then optional and its values do not
+        matter (`sample_weight` does); `predict` returns how likely the pair is beside drawn ones, from 0 to 1 with
+        `y_range="auto"`; and `recommend` orders items by it.
     y_range : (float, float), "auto" or None, default="auto"
         Lowest and highest prediction. "auto" extends the range of the ratings by half a step; None has no bounds.
     user, item : str, default=None
@@ -153,6 +159,7 @@ class EmbeddingNN(NetRecommender):
 
     _parameter_constraints: ClassVar[dict] = {
         "duplicates": DUPLICATES,
+        "objective": OBJECTIVE,
         **NET_CONSTRAINTS,
         **{name: NetParameters._parameter_constraints[name] for name in ("layers", *_MODEL_PARAMETERS)},
         "embedding_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -164,6 +171,7 @@ class EmbeddingNN(NetRecommender):
         layers: Sequence[int] = (100, 50),
         *,
         embedding_size: int | None = None,
+        objective: str = "rating",
         y_range: Any = "auto",
         user: str | None = None,
         item: str | None = None,
@@ -192,6 +200,7 @@ class EmbeddingNN(NetRecommender):
     ):
         self.layers = layers
         self.embedding_size = embedding_size
+        self.objective = objective
         self.y_range = y_range
         self.user = user
         self.item = item

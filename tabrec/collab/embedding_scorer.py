@@ -12,6 +12,7 @@ from tabrec.collab.biased_net import BiasedNet
 from tabrec.collab.dot_product_net import history_features
 from tabrec.collab.factors import contributions_by_similarity
 from tabrec.collab.interactions import Context, Interactions, Pairs
+from tabrec.collab.negatives import learns_ranking, make_examples
 from tabrec.collab.net_training import (
     RatingScale,
     check_net_parameters,
@@ -28,6 +29,7 @@ from tabrec.collab.net_training import (
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import FROM_METADATA, KINDS
+from tabrec.collab.strengths import check_positive
 from tabrec.neural.devices import default_settings, one_thread, read_device
 from tabrec.neural.draws import OwnDraws
 from tabrec.neural.embeddings import embedding_size
@@ -62,21 +64,24 @@ class EmbeddingScorer(Scorer):
         check_net_parameters(self.parameters)
 
     def check_ratings(self, values: np.ndarray) -> None:
-        self.scale.check(values)
+        if learns_ranking(self.parameters):
+            check_positive(values)
+        else:
+            self.scale.check(values)
 
     @default_settings()
     def fit(self, data: RatingsReader, context: Context = None) -> None:
-        is_valid = self._begin(data)
+        examples, context, is_valid = self._begin(data, context)
         held_out = is_valid
         if is_valid is None and len(data.ratings) <= _MOST_FOR_SHARE:
-            held_out = hold_out(data.ratings, _HELD_OUT, self.seed)
+            held_out = hold_out(examples, _HELD_OUT, self.seed)
         share = 1.0
         with one_thread():
             if held_out is not None:
-                self.history = self._make_task(context, held_out, is_valid).run()
-                share = self._find_share(context, held_out)
+                self.history = self._make_task(examples, context, held_out, is_valid).run()
+                share = self._find_share(examples, context, held_out)
             if is_valid is None:
-                self.history = self._make_task(context, None, None).run()
+                self.history = self._make_task(examples, context, None, None).run()
         with torch.no_grad():
             for parameter in self.model.output.parameters():
                 parameter.mul_(share)
@@ -84,19 +89,27 @@ class EmbeddingScorer(Scorer):
 
     def make_training_task(self, data: RatingsReader, context: Context = None) -> TrainingTask:
         """Make the net and what it is trained on."""
-        is_valid = self._begin(data)
-        return self._make_task(context, is_valid, is_valid)
+        examples, context, is_valid = self._begin(data, context)
+        return self._make_task(examples, context, is_valid, is_valid)
 
-    def _begin(self, data: RatingsReader) -> np.ndarray | None:
-        """Take the ratings, their scale and a seed; returns which ratings to validate on."""
+    def _begin(self, data: RatingsReader, context: Context) -> tuple[Interactions, Context, np.ndarray | None]:
+        """Take the ratings, their scale and a seed; returns the examples, their context and which to validate on."""
         self.data = data
-        self.scale = RatingScale(self.parameters["y_range"], data.ratings.values)
         self.seed = draw_seed(self.parameters["random_state"])
-        return draw_validation(data.ratings, self.parameters["validation_fraction"], self.seed)
+        examples, context = self._examples(data.ratings, context)
+        self.scale = RatingScale(self.parameters["y_range"], examples.values)
+        return examples, context, draw_validation(examples, self.parameters["validation_fraction"], self.seed)
 
-    def _make_task(self, context: Context, left_out: np.ndarray | None, is_valid: np.ndarray | None) -> TrainingTask:
-        """The training of a net on all ratings but some, of which those of `is_valid` choose the best epoch."""
-        ratings, parameters = self.data.ratings, self.parameters
+    def _examples(
+        self, ratings: Interactions, context: Context = None, is_folded: bool = False
+    ) -> tuple[Interactions, Context]:
+        return make_examples(ratings, self.data, self.parameters, self.seed, context, is_folded)
+
+    def _make_task(
+        self, ratings: Interactions, context: Context, left_out: np.ndarray | None, is_valid: np.ndarray | None
+    ) -> TrainingTask:
+        """The training of a net on all examples but some, of which those of `is_valid` choose the best epoch."""
+        parameters = self.parameters
         trained = ratings if left_out is None else ratings.take(np.flatnonzero(~left_out))
         self.id_biases = fit_biases(trained, self.data.users.n_codes, self.data.items.n_codes)
         inputs = self._inputs(Pairs(ratings.users, ratings.items, context))
@@ -109,10 +122,10 @@ class EmbeddingScorer(Scorer):
             parameters = {**parameters, "callbacks": (), "verbose": 0}  # those are for the net that is kept
         return make_task(self.model, rows, self.seed, parameters, _LEAST_BATCH_SIZE, self.scale, is_valid)
 
-    def _find_share(self, context: Context, held_out: np.ndarray) -> float:
+    def _find_share(self, examples: Interactions, context: Context, held_out: np.ndarray) -> float:
         """The share of the net's output that predicts held-out ratings best, beside what biases predict."""
         rows = np.flatnonzero(held_out)
-        ratings = self.data.ratings.take(rows)
+        ratings = examples.take(rows)
         context = None if context is None else (context[0][rows], context[1][rows])
         pairs = Pairs(ratings.users, ratings.items, context)
         assert self.id_biases is not None
@@ -129,6 +142,7 @@ class EmbeddingScorer(Scorer):
         new_items = data.items.became_known(self.data.items.origins)
         self.data = data
         self.model = grown_net(self.model, {kind: data.side(kind).n_codes for kind in KINDS})
+        more, context = self._examples(more, context)
         if self.id_biases is not None:
             biases = self.id_biases.grown(data.users.n_codes, data.items.n_codes)
             self.id_biases = biases.fitted("item", new_items, more).fitted("user", new_users, more)
@@ -153,6 +167,7 @@ class EmbeddingScorer(Scorer):
     def fold_in(self, data: RatingsReader, given: Interactions, users: np.ndarray) -> None:
         self.data = data
         self.model = grown_net(self.model, {"user": data.users.n_codes})
+        given, _ = self._examples(given, is_folded=True)
         if self.id_biases is not None:
             self.id_biases = self.id_biases.grown(data.users.n_codes, data.items.n_codes).fitted("user", users, given)
         self._fold("user", users, users, given, None)
@@ -195,6 +210,7 @@ class EmbeddingScorer(Scorer):
 
     def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
         expected = self.score(Pairs(np.zeros_like(rated), rated))
+        values = np.ones(len(values)) if learns_ranking(self.parameters) else values
         vectors = self.vectors("item")
         noise = self.noise_variance * self.scale.std**2
         return contributions_by_similarity(vectors[item], vectors[rated], values - expected, noise)
@@ -247,7 +263,8 @@ class EmbeddingScorer(Scorer):
         if not n_components:
             return
         n_codes = self.data.users.n_codes, self.data.items.n_codes
-        histories = history_features(ratings.users, ratings.items, *n_codes, n_components, self.seed)
+        taken = ratings.take(ratings.values > 0) if learns_ranking(self.parameters) else ratings
+        histories = history_features(taken.users, taken.items, *n_codes, n_components, self.seed)
         with torch.no_grad():
             for table, history in zip(tables, histories, strict=True):
                 columns = torch.from_numpy(_STD * np.clip(history[:, :n_components], -_MOST_STD, _MOST_STD))
@@ -274,7 +291,7 @@ class EmbeddingScorer(Scorer):
             for kind in KINDS:
                 table = embeddings_of(self.model).weight(kind)
                 table[np.flatnonzero(self.data.side(kind).origins >= FROM_METADATA)] = table[0].clone()
-        ratings = self.data.ratings
+        ratings, _ = self._examples(self.data.ratings)
         step = max(1, len(ratings) // _MOST_FOR_NOISE)
         predicted = self.score(Pairs(ratings.users[::step], ratings.items[::step]))
         gaps = (ratings.values[::step] - predicted) / self.scale.scaler.scales[0]

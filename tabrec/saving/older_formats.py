@@ -151,8 +151,8 @@ _IN_FLOAT32: dict[str, Any] = {"_float32_maps": {}, "_mean_dtype": "float32", "_
 # Parameters that were added since, with the values that they stand for.
 _NEW_PARAMETERS: dict[str, dict[str, Any]] = {
     "tabular-classifier": {"loss": "cross_entropy"},
-    "dot-product-bias": {"bias": True, "metrics": (), "duplicates": "all"},
-    "embedding-nn": {"metrics": (), "duplicates": "all"},
+    "dot-product-bias": {"bias": True, "metrics": (), "duplicates": "all", "objective": "rating"},
+    "embedding-nn": {"metrics": (), "duplicates": "all", "objective": "rating"},
     "bayesian-factorization": {"duplicates": "all"},
 }
 

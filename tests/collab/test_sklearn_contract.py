@@ -23,6 +23,8 @@ from tabrec import (
         BayesianFactorization(4, n_sweeps=5, n_burn_in=2, likelihood="ordinal"),
         DotProductBias(epochs=2),
         EmbeddingNN(epochs=2),
+        DotProductBias(4, epochs=1, objective="ranking"),
+        EmbeddingNN((8,), epochs=1, objective="ranking"),
         EASE(),
         ItemKNN(),
         Popular(),

@@ -80,6 +80,8 @@ class WithOrderDependent(ItemMeanRecommender):
     [
         DotProductBias(n_factors=4, epochs=3),
         EmbeddingNN((8,), epochs=3),
+        DotProductBias(n_factors=4, epochs=3, objective="ranking"),
+        EmbeddingNN((8,), epochs=3, objective="ranking"),
         BayesianFactorization(n_factors=2, n_sweeps=15),
         BayesianFactorization(n_factors=2, n_sweeps=15, likelihood="ordinal"),
         ItemMeanRecommender(),
