@@ -8,7 +8,7 @@ from typing import Annotated
 from tabrec.cli._catalogue import DATASETS
 from tabrec.cli._completion import SOURCES, one_of
 from tabrec.cli._options import argument, option
-from tabrec.cli._printing import console, errors, escape, print_datasets, say
+from tabrec.cli._printing import console, errors, escape, print_datasets, say, stage
 
 _Folder = Annotated[
     Path | None,
@@ -39,7 +39,8 @@ def download(
     if name is None or show_list:
         _list(data_dir)
         return
-    from tabrec.datasets import fetch_dataset
+    with stage("Starting"):
+        from tabrec.datasets import fetch_dataset
 
     folder = fetch_dataset(name, data_dir, verbose=errors.is_terminal)
     say(f"{escape(name)} is in {escape(folder)}.")
@@ -62,14 +63,16 @@ def submit(
 
     A file that does not have the form of the sample is not submitted.
     """
-    from tabrec.datasets import submit_kaggle
+    with stage("Starting"):
+        from tabrec.datasets import submit_kaggle
 
     say(escape(submit_kaggle(competition, file, message, sample=sample, data_dir=data_dir)))
 
 
 def _list(data_dir: Path | None) -> None:
-    from tabrec.datasets import DATASETS as NAMED
-    from tabrec.datasets.places import places_to_look
+    with stage("Starting"):
+        from tabrec.datasets import DATASETS as NAMED
+        from tabrec.datasets.places import places_to_look
 
     rows = []
     for name, what in NAMED.items():

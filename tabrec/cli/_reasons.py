@@ -58,8 +58,9 @@ def card(
 
     It holds only what the run records; describe the intended use yourself.
     """
-    from tabrec.runs import model_card
-    from tabrec.saving.files import check_free_for_file, new_file
+    with stage("Starting"):
+        from tabrec.runs import model_card
+        from tabrec.saving.files import check_free_for_file, new_file
 
     if out is not None:
         check_free_for_file(out, overwrite=force)

@@ -27,12 +27,13 @@ def recommend(
 
     For all users, to a file: tabrec recommend runs/ml --out top.csv.
     """
-    from tabrec.runs import RecommenderRun
-    from tabrec.runs.recommender_run import parse_ids
-    from tabrec.saving.files import check_free_for_file, new_file
-
     if user is None and out is None:
         raise ValueError("Name a user, as in --user 196, or a file for all users, as in --out top.csv.")
+    with stage("Starting"):
+        from tabrec.runs import RecommenderRun
+        from tabrec.runs.recommender_run import parse_ids
+        from tabrec.saving.files import check_free_for_file, new_file
+
     if out is not None:
         check_free_for_file(out, overwrite=force)
     with stage(f"Loading {run}"):
@@ -56,8 +57,9 @@ def similar(run: _Run, item: Annotated[str, argument("ITEM", "Id of an item.")],
 
     For an unknown item, the error names the closest known ones.
     """
-    from tabrec.runs import RecommenderRun
-    from tabrec.runs.recommender_run import parse_ids
+    with stage("Starting"):
+        from tabrec.runs import RecommenderRun
+        from tabrec.runs.recommender_run import parse_ids
 
     with stage(f"Loading {run}"):
         model = RecommenderRun.open(run).model

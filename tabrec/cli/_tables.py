@@ -135,6 +135,8 @@ def train(
 
     Next: tabrec predict for new rows, and tabrec explain for a report.
     """
+    how: dict[str, Any] = {"id_column": id_column, "proba": proba, "decimals": decimals, "sample": sample}
+    _check_new_rows(new, how)
     with stage("Starting"):
         from tabrec.runs.run import SUBMISSION_FILE, check_free_for_run
         from tabrec.runs.trained_table import check_is_there, describe_table
@@ -145,31 +147,35 @@ def train(
     check_free_for_run(out, overwrite=force)
     for file in (new, sample):
         check_is_there(file)
+    frame = reading.read(table)
+    described = describe_table(table, reading.options)
+    columns: dict[str, Any] = {
+        "target": target,
+        "task": task,
+        "log_target": log_target,
+        "time_column": time_column,
+        "date_format": date_format,
+        "drop": drop or (),
+        "categorical": categorical or (),
+    }
+    rows = None if new is None else _read_new_rows(new, frame, described, columns, how)
     run = train_and_save(
-        reading.read(table),
+        frame,
         out,
-        describe_table(table, reading.options),
+        described,
         overwrite=force,
-        target=target,
         model=model,
-        log_target=log_target,
-        time_column=time_column,
         valid_from=valid_from,
-        date_format=date_format,
-        task=task,
         metric=metric,
         cv=cv,
         cv_time=cv_time,
         refit=refit,
         device=device,
-        drop=drop or (),
-        categorical=categorical or (),
         random_state=random_state,
+        **columns,
     )
-    if new is not None:
-        frame = Reading({}).read(new, run.read_table)  # it may be written in another way
-        how: dict[str, Any] = {"id_column": id_column, "proba": proba, "decimals": decimals, "sample": sample}
-        _predict_to(run, frame, out / SUBMISSION_FILE, **how)
+    if rows is not None:
+        _predict_to(run, rows, out / SUBMISSION_FILE, **how)
 
 
 @reads_tables
@@ -202,6 +208,23 @@ def predict(
     frame = reading.read(table, opened.read_table)
     options: dict[str, Any] = {"id_column": id_column, "proba": proba, "decimals": decimals, "sample": sample}
     _predict_to(opened, frame, out, overwrite=force, **options)
+
+
+def _check_new_rows(new: Path | None, how: dict[str, Any]) -> None:
+    """Raise a ValueError if options say how to predict new rows, but there are none."""
+    given = [f"{name}={value}" for name, value in how.items() if value not in (None, False)]
+    if new is None and given:
+        raise ValueError(f"{given[0]} requires new rows: name their table with --predict.")
+
+
+def _read_new_rows(new: Path, frame: Any, table: dict, columns: dict[str, Any], how: dict[str, Any]) -> Any:
+    """Read new rows as the model of `frame` will; what it would refuse is refused before it is trained."""
+    from tabrec.runs.rehearsal import rehearse
+
+    rehearsal = rehearse(frame, table, **columns)
+    rows = Reading({}).read(new, rehearsal.read_table)  # it may be written in another way
+    rehearsal.predict(rows, **how)
+    return rows
 
 
 def _predict_to(run: Any, frame: Any, out: Path, *, overwrite: bool = False, **options: Any) -> None:

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from tabrec.preprocess import TabularPreprocessor, column_kinds
 from tabrec.runs.table_target import TASKS, check_time_column, read_target, read_task
-from tabrec.runs.trials import MEMBERS, MODELS, make_estimator, purpose_of
+from tabrec.runs.trials import MEMBERS, MODELS, make_estimator, preprocessor_options, purpose_of
 from tabrec.tables.missing_marks import quoted
 from tabrec.tables.names import check_has_column
 
@@ -98,8 +98,7 @@ def plan_columns(
         check_has_column(target, frame.columns, "target")
     check_time_column(time_column, date_format, frame.columns)
     X = frame if target is None else frame.drop(columns=target)
-    dates = {time_column: date_format} if date_format is not None else None
-    options = {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
+    options = preprocessor_options(drop, categorical, time_column, date_format)
     plan = column_kinds(frame).rename(columns={"kind": "look"})
     first, *others = MEMBERS if model in ("ensemble", "all") else (model,)
     chosen = _read(X, first, options)

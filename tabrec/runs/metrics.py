@@ -53,8 +53,9 @@ class TaskMetric(NamedTuple):
         """Whether every run has it."""
         return self.name in _KEYS
 
-    def is_better(self, value: float, other: float) -> bool:
-        return value < other if self.name.startswith("neg_") else value > other
+    def loss(self, value: float) -> float:
+        """A number that is lower for better scores, and infinite for one that could not be computed."""
+        return np.inf if value != value else value if self.name.startswith("neg_") else -value
 
     def score(self, y: np.ndarray, predicted: np.ndarray) -> float:
         """The score of predicted numbers, or of probabilities (n_rows, n_classes) for codes of classes."""

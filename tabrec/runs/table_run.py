@@ -190,6 +190,8 @@ class TableRun(Run):
         frame = self.read_table(path, **recorded_options(metadata))
         check_trained_table(frame, path, metadata, self.folder)
         X_new = new if new is None or isinstance(new, pd.DataFrame) else self.read_table(new)
+        if X_new is not None:
+            self.preprocessor.transform(X_new)  # what it refuses is refused before the model is fitted
         X = frame.drop(columns=metadata["target"])
         y, train_rows, valid_rows = self.split(frame)
         model = self.model

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tabrec.datasets.tables import table_files
+from tabrec.preprocess import TabularPreprocessor
 
 _CHUNK = 1 << 20
 
@@ -25,6 +26,22 @@ def describe_table(
     if path is not None and str(path) != "-":
         described |= {"path": str(Path(kept_at or path).resolve()), "digest": _digest(path)}
     return described
+
+
+def describe_reading(frame: pd.DataFrame, target: str, preprocessor: TabularPreprocessor) -> dict:
+    """What a run records of the columns, so that a new file is read as the table that it was trained on.
+
+    Columns with text labels or text dates are read as text, even if they look numeric in the new file.
+    """
+    labelled = {
+        name for name, labels in preprocessor.categories_.items() if any(isinstance(label, str) for label in labels[1:])
+    }
+    text_dates = {name for name, date_format in preprocessor.date_parts_.formats_.items() if date_format is not None}
+    return {
+        "text_columns": [name for name in preprocessor.kinds_ if name in labelled | text_dates],
+        "number_columns": frame.drop(columns=target).select_dtypes("number").columns.tolist(),
+        "decimal": frame.attrs.get("decimal"),
+    }
 
 
 def check_is_there(path: str | os.PathLike | None) -> None:

@@ -10,13 +10,22 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from tabrec.preprocess import TabularPreprocessor
 from tabrec.runs.hold_out import make_folds
 from tabrec.runs.metrics import choose_metric
 from tabrec.runs.submission import name_probabilities
 from tabrec.runs.table_run import TableRun
 from tabrec.runs.table_target import TASKS, check_time_column, check_values, read_target, read_task
-from tabrec.runs.trials import KINDS, MODELS, Trial, TrialRows, average_folds, make_estimator, say_stages
+from tabrec.runs.trained_table import describe_reading
+from tabrec.runs.trials import (
+    KINDS,
+    MODELS,
+    Trial,
+    TrialRows,
+    average_folds,
+    make_estimator,
+    preprocessor_options,
+    say_stages,
+)
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_has_column
 
@@ -163,8 +172,7 @@ def train(
     }
     run = TableRun(None, metadata, {}, None)
     rows = _divide(run, frame, metric, verbose)
-    dates = {time_column: date_format} if time_column and date_format else None
-    columns = {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
+    columns = preprocessor_options(drop, categorical, time_column, date_format)
     names = KINDS if model == "all" else [model]
     trials = [Trial(name, make_estimator(name, task, columns, device, random_state)) for name in names]
     best = _choose(rows, trials, random_state)
@@ -172,11 +180,11 @@ def train(
         metadata["leaderboard"] = _rank(trials, rows)
     if rows.folds:
         rows.validate(best, random_state=random_state, with_error=False)
-    _describe(run, best, rows, frame)
+    _describe(run, best, rows)
     if refit:
         rows.refit(best)
     run.model = best.estimator
-    metadata["text_columns"] = _text_columns(run.preprocessor)
+    metadata |= describe_reading(frame, target, run.preprocessor)
     return run
 
 
@@ -242,33 +250,27 @@ def _divide(run: TableRun, frame: pd.DataFrame, metric: str | None, verbose: boo
 
 def _choose(rows: TrialRows, trials: list[Trial], random_state: int) -> Trial:
     """Fit and score the models, on the folds if there are any, or else on the validation rows."""
-    best = trials[0]
     for trial in trials:
         if rows.folds:
             rows.cross_validate(trial)
         else:
             rows.validate(trial, random_state=random_state, with_error=len(trials) > 1)
-        value, other = (found.summary(rows.metric)[rows.metric.key] for found in (trial, best))
-        best = trial if rows.metric.is_better(value, other) else best
-    return best
+    return min(trials, key=lambda trial: rows.metric.loss(trial.summary(rows.metric)[rows.metric.key]))
 
 
 def _rank(trials: list[Trial], rows: TrialRows) -> list[dict[str, Any]]:
     """The summaries of the models, the best first, as JSON can hold them."""
     key = rows.metric.key
-    summaries = [trial.summary(rows.metric) for trial in trials]
-    summaries.sort(key=lambda row: row[key], reverse=not rows.metric.name.startswith("neg_"))
+    summaries = sorted((trial.summary(rows.metric) for trial in trials), key=lambda row: rows.metric.loss(row[key]))
     return [{name: None if value != value else value for name, value in row.items()} for row in summaries]
 
 
-def _describe(run: TableRun, best: Trial, rows: TrialRows, frame: pd.DataFrame) -> None:
+def _describe(run: TableRun, best: Trial, rows: TrialRows) -> None:
     """Record the scores and predictions of the model before it is fitted to all rows."""
     metadata = run.metadata
     metadata["model"] = best.name
     metadata["fit_seconds"] = round(best.fit_seconds, 3)
     metadata["rows"] = {"train": len(rows.train), "validation": len(rows.valid)}
-    metadata["number_columns"] = rows.X.select_dtypes("number").columns.tolist()
-    metadata["decimal"] = frame.attrs.get("decimal")
     run.metrics = dict(best.metrics)
     if best.folds:
         metadata["folds"] = [{name: value for name, value in fold.items() if value == value} for fold in best.folds]
@@ -285,12 +287,3 @@ def _describe(run: TableRun, best: Trial, rows: TrialRows, frame: pd.DataFrame) 
             **({} if classes is None else name_probabilities(classes, predicted)),
         }
     )
-
-
-def _text_columns(preprocessor: TabularPreprocessor) -> list[str]:
-    """Raw columns with text labels or text dates: a new file is read with them as text, even if they look numeric."""
-    labelled = {
-        name for name, labels in preprocessor.categories_.items() if any(isinstance(label, str) for label in labels[1:])
-    }
-    text_dates = {name for name, date_format in preprocessor.date_parts_.formats_.items() if date_format is not None}
-    return [name for name in preprocessor.kinds_ if name in labelled | text_dates]

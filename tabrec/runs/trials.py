@@ -45,6 +45,14 @@ def make_estimator(model: str, task: str, columns: dict, device: str | None, ran
     return estimator(random_state=random_state, preprocessor=TabularPreprocessor(purpose, **columns), **options)
 
 
+def preprocessor_options(
+    drop: Sequence[str], categorical: Sequence[str], time_column: str | None, date_format: str | None
+) -> dict[str, Any]:
+    """The parameters of `TabularPreprocessor` for options of `train`."""
+    dates = {time_column: date_format} if date_format is not None else None
+    return {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
+
+
 def purpose_of(model: str) -> str:
     """The `purpose` of the preprocessor of a model that is not an ensemble."""
     return _ESTIMATORS[model][0]

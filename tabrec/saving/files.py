@@ -21,17 +21,27 @@ _CAUSES = {
 
 
 def check_free(path: str | os.PathLike) -> None:
-    """Raise a FileExistsError if the path exists."""
+    """Raise a FileExistsError if the path exists, and an OSError if it cannot be created."""
     if Path(path).exists():
         raise FileExistsError(f"{path} exists already: choose another path or remove it first.")
+    _check_can_be_created(path)
 
 
 def check_free_for_file(path: str | os.PathLike, *, overwrite: bool) -> None:
     """Raise a FileExistsError if the path exists; with `overwrite`, only if it is not a file."""
     if not overwrite:
         check_free(path)
-    elif Path(path).exists() and not Path(path).is_file():
+        return
+    if Path(path).exists() and not Path(path).is_file():
         raise FileExistsError(f"{path} is not a file, so it is not overwritten: choose another path.")
+    _check_can_be_created(path)
+
+
+def _check_can_be_created(path: str | os.PathLike) -> None:
+    """Raise an OSError if the nearest folder above a path does not take new files: the work before would be lost."""
+    with _named_causes(path):
+        above = next(parent for parent in Path(os.path.realpath(path)).parents if parent.exists())
+        tempfile.TemporaryFile(dir=above).close()
 
 
 @contextmanager

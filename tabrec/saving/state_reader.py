@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
-import skops.io
 from sklearn.utils import Bunch
 
 import tabrec
@@ -171,6 +170,8 @@ class StateReader:
         return self._parts[name]
 
     def _read_part(self, name: str) -> Any:
+        import skops.io  # late: it loads torch and all of scikit-learn
+
         data = self.files[name]
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:

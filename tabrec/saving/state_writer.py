@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import skops.io
 from sklearn.utils import Bunch
 
 from tabrec.saving.class_names import is_numpy_function, is_registered, path_of, short_name, untrusted
@@ -130,6 +129,8 @@ class StateWriter:
     def _part(self, value: Any, where: str) -> dict:
         if id(value) in self._names:
             return {"part": self._names[id(value)][0]}
+        import skops.io  # late: it loads torch and all of scikit-learn
+
         try:
             data = skops.io.dumps(value)
             unknown = untrusted(skops.io.get_untrusted_types(data=data))

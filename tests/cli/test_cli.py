@@ -1,6 +1,7 @@
 """The command line on synthetic and real tables: results, and errors as one line with exit code 2."""
 
 import errno
+import io
 import json
 import subprocess
 import sys
@@ -290,6 +291,41 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run, tmp_path, case):
     assert_one_line(error, message)
     assert not list(tmp_path.glob("runs/*"))
     assert set(tmp_path.iterdir()) - before <= {tmp_path / "runs"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--predict", "new.csv", "--proba"], "--proba requires classes, but 'price' is a number"),
+        (["--predict", "new.csv", "--task", "classification", "--decimals", "2"], "--decimals 2 requires numbers"),
+        (["--predict", "new.csv", "--id", "key"], "no column 'key' for the ids"),
+        (["--predict", "new.csv", "--sample", "sample.csv"], "2 rows, the sample has 1"),
+        (["--predict", "table.csv"], "Column(s) ['size'] seen in fit are missing"),
+        (["--predict", "text.csv"], "Column 'size' must hold numbers, as in fit, but holds 'large'"),
+        (["--proba"], "--proba requires new rows: name their table with --predict"),
+        (["--id", "key"], "--id key requires new rows: name their table with --predict"),
+        (["--out", "table.csv/run"], "table.csv/run was not written: a part of the path is not a folder"),
+    ],
+)
+def test_predictions_that_would_fail_are_refused_before_training(run, tmp_path, monkeypatch, options, message):
+    (tmp_path / "old.csv").write_text("Id,size,price\n1,2,3\n4,5,6\n7,8,9\n")
+    (tmp_path / "new.csv").write_text("Id,size\n1,2\n4,5\n")
+    (tmp_path / "text.csv").write_text("Id,size\n1,large\n4,5\n")
+    (tmp_path / "table.csv").write_text("Id,price\n1,2\n4,5\n")
+    (tmp_path / "sample.csv").write_text("Id,price\n1,0\n")
+    monkeypatch.setattr("tabrec.runs.train", None)
+    code, _, error = run("train", "old.csv", "--target", "price", *options)
+    assert code == 2
+    assert_one_line(error, message)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_new_rows_from_standard_input_are_predicted(run, tmp_path, monkeypatch):
+    table = pd.DataFrame({"code": ["1", "2", "x"] * 20, "price": [1.5, 2.5, 3.5] * 20})
+    table.to_csv(tmp_path / "old.csv", index=False)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"code\n1\n2\n")))
+    assert run("train", "old.csv", "--target", "price", "--no-refit", "--predict", "-", "--out", "r")[0] == 0
+    assert pd.read_csv(tmp_path / "r/submission.csv")["price"].tolist() == pytest.approx([1.5, 2.5], abs=0.1)
 
 
 def test_existing_out_is_left_alone(run, tables, tmp_path):

@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score, mean_absolute_error
 
 from tabrec.datasets import make_auctions
 from tabrec.runs import Run, train
+from tabrec.runs.metrics import choose_metric
 
 pytestmark = pytest.mark.usefixtures("small_models")
 
@@ -95,6 +96,13 @@ def test_options_are_refused_before_any_fit(target, options, message, monkeypatc
     monkeypatch.setattr("tabrec.ForestRegressor.fit", None)
     with pytest.raises(ValueError, match=message):
         train(AUCTIONS, target, **options)
+
+
+def test_a_score_that_cannot_be_computed_is_the_worst():
+    rows = (["no"] * 9 + ["yes"]) * 6
+    scores = [float("nan"), 0.4, 0.6]
+    for name, best in (("f1", 0.6), ("neg_log_loss", 0.4)):
+        assert min(scores, key=choose_metric(name, "classification", np.array(rows)).loss) == best
 
 
 def test_one_class_to_train_on_is_refused():
