@@ -41,6 +41,7 @@ _MODULES = {
         "TabularRegressor",
         "find_learning_rate",
     ],
+    "tabrec.ensemble": ["EnsembleClassifier", "EnsembleRegressor", "compare_models"],
     "tabrec.runs": ["model_card"],
     "tabrec.stages": ["TwoStageRecommender"],
     "tabrec.saving": ["load", "save"],

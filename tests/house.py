@@ -32,7 +32,8 @@ MAY_IMPORT["collab"] = {*MAY_IMPORT["neural"], "neural"}
 MAY_IMPORT["testing"] = {*MAY_IMPORT["collab"], "collab", "datasets"}
 MAY_IMPORT["interpret"] = {*MAY_IMPORT["collab"], "trees", "collab"}
 MAY_IMPORT["stages"] = {*MAY_IMPORT["interpret"], "interpret"}
-MAY_IMPORT["runs"] = {*MAY_IMPORT["stages"], "stages", "datasets"}
+MAY_IMPORT["ensemble"] = {*MAY_IMPORT["neural"], "neural", "trees"}
+MAY_IMPORT["runs"] = {*MAY_IMPORT["stages"], "stages", "ensemble", "datasets"}
 MAY_IMPORT["cli"] = {*MAY_IMPORT["runs"], "runs"}
 
 LONGEST_MODULE = 400

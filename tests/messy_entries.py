@@ -29,6 +29,7 @@ from tabrec import (
     DateParts,
     ElapsedSince,
     EmbeddingEncoder,
+    EnsembleRegressor,
     FillMissing,
     ForestClassifier,
     ForestRegressor,
@@ -73,6 +74,13 @@ ENTRIES = [
     Entry("BoostingClassifier", lambda: BoostingClassifier(**BOOSTING), "classes"),
     Entry("TabularRegressor", lambda: TabularRegressor(**NET), "numbers"),
     Entry("TabularClassifier", lambda: TabularClassifier(**NET), "classes"),
+    Entry(
+        "EnsembleRegressor",
+        lambda: EnsembleRegressor(
+            [("a", ForestRegressor(**FOREST)), ("b", BoostingRegressor(**BOOSTING))], cv=2, random_state=0
+        ),
+        "numbers",
+    ),
     Entry(
         "EmbeddingEncoder before a forest",
         lambda: make_pipeline(EmbeddingEncoder(TabularRegressor(**NET), cv=2), ForestRegressor(**FOREST)),

@@ -34,6 +34,8 @@ _OURS = {
     "boosting-classifier": "tabrec.trees.boosting.BoostingClassifier",
     "tabular-regressor": "tabrec.neural.tabular_regressor.TabularRegressor",
     "tabular-classifier": "tabrec.neural.tabular_classifier.TabularClassifier",
+    "ensemble-regressor": "tabrec.ensemble.ensembles.EnsembleRegressor",
+    "ensemble-classifier": "tabrec.ensemble.ensembles.EnsembleClassifier",
     "embedding-encoder": "tabrec.neural.embedding_encoder.EmbeddingEncoder",
     "tabular-model": "tabrec.neural.tabular_model.TabularModel",
     "frame-reader": "tabrec.neural.inputs.FrameReader",

@@ -10,7 +10,7 @@ import pytest
 import tabrec
 
 API = Path(__file__).parent.parent.parent / "docs" / "api"
-ROOMS = ["preprocess", "trees", "neural", "collab", "interpret", "datasets", "runs", "testing"]
+ROOMS = ["preprocess", "trees", "neural", "ensemble", "collab", "interpret", "datasets", "runs", "testing"]
 PUBLIC = {f"tabrec.{room}.{name}": room for room in ROOMS for name in import_module(f"tabrec.{room}").__all__}
 PUBLIC |= {"tabrec.save": "index", "tabrec.load": "index", "tabrec.show_versions": "index"}
 
@@ -27,7 +27,7 @@ RESULTS = [
     path
     for path in CLASSES
     if path.startswith(("tabrec.interpret.", "tabrec.runs."))
-    or path.endswith((".Explanation", ".RecommenderComparison"))
+    or path.endswith((".Explanation", ".ModelComparison", ".RecommenderComparison"))
 ]
 MADE = [path for path in CLASSES if path not in RESULTS]
 # They learn nothing, and so have no attributes.

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor, VotingRegressor
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
@@ -14,6 +14,7 @@ from tabrec import (
     BoostingClassifier,
     BoostingRegressor,
     DotProductBias,
+    EnsembleRegressor,
     ForestClassifier,
     ForestRegressor,
     TabularRegressor,
@@ -115,7 +116,7 @@ def test_findings_are_sorted_and_name_their_columns(forest_page):
     [
         BoostingClassifier(max_iter=10, random_state=0),
         ForestClassifier(6, random_state=0),
-        VotingRegressor([("a", ForestRegressor(5, random_state=0)), ("b", BoostingRegressor(max_iter=3))]),
+        EnsembleRegressor([("a", ForestRegressor(5)), ("b", BoostingRegressor(max_iter=3))], cv=2, random_state=0),
         TabularRegressor(layers=[8], epochs=2, validation_fraction=TimeSplit(1, column="saledate", test_size=0.2)),
         ForestRegressor(10, bootstrap=False, random_state=0),
     ],

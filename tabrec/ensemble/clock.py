@@ -1,0 +1,63 @@
+"""`Clock`: the seconds left of a budget, and work that is stopped when none are."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class OutOfTime(Exception):
+    """The budget of time is spent."""
+
+
+class Clock:
+    """Measures a budget of seconds; None is without limit."""
+
+    def __init__(self, budget: float | None):
+        self.budget = budget
+        self._started = time.perf_counter()
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end."""
+        return float("inf") if self.budget is None else self._started + self.budget - time.perf_counter()
+
+    def check(self, seconds: float) -> None:
+        """Raise `OutOfTime` if work of that many seconds would not end in time."""
+        if seconds > self.left:
+            raise OutOfTime
+
+    @contextmanager
+    def limit(self) -> Iterator[None]:
+        """Raise `OutOfTime` in this thread when the budget is spent within the block.
+
+        The exception arrives between two instructions of Python: the loops of nets, forests and boosting stop within a
+        batch, a tree or an iteration.
+        """
+        if self.budget is None:
+            yield
+            return
+        self.check(0)
+        thread, lock, is_over = threading.get_ident(), threading.Lock(), False
+
+        def interrupt() -> None:
+            with lock:
+                if not is_over:
+                    _raise_in_thread(thread, OutOfTime)
+
+        timer = threading.Timer(self.left, interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            with lock:
+                is_over = True
+            timer.cancel()
+
+
+def _raise_in_thread(thread: int, error: type[Exception]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))

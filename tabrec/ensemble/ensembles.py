@@ -1,0 +1,346 @@
+"""`EnsembleRegressor` and `EnsembleClassifier`: weighted averages of different kinds of models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+
+from tabrec.ensemble.blending import (
+    choose_temperature,
+    greedy_weights,
+    log_loss,
+    mixture_weights,
+    nnls_weights,
+    scale_probabilities,
+    squared_error,
+)
+from tabrec.ensemble.ensemble_base import EnsembleBase, mean_and_error
+from tabrec.ensemble.members import DEFAULT_KINDS
+from tabrec.ensemble.out_of_fold import MemberRows
+from tabrec.tables.row_labels import CheckedScoreMixin
+
+
+class EnsembleRegressor(CheckedScoreMixin, RegressorMixin, EnsembleBase):
+    """A weighted mean of different kinds of models that predicts numbers from a raw frame.
+
+    Each member is fitted to folds of the rows and predicts the others; these out-of-fold predictions determine the
+    weights of the members by their squared error.
+
+    Parameters
+    ----------
+    estimators : list of str and of (str, estimator), default=("forest", "boosting", "net")
+        Members: short names ("forest", "boosting", "net", "linear" and "neighbors", nearest neighbours by the
+        embeddings of a net) of models with default parameters, and pairs of a name and a regressor, or "drop".
+    cv : int, cross-validation splitter, iterable or None, default=5
+        Number of random folds (None is 5), or folds by a splitter, such as ``TimeSplit(3, column="saledate")``. Rows
+        that no fold tests do not count for the weights.
+    n_repeats : int, default=1
+        How often random folds are drawn; the predictions of a row are averaged.
+    method : {"greedy", "nnls"}, default="greedy"
+        How weights are chosen: by greedy selection with replacement, or as those that minimise the error, are not
+        negative and add up to 1.
+    refit : bool or "auto", default="auto"
+        Whether the members are fitted to all rows after the folds; False averages the fits of the folds. "auto" does
+        so only if some rows are never tested, as with a split by time.
+    use_oob : bool, default=False
+        Whether forests are fitted once, to all rows, and predict their out-of-bag rows; for random folds.
+    time_budget : float, default=None
+        Seconds that `fit` may take. Members whose folds cannot be fitted in time are left out, with a warning.
+    verbose : bool, int or "auto", default="auto"
+        Whether `fit` shows a table by member and the time left; "auto" does so in terminals and notebooks.
+    random_state : int, RandomState or None, default=None
+        Seed of the folds, and of members whose own is None.
+
+    Attributes
+    ----------
+    leaderboard_ : pandas.DataFrame
+        A row for each member, the best first: member, rmse (out of fold), standard_error (over rows), weight,
+        fit_seconds and predict_seconds of all folds.
+    weights_ : dict of str to float
+        Weight of each member.
+    estimators_ : list of estimators
+        The fitted models that are averaged: of each member with a positive weight one, or one for each fold.
+    estimator_weights_ : ndarray of shape (len(estimators_),)
+        Their weights.
+    oof_prediction_ : ndarray of shape (n_rows,)
+        Weighted out-of-fold predictions of the training rows; NaN for rows that no fold tests.
+    n_features_in_, feature_names_in_ : int and ndarray of str
+        Number of columns, and their names, which are set only if X had names.
+
+    Raises
+    ------
+    ValueError
+        If the parameters or the data are invalid, or `time_budget` is too short for any member. If all members fail,
+        the error of the first one.
+
+    Warns
+    -----
+    UserWarning
+        A member fails, or its time is up: it is left out.
+
+    See Also
+    --------
+    EnsembleClassifier : The same for classes.
+    compare_models : Scores of models by cross-validation, without an ensemble.
+    sklearn.ensemble.StackingRegressor : Learns any model of out-of-fold predictions.
+
+    References
+    ----------
+    Caruana, Niculescu-Mizil, Crew & Ksikes (2004), "Ensemble selection from libraries of models". Breiman (1996),
+    "Stacked regressions".
+
+    Examples
+    --------
+    >>> from tabrec import BoostingRegressor, EnsembleRegressor, ForestRegressor
+    >>> from tabrec.datasets import make_auctions
+    >>> auctions = make_auctions(300, random_state=0)[["SalePrice", "YearMade", "ProductSize"]]
+    >>> price = auctions.pop("SalePrice")
+    >>> members = [("forest", ForestRegressor(20)), ("boosting", BoostingRegressor(max_iter=20)), "linear"]
+    >>> ensemble = EnsembleRegressor(members, cv=3, random_state=0).fit(auctions, price)
+    >>> sorted(ensemble.leaderboard_["member"])
+    ['boosting', 'forest', 'linear']
+    >>> ensemble.predict(auctions.head(2)).shape
+    (2,)
+    """
+
+    _metric = "rmse"
+
+    def __init__(
+        self,
+        estimators: Sequence = DEFAULT_KINDS,
+        *,
+        cv: Any = 5,
+        n_repeats: int = 1,
+        method: str = "greedy",
+        refit: bool | str = "auto",
+        use_oob: bool = False,
+        time_budget: float | None = None,
+        verbose: bool | int | str = "auto",
+        random_state: Any = None,
+    ):
+        self.estimators = estimators
+        self.cv = cv
+        self.n_repeats = n_repeats
+        self.method = method
+        self.refit = refit
+        self.use_oob = use_oob
+        self.time_budget = time_budget
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Weighted mean of the predictions of the members.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Rows to predict, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        return self._blend(X)[:, 0]
+
+    def _learn_classes(self, y: np.ndarray) -> None:
+        return None
+
+    def _row_values(self, prediction: np.ndarray, data: MemberRows) -> np.ndarray:
+        return prediction[:, 0]
+
+    def _choose_weights(self, values: np.ndarray, y: np.ndarray, row_weights: np.ndarray) -> np.ndarray:
+        if self.method == "nnls":
+            return nnls_weights(values, y, row_weights)
+        return greedy_weights(values, squared_error(y), row_weights)
+
+    def _error(self, values: np.ndarray, y: np.ndarray, row_weights: np.ndarray) -> tuple[float, float]:
+        mean, error = mean_and_error(squared_error(y)(values), row_weights)
+        rmse = float(np.sqrt(mean))
+        return rmse, error / (2 * rmse) if rmse > 0 else 0.0
+
+    def _keep_out_of_fold(
+        self, blended: np.ndarray, data: MemberRows, known: np.ndarray, row_weights: np.ndarray
+    ) -> None:
+        self.oof_prediction_ = blended[:, 0]
+
+
+class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
+    """A weighted mean of the probabilities of different kinds of models, from a raw frame.
+
+    Each member is fitted to folds of the rows and predicts the others; these out-of-fold probabilities determine the
+    weights of the members, by their log-loss, and the temperature that calibrates the mean.
+
+    Parameters
+    ----------
+    estimators : list of str and of (str, estimator), default=("forest", "boosting", "net")
+        Members: short names ("forest", "boosting", "net", "linear" and "neighbors", nearest neighbours by the
+        embeddings of a net) of models with default parameters, and pairs of a name and a classifier with
+        `predict_proba`, or "drop".
+    cv : int, cross-validation splitter, iterable or None, default=5
+        Number of random folds with the same class frequencies (None is 5), or folds by a splitter, such as
+        ``TimeSplit(3, column="saledate")``. Rows that no fold tests, and rows whose class is absent from the training
+        rows of their folds, do not count for the weights.
+    n_repeats : int, default=1
+        How often random folds are drawn; the probabilities of a row are averaged.
+    method : {"greedy", "nnls"}, default="greedy"
+        How weights are chosen: by greedy selection with replacement, or as those that minimise the log-loss, are not
+        negative and add up to 1.
+    refit : bool or "auto", default="auto"
+        Whether the members are fitted to all rows after the folds; False averages the fits of the folds. "auto" does
+        so only if some rows are never tested, as with a split by time.
+    use_oob : bool, default=False
+        Whether forests are fitted once, to all rows, and predict their out-of-bag rows; for random folds.
+    calibrate : bool, default=True
+        Whether to scale the logarithms of the probabilities by a temperature, if that lowers the log-loss of
+        out-of-fold rows that it was not learned on.
+    time_budget : float, default=None
+        Seconds that `fit` may take. Members whose folds cannot be fitted in time are left out, with a warning.
+    verbose : bool, int or "auto", default="auto"
+        Whether `fit` shows a table by member and the time left; "auto" does so in terminals and notebooks.
+    random_state : int, RandomState or None, default=None
+        Seed of the folds, and of members whose own is None.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes in order.
+    leaderboard_ : pandas.DataFrame
+        A row for each member, the best first: member, log_loss (out of fold), standard_error (over rows), weight,
+        fit_seconds and predict_seconds of all folds.
+    weights_ : dict of str to float
+        Weight of each member.
+    estimators_ : list of estimators
+        The fitted models that are averaged: of each member with a positive weight one, or one for each fold.
+    estimator_weights_ : ndarray of shape (len(estimators_),)
+        Their weights.
+    temperature_ : float
+        What the logarithms of the mean probabilities are divided by.
+    oof_prediction_ : ndarray of shape (n_rows, n_classes)
+        Calibrated out-of-fold probabilities of the training rows; NaN for rows that no fold tests.
+    n_features_in_, feature_names_in_ : int and ndarray of str
+        Number of columns, and their names, which are set only if X had names.
+
+    Raises
+    ------
+    ValueError
+        If the parameters or the data are invalid, or `time_budget` is too short for any member. If all members fail,
+        the error of the first one.
+
+    Warns
+    -----
+    UserWarning
+        A member fails, or its time is up: it is left out.
+
+    See Also
+    --------
+    EnsembleRegressor : The same for numbers.
+    compare_models : Scores of models by cross-validation, without an ensemble.
+    sklearn.ensemble.StackingClassifier : Learns any model of out-of-fold probabilities.
+
+    References
+    ----------
+    Those of `EnsembleRegressor`. Guo, Pleiss, Sun & Weinberger (2017), "On calibration of modern neural networks".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabrec import EnsembleClassifier, ForestClassifier
+    >>> X = pd.DataFrame({"state": ["Ohio", "Utah"] * 50, "hours": range(100)})
+    >>> y = ["low" if state == "Ohio" else "high" for state in X["state"]]
+    >>> ensemble = EnsembleClassifier([("forest", ForestClassifier(20)), "linear"], random_state=0).fit(X, y)
+    >>> ensemble.predict(pd.DataFrame({"hours": [70], "state": ["Utah"]}))
+    array(['high'], dtype=object)
+    """
+
+    _metric = "log_loss"
+    _parameter_constraints: ClassVar[dict] = {**EnsembleBase._parameter_constraints, "calibrate": ["boolean"]}
+
+    def __init__(
+        self,
+        estimators: Sequence = DEFAULT_KINDS,
+        *,
+        cv: Any = 5,
+        n_repeats: int = 1,
+        method: str = "greedy",
+        refit: bool | str = "auto",
+        use_oob: bool = False,
+        calibrate: bool = True,
+        time_budget: float | None = None,
+        verbose: bool | int | str = "auto",
+        random_state: Any = None,
+    ):
+        self.estimators = estimators
+        self.cv = cv
+        self.n_repeats = n_repeats
+        self.method = method
+        self.refit = refit
+        self.use_oob = use_oob
+        self.calibrate = calibrate
+        self.time_budget = time_budget
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Weighted mean of the probabilities of the members, calibrated.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Rows to predict, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            Probabilities in the order of `classes_`.
+        """
+        blended = self._blend(X)
+        return scale_probabilities(blended / blended.sum(axis=1, keepdims=True), self.temperature_)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the most probable class of each row.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Rows to predict, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        probable = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[probable]
+
+    def _check_fit_target(self, y: Any, n_rows: int) -> np.ndarray:
+        target = super()._check_fit_target(y, n_rows)
+        check_classification_targets(target)
+        return target
+
+    def _learn_classes(self, y: np.ndarray) -> np.ndarray:
+        self.classes_ = np.unique(y)
+        return self.classes_
+
+    def _row_values(self, prediction: np.ndarray, data: MemberRows) -> np.ndarray:
+        codes = np.searchsorted(self.classes_, data.y).clip(max=len(self.classes_) - 1)
+        return prediction[np.arange(len(prediction)), codes]
+
+    def _choose_weights(self, values: np.ndarray, y: np.ndarray, row_weights: np.ndarray) -> np.ndarray:
+        if self.method == "nnls":
+            return mixture_weights(values, row_weights)
+        return greedy_weights(values, log_loss, row_weights)
+
+    def _error(self, values: np.ndarray, y: np.ndarray, row_weights: np.ndarray) -> tuple[float, float]:
+        return mean_and_error(log_loss(values), row_weights)
+
+    def _keep_out_of_fold(
+        self, blended: np.ndarray, data: MemberRows, known: np.ndarray, row_weights: np.ndarray
+    ) -> None:
+        self.temperature_ = 1.0
+        if self.calibrate and len(self.classes_) > 1:
+            codes = np.searchsorted(self.classes_, data.y[known])
+            self.temperature_ = choose_temperature(blended[known], codes, row_weights)
+        self.oof_prediction_ = scale_probabilities(blended, self.temperature_)

@@ -1,0 +1,120 @@
+"""Out-of-fold predictions of models: each row is predicted by fits that have not seen it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from tabrec.ensemble.clock import Clock
+from tabrec.ensemble.folds import Folds
+from tabrec.ensemble.members import weight_parameters
+from tabrec.tables.rows import take_rows
+
+
+@dataclass(frozen=True)
+class MemberRows:
+    """A table with its target and weights; `classes` are None for numbers."""
+
+    X: Any
+    frame: pd.DataFrame
+    y: np.ndarray
+    weights: np.ndarray | None
+    classes: np.ndarray | None
+
+    def fit(self, estimator: Any, rows: np.ndarray) -> Any:
+        """A clone of an estimator, fitted to some of the rows."""
+        weights = weight_parameters(estimator, None if self.weights is None else self.weights[rows])
+        return clone(estimator).fit(self.take(rows), self.y[rows], **weights)
+
+    def take(self, rows: np.ndarray) -> Any:
+        """Some rows of the table."""
+        return take_rows(self.X, rows, self.frame)
+
+    def predict(self, model: Any, rows: np.ndarray) -> np.ndarray:
+        """What a fitted model predicts for some of the rows."""
+        return predict_values(model, self.take(rows), self.classes)
+
+    def seen_with_class(self, folds: Folds) -> np.ndarray:
+        """Whether a row is in the test rows of a fold whose training rows have its class, if it has one."""
+        seen = np.zeros(len(self.y), dtype=bool)
+        for train, test in folds:
+            seen[test] |= True if self.classes is None else np.isin(self.y[test], self.y[train])
+        return seen
+
+
+@dataclass
+class OutOfFold:
+    """A member after its pass over the folds: `prediction` is NaN for rows that no fold tests."""
+
+    name: str
+    estimator: Any
+    prediction: np.ndarray  # (n_rows, 1), or (n_rows, n_classes) of probabilities
+    fits: list[Any] = field(default_factory=list)
+    is_final: bool = False  # whether the fits saw all rows
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+
+
+def predict_values(model: Any, X: Any, classes: np.ndarray | None) -> np.ndarray:
+    """Predictions as float64 (n_rows, 1), or probabilities of all classes (n_rows, n_classes)."""
+    if classes is None:
+        return np.asarray(model.predict(X), dtype=np.float64).reshape(-1, 1)
+    found = np.asarray(model.predict_proba(X), dtype=np.float64)
+    if len(model.classes_) == len(classes):
+        return found
+    values = np.zeros((len(found), len(classes)))
+    values[:, np.searchsorted(classes, model.classes_)] = found
+    return values
+
+
+def predict_out_of_fold(
+    name: str,
+    estimator: Any,
+    data: MemberRows,
+    folds: Folds,
+    *,
+    keeps_fits: bool,
+    clock: Clock,
+    advance: Callable[[], None],
+) -> OutOfFold:
+    """Fit an estimator to each fold; raises `OutOfTime` as soon as the folds cannot all be fitted in time."""
+    n_columns = 1 if data.classes is None else len(data.classes)
+    total, counts = np.zeros((len(data.y), n_columns)), np.zeros(len(data.y))
+    found = OutOfFold(name, estimator, total)
+    for done, (train, test) in enumerate(folds):
+        clock.check((found.fit_seconds + found.predict_seconds) / max(done, 1) * (len(folds) - done))
+        started = time.perf_counter()
+        model = data.fit(estimator, train)
+        fitted = time.perf_counter()
+        total[test] += data.predict(model, test)
+        counts[test] += 1
+        found.fit_seconds += fitted - started
+        found.predict_seconds += time.perf_counter() - fitted
+        if keeps_fits:
+            found.fits.append(model)
+        advance()
+    with np.errstate(invalid="ignore"):
+        found.prediction = total / counts[:, None]
+    return found
+
+
+def predict_out_of_bag(name: str, estimator: Any, data: MemberRows, rows: np.ndarray) -> OutOfFold:
+    """Fit a forest once, to the given rows: its trees have not seen their out-of-bag rows."""
+    started = time.perf_counter()
+    model = data.fit(estimator, rows)
+    values = model.oob_prediction_[:, None] if data.classes is None else model.oob_decision_function_
+    prediction = np.full((len(data.y), values.shape[1]), np.nan)
+    prediction[rows] = values
+    seconds = time.perf_counter() - started
+    return OutOfFold(name, estimator, prediction, [model], is_final=True, fit_seconds=seconds)
+
+
+def has_out_of_bag(estimator: Any) -> bool:
+    """Whether a fit of an estimator predicts its out-of-bag rows."""
+    return bool(getattr(estimator, "bootstrap", False) and getattr(estimator, "oob_score", False))
