@@ -1,4 +1,4 @@
-"""`rehearse`: a run with a constant model, which refuses new rows and options of `predict` before a model is trained."""
+"""`rehearse`: a run with a constant model, which refuses new rows and options before a model is trained."""
 
 from __future__ import annotations
 
