@@ -38,6 +38,7 @@ MAY_IMPORT["cli"] = {*MAY_IMPORT["runs"], "runs"}
 
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50
+_HEADING = re.compile(r"^([A-Z][A-Za-z ]+)\n-+\n", flags=re.MULTILINE)  # of a section of a numpydoc docstring
 
 
 class Import(NamedTuple):
@@ -78,11 +79,21 @@ def _imports_of(importer: str, tree: ast.AST) -> Iterator[Import]:
             for alias in node.names:
                 if alias.name in known:
                     yield Import(importer, alias.name, "", id(node) in late, node.lineno)
+                    if alias.name == PACKAGE.name:
+                        yield from _names_of_root(importer, tree, alias.asname or alias.name)
         elif isinstance(node, ast.ImportFrom) and node.module and node.module in known:
             for alias in node.names:
                 submodule = f"{node.module}.{alias.name}"
                 module, name = (submodule, "") if submodule in known else (node.module, alias.name)
                 yield Import(importer, module, name, id(node) in late, node.lineno)
+
+
+def _names_of_root(importer: str, tree: ast.AST, name: str) -> Iterator[Import]:
+    """What a module reads of the package itself, as in ``tabrec.load``; "*" where the attribute is not written out."""
+    read = {id(node.value): node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == name:
+            yield Import(importer, PACKAGE.name, read.get(id(node), "*"), False, node.lineno)
 
 
 def _is_late_scope(node: ast.AST) -> bool:
@@ -107,13 +118,15 @@ def private_imports_across_rooms() -> list[str]:
 
 
 def imports_against_the_order() -> list[str]:
-    """Imports of a room that `MAY_IMPORT` does not list; of `tabrec` itself, only the version may be imported."""
+    """Imports of a room that `MAY_IMPORT` does not list, and public names that are taken from `tabrec` itself."""
     rooms = [(found, room_of(found.importer), room_of(found.module)) for found in imports()]
     across = [row for row in rooms if row[1] != row[2] and row[1] in MAY_IMPORT and row[2]]
     forbidden = [str(found) for found, importer, room in across if room not in MAY_IMPORT[importer]]
-    # A public name imported from `tabrec` would cross any room unseen.
+    # A public name taken from `tabrec` may come from any room, which only `runs` and `cli` may import.
     return forbidden + [
-        str(row[0]) for row in rooms if row[1] and not row[2] and row[0].name not in ("", "__version__")
+        str(found)
+        for found, importer, room in rooms
+        if importer not in ("", "runs", "cli") and not room and found.name not in ("", "__version__")
     ]
 
 
@@ -281,6 +294,18 @@ def docstrings_without_see_also() -> list[str]:
     return [path for path, found in documented.items() if "See Also" not in _sections(found.__doc__)]
 
 
+def repeated_headings() -> list[str]:
+    """Sections that a public docstring has twice, of which other checks would read only the last."""
+    return sorted(
+        {
+            f"{path}: {title}"
+            for path, doc in _public_docstrings()
+            for title, count in Counter(_HEADING.findall(inspect.cleandoc(doc or ""))).items()
+            if count > 1
+        }
+    )
+
+
 def undescribed(title: str) -> list[str]:
     """Entries of a section without a description, in docstrings of public names and of their public methods."""
     return sorted(
@@ -304,7 +329,7 @@ def _public_docstrings() -> Iterator[tuple[str, str | None]]:
 
 def _sections(doc: str | None) -> dict[str, list[tuple[str, str]]]:
     """Entries of each section of a numpydoc docstring: a line at the margin, and the indented lines below it."""
-    parts = re.split(r"^([A-Z][A-Za-z ]+)\n-+\n", inspect.cleandoc(doc or ""), flags=re.MULTILINE)
+    parts = _HEADING.split(inspect.cleandoc(doc or ""))
     entry = re.compile(r"^(\S.*)((?:\n(?: +.*)?)*)", flags=re.MULTILINE)
     return {
         title: [(name, description.strip()) for name, description in entry.findall(text)]
@@ -352,6 +377,7 @@ CHECKS: dict[str, Callable[[], list[str]]] = {
     "fits without restores_on_failure": fits_that_leave_marks,
     "unregistered classes": unregistered_classes,
     "public docstrings without See Also": docstrings_without_see_also,
+    "public docstrings with a heading twice": repeated_headings,
     "parameters without a description": lambda: undescribed("Parameters"),
     "attributes without a description": lambda: undescribed("Attributes"),
 }

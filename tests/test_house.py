@@ -27,6 +27,23 @@ def test_private_names_and_orders_are_recognised(monkeypatch):
     assert house.circles(late=True) == ["tabrec.tables._rows <-> tabrec.trees.forest"]
 
 
+def test_public_names_taken_from_the_package_itself_are_found(monkeypatch):
+    tree = ast.parse("import tabrec\ntabrec.__version__\ntabrec.load(path)\ngetattr(tabrec, name)\n")
+    for importer, forbidden in (
+        ("tabrec.trees.forest", ["3 imports tabrec.load", "4 imports tabrec.*"]),
+        ("tabrec.runs.rating_run", []),
+    ):
+        found = list(house._imports_of(importer, tree))
+        monkeypatch.setattr(house, "imports", lambda found=found: found)
+        assert sorted(house.imports_against_the_order()) == [f"{importer}:{found}" for found in forbidden]
+
+
+def test_a_heading_twice_is_found(monkeypatch):
+    doc = "Do it.\n\nAttributes\n----------\nx : int\n\nAttributes\n----------\ny : int\n    What.\n"
+    monkeypatch.setattr(house, "_public_docstrings", lambda: [("tabrec.f", doc)])
+    assert house.repeated_headings() == ["tabrec.f: Attributes"]
+
+
 def test_imports_inside_functions_are_late():
     tree = ast.parse("import tabrec.tables.rows\ndef f():\n    from tabrec.trees import forest\n")
     first, second = house._imports_of("tabrec.cli", tree)

@@ -36,13 +36,15 @@ _KEPT = (
 class Recommender(Newcomers, Exports, ABC):
     """Base class of the recommenders: it holds a reader, which turns ids into codes, and a scorer, which learns.
 
-    A subclass is a constructor with at least the parameters below, and `_make_scorer`; a parameter `context`, where it
-    has one, names further columns of X that its scorer uses. Derive from `RatingRecommender` or `RankingRecommender`.
+    A subclass defines a constructor with at least the parameters below, and `_make_scorer`. If it has a parameter
+    `context`, this names further columns of X that its scorer uses. Derive from `RatingRecommender` or
+    `RankingRecommender`.
 
-    Attributes
+    Parameters
     ----------
     user, item : str, default=None
-        Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
+        Columns of the ids. None uses the only two columns, or columns with usual names such as "userId", or else the
+        first two.
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id.
 

@@ -14,9 +14,9 @@ import pandas as pd
 from sklearn.base import clone, is_regressor
 from sklearn.metrics import root_mean_squared_error
 
-import tabrec
 from tabrec.collab.metrics import ndcg_at_k
 from tabrec.datasets import make_ratings
+from tabrec.saving import load, save
 from tabrec.saving.class_names import is_registered
 
 Check = Callable[[Any], None]
@@ -311,7 +311,7 @@ def check_clone_pickle_and_save(estimator: Any) -> None:
     copies = [pickle.loads(pickle.dumps(model)), clone(model).fit(*_data())]
     if is_registered(type(model)):
         with tempfile.TemporaryDirectory() as folder:
-            copies.append(tabrec.load(tabrec.save(model, Path(folder) / "model")))
+            copies.append(load(save(model, Path(folder) / "model")))
     for made in copies:
         np.testing.assert_array_equal(made.predict(X), model.predict(X))
         pd.testing.assert_frame_equal(made.recommend(model.users_[:3], 5), model.recommend(model.users_[:3], 5))

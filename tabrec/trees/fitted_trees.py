@@ -199,8 +199,13 @@ class FittedTrees:
         """Whether the model keeps its out-of-bag predictions with their targets."""
         return False
 
+    @property
+    def kept_oob_prediction(self) -> np.ndarray:
+        """The out-of-bag predictions that were kept in fit, (n_training_rows, n_predictions)."""
+        raise ValueError(f"{type(self.estimator).__name__} keeps no out-of-bag predictions with their targets.")
+
     def kept_out_of_bag(self) -> OutOfBagRows:
-        """The out-of-bag predictions that were kept in fit, for a model with `keeps_out_of_bag`."""
+        """The out-of-bag rows that were kept in fit, for a model with `keeps_out_of_bag`."""
         raise ValueError(f"{type(self.estimator).__name__} keeps no out-of-bag predictions with their targets.")
 
 
@@ -248,13 +253,18 @@ class FittedFrameForest(FittedTrees):
         rows = self.estimator._rows
         return not self.keeps_out_of_bag or np.array_equal(self.estimator.oob_target_[rows].ravel(), y[rows].ravel())
 
+    @property
+    def kept_oob_prediction(self) -> np.ndarray:
+        forest = self.estimator
+        if self.is_classifier:
+            return forest.oob_decision_function_
+        return forest.oob_prediction_.reshape(forest._n_raw_rows, -1)
+
     def kept_out_of_bag(self) -> OutOfBagRows:
         forest, rows = self.estimator, self.estimator._rows
-        if self.is_classifier:
-            prediction, spread = forest.oob_decision_function_[rows], np.zeros(len(rows))
-        else:
-            prediction = forest.oob_prediction_.reshape(forest._n_raw_rows, -1)[rows]
-            spread = forest.oob_spread_[rows] if self.n_outputs == 1 else np.zeros(len(rows))
+        prediction = self.kept_oob_prediction[rows]
+        has_spread = not self.is_classifier and self.n_outputs == 1
+        spread = forest.oob_spread_[rows] if has_spread else np.zeros(len(rows))
         count = np.zeros(len(rows), dtype=np.int32)
         for drawn in forest._get_estimators_indices():
             count[left_out_rows(rows, drawn)] += 1

@@ -140,7 +140,7 @@ def model_score(model: Any, X: Any, y: np.ndarray, rows: np.ndarray) -> tuple[fl
     It is out of bag for forests that kept such predictions of these rows, otherwise that of the given rows.
     """
     kept = _kept_out_of_bag(model, y)
-    predicted = predictor(model)(take_rows(X, rows)) if kept is None else kept[rows].reshape(len(rows), -1)
+    predicted = predictor(model)(take_rows(X, rows)) if kept is None else kept[rows]
     seen = ~np.isnan(predicted).any(axis=1)
     if not seen.any():
         return np.nan, True
@@ -153,10 +153,9 @@ def _kept_out_of_bag(model: Any, y: np.ndarray) -> np.ndarray | None:
     if not is_forest(model):
         return None
     trees = read_trees(model, "leakage_check")
-    forest = trees.estimator
     if not trees.keeps_out_of_bag or len(y) != trees.n_training_rows or not trees.has_target(y):
         return None
-    return forest.oob_decision_function_ if trees.is_classifier else forest.oob_prediction_
+    return trees.kept_oob_prediction
 
 
 def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: Any) -> dict[str, tuple[float, float]]:
