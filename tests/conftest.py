@@ -131,6 +131,7 @@ _SMALL_MODELS = {
     "forest": {"n_estimators": 50},
     "boosting": {"max_iter": 30, "learning_rate": 0.1},
     "net": {"layers": (16,), "n_members": 2, "epochs": 20, "learning_rate": 0.02},
+    "ensemble": {"cv": 2},
 }
 
 

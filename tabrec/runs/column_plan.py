@@ -9,11 +9,15 @@ from typing import Any
 import pandas as pd
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from tabrec.ensemble.members import purpose_of
 from tabrec.preprocess import TabularPreprocessor, column_kinds
 from tabrec.runs.table_target import TASKS, check_time_column, read_target, read_task
-from tabrec.runs.trials import MEMBERS, MODELS, make_estimator, preprocessor_options, purpose_of
+from tabrec.runs.trials import MODELS, make_estimator, preprocessor_options
 from tabrec.tables.missing_marks import quoted
 from tabrec.tables.names import check_has_column
+
+# Models that read columns in different ways: boosting reads them as a forest does.
+_READERS = ("forest", "net")
 
 
 @validate_params(
@@ -100,7 +104,7 @@ def plan_columns(
     X = frame if target is None else frame.drop(columns=target)
     options = preprocessor_options(drop, categorical, time_column, date_format)
     plan = column_kinds(frame).rename(columns={"kind": "look"})
-    first, *others = MEMBERS if model in ("ensemble", "all") else (model,)
+    first, *others = _READERS if model in ("ensemble", "all") else (model,)
     chosen = _read(X, first, options)
     for other in others:
         for name, (kind, reason) in _read(X, other, options).items():

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from pandas.api import types
-from sklearn.model_selection import KFold, StratifiedKFold
 
+from tabrec.ensemble.folds import random_folds
 from tabrec.preprocess import TimeSplit, split_by_time
 from tabrec.tables.dates import read_moment
 from tabrec.tables.names import check_has_column
@@ -65,11 +63,8 @@ def make_folds(
     elif cv is not None:
         if cv > len(rows):
             raise ValueError(f"cv={cv} needs at least {cv} rows to train on, but there are {len(rows)}.")
-        codes = np.unique(y[rows], return_inverse=True)[1] if stratify else np.zeros(len(rows), dtype=int)
-        # Classes cannot be divided among more folds than the largest one has rows.
-        kind = StratifiedKFold if stratify and np.bincount(codes).max() >= cv else KFold
-        with warnings.catch_warnings(action="ignore"):  # of rare classes, which some folds lack
-            folds = list(kind(cv, shuffle=True, random_state=random_state).split(codes, codes))
+        codes = np.unique(y[rows], return_inverse=True)[1] if stratify else None
+        folds = random_folds(codes, len(rows), cv, random_state)
     else:
         return []
     return [(rows[train], rows[test]) for train, test in folds]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from tabrec.ensemble.members import DEFAULT_KINDS
 from tabrec.runs.hold_out import make_folds
 from tabrec.runs.metrics import choose_metric
 from tabrec.runs.submission import name_probabilities
@@ -17,7 +18,6 @@ from tabrec.runs.table_run import TableRun
 from tabrec.runs.table_target import TASKS, check_time_column, check_values, read_target, read_task
 from tabrec.runs.trained_table import describe_reading
 from tabrec.runs.trials import (
-    KINDS,
     MODELS,
     Trial,
     TrialRows,
@@ -79,8 +79,9 @@ def train(
     target : str
         Column to predict.
     model : {"forest", "boosting", "net", "ensemble", "all"}, default="forest"
-        The kind of model. "ensemble" averages a forest and a net. "all" trains a forest, boosting and a net, and keeps
-        the best one by `metric`: the mean over the folds, or else the score on the rows held out.
+        The kind of model. "ensemble" is a weighted mean of a forest, boosting and a net, see `EnsembleRegressor`. "all"
+        trains each of the three, and keeps the best one by `metric`: the mean over the folds, or else the score on the
+        rows held out; a model that fails is left out, with a warning.
     task : {"auto", "regression", "classification"}, default="auto"
         "auto" classifies text that is not numbers, booleans, categories and numbers of two distinct values.
     metric : str, default=None
@@ -173,13 +174,14 @@ def train(
     run = TableRun(None, metadata, {}, None)
     rows = _divide(run, frame, metric, verbose)
     columns = preprocessor_options(drop, categorical, time_column, date_format)
-    names = KINDS if model == "all" else [model]
+    names = DEFAULT_KINDS if model == "all" else [model]
     trials = [Trial(name, make_estimator(name, task, columns, device, random_state)) for name in names]
-    best = _choose(rows, trials, random_state)
+    trials = rows.compare(trials, random_state)
+    best = min(trials, key=lambda trial: rows.metric.loss(trial.summary(rows.metric)[rows.metric.key]))
     if model == "all":
         metadata["leaderboard"] = _rank(trials, rows)
     if rows.folds:
-        rows.validate(best, random_state=random_state, with_error=False)
+        rows.validate(best)
     _describe(run, best, rows)
     if refit:
         rows.refit(best)
@@ -245,17 +247,7 @@ def _divide(run: TableRun, frame: pd.DataFrame, metric: str | None, verbose: boo
                     "on: validate on other rows, or on fewer folds."
                 )
     X = frame.drop(columns=metadata["target"])
-    return TrialRows(X, y, train_rows, valid_rows, folds, chosen, say_stages(verbose))
-
-
-def _choose(rows: TrialRows, trials: list[Trial], random_state: int) -> Trial:
-    """Fit and score the models, on the folds if there are any, or else on the validation rows."""
-    for trial in trials:
-        if rows.folds:
-            rows.cross_validate(trial)
-        else:
-            rows.validate(trial, random_state=random_state, with_error=len(trials) > 1)
-    return min(trials, key=lambda trial: rows.metric.loss(trial.summary(rows.metric)[rows.metric.key]))
+    return TrialRows(X, y, train_rows, valid_rows, folds, chosen, say_stages(verbose), verbose)
 
 
 def _rank(trials: list[Trial], rows: TrialRows) -> list[dict[str, Any]]:

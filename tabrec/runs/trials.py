@@ -11,38 +11,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.ensemble import VotingClassifier, VotingRegressor
 
-import tabrec
-from tabrec.preprocess import TabularPreprocessor
+from tabrec.ensemble import EnsembleClassifier, EnsembleRegressor, compare_models
+from tabrec.ensemble.members import DEFAULT_KINDS, make_member
 from tabrec.runs.metrics import TaskMetric
 from tabrec.runs.scores import Scores, predict_numbers, score, score_run, standard_error
-from tabrec.tables.progress import track
 
-# By model: the kind of preprocessing, the regressor and the classifier.
-_ESTIMATORS = {
-    "forest": ("forest", "ForestRegressor", "ForestClassifier"),
-    "boosting": ("forest", "BoostingRegressor", "BoostingClassifier"),
-    "net": ("net", "TabularRegressor", "TabularClassifier"),
-}
-MEMBERS = ("forest", "net")  # of an ensemble
-KINDS = tuple(_ESTIMATORS)
-MODELS = (*KINDS, "ensemble", "all")
+MODELS = (*DEFAULT_KINDS, "ensemble", "all")
 
+# Columns of the scores of a comparison: what models are ranked by, and those that are not scores.
+_RANK = "rank"
+_NOT_SCORES = ["model", "fold", _RANK, "fit_seconds", "predict_seconds"]
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 def make_estimator(model: str, task: str, columns: dict, device: str | None, random_state: int) -> Any:
     """A new model of a kind; `columns` are parameters of `TabularPreprocessor`."""
-    is_regression = task == "regression"
+    of_classes = task == "classification"
     if model == "ensemble":
-        members = [(name, make_estimator(name, task, columns, device, random_state)) for name in MEMBERS]
-        return VotingRegressor(members) if is_regression else VotingClassifier(members, voting="soft")
-    purpose, regressor, classifier = _ESTIMATORS[model]
-    options = {"device": device} if device is not None and model == "net" else {}
-    # Looked up by name, so that only nets load torch.
-    estimator = getattr(tabrec, regressor if is_regression else classifier)
-    return estimator(random_state=random_state, preprocessor=TabularPreprocessor(purpose, **columns), **options)
+        members = [(name, make_estimator(name, task, columns, device, random_state)) for name in DEFAULT_KINDS]
+        return (EnsembleClassifier if of_classes else EnsembleRegressor)(members, random_state=random_state)
+    return make_member(model, of_classes=of_classes, columns=columns, device=device, random_state=random_state)
 
 
 def preprocessor_options(
@@ -51,11 +40,6 @@ def preprocessor_options(
     """The parameters of `TabularPreprocessor` for options of `train`."""
     dates = {time_column: date_format} if date_format is not None else None
     return {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
-
-
-def purpose_of(model: str) -> str:
-    """The `purpose` of the preprocessor of a model that is not an ensemble."""
-    return _ESTIMATORS[model][0]
 
 
 def say_stages(verbose: bool) -> Callable[[str], None]:
@@ -112,32 +96,59 @@ class TrialRows:
     folds: Folds
     metric: TaskMetric
     say: Callable[[str], None]
+    verbose: bool
 
-    def cross_validate(self, trial: Trial) -> None:
-        """Score the model on each fold."""
-        fitting, predicting = [], []
-        title = f"Fitting {trial.name} on folds"
-        for number, (train, test) in enumerate(track(self.folds, title, len(self.folds)), start=1):
-            self.say(f"{trial.name}: fitting fold {number} of {len(self.folds)} on {len(train):,} rows")
-            model = clone(trial.estimator)
-            predicted = self._fit_and_predict(trial, model, train, test)
-            trial.folds.append(score(self.y[test], predicted, getattr(model, "classes_", None), self.metric))
-            fitting.append(trial.fit_seconds)
-            predicting.append(trial.predict_seconds)
-        trial.fit_seconds, trial.predict_seconds = float(np.mean(fitting)), float(np.mean(predicting))
+    def compare(self, trials: list[Trial], random_state: int) -> list[Trial]:
+        """Score models on the folds, or else on the rows held out; those that fail are left out, with a warning."""
+        names = ", ".join(trial.name for trial in trials)
+        where = f"{len(self.folds)} folds of {len(self.train):,} rows" if self.folds else f"{len(self.train):,} rows"
+        self.say(f"{names}: fitting on {where}")
+        comparison = compare_models(
+            self.X,
+            self.y,
+            [(trial.name, trial.estimator) for trial in trials],
+            cv=self.folds or [(self.train, self.valid)],
+            scoring=self._scores,
+            return_estimator=not self.folds,
+            verbose=self.verbose or "auto",
+        )
+        by_model = dict(list(comparison.by_fold.groupby("model")))
+        kept = [trial for trial in trials if trial.name in by_model]
+        for trial in kept:
+            table = by_model[trial.name]
+            trial.fit_seconds, trial.predict_seconds = table["fit_seconds"].mean(), table["predict_seconds"].mean()
+            if self.folds:
+                trial.folds = table.drop(columns=_NOT_SCORES).to_dict("records")
+                continue
+            trial.estimator = comparison.estimators[trial.name][0]
+            predicted = self._describe(trial)
+            if len(trials) > 1:
+                classes = getattr(trial.estimator, "classes_", None)
+                trial.error = standard_error(self.y[self.valid], predicted, classes, self.metric, random_state)
+        return kept
 
-    def validate(self, trial: Trial, *, random_state: int, with_error: bool) -> None:
+    def validate(self, trial: Trial) -> None:
         """Fit the model on the training rows and score it on those held out."""
         self.say(f"{trial.name}: fitting on {len(self.train):,} rows")
-        model, y = trial.estimator, self.y
-        trial.predicted = self._fit_and_predict(trial, model, self.train, self.valid)
+        started = time.perf_counter()
+        trial.estimator.fit(self.X.iloc[self.train], self.y[self.train])
+        trial.fit_seconds = time.perf_counter() - started
+        self._describe(trial)
+
+    def _describe(self, trial: Trial) -> np.ndarray:
+        """Score the model on the rows held out, and return what it predicts for them."""
         self.say(f"{trial.name}: scoring on {len(self.valid):,} validation rows")
-        y_valid = y[self.valid]
-        X_train = self.X.iloc[self.train]
-        trial.metrics = score_run(model, X_train, y[self.train], y_valid, trial.predicted, self.metric)
-        if with_error:
-            classes = getattr(model, "classes_", None)
-            trial.error = standard_error(y_valid, trial.predicted, classes, self.metric, random_state)
+        started = time.perf_counter()
+        trial.predicted = predicted = predict_numbers(trial.estimator, self.X.iloc[self.valid])
+        trial.predict_seconds = time.perf_counter() - started
+        X_train, y = self.X.iloc[self.train], self.y
+        trial.metrics = score_run(trial.estimator, X_train, y[self.train], y[self.valid], predicted, self.metric)
+        return predicted
+
+    def _scores(self, model: Any, X: pd.DataFrame, y: np.ndarray) -> Scores:
+        """The scores of a fold, that which models are compared by first; greater is better in that one alone."""
+        found = score(y, predict_numbers(model, X), getattr(model, "classes_", None), self.metric)
+        return {_RANK: -self.metric.loss(found.get(self.metric.key, np.nan)), **found}
 
     def refit(self, trial: Trial) -> None:
         """Fit the model on all rows."""

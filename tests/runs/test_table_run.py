@@ -7,9 +7,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import VotingRegressor
 
-from tabrec import BoostingRegressor
+from tabrec import BoostingRegressor, EnsembleRegressor
 from tabrec.datasets import make_auctions, make_ratings, read_table
 from tabrec.interpret import Report
 from tabrec.runs import TableRun, train
@@ -68,7 +67,7 @@ def test_a_trained_run_is_explained(run, table, tmp_path, model, options):
 
 
 @pytest.mark.parametrize(
-    ("model", "kind"), [("boosting", BoostingRegressor), ("ensemble", VotingRegressor)], ids=["boosting", "ensemble"]
+    ("model", "kind"), [("boosting", BoostingRegressor), ("ensemble", EnsembleRegressor)], ids=["boosting", "ensemble"]
 )
 def test_the_report_is_of_a_model_that_has_not_seen_the_rows_held_out(run, table, monkeypatch, model, kind):
     given = []
