@@ -30,6 +30,7 @@ WHAT_FOR = {
     "typer": "the command line",
     "openpyxl": "reading spreadsheets",
     "sqlalchemy": "reading the result of a query",
+    "usearch": "approximate search for items",
     "kaggle": "downloading competitions and submitting",
     "matplotlib": "plots and the report",
     "dtreeviz": "`view_tree`",

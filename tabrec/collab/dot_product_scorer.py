@@ -117,6 +117,11 @@ class DotProductScorer(Scorer):
         sums += item_rows[:, 0]
         return sums
 
+    def search_vectors(self, kind: str, codes: np.ndarray) -> np.ndarray:
+        rows = self.rows[kind][codes, 0]
+        ones = np.ones(len(rows), dtype=rows.dtype)
+        return np.column_stack([rows, ones] if kind == "user" else [ones, rows[:, 1:], rows[:, 0]])
+
     def to_ratings(self, scores: np.ndarray) -> np.ndarray:
         return self.scale.clip(self._link(scores + self.means))
 

@@ -1,4 +1,4 @@
-"""`Exports`: the recommendations of all users in a file."""
+"""`Exports`: the recommendations of all users, or an index of the items, in a file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.base import BaseEstimator
 
+from tabrec.collab.approximate import build_index
 from tabrec.collab.reader import RatingsReader
 from tabrec.saving.files import check_free_for_file, new_file
 
@@ -62,6 +63,42 @@ class Exports(BaseEstimator):
             writer.write_table(first)
             for start in range(_USERS, len(asked), _USERS):
                 writer.write_table(self._recommend_part(asked, start, n, options).cast(first.schema))
+        return Path(path)
+
+    def to_ann(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+        """Write an index of the items for approximate search, for catalogues too large to score every item.
+
+        Pass its path to `recommend` as `index`. Other programs read it with usearch: its keys are positions in
+        `items_`, and its vectors are such that the greatest inner products with the vector of a user are the highest
+        scores. `ImplicitALS`, `BPR` and ``DotProductBias(objective="ranking")`` have an index.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write. It appears once it is complete.
+        overwrite : bool, default=False
+            Whether to replace a file of that name.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        ImportError
+            usearch is not installed: ``pip install 'tabrec[ann]'``.
+        NotImplementedError
+            The model does not order items by inner products.
+        FileExistsError
+            The file exists, and `overwrite` is False.
+        """
+        check_free_for_file(path, overwrite=overwrite)
+        model: Any = self
+        scorer = model._searched_scorer()
+        vectors = scorer.search_vectors("item", self._reader.items.known())
+        with new_file(path, overwrite=overwrite) as file:
+            build_index(vectors, file)
         return Path(path)
 
     def _recommend_part(self, users: pd.Index, start: int, n: int, options: dict[str, Any]) -> pa.Table:

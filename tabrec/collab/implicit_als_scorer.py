@@ -76,6 +76,9 @@ class ImplicitALSScorer(StrengthScorer):
     def block_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return (self.rows["user"][users] @ self.rows["item"][items].T).astype(np.float64)
 
+    def search_vectors(self, kind: str, codes: np.ndarray) -> np.ndarray:
+        return self.with_popularity(kind, codes, self.rows[kind][codes])
+
     def vectors(self, kind: str) -> np.ndarray:
         return self.rows[kind]
 

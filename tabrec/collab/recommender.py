@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_regressor
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
@@ -245,6 +246,7 @@ class Recommender(Newcomers, Exports, ABC):
         context: Any = None,
         diversity: Any = None,
         fill: bool = False,
+        index: Any = None,
     ) -> pd.DataFrame:
         """Recommend the best items of each user, computed in blocks that bound the memory.
 
@@ -279,6 +281,10 @@ class Recommender(Newcomers, Exports, ABC):
         fill : bool, default=False
             Whether to complete lists of fewer than n items: with items that are not candidates, then with those that
             the user has. Excluded pairs stay excluded.
+        index : str or path-like, default=None
+            Index of the items, written by `to_ann`, in which to search for the items of each user. It finds nearly
+            all of the best items without scoring the others. The options `candidates`, `include_cold`, `context`,
+            `diversity` and `fill` need all scores.
 
         Returns
         -------
@@ -293,7 +299,10 @@ class Recommender(Newcomers, Exports, ABC):
             No candidate is known, `n` is less than 1, ids are of another type than in fit, or a model that does not
             predict ratings is asked for their order.
         """
+        if index is not None:
+            self._check_searchable(candidates, include_cold, context, diversity, fill)
         return recommend_items(
+            index=index,
             scorer=self._fitted_scorer(),
             relevance=self._order_by(order),
             reader=self._reader,
@@ -309,6 +318,25 @@ class Recommender(Newcomers, Exports, ABC):
             fill=fill,
             item_features=self.item_features,
         )
+
+    def _check_searchable(self, candidates: Any, include_cold: bool, context: Any, diversity: Any, fill: bool) -> None:
+        """Refuse an index for a model without, or beside options that it cannot serve."""
+        self._searched_scorer()
+        options = {"candidates": candidates, "context": context, "diversity": diversity}
+        options |= {"include_cold": include_cold or None, "fill": fill or None}
+        given = [name for name, value in options.items() if value is not None]
+        if given:
+            raise ValueError(f"index= finds items without scoring all, which {given[0]} needs: leave one of them out.")
+
+    def _searched_scorer(self) -> Scorer:
+        """The scorer, if it orders items by inner products."""
+        scorer = self._fitted_scorer()
+        if is_regressor(self):
+            raise NotImplementedError(
+                f"{type(self).__name__} orders items by relevance, not by inner products: it has no index of items."
+            )
+        scorer.search_vectors("item", np.empty(0, dtype=np.intp))
+        return scorer
 
     def _order_by(self, order: str) -> Relevance | None:
         """The relevance by which `recommend` orders items; None orders them by their scores."""

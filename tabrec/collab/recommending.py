@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabrec.collab.approximate import open_index, rank_by_index
 from tabrec.collab.diversity import make_choice
 from tabrec.collab.ids import Ids, as_column, id_at
 from tabrec.collab.interactions import Pairs, sort_interactions
@@ -38,6 +39,7 @@ def recommend_items(
     diversity: Any,
     fill: bool,
     item_features: Any,
+    index: Any,
 ) -> pd.DataFrame:
     """The recommendations that `Recommender.recommend` describes."""
     column = as_column(reader.user_name, users)
@@ -51,7 +53,11 @@ def recommend_items(
     given = None if context is None else read_context(reader, context, len(codes))
     query = Query(score_users(scorer, relevance, codes, given), len(codes))
     chooser = make_choice(diversity, scorer, reader, item_features)
-    ranked = query.rank(choice, n, [*without, *seen], of_users, chooser)
+    if index is None:
+        ranked = query.rank(choice, n, [*without, *seen], of_users, chooser)
+    else:
+        opened = open_index(index, len(choice), scorer.search_vectors("item", choice[:1]).shape[1])
+        ranked = rank_by_index(opened, scorer, codes, choice, n, [*without, *seen])
     if fill:
         ranked = query.fill(ranked, reader.items.known(), n, [[*without, *seen], without])
     owner, rank, found, scores = ranked

@@ -268,6 +268,23 @@ class Scorer(ABC):
         """
         return self.vectors(kind)[self.data.side(kind).known()]
 
+    def search_vectors(self, kind: str, codes: np.ndarray) -> np.ndarray:
+        """Vectors of users and of items whose inner products are what `score_block` returns, for an approximate index.
+
+        Parameters
+        ----------
+        kind : {"user", "item"}
+            Which vectors.
+        codes : ndarray of int
+            Codes of the ids.
+
+        Returns
+        -------
+        ndarray of shape (n_ids, n_dimensions)
+            The vectors.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not score by inner products: it has no index of items.")
+
     def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
         """Biases of users or items; by default what knowing the id alone adds to the prediction.
 

@@ -125,6 +125,13 @@ class StrengthScorer(Scorer):
         scores[known] = self.block_known(users[known], items)
         return scores
 
+    def with_popularity(self, kind: str, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Rows with another column, so that inner products are popularities for users without interactions."""
+        if kind == "item":
+            return np.column_stack([rows, self.popularity[codes]])
+        known = self._has_interactions(codes)
+        return np.column_stack([np.where(known[:, None], rows, 0.0), ~known])
+
     def similarities(self, kind: str, codes: np.ndarray, others: np.ndarray) -> np.ndarray:
         rows = unit_rows(self.matrix if kind == "user" else sp.csr_matrix(self.matrix.T))
         return (rows[codes] @ rows[others].T).toarray()

@@ -1,0 +1,111 @@
+"""Approximate search: an index of item vectors by usearch, and the recommendations that it finds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabrec.collab.ranking import OfUsers, Ranked
+from tabrec.collab.scorer import Scorer
+
+# Users searched for at once.
+_USERS = 2**12
+# Above every code of an item.
+_MOST_CODES = 2**32
+
+
+def build_index(vectors: np.ndarray, path: Path) -> None:
+    """Write an index of vectors by their inner products; the keys are their positions."""
+    index = _import_usearch().Index(ndim=vectors.shape[1], metric="ip", dtype="f32")
+    index.add(np.arange(len(vectors), dtype=np.uint64), np.ascontiguousarray(vectors, dtype=np.float32))
+    index.save(str(path))
+
+
+def open_index(index: str | os.PathLike, n_items: int, n_dimensions: int) -> Any:
+    """Open an index, and check that it is one of so many items."""
+    if not Path(index).is_file():
+        raise FileNotFoundError(f"index={os.fspath(index)!r} is not a file: write it with to_ann.")
+    found = _import_usearch().Index.restore(os.fspath(index), view=True)
+    if found is None or (len(found), found.ndim) != (n_items, n_dimensions):
+        held = "no index" if found is None else f"{len(found)} items in {found.ndim} dimensions"
+        raise ValueError(
+            f"index={os.fspath(index)!r} holds {held}, but the model has {n_items} in {n_dimensions}: write it anew "
+            "with to_ann(..., overwrite=True)."
+        )
+    return found
+
+
+def rank_by_index(
+    index: Any, scorer: Scorer, users: np.ndarray, items: np.ndarray, n: int, excluded: Sequence[OfUsers]
+) -> Ranked:
+    """The best of the items that an index finds for each user, in the form that `rank_all` returns.
+
+    `items` are the codes of the keys of the index.
+    """
+    starts = range(0, max(len(users), 1), _USERS)
+    parts = [_rank_some(index, scorer, users, items, n, excluded, slice(start, start + _USERS)) for start in starts]
+    owner, rank, found, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return owner, rank, found, scores
+
+
+def _rank_some(
+    index: Any,
+    scorer: Scorer,
+    users: np.ndarray,
+    items: np.ndarray,
+    n: int,
+    excluded: Sequence[OfUsers],
+    rows: slice,
+) -> Ranked:
+    """The best items of a slice of the users."""
+    barred, most = _find_barred(excluded, rows, len(users[rows]))
+    vectors = scorer.search_vectors("user", users[rows])
+    owner, found = _search(index, vectors, min(n + most, len(items)))
+    found = items[found]
+    is_free = ~np.isin(owner * _MOST_CODES + found, barred)
+    owner, found = owner[is_free], found[is_free]
+    scores = np.einsum("pf,pf->p", vectors[owner], scorer.search_vectors("item", found), dtype=np.float64)
+    order = np.lexsort([found, -scores, owner])
+    owner, found, scores = owner[order], found[order], scores[order]
+    rank = 1 + np.arange(len(owner)) - np.searchsorted(owner, owner)
+    is_first = rank <= n
+    return rows.start + owner[is_first], rank[is_first], found[is_first], scores[is_first]
+
+
+def _find_barred(excluded: Sequence[OfUsers], rows: slice, n_users: int) -> tuple[np.ndarray, int]:
+    """Excluded pairs, each as one number, and how many there are of a user at the most."""
+    pairs: list[np.ndarray] = []
+    counts = np.zeros(n_users, dtype=np.int64)
+    for interactions, codes in excluded:
+        at, owner = interactions.of_users(codes[rows])
+        pairs.append(owner * _MOST_CODES + interactions.items[at])
+        counts += np.bincount(owner, minlength=n_users)
+    return np.concatenate([*pairs, np.empty(0, np.int64)]), int(counts.max(initial=0))
+
+
+def _search(index: Any, vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of vectors, and the keys that are found for each."""
+    if not len(vectors):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    # The graph of an index need not reach every item.
+    matches = index.search(np.ascontiguousarray(vectors, dtype=np.float32), count, exact=count == len(index))
+    keys = np.atleast_2d(matches.keys).astype(np.int64)
+    owner, place = np.nonzero(np.arange(keys.shape[1]) < np.reshape(_counts(matches, keys), (-1, 1)))
+    return owner, keys[owner, place]
+
+
+def _counts(matches: Any, keys: np.ndarray) -> Any:
+    """How many keys are found for each vector; matches of one vector have no counts."""
+    return getattr(matches, "counts", keys.shape[1])
+
+
+def _import_usearch() -> Any:
+    try:
+        from usearch import index
+    except ImportError as error:
+        raise ImportError("An approximate index needs usearch: pip install 'tabrec[ann]'.") from error
+    return index
