@@ -46,7 +46,7 @@ class EnsembleBase(BaseEstimator, ABC):
         "cv": ["cv_object"],
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
         "method": [StrOptions({"greedy", "nnls"})],
-        "refit": ["boolean", StrOptions({"auto"})],
+        "refit": ["boolean"],
         "use_oob": ["boolean"],
         "time_budget": [Interval(Real, 0, None, closed="neither"), None],
         "verbose": VERBOSE,
@@ -57,7 +57,7 @@ class EnsembleBase(BaseEstimator, ABC):
     cv: Any
     n_repeats: int
     method: str
-    refit: bool | str
+    refit: bool
     use_oob: bool
     time_budget: float | None
     verbose: Any
@@ -193,22 +193,17 @@ class EnsembleBase(BaseEstimator, ABC):
 
     def _fit_members(self, members: Members, data: MemberRows, folds: Folds, rows: np.ndarray, clock: Clock) -> None:
         seen = data.seen_with_class(folds)
-        refits = self._refits(seen[rows])
-        n_steps = len(members) * (len(folds) + refits)
+        n_steps = len(members) * (len(folds) + self.refit)
         with show_progress("Fitting members", n_steps, self.verbose) as progress:
-            passes = self._pass_over_folds(members, data, folds, rows, refits, clock, progress)
+            passes = self._pass_over_folds(members, data, folds, rows, clock, progress)
             self._learn_weights(passes, data, seen)
             used = [found for found in passes if self.weights_[found.name] > 0]
-            if refits:
+            if self.refit:
                 _refit(used, data, rows, clock, progress)
         self.estimators_ = [model for found in used for model in found.fits]
         self.estimator_weights_ = np.array(
             [self.weights_[found.name] / len(found.fits) for found in used for _ in found.fits]
         )
-
-    def _refits(self, seen: np.ndarray) -> bool:
-        """Whether members are fitted to all rows; with splits by time, no fit of a fold has seen the last rows."""
-        return bool(not seen.all() if self.refit == "auto" else self.refit)
 
     def _pass_over_folds(
         self,
@@ -216,7 +211,6 @@ class EnsembleBase(BaseEstimator, ABC):
         data: MemberRows,
         folds: Folds,
         rows: np.ndarray,
-        refits: bool,
         clock: Clock,
         progress: Progress,
     ) -> list[OutOfFold]:
@@ -229,7 +223,7 @@ class EnsembleBase(BaseEstimator, ABC):
                     if self.use_oob and is_random(self.cv) and has_out_of_bag(estimator):
                         found = predict_out_of_bag(name, estimator, data, rows)
                     else:
-                        keeps_fits = not refits or clock.budget is not None
+                        keeps_fits = not self.refit or clock.budget is not None
                         found = predict_out_of_fold(
                             name, estimator, data, folds, keeps_fits=keeps_fits, clock=clock, advance=progress.advance
                         )

@@ -43,9 +43,9 @@ class EnsembleRegressor(CheckedScoreMixin, RegressorMixin, EnsembleBase):
     method : {"greedy", "nnls"}, default="greedy"
         How weights are chosen: by greedy selection with replacement, or as those that minimise the error, are not
         negative and add up to 1.
-    refit : bool or "auto", default="auto"
-        Whether the members are fitted to all rows after the folds; False averages the fits of the folds. "auto" does
-        so only if some rows are never tested, as with a split by time.
+    refit : bool, default=True
+        Whether the members are fitted to all rows after the folds; False averages the fits of the folds, which saves
+        a fit of each member and takes longer to predict.
     use_oob : bool, default=False
         Whether forests are fitted once, to all rows, and predict their out-of-bag rows; for random folds.
     time_budget : float, default=None
@@ -116,7 +116,7 @@ class EnsembleRegressor(CheckedScoreMixin, RegressorMixin, EnsembleBase):
         cv: Any = 5,
         n_repeats: int = 1,
         method: str = "greedy",
-        refit: bool | str = "auto",
+        refit: bool = True,
         use_oob: bool = False,
         time_budget: float | None = None,
         verbose: bool | int | str = "auto",
@@ -189,9 +189,9 @@ class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
     method : {"greedy", "nnls"}, default="greedy"
         How weights are chosen: by greedy selection with replacement, or as those that minimise the log-loss, are not
         negative and add up to 1.
-    refit : bool or "auto", default="auto"
-        Whether the members are fitted to all rows after the folds; False averages the fits of the folds. "auto" does
-        so only if some rows are never tested, as with a split by time.
+    refit : bool, default=True
+        Whether the members are fitted to all rows after the folds; False averages the fits of the folds, which saves
+        a fit of each member and takes longer to predict.
     use_oob : bool, default=False
         Whether forests are fitted once, to all rows, and predict their out-of-bag rows; for random folds.
     calibrate : bool, default=True
@@ -266,7 +266,7 @@ class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
         cv: Any = 5,
         n_repeats: int = 1,
         method: str = "greedy",
-        refit: bool | str = "auto",
+        refit: bool = True,
         use_oob: bool = False,
         calibrate: bool = True,
         time_budget: float | None = None,
