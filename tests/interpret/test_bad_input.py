@@ -109,7 +109,7 @@ def _time(case: Case) -> np.ndarray:
     return np.arange(len(case.X))
 
 
-_FEW, _ONE_VALUE = r"at least \d+", "in every row"
+_FEW, _ONE_VALUE = r"at least \d+", "is constant"
 ENTRIES = [
     Entry("feature_importance", lambda c: feature_importance(c.model, c.X, c.y), "model rows target"),
     Entry("importance by impurity", lambda c: feature_importance(c.model), "model trees", "permutation"),
@@ -690,7 +690,7 @@ REPORTS: dict[str, Callable[[], Any]] = {
 
 
 # What reports leave out, and say so.
-NOT_TO_BE_SHOWN = {"constant target": "in every row", "one row held out": "X_new has 1 row"}
+NOT_TO_BE_SHOWN = {"constant target": "y is constant", "one row held out": "X_new has 1 row"}
 
 
 def _report_of(case: Case, with_valid: bool = True) -> Any:
