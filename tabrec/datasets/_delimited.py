@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import takewhile
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -17,6 +19,9 @@ from tabrec.datasets._marks import MISSING
 from tabrec.datasets._sources import Source
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
+# Comments, rules and the numbers of rows that databases print below a table.
+_NOTE = r"(#|[-+:=\s]*-{3}[-+:=\s]*$|\(\d+ rows?\)$)"
+_NOTES_BELOW = 10_000  # characters
 _BLOCK_BYTES = 1 << 24
 
 
@@ -39,7 +44,7 @@ def read_delimited(
     if not dialect.skips_spaces:
         table = _read_with_arrow(source, dialect, marks, is_text, odd, strings_can_be_null=not id_columns)
     if table is None or odd.n_short or odd.n_ended:
-        table = _read_as_text(source, dialect, is_wider=bool(odd.n_ended))
+        table = _read_as_text(source, dialect, odd)
     # With a decimal point in the file, single columns may have a comma; with a comma, a point separates thousands.
     known = dialect.given_decimal or ("," if dialect.decimal == "," else None)
     settled = [
@@ -58,6 +63,7 @@ class _OddRows:
     def __init__(self, name: str, dialect: Dialect):
         self.n_short = 0
         self.n_ended = 0
+        self.n_notes = 0  # of the short ones
         self.long: Any = None
         self._width, self._delimiter = dialect.width, dialect.delimiter
 
@@ -73,9 +79,12 @@ class _OddRows:
 
     def describe(self) -> list[str]:
         """What was assumed about these rows."""
-        short = f"the missing fields of {self.n_short:,} short rows taken as missing values"
+        n_short = self.n_short - self.n_notes
+        short = f"the missing fields of {n_short:,} short rows taken as missing values"
+        notes = f"{self.n_notes:,} line{'s' * (self.n_notes > 1)} of notes left out"
         ended = f"the delimiter at the end of {self.n_ended:,} rows ignored"
-        return [*([short] if self.n_short else []), *([ended] if self.n_ended else [])]
+        said = {short: n_short > 0, notes: self.n_notes > 0, ended: self.n_ended > 0}
+        return [text for text, is_so in said.items() if is_so]
 
 
 def _read_with_arrow(
@@ -98,6 +107,7 @@ def _read_with_arrow(
             ),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=dialect.delimiter,
+                quote_char=dialect.quote,
                 newlines_in_values=dialect.has_line_breaks,
                 invalid_row_handler=odd,
             ),
@@ -120,7 +130,7 @@ def _read_with_arrow(
     return table
 
 
-def _read_as_text(source: Source, dialect: Dialect, *, is_wider: bool) -> pa.Table:
+def _read_as_text(source: Source, dialect: Dialect, odd: _OddRows) -> pa.Table:
     """The table with every column as text; rows may be short."""
     with source.open() as file:
         try:
@@ -128,19 +138,37 @@ def _read_as_text(source: Source, dialect: Dialect, *, is_wider: bool) -> pa.Tab
                 file,
                 sep=r"\s+" if dialect.delimiter == " " else dialect.delimiter,
                 header=None,
-                names=list(range(dialect.width + is_wider)),
+                names=list(range(dialect.width + (odd.n_ended > 0))),
                 index_col=False,
                 skiprows=dialect.skipped_lines,
                 dtype="str",
                 keep_default_na=False,
                 encoding=dialect.encoding,
+                quotechar=dialect.quote,
                 skipinitialspace=dialect.skips_spaces,
             )
         except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise ValueError(
                 f"{source.name} cannot be read as a table with the delimiter {dialect.delimiter!r}: {error}"
             ) from error
-    return pa.table({str(name): pa.array(frame[name], pa.string(), from_pandas=True) for name in frame})
+    kept = frame[~_are_notes(frame, source, dialect)]
+    odd.n_notes = len(frame) - len(kept)
+    return pa.table({str(name): pa.array(kept[name], pa.string(), from_pandas=True) for name in kept})
+
+
+def _are_notes(frame: pd.DataFrame, source: Source, dialect: Dialect) -> np.ndarray:
+    """Which rows are comments, rules, or notes of one field below the last blank line."""
+    if frame.shape[1] == 1:
+        return np.zeros(len(frame), dtype=bool)
+    is_alone = (frame.iloc[:, 1:].isna() | (frame.iloc[:, 1:] == "")).all(axis=1).to_numpy()
+    if not is_alone.any():
+        return is_alone
+    is_note = is_alone & frame[0].str.strip().str.match(_NOTE).fillna(False).to_numpy(dtype=bool)
+    lines = source.head().decode(dialect.encoding, errors="replace")[-_NOTES_BELOW:].strip().splitlines()
+    below = list(takewhile(str.strip, reversed(lines)))
+    if 0 < len(below) < min(len(lines), len(frame)) and is_alone[-len(below) :].all():
+        is_note[-len(below) :] = True
+    return is_note
 
 
 def _too_long(name: str, dialect: Dialect, row: Any) -> str:

@@ -31,6 +31,10 @@ _MOST_FIELDS = 20_000  # A table of thousands of columns shows its dialect in fe
 _SURE, _LIKELY, _UNLIKELY = 0.8, 0.5, 0.2
 _CLEARLY_AHEAD = 0.3
 
+_RULE = re.compile(r"[-+:=\s]*-{3,}[-+:=\s]*")
+# A field in single quotes, among the usual delimiters.
+_SINGLE_QUOTED = re.compile(r"(?:^|(?<=[,;\t|]))[ ]*'(?:[^'\n]|'')*'[ ]*(?=[,;\t|\r\n]|$)", re.MULTILINE)
+
 _DECIMAL_COMMA = re.compile(r"\D?[-+]?(\d{1,3}([. '\u00a0\u202f]\d{3})+,\d+|0?,\d+|\d+,(\d{1,2}|\d{4,}))\s?\D?")
 _DECIMAL_POINT = re.compile(r"\D?[-+]?(\d{1,3}([, '\u00a0\u202f]\d{3})+\.\d+|0?\.\d+|\d+\.(\d{1,2}|\d{4,}))\s?\D?")
 
@@ -54,6 +58,7 @@ class Dialect:
     skipped_lines: int
     has_line_breaks: bool
     skips_spaces: bool
+    quote: str
     body: list[list[str]]
     assumed: list[str] = field(default_factory=list)
 
@@ -64,14 +69,20 @@ class Dialect:
 
 
 class Record(NamedTuple):
-    """The fields of one row, and the number of the line that it ends in."""
+    """The fields of one row, the lines above it, and the number of the line that it ends in."""
 
     fields: list[str]
+    above: int
     line: int
 
     @property
     def is_blank(self) -> bool:
         return not any(map(str.strip, self.fields))
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether it is a line such as ``|---|:--:|``, which Markdown and databases draw below a header."""
+        return _RULE.fullmatch("".join(self.fields).strip()) is not None
 
 
 def find_dialect(
@@ -85,21 +96,27 @@ def find_dialect(
 ) -> Dialect:
     """Find the dialect of a text table; what is given is not detected."""
     head, is_complete = _read_head(source)
-    encoding = encoding or find_encoding(head, is_complete=is_complete)
+    try:
+        encoding = encoding or find_encoding(head, is_complete=is_complete)
+    except ValueError as error:
+        raise ValueError(f"{source.name} is not text: {error}") from error
     text = _decode(source.name, head, encoding, is_complete=is_complete)
     skipped, stated = _stated_delimiter(text)
-    delimiter = read_delimiter(delimiter) or stated or _find_delimiter(source.name, text, is_complete)
-    records = read_records(text, delimiter, is_complete=is_complete, skipped=skipped)
+    quote = _find_quote(text)
+    delimiter = read_delimiter(delimiter) or stated or _find_delimiter(source.name, text, quote, is_complete)
+    records = read_records(text, delimiter, quote, is_complete=is_complete, skipped=skipped)
     if not records:
         raise ValueError(f"{source.name} is empty.")
     layout = find_layout(source.name, [record.fields for record in records], names=names, header=header)
     if layout.width == 1:
         _check_single(source.name, records[layout.start].fields[0], delimiter)
     n_above = layout.start + layout.has_header
+    n_skipped = records[n_above].above if n_above < len(records) else records[-1].line
     if decimal not in (None, ".", ","):
         raise ValueError(f"decimal={decimal!r} must be '.' or ',' (--decimal).")
     given_decimal, decimal = decimal, decimal or _find_decimal(layout.body)
     codes = _find_codes(layout.names, layout.body)
+    quotes = ["single quotes"] if quote == "'" else []
     notes = [f"digits of {', '.join(codes[:4])}{', …' * (len(codes) > 4)} kept as text"] if codes else []
     return Dialect(
         encoding=encoding,
@@ -109,11 +126,17 @@ def find_dialect(
         names=layout.names,
         codes=codes,
         width=layout.width,
-        skipped_lines=records[n_above - 1].line if n_above else skipped,
+        skipped_lines=n_skipped if n_above else skipped,
         has_line_breaks=any("\n" in cell or "\r" in cell for row in layout.body for cell in row),
-        skips_spaces=_skips_spaces(text, delimiter),
+        skips_spaces=_skips_spaces(text, delimiter, quote),
+        quote=quote,
         body=layout.body,
-        assumed=[*_describe(encoding, delimiter, decimal), *layout.assumed, *notes],
+        assumed=[
+            *_describe(encoding, delimiter, decimal),
+            *quotes,
+            *layout.assumed,
+            *notes,
+        ],
     )
 
 
@@ -123,7 +146,7 @@ def find_names(source: Source) -> list[str]:
     text = _decode(source.name, head, find_encoding(head, is_complete=is_complete), is_complete=is_complete)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     delimiter = next((candidate for candidate in _DELIMITERS if candidate in lines[0]), None) if lines else None
-    names = lines if delimiter is None else read_records(text, delimiter, is_complete=True)[0].fields
+    names = lines if delimiter is None else read_records(text, delimiter, '"', is_complete=True)[0].fields
     return [name.strip() for name in names]
 
 
@@ -139,17 +162,18 @@ def read_delimiter(delimiter: str | None) -> str | None:
     return found
 
 
-def read_records(text: str, delimiter: str, *, is_complete: bool, skipped: int = 0) -> list[Record]:
-    """The first rows of a text, without blank lines; quoted fields may contain line breaks."""
+def read_records(text: str, delimiter: str, quote: str, *, is_complete: bool, skipped: int = 0) -> list[Record]:
+    """The first rows of a text, without blank lines and rules; quoted fields may contain line breaks."""
     lines = io.StringIO(text, newline="")
     for _ in range(skipped):
         lines.readline()
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=_skips_spaces(text, delimiter))
+    skips_spaces = _skips_spaces(text, delimiter, quote)
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=skips_spaces)
     records: list[Record] = []
     n_fields = 0
     try:
         for fields in reader:
-            records.append(Record(fields, reader.line_num + skipped))
+            records.append(Record(fields, records[-1].line if records else skipped, reader.line_num + skipped))
             n_fields += len(fields)
             if len(records) > _MOST_RECORDS or (len(records) > _LEAST_LINES and n_fields > _MOST_FIELDS):
                 break
@@ -158,14 +182,21 @@ def read_records(text: str, delimiter: str, *, is_complete: bool, skipped: int =
                 records.pop()  # The last row may be cut.
     except csv.Error:  # An open quote, which makes one field of all that follows.
         pass
-    return [record for record in records if not record.is_blank or len(record.fields) > 1]
+    return [record for record in records if not record.is_rule and (not record.is_blank or len(record.fields) > 1)]
 
 
-def _skips_spaces(text: str, delimiter: str) -> bool:
+def _find_quote(text: str) -> str:
+    """The mark of quotes: a single one if every such mark belongs to a quoted field, and there is no double one."""
+    if '"' in text or "'" not in text or "'" in _SINGLE_QUOTED.sub("", text):
+        return '"'
+    return "'"
+
+
+def _skips_spaces(text: str, delimiter: str, quote: str) -> bool:
     """Whether spaces after a delimiter must be skipped to recognise the quotes that follow them."""
     if delimiter == " ":
         return True
-    return ' "' in text and re.search(rf'(^|{re.escape(delimiter)}) +"', text, flags=re.MULTILINE) is not None
+    return f" {quote}" in text and re.search(rf"(^|{re.escape(delimiter)}) +{quote}", text, re.MULTILINE) is not None
 
 
 def show_lines(text: str, n: int = 3) -> str:
@@ -201,18 +232,18 @@ def _stated_delimiter(text: str) -> tuple[int, str | None]:
     return (1, match.group(1)) if match else (0, None)
 
 
-def _find_delimiter(name: str, text: str, is_complete: bool) -> str:
+def _find_delimiter(name: str, text: str, quote: str, is_complete: bool) -> str:
     """The delimiter that divides the most lines into the same number of fields, at least two."""
     scores = {}
     for candidate in _DELIMITERS:
         if candidate in text:
-            scores[candidate] = _agreement(read_records(text, candidate, is_complete=is_complete))
+            scores[candidate] = _agreement(read_records(text, candidate, quote, is_complete=is_complete))
     best = max(scores, key=scores.__getitem__, default=",")
     ahead = scores.get(best, 0) - max((scores[other] for other in scores if other != best), default=0)
     if scores.get(best, 0) >= (_SURE if ahead < _CLEARLY_AHEAD else _LIKELY):
         return best
     for rare in (" ", *_RARE_DELIMITERS):
-        if _agreement(read_records(text, rare, is_complete=is_complete)) == 1:
+        if _agreement(read_records(text, rare, quote, is_complete=is_complete)) == 1:
             return rare
     if scores.get(best, 0) > _UNLIKELY:
         raise ValueError(

@@ -42,7 +42,13 @@ def find_encoding(head: bytes, *, is_complete: bool) -> str:
 
 def _find_utf_16(head: bytes) -> str:
     # ASCII characters, such as delimiters and digits, have a zero in their high byte.
-    return "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
+    encoding = "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
+    text = head.decode(encoding, errors="ignore")
+    if "\0" in text or (b"\n" in head and "\n" not in text):
+        raise ValueError(
+            "it holds zero bytes, as padded fields or binary files do: remove them, or pass its --encoding."
+        )
+    return encoding
 
 
 def _guess_by_letters(head: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,6 +44,9 @@ def find_layout(
     body = later if found_header else [first, *later]
     given = list(names) if names is not None else first if found_header else [f"x{i}" for i in range(width)]
     fitted, notes = _fit_names(file, given, body, width, from_header=names is None and found_header)
+    if found_header and names is None and (commented := re.match(r"#+\s*(\w.*)", fitted[0])):
+        fitted = [commented[1], *fitted[1:]]
+        notes = [*notes, "the # before the header ignored"]
     unique, repeated = clean_names(fitted)
     assumed = [f"{start} line{'s' * (start > 1)} above the header left out"] if start else []
     assumed += [*notes, *repeated, *([] if found_header else ["no header"])]

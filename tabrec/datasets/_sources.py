@@ -13,6 +13,7 @@ import pyarrow as pa
 
 STANDARD_INPUT = "-"
 _JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"(\\.|[^"\\])*"\s*:')
+_PADDING = b"\x1a\0\r\n"
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 # The first bytes of files that often have the ending of a text file.
 _FIRST_BYTES = {
@@ -36,6 +37,8 @@ class Source:
         self._compression: Any = _COMPRESSIONS.get(packing)
         self._member = _only_member(path) if packing == ".zip" else None
         self._bytes = sys.stdin.buffer.read() if self.is_standard_input else None
+        if self.is_plain and _has_padding(path):
+            self._bytes = path.read_bytes().rstrip(_PADDING)
 
     @property
     def is_plain(self) -> bool:
@@ -61,6 +64,14 @@ class Source:
                 return file.read() if size is None else file.read(size)
         except (OSError, EOFError, zipfile.BadZipFile, pa.ArrowException, RuntimeError) as error:
             raise ValueError(f"{self.name} cannot be decompressed: it is damaged or incomplete ({error}).") from error
+
+
+def _has_padding(path: Path) -> bool:
+    """Whether a text ends with the mark of an end of file of DOS, or with zeros that fill a block."""
+    with path.open("rb") as file:
+        file.seek(-min(4, path.stat().st_size), io.SEEK_END)
+        end = file.read()
+    return end == bytes(4) or (end.rstrip(b"\r\n").endswith(b"\x1a") and b"\0" not in end)
 
 
 def text_suffix(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Collection, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,17 @@ def _read_rows(path: Path, sheet: str | None) -> tuple[list[tuple], list[str]]:
         names = [page.title for page in book.worksheets if page.sheet_state == "visible"] or book.sheetnames
         if sheet is not None and sheet not in book.sheetnames:
             raise ValueError(f"{path} has no sheet {sheet!r} (--sheet); it has {book.sheetnames}.")
-        chosen = sheet or names[0]
+        chosen = sheet or next((name for name in names if _holds_table(book[name])), names[0])
         rows = list(book[chosen].iter_rows(values_only=True))
     is_choice = sheet is None and len(names) > 1
-    return rows, [f"sheet {chosen!r}, the first of {len(names)}"] if is_choice else []
+    which = "first" if chosen == names[0] else "first with a table"
+    return rows, [f"sheet {chosen!r}, the {which} of {len(names)}"] if is_choice else []
+
+
+def _holds_table(page: Any) -> bool:
+    """Whether a sheet has two rows of several cells: a header and data."""
+    wide = (row for row in page.iter_rows(values_only=True) if sum(cell is not None for cell in row) > 1)
+    return len(list(islice(wide, 2))) == 2
 
 
 def _trim(row: tuple) -> list[Any]:

@@ -90,6 +90,9 @@ def test_a_spreadsheet_is_read(tmp_path):
         "1 line above the header left out",
         "the column of row numbers without a name left out",
     ]
+    write_book(path, Notes=[["Sales of 2011"]], Data=[["a", "b"], [1, "x"]])
+    assert read_table(path).attrs["assumed"] == ["sheet 'Data', the first with a table of 2"]
+    write_book(path, Data=[["a", "b"], [1, "x"]], Notes=[["x"]])
     assert read_table(path, sheet="Notes", header=False)["x0"].tolist() == ["x"]
     with pytest.raises(ValueError, match=r"no sheet 'Date' \(--sheet\); it has \['Data', 'Notes'\]"):
         read_table(path, sheet="Date")

@@ -174,6 +174,14 @@ def test_quotes_after_spaces(tmp_path):
         ("a   b  c\n1   x  2.5\n2   y  3.5\n", "delimiter spaces"),
         ("\n\na,b,c\n\n1,x,2.5\n\n2,y,3.5\n\n", None),
         ("a,b,c\r1,x,2.5\r2,y,3.5\r", None),
+        ("#a,b,c\n1,x,2.5\n2,y,3.5\n", "the # before the header ignored"),
+        ("a,b,c\n# by hand\n1,x,2.5\n2,y,3.5\n", "1 line of notes left out"),
+        ("a,b,c\n1,x,2.5\n2,y,3.5\n\nSource: own\n", "1 line of notes left out"),
+        ("| a | b | c |\n|--:|---|:-:|\n| 1 | x | 2.5 |\n| 2 | y | 3.5 |\n", None),
+        (" a | b | c \n---+---+---\n 1 | x | 2.5\n 2 | y | 3.5\n(2 rows)\n\n", "1 line of notes left out"),
+        ("'a','b','c'\n1,'x',2.5\n2,'y',3.5\n", "single quotes"),
+        ("a,b,c\r\n1,x,2.5\r\n2,y,3.5\r\n\x1a\r\n", None),
+        ("a,b,c\n1,x,2.5\n2,y,3.5\n" + "\0" * 64, None),
     ],
 )
 def test_oddly_written_tables_are_read_and_said(tmp_path, content, assumed):
@@ -184,6 +192,13 @@ def test_oddly_written_tables_are_read_and_said(tmp_path, content, assumed):
     assert frame["c"].tolist() == [2.5, 3.5]
     if assumed:
         assert assumed in frame.attrs["assumed"]
+
+
+def test_apostrophes_are_quotes_only_if_all_belong_to_quoted_fields(tmp_path):
+    frame = read_table(write(tmp_path, "a,b\n1,'it''s, well'\n2,'x'\n"))
+    assert frame["b"].tolist() == ["it's, well", "x"]
+    frame = read_table(write(tmp_path, "a,b\n1,'x'\n2,o'clock\n"))
+    assert frame["b"].tolist() == ["'x'", "o'clock"]
 
 
 def test_short_rows_have_missing_values(tmp_path):
@@ -259,6 +274,7 @@ def test_options_override_what_is_detected(tmp_path):
     ("content", "message"),
     [
         ("", "is empty"),
+        ("a\0\0,b\0\0\n1\0\0,2\0\0\n", "table.csv is not text: it holds zero bytes"),
         ("a,b\n", "no rows"),
         ("a,b\n1,2\n1,2,3\n", "table.csv has 2 columns, but a row with 3 fields: '1,2,3'.*--delimiter"),
         (
