@@ -28,6 +28,7 @@ WHAT_FOR = {
     "threadpoolctl": "limits the threads of BLAS and OpenMP",
     "torch": "nets",
     "typer": "the command line",
+    "optuna": "proposes the candidates of `tune`",
     "openpyxl": "reading spreadsheets",
     "sqlalchemy": "reading the result of a query",
     "usearch": "approximate search for items",

@@ -8,7 +8,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from tabrec import find_learning_rate, interpret
+from tabrec import compare_models, find_learning_rate, interpret
 from tabrec.collab import crosstab, plot_crosstab
 from tabrec.neural import plot_history
 
@@ -27,7 +27,7 @@ def draw(only: list[str]) -> None:
     """Draw the pictures in `only`, or all."""
     setup, calls = read_gallery()
     names = {name: getattr(interpret, name) for name in interpret.__all__}
-    names |= {f.__name__: f for f in (find_learning_rate, plot_history, crosstab, plot_crosstab)}
+    names |= {f.__name__: f for f in (compare_models, find_learning_rate, plot_history, crosstab, plot_crosstab)}
     exec(compile(setup, "gallery.md", "exec"), names)
     for name in only or calls:
         axes = eval(calls[name], names)

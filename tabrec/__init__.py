@@ -41,7 +41,7 @@ _MODULES = {
         "TabularRegressor",
         "find_learning_rate",
     ],
-    "tabrec.ensemble": ["EnsembleClassifier", "EnsembleRegressor", "compare_models"],
+    "tabrec.ensemble": ["EnsembleClassifier", "EnsembleRegressor", "compare_models", "tune"],
     "tabrec.runs": ["model_card"],
     "tabrec.stages": ["TwoStageRecommender"],
     "tabrec.saving": ["load", "save"],

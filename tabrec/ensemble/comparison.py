@@ -188,7 +188,7 @@ def compare_models(
     members = read_members("models", given, of_classes=of_classes, seed=seed)
     codes = np.unique(y, return_inverse=True)[1] if of_classes else None
     folds = make_folds(cv, frame, y, groups, codes=codes, seed=seed)
-    scoring = scoring or (_log_loss_of_known if of_classes else _RMSE)
+    scoring = scoring or default_scoring(of_classes=of_classes)
     table = frame if is_table(X) else frame.to_numpy()
     with distinct_warnings(), show_progress("Comparing models", len(members) * len(folds), verbose) as progress:
         scores, kept = _score_all(members, table, y, folds, scoring, return_estimator, progress)
@@ -196,6 +196,11 @@ def compare_models(
     by_fold = scores.assign(**{name: -scores[name] for name in errors}).rename(columns=score_name)
     metric = by_fold.columns[2]
     return ModelComparison(_summarise(by_fold, metric, scores.columns[2] in errors), by_fold, metric, kept)
+
+
+def default_scoring(*, of_classes: bool) -> Any:
+    """The scoring of the RMSE, or of the log-loss over known classes."""
+    return _log_loss_of_known if of_classes else _RMSE
 
 
 def score_name(scorer: Any) -> str:
@@ -212,7 +217,10 @@ def _score_all(
     errors: dict[str, Exception] = {}
     for name, estimator in members:
         try:
-            found = [_score_fold(estimator, X, y, fold, scoring, progress) for fold in folds]
+            found = []
+            for fold in folds:
+                found.append(score_fold(estimator, X, y, fold, scoring))
+                progress.advance()
         except Exception as error:
             errors[name] = error
             continue
@@ -227,15 +235,14 @@ def _score_all(
     return pd.DataFrame(rows), kept
 
 
-def _score_fold(
-    estimator: Any, X: Any, y: np.ndarray, fold: tuple[np.ndarray, np.ndarray], scoring: Any, progress: Progress
+def score_fold(
+    estimator: Any, X: Any, y: np.ndarray, fold: tuple[np.ndarray, np.ndarray], scoring: Any
 ) -> tuple[dict[str, float], Any]:
     """The scores on the test rows of a fold, then the seconds; and the fitted model."""
     found = cross_validate(estimator, X, y, cv=[fold], scoring=scoring, error_score="raise", return_estimator=True)
     scores = {key.removeprefix("test_"): float(values[0]) for key, values in found.items() if key.startswith("test_")}
     if isinstance(scoring, str):
         scores = {scoring: scores["score"]}
-    progress.advance()
     return {**scores, "fit_seconds": found["fit_time"][0], "predict_seconds": found["score_time"][0]}, found[
         "estimator"
     ][0]

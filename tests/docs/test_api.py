@@ -27,7 +27,7 @@ RESULTS = [
     path
     for path in CLASSES
     if path.startswith(("tabrec.interpret.", "tabrec.runs."))
-    or path.endswith((".Explanation", ".ModelComparison", ".RecommenderComparison"))
+    or path.endswith((".Explanation", ".ModelComparison", ".Tuning", ".RecommenderComparison"))
 ]
 MADE = [path for path in CLASSES if path not in RESULTS]
 # They learn nothing, and so have no attributes.
