@@ -25,7 +25,7 @@ import scipy.sparse as sp
 import torch
 
 from tabrec import EASE, ImplicitALS
-from tabrec.collab.implicit_als_scorer import solve_rows
+from tabrec.collab.implicit_als_scorer import improve_rows
 from tabrec.datasets import make_interactions
 
 # Run by the interpreter of implicit's environment: the difference of three iterations and one, by two.
@@ -70,10 +70,12 @@ def time_als(arguments: argparse.Namespace) -> None:
     matrix = sp.csr_matrix((np.ones(len(codes[0]), dtype=np.float32), codes))
     by_item, rng = sp.csr_matrix(matrix.T), np.random.default_rng(0)
     print(f"{matrix.nnz:,} pairs of {matrix.shape[0]:,} users and {matrix.shape[1]:,} items")
-    rows = torch.from_numpy(rng.normal(scale=0.1, size=(matrix.shape[1], arguments.factors)).astype(np.float32))
+    users, items = (
+        torch.from_numpy(rng.normal(scale=0.1, size=(n, arguments.factors)).astype(np.float32)) for n in matrix.shape
+    )
     cpu, wall = time.process_time(), time.perf_counter()
-    for step in (matrix, by_item):
-        rows = torch.from_numpy(solve_rows(step, rows, 0.3 * rows.T @ rows, np.ones(step.shape[0])))
+    users = improve_rows(matrix, items, 0.3 * items.T @ items, np.ones(len(users)), users)
+    improve_rows(by_item, users, 0.3 * users.T @ users, np.ones(len(items)), items)
     print(
         f"tabrec: {time.process_time() - cpu:.2f} s CPU, {time.perf_counter() - wall:.2f} s wall an iteration",
         flush=True,

@@ -17,8 +17,9 @@ class ImplicitALS(RankingRecommender):
     """Matrix factorisation of interactions: each pair that occurs should score 1, each that does not, weakly, 0.
 
     The loss is ``Σ_observed s (1 - u·v)² + unobserved_weight · Σ_all (u·v)²`` plus a ridge penalty on each row that
-    grows with its number of interactions. The rows of users and of items are solved exactly in turn, so that the loss
-    falls with every half step. The time of a fit is proportional to the number of interactions.
+    grows with its number of interactions. The rows of users and of items are improved in turn by a few steps of
+    conjugate gradients (on a GPU, solved exactly), so that the loss falls with every half step. The time of a fit is
+    proportional to the number of interactions.
 
     Parameters
     ----------
@@ -83,8 +84,9 @@ class ImplicitALS(RankingRecommender):
 
     References
     ----------
-    Hu, Koren & Volinsky (2008), "Collaborative filtering for implicit feedback datasets". Rendle, Krichene, Zhang &
-    Koren (2022), "Revisiting the performance of iALS on item recommendation benchmarks".
+    Hu, Koren & Volinsky (2008), "Collaborative filtering for implicit feedback datasets". Takács, Pilászy & Tikk
+    (2011), "Applications of the conjugate gradient method for implicit feedback collaborative filtering". Rendle,
+    Krichene, Zhang & Koren (2022), "Revisiting the performance of iALS on item recommendation benchmarks".
 
     Examples
     --------

@@ -23,7 +23,7 @@ from tabrec import (
 from tabrec.collab import PerUserSplit
 from tabrec.collab.blended_recommender import hold_out, search_weights
 from tabrec.collab.bpr import PairwiseNet, fold_in_pairwise
-from tabrec.collab.implicit_als_scorer import solve_rows
+from tabrec.collab.implicit_als_scorer import improve_rows, solve_rows
 from tabrec.collab.interactions import sort_interactions
 
 MODELS = {
@@ -164,6 +164,17 @@ def test_rows_of_als_solve_their_least_squares_problems():
         s = matrix[row].toarray().ravel()
         left = gram + (others.T * s) @ others + penalties[row] * np.eye(3)
         np.testing.assert_allclose(found[row], np.linalg.solve(left, others.T @ s), atol=1e-4)
+
+
+def test_as_many_steps_of_als_as_factors_reach_the_solution():
+    rng = np.random.default_rng(0)
+    matrix = sp.random(40, 12, density=0.3, random_state=0, format="csr", dtype=np.float64)
+    others, penalties = torch.from_numpy(rng.normal(size=(12, 3))).float(), rng.uniform(0.1, 1, 40)
+    gram, start = 0.3 * others.T @ others, torch.from_numpy(rng.normal(size=(40, 3))).float()
+    solved = torch.from_numpy(solve_rows(matrix, others, gram, penalties))
+    found = improve_rows(matrix, others, gram, penalties, start)
+    torch.testing.assert_close(found, solved, atol=1e-4, rtol=1e-4)  # as many steps as factors are exact
+    assert not found[np.flatnonzero(np.diff(matrix.indptr) == 0)].any()
 
 
 def test_a_folded_in_row_of_bpr_has_no_gradient():
