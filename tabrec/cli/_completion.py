@@ -26,6 +26,7 @@ RANKING_MODELS = {
     "bpr": "factors, by pairs of items",
     "knn": "neighbours of items",
     "blend": "ease and als, weighted",
+    "two-stage": "candidates of several, ranked by boosting",
     "popular": "the most popular items",
     "all": "the best of ease, als, knn and blend",
 }

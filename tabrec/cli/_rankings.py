@@ -21,7 +21,9 @@ def rank(
     model: Annotated[
         str,
         choice(
-            RANKING_MODELS, "MODEL", "ease, als, bpr, knn, blend (ease and als), popular, or all (the best of them)."
+            RANKING_MODELS,
+            "MODEL",
+            "ease, als, bpr, knn, blend (ease and als), two-stage (ranked by boosting), popular, or all (the best).",
         ),
     ] = "ease",
     out: Annotated[

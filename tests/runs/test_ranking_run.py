@@ -6,7 +6,7 @@ import warnings
 import pandas as pd
 import pytest
 
-from tabrec import EASE
+from tabrec import EASE, BoostingClassifier, ItemKNN, TwoStageRecommender
 from tabrec.cli import main
 from tabrec.collab import compare_recommenders
 from tabrec.datasets import make_interactions
@@ -83,6 +83,18 @@ def test_strengths_reach_the_model():
     pd.testing.assert_frame_equal(found.recommend([1, 2]), expected)
     with pytest.raises(ValueError, match="too few"):
         rank(plays.head(3))
+
+
+def test_two_stages_learn_from_the_times(monkeypatch):
+    def small(**options):
+        return TwoStageRecommender([EASE(), ItemKNN()], BoostingClassifier(max_iter=3), n_draws=1, **options)
+
+    monkeypatch.setattr("tabrec.TwoStageRecommender", small)
+    found = rank(CLICKS, model="two-stage")
+    assert found.model.time == "timestamp"
+    assert any("days_since" in name for name in found.model.feature_names_)
+    assert len(found.recommend([3], n=2)) == 2
+    assert rank(CLICKS[IDS], model="two-stage").model.time is None
 
 
 def test_the_program_trains_recommends_and_finds_similar_items(run, tmp_path):
