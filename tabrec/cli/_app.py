@@ -15,12 +15,12 @@ import typer
 import tabrec
 from tabrec.cli._data import download, submit
 from tabrec.cli._demo import demo
+from tabrec.cli._explain import card, explain
 from tabrec.cli._help import Command, Group
 from tabrec.cli._option_names import name_options
 from tabrec.cli._printing import console, errors, one_line, print_error, print_warning, replace_unencodable
 from tabrec.cli._rankings import rank
 from tabrec.cli._ratings import rate
-from tabrec.cli._reasons import card, explain
 from tabrec.cli._recommending import recommend, similar
 from tabrec.cli._tables import columns, predict, train
 

@@ -39,7 +39,7 @@ class BayesianFactorization(RatingRecommender):
         it.
     likelihood : {"normal", "ordinal"}, default="normal"
         "ordinal" treats ratings as ordered categories with learned cutpoints.
-    history : bool, default=True
+    implicit_feedback : bool, default=True
         Whether the prior mean of a row depends on the ids it has ratings with.
     user, item : str, default=None
         Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
@@ -130,7 +130,7 @@ class BayesianFactorization(RatingRecommender):
         "n_burn_in": [Interval(Integral, 0, None, closed="left")],
         "n_samples": [Interval(Integral, 1, None, closed="left")],
         "likelihood": [StrOptions({"normal", "ordinal"})],
-        "history": ["boolean"],
+        "implicit_feedback": ["boolean"],
         "verbose": VERBOSE,
         "random_state": ["random_state"],
     }
@@ -143,7 +143,7 @@ class BayesianFactorization(RatingRecommender):
         n_burn_in: int = 60,
         n_samples: int = 100,
         likelihood: str = "normal",
-        history: bool = True,
+        implicit_feedback: bool = True,
         user: str | None = None,
         item: str | None = None,
         user_features: pd.DataFrame | None = None,
@@ -157,7 +157,7 @@ class BayesianFactorization(RatingRecommender):
         self.n_burn_in = n_burn_in
         self.n_samples = n_samples
         self.likelihood = likelihood
-        self.history = history
+        self.implicit_feedback = implicit_feedback
         self.user = user
         self.item = item
         self.user_features = user_features

@@ -12,9 +12,9 @@ from sklearn.utils.validation import _is_fitted
 
 from tabrec.collab._matches import BY_USER, match
 from tabrec.collab.bias_baseline import fit_biases
+from tabrec.collab.evaluation_splits import warn_of_time_order
 from tabrec.collab.interactions import Interactions, sort_interactions
 from tabrec.collab.metrics import per_user_rmse, rank_metrics
-from tabrec.collab.protocols import warn_of_time_order
 from tabrec.collab.ranking import rank_all
 from tabrec.collab.rating_columns import find_interaction_columns, find_rating_columns, is_named_rating
 from tabrec.collab.sides import KINDS, Side, learn_side

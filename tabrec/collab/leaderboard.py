@@ -14,10 +14,10 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from tabrec.collab._matches import BY_USER, match
 from tabrec.collab.comparison import RecommenderComparison
+from tabrec.collab.evaluation_splits import SPLITS, hold_out_interactions
 from tabrec.collab.ids import labels_by_row
 from tabrec.collab.metrics import coverage, gini, intra_list_diversity, novelty, popularity_bias, serendipity
 from tabrec.collab.popular import Popular
-from tabrec.collab.protocols import SPLITS, hold_out_interactions
 from tabrec.collab.rating_columns import InteractionColumns, find_interaction_columns
 from tabrec.tables.columns import as_frame, to_columns
 from tabrec.tables.messages import warn_caller

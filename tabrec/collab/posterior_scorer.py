@@ -159,7 +159,7 @@ class PosteriorScorer(Scorer):
             n_burn_in=min(int(parameters["n_burn_in"]), n_sweeps // 3),
             n_kept=int(parameters["n_samples"]),
             likelihood=parameters["likelihood"],
-            history=bool(parameters["history"]),
+            history=bool(parameters["implicit_feedback"]),
         )
         if start is not None:  # a chain keeps the model it started with
             plan = replace(

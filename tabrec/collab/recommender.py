@@ -29,7 +29,7 @@ from tabrec.tables.row_labels import check_row_labels
 # Parameters, of those that a recommender has, that determine what is learned once in `fit`.
 _KEPT = (
     *("user", "item", "context", "duplicates", "objective"),
-    *("y_range", "n_factors", "bias", "n_history", "likelihood", "history", "layers", "embedding_size"),
+    *("y_range", "n_factors", "bias", "n_history", "likelihood", "implicit_feedback", "layers", "embedding_size"),
     *("activation", "batch_norm", "dropout", "embedding_dropout", "unknown_rate"),
 )
 

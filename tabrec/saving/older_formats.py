@@ -156,6 +156,9 @@ _NEW_PARAMETERS: dict[str, dict[str, Any]] = {
     "bayesian-factorization": {"duplicates": "all"},
 }
 
+# Parameters that were renamed since, by their old name.
+_RENAMED_PARAMETERS = {"bayesian-factorization": {"history": "implicit_feedback"}}
+
 # By registered name: converts the attributes saved in format 1 to the current ones.
 _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "forest-regressor": lambda state: _IN_FLOAT32 | state,
@@ -189,7 +192,8 @@ def name_in_format_1(path_of_class: str, path: Path) -> str:
 
 def upgrade(name: str, state: dict[str, Any], file_format: int) -> dict[str, Any]:
     """Convert the attributes of a saved object to the current ones of its class."""
-    state = _NEW_PARAMETERS.get(name, {}) | state
+    renamed = _RENAMED_PARAMETERS.get(name, {})
+    state = _NEW_PARAMETERS.get(name, {}) | {renamed.get(key, key): value for key, value in state.items()}
     if file_format == 1 and name in _FROM_FORMAT_1:
         return _FROM_FORMAT_1[name](state)
     return state

@@ -298,8 +298,8 @@ def _is_within_other_work() -> bool:
         return True
     frame: Any = sys._getframe()
     while frame is not None:
-        room, _, _ = (name := str(frame.f_globals.get("__name__", ""))).partition(".")
-        if room == "joblib" or (room == "sklearn" and not name.startswith(_TRANSPARENT)):
+        package, _, _ = (name := str(frame.f_globals.get("__name__", ""))).partition(".")
+        if package == "joblib" or (package == "sklearn" and not name.startswith(_TRANSPARENT)):
             return True
         frame = frame.f_back
     return False

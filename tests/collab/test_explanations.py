@@ -20,7 +20,7 @@ MODELS = {
     "nn": NN,
     "nn without bounds": clone(NN).set_params(y_range=None),
     "bayes": BAYES,
-    "bayes without history": clone(BAYES).set_params(history=False),
+    "bayes without history": clone(BAYES).set_params(implicit_feedback=False),
     "one sample": clone(BAYES).set_params(n_samples=1),
     "ordinal": clone(BAYES).set_params(likelihood="ordinal"),
 }

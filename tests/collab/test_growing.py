@@ -45,7 +45,7 @@ def test_a_new_user_does_not_depend_on_who_else_is_new(fitted, name):
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
-@pytest.mark.parametrize("change", [{"likelihood": "ordinal"}, {"history": False}, {"n_factors": 5}])
+@pytest.mark.parametrize("change", [{"likelihood": "ordinal"}, {"implicit_feedback": False}, {"n_factors": 5}])
 def test_a_chain_refuses_to_continue_as_another_model(change):
     model = clone(MODELS["bayes"]).fit(X, Y)
     with pytest.raises(ValueError, match=f"got {next(iter(change))}=.*only in a new fit"):

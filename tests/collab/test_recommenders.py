@@ -362,7 +362,7 @@ GRIDS = {
         "n_burn_in": [0, 2],
         "n_samples": [2, 4],
         "likelihood": ["normal", "ordinal"],
-        "history": [True, False],
+        "implicit_feedback": [True, False],
     },
 }
 

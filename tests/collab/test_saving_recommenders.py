@@ -71,7 +71,7 @@ MODELS = {
     "nn, tables": clone(NN).set_params(**TABLES),
     "bayes": clone(BAYES),
     "bayes, tables": clone(BAYES).set_params(**TABLES),
-    "bayes, no history": clone(BAYES).set_params(history=False, n_samples=3),
+    "bayes, no history": clone(BAYES).set_params(implicit_feedback=False, n_samples=3),
     "ordinal, tables": clone(BAYES).set_params(likelihood="ordinal", **TABLES),
 }
 ITEMS = X["title"].unique()

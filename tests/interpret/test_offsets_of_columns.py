@@ -63,6 +63,6 @@ def test_extrapolation_and_shift_are_equal_and_name_the_ids(forests):
         for forest, offset in zip(forests, (0.0, OFFSET), strict=True)
     ]
     assert [check["most_extreme"] for check in checks] == [129.0, OFFSET + 129]
-    assert checks[0][["above", "pinned", "change"]].equals(checks[1][["above", "pinned", "change"]])
+    assert checks[0][["above_max", "clipped", "change"]].equals(checks[1][["above_max", "clipped", "change"]])
     shifts = [domain_shift(rows(offset), rows(offset, ahead=40)).table for offset in (0.0, OFFSET)]
     pd.testing.assert_frame_equal(shifts[1].drop(columns="how"), shifts[0].drop(columns="how"))

@@ -53,11 +53,11 @@ class Verdict:
     def describe(self) -> Finding:
         """Return whether there is a shift, on what evidence, and which shift these rows would have shown."""
         first, last = self.rounds[0], self.rounds[-1]
-        set_aside = [name for found in self.rounds for name in found.set_aside]
-        names = tuple(dict.fromkeys([*set_aside, *self.shifted_columns]))
+        removed_columns = [name for found in self.rounds for name in found.removed_columns]
+        names = tuple(dict.fromkeys([*removed_columns, *self.shifted_columns]))
         evidence = f"Classifier: AUC {first.auc:.2f} on held-out rows, p = {first.p_value:.3g}."
-        if set_aside and not last.set_aside:
-            evidence += f" Without {len(set_aside)} column(s): AUC {last.auc:.2f}, p = {last.p_value:.3g}."
+        if removed_columns and not last.removed_columns:
+            evidence += f" Without {len(removed_columns)} column(s): AUC {last.auc:.2f}, p = {last.p_value:.3g}."
         evidence += f" Columns: smallest adjusted p = {self.table['p_value'].min():.3g}."
         if self.correlations is not None:
             evidence += f" Correlations: smallest adjusted p = {self.correlations.p_value:.3g}."

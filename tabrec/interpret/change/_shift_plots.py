@@ -20,7 +20,7 @@ def draw_bars(table: pd.DataFrame, ax: Any) -> Any:
     """Draw a bar for each of the columns that differ most."""
     shown = table.sort_values("auc", ascending=False, kind="stable").head(_MOST_BARS)
     ax = row_axes(ax, shown["column"], (6.8, 1.2, 0.26))
-    colours = [ORANGE if aside else GREY for aside in shown["set_aside_in_round"].notna()]
+    colours = [ORANGE if aside else GREY for aside in shown["removed_in_round"].notna()]
     ax.barh(range(len(shown)), shown["auc"] - 0.5, left=0.5, color=colours, height=0.7)
     _limit_auc(ax, shown["auc"])
     ax.set_title("Orange: set aside as shifted", fontsize=10)
@@ -32,7 +32,7 @@ def draw_bars(table: pd.DataFrame, ax: Any) -> Any:
 def draw_points(table: pd.DataFrame, ax: Any) -> Any:
     """Draw a point for each column, shift against importance."""
     ax = make_axes(ax, (6.8, 4.4))
-    is_aside = table["set_aside_in_round"].notna().to_numpy()
+    is_aside = table["removed_in_round"].notna().to_numpy()
     share = 100 * table["model_importance"]
     for mask, colour, label in ((is_aside, ORANGE, "set aside as shifted"), (~is_aside, BLUE, "not shifted")):
         ax.scatter(table["auc"][mask], share[mask], color=colour, s=26, alpha=0.85, label=label, linewidths=0)

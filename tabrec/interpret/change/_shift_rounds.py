@@ -46,7 +46,7 @@ class Round:
     oob_auc: float
     p_value: float
     importance: dict[str, float]  # by column; empty where no shift was found
-    set_aside: dict[str, str]  # columns left out from here on, most telling first, with the reason
+    removed_columns: dict[str, str]  # columns left out from here on, most telling first, with the reason
 
 
 def draw_sample(pairs: list[ColumnPair], max_rows: int, rng: np.random.Generator) -> Sample:
@@ -83,9 +83,11 @@ class ShiftTest:
         while len(left):
             found = self._round([pairs[position] for position in left], sample, left, aucs[left])
             rounds.append(found)
-            if not found.set_aside:
+            if not found.removed_columns:
                 break
-            left = np.array([position for position in left if pairs[position].name not in found.set_aside], dtype=int)
+            left = np.array(
+                [position for position in left if pairs[position].name not in found.removed_columns], dtype=int
+            )
         return rounds
 
     def _round(self, pairs: list[ColumnPair], sample: Sample, columns: np.ndarray, aucs: np.ndarray) -> Round:

@@ -23,17 +23,17 @@ from tabrec.tables.rows import sample_rows, take_rows
 from tabrec.trees.fitted_trees import is_forest, read_trees
 
 _MOST_DRAWN = 30
-_WAYS = {"below": BLUE, "above": ORANGE, "unseen": GREEN, "newly_missing": GREY}
+_WAYS = {"below_min": BLUE, "above_max": ORANGE, "unseen": GREEN, "newly_missing": GREY}
 _IN_WORDS = {
-    "below": "below",
-    "above": "above",
+    "below_min": "below",
+    "above_max": "above",
     "unseen": "label unseen in training",
     "newly_missing": "missing, but never missing in training",
 }
-# A prediction this close to the lowest or highest in training, as a share of their range, counts as pinned.
+# A prediction this close to the lowest or highest in training, as a share of their range, counts as at the edge.
 _AT_EDGE = 0.01
 _SAME = 1e-9
-# Shares of new rows: reported, acted on, and more pinned than in training.
+# Shares of new rows: reported, acted on, and more at the edge than in training.
 _MIN_SHARE, _LARGE_SHARE, _MORE_AT_EDGE = 0.01, 0.2, 0.05
 _MOST_TRIED = 2_000  # rows predicted again for each column
 
@@ -45,18 +45,25 @@ class ExtrapolationCheck(Result):
     Attributes
     ----------
     table : pandas.DataFrame
-        One row for each raw column, most often outside first: ``column``; ``kind``, "number", "date" or "labels";
-        ``train_min`` and ``train_max`` (None for labels) and ``n_labels`` (for labels); the shares of new rows
-        ``below``, ``above``, with labels ``unseen``, and ``newly_missing`` where nothing was missing in training;
-        ``outside``, their sum; ``most_extreme``, the value farthest out, or the most frequent unseen label; ``pinned``
-        and ``change``: of the rows below or above, the share whose prediction stays the same with the value set to the
-        edge of the training range, and the mean absolute change (NaN where there is no such row).
+        One row per raw column, most often outside first:
+
+        - ``column``, and ``kind``: "number", "date" or "labels".
+        - ``train_min`` and ``train_max``: training range; None for labels.
+        - ``n_labels``: number of labels in training.
+        - ``below_min``, ``above_max``: shares of new rows below and above the training range.
+        - ``unseen``: share of new rows whose label is not in training.
+        - ``newly_missing``: share of new rows with a missing value, if none was missing in training.
+        - ``outside``: sum of these four shares.
+        - ``most_extreme``: value farthest outside the range, or most frequent unseen label.
+        - ``clipped``: of the rows below or above, the share whose prediction does not change if the value is clipped to
+          the training range; NaN without such rows.
+        - ``change``: mean absolute change of the prediction in these rows.
     rows : pandas.Series
         The number of columns in which each new row is outside.
-    pinned : pandas.Series
-        ``lowest`` and ``highest`` prediction for training rows, and the shares of new rows predicted ``at_lowest`` and
-        ``at_highest``, within 1% of the range, or beyond, beside those of training rows, ``train_at_lowest`` and
-        ``train_at_highest``; NaN for a classifier.
+    prediction_range : pandas.Series
+        ``min`` and ``max`` of the predictions for training rows; the shares of new rows predicted within 1% of the
+        range of these limits, or beyond them, ``share_at_min`` and ``share_at_max``; and the same shares of training
+        rows, ``train_share_at_min`` and ``train_share_at_max``. NaN for a classifier.
     findings : list of Finding
         Columns and predictions to act on, worst first.
 
@@ -67,7 +74,7 @@ class ExtrapolationCheck(Result):
 
     table: pd.DataFrame
     rows: pd.Series
-    pinned: pd.Series
+    prediction_range: pd.Series
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
@@ -110,7 +117,7 @@ class _Column:
 
     @property
     def beyond(self) -> np.ndarray:
-        return self.ways["below"] | self.ways["above"]
+        return self.ways["below_min"] | self.ways["above_max"]
 
 
 @check_parameters(max_rows=[at_least(1)], random_state=RANDOM_STATE)
@@ -133,7 +140,7 @@ def extrapolation_check(
         The rows to check.
     max_rows : int, default=20_000
         At most this many rows of each table are drawn to compare predictions, and 2,000 rows for each column for
-        ``pinned`` and ``change``; the other shares are of all rows.
+        ``clipped`` and ``change``; the other shares are of all rows.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of those draws.
 
@@ -164,27 +171,27 @@ def extrapolation_check(
     >>> from tabrec.interpret import extrapolation_check
     >>> old, new = np.arange(20.0)[:, None], np.arange(15.0, 25.0)[:, None]
     >>> forest = RandomForestRegressor(10, random_state=0).fit(old, old.ravel())
-    >>> extrapolation_check(forest, old, new).table[["column", "above", "most_extreme", "pinned"]]
-      column  above  most_extreme  pinned
-    0     x0    0.5          24.0     1.0
+    >>> extrapolation_check(forest, old, new).table[["column", "above_max", "most_extreme", "clipped"]]
+      column  above_max  most_extreme  clipped
+    0     x0        0.5          24.0      1.0
     """
     predict = predictor(model)
     generator = np.random.default_rng(random_state)
     X_train, X_new = _as_numbers(model, X_train), _as_numbers(model, X_new)
     predict(take_rows(X_new, np.arange(1)))  # names missing columns
     train, new = read_frame(X_train), read_frame(X_new)
-    pinned = _edge_of_predictions(model, predict, X_train, X_new, max_rows, generator)
+    limits = _edge_of_predictions(model, predict, X_train, X_new, max_rows, generator)
     checked = _check_columns(model, train, new)
     trial = _Trial(predict, read_trees(model, "extrapolation_check") if is_forest(model) else None, X_train, X_new)
     for found in checked.values():
         beyond = np.flatnonzero(found.beyond)
         beyond = beyond[sample_rows(len(beyond), _MOST_TRIED, generator)]
-        found.line["pinned"], found.line["change"] = trial.at_the_edge(found, beyond)
+        found.line["clipped"], found.line["change"] = trial.at_the_edge(found, beyond)
     table = pd.DataFrame([found.line for found in checked.values()])
     table = table.sort_values("outside", ascending=False, kind="stable", ignore_index=True)
     n_outside = sum(np.any(list(found.ways.values()), axis=0).astype(np.int64) for found in checked.values())
     rows = pd.Series(n_outside, index=new.index, name="n_columns_outside")
-    return ExtrapolationCheck(table, rows, pinned, _findings(table, pinned, len(new), is_forest(model)))
+    return ExtrapolationCheck(table, rows, limits, _findings(table, limits, len(new), is_forest(model)))
 
 
 def _as_numbers(model: Any, X: Any) -> Any:
@@ -217,19 +224,19 @@ def _compare_numbers(name: str, kind: str, train: np.ndarray, new: np.ndarray) -
     known, present = ~pd.isna(train), ~pd.isna(new)
     if not known.any():
         nothing = np.zeros(len(new), dtype=bool)
-        ways = {"below": nothing, "above": nothing, "unseen": present, "newly_missing": nothing}
+        ways = {"below_min": nothing, "above_max": nothing, "unseen": present, "newly_missing": nothing}
         return _Column(_line(name, kind, ways), ways, np.zeros(2, dtype=np.intp))
     positions = np.flatnonzero(known)
     edges = positions[[train[known].argmin(), train[known].argmax()]]
     lowest, highest = train[edges]
     ways = {
-        "below": present & (new < lowest),
-        "above": present & (new > highest),
+        "below_min": present & (new < lowest),
+        "above_max": present & (new > highest),
         "unseen": np.zeros(len(new), dtype=bool),
         "newly_missing": ~present & known.all(),
     }
     line = _line(name, kind, ways) | {"train_min": _plain(lowest), "train_max": _plain(highest)}
-    if (ways["below"] | ways["above"]).any():
+    if (ways["below_min"] | ways["above_max"]).any():
         least, most = new[present].min(), new[present].max()
         line["most_extreme"] = _plain(least if lowest - least > most - highest else most)
     return _Column(line, ways, edges)
@@ -240,7 +247,7 @@ def _compare_labels(train: Column, new: Column) -> _Column:
     is_unseen = np.array([label not in known for label in labels] + [False])  # the last one: missing
     unseen, nothing = is_unseen[codes], np.zeros(len(codes), dtype=bool)
     newly_missing = new.missing & (not train.missing.any())
-    ways = {"below": nothing, "above": nothing, "unseen": unseen, "newly_missing": newly_missing}
+    ways = {"below_min": nothing, "above_max": nothing, "unseen": unseen, "newly_missing": newly_missing}
     line = _line(train.name, "labels", ways) | {"n_labels": len(known)}
     if unseen.any():
         line["most_extreme"] = pd.Series([labels[code] for code in codes[unseen]], dtype=object).mode()[0]
@@ -289,7 +296,7 @@ class _Trial:
         """Predictions before and after the raw value is set to the edge."""
         given, train = take_rows(self.X_new, rows), read_frame(self.X_train)
         frame = read_frame(given)
-        edge = column.edges[column.ways["above"][rows].astype(np.intp)]
+        edge = column.edges[column.ways["above_max"][rows].astype(np.intp)]
         position = list(train.columns).index(name)
         label = name if name in frame.columns else frame.columns[position]
         changed = frame.assign(**{label: train[name].iloc[edge].set_axis(frame.index)})
@@ -310,7 +317,7 @@ class _Trial:
         return total.reshape(len(matrix), -1) / len(trees.trees)
 
 
-_EDGE_NAMES = ["lowest", "highest", "at_lowest", "at_highest", "train_at_lowest", "train_at_highest"]
+_EDGE_NAMES = ["min", "max", "share_at_min", "share_at_max", "train_share_at_min", "train_share_at_max"]
 
 
 def _edge_of_predictions(
@@ -329,24 +336,24 @@ def _edge_of_predictions(
     return pd.Series([lowest.min(), highest.max(), *shares], index=_EDGE_NAMES)
 
 
-def _findings(table: pd.DataFrame, pinned: pd.Series, n_new: int, of_forest: bool) -> list[Finding]:
+def _findings(table: pd.DataFrame, limits: pd.Series, n_new: int, of_forest: bool) -> list[Finding]:
     lines: list[Any] = list(table.itertuples())
-    found = [_range_finding(line, of_forest) for line in lines if line.below + line.above >= _MIN_SHARE]
+    found = [_range_finding(line, of_forest) for line in lines if line.below_min + line.above_max >= _MIN_SHARE]
     found += [_unseen_finding(line) for line in lines if line.unseen >= _MIN_SHARE]
     found += [_missing_finding(line) for line in lines if line.newly_missing >= _MIN_SHARE]
-    found += _edge_findings(pinned, n_new)
+    found += _edge_findings(limits, n_new)
     return sorted(found, key=lambda finding: finding.severity)
 
 
 def _range_finding(line: Any, of_forest: bool) -> Finding:
-    outside = line.below + line.above
-    where = "above" if line.above >= line.below else "below"
-    pins = of_forest and line.pinned > 0.5 and line.train_min != line.train_max
+    outside = line.below_min + line.above_max
+    where = "above" if line.above_max >= line.below_min else "below"
+    pins = of_forest and line.clipped > 0.5 and line.train_min != line.train_max
     said = ", where the trees predict a constant" if pins else ""
     text = f"{outside:.1%} of the new rows lie {where} the training range of {line.column}{said}."
     evidence = (
         f"Training {_written(line.train_min)} to {_written(line.train_max)}, new rows up to "
-        f"{_written(line.most_extreme)}; with the value set to the edge, {line.pinned:.0%} of these predictions stay "
+        f"{_written(line.most_extreme)}; with the value set to the edge, {line.clipped:.0%} of these predictions stay "
         f"the same and the mean change is {line.change:.4g}."
     )
     action = (
@@ -373,19 +380,19 @@ def _missing_finding(line: Any) -> Finding:
     return Finding("newly missing", 2, (line.column,), text, "None is missing in training.", action)
 
 
-def _edge_findings(pinned: pd.Series, n_new: int) -> list[Finding]:
-    if not pinned["highest"] > pinned["lowest"]:
+def _edge_findings(limits: pd.Series, n_new: int) -> list[Finding]:
+    if not limits["max"] > limits["min"]:
         return []
     action = "Where the target may lie beyond its training range, do not rely on these predictions."
     found = []
-    for edge in ("lowest", "highest"):
-        share, before = pinned[f"at_{edge}"], pinned[f"train_at_{edge}"]
+    for edge, limit in (("lowest", "min"), ("highest", "max")):
+        share, before = limits[f"share_at_{limit}"], limits[f"train_share_at_{limit}"]
         # The share, less two standard errors, is clearly larger than before.
         if share - 2 * np.sqrt(share * (1 - share) / n_new) >= before + _MORE_AT_EDGE:
             text = f"{share:.1%} of the new predictions are at the {edge} prediction for training rows."
             evidence = (
-                f"Within 1% of the range from {pinned['lowest']:.4g} to {pinned['highest']:.4g}, or beyond; for "
+                f"Within 1% of the range from {limits['min']:.4g} to {limits['max']:.4g}, or beyond; for "
                 f"training rows {before:.1%}."
             )
-            found.append(Finding("pinned predictions", 2, (), text, evidence, action))
+            found.append(Finding("predictions at the edge", 2, (), text, evidence, action))
     return found

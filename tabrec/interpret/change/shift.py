@@ -37,13 +37,13 @@ class DomainShift(Result):
         all); ``distance``, the largest difference of the cumulative shares of numbers and dates, half the summed
         differences of the shares of labels, or the difference of the shares of missing values if that is larger;
         ``p_value``, of the test of the column, adjusted for the number of columns; ``how``, how the new rows differ in
-        it, in words; ``set_aside_in_round``, an integer, missing for columns that were never set aside; ``reason``,
+        it, in words; ``removed_in_round``, an integer, missing for columns that were never set aside; ``reason``,
         why; ``shift_importance``, the loss of the probability of the true table when the column is shuffled, in the
         round in which it was set aside (else in the last round that found a shift), 0 without shift;
         ``model_importance``, its share of the model's importances, NaN without a model.
     rounds : pandas.DataFrame
         One row for each round: ``round``, ``n_columns``, ``auc`` (of held-out rows), ``oob_auc`` (out of bag, of the
-        half that the classifier was fitted on), ``p_value`` (of ``auc``), ``set_aside`` (a tuple of columns).
+        half that the classifier was fitted on), ``p_value`` (of ``auc``), ``removed_columns`` (a tuple of columns).
     shifted : list of str
         The columns set aside, the most telling first, then those whose own test is significant and whose distance is
         at least 0.08.
@@ -183,7 +183,7 @@ def domain_shift(
     >>> shift = domain_shift(sales[~is_new], sales[is_new])
     >>> shift.shifted[0]
     'saledate'
-    >>> shift.rounds["set_aside"][0]
+    >>> shift.rounds["removed_columns"][0]
     ('saledate',)
     """
     if 1 / (n_permutations + 1) > level * OF_CLASSIFIER:
@@ -207,7 +207,7 @@ def domain_shift(
     table = _make_table(pairs, aucs, rounds, shares, tests)
     correlations = compare_correlations(pairs)
     verdict = Verdict(rounds, table, correlations, level, (len(pairs[0].train), len(pairs[0].new)))
-    shifted = [name for found in rounds for name in found.set_aside]
+    shifted = [name for found in rounds for name in found.removed_columns]
     shifted += [name for name in verdict.shifted_columns if name not in shifted]
     findings = [
         verdict.describe(),
@@ -264,7 +264,9 @@ def _make_table(
     tests: dict[str, ColumnTest],
 ) -> pd.DataFrame:
     adjusted = adjust_p_values(np.array([tests[pair.name].p_value for pair in pairs]))
-    set_aside = {name: (n, reason) for n, found in enumerate(rounds, 1) for name, reason in found.set_aside.items()}
+    removed_columns = {
+        name: (n, reason) for n, found in enumerate(rounds, 1) for name, reason in found.removed_columns.items()
+    }
     worth = {name: value for found in rounds for name, value in found.importance.items()}
     rows = {
         pair.name: {
@@ -274,21 +276,21 @@ def _make_table(
             "distance": tests[pair.name].distance,
             "p_value": p_value,
             "how": pair.how,
-            "set_aside_in_round": set_aside.get(pair.name, (pd.NA, ""))[0],
-            "reason": set_aside.get(pair.name, (pd.NA, ""))[1],
+            "removed_in_round": removed_columns.get(pair.name, (pd.NA, ""))[0],
+            "reason": removed_columns.get(pair.name, (pd.NA, ""))[1],
             "shift_importance": worth.get(pair.name, 0.0),
             "model_importance": shares[pair.name],
         }
         for pair, auc, p_value in zip(pairs, aucs.tolist(), adjusted.tolist(), strict=True)
     }
-    others = sorted((name for name in rows if name not in set_aside), key=lambda name: -rows[name]["auc"])
-    table = pd.DataFrame([rows[name] for name in [*set_aside, *others]])
-    return table.astype({"set_aside_in_round": "Int64"})
+    others = sorted((name for name in rows if name not in removed_columns), key=lambda name: -rows[name]["auc"])
+    table = pd.DataFrame([rows[name] for name in [*removed_columns, *others]])
+    return table.astype({"removed_in_round": "Int64"})
 
 
 def _rounds_table(rounds: list[Round]) -> pd.DataFrame:
     rows = [
-        (n, len(found.names), found.auc, found.oob_auc, found.p_value, tuple(found.set_aside))
+        (n, len(found.names), found.auc, found.oob_auc, found.p_value, tuple(found.removed_columns))
         for n, found in enumerate(rounds, 1)
     ]
-    return pd.DataFrame(rows, columns=["round", "n_columns", "auc", "oob_auc", "p_value", "set_aside"])
+    return pd.DataFrame(rows, columns=["round", "n_columns", "auc", "oob_auc", "p_value", "removed_columns"])

@@ -66,12 +66,12 @@ def test_shares_ranges_and_extremes_are_those_of_the_table(forest):
     train, new = make_frame(), make_new()
     found = extrapolation_check(forest, train, new)
     lines = lines_of(found)
-    assert lines.loc["age", ["below", "above", "most_extreme"]].tolist() == [0.05, 0.1, 90.0]
+    assert lines.loc["age", ["below_min", "above_max", "most_extreme"]].tolist() == [0.05, 0.1, 90.0]
     assert lines.loc["age", "outside"] == pytest.approx(0.15)
     assert lines.loc["age", "train_max"] == train["age"].max()
     assert lines.loc["state", ["kind", "unseen", "most_extreme", "n_labels"]].tolist() == ["labels", 0.25, "Texas", 2]
     assert lines.loc["hours", "newly_missing"] == 0.1
-    assert lines.loc["sold", ["kind", "above"]].tolist() == ["date", 1.0]
+    assert lines.loc["sold", ["kind", "above_max"]].tolist() == ["date", 1.0]
     assert lines.loc["sold", "train_max"] == train["sold"].max()
     assert lines.loc["sold", "most_extreme"] == new["sold"].max()
     assert found.table["column"].tolist()[0] == "sold"
@@ -105,15 +105,15 @@ def test_trees_are_pinned_at_the_edge(make, kind):
     model = make().fit(old, np.arange(100.0))
     found = extrapolation_check(model, old, new)
     first = found.table.iloc[0]
-    assert (first["above"], first["pinned"], first["change"]) == (0.8, 1.0, 0.0)
-    assert np.isnan(found.table.loc[1, "pinned"])
+    assert (first["above_max"], first["clipped"], first["change"]) == (0.8, 1.0, 0.0)
+    assert np.isnan(found.table.loc[1, "clipped"])
 
 
 def test_a_forest_that_saw_more_than_the_rows_given_is_not_pinned_at_their_edge():
     seen = np.arange(100.0)[:, None]
     forest = RandomForestRegressor(20, bootstrap=False, random_state=0).fit(seen, seen.ravel())
     found = extrapolation_check(forest, seen[:51], seen[60:81]).table.loc[0]
-    assert found["pinned"] == 0
+    assert found["clipped"] == 0
     assert found["change"] == pytest.approx(20)  # from 70 on average to 50
 
 
@@ -121,10 +121,10 @@ def test_predictions_at_the_edge_are_counted():
     old, new = np.arange(100.0)[:, None], np.arange(80.0, 180.0)[:, None]
     model = RandomForestRegressor(**FAST).fit(old, np.arange(100.0))
     found = extrapolation_check(model, old, new)
-    assert found.pinned["highest"] == model.predict([[1000.0]])[0]
-    assert found.pinned["at_highest"] == pytest.approx(0.8, abs=0.03)
-    assert found.pinned["at_lowest"] == 0
-    assert "pinned predictions" in [f.kind for f in found.findings]
+    assert found.prediction_range["max"] == model.predict([[1000.0]])[0]
+    assert found.prediction_range["share_at_max"] == pytest.approx(0.8, abs=0.03)
+    assert found.prediction_range["share_at_min"] == 0
+    assert "predictions at the edge" in [f.kind for f in found.findings]
 
 
 @pytest.mark.parametrize("kind", ["frame", "array"])
@@ -133,14 +133,14 @@ def test_a_line_goes_on_and_the_change_is_its_slope_times_the_distance(kind):
     old, new = (old, new) if kind == "frame" else (old.to_numpy(), new.to_numpy())
     found = extrapolation_check(LinearRegression().fit(old, 3 * np.arange(10.0)), old, new)
     line = found.table.iloc[0]
-    assert line["pinned"] == 0
+    assert line["clipped"] == 0
     assert line["change"] == pytest.approx(3 * (2 + 1 + 3) / 3)
     assert [f.severity for f in found.findings if f.kind == "outside the training range"] == [2]
 
 
 def test_a_forest_beyond_its_days_is_the_first_finding(forest):
     found = extrapolation_check(forest, make_frame(), make_frame(100, first_day="2012-01-01"))
-    assert lines_of(found).loc["sold", "pinned"] == 1
+    assert lines_of(found).loc["sold", "clipped"] == 1
     assert found.findings[0].severity == 1
     assert found.findings[0].columns == ("sold",)
 
@@ -160,15 +160,15 @@ def test_boosting_of_raw_frames_and_dates_as_text_work():
         frame["sold"] = frame["sold"].dt.strftime("%Y-%m-%d")
     for model in (ForestRegressor(**FAST), BoostingRegressor()):
         lines = lines_of(extrapolation_check(model.fit(old, y), old, new))
-        assert lines.loc["sold", ["kind", "above"]].tolist() == ["date", 1.0]
-        assert 0 <= lines.loc["sold", "pinned"] <= 1
+        assert lines.loc["sold", ["kind", "above_max"]].tolist() == ["date", 1.0]
+        assert 0 <= lines.loc["sold", "clipped"] <= 1
 
 
 def test_polars_tables_and_pipelines_with_a_preprocessor_work():
     old, new = make_frame(), make_frame(50, first_day="2012-01-01")
     model = make_pipeline(TabularPreprocessor(), RandomForestRegressor(**FAST)).fit(old, make_target(old))
     lines = lines_of(extrapolation_check(model, pl.from_pandas(old), pl.from_pandas(new)))
-    assert lines.loc["sold", ["above", "pinned"]].tolist() == [1.0, 1.0]
+    assert lines.loc["sold", ["above_max", "clipped"]].tolist() == [1.0, 1.0]
 
 
 def test_a_classifier_of_30_classes_works():
@@ -177,8 +177,8 @@ def test_a_classifier_of_30_classes_works():
     new = frame.assign(age=frame["age"] + 20).iloc[:50]
     for model in (ForestClassifier(**FAST), make_pipeline(TabularPreprocessor(), RandomForestClassifier(**FAST))):
         found = extrapolation_check(model.fit(frame, rng.integers(0, 30, 600)), frame, new)
-        assert lines_of(found).loc["age", "pinned"] == 1
-        assert found.pinned.isna().all()
+        assert lines_of(found).loc["age", "clipped"] == 1
+        assert found.prediction_range.isna().all()
 
 
 def test_several_outputs_constant_predictions_and_one_row_work():
@@ -186,7 +186,7 @@ def test_several_outputs_constant_predictions_and_one_row_work():
     for y in (np.column_stack([make_target(frame)] * 2), np.ones(len(frame))):
         model = ForestRegressor(**FAST).fit(frame, y)
         found = extrapolation_check(model, frame, frame.iloc[[3]].assign(age=99.0))
-        assert lines_of(found).loc["age", ["above", "pinned"]].tolist() == [1.0, 1.0]
+        assert lines_of(found).loc["age", ["above_max", "clipped"]].tolist() == [1.0, 1.0]
         assert found.rows.tolist() == [1]
 
 
@@ -199,7 +199,7 @@ def test_empty_categories_all_missing_columns_and_constants_work():
     new = frame.iloc[:10].assign(one=6.0, size=pd.Categorical(["never", *["S"] * 9]))
     lines = lines_of(extrapolation_check(model, frame, new))
     assert lines.loc["size", ["unseen", "most_extreme"]].tolist() == [0.1, "never"]
-    assert lines.loc["one", "above"] == 1
+    assert lines.loc["one", "above_max"] == 1
     assert lines.loc["empty", "outside"] == 0
 
 
@@ -246,7 +246,7 @@ def test_bulldozers_sold_later_lie_beyond_training(data_dir):
     X = train.drop(columns="SalePrice")
     model = ForestRegressor(min_samples_leaf=25, **FAST).fit(X, np.log(train["SalePrice"]))
     found = extrapolation_check(model, X, new)
-    assert lines_of(found).loc[["saledate", "SalesID"], "above"].tolist() == [1.0, 1.0]
+    assert lines_of(found).loc[["saledate", "SalesID"], "above_max"].tolist() == [1.0, 1.0]
     assert {"saledate", "SalesID"} <= {f.columns[0] for f in found.findings if f.severity == 1}
 
 

@@ -87,13 +87,13 @@ def test_rounds_go_on_until_no_shift_is_left():
     after["size"] += 1.5
     after["town"] = after["town"].replace("Ulm", "Bonn")
     shift = domain_shift(before, after, n_estimators=20)
-    assert shift.rounds["set_aside"].iloc[0] == ("number",)
+    assert shift.rounds["removed_columns"].iloc[0] == ("number",)
     assert shift.shifted == ["number", "size", "town"]
     assert shift.rounds["n_columns"].tolist() == sorted(shift.rounds["n_columns"], reverse=True)
     assert shift.rounds["p_value"].iloc[-1] > 0.01  # the classifier's share of the level
     assert (shift.rounds["p_value"].iloc[:-1] <= 0.01).all()
     assert _row(shift, "number")["reason"].startswith("looks like an id")
-    assert _row(shift, "rooms").isna()["set_aside_in_round"]
+    assert _row(shift, "rooms").isna()["removed_in_round"]
 
 
 def test_rounds_end_when_no_column_is_left():
@@ -114,8 +114,8 @@ def test_ids_clocks_and_dates_are_set_aside_with_the_reason():
     before = _draw(0, 300, **{name: np.asarray(values)[:300] for name, values in whole.items()})
     after = _draw(1, 300, **{name: np.asarray(values)[300:] for name, values in whole.items()}).iloc[shuffled]
     shift = domain_shift(before, after, n_estimators=20)
-    assert set(shift.rounds["set_aside"].iloc[0]) == {"key", "clock", "sold"}
-    assert shift.shifted[:3] == list(shift.rounds["set_aside"].iloc[0])
+    assert set(shift.rounds["removed_columns"].iloc[0]) == {"key", "clock", "sold"}
+    assert shift.shifted[:3] == list(shift.rounds["removed_columns"].iloc[0])
     assert _row(shift, "clock")["reason"] == "increases or decreases along the training rows"
     assert "100% after the last in training" in _row(shift, "sold")["how"]
     assert "often" not in shift.shifted
@@ -425,7 +425,7 @@ def test_ids_and_dates_of_the_bulldozers_are_named(data_dir):
     before = pd.read_csv(data_dir / "bulldozers/Train.csv", low_memory=False).drop(columns="SalePrice")
     after = pd.read_csv(data_dir / "bulldozers/Valid.csv", low_memory=False)
     shift = domain_shift(before, after, max_rows=2_000, n_estimators=20)
-    assert set(shift.rounds["set_aside"][0]) == {"SalesID", "MachineID", "saledate"}
+    assert set(shift.rounds["removed_columns"][0]) == {"SalesID", "MachineID", "saledate"}
     assert shift.auc > 0.99
     # What the meter reads and the auction houses have changed, too.
     assert {"datasource", "auctioneerID", "MachineHoursCurrentMeter", "UsageBand"} <= set(shift.shifted[:8])
