@@ -18,12 +18,15 @@ class Clock:
 
     def __init__(self, budget: float | None):
         self.budget = budget
+        self.reserved = 0.0  # seconds for later work
         self._started = time.perf_counter()
 
     @property
     def left(self) -> float:
-        """Seconds until the end."""
-        return float("inf") if self.budget is None else self._started + self.budget - time.perf_counter()
+        """Seconds until the end, without those that are reserved."""
+        if self.budget is None:
+            return float("inf")
+        return self._started + self.budget - self.reserved - time.perf_counter()
 
     def check(self, seconds: float) -> None:
         """Raise `OutOfTime` if work of that many seconds would not end in time."""
@@ -48,7 +51,7 @@ class Clock:
                 if not is_over:
                     _raise_in_thread(thread, OutOfTime)
 
-        timer = threading.Timer(self.left, interrupt)
+        timer = threading.Timer(max(self.left, 0.0), interrupt)
         timer.daemon = True
         timer.start()
         try:

@@ -37,6 +37,11 @@ from tabrec.tables.target import check_target
 from tabrec.tables.verbosity import VERBOSE
 from tabrec.tables.weights import read_weights
 
+# A fit to all rows takes longer than the mean fit of a fold, about in proportion to the rows.
+_REFIT_TIME = 1.5
+# Share of a budget that the passes over the folds leave besides.
+_SPARE_TIME = 0.05
+
 
 class EnsembleBase(BaseEstimator, ABC):
     """Base class of the two ensembles; a subclass defines the loss, see the methods at the end."""
@@ -198,6 +203,7 @@ class EnsembleBase(BaseEstimator, ABC):
             passes = self._pass_over_folds(members, data, folds, rows, clock, progress)
             self._learn_weights(passes, data, seen)
             used = [found for found in passes if self.weights_[found.name] > 0]
+            clock.reserved = 0.0
             if self.refit:
                 _refit(used, data, rows, clock, progress)
         self.estimators_ = [model for found in used for model in found.fits]
@@ -215,6 +221,7 @@ class EnsembleBase(BaseEstimator, ABC):
         progress: Progress,
     ) -> list[OutOfFold]:
         """The members that could be fitted in time, with their out-of-fold predictions."""
+        clock.reserved = _SPARE_TIME * (clock.budget or 0.0)
         passes: list[OutOfFold] = []
         errors: dict[str, Exception] = {}
         for name, estimator in members:
@@ -232,6 +239,8 @@ class EnsembleBase(BaseEstimator, ABC):
                 errors[name] = error
                 continue
             passes.append(found)
+            if self.refit and not found.is_final:
+                clock.reserved += _REFIT_TIME * found.fit_seconds / len(folds)
             progress.add_row(self._describe(found, data))
         self._report_errors(errors, len(members), clock)
         return passes
@@ -342,7 +351,6 @@ def _refit(used: list[OutOfFold], data: MemberRows, rows: np.ndarray, clock: Clo
         if found.is_final:
             continue
         try:
-            # A fit to all rows takes longer than the mean fit of a fold.
             clock.check(found.fit_seconds / max(len(found.fits), 1) if clock.budget is not None else 0.0)
             with clock.limit():
                 found.fits = [data.fit(found.estimator, rows)]

@@ -157,6 +157,7 @@ def test_a_member_without_time_is_interrupted_and_left_out():
     with pytest.warns(UserWarning, match="Member 'endless' is left out: the time budget is spent"):
         ensemble.fit(NUMBERS, LINE)
     assert ensemble.weights_ == {"line": 1.0}
+    assert len(ensemble.estimators_) == 1  # time for its fit to all rows was reserved
     with pytest.raises(ValueError, match="time_budget=0.01 is too short for any of the members endless"):
         EnsembleRegressor([("endless", Endless())], time_budget=0.01).fit(NUMBERS, LINE)
 
