@@ -45,7 +45,7 @@ site: $(STAMP)
 
 $(PACKAGE): WHAT := .
 $(STAMP): WHAT := .[$(EXTRAS)]
-$(PACKAGE) $(STAMP): pyproject.toml constraints.txt
+$(PACKAGE) $(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard tabrec/trees/grower/*.?pp)
 	$(PYTHON) -c 'import sys; sys.exit("tabrec needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '$(WHAT)'

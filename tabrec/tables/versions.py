@@ -6,16 +6,19 @@ import platform
 import re
 import sys
 from importlib import metadata
+from typing import Any
 
 import joblib
 import threadpoolctl
+
+from tabrec.tables.compiled import find_compiled
 
 # Extras for working on the package itself.
 _DEVELOPMENT = {"dev", "docs", "notebooks"}
 
 
 def show_versions() -> None:
-    """Print the versions of Python and of the dependencies, the optional packages and the numbers of threads.
+    """Print the versions of Python and of the dependencies, the optional packages, the grower and numbers of threads.
 
     The output is useful in bug reports. No dependency is imported for it, so a broken installation is described too.
 
@@ -32,7 +35,7 @@ def show_versions() -> None:
         platform: ...
     """
     required, optional = _requirements()
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "System": {
             "Python": sys.version.replace("\n", " "),
             "executable": sys.executable,
@@ -40,6 +43,7 @@ def show_versions() -> None:
         },
         "Dependencies": {name: _version(name) for name in ["tabrec", *required]},
         "Optional packages": {f"{name} ({extra})": _version(name) for name, extra in optional},
+        "Trees": {"grower": find_compiled()},
         "Threads": {"CPU cores": joblib.cpu_count(), **_threads()},
     }
     for title, rows in sections.items():

@@ -22,6 +22,7 @@ from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.float32_maps import Float32Map
 from tabrec.tables.names import align_names
 from tabrec.trees.forest_base import ForestMixin
+from tabrec.trees.grower.walking import find_leaves
 from tabrec.trees.out_of_bag import OutOfBagRows, TreeSpread, left_out_rows, map_in_order, mean_and_spread
 from tabrec.trees.target_encoding import to_matrix
 
@@ -168,6 +169,11 @@ class FittedTrees:
         """(n_rows, n_outputs) for a regressor, (n_rows, n_classes) for a classifier of one output."""
         values = self.values(tree)
         return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[tree.apply(matrix)]
+
+    def predict_rows(self, tree: Any, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """What `predict_tree` returns for the given rows of a matrix."""
+        values = self.values(tree)
+        return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[find_leaves(tree, matrix, rows)]
 
     def predict_with_spread(self, X: Any, n_first: int) -> TreeSpread:
         """Mean and standard deviation over the trees of a regressor of one output, each of shape (n_rows,)."""

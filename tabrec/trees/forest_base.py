@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from joblib import effective_n_jobs, parallel_config
+from joblib.parallel import get_active_backend
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
@@ -17,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.preprocess.warm_start import check_target_kept
 from tabrec.tables.class_weights import check_class_weights
 from tabrec.tables.columns import read_frame
+from tabrec.tables.compiled import find_compiled
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.float32_maps import Float32Map, learn_maps
 from tabrec.tables.messages import warn_caller
@@ -24,6 +28,8 @@ from tabrec.tables.names import learn_names
 from tabrec.tables.progress import show_progress, track
 from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
 from tabrec.tables.weights import read_weights
+from tabrec.trees.grower.growth import ForestGrower, why_not_grown
+from tabrec.trees.grower.walking import find_leaves, sum_predictions
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
 from tabrec.trees.target_units import TargetUnits, choose_units
@@ -44,6 +50,8 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
     criterion: str
     verbose: Any
     n_estimators: int
+    grower_: str
+    _grower: ForestGrower | None = None  # while trees are grown by it
     min_impurity_decrease: float
     ccp_alpha: float
     _float32_maps: dict[str, Float32Map]
@@ -119,6 +127,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         with (
             show_progress("Growing trees", self.n_estimators, self.verbose, count),
             self._parameters_that_fit(len(matrix), units),
+            self._fastest_grower(matrix, y),
         ):
             super().fit(matrix, y if units is None else units.scale(y), sample_weight=weights)
         del self._growing
@@ -128,10 +137,32 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
             units.restore(tree.tree_)
             tree.min_impurity_decrease, tree.ccp_alpha = self.min_impurity_decrease, self.ccp_alpha
 
+    @contextmanager
+    def _fastest_grower(self, matrix: np.ndarray, y: np.ndarray) -> Iterator[None]:
+        """Let the compiled grower fit the trees that are made meanwhile, where it can, and record who grew them."""
+        why_not = why_not_grown(self, matrix, y)
+        self.grower_ = f"scikit-learn's ({why_not})" if why_not else str(find_compiled())
+        if why_not:
+            yield
+            return
+        # Other processes would not see the ranks.
+        backend, _ = get_active_backend(prefer="threads")
+        in_threads: Any = nullcontext()
+        if not getattr(backend, "supports_sharedmem", False):
+            in_threads = parallel_config("threading", n_jobs=effective_n_jobs(self.n_jobs))
+        with ForestGrower(matrix) as grower, in_threads:
+            self._grower = grower
+            try:
+                yield
+            finally:
+                del self._grower
+
     def _make_estimator(self, append: bool = True, random_state: Any = None) -> Any:
         """The hook through which the parent class makes every tree, before it grows them all."""
         tree = super()._make_estimator(append, random_state)
         self._growing.append(tree)
+        if self._grower is not None:
+            tree._fit = partial(_fit_once, self._grower, tree)
         return tree
 
     def apply(self, X: Any) -> np.ndarray:
@@ -262,8 +293,16 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
     def _mean_prediction(self, X: Any, method: str) -> list[np.ndarray]:
         """Mean over the trees, one array an output, added up in their order: that of threads changes the last bits."""
         check_is_fitted(self)
+        matrix = self._validate_X_predict(X)
+        n_jobs = 1 if len(matrix) < _FEW_ROWS else self.n_jobs
+        sums = sum_predictions([tree.tree_ for tree in self.estimators_], matrix, n_jobs)
+        if sums is not None:
+            means = sums / len(self.estimators_)
+            if not is_classifier(self):
+                return [means[:, :, 0] if self.n_outputs_ > 1 else means[:, 0, 0]]
+            return [means[:, output, :n] for output, n in enumerate(np.atleast_1d(self.n_classes_))]
         totals: list[Any] = []
-        for predicted in self._by_tree(self._validate_X_predict(X), method):
+        for predicted in self._by_tree(matrix, method):
             outputs = predicted if isinstance(predicted, list) else [predicted]
             totals = [a + b for a, b in zip(totals, outputs, strict=True)] if totals else outputs
         return [total / len(self.estimators_) for total in totals]
@@ -306,8 +345,8 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         """Set `oob_score_` and the out-of-bag predictions; X and y are the rows that the trees were grown on."""
         n_values = 1 if not is_classifier(self) else int(np.max(self.n_classes_))
         values, spread, count = predict_out_of_bag(
-            self._get_oob_predictions,
-            track(self.estimators_, "Predicting out of bag", len(self.estimators_), self.verbose),
+            _predict_rows,
+            track([tree.tree_ for tree in self.estimators_], "Predicting out of bag", self.n_estimators, self.verbose),
             self._get_estimators_indices(),
             X,
             self._rows,
@@ -365,3 +404,14 @@ def _is_grown(tree: Any) -> bool:
     """Whether a tree that other threads grow is complete: scikit-learn then gives back the memory of further nodes."""
     nodes = getattr(tree, "tree_", None)
     return nodes is not None and 0 < nodes.node_count == nodes.capacity
+
+
+def _fit_once(grower: ForestGrower, tree: Any, *arguments: Any, **options: Any) -> Any:
+    """Fit a tree by the grower and give it back its own `_fit`."""
+    del tree._fit
+    return grower.fit_tree(tree, *arguments, **options)
+
+
+def _predict_rows(tree: Any, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """What the leaf of each of the given rows holds: (n_rows, n_values, n_outputs)."""
+    return tree.value[find_leaves(tree, matrix, rows)].transpose(0, 2, 1)

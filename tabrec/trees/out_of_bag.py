@@ -71,7 +71,7 @@ def left_out_rows(rows: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
 
 def predict_out_of_bag(
-    predict: Callable[[Any, np.ndarray], np.ndarray],
+    predict: Callable[[Any, np.ndarray, np.ndarray], np.ndarray],
     trees: Iterable[Any],
     drawn: Iterable[np.ndarray],
     matrix: np.ndarray,
@@ -83,6 +83,8 @@ def predict_out_of_bag(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Predict each training row by the trees that drew no copy of it; `shape` is that of a row's prediction.
 
+    `predict` is given a tree, the matrix and the positions of the rows to predict.
+
     Returns the mean and the standard deviation over these trees, NaN where there are none, and their number.
     `centre`, a value near the predictions, is subtracted before squares are summed, which keeps the spread accurate;
     without it the deviations are 0. See `left_out_rows` for `rows` and `drawn`.
@@ -90,7 +92,7 @@ def predict_out_of_bag(
 
     def predict_left_out(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, Any]:
         left_out = left_out_rows(rows, drawn)
-        return left_out, predict(tree, matrix[left_out]) if len(left_out) else None
+        return left_out, predict(tree, matrix, left_out) if len(left_out) else None
 
     total = np.zeros((len(matrix), *shape))
     squares = np.zeros_like(total)

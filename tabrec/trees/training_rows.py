@@ -94,7 +94,7 @@ def check_fitted_rows(trees: FittedTrees, X: Any, function: str, what: str = "mo
 def predict_training_rows(trees: FittedTrees, training: TrainingRows) -> OutOfBagRows:
     """The out-of-bag predictions of a forest's training rows; a classifier has one output."""
     mean, spread, count = predict_out_of_bag(
-        trees.predict_tree,
+        trees.predict_rows,
         trees.trees,
         training.drawn,
         training.matrix,

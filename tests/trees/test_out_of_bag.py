@@ -14,7 +14,14 @@ def test_each_row_is_predicted_by_the_trees_that_left_it_out(n_jobs):
     drawn = [np.array([0, 1]), np.array([0, 2]), np.array([0, 1])]
     matrix = np.array([[1.0], [2.0], [3.0]], dtype=np.float32)
     mean, spread, count = predict_out_of_bag(
-        lambda tree, X: X + tree, [10, 20, 40], drawn, matrix, np.arange(3), shape=(1,), centre=20.0, n_jobs=n_jobs
+        lambda tree, X, rows: X[rows] + tree,
+        [10, 20, 40],
+        drawn,
+        matrix,
+        np.arange(3),
+        shape=(1,),
+        centre=20.0,
+        n_jobs=n_jobs,
     )
     np.testing.assert_array_equal(count, [0, 1, 2])
     np.testing.assert_array_equal(mean[:, 0], [np.nan, 22, 28])

@@ -1,0 +1,221 @@
+"""`ForestGrower`: the trees of a forest from the ranks of its table, which are computed once."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.tree._tree import NODE_DTYPE, Tree
+from sklearn.utils import check_random_state, compute_sample_weight
+
+from tabrec.tables.compiled import find_compiled
+from tabrec.trees.grower.library import Settings, check_memory, load_functions
+
+_CRITERIA = {"squared_error": 0, "gini": 1, "entropy": 2, "log_loss": 2}
+_MOST_CLASSES = 256
+# Whole weights that add up to less share a double with the number of rows.
+_LARGEST_PACKED = 2**25
+_STOPPED = 2
+# Fields of nodes in the order of `grower_field`, with their types there.
+_FIELDS = {
+    "left_child": np.int64,
+    "right_child": np.int64,
+    "feature": np.int64,
+    "n_node_samples": np.int64,
+    "threshold": np.float64,
+    "impurity": np.float64,
+    "weighted_n_node_samples": np.float64,
+    "missing_go_to_left": np.uint8,
+}
+
+
+def why_not_grown(forest: Any, matrix: np.ndarray, y: np.ndarray) -> str:
+    """Why scikit-learn's builder has to grow a forest; empty if it need not."""
+    library = find_compiled()
+    if library.functions is None:
+        return library.reason
+    if forest.criterion not in _CRITERIA:
+        return f"criterion={forest.criterion!r}"
+    if forest.max_leaf_nodes is not None:
+        return "max_leaf_nodes"
+    if y.ndim == 2 and y.shape[1] > 1:
+        return "several outputs"
+    if is_classifier(forest) and len(np.unique(y)) > _MOST_CLASSES:
+        return f"more than {_MOST_CLASSES} classes"
+    if not np.isfinite(matrix.sum(dtype=np.float64)):
+        return "missing or infinite values"
+    return ""
+
+
+class ForestGrower:
+    """Grows trees of scikit-learn from one table; use it as a context manager, which ends threads and frees the ranks.
+
+    The features drawn, the splits and their order are those of scikit-learn's best splitter, so that trees are equal
+    wherever the sums of the target are exact; elsewhere, splits of equal gain may differ by the rounding of sums.
+    """
+
+    def __init__(self, matrix: np.ndarray):
+        self._matrix = matrix
+        self._codes = ctypes.c_void_p()
+        self._stop = ctypes.c_int32(0)
+        self._n_growing = 0
+        self._changed = threading.Condition()
+        self._functions = load_functions()
+
+    def __enter__(self) -> ForestGrower:
+        n_rows, n_columns = self._matrix.shape
+        row_step, column_step = (stride // 4 for stride in self._matrix.strides)
+        outcome = self._functions.grower_encode(
+            self._matrix.ctypes.data, n_rows, n_columns, row_step, column_step, ctypes.byref(self._codes)
+        )
+        check_memory(outcome, "rank the columns")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # After an interruption, other threads may still be growing trees.
+        self._stop.value = 1
+        with self._changed:
+            self._changed.wait_for(lambda: self._n_growing == 0)
+            self._functions.grower_free_codes(self._codes)
+            self._codes = ctypes.c_void_p()
+
+    def fit_tree(self, tree: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any = None, **_: Any) -> Any:
+        """Fit a tree estimator as its own `_fit` would; X has the values of the table."""
+        target, weights = _describe_target(tree, X, y, sample_weight)
+        settings, monotonic = _settings(tree, len(X), weights)
+        settings.stop = ctypes.addressof(self._stop)
+        nodes = ctypes.c_void_p()
+        with self._growing():
+            outcome = self._functions.grower_grow(
+                self._codes,
+                ctypes.byref(settings),
+                target.ctypes.data,
+                None if weights is None else weights.ctypes.data,
+                ctypes.byref(nodes),
+            )
+        del monotonic  # The settings point to it.
+        check_memory(outcome, "grow a tree")
+        if outcome == _STOPPED:
+            raise RuntimeError("The growth of the tree was stopped.")
+        try:
+            tree.tree_ = self._to_tree(nodes, tree)
+        finally:
+            self._functions.grower_free_nodes(nodes)
+        tree._prune_tree()
+        return tree
+
+    @contextmanager
+    def _growing(self) -> Iterator[None]:
+        with self._changed:
+            if self._codes.value is None:
+                raise RuntimeError("The growth of the forest has ended.")
+            self._n_growing += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._n_growing -= 1
+                self._changed.notify_all()
+
+    def _to_tree(self, nodes: ctypes.c_void_p, tree: Any) -> Tree:
+        """The grown nodes as a tree of scikit-learn."""
+        count = self._functions.grower_count(nodes)
+        n_values = int(tree.n_classes_) if is_classifier(tree) else 1
+        table = np.zeros(count, dtype=NODE_DTYPE)
+        for position, (name, dtype) in enumerate(_FIELDS.items()):
+            table[name] = self._field(nodes, position, count, dtype)
+        values = self._field(nodes, len(_FIELDS), count * n_values, np.float64).reshape(count, 1, n_values)
+        grown = Tree(tree.n_features_in_, np.array([n_values], dtype=np.intp), 1)
+        grown.__setstate__(
+            {
+                "max_depth": self._functions.grower_depth(nodes),
+                "node_count": count,
+                "nodes": table,
+                "values": np.array(values),
+            }
+        )
+        return grown
+
+    def _field(self, nodes: ctypes.c_void_p, position: int, count: int, dtype: Any) -> np.ndarray:
+        n_bytes = count * np.dtype(dtype).itemsize
+        address = self._functions.grower_field(nodes, position)
+        return np.frombuffer((ctypes.c_char * n_bytes).from_address(address), dtype=dtype)
+
+
+def _describe_target(tree: Any, X: np.ndarray, y: np.ndarray, weights: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Set what a fitted tree records of its target; return the target, of a classifier as positions of its classes."""
+    tree.n_features_in_, tree.n_outputs_ = X.shape[1], 1
+    target = np.ascontiguousarray(y, dtype=np.float64).reshape(len(X))
+    weights = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
+    if is_classifier(tree):
+        tree.classes_, codes = np.unique(y, return_inverse=True)
+        tree.n_classes_ = np.intp(len(tree.classes_))
+        target = codes.reshape(len(X)).astype(np.float64)
+        if tree.class_weight is not None:
+            expanded = compute_sample_weight(tree.class_weight, y)
+            weights = expanded if weights is None else weights * expanded
+    return target, weights
+
+
+def _settings(tree: Any, n_rows: int, weights: np.ndarray | None) -> tuple[Settings, np.ndarray | None]:
+    """The parameters of a tree as numbers, and the array of constraints that they point to."""
+    total = float(n_rows if weights is None else weights.sum())
+    least_leaf = _rows_of(tree.min_samples_leaf, n_rows)
+    least_split = tree.min_samples_split
+    if not isinstance(least_split, Integral):
+        least_split = max(2, ceil(least_split * n_rows))
+    tree.max_features_ = _max_features(tree.max_features, tree.n_features_in_)
+    monotonic = _constraints(tree)
+    is_packed = weights is None or (total < _LARGEST_PACKED and bool((weights == np.floor(weights)).all()))
+    settings = Settings(
+        criterion=_CRITERIA[tree.criterion],
+        n_classes=int(tree.n_classes_) if is_classifier(tree) else 0,
+        max_features=tree.max_features_,
+        min_samples_split=max(least_split, 2 * least_leaf),
+        min_samples_leaf=least_leaf,
+        max_depth=np.iinfo(np.int32).max if tree.max_depth is None else tree.max_depth,
+        min_weight_leaf=tree.min_weight_fraction_leaf * total,
+        min_impurity_decrease=tree.min_impurity_decrease,
+        total_weight=total,
+        monotonic=None if monotonic is None else monotonic.ctypes.data,
+        seed=check_random_state(tree.random_state).randint(0, np.iinfo(np.int32).max),
+        is_packed=int(is_packed and n_rows < _LARGEST_PACKED),
+    )
+    return settings, monotonic
+
+
+def _rows_of(least: Any, n_rows: int) -> int:
+    return int(least) if isinstance(least, Integral) else ceil(least * n_rows)
+
+
+def _max_features(given: Any, n_columns: int) -> int:
+    if given == "sqrt":
+        return max(1, int(np.sqrt(n_columns)))
+    if given == "log2":
+        return max(1, int(np.log2(n_columns)))
+    if given is None:
+        return n_columns
+    return int(given) if isinstance(given, Integral) else max(1, int(given * n_columns))
+
+
+def _constraints(tree: Any) -> np.ndarray | None:
+    """Signs of the columns; of a classifier, they are those of the first class."""
+    if tree.monotonic_cst is None:
+        return None
+    given = np.asarray(tree.monotonic_cst)
+    if len(given) != tree.n_features_in_:
+        raise ValueError(
+            f"monotonic_cst has shape {len(given)} but the input data X has {tree.n_features_in_} features."
+        )
+    if not np.isin(given, (-1, 0, 1)).all():
+        raise ValueError(f"monotonic_cst must be None or an array-like of -1, 0 or 1, but got {np.unique(given)}")
+    if is_classifier(tree) and tree.n_classes_ > 2:
+        raise ValueError("Monotonicity constraints are not supported with multiclass classification")
+    return np.ascontiguousarray(-given if is_classifier(tree) else given, dtype=np.int8)

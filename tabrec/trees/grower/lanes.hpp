@@ -1,0 +1,26 @@
+// Several doubles at once, as many as the processor that the file is compiled for computes with.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+namespace grower {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 8;
+#elif defined(__AVX2__)
+constexpr int kLanes = 4;
+#else
+constexpr int kLanes = 2;
+#endif
+
+typedef double Doubles __attribute__((vector_size(8 * kLanes)));
+typedef double LooseDoubles __attribute__((vector_size(8 * kLanes), aligned(8), may_alias));
+
+inline Doubles all(double value) { return value - Doubles{}; }
+inline Doubles load(const double* from) { return *reinterpret_cast<const LooseDoubles*>(from); }
+inline void store(double* to, Doubles values) { *reinterpret_cast<LooseDoubles*>(to) = values; }
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+}  // namespace grower

@@ -1,0 +1,153 @@
+// Rows down fitted trees: their leaves, and the sum over trees of what the leaves hold.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace grower {
+
+// A fitted tree of scikit-learn, whose arrays of nodes are `step` bytes apart.
+struct FittedTree {
+    const char *left, *right, *feature, *threshold;
+    const double* value;  // n_values of each node
+    int64_t step;
+    int64_t n_nodes;
+};
+
+struct Matrix {
+    const float* data;
+    int64_t row_step, column_step;
+    int64_t n_columns;
+};
+
+struct Step {
+    float threshold;
+    int32_t feature, left, right;
+};
+
+// Rows that are walked at once, so that one waits for memory while another one moves.
+constexpr int kTogether = 16;
+constexpr int64_t kRowsOfBlock = 64;
+
+// Leaves lead to themselves. A float32 is at most a float64 threshold if it is at most that threshold rounded down.
+inline void pack(const FittedTree& tree, std::vector<Step>& steps) {
+    steps.resize(tree.n_nodes);
+    const float largest = std::numeric_limits<float>::infinity();
+    for (int64_t i = 0; i < tree.n_nodes; ++i) {
+        const int64_t left = *reinterpret_cast<const int64_t*>(tree.left + i * tree.step);
+        if (left < 0) {
+            steps[i] = {largest, 0, static_cast<int32_t>(i), static_cast<int32_t>(i)};
+            continue;
+        }
+        const double exact = *reinterpret_cast<const double*>(tree.threshold + i * tree.step);
+        float threshold = static_cast<float>(exact);
+        if (static_cast<double>(threshold) > exact) threshold = std::nextafter(threshold, -largest);
+        steps[i] = {threshold, static_cast<int32_t>(*reinterpret_cast<const int64_t*>(tree.feature + i * tree.step)),
+                    static_cast<int32_t>(left),
+                    static_cast<int32_t>(*reinterpret_cast<const int64_t*>(tree.right + i * tree.step))};
+    }
+}
+
+// False if a value is missing, whose direction is not known here.
+inline bool copy_rows(const Matrix& matrix, const int64_t* rows, int64_t first, int64_t n, float* to) {
+    bool missing = false;
+    for (int64_t c = 0; c < matrix.n_columns; ++c) {
+        const float* column = matrix.data + c * matrix.column_step;
+        for (int64_t i = 0; i < n; ++i) {
+            const float value = column[(rows == nullptr ? first + i : rows[first + i]) * matrix.row_step];
+            missing |= value != value;
+            to[i * matrix.n_columns + c] = value;
+        }
+    }
+    return !missing;
+}
+
+inline void walk(const std::vector<Step>& steps, const float* rows, int64_t n_columns, int64_t n, int32_t* leaves) {
+    const Step* const all = steps.data();
+    int64_t first = 0;
+    for (; first + kTogether <= n; first += kTogether) {
+        int32_t at[kTogether] = {0};
+        for (int32_t moved = 1; moved;) {
+            moved = 0;
+            for (int k = 0; k < kTogether; ++k) {
+                const Step& step = all[at[k]];
+                const float value = rows[(first + k) * n_columns + step.feature];
+                const int32_t next = value <= step.threshold ? step.left : step.right;
+                moved |= next ^ at[k];
+                at[k] = next;
+            }
+        }
+        std::copy_n(at, kTogether, leaves + first);
+    }
+    for (; first < n; ++first) {
+        int32_t at = 0;
+        while (all[at].left != at)
+            at = rows[first * n_columns + all[at].feature] <= all[at].threshold ? all[at].left : all[at].right;
+        leaves[first] = at;
+    }
+}
+
+// The same over unpacked nodes, for rows that are too few to be worth packing a tree.
+inline void walk_unpacked(const FittedTree& tree, const float* rows, int64_t n_columns, int64_t n, int32_t* leaves) {
+    for (int64_t i = 0; i < n; ++i) {
+        int64_t at = 0;
+        for (;;) {
+            const int64_t offset = at * tree.step;
+            const int64_t left = *reinterpret_cast<const int64_t*>(tree.left + offset);
+            if (left < 0) break;
+            const int64_t feature = *reinterpret_cast<const int64_t*>(tree.feature + offset);
+            const bool is_left = rows[i * n_columns + feature] <= *reinterpret_cast<const double*>(tree.threshold + offset);
+            at = is_left ? left : *reinterpret_cast<const int64_t*>(tree.right + offset);
+        }
+        leaves[i] = static_cast<int32_t>(at);
+    }
+}
+
+inline bool find_leaves(const FittedTree& tree, const Matrix& matrix, const int64_t* rows, int64_t n, int32_t* leaves) {
+    std::vector<Step> steps;
+    const bool few = n * 4 < tree.n_nodes;
+    if (!few) pack(tree, steps);
+    std::vector<float> block(kRowsOfBlock * matrix.n_columns);
+    for (int64_t first = 0; first < n; first += kRowsOfBlock) {
+        const int64_t n_here = std::min(kRowsOfBlock, n - first);
+        if (!copy_rows(matrix, rows, first, n_here, block.data())) return false;
+        if (few)
+            walk_unpacked(tree, block.data(), matrix.n_columns, n_here, leaves + first);
+        else
+            walk(steps, block.data(), matrix.n_columns, n_here, leaves + first);
+    }
+    return true;
+}
+
+// Adds the values of all trees, in their order, to `out` of the rows from `first` on: (n, n_values).
+inline bool add_predictions(const FittedTree* trees, int64_t n_trees, int64_t n_values, const Matrix& matrix,
+                            int64_t first, int64_t n, double* out) {
+    constexpr int64_t kChunk = 8192;
+    std::vector<Step> steps;
+    std::vector<float> block(std::min(kChunk, n) * matrix.n_columns);
+    std::vector<int32_t> leaves(std::min(kChunk, n));
+    for (int64_t start = 0; start < n; start += kChunk) {
+        const int64_t n_here = std::min(kChunk, n - start);
+        if (!copy_rows(matrix, nullptr, first + start, n_here, block.data())) return false;
+        for (int64_t t = 0; t < n_trees; ++t) {
+            const FittedTree& tree = trees[t];
+            if (n_here * 4 < tree.n_nodes) {
+                walk_unpacked(tree, block.data(), matrix.n_columns, n_here, leaves.data());
+            } else {
+                pack(tree, steps);
+                walk(steps, block.data(), matrix.n_columns, n_here, leaves.data());
+            }
+            for (int64_t i = 0; i < n_here; ++i) {
+                const double* value = tree.value + leaves[i] * n_values;
+                double* to = out + (start + i) * n_values;
+                for (int64_t v = 0; v < n_values; ++v) to[v] += value[v];
+            }
+        }
+    }
+    return true;
+}
+
+}  // namespace grower

@@ -1,0 +1,82 @@
+"""Rows through fitted trees of scikit-learn, all trees in one pass over blocks of rows."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.tree._tree import Tree
+
+from tabrec.tables.compiled import find_compiled
+from tabrec.trees.grower.library import FittedTree, Matrix, check_memory, load_functions
+
+_MISSING = 3
+
+
+def find_leaves(tree: Tree, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The leaf of each of the given rows of a float32 matrix, as `tree.apply` finds it."""
+    if find_compiled().functions is not None:
+        functions = load_functions()
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        leaves = np.empty(len(rows), dtype=np.int32)
+        fitted, _kept = _describe([tree])
+        outcome = functions.grower_find_leaves(
+            fitted, ctypes.byref(Matrix.of(matrix)), rows.ctypes.data, len(rows), leaves.ctypes.data
+        )
+        check_memory(outcome, "predict")
+        if outcome != _MISSING:
+            return leaves
+    return tree.apply(np.ascontiguousarray(matrix[rows]))
+
+
+def sum_predictions(trees: Sequence[Tree], matrix: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
+    """The sum over trees of what the leaf of each row holds, added up in the order of the trees.
+
+    Returns an array of shape (n_rows, n_outputs, n_values), or None where scikit-learn has to predict: without the
+    compiled library, and for missing values.
+    """
+    if find_compiled().functions is None:
+        return None
+    functions = load_functions()
+    n_outputs, n_values = trees[0].value.shape[1:]
+    sums = np.zeros((len(matrix), n_outputs, n_values))
+    fitted, kept = _describe(trees)
+    view = Matrix.of(matrix)
+
+    def add(first: int, last: int) -> int:
+        return functions.grower_add_predictions(
+            fitted, len(trees), n_outputs * n_values, ctypes.byref(view), first, last - first, sums[first:].ctypes.data
+        )
+
+    bounds = np.linspace(0, len(matrix), effective_n_jobs(n_jobs) + 1).astype(int).tolist()
+    parts = list(pairwise(bounds))
+    if len(parts) == 1:
+        outcomes = [add(*parts[0])]
+    else:
+        outcomes = Parallel(n_jobs=len(parts), require="sharedmem")(delayed(add)(*part) for part in parts)
+    del kept
+    for outcome in outcomes:
+        check_memory(outcome, "predict")
+    return None if _MISSING in outcomes else sums
+
+
+def _describe(trees: Sequence[Tree]) -> tuple[Any, list]:
+    """The trees as the library sees them, and the arrays that these point to."""
+    fitted, kept = (FittedTree * len(trees))(), []
+    for described, tree in zip(fitted, trees, strict=True):
+        arrays = {
+            "left": tree.children_left,
+            "right": tree.children_right,
+            "feature": tree.feature,
+            "threshold": tree.threshold,
+            "value": tree.value,
+        }
+        for name, array in arrays.items():
+            setattr(described, name, array.ctypes.data)
+        described.step, described.n_nodes = tree.threshold.strides[0], tree.node_count
+        kept.append(arrays)
+    return fitted, kept

@@ -1,0 +1,197 @@
+"""The compiled grower: the trees of scikit-learn's builder, and forests that do not depend on who grew them."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from tabrec import ForestClassifier, ForestRegressor
+from tabrec.tables.compiled import SWITCH, find_compiled
+from tabrec.trees.grower.growth import ForestGrower
+
+needs_compiled = pytest.mark.skipif(
+    find_compiled().functions is None, reason=f"trees are grown by {find_compiled()}: only the fallback is tested"
+)
+NODES = ("children_left", "children_right", "feature", "threshold", "impurity", "n_node_samples")
+NODES += ("weighted_n_node_samples", "value")
+
+
+def make_rows(seed, n_rows, n_columns):
+    """Columns of few and many values, constant ones, and ones whose values are all but equal."""
+    generator = np.random.default_rng(seed)
+    n_values = generator.choice([1, 2, 5, 30, 1_000, 100_000], n_columns)
+    columns = [generator.integers(0, n, n_rows) * generator.choice([1, 0.25, -3]) for n in n_values]
+    if find_compiled().functions is not None and generator.random() < 0.2:
+        columns[0] = columns[0] + 2.0 ** np.round(generator.normal(0, 9, n_rows))
+    return np.asfortranarray(np.column_stack(columns), dtype=np.float32), generator
+
+
+def grow(tree, X, y, weights=None):
+    with ForestGrower(X) as grower:
+        return grower.fit_tree(tree, X, y[:, None], weights)
+
+
+def assert_same_tree(ours, theirs):
+    ours, theirs = ours.tree_, theirs.tree_
+    assert (ours.node_count, ours.max_depth) == (theirs.node_count, theirs.max_depth)
+    for name in NODES:
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=name)
+    inner = theirs.children_left >= 0
+    np.testing.assert_array_equal(ours.missing_go_to_left[inner], theirs.missing_go_to_left[inner])
+
+
+def compare(make, n_classes, seed, n_rows, n_columns, limits, weighted, constrained, **parameters):
+    X, generator = make_rows(seed, n_rows, n_columns)
+    y = generator.integers(0, n_classes, n_rows)
+    if make is DecisionTreeClassifier:
+        y[:n_classes] = np.arange(n_classes)[:n_rows]
+        y = np.unique(y, return_inverse=True)[1]
+    weights = generator.integers(0, 4, n_rows).astype(float) if weighted else None
+    if weighted:
+        weights[:2] = 1, 2
+    if constrained and n_classes != 7:
+        parameters["monotonic_cst"] = generator.integers(-1, 2, n_columns)
+    tree = make(random_state=seed, **limits, **parameters)
+    assert_same_tree(grow(tree, X, y, weights), make(**tree.get_params()).fit(X, y, weights))
+
+
+LIMITS = st.fixed_dictionaries(
+    {"max_features": st.sampled_from([None, "sqrt", 0.5]), "min_samples_leaf": st.sampled_from([1, 2, 5])},
+    optional={
+        "max_depth": st.integers(1, 7),
+        "min_impurity_decrease": st.just(0.01),
+        "min_weight_fraction_leaf": st.just(0.03),
+        "min_samples_split": st.sampled_from([0.1, 12]),
+        "ccp_alpha": st.just(0.004),
+    },
+)
+DRAWS = {
+    "seed": st.integers(0, 10_000),
+    "n_rows": st.sampled_from([2, 3, 8, 17, 60, 300]),
+    "n_columns": st.integers(1, 9),
+    "limits": LIMITS,
+    "weighted": st.booleans(),
+    "constrained": st.booleans(),
+}
+
+
+@needs_compiled
+@settings(max_examples=100, deadline=None)
+@given(**DRAWS)
+def test_regression_trees_are_those_of_scikit_learn(**draws):
+    compare(DecisionTreeRegressor, 50, **draws)
+
+
+@needs_compiled
+@settings(max_examples=80, deadline=None)
+@given(criterion=st.sampled_from(["gini", "entropy"]), **DRAWS)
+def test_trees_of_two_classes_are_those_of_scikit_learn(**draws):
+    compare(DecisionTreeClassifier, 2, **draws)
+
+
+@needs_compiled
+@settings(max_examples=80, deadline=None)
+@given(criterion=st.sampled_from(["gini", "log_loss"]), **DRAWS)
+def test_trees_of_many_classes_are_those_of_scikit_learn(**draws):
+    compare(DecisionTreeClassifier, 7, **draws)
+
+
+@needs_compiled
+@pytest.mark.parametrize("make", [DecisionTreeRegressor, DecisionTreeClassifier])
+def test_nodes_of_thousands_of_rows_are_split_as_by_scikit_learn(make):
+    for seed in range(3):
+        compare(make, 2, seed, 6_000, 8, {"max_features": 0.5, "min_samples_leaf": 2}, True, False)
+
+
+@needs_compiled
+def test_every_instruction_set_grows_the_same_tree(monkeypatch):
+    X, generator = make_rows(1, 4_000, 8)
+    y = generator.normal(size=4_000)
+    best = grow(DecisionTreeRegressor(max_features=0.5, random_state=0), X, y)
+    monkeypatch.setenv(SWITCH, "baseline")
+    assert find_compiled().level == "baseline"
+    assert_same_tree(grow(DecisionTreeRegressor(max_features=0.5, random_state=0), X, y), best)
+
+
+@needs_compiled
+def test_weights_are_repeated_rows():
+    X, generator = make_rows(2, 400, 6)
+    y, weights = generator.normal(size=400), generator.integers(1, 4, 400)
+    rows = np.repeat(np.arange(400), weights)
+    weighted = grow(DecisionTreeRegressor(random_state=0), X, y, weights.astype(float))
+    repeated = grow(DecisionTreeRegressor(random_state=0), np.asfortranarray(X[rows]), y[rows])
+    assert weighted.tree_.node_count == repeated.tree_.node_count
+    np.testing.assert_array_max_ulp(weighted.tree_.predict(X), repeated.tree_.predict(X), maxulp=1)
+
+
+@pytest.mark.parametrize("make", [ForestRegressor, ForestClassifier])
+def test_a_forest_does_not_depend_on_who_grew_it(make, monkeypatch):
+    X, generator = make_rows(3, 700, 8)
+    y = generator.integers(0, 3, 700) + (X[:, 1] > 1)
+    forest = make(n_estimators=8, random_state=0, n_jobs=2).fit(X, y)
+    assert forest.grower_ == str(find_compiled())
+    assert not any("_fit" in vars(tree) for tree in forest.estimators_)
+    monkeypatch.setenv(SWITCH, "0")
+    fallback = make(n_estimators=8, random_state=0, n_jobs=1).fit(X, y)
+    assert fallback.grower_ == f"scikit-learn's ({SWITCH}=0)"
+    for ours, theirs in zip(forest.estimators_, fallback.estimators_, strict=True):
+        assert_same_tree(ours, theirs)
+        assert {name for name in vars(ours) if name.endswith("_")} == {n for n in vars(theirs) if n.endswith("_")}
+    np.testing.assert_array_equal(forest.predict(X), fallback.predict(X))
+    np.testing.assert_array_equal(forest.oob_prediction_, fallback.oob_prediction_)
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"criterion": "absolute_error"}, "criterion='absolute_error'"),
+        ({"max_leaf_nodes": 9}, "max_leaf_nodes"),
+        ({}, "several outputs"),
+    ],
+    ids=["criterion", "best first", "outputs"],
+)
+def test_what_the_grower_does_not_support_is_grown_by_scikit_learn(parameters, reason):
+    X, generator = make_rows(4, 60, 3)
+    y = generator.normal(size=(60, 2) if reason == "several outputs" else 60)
+    forest = ForestRegressor(n_estimators=2, oob_score=False, **parameters).fit(X, y)
+    assert forest.grower_ == f"scikit-learn's ({reason})"
+    assert len(forest.predict(X)) == 60
+
+
+@needs_compiled
+def test_constraints_are_checked():
+    X, generator = make_rows(4, 60, 3)
+    y = generator.integers(0, 3, 60)
+    for given_signs, error in [
+        ([1], "but the input data X has 3"),
+        ([1, 0, 2], "-1, 0 or 1"),
+        ([1, 0, 0], "multiclass"),
+    ]:
+        with pytest.raises(ValueError, match=error):
+            ForestClassifier(n_estimators=2, monotonic_cst=given_signs).fit(X, y)
+
+
+@needs_compiled
+def test_threads_end_with_the_grower():
+    X, generator = make_rows(5, 60_000, 20)
+    y = generator.normal(size=60_000)
+    started, raised = threading.Event(), []
+
+    def work(grower):
+        started.set()
+        try:
+            for _ in range(1_000):
+                grower.fit_tree(DecisionTreeRegressor(), X, y[:, None])
+        except RuntimeError as error:
+            raised.append(str(error))
+
+    with ForestGrower(X) as grower:
+        thread = threading.Thread(target=work, args=[grower])
+        thread.start()
+        started.wait()
+    thread.join()
+    assert len(raised) == 1
