@@ -25,7 +25,8 @@ struct Matrix {
 
 struct Step {
     float threshold;
-    int32_t feature, left, right;
+    int32_t feature;
+    int32_t children[2];  // left, right
 };
 
 // Rows that are walked at once, so that one waits for memory while another one moves.
@@ -39,15 +40,15 @@ inline void pack(const FittedTree& tree, std::vector<Step>& steps) {
     for (int64_t i = 0; i < tree.n_nodes; ++i) {
         const int64_t left = *reinterpret_cast<const int64_t*>(tree.left + i * tree.step);
         if (left < 0) {
-            steps[i] = {largest, 0, static_cast<int32_t>(i), static_cast<int32_t>(i)};
+            steps[i] = {largest, 0, {static_cast<int32_t>(i), static_cast<int32_t>(i)}};
             continue;
         }
         const double exact = *reinterpret_cast<const double*>(tree.threshold + i * tree.step);
         float threshold = static_cast<float>(exact);
         if (static_cast<double>(threshold) > exact) threshold = std::nextafter(threshold, -largest);
         steps[i] = {threshold, static_cast<int32_t>(*reinterpret_cast<const int64_t*>(tree.feature + i * tree.step)),
-                    static_cast<int32_t>(left),
-                    static_cast<int32_t>(*reinterpret_cast<const int64_t*>(tree.right + i * tree.step))};
+                    {static_cast<int32_t>(left),
+                     static_cast<int32_t>(*reinterpret_cast<const int64_t*>(tree.right + i * tree.step))}};
     }
 }
 
@@ -65,17 +66,18 @@ inline bool copy_rows(const Matrix& matrix, const int64_t* rows, int64_t first, 
     return !missing;
 }
 
+// A child is chosen by its position, as a branch would be mispredicted at every other node.
 inline void walk(const std::vector<Step>& steps, const float* rows, int64_t n_columns, int64_t n, int32_t* leaves) {
     const Step* const all = steps.data();
     int64_t first = 0;
     for (; first + kTogether <= n; first += kTogether) {
         int32_t at[kTogether] = {0};
+        const float* const block = rows + first * n_columns;
         for (int32_t moved = 1; moved;) {
             moved = 0;
             for (int k = 0; k < kTogether; ++k) {
                 const Step& step = all[at[k]];
-                const float value = rows[(first + k) * n_columns + step.feature];
-                const int32_t next = value <= step.threshold ? step.left : step.right;
+                const int32_t next = step.children[block[k * n_columns + step.feature] > step.threshold];
                 moved |= next ^ at[k];
                 at[k] = next;
             }
@@ -83,9 +85,9 @@ inline void walk(const std::vector<Step>& steps, const float* rows, int64_t n_co
         std::copy_n(at, kTogether, leaves + first);
     }
     for (; first < n; ++first) {
+        const float* const row = rows + first * n_columns;
         int32_t at = 0;
-        while (all[at].left != at)
-            at = rows[first * n_columns + all[at].feature] <= all[at].threshold ? all[at].left : all[at].right;
+        while (all[at].children[0] != at) at = all[at].children[row[all[at].feature] > all[at].threshold];
         leaves[first] = at;
     }
 }
