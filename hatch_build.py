@@ -22,6 +22,7 @@ _FOLDER = Path("tabrec", "trees", "grower")
 # The order of operations is that of the source on every processor, so that the same seed gives the same forest.
 _FLAGS = ["-std=c++17", "-O2", "-ftree-vectorize", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off"]
 _FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
+_FLAGS += ["-static"] if os.name == "nt" else []
 _COMPILERS = ("c++", "g++", "clang++")
 
 
@@ -46,12 +47,11 @@ class CustomBuildHook(BuildHookInterface):
 def _compile(folder: Path) -> list[Path]:
     """Compile one file for each instruction set; those that are newer than the sources stay as they are."""
     newest = max(path.stat().st_mtime for path in [*folder.glob("*.?pp"), Path(__file__)])
-    built = []
-    for level, flags in _levels().items():
-        path = folder / f"_grower_{level}{'.dll' if os.name == 'nt' else '.so'}"
-        if (path.exists() and path.stat().st_mtime >= newest) or _compile_one(folder, path, flags):
-            built.append(path)
-    return built
+    suffix = ".dll" if os.name == "nt" else ".so"
+    wanted = {folder / f"_grower_{level}{suffix}": flags for level, flags in _levels().items()}
+    outdated = {path: flags for path, flags in wanted.items() if not path.exists() or path.stat().st_mtime < newest}
+    failed = _compile_all(folder / "grower.cpp", outdated) if outdated else []
+    return [path for path in wanted if path not in failed]
 
 
 def _levels() -> dict[str, list[str]]:
@@ -60,24 +60,32 @@ def _levels() -> dict[str, list[str]]:
     return {"baseline": []}
 
 
-def _compile_one(folder: Path, path: Path, flags: list[str]) -> bool:
+def _compile_all(source: Path, flags_of: dict[Path, list[str]]) -> list[Path]:
+    """Compile the given files at the same time; return those that failed."""
     given = os.environ.get("CXX")
     compiler = shlex.split(given) if given else [next(filter(shutil.which, _COMPILERS), "")]
-    if not compiler[0]:
-        print("tabrec: there is no C++ compiler, so scikit-learn's builder will grow the trees.", file=sys.stderr)
-        return False
-    # Another installation from the same folder may be at work.
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    flags = [*_FLAGS, *flags, *shlex.split(os.environ.get("ARCHFLAGS", ""))]
-    flags += ["-static"] if os.name == "nt" else []
-    command = [*compiler, *flags, str(folder / "grower.cpp"), "-o", str(unfinished)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        print(f"tabrec: {' '.join(command)} did not run: {error}", file=sys.stderr)
-        return False
-    if done.returncode:
-        print(f"tabrec: {' '.join(command)} failed:\n{done.stderr}", file=sys.stderr)
-        return False
-    unfinished.replace(path)
-    return True
+    if not shutil.which(compiler[0]):
+        found = f"CXX={given} is not found" if given else "there is no C++ compiler"
+        print(f"tabrec: {found}, so scikit-learn's builder will grow the trees.", file=sys.stderr)
+        return list(flags_of)
+    runs = {path: _Run([*compiler, *_FLAGS, *flags, str(source)], path) for path, flags in flags_of.items()}
+    return [path for path, run in runs.items() if not run.succeeds()]
+
+
+class _Run:
+    """A compiler at work."""
+
+    def __init__(self, command: list[str], path: Path):
+        # Another installation from the same folder may be at work.
+        self.path, self.unfinished = path, path.with_name(f"{path.name}.{os.getpid()}")
+        self.command = [*command, *shlex.split(os.environ.get("ARCHFLAGS", "")), "-o", str(self.unfinished)]
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def succeeds(self) -> bool:
+        output, _ = self.process.communicate()
+        if self.process.returncode:
+            print(f"tabrec: {shlex.join(self.command)} failed:\n{output}", file=sys.stderr)
+            self.unfinished.unlink(missing_ok=True)
+            return False
+        self.unfinished.replace(self.path)
+        return True

@@ -37,17 +37,20 @@ def find_compiled() -> CompiledLibrary:
 
 @cache
 def _load(wanted: str) -> CompiledLibrary:
+    reason = "the package was installed without a C++ compiler"
     for level in [wanted] if wanted else _levels_of_this_processor():
         for path in sorted(_FOLDER.glob(f"_grower_{level}.*")):
             if path.suffix not in {".so", ".dll"}:  # not finished
                 continue
             try:
                 functions = ctypes.CDLL(str(path))
-            except OSError:  # of another platform
+            except OSError as error:  # of another platform
+                reason = str(error)
                 continue
             if functions.grower_version() == _VERSION:
                 return CompiledLibrary(functions, level, "")
-    return CompiledLibrary(None, "", "the package was installed without a C++ compiler")
+            reason = f"{path.name} is of another release: install again"
+    return CompiledLibrary(None, "", reason)
 
 
 def _levels_of_this_processor() -> list[str]:

@@ -15,6 +15,8 @@ from tabrec.trees.grower.growth import ForestGrower
 needs_compiled = pytest.mark.skipif(
     find_compiled().functions is None, reason=f"trees are grown by {find_compiled()}: only the fallback is tested"
 )
+# Releases before 1.7.2 split values that are closer than the threshold.
+HAS_THRESHOLD = DecisionTreeRegressor().fit([[0.0], [1e-9]], [0, 1]).tree_.node_count == 1
 NODES = ("children_left", "children_right", "feature", "threshold", "impurity", "n_node_samples")
 NODES += ("weighted_n_node_samples", "value")
 
@@ -24,7 +26,7 @@ def make_rows(seed, n_rows, n_columns):
     generator = np.random.default_rng(seed)
     n_values = generator.choice([1, 2, 5, 30, 1_000, 100_000], n_columns)
     columns = [generator.integers(0, n, n_rows) * generator.choice([1, 0.25, -3]) for n in n_values]
-    if find_compiled().functions is not None and generator.random() < 0.2:
+    if HAS_THRESHOLD and generator.random() < 0.2:
         columns[0] = columns[0] + 2.0 ** np.round(generator.normal(0, 9, n_rows))
     return np.asfortranarray(np.column_stack(columns), dtype=np.float32), generator
 
@@ -104,6 +106,28 @@ def test_trees_of_many_classes_are_those_of_scikit_learn(**draws):
 def test_nodes_of_thousands_of_rows_are_split_as_by_scikit_learn(make):
     for seed in range(3):
         compare(make, 2, seed, 6_000, 8, {"max_features": 0.5, "min_samples_leaf": 2}, True, False)
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    "values",
+    [[-3.4e38, 3.4e38, 1e30, 0.0, -0.0], [-2147483648.0, 2147483648.0, 2147483520.0, 1e6, -1e6], [1.0]],
+    ids=["huge", "limits of integers", "one value"],
+)
+def test_values_of_any_size_are_split_as_by_scikit_learn(values):
+    generator = np.random.default_rng(0)
+    y = generator.integers(0, 9, 50).astype(float)
+    for n_rows, n_columns in [(50, 4), (50, 1), (2, 1), (1, 1)]:
+        X = np.asfortranarray(generator.choice(values, (n_rows, n_columns)), dtype=np.float32)
+        theirs = DecisionTreeRegressor(random_state=0).fit(X, y[:n_rows])
+        assert_same_tree(grow(DecisionTreeRegressor(random_state=0), X, y[:n_rows]), theirs)
+
+
+@needs_compiled
+@pytest.mark.parametrize("values", [1 + np.arange(3) * 6e-8, np.arange(3) * 1e-44], ids=["of one", "denormal"])
+def test_values_closer_than_the_threshold_of_scikit_learn_are_one_value(values):
+    X = np.asfortranarray(values[:, None], dtype=np.float32)
+    assert grow(DecisionTreeRegressor(), X, np.arange(3.0)).tree_.node_count == 1
 
 
 @needs_compiled
