@@ -24,6 +24,18 @@ inline bool are_one_value(float lower, float upper) {
     return upper <= limit;
 }
 
+// A code of two or four bytes.
+inline uint32_t read_wide(const uint8_t* at, uint32_t width) {
+    if (width == 2) {
+        uint16_t code;
+        std::memcpy(&code, at, 2);
+        return code;
+    }
+    uint32_t code;
+    std::memcpy(&code, at, 4);
+    return code;
+}
+
 struct Codes {
     int64_t n_rows = 0;
     int32_t n_columns = 0;
@@ -36,15 +48,7 @@ struct Codes {
 
     uint32_t code(int64_t index, const Column& column) const {
         const uint8_t* at = row(index) + column.offset;
-        if (column.width == 1) return *at;
-        if (column.width == 2) {
-            uint16_t code;
-            std::memcpy(&code, at, 2);
-            return code;
-        }
-        uint32_t code;
-        std::memcpy(&code, at, 4);
-        return code;
+        return column.width == 1 ? *at : read_wide(at, column.width);
     }
 };
 

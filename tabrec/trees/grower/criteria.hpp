@@ -1,8 +1,10 @@
 // Impurities, in the formulas and the order of operations of scikit-learn, so that equal splits stay equal.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include "lanes.hpp"
 
@@ -14,7 +16,6 @@ enum Criterion : int32_t { kSquaredError = 0, kGini = 1, kEntropy = 2, kClasses 
 struct Totals {
     double sum = 0, weight = 0, squares = 0;
     double lowest = kInfinity, highest = -kInfinity;
-    int64_t count = 0;
 };
 
 template <int kCriterion, class Real>
@@ -63,11 +64,32 @@ inline double impurity(const Totals& node) {
     }
 }
 
-inline double impurity_of_classes(const double* weights, int32_t n_classes, double weight, bool entropy) {
+inline double impurity_of_classes(const std::vector<double>& weights, double weight, bool entropy) {
     double total = 0.0;
-    for (int32_t k = 0; k < n_classes; ++k)
-        total += entropy ? entropy_term(weights[k], weight) : weights[k] * weights[k];
+    for (double part : weights) total += entropy ? entropy_term(part, weight) : part * part;
     return entropy ? -total : 1.0 - total / (weight * weight);
+}
+
+// Totals of the given rows; `classes` receives the weights of more than two classes.
+template <int kCriterion, class Stat, class Id>
+inline Totals sum_up(const Id* ids, int64_t n, const Stat* stats, const double* target, std::vector<double>& classes) {
+    Totals totals;
+    if constexpr (kCriterion == kClasses) std::fill(classes.begin(), classes.end(), 0.0);
+    for (int64_t i = 0; i < n; ++i) {
+        const Stat& stat = stats[ids[i]];
+        const double y = target[ids[i]];
+        const double weight = stat.weight();
+        totals.weight += weight;
+        totals.lowest = std::min(totals.lowest, y);
+        totals.highest = std::max(totals.highest, y);
+        if constexpr (kCriterion == kClasses) {
+            classes[static_cast<int32_t>(y)] += weight;
+        } else {
+            totals.sum += stat.sum;
+            if constexpr (kCriterion == kSquaredError) totals.squares += stat.sum * y;
+        }
+    }
+    return totals;
 }
 
 }  // namespace grower

@@ -21,6 +21,10 @@ inline Doubles all(double value) { return value - Doubles{}; }
 inline Doubles load(const double* from) { return *reinterpret_cast<const LooseDoubles*>(from); }
 inline void store(double* to, Doubles values) { *reinterpret_cast<LooseDoubles*>(to) = values; }
 
+// Codes of a block, compared many at once.
+constexpr int kShorts = 16;
+typedef uint16_t Shorts __attribute__((vector_size(2 * kShorts), aligned(2), may_alias));
+
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace grower

@@ -15,7 +15,7 @@ from tabrec.trees.grower.growth import ForestGrower
 needs_compiled = pytest.mark.skipif(
     find_compiled().functions is None, reason=f"trees are grown by {find_compiled()}: only the fallback is tested"
 )
-# Releases before 1.7.2 split values that are closer than the threshold.
+# scikit-learn 1.7.0 splits values that are closer than its threshold.
 HAS_THRESHOLD = DecisionTreeRegressor().fit([[0.0], [1e-9]], [0, 1]).tree_.node_count == 1
 NODES = ("children_left", "children_right", "feature", "threshold", "impurity", "n_node_samples")
 NODES += ("weighted_n_node_samples", "value")

@@ -1,0 +1,181 @@
+// Nodes of many rows, whose codes stay in the table of the forest.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "boundaries.hpp"
+#include "classes.hpp"
+#include "codes.hpp"
+#include "keys.hpp"
+#include "nodes.hpp"
+
+namespace grower {
+
+// Rows ahead of the current one that are fetched into the cache.
+constexpr int64_t kAhead = 12;
+
+template <class Stat, int kCriterion>
+class LargeNodes {
+public:
+    LargeNodes(const Codes& codes, const double* target, const double* weights,
+               const Boundaries<kCriterion>& boundaries, Groups& groups, Keys& keys, ClassWeights& classes)
+        : codes_(codes), target_(target), boundaries_(boundaries), groups_(groups), keys_(keys), classes_(classes) {
+        stats_.resize(codes.n_rows);
+        rows_.reserve(codes.n_rows);
+        for (int64_t i = 0; i < codes.n_rows; ++i) {
+            const double weight = weights == nullptr ? 1.0 : weights[i];
+            if (weight == 0.0) continue;
+            stats_[i] = Stat::of(kCriterion == kClasses ? target[i] : weight * target[i], weight);
+            rows_.push_back(static_cast<uint32_t>(i));
+        }
+        spare_.resize(rows_.size());
+    }
+
+    int64_t n_rows() const { return static_cast<int64_t>(rows_.size()); }
+    const uint32_t* ids() const { return rows_.data(); }
+    const Stat* stats() const { return stats_.data(); }
+
+    bool is_constant(const Todo& node, int32_t feature) const {
+        const Column& column = codes_.columns[feature];
+        uint32_t low = codes_.code(rows_[node.start], column), high = low;
+        for (int64_t i = node.start + 1; i < node.end; ++i) {
+            if (i + kAhead < node.end) __builtin_prefetch(codes_.row(rows_[i + kAhead]) + column.offset);
+            const uint32_t code = codes_.code(rows_[i], column);
+            if (code != low && !column.has_close_values) return false;
+            low = std::min(low, code);
+            high = std::max(high, code);
+        }
+        return are_one_value(column.values[low], column.values[high]);
+    }
+
+    // The best split of each of the given features.
+    void evaluate(const Todo& node, const std::vector<int32_t>& features, Best* best) {
+        narrow_.clear();
+        wide_.clear();
+        size_t n_bins = 0;
+        int64_t most = 0;
+        for (int32_t k = 0; k < static_cast<int32_t>(features.size()); ++k) {
+            const Column& column = codes_.columns[features[k]];
+            const int64_t n_values = static_cast<int64_t>(column.values.size());
+            if (kCriterion == kClasses || n_values > node.n_rows()) {
+                best[k] = find_by_sorting(node, features[k]);
+                continue;
+            }
+            (column.width == 1 ? narrow_ : wide_).push_back({column.offset, column.width, k, n_bins});
+            n_bins += n_values;
+            most = std::max(most, n_values);
+        }
+        if (bins_.size() < n_bins) bins_.assign(n_bins, Stat{});
+        groups_.reserve(most + 1);
+        fill_bins(node);
+        for (const auto* uses : {&narrow_, &wide_})
+            for (const Use& use : *uses) best[use.position] = scan_bins(node, features[use.position], use.bins);
+    }
+
+    double threshold(const Todo&, int32_t feature, const Best& best) const {
+        const float* values = codes_.columns[feature].values.data();
+        return values[best.low] / 2.0 + values[best.high] / 2.0;
+    }
+
+    // Where the rows of the right child start.
+    int64_t divide(const Todo& node, const Split& split) {
+        const Column& column = codes_.columns[split.feature];
+        const uint32_t* const last = rows_.data() + rows_.size();
+        return partition(rows_.data(), spare_.data(), node, [&](const uint32_t& row) {
+            // Past the end of the node, the rows of its sibling are fetched, which come next.
+            const uint32_t ahead = (&row)[&row + kAhead < last ? kAhead : 0];
+            __builtin_prefetch(codes_.row(ahead) + column.offset);
+            __builtin_prefetch(&stats_[ahead]);
+            __builtin_prefetch(&target_[ahead]);
+            return codes_.code(row, column) <= split.low;
+        });
+    }
+
+    Totals sum_up(int64_t start, int64_t end, std::vector<double>& class_weights) const {
+        return grower::sum_up<kCriterion>(rows_.data() + start, end - start, stats_.data(), target_, class_weights);
+    }
+
+private:
+    struct Use {
+        uint32_t offset, width;
+        int32_t position;  // in the features drawn
+        size_t bins;
+    };
+
+    void fill_bins(const Todo& node) {
+        Stat* const bins = bins_.data();
+        const int64_t last = static_cast<int64_t>(rows_.size()) - 1;
+        const size_t n_narrow = narrow_.size();
+        offsets_.clear();
+        bases_.clear();
+        for (const Use& use : narrow_) {
+            offsets_.push_back(use.offset);
+            bases_.push_back(bins + use.bins);
+        }
+        const uint32_t* const offsets = offsets_.data();
+        Stat* const* const bases = bases_.data();
+        for (int64_t i = node.start; i < node.end; ++i) {
+            const int64_t ahead = rows_[std::min(i + kAhead, last)];
+            const uint8_t* next = codes_.row(ahead);
+            __builtin_prefetch(&stats_[ahead]);
+            for (int64_t byte = 0; byte < codes_.stride; byte += 64) __builtin_prefetch(next + byte);
+            const Stat stat = stats_[rows_[i]];
+            const uint8_t* row = codes_.row(rows_[i]);
+            for (size_t k = 0; k < n_narrow; ++k) bases[k][row[offsets[k]]].add(stat);
+            for (const Use& use : wide_) bins[use.bins + read_wide(row + use.offset, use.width)].add(stat);
+        }
+    }
+
+    // Leaves the bins empty for the next node.
+    Best scan_bins(const Todo& node, int32_t feature, size_t first) {
+        const std::vector<float>& values = codes_.columns[feature].values;
+        Stat* const bins = bins_.data() + first;
+        const size_t n_bins = values.size();
+        Prefix<Stat> prefix(groups_);
+        for (size_t code = 0; code < n_bins; ++code) {
+            if (bins[code].is_empty()) continue;
+            prefix.append(bins[code], static_cast<uint32_t>(code));
+            bins[code] = Stat{};
+        }
+        return boundaries_.find(groups_, node, feature, values.data());
+    }
+
+    Best find_by_sorting(const Todo& node, int32_t feature) {
+        const Column& column = codes_.columns[feature];
+        const int64_t n = node.n_rows();
+        keys_.resize(n);
+        for (int64_t i = 0; i < n; ++i) {
+            const uint32_t row = rows_[node.start + i];
+            keys_.set(i, codes_.code(row, column), row);
+        }
+        keys_.sort(static_cast<uint32_t>(column.values.size()));
+        if constexpr (kCriterion == kClasses) {
+            return classes_.best_boundary(node, keys_, stats_.data(), column.values.data());
+        } else {
+            groups_.reserve(n + 1);
+            Prefix<Stat> prefix(groups_);
+            for (int64_t i = 0; i < n; ++i) {
+                prefix.total.add(stats_[keys_.row(i)]);
+                if (i + 1 == n || keys_.code(i) != keys_.code(i + 1)) prefix.put(keys_.code(i));
+            }
+            return boundaries_.find(groups_, node, feature, column.values.data());
+        }
+    }
+
+    const Codes& codes_;
+    const double* target_;
+    const Boundaries<kCriterion>& boundaries_;
+    Groups& groups_;
+    Keys& keys_;
+    ClassWeights& classes_;
+
+    std::vector<Stat> stats_, bins_;
+    std::vector<uint32_t> rows_, spare_, offsets_;
+    std::vector<Stat*> bases_;
+    std::vector<Use> narrow_, wide_;
+};
+
+}  // namespace grower

@@ -1,0 +1,78 @@
+// The parameters of a tree, its nodes, and those that wait for their split.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "criteria.hpp"
+#include "lanes.hpp"
+
+namespace grower {
+
+struct Settings {
+    int32_t criterion;
+    int32_t n_classes;
+    int64_t max_features;
+    int64_t min_samples_split;
+    int64_t min_samples_leaf;
+    int64_t max_depth;
+    double min_weight_leaf;
+    double min_impurity_decrease;
+    double total_weight;
+    const int8_t* monotonic;  // of each column, or null
+    const volatile int32_t* stop;
+    uint32_t seed;
+    int32_t is_packed;  // whole weights of a sum below 2**25
+
+    int monotonic_sign(int32_t feature) const { return monotonic == nullptr ? 0 : monotonic[feature]; }
+};
+
+struct Nodes {
+    std::vector<int64_t> left, right, feature, n_rows;
+    std::vector<double> threshold, impurity, weight, value;
+    std::vector<uint8_t> missing_left;
+    int64_t max_depth = 0;
+};
+
+// A node that waits for its split: positions `start` to `end` of the rows of the tree, or of the block.
+struct Todo {
+    int64_t start = 0, end = 0, depth = 0, parent = -1, n_constants = 0;
+    double impurity = 0, lower = -kInfinity, upper = kInfinity;
+    Totals totals;
+    bool is_left = false, in_block = false;
+
+    int64_t n_rows() const { return end - start; }
+};
+
+constexpr uint32_t kUnknown = 0xffffffffu;
+
+// The best split of a column: rows of codes up to `low` go left, and `high` is the next code of the node, if known.
+struct Best {
+    double gain = -kInfinity;
+    uint32_t low = 0, high = 0;
+};
+
+struct Split {
+    int32_t feature = -2;
+    uint32_t low = 0;
+    double threshold = -2.0;
+};
+
+// Moves the ids of a node that go left before the others, both in their order; returns where the others start.
+template <class Id, class GoesLeft>
+inline int64_t partition(Id* ids, Id* spare, const Todo& node, GoesLeft goes_left) {
+    int64_t n_left = node.start, n_right = 0;
+    for (int64_t i = node.start; i < node.end; ++i) {
+        const Id id = ids[i];
+        const bool left = goes_left(ids[i]);
+        ids[n_left] = id;
+        spare[n_right] = id;
+        n_left += left;
+        n_right += !left;
+    }
+    std::copy_n(spare, n_right, ids + n_left);
+    return n_left;
+}
+
+}  // namespace grower
