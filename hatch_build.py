@@ -40,7 +40,7 @@ class CustomBuildHook(BuildHookInterface):
             build_data["force_include"].update({str(path): str(_FOLDER / path.name) for path in built})
 
     def clean(self, versions: list[str]) -> None:
-        for path in (Path(self.root) / _FOLDER).glob("_grower_*"):
+        for path in (Path(self.root) / _FOLDER).glob("_grower.*"):
             path.unlink()
 
 
@@ -48,7 +48,8 @@ def _compile(folder: Path) -> list[Path]:
     """Compile one file for each instruction set; those that are newer than the sources stay as they are."""
     newest = max(path.stat().st_mtime for path in [*folder.glob("*.?pp"), Path(__file__)])
     suffix = ".dll" if os.name == "nt" else ".so"
-    wanted = {folder / f"_grower_{level}{suffix}": flags for level, flags in _levels().items()}
+    # A second dot in the name keeps tools that walk a package from importing the file as a module.
+    wanted = {folder / f"_grower.{level}{suffix}": flags for level, flags in _levels().items()}
     outdated = {path: flags for path, flags in wanted.items() if not path.exists() or path.stat().st_mtime < newest}
     failed = _compile_all(folder / "grower.cpp", outdated) if outdated else []
     return [path for path in wanted if path not in failed]

@@ -39,7 +39,7 @@ def find_compiled() -> CompiledLibrary:
 def _load(wanted: str) -> CompiledLibrary:
     reason = "the package was installed without a C++ compiler"
     for level in [wanted] if wanted else _levels_of_this_processor():
-        for path in sorted(_FOLDER.glob(f"_grower_{level}.*")):
+        for path in sorted(_FOLDER.glob(f"_grower.{level}.*")):
             if path.suffix not in {".so", ".dll"}:  # not finished
                 continue
             try:

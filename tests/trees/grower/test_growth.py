@@ -1,6 +1,7 @@
 """The compiled grower: the trees of scikit-learn's builder, and forests that do not depend on who grew them."""
 
 import threading
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tabrec import ForestClassifier, ForestRegressor
 from tabrec.tables.compiled import SWITCH, find_compiled
+from tabrec.trees import grower as package
 from tabrec.trees.grower.growth import ForestGrower
 
 needs_compiled = pytest.mark.skipif(
@@ -128,6 +130,10 @@ def test_values_of_any_size_are_split_as_by_scikit_learn(values):
 def test_values_closer_than_the_threshold_of_scikit_learn_are_one_value(values):
     X = np.asfortranarray(values[:, None], dtype=np.float32)
     assert grow(DecisionTreeRegressor(), X, np.arange(3.0)).tree_.node_count == 1
+
+
+def test_the_compiled_files_are_not_modules():
+    assert not [module.name for module in iter_modules(package.__path__) if module.name.startswith("_")]
 
 
 @needs_compiled
