@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from functools import partial
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from joblib import effective_n_jobs, parallel_config
-from joblib.parallel import get_active_backend
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
@@ -28,8 +25,8 @@ from tabrec.tables.names import learn_names
 from tabrec.tables.progress import show_progress, track
 from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
 from tabrec.tables.weights import read_weights
-from tabrec.trees.grower.growth import ForestGrower, why_not_grown
-from tabrec.trees.grower.walking import find_leaves, sum_predictions
+from tabrec.trees.grower.growth import ForestGrower, in_threads, why_not_grown
+from tabrec.trees.grower.walking import predict_rows, sum_predictions
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
 from tabrec.trees.target_units import TargetUnits, choose_units
@@ -145,12 +142,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         if why_not:
             yield
             return
-        # Other processes would not see the ranks.
-        backend, _ = get_active_backend(prefer="threads")
-        in_threads: Any = nullcontext()
-        if not getattr(backend, "supports_sharedmem", False):
-            in_threads = parallel_config("threading", n_jobs=effective_n_jobs(self.n_jobs))
-        with ForestGrower(matrix) as grower, in_threads:
+        with ForestGrower(matrix) as grower, in_threads(self.n_jobs):
             self._grower = grower
             try:
                 yield
@@ -162,7 +154,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         tree = super()._make_estimator(append, random_state)
         self._growing.append(tree)
         if self._grower is not None:
-            tree._fit = partial(_fit_once, self._grower, tree)
+            self._grower.take_over(tree)
         return tree
 
     def apply(self, X: Any) -> np.ndarray:
@@ -345,7 +337,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         """Set `oob_score_` and the out-of-bag predictions; X and y are the rows that the trees were grown on."""
         n_values = 1 if not is_classifier(self) else int(np.max(self.n_classes_))
         values, spread, count = predict_out_of_bag(
-            _predict_rows,
+            predict_rows,
             track([tree.tree_ for tree in self.estimators_], "Predicting out of bag", self.n_estimators, self.verbose),
             self._get_estimators_indices(),
             X,
@@ -404,14 +396,3 @@ def _is_grown(tree: Any) -> bool:
     """Whether a tree that other threads grow is complete: scikit-learn then gives back the memory of further nodes."""
     nodes = getattr(tree, "tree_", None)
     return nodes is not None and 0 < nodes.node_count == nodes.capacity
-
-
-def _fit_once(grower: ForestGrower, tree: Any, *arguments: Any, **options: Any) -> Any:
-    """Fit a tree by the grower and give it back its own `_fit`."""
-    del tree._fit
-    return grower.fit_tree(tree, *arguments, **options)
-
-
-def _predict_rows(tree: Any, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """What the leaf of each of the given rows holds: (n_rows, n_values, n_outputs)."""
-    return tree.value[find_leaves(tree, matrix, rows)].transpose(0, 2, 1)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from math import ceil
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs, parallel_config
+from joblib.parallel import get_active_backend
 from sklearn.base import is_classifier
 from sklearn.tree._tree import NODE_DTYPE, Tree
 from sklearn.utils import check_random_state, compute_sample_weight
@@ -54,6 +57,14 @@ def why_not_grown(forest: Any, matrix: np.ndarray, y: np.ndarray) -> str:
     return ""
 
 
+def in_threads(n_jobs: int | None) -> AbstractContextManager[Any]:
+    """Let joblib grow trees in threads: other processes would not see the ranks."""
+    backend, _ = get_active_backend(prefer="threads")
+    if getattr(backend, "supports_sharedmem", False):
+        return nullcontext()
+    return parallel_config("threading", n_jobs=effective_n_jobs(n_jobs))
+
+
 class ForestGrower:
     """Grows trees of scikit-learn from one table; use it as a context manager, which ends threads and frees the ranks.
 
@@ -85,6 +96,14 @@ class ForestGrower:
             self._changed.wait_for(lambda: self._n_growing == 0)
             self._functions.grower_free_codes(self._codes)
             self._codes = ctypes.c_void_p()
+
+    def take_over(self, tree: Any) -> None:
+        """Let the next fit of a tree estimator be one by this grower."""
+        tree._fit = partial(self._fit_once, tree)
+
+    def _fit_once(self, tree: Any, *arguments: Any, **options: Any) -> Any:
+        del tree._fit
+        return self.fit_tree(tree, *arguments, **options)
 
     def fit_tree(self, tree: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any = None, **_: Any) -> Any:
         """Fit a tree estimator as its own `_fit` would; X has the values of the table."""

@@ -33,6 +33,11 @@ def find_leaves(tree: Tree, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return tree.apply(np.ascontiguousarray(matrix[rows]))
 
 
+def predict_rows(tree: Tree, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """What the leaf of each of the given rows holds: (n_rows, n_values, n_outputs)."""
+    return tree.value[find_leaves(tree, matrix, rows)].transpose(0, 2, 1)
+
+
 def sum_predictions(trees: Sequence[Tree], matrix: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
     """The sum over trees of what the leaf of each row holds, added up in the order of the trees.
 
