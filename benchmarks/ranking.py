@@ -1,17 +1,22 @@
 """Quality of the first ten recommendations on MovieLens 100k, for every recommender.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/ranking.py [--only EASE] [--splits 1 2 3 4 5]
+        [--implicit-python /path/to/env/bin/python]
 
 The protocol is that of Microsoft's recommenders repository: a quarter of the ratings of each item is the test set,
 every test item is relevant, and items of the training set are not recommended. Split 0 is the one on which defaults
-were chosen; it is not reported. The table has the mean and the standard deviation over the splits. A second table has
+were chosen, those of implicit's models too; it is not reported. The table has the mean and the standard deviation over
+the splits. A second table has
 one split in time, the latest fifth of all ratings.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import subprocess
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +53,8 @@ MODELS: dict[str, Any] = {
     "BayesianFactorization": BayesianFactorization(n_sweeps=100, random_state=0),
     "DotProductBias": DotProductBias(random_state=0),
     "EmbeddingNN": EmbeddingNN(random_state=0),
+    "DotProductBias, to rank": DotProductBias(objective="ranking", random_state=0),
+    "EmbeddingNN, to rank": EmbeddingNN(objective="ranking", random_state=0),
 }
 METRICS = ["ndcg", "precision", "recall", "map"]
 
@@ -57,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", help="models whose names contain one of these texts")
     parser.add_argument("--splits", type=int, nargs="+", default=[1, 2, 3, 4, 5], help="seeds of the random splits")
+    parser.add_argument("--implicit-python", help="interpreter of an environment with implicit")
     arguments = parser.parse_args()
     folder = Path(os.environ.get("TABREC_DATA_DIR", ".")) / "ml-100k"
     ratings = load_movielens("100k", folder).ratings
@@ -64,7 +72,10 @@ def main() -> None:
     print(describe_machine(tabrec={name: version(name) for name in ("tabrec", "numpy", "scipy", "torch")}), "\n")
     splits = [split_by_item(ratings, seed) for seed in arguments.splits]
     print(f"MovieLens 100k, a quarter of each item's ratings as test, {len(splits)} splits\n")
-    print(report(models, splits), "\n")
+    print(report(models, splits))
+    if arguments.implicit_python:
+        print(report_implicit(arguments.implicit_python, [split_by_item(ratings, 0), *splits]))
+    print()
     print("MovieLens 100k, the latest fifth of the ratings as test, users and items of the training set\n")
     print(report(models, [split_by_time(ratings)]))
 
@@ -91,9 +102,33 @@ def report(models: dict[str, Any], splits: list[tuple[pd.DataFrame, pd.DataFrame
     for name, model in models.items():
         found = pd.DataFrame([measure(model, train, test) for train, test in splits])
         note(f"{name}: NDCG {found['ndcg'].mean():.4f}")
-        cells = [f"{found[m].mean():.4f} ± {found[m].std(ddof=0):.4f}" for m in METRICS]
-        rows.append([name, *cells, f"{found['fit'].median():.1f}", f"{found['recommend'].median():.1f}"])
+        rows.append(describe(name, found))
     return markdown_table(["model", *METRICS, "fit, s", "recommend, s"], rows)
+
+
+def describe(name: str, found: pd.DataFrame) -> list[str]:
+    """A row of the table."""
+    cells = [f"{found[m].mean():.4f} ± {found[m].std(ddof=0):.4f}" for m in METRICS]
+    return [name, *cells, f"{found['fit'].median():.1f}", f"{found['recommend'].median():.1f}"]
+
+
+def report_implicit(python: str, splits: list[tuple[pd.DataFrame, pd.DataFrame]]) -> str:
+    """Rows of implicit's models, tuned on the first split, over the others."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (train, test) in enumerate(splits):
+            for part, name in ((train, "train"), (test, "test")):
+                part[["user", "item"]].to_csv(Path(folder) / f"{name}-{number}.csv", index=False)
+        worker = Path(__file__).with_name("_worker_ranking_implicit.py")
+        subprocess.run([python, str(worker), folder], check=True, env={**os.environ, "PYTHONPATH": ""})
+        rows = []
+        for name, told in json.loads((Path(folder) / "settings.json").read_text()).items():
+            metrics = [
+                dict(rank_metrics(pd.read_csv(Path(folder) / f"{name}-{number}.csv"), test[["user", "item"]])) | seconds
+                for number, ((_, test), seconds) in enumerate(zip(splits[1:], told["seconds"], strict=True), start=1)
+            ]
+            note(f"{name}: {told['setting']}")
+            rows.append(describe(name, pd.DataFrame(metrics)))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def measure(model: Any, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:

@@ -18,6 +18,8 @@ from tabrec.tables.columns import to_columns
 from tabrec.tables.names import check_named
 
 _SECONDS_OF_DAY = 86_400
+# Times since 1970 of at least so much, the year 5138 in seconds, are in milliseconds, or in a smaller unit by turns.
+_MOST_SECONDS, _STEP_OF_UNIT = 1e11, 1e3
 # Popularity among all users counts as much as that among so many users of the segment.
 _DAMPING = 20.0
 
@@ -176,12 +178,15 @@ class PopularScorer(StrengthScorer):
 
 
 def read_days(frame: pd.DataFrame, name: str) -> np.ndarray:
-    """Times in days, from a column of dates or of seconds."""
+    """Times in days, from a column of dates, of seconds or, for times since 1970, of smaller units."""
     column = to_columns(frame[[name]])[name]
     if column.missing.any():
         raise ValueError(f"Column {name!r} has no time in row {int(np.argmax(column.missing))} (counted from 0).")
     if column.is_number:
-        return column.values.astype(np.float64) / _SECONDS_OF_DAY
+        seconds = column.values.astype(np.float64)
+        while np.median(seconds) >= _MOST_SECONDS:
+            seconds = seconds / _STEP_OF_UNIT
+        return seconds / _SECONDS_OF_DAY
     if not column.is_date:
         raise ValueError(f"Column {name!r} must hold times, dates or seconds, but holds {column.example()!r}.")
     since = pd.Series(column.raw).dt.tz_localize(None) - pd.Timestamp(0)

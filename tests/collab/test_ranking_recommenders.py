@@ -25,6 +25,7 @@ from tabrec.collab.blended_recommender import hold_out, search_weights
 from tabrec.collab.bpr import PairwiseNet, fold_in_pairwise
 from tabrec.collab.implicit_als_scorer import improve_rows, solve_rows
 from tabrec.collab.interactions import sort_interactions
+from tabrec.collab.popular import read_days
 
 MODELS = {
     "ease": EASE(ridge=5.0),
@@ -283,6 +284,9 @@ def test_popular_by_time():
     assert recent.recommend(99, 1)["item"].tolist() == ["new"]
     seconds = clicks.assign(at=clicks["at"].astype("datetime64[s]").astype("int64"))
     assert Popular(time="at", half_life=7).fit(seconds).recommend(99, 1)["item"].tolist() == ["new"]
+    for factor in (1_000, 1_000_000_000):  # milliseconds, nanoseconds
+        smaller = seconds.assign(at=seconds["at"] * factor)
+        np.testing.assert_array_equal(read_days(smaller, "at"), read_days(seconds, "at"))
     with pytest.raises(ValueError, match="set time"):
         Popular(half_life=7).fit(clicks)
     with pytest.raises(ValueError, match="no time in row 1"):
