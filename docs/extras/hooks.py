@@ -1,4 +1,4 @@
-"""A hook of MkDocs that adds pages from outside docs/ to the site, so that none is kept twice."""
+"""A hook of MkDocs that adds pages from outside docs/ to the site, without keeping a copy."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Recommendations laid beside what turned out to be relevant: the hits, and what each user could have had."""
+"""Recommendations compared with the relevant items: the hits, and what each user could have had."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def open_index(index: str | os.PathLike, n_items: int, n_dimensions: int) -> Any
     if found is None or (len(found), found.ndim) != (n_items, n_dimensions):
         held = "no index" if found is None else f"{len(found)} items in {found.ndim} dimensions"
         raise ValueError(
-            f"index={os.fspath(index)!r} holds {held}, but the model has {n_items} in {n_dimensions}: write it anew "
+            f"index={os.fspath(index)!r} holds {held}, but the model has {n_items} in {n_dimensions}: write it again "
             "with to_ann(..., overwrite=True)."
         )
     return found

@@ -165,6 +165,7 @@ def novelty(recommended: Any, popularity: Any, n_users: int, k: int = 10) -> flo
     raters = read_recommended(recommended, k)["item"].map(popularity)
     if raters.isna().all():
         raise ValueError("No recommended item is in popularity, whose index must be the ids of the items.")
+    # An item that nobody rated counts as rated once, as its information would be infinite.
     return float(-np.log2(raters.fillna(0).clip(lower=1) / n_users).mean())
 
 

@@ -47,7 +47,7 @@ def per_user_rmse(y_true: Any, y_pred: Any, users: Any, sample_weight: Any = Non
     See Also
     --------
     per_user_rmse_scorer : The negated error as a scorer.
-    evaluate : This and other errors, beside baselines.
+    evaluate : This and other errors, with baselines.
 
     References
     ----------

@@ -121,7 +121,7 @@ class DotProduct(nn.Module):
         return own, own + torch.stack([own.new_zeros(own[:, 0].shape) if p is None else p for p in parts], dim=1)
 
     def _side(self, side: int) -> tuple[Tensor, Tensor | None]:
-        """Features, and their map, of users (0) or items (1)."""
+        """Features of users (0) or items (1), with their weight matrix."""
         return (self.item_features, self.item_map) if side else (self.user_features, self.user_map)
 
     def _from_features(self, side: int, codes: Tensor) -> Tensor | None:

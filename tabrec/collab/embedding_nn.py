@@ -23,8 +23,8 @@ class EmbeddingNN(NetRecommender):
     """A net over embeddings of the user, the item, their features and the context of the rating, added to their biases.
 
     The model is `TabularModel` with the ids as categories, whose output is added to what biases of user and item
-    predict, within the range. Features of users and items, and columns of the ratings
-    themselves (`context`), are further columns of its input, which a product of factors cannot use.
+    predict, within the range. User and item features and `context` columns, which describe the rating itself, are
+    additional inputs.
 
     Parameters
     ----------

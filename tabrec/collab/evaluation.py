@@ -1,4 +1,4 @@
-"""`evaluate`: errors and ranking metrics of a recommender in one table, beside baselines."""
+"""`evaluate`: errors and ranking metrics of a recommender and of baselines in one table."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def evaluate(
     threshold: float | None = None,
     exclude_seen: bool = True,
 ) -> pd.DataFrame:
-    """Score a recommender on held-out ratings or interactions, beside biases alone and the most popular items.
+    """Score a recommender on held-out ratings or interactions, compared with biases alone and the most popular items.
 
     Parameters
     ----------

@@ -216,7 +216,7 @@ def _decompose(columns: Array | csr_matrix) -> tuple[Array, Array]:
 
 
 def history_matrix(rows: Codes, others: Codes, shape: tuple[int, int]) -> csr_matrix:
-    """Who rated what, each row scaled by ``1 / sqrt(count)`` (Koren 2008, eq. 15), damped: one rating is no history."""
+    """Who rated what, each row scaled by ``1 / sqrt(count)`` (Koren 2008, eq. 15), and damped for few ratings."""
     matrix = csr_matrix((np.ones(len(rows)), (rows, others)), shape=shape)
     matrix.sum_duplicates()
     counts = np.diff(matrix.indptr)

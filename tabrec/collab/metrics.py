@@ -338,7 +338,7 @@ def rank_metrics(
 
     See Also
     --------
-    evaluate : These metrics and the errors of ratings, beside baselines.
+    evaluate : These metrics and the errors of ratings, with baselines.
     make_ranking_scorer : One of these metrics for cross-validation.
 
     Examples

@@ -97,7 +97,7 @@ class RatingScale:
         return read_metrics(metrics, restore, restore)
 
     def to_sums(self, values: np.ndarray) -> np.ndarray:
-        """What the range takes to some ratings, which are moved off its bounds: no finite sum reaches them."""
+        """Inverse of `to_ratings`; ratings are moved off the bounds, which no finite output reaches."""
         if self.bounds is None:
             return self.scaler.scale(values[:, None])[:, 0]
         low, high = self.bounds
@@ -107,7 +107,7 @@ class RatingScale:
         return logit(np.clip((self.clip(values) - low) / (high - low), max(margin, 1e-9), 1 - max(margin, 1e-9)))
 
     def to_ratings(self, sums: np.ndarray) -> np.ndarray:
-        """The ratings of sums, within the range."""
+        """Map raw model outputs to ratings within the range."""
         if self.bounds is None:
             return self.scaler.restore(sums)
         low, high = self.bounds

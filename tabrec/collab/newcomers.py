@@ -119,7 +119,7 @@ class Newcomers(LabelledViews):
         """Remove users and items: the model becomes what a fit to the other ratings gives.
 
         Their ids, ratings and features are removed, also from the parameters `user_features` and `item_features`, and
-        everything is learned anew from the remaining ratings, so that nothing learned from the removed ones is left.
+        everything is learned again from the remaining ratings, so that nothing learned from the removed ones is left.
 
         Parameters
         ----------

@@ -73,6 +73,7 @@ def _rank(score: Callable[[slice], np.ndarray], n_rows: int, items: np.ndarray, 
     for start in range(0, n_rows if len(items) else 0, step):
         scores = score(slice(start, start + step))
         best = top_n(scores, n)
+        # Excluded pairs have the score -inf.
         owner, rank = np.nonzero(np.isfinite(np.take_along_axis(scores, best, axis=1)))
         chosen = best[owner, rank]
         parts.append((start + owner, rank + 1, items[chosen], scores[owner, chosen]))

@@ -223,7 +223,7 @@ def _check_index(parameter: str, features: Any, ids: Ids) -> Any:
     if not isinstance(features, pd.DataFrame):
         raise TypeError(f"{parameter} must be a pandas frame indexed by id, not {type(features).__name__}.")
     if features.shape[1] == 0:
-        raise ValueError(f"{parameter} has no columns beside its index.")
+        raise ValueError(f"{parameter} has no columns besides its index.")
     index = as_column(ids.name, features.index)
     if index.missing.any():
         raise ValueError(f"The index of {parameter} has a missing id in row {int(np.argmax(index.missing))}: drop it.")

@@ -266,6 +266,7 @@ def _share_out(users: np.ndarray, n_splits: int, rng: np.random.Generator) -> np
     """Test fold of each row: rows are shuffled within users and dealt to the folds in turn."""
     if len(users) < n_splits:
         raise ValueError(f"n_splits={n_splits} folds need as many rows, but there are {len(users)}.")
+    # Users, and the rows of each, are in random order; dealing makes the rows of a user, and all rows, spread evenly.
     shuffled = rng.permutation(users.max() + 1)[users]
     folds = np.empty(len(users), dtype=np.intp)
     folds[np.lexsort((rng.random(len(users)), shuffled))] = np.arange(len(users)) % n_splits

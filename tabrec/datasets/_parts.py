@@ -35,7 +35,7 @@ def find_files(path: str | os.PathLike, suffixes: Collection[str]) -> list[Path]
 
 
 def _is_hidden(path: Path) -> bool:
-    """Whether a file is no part of a table, such as the _SUCCESS of Spark."""
+    """Whether a file is not part of a table, such as the _SUCCESS of Spark."""
     return any(part.startswith((".", "_")) for part in path.parts)
 
 

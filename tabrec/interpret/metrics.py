@@ -15,7 +15,8 @@ class Metric:
     """A metric that is a function of the mean over rows."""
 
     name: str  # for tables and axes
-    gains: Callable[[np.ndarray, np.ndarray, Any], np.ndarray]  # (y, predicted, classes) -> one a row, larger is better
+    # (y, predicted, classes) -> one per row, larger is better
+    gains: Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
     score: Callable[[np.ndarray], float]  # gains -> the metric as it is reported
     greater_is_better: bool  # for the reported score
 

@@ -231,7 +231,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _escape(text: Any) -> str:
-    """Text that is no markup, on one line."""
+    """Text without markup, on one line."""
     one_line = " ".join(str(text).split())
     return "".join(f"\\{character}" if character in "\\`*_|<>#[]" else character for character in one_line)
 

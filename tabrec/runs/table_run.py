@@ -124,7 +124,7 @@ class TableRun(Run):
     def read_table(self, path: str | os.PathLike, **options: Any) -> pd.DataFrame:
         """Read a table, with the columns that were text or numbers in training as such.
 
-        How the file is written is detected anew: it may differ from that of the training rows. A file without a header
+        The format of the file is detected, and may differ from that of the training rows. A file without a header
         takes the names that the training file was given, with or without the target, and a file that does not show its
         decimal mark that of the training file.
 

@@ -51,7 +51,7 @@ class TwoStageRecommender(RankingRecommender):
         Share of the interactions in a part: of each user's interactions, or, with `time`, of all.
     time : str, default=None
         Column of the times of the interactions, dates or seconds. With it, parts are held out from a moment on, so that
-        the ranker learns to predict what comes next, and histories tell how recent they are.
+        the ranker learns to predict what comes next, and histories show how recent they are.
     context : list of str, default=()
         Further columns of X for the ranker, known when recommendations are made, such as the device or the weekday.
         They are labels, numbers or dates. The ranker learns from the context of the interactions held out.

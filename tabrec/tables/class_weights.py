@@ -44,6 +44,6 @@ def weigh_classes(class_weight: Any, y: np.ndarray) -> np.ndarray:
 
 
 def _shown(labels: list) -> str:
-    """The first labels, each with its type, which tells "1" from 1."""
+    """The first labels, each with its type, which distinguishes "1" from 1."""
     shown = ", ".join(f"{label!r} ({type(label).__name__})" for label in labels[:3])
     return shown + ", …" * (len(labels) > 3)

@@ -124,7 +124,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
             )
 
     def _bin_data(self, X: np.ndarray, *args: Any, is_training_data: bool) -> np.ndarray:
-        """Bin the numbers; trees of an earlier fit need its bins, which scikit-learn would learn anew."""
+        """Bin the numbers; trees of an earlier fit need its bins, which scikit-learn would learn again."""
         if self._kept_bins is None:
             return super()._bin_data(X, *args, is_training_data=is_training_data)
         self._bin_mapper = self._kept_bins

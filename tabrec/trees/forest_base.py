@@ -283,7 +283,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         return np.column_stack([maps[name].apply(values) if name in maps else values for name, values in columns])
 
     def _mean_prediction(self, X: Any, method: str) -> list[np.ndarray]:
-        """Mean over the trees, one array an output, added up in their order: that of threads changes the last bits."""
+        """Mean over the trees, one array per output, summed in their order: that of threads changes the last bits."""
         check_is_fitted(self)
         matrix = self._validate_X_predict(X)
         n_jobs = 1 if len(matrix) < _FEW_ROWS else self.n_jobs

@@ -155,6 +155,7 @@ class TargetEncodingMixin(RawFrameMixin):
         Copies of a row share a fold, or its target would leak through them.
         """
         seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
+        # Rows in the order of the target are dealt to the folds in blocks, each in random order, which stratifies them.
         is_new = np.diff(rows[order], prepend=-1) != 0
         blocks = np.tile(np.arange(_N_FOLDS), (len(rows) // _N_FOLDS + 1, 1))
         folds = np.random.default_rng(seed).permuted(blocks, axis=1).ravel()
@@ -163,7 +164,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return fold
 
     def _replace_by_target(self, encoded: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
-        """Each target-encoded column as the mean target of its level; one a class where there are more than two."""
+        """Each target-encoded column as the mean target of its level, one per class if there are more than two."""
         n_each = values.shape[1] // len(self.target_encoded_)
         arrays: dict[str, Any] = {
             name: encoded[name].array for name in encoded.columns if name not in self.target_encoded_

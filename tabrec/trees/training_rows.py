@@ -120,6 +120,7 @@ def _as_drawn(trees: FittedTrees, X: Any, y: np.ndarray) -> TrainingRows:
 
 def _were_grown_on(trees: FittedTrees, training: TrainingRows) -> bool:
     """Whether every leaf of the first tree holds at least as many of its drawn rows as it recorded."""
+    # One tree suffices: other rows, or another order, hardly ever fill all of its leaves.
     tree, drawn = trees.trees[0], np.unique(training.drawn[0])
     held = np.bincount(tree.apply(np.ascontiguousarray(training.matrix[drawn])), minlength=tree.node_count)
     is_leaf = tree.children_left < 0

@@ -199,7 +199,7 @@ def _check_leaves_out(trees: FittedTrees, training: Pair | None) -> None:
     if not trees.draws_rows:
         raise ValueError(
             f"confidence of this {name} needs calibration=(X, y), rows held out of fit: without bootstrap=True every "
-            "tree has seen every row, so that none has out-of-bag predictions."
+            "tree has seen every row, so no row is out of bag."
         )
     if training is None:
         raise ValueError(

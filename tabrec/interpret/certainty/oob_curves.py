@@ -112,8 +112,8 @@ def oob_curve(
     Notes
     -----
     Each row is predicted by those of the first trees that did not draw it, about a third of them: the score of n trees
-    is that of a forest of about n / 3, so that it is slightly pessimistic for few trees. It is no unbiased error of the
-    best setting, which was chosen by it.
+    is that of a forest of about n / 3, so that it is slightly pessimistic for few trees. It is not an unbiased error of
+    the best setting, which was chosen by it.
 
     References
     ----------

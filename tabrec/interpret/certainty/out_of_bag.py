@@ -1,4 +1,4 @@
-"""`oob_report`: training, out-of-bag and validation error side by side, to tell overfitting from a data shift."""
+"""`oob_report`: training, out-of-bag and validation error side by side, to separate overfitting from data shift."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds of a classifier that tells new rows from training rows, each without the columns that told before."""
+"""Rounds of a classifier that distinguishes new rows from training rows, each without the columns removed before."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def single_aucs(sample: Sample) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ShiftTest:
-    """The classifier of every round, and the test of whether it tells the tables apart."""
+    """The classifier of every round, and the test of whether it distinguishes the tables."""
 
     level: float
     n_permutations: int
@@ -144,7 +144,7 @@ def auc_of(scores: np.ndarray, is_new: np.ndarray) -> float:
 def _shuffle(forest: Any, codes: np.ndarray, is_new: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Loss of the probability of the true table when a column is shuffled: ndarray of shape (n_columns,).
 
-    Unlike a loss of AUC it does not vanish where another column tells the tables apart as well.
+    Unlike a loss of AUC it does not vanish where another column distinguishes the tables as well.
     """
     rows = rng.permutation(len(codes))[:_ROWS_TO_SHUFFLE]
     codes, right = codes[rows], is_new[rows].astype(int)
@@ -176,12 +176,12 @@ def _choose(pairs: list[ColumnPair], aucs: np.ndarray, importance: np.ndarray) -
 
 
 def _give_away(pair: ColumnPair, auc: float) -> str:
-    """Why a column tells the tables apart by its nature, not by a change of its distribution; else empty."""
+    """Why a column distinguishes the tables by its nature, not by a change of its distribution; else empty."""
     if pair.id_reason and auc >= _ID_TELLS:
         return pair.id_reason
     if pair.family == "dates" and auc >= _ID_TELLS:
         return "dates of another period"
-    return "tells the tables apart by itself" if auc >= _ALONE_TELLS else ""
+    return "distinguishes the tables by itself" if auc >= _ALONE_TELLS else ""
 
 
 def _codes(values: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ class DomainShift(Result):
     ----------
     table : pandas.DataFrame
         One row for each column, those set aside first, in that order, then by ``auc``: ``column``; ``kind``, by
-        `column_kinds` of the training rows; ``auc``, how well the column alone tells the tables apart (0.5: not at
+        `column_kinds` of the training rows; ``auc``, how well the column alone distinguishes the tables (0.5: not at
         all); ``distance``, the largest difference of the cumulative shares of numbers and dates, half the summed
         differences of the shares of labels, or the difference of the shares of missing values if that is larger;
         ``p_value``, of the test of the column, adjusted for the number of columns; ``how``, how the new rows differ in
@@ -111,7 +111,7 @@ def domain_shift(
 ) -> DomainShift:
     """Test whether new rows differ from the training rows, and find the columns in which they do.
 
-    A random forest learns to tell the two tables apart on one half of the rows and is tested on the other. If it can,
+    A random forest learns to distinguish the two tables on one half of the rows and is tested on the other. If it can,
     the columns responsible are set aside, ids and dates first, then the most important, and the next round runs without
     them, until no shift is found. Besides, each column is tested by itself, and the correlations of pairs of numbers.
 

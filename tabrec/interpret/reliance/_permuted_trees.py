@@ -56,6 +56,7 @@ class PermutedTrees:
         for column in columns:
             bits[column // 64] |= np.uint64(1) << np.uint64(column % 64)
         for walk in self._walks:
+            # Other rows keep their leaf: their path tests no permuted column, or their donor has the same values.
             here = np.flatnonzero((walk.tested & bits).any(axis=1) & differs[walk.rows])
             rows = walk.rows[here]
             if not len(rows):
