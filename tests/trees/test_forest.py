@@ -458,7 +458,7 @@ def test_a_warm_start_on_other_rows_has_no_out_of_bag_rows():
     assert not any(hasattr(forest, name) for name in ("oob_score_", "oob_prediction_", "estimators_samples_"))
     with pytest.warns(UserWarning, match="other rows"):  # the first trees did not draw from these either
         forest.set_params(n_estimators=22).fit(X[1:], y[1:])
-    with pytest.raises(ValueError, match="a warm start added trees on other rows"):
+    with pytest.raises(ValueError, match="warm_start added trees fitted to other rows"):
         feature_importance(forest, X[1:], y[1:], method="oob")
     assert forest.encoded_range_[1].max() == ForestRegressor(**FAST).fit(X, y).encoded_range_[1].max()
 
