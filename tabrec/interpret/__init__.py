@@ -20,6 +20,8 @@ _MODULES = {
     "change.time_checks": ["DropAndCompare", "RecentOnly", "drop_and_compare", "recent_only"],
     "change.extrapolation": ["ExtrapolationCheck", "extrapolation_check"],
     "audit.leakage": ["LeakageCheck", "leakage_check"],
+    "quality.classification": ["ClassificationCurves", "classification_curves"],
+    "quality.segments": ["ErrorSegments", "error_segments"],
     "drawings.tree_drawing": ["draw_tree", "view_tree"],
     "drawings.rules": ["tree_rules"],
     "drawings.embedding_maps": ["EmbeddingMap", "embedding_map"],

@@ -49,6 +49,7 @@ from tabrec.interpret import (
     drop_and_compare,
     drop_unimportant,
     embedding_map,
+    error_segments,
     extrapolation_check,
     feature_importance,
     leakage_check,
@@ -220,6 +221,7 @@ ENTRIES = [
         lambda c: recent_only(c.model, c.X, c.y, time=_time(c), shares=[0.6]),
         "factory rows target heavy",
     ),
+    Entry("error_segments", lambda c: error_segments(c.model, c.X, c.y, min_rows=2), "model rows target"),
     Entry("extrapolation_check", lambda c: extrapolation_check(c.model, c.X, c.new), "model rows new"),
     Entry(
         "leakage_check",

@@ -28,6 +28,7 @@ from matplotlib.text import Text
 from tabrec import BayesianFactorization, ForestClassifier, ForestRegressor, TabularRegressor
 from tabrec.datasets import make_ratings
 from tabrec.interpret import (
+    classification_curves,
     ale,
     cluster_columns,
     confidence,
@@ -37,6 +38,7 @@ from tabrec.interpret import (
     drop_and_compare,
     drop_unimportant,
     embedding_map,
+    error_segments,
     extrapolation_check,
     feature_importance,
     leakage_check,
@@ -181,6 +183,11 @@ def curve() -> Any:
 
 
 @functools.cache
+def curves() -> Any:
+    return classification_curves(classifier(), tables().X, tables().label)
+
+
+@functools.cache
 def outside() -> Any:
     return extrapolation_check(forest(), tables().X, tables().new)
 
@@ -273,6 +280,10 @@ PLOTS: dict[str, Callable[[Any], Any]] = {
     "drop_and_compare": lambda ax: compared().plot(ax),
     "recent_only": lambda ax: recent().plot(ax),
     "extrapolation_check": lambda ax: outside().plot(ax),
+    "error_segments": lambda ax: error_segments(forest(), tables().X, tables().y, min_rows=5).plot(ax),
+    "classification_curves": lambda ax: curves().plot(ax),
+    "calibration": lambda ax: curves().plot(ax, kind="calibration"),
+    "gain": lambda ax: curves().plot(ax, kind="gain"),
     "leakage_check": lambda ax: leaks(True).plot(ax),
     "leakage_check of a table": lambda ax: leaks(False).plot(ax),
     "draw_tree": lambda ax: draw_tree(forest(), ax=ax),

@@ -92,7 +92,7 @@ class LeakageCheck(Result):
         ax.plot(shown["missing_effect"], places, "|", color=ink(), markersize=9, label="its missing values alone")
         if not np.isnan(self.score):
             ax.axvline(self.score, color=ink(), linestyle=":", label="the model")
-        ax.set(xlim=(0, 1.05), xlabel="share of the variance explained, out of fold (± 2 standard errors)")
+        ax.set(xlim=(0, 1.05), xlabel="variance explained out of fold (± 2 std. errors)")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8, frameon=False)
         finish(ax).grid(visible=False, axis="y")
         return ax

@@ -181,7 +181,7 @@ def _draw_intervals(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
 
 def _draw_truths(ax: Any, position: np.ndarray, y: np.ndarray, inside: np.ndarray, share: float) -> None:
     size = 9 if len(y) <= _MOST_DRAWN / 3 else 4
-    for where, colour, name in ((inside, ink(), f"truth within ({share:.0%})"), (~inside, ORANGE, "truth outside")):
+    for where, colour, name in ((inside, ink(), f"within ({share:.0%})"), (~inside, ORANGE, "outside")):
         if where.any():
             ax.scatter(position[where], y[where], s=size, color=colour, zorder=3, linewidths=0, label=name)
 
@@ -203,6 +203,6 @@ def _draw_sizes(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
 
 
 def _finish_with_legend(ax: Any) -> Any:
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=9, borderaxespad=0.2)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=9, borderaxespad=0.2)
     ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     return finish(ax)

@@ -13,6 +13,10 @@ import pandas as pd
 from tabrec.interpret._result import Finding
 
 _FONTS = ["DejaVu Sans", "Arial", "sans-serif"]
+# Plots are no wider, in inches, so that two fit side by side and one fits a phone.
+_WIDTH = 4.9
+# Colours of a plot that follow the style of the page, dark or light.
+_OF_PAGE = {"#000000": "currentColor", "#ffffff": "var(--paper)"}
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,23 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot as SVG, with a caption that also serves screen readers."""
+    """A plot as SVG, with a caption that also serves screen readers.
+
+    `kind` is "plot", "wide" (too wide for a phone) or "plain" (wide, and always on white).
+    """
 
     svg: str
     caption: str
+    kind: str
 
 
 @dataclass
 class Section:
-    """A section of the report."""
+    """A section of the report; `is_open` tells whether it is unfolded at first."""
 
     anchor: str
     title: str
+    is_open: bool = True
     blocks: list[Any] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -60,9 +69,13 @@ class Section:
         """Add a frame as a table; `formats` maps columns to format strings."""
         self.blocks.append(make_table(frame, caption, formats or {}))
 
-    def add_figure(self, axes: Any, caption: str) -> None:
+    def add_figure(self, axes: Any, caption: str, kind: str = "plot") -> None:
         """Add the figure that the axes belong to."""
-        self.blocks.append(Figure(to_svg(axes.figure, f"{self.anchor}-{len(self.blocks)}"), caption))
+        width, height = axes.figure.get_size_inches()
+        if kind == "plot" and width > _WIDTH:
+            axes.figure.set_size_inches(_WIDTH, height)
+        svg = to_svg(axes.figure, f"{self.anchor}-{len(self.blocks)}", follows_page=kind != "plain")
+        self.blocks.append(Figure(svg, caption, kind))
 
     def add_findings(self, findings: Sequence[Finding]) -> None:
         self.findings += findings
@@ -84,10 +97,11 @@ def _to_text(value: Any, form: str) -> str:
     return "–" if value is None or pd.isna(value) else form.format(value)
 
 
-def to_svg(figure: Any, name: str) -> str:
+def to_svg(figure: Any, name: str, follows_page: bool = True) -> str:
     """Return a figure as an SVG element whose ids start with `name`, so that they are unique on the page.
 
-    Text stays text, so that it can be read aloud, searched and copied.
+    Text stays text, so that it can be read aloud, searched and copied. By default black and white become the colours of
+    text and background of the page.
     """
     import matplotlib
 
@@ -98,6 +112,8 @@ def to_svg(figure: Any, name: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<[^>]+>", lambda tag: _prefix_ids(tag[0], name), svg)
+    for color in _OF_PAGE if follows_page else ():
+        svg = svg.replace(f": {color}", f": {_OF_PAGE[color]}")
     width, height = (float(found) for found in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())  # type: ignore[union-attr]
     style = f"width:{width * 4 / 3:.0f}px;aspect-ratio:{width:.0f}/{height:.0f}"
     return re.sub(r"^<svg[^>]*>", f'<svg viewBox="0 0 {width:g} {height:g}" role="img" style="{style}">', svg, count=1)

@@ -109,4 +109,6 @@ def add_tree(section: Section, data: ReportData) -> None:
     n_trees = len(data.trees.trees)  # type: ignore[union-attr]
     one_of = f"one of {n_trees} trees, each grown on its own sample of the rows" if n_trees > 1 else "the tree"
     section.add_text(f"The first splits of {one_of}.")
-    section.add_figure(draw_tree(data.model, max_depth=2), "Each card is a node; thicker branches hold more rows.")
+    section.add_figure(
+        draw_tree(data.model, max_depth=2), "Each card is a node; thicker branches hold more rows.", "plain"
+    )

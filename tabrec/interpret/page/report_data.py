@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier, is_regressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from tabrec.interpret.models import predictor
 from tabrec.interpret.reliance.importance import feature_importance
@@ -73,6 +74,13 @@ class ReportData:
     def predicted(self) -> np.ndarray:
         """Predictions of the judged rows, as `predictor` returns them."""
         return predictor(self.model)(self.judged[0])
+
+    @cached_property
+    def baseline(self) -> np.ndarray:
+        """Predictions of the judged rows by the mean, or the class shares, of the training rows."""
+        dummy = DummyClassifier(strategy="prior") if self.is_classifier else DummyRegressor()
+        dummy.fit(np.zeros((len(self.y), 1)), self.y)
+        return predictor(dummy)(np.zeros((len(self.judged[1]), 1)))
 
     @cached_property
     def importance(self) -> Any:

@@ -12,13 +12,14 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
-from sklearn.base import is_regressor
+from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 import tabrec
 from tabrec.interpret._parameters import SEED, check_parameters
 from tabrec.interpret._result import Finding
-from tabrec.interpret.page import columns, data, rankings, ratings, rows, scores
+from tabrec.interpret.page import columns, data, rankings, ratings, rows
+from tabrec.interpret.page import scores as scores_of
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import FRAME_FOR_ARRAY, ReportData, read_report_data
 from tabrec.saving.files import new_file
@@ -32,6 +33,8 @@ _RATING = " rating"  # a column name that no table of ids has
 NOT_SHOWN = "Not shown:"  # start of the note on a section that failed
 _FRAME = "width: 100%; height: 45em; border: 1px solid #8888"
 _SEVERITIES = {1: "Act", 2: "Check", 3: "Note"}
+_N_SHOWN = 3  # cards of findings on the page that are not folded
+_N_PRINTED = 7
 
 
 @dataclass(frozen=True)
@@ -42,26 +45,29 @@ class _SectionSpec:
     title: str
     fill: Callable[[Section, Any], None]
     applies: Callable[[Any], bool] = lambda model: True
+    is_open: bool = True
 
 
 def _has(attribute: str) -> Callable[[Any], bool]:
     return lambda model: hasattr(model, attribute)
 
 
-_TRAINING = _SectionSpec("training", "Training history", scores.add_training, _has("history_"))
+_TRAINING = _SectionSpec("training", "Training history", scores_of.add_training, _has("history_"), is_open=False)
 _TABLE_SECTIONS = [
-    _SectionSpec("scores", "Scores", scores.add_scores),
+    _SectionSpec("scores", "Scores", scores_of.add_scores),
+    _SectionSpec("curves", "Curves and thresholds", scores_of.add_curves, is_classifier),
+    _SectionSpec("segments", "Errors by segment", scores_of.add_segments),
     _TRAINING,
-    _SectionSpec("data", "Data", data.add_data),
+    _SectionSpec("data", "Data", data.add_data, is_open=False),
     _SectionSpec("importance", "Feature importance", columns.add_importance),
-    _SectionSpec("redundancy", "Redundant columns", columns.add_redundancy),
+    _SectionSpec("redundancy", "Redundant columns", columns.add_redundancy, is_open=False),
     _SectionSpec("effects", "Partial dependence", columns.add_effects),
     _SectionSpec("rows", "Contributions to single predictions", rows.add_contributions),
     _SectionSpec("confidence", "Prediction uncertainty", rows.add_confidence),
-    _SectionSpec("leaks", "Target leakage", data.add_leakage),
+    _SectionSpec("leaks", "Target leakage", data.add_leakage, is_open=False),
     _SectionSpec("shift", "Domain shift", data.add_shift),
-    _SectionSpec("embeddings", "Embeddings", columns.add_embeddings, _has("embeddings_")),
-    _SectionSpec("tree", "Example tree", columns.add_tree, is_forest),
+    _SectionSpec("embeddings", "Embeddings", columns.add_embeddings, _has("embeddings_"), is_open=False),
+    _SectionSpec("tree", "Example tree", columns.add_tree, is_forest, is_open=False),
 ]
 _RATING_SECTIONS = [
     _SectionSpec("scores", "Scores", ratings.add_rating_scores),
@@ -137,7 +143,9 @@ class Report:
 
     def __repr__(self) -> str:
         lines = [f"Report of {len(self.html):,} characters, with {len(self.findings)} findings"]
-        return "\n".join([*lines, *(f"  {_SEVERITIES[finding.severity]}: {finding.text}" for finding in self.findings)])
+        lines += [f"  {_SEVERITIES[finding.severity]}: {finding.text}" for finding in self.findings[:_N_PRINTED]]
+        more = len(self.findings) - _N_PRINTED
+        return "\n".join([*lines, *([f"  … and {more} more on the page."] if more > 0 else [])])
 
     def _repr_html_(self) -> str:
         """The page in an iframe, so that its styles and those of a notebook do not mix."""
@@ -233,6 +241,7 @@ def report(
     True
     """
     check_is_fitted(model)
+    headline = ""
     if hasattr(model, "recommend"):
         rated = ratings.RatingData(model, _read_scores(model, X, y, X_valid, y_valid, scores))
         what, specs = ("ratings", _RATING_SECTIONS) if is_regressor(model) else ("interactions", _RANKING_SECTIONS)
@@ -242,7 +251,8 @@ def report(
         given = read_report_data(model, X, y, X_valid, y_valid, X_new, target, random_state)
         about = _describe(given)
         sections = _make_sections(_TABLE_SECTIONS, given, verbose)
-    return _render(sections, title or f"Report on {type(model).__name__}", about)
+        headline = scores_of.summarise_scores(given)
+    return _render(sections, title or f"Report on {type(model).__name__}", about, headline)
 
 
 def _read_scores(model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, scores: Any) -> pd.DataFrame | None:
@@ -276,7 +286,7 @@ def _make_sections(specs: list[_SectionSpec], given: Any, verbose: Any) -> list[
 
 def _make_section(spec: _SectionSpec, given: Any) -> Section:
     """Fill a section; its warnings, and the error that stops it, become notes."""
-    section = Section(spec.anchor, spec.title)
+    section = Section(spec.anchor, spec.title, spec.is_open)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", FRAME_FOR_ARRAY)
@@ -290,20 +300,19 @@ def _make_section(spec: _SectionSpec, given: Any) -> Section:
     return section
 
 
-def _render(sections: list[Section], title: str, about: str) -> Report:
+def _render(sections: list[Section], title: str, about: str, headline: str) -> Report:
     # The same text appears once; findings of one severity stay in the order of their sections.
     distinct = {(found.kind, found.text): found for section in sections for found in section.findings}
     findings = sorted(distinct.values(), key=lambda finding: finding.severity)
-    first = Section("findings", "Findings")
-    if not findings:
-        first.add_text("There are no findings.")
     loader = PackageLoader("tabrec.interpret", "page")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = environment.get_template("page.html").render(
         title=title,
         subtitle=about,
+        headline=headline,
         cards=_make_cards(findings, sections),
-        sections=[first, *sections],
+        n_shown=_N_SHOWN,
+        sections=sections,
         severities=_SEVERITIES,
         version=tabrec.__version__,
     )

@@ -6,17 +6,40 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty.out_of_bag import oob_report
 from tabrec.interpret.metrics import METRICS, read_metric
-from tabrec.interpret.models import predictor
+from tabrec.interpret.models import classes_of, predictor
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import MANY_ROWS, ReportData
-from tabrec.plotting.axes import BLUE, GREY, finish, make_axes, shorten
+from tabrec.interpret.quality.classification import classification_curves
+from tabrec.interpret.quality.segments import error_segments
+from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, make_axes, shorten
 
 _N_DOTS = 1_500
+_HALF = 0.5
+_LEAST_ROWS = 200  # held-out rows; half of fewer are too few to choose segments from
+_CURVES = {
+    "roc": "ROC curve",
+    "precision_recall": "Precision and recall",
+    "calibration": "Calibration",
+    "gain": "Cumulative gain",
+}
+
+
+def summarise_scores(data: ReportData) -> str:
+    """The scores of the judged rows, with two standard errors, beside those of the baseline."""
+    y, classes = data.judged[1], classes_of(data.model)
+    told = []
+    for metric in (METRICS[name] for name in (("log_loss", "accuracy") if data.is_classifier else ("rmse", "r2"))):
+        gains, base = (metric.gains(y, predicted, classes) for predicted in (data.predicted, data.baseline))
+        score, error = metric.score(gains), 2 * metric.standard_error(gains)
+        interval = f" ± {error:.2g}" if np.isfinite(error) else ""
+        digits = 3 if not error > 0 else max(0, 1 - int(np.floor(np.log10(error))))
+        told.append(f"{metric.name} {score:,.{digits}f}{interval} (baseline {metric.score(base):,.{digits}f})")
+    where = "training rows, which is too optimistic" if data.X_valid is None else "held-out rows"
+    return f"{', '.join(told)} on {len(y):,} {where}."
 
 
 def add_scores(section: Section, data: ReportData) -> None:
@@ -29,6 +52,7 @@ def add_scores(section: Section, data: ReportData) -> None:
         _add_classes(data, section)
     else:
         section.add_figure(_plot_predicted(data), f"Predicted against actual {data.target}.")
+        section.add_figure(_plot_residuals(data), f"Residuals (actual minus predicted {data.target}) by prediction.")
 
 
 def _compare_with_oob(data: ReportData, section: Section) -> None:
@@ -42,10 +66,8 @@ def _compare_with_oob(data: ReportData, section: Section) -> None:
 
 def _compare_with_baseline(data: ReportData, section: Section) -> None:
     names = ["accuracy", "log_loss"] if data.is_classifier else ["rmse", "mae", "r2"]
-    dummy = DummyClassifier(strategy="prior") if data.is_classifier else DummyRegressor()
-    dummy.fit(np.zeros((len(data.y), 1)), data.y)
     y = data.judged[1]
-    baseline = predictor(dummy)(np.zeros((len(y), 1))), y
+    baseline = data.baseline, y
     if data.X_valid is None:
         parts = {"training": (data.predicted, y), "baseline": baseline}
         section.add_note("There are no held-out rows: scores on training rows are too optimistic.")
@@ -67,6 +89,40 @@ def _compare_with_baseline(data: ReportData, section: Section) -> None:
         section.add_findings([Finding("no better than a baseline", 1, (), text, evidence, action)])
 
 
+def add_curves(section: Section, data: ReportData) -> None:
+    """Show ROC, precision and recall, calibration and gain of one class, and a table of thresholds."""
+    if data.X_valid is None:
+        section.add_note("The curves need held-out rows: on training rows they would be too optimistic.")
+        return
+    result = classification_curves(data.model, *data.judged)
+    for kind, caption in _CURVES.items():
+        section.add_figure(result.plot(kind=kind), f"{caption} of {shorten(result.output)}.")
+    confusion = result.confusion(_HALF)
+    confusion.columns = [f"predicted {name}" for name in confusion.columns]
+    confusion = confusion.rename_axis("actual").reset_index()
+    section.add_table(confusion, "Rows by actual and predicted class, at a probability of 0.5.", {})
+    rounded = result.table[np.isclose(result.table["threshold"] * 10 % 1, 0, atol=1e-6)]
+    shares = dict.fromkeys(["selected", "precision", "recall", "false_positive_rate"], "{:.1%}")
+    section.add_table(rounded.drop(columns="cost"), "What each threshold gives.", {"threshold": "{:.2f}"} | shares)
+    section.add_findings(result.findings)
+
+
+def add_segments(section: Section, data: ReportData) -> None:
+    """Show the segments of the judged rows with the largest errors."""
+    if data.X_valid is None or len(data.X_valid) < _LEAST_ROWS:
+        section.add_note(f"Errors by segment need at least {_LEAST_ROWS} held-out rows.")
+        return
+    result = error_segments(data.model, *data.judged, random_state=data.random_state)
+    section.add_text(
+        "Labels, fifths of numbers and dates, and pairs of these, with the worst scores. One half of the held-out "
+        "rows chose them, the other half gives the scores."
+    )
+    section.add_figure(
+        result.plot(), f"{result.metric} by segment, with 95% intervals and numbers of rows; grey: no clear difference."
+    )
+    section.add_findings(result.findings)
+
+
 def _add_classes(data: ReportData, section: Section) -> None:
     y = np.asarray(data.judged[1])
     guessed = np.asarray(data.model.classes_)[data.predicted.argmax(axis=1)]
@@ -80,7 +136,7 @@ def _add_classes(data: ReportData, section: Section) -> None:
 
 
 def _plot_predicted(data: ReportData) -> Any:
-    ax = make_axes(None, (5.2, 4.6))
+    ax = make_axes(None, (4.9, 4.2))
     rows = data.sample(len(data.judged[1]), _N_DOTS)
     actual = np.asarray(data.judged[1], dtype=np.float64).reshape(len(data.judged[1]), -1)[rows, 0]
     predicted = data.predicted[rows, 0]
@@ -88,6 +144,28 @@ def _plot_predicted(data: ReportData) -> Any:
     ax.plot(ends, ends, color=GREY, linewidth=1)
     ax.scatter(actual, predicted, s=7, color=BLUE, alpha=0.35, linewidth=0)
     ax.set(xlabel=f"actual {shorten(data.target)}", ylabel="predicted")
+    return finish(ax)
+
+
+def _plot_residuals(data: ReportData) -> Any:
+    ax = make_axes(None, (4.9, 4.2))
+    rows = data.sample(len(data.judged[1]), _N_DOTS)
+    predicted, residual = data.predicted[rows, 0], -data.errors()[rows]
+    ax.axhline(0, color=GREY, linewidth=1)
+    ax.scatter(predicted, residual, s=7, color=BLUE, alpha=0.35, linewidth=0)
+    # The median residual of each tenth of the predictions: it is 0 where the predictions are right on average.
+    order = np.argsort(predicted, kind="stable")
+    parts = [part for part in np.array_split(order, min(10, len(order))) if len(part)]
+    ax.plot(
+        [np.median(predicted[part]) for part in parts],
+        [np.median(residual[part]) for part in parts],
+        "o-",
+        color=ORANGE,
+        markersize=4,
+        label="median by tenth",
+    )
+    ax.legend(frameon=False, fontsize=8)
+    ax.set(xlabel=f"predicted {shorten(data.target)}", ylabel="actual minus predicted")
     return finish(ax)
 
 

@@ -287,7 +287,7 @@ def test_as_many_rows_that_are_not_those_of_fit_are_refused(noisy):
     forest, X, y = noisy
     theirs = RandomForestRegressor(10, random_state=0).fit(X, y)
     for model in (forest, theirs):
-        with pytest.raises(ValueError, match="confidence: X and y .* not those rows in that order"):
+        with pytest.raises(ValueError, match="confidence: X and y .* differ from the training data"):
             confidence(model, X[:5], method="quantile", training=(X[::-1], y[::-1]))
 
 
@@ -728,7 +728,7 @@ def test_intervals_are_drawn_with_what_they_miss(noisy, n_rows):
     ax = found.plot(y=y[:n_rows] + 100 * (np.arange(n_rows) % 2))
     labels = ax.get_legend_handles_labels()[1]
     assert labels[:2] == ["90% interval", "prediction"]
-    assert ("truth outside" in labels) == (n_rows > 1)
+    assert ("outside" in labels) == (n_rows > 1)
     assert found.plot(ax=ax) is ax
 
 

@@ -1,0 +1,1 @@
+"""How good a classifier or regressor is: curves, calibration, and the rows on which it is worst."""
