@@ -48,7 +48,7 @@ $(STAMP): WHAT := .[$(EXTRAS)]
 $(PACKAGE) $(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard tabrec/trees/grower/*.?pp)
 	$(PYTHON) -c 'import sys; sys.exit("tabrec needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '$(WHAT)'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '$(WHAT)'
 	touch $@
 
 clean:

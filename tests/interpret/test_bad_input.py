@@ -717,7 +717,9 @@ def test_a_report_on_a_target_with_gaps_is_refused():
 def test_a_report_is_the_same_twice_whatever_holds_the_rows_changes_nothing_and_keeps_no_figure(monkeypatch):
     figures = weakref.WeakSet()
     monkeypatch.setattr(
-        blocks, "to_svg", lambda figure, name, to_svg=blocks.to_svg: (figures.add(figure), to_svg(figure, name))[1]
+        blocks,
+        "to_svg",
+        lambda figure, *args, to_svg=blocks.to_svg, **kw: (figures.add(figure), to_svg(figure, *args, **kw))[1],
     )
     asked, before = case(), case()
     numbers_of_figures = pyplot.get_fignums()

@@ -28,8 +28,8 @@ from matplotlib.text import Text
 from tabrec import BayesianFactorization, ForestClassifier, ForestRegressor, TabularRegressor
 from tabrec.datasets import make_ratings
 from tabrec.interpret import (
-    classification_curves,
     ale,
+    classification_curves,
     cluster_columns,
     confidence,
     contributions,

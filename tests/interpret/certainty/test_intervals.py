@@ -536,7 +536,7 @@ def test_kept_errors_alone_give_intervals_with_both_sides():
 
 def test_coverage_of_the_rows_of_fit_warns(noisy):
     forest, X, y = noisy
-    with pytest.warns(UserWarning, match="rows that the model was fitted on"):
+    with pytest.warns(UserWarning, match="y is the training target"):
         confidence(forest, X).coverage(y)
     found = confidence(forest, X[:50], calibration=(X[50:], y[50:]))
     with warnings.catch_warnings():
