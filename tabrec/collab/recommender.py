@@ -37,20 +37,17 @@ _KEPT = (
 class Recommender(Newcomers, Exports, ABC):
     """Base class of the recommenders: it holds a reader, which turns ids into codes, and a scorer, which learns.
 
-    A subclass defines a constructor with at least the parameters below, and `_make_scorer`. If it has a parameter
+    A subclass defines a constructor with at least the parameters named below, and `_make_scorer`. If it has a parameter
     `context`, this names further columns of X that its scorer uses. Derive from `RatingRecommender` or
     `RankingRecommender`.
 
-    Parameters
-    ----------
-    user, item : str, default=None
-        Columns of the ids. None uses the only two columns, or columns with usual names such as "userId", or else the
-        first two.
-    user_features, item_features : pandas.DataFrame, default=None
-        Side tables indexed by id.
-
     Attributes
     ----------
+    user, item : str or None
+        Parameters: the columns of the ids. None uses the only two columns, or columns with usual names such as
+        "userId", or else the first two.
+    user_features, item_features : pandas.DataFrame or None
+        Parameters: side tables indexed by id.
     user_name_, item_name_ : str
         Columns of the ids.
     mean_rating_ : float

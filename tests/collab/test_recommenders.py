@@ -343,6 +343,7 @@ GRIDS = {
         "bias": [True, False],
         "n_history": [0, 2],
         "row_penalty": [0.0, 0.1],
+        "objective": ["rating", "ranking"],
     },
     "nn": NETS
     | {
@@ -354,6 +355,7 @@ GRIDS = {
         "embedding_std": [0.01, 0.1],
         "unknown_rate": [0.01, 0.1],
         "batch_norm": [True, False],
+        "objective": ["rating", "ranking"],
     },
     "bayes": SHARED
     | {
