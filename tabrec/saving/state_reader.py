@@ -67,7 +67,7 @@ class StateReader:
     def _dict(self, value: dict) -> dict:
         decoded = {self.decode(key): self.decode(item) for key, item in value["dict"]}
         if len(decoded) != len(value["dict"]):
-            raise ValueError("a key occurs twice")
+            raise ValueError("duplicate key")
         return decoded
 
     def _objects(self, value: dict) -> np.ndarray:

@@ -47,7 +47,7 @@ def test_other_rows_are_not_taken_for_those_of_fit(table):
     trees = read_trees(RandomForestRegressor(**SETTINGS).fit(X, y), "test")
     assert find_drawn_rows(trees, X, y.to_numpy()) is not None
     assert find_drawn_rows(trees, X[::-1], y.to_numpy()) is None
-    with pytest.raises(ValueError, match="but are not those rows in that order"):
+    with pytest.raises(ValueError, match="but differ from the training data"):
         read_drawn_rows(trees, X[::-1], y.to_numpy(), "test")
     with pytest.raises(ValueError, match="fitted on 90 rows, but X has 80"):
         read_training_rows(trees, X[:80], y[:80], "test")
