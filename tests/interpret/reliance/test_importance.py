@@ -357,7 +357,7 @@ def test_as_many_rows_that_are_not_those_of_fit_are_refused(auctions):
     with pytest.raises(ValueError, match="differ from the training data.*method='permutation'"):
         feature_importance(forest, X[::-1], y[::-1])
     raw, target, ours = auctions
-    with pytest.raises(ValueError, match="not those rows"):
+    with pytest.raises(ValueError, match="differ from the training data"):
         feature_importance(ours, raw, target[::-1].to_numpy())
 
 
