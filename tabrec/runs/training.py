@@ -176,7 +176,10 @@ def train(
     columns = preprocessor_options(drop, categorical, time_column, date_format)
     names = DEFAULT_KINDS if model == "all" else [model]
     trials = [Trial(name, make_estimator(name, task, columns, device, random_state)) for name in names]
-    trials = rows.compare(trials, random_state)
+    if rows.folds or len(trials) > 1:
+        trials = rows.compare(trials, random_state)
+    else:
+        rows.validate(trials[0])  # which shows the progress of the model itself
     best = min(trials, key=lambda trial: rows.metric.loss(trial.summary(rows.metric)[rows.metric.key]))
     if model == "all":
         metadata["leaderboard"] = _rank(trials, rows)

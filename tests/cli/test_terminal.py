@@ -125,8 +125,7 @@ def test_a_terminal_shows_the_stage_and_the_progress_of_the_model(table, tmp_pat
 
     terminal, program = pty.openpty()
     command = [*PROGRAM, "train", str(table), "--target", "SalePrice", "--no-refit", "--out", str(tmp_path / "r")]
-    # The compiled grower grows these trees before a bar is drawn.
-    environ = os.environ | {"TERM": "xterm", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "TABREC_GROWER": "0"}
+    environ = os.environ | {"TERM": "xterm", "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdin=program, stdout=program, stderr=program, env=environ)
     os.close(program)
     shown = b""
