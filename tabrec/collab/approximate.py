@@ -29,7 +29,11 @@ def open_index(index: str | os.PathLike, n_items: int, n_dimensions: int) -> Any
     """Open an index, and check that it is one of so many items."""
     if not Path(index).is_file():
         raise FileNotFoundError(f"index={os.fspath(index)!r} is not a file: write it with to_ann.")
-    found = _import_usearch().Index.restore(os.fspath(index), view=True)
+    usearch = _import_usearch()
+    try:
+        found = usearch.Index.restore(os.fspath(index), view=True)
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"index={os.fspath(index)!r} is damaged or not an index: write it with to_ann.") from error
     if found is None or (len(found), found.ndim) != (n_items, n_dimensions):
         held = "no index" if found is None else f"{len(found)} items in {found.ndim} dimensions"
         raise ValueError(

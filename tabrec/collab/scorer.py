@@ -116,7 +116,7 @@ class Scorer(ABC):
         users : ndarray of int
             Codes of the new users. They are the last codes, or codes known from a side table.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no fold_in: it cannot represent new users.")
+        raise NotImplementedError(f"{self._model_name} has no fold_in: it cannot represent new users.")
 
     def extend(self, data: RatingsReader) -> None:
         """Know ids that have features but no ratings; by default `fit` on all ratings.
@@ -229,7 +229,7 @@ class Scorer(ABC):
         ndarray of shape (n_codes, n_dimensions)
             The vectors of all codes.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no vectors: it cannot compare {kind}s.")
+        raise NotImplementedError(f"{self._model_name} has no vectors: it cannot compare {kind}s.")
 
     def similarities(self, kind: str, codes: np.ndarray, others: np.ndarray) -> np.ndarray:
         """How similar users or items are; by default the cosine similarity of their vectors, times n / (n + 5).
@@ -283,7 +283,15 @@ class Scorer(ABC):
         ndarray of shape (n_ids, n_dimensions)
             The vectors.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not score by inner products: it has no index of items.")
+        raise NotImplementedError(
+            f"{self._model_name} does not score by inner products: it has no index of items. ImplicitALS, BPR and "
+            "DotProductBias(objective='ranking') do."
+        )
+
+    @property
+    def _model_name(self) -> str:
+        """The name of the recommender, for messages."""
+        return type(self).__name__.removesuffix("Scorer")
 
     def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
         """Biases of users or items; by default what knowing the id alone adds to the prediction.

@@ -57,12 +57,16 @@ def test_an_index_of_another_model_is_refused(tmp_path):
         other.recommend(1, index=path)
     with pytest.raises(FileNotFoundError, match="to_ann"):
         model.recommend(1, index=tmp_path / "none")
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(b"x")
+    with pytest.raises(ValueError, match="damaged.* is damaged or not an index: write it with to_ann"):
+        model.recommend(1, index=damaged)
     with pytest.raises(ValueError, match="which diversity needs"):
         model.recommend(1, index=path, diversity=0.3)
 
 
 def test_models_without_inner_products_have_no_index(tmp_path):
-    with pytest.raises(NotImplementedError, match="EASEScorer does not score by inner products"):
+    with pytest.raises(NotImplementedError, match="EASE does not score by inner products.*ImplicitALS, BPR"):
         EASE().fit(CLICKS).to_ann(tmp_path / "items.usearch")
     ratings = DotProductBias(2, epochs=1, random_state=0).fit(CLICKS, CLICKS["item"] % 5)
     with pytest.raises(NotImplementedError, match="by relevance"):
