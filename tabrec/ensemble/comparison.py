@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
-from sklearn.metrics import log_loss
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import cross_validate
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions, validate_params
@@ -188,6 +189,8 @@ def compare_models(
     members = read_members("models", given, of_classes=of_classes, seed=seed)
     codes = np.unique(y, return_inverse=True)[1] if of_classes else None
     folds = make_folds(cv, frame, y, groups, codes=codes, seed=seed)
+    if isinstance(scoring, str):
+        check_scoring(scoring, y, of_classes=of_classes)
     scoring = scoring or default_scoring(of_classes=of_classes)
     table = frame if is_table(X) else frame.to_numpy()
     with distinct_warnings(), show_progress("Comparing models", len(members) * len(folds), verbose) as progress:
@@ -196,6 +199,17 @@ def compare_models(
     by_fold = scores.assign(**{name: -scores[name] for name in errors}).rename(columns=score_name)
     metric = by_fold.columns[2]
     return ModelComparison(_summarise(by_fold, metric, scores.columns[2] in errors), by_fold, metric, kept)
+
+
+def check_scoring(scoring: str, y: np.ndarray, *, of_classes: bool) -> None:
+    """Raise a ValueError if a scorer of scikit-learn cannot score predictions of `y`, before any model is fitted."""
+    rows = np.zeros((len(y), 1))
+    model = (DummyClassifier(strategy="prior") if of_classes else DummyRegressor()).fit(rows, y)
+    try:
+        get_scorer(scoring)(model, rows, y)
+    except (AttributeError, ValueError) as error:
+        what = "classes" if of_classes else "numbers"
+        raise ValueError(f"scoring={scoring!r} cannot score predictions of {what} such as y: {error}") from error
 
 
 def default_scoring(*, of_classes: bool) -> Any:

@@ -24,7 +24,7 @@ from tabrec.ensemble.candidates import (
     search_key,
 )
 from tabrec.ensemble.clock import Clock, OutOfTime
-from tabrec.ensemble.comparison import default_scoring, score_name
+from tabrec.ensemble.comparison import check_scoring, default_scoring, score_name
 from tabrec.ensemble.folds import make_folds
 from tabrec.ensemble.members import read_members
 from tabrec.ensemble.search_spaces import search_space
@@ -175,6 +175,8 @@ def tune(
     y = check_target(y, len(frame), "tune", numeric=not of_classes)
     [(_, base)] = read_members("estimator", [("model", estimator)], of_classes=of_classes, seed=int(random_state))
     space = check_space(base, search_space(base) if space is None else dict(space))
+    if isinstance(scoring, str):
+        check_scoring(scoring, y, of_classes=of_classes)
     codes = np.unique(y, return_inverse=True)[1] if of_classes else None
     folds = make_folds(cv, frame, y, groups, codes=codes, seed=int(random_state))
     tests = np.concatenate([test for _, test in folds])

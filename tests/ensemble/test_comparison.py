@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import KFold, cross_val_score
 
 from tabrec import compare_models
+from tabrec.ensemble import tune
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(60, 3)), columns=list("abc"))
@@ -22,6 +23,9 @@ FOLDS = KFold(3, shuffle=True, random_state=0)
 
 class Failing(RegressorMixin, BaseEstimator):
     def fit(self, X, y):
+        raise RuntimeError("out of order")
+
+    def predict(self, X):
         raise RuntimeError("out of order")
 
 
@@ -79,3 +83,11 @@ def test_the_plot_shows_each_fold_and_the_mean():
     points = ax.collections[0].get_offsets()
     np.testing.assert_allclose(sorted(points[:, 0]), sorted(comparison.by_fold["rmse"]))
     assert ax.get_xlabel() == "rmse, 3 folds"
+
+
+def test_a_scoring_of_classes_is_refused_for_numbers_before_any_fit():
+    match = "scoring='roc_auc' cannot score predictions of numbers such as y"
+    with pytest.raises(ValueError, match=match):
+        compare_models(X, LINE, [("failing", Failing())], scoring="roc_auc")
+    with pytest.raises(ValueError, match=match):
+        tune(Failing(), X, LINE, space={}, scoring="roc_auc")
