@@ -195,13 +195,13 @@ def several_outputs(model: Any, n_outputs: int) -> str:
 
 
 def _width(lower: np.ndarray, upper: np.ndarray, level: float, n_rows: int, source: str) -> Finding:
-    typical, wide = np.quantile(upper - lower, [0.5, 0.9])
+    typical, wide = map(_number, np.quantile(upper - lower, [0.5, 0.9]))
+    text = f"Half of the {level:.0%} intervals are at most {typical} wide; the widest tenth are at least {wide} wide."
     return Finding(
         "interval width",
         3,
         (),
-        f"Half of the {level:.0%} intervals are at most {_number(typical)} wide; the widest tenth are at least "
-        f"{_number(wide)} wide.",
+        f"Nearly all {level:.0%} intervals are at most {wide} wide." if typical == wide else text,
         f"From {n_rows:,} {source} rows.",
         "Check their coverage(y) on rows held out of fit, by the subgroups that matter.",
     )

@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -532,6 +533,14 @@ def test_kept_errors_alone_give_intervals_with_both_sides():
     assert np.mean(y_new < table["lower"]) == pytest.approx(0.05, abs=0.02)
     assert np.mean(y_new > table["upper"]) == pytest.approx(0.05, abs=0.02)
     assert table["lower"].min() >= 0
+
+
+def test_intervals_of_one_width_are_not_compared_with_each_other():
+    X = pd.DataFrame({"a": np.arange(300.0)})
+    y = X["a"] + np.tile([-1.0, 1.0], 150)
+    found = confidence(LinearRegression().fit(X, y), X[:200], calibration=(X[200:], y[200:]))
+    (width,) = (finding for finding in found.findings if finding.kind == "interval width")
+    assert re.fullmatch(r"Nearly all 90% intervals are at most [\d.]+ wide\.", width.text)
 
 
 def test_coverage_of_the_rows_of_fit_warns(noisy):
