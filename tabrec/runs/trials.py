@@ -154,11 +154,3 @@ class TrialRows:
         """Fit the model on all rows."""
         self.say(f"{trial.name}: fitting on all {len(self.y):,} rows")
         trial.estimator = clone(trial.estimator).fit(self.X, self.y)
-
-    def _fit_and_predict(self, trial: Trial, model: Any, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        started = time.perf_counter()
-        model.fit(self.X.iloc[train], self.y[train])
-        fitted = time.perf_counter()
-        predicted = predict_numbers(model, self.X.iloc[test])
-        trial.fit_seconds, trial.predict_seconds = fitted - started, time.perf_counter() - fitted
-        return predicted
