@@ -87,9 +87,11 @@ def test_search_finds(browser, address, site, opened, words, page, width):
 
 
 @pytest.mark.parametrize("page", ["index.html", "gallery.html", "notebooks/02_explaining_it.html"])
-def test_plots_lie_on_a_light_card_on_a_dark_page(browser, address, page):
+def test_plots_swap_light_and_dark_on_a_dark_page(browser, address, page):
     open_page(browser, address, page, "desktop")
     browser.execute_script("document.body.setAttribute('data-md-color-scheme', 'slate')")
     colour = "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor"
     assert browser.execute_script(colour, "body") != "rgb(255, 255, 255)"
-    assert browser.execute_script(colour, ".md-content img") == "rgb(255, 255, 255)"
+    picture = "const style = getComputedStyle(document.querySelector('.md-content img'));"
+    drawn = browser.execute_script(f"{picture} return [style.filter, style.mixBlendMode]")
+    assert drawn == ["invert(1) hue-rotate(180deg)", "screen"]
