@@ -38,7 +38,8 @@ def test_demo_does_all_of_it(run, tmp_path):
 @pytest.mark.real_data("bulldozers/Train.csv", "bulldozers/Valid.csv")
 def test_main_job_on_bulldozers(run, data_dir, tmp_path):
     train, new = data_dir / "bulldozers/Train.csv", data_dir / "bulldozers/Valid.csv"
-    for model, most in (("forest", 0.298), ("boosting", 0.286)):
+    # Over 12 seeds a forest has 0.2958 on average, with a standard deviation of 0.0025: two of these are allowed for.
+    for model, most in (("forest", 0.301), ("boosting", 0.286)):
         assert run("train", train, *OPTIONS, "--model", model, "--out", model, "--no-refit")[0] == 0
         scores = json.loads((tmp_path / model / "metrics.json").read_text())["metrics"]
         assert scores["validation"]["rmse"] <= most
