@@ -38,6 +38,8 @@ def find_compiled() -> CompiledLibrary:
 @cache
 def _load(wanted: str) -> CompiledLibrary:
     reason = "the package was installed without a C++ compiler"
+    if wanted and wanted not in _LEVELS:
+        return CompiledLibrary(None, "", f"{SWITCH}={wanted} is neither 0 nor one of {', '.join(_LEVELS)}")
     for level in [wanted] if wanted else _levels_of_this_processor():
         for path in sorted(_FOLDER.glob(f"_grower.{level}.*")):
             if path.suffix not in {".so", ".dll"}:  # not finished

@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeRegressor
 import tabrec
 from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestRegressor, Normalize, TabularPreprocessor
 from tabrec.interpret import feature_importance
-from tabrec.tables.compiled import SWITCH
+from tabrec.tables.compiled import SWITCH, find_compiled
 from tabrec.tables.rows import canonical_order
 from tabrec.trees.forest_base import _is_grown
 
@@ -639,3 +639,8 @@ def test_leaves_and_paths_are_those_of_scikit_learn():
     indicator, starts = forest.decision_path(X)
     assert starts[-1] == indicator.shape[1] == sum(tree.tree_.node_count for tree in forest.estimators_)
     assert (indicator[np.arange(N_ROWS), leaves[:, 1] + starts[1]] == 1).all()
+
+
+def test_an_unknown_choice_of_the_compiled_grower_is_named(monkeypatch):
+    monkeypatch.setenv(SWITCH, "yes")
+    assert str(find_compiled()) == "scikit-learn's (TABREC_GROWER=yes is neither 0 nor one of avx2, baseline)"
