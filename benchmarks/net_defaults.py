@@ -2,7 +2,7 @@
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/net_defaults.py [--seeds 2]
 
-The held-out rows are the auctions of 2010, two folds of the houses and a fifth of the adults; Friedman 1 and diabetes
+The held-out rows are the auctions of 2010, two folds of House Prices and a fifth of Adult; Friedman 1 and diabetes
 come from scikit-learn. The test rows of `accuracy.py` are not used.
 """
 
@@ -45,12 +45,12 @@ def splits(folder: Path) -> Iterator[tuple[str, Split]]:
     """Yield the splits into training and held-out rows, by name."""
     X, y, *_ = bulldozers(folder)
     old = (X["saledate"] < "2010-01-01").to_numpy()
-    yield "auctions", Split(X[old], y[old], X[~old], y[~old])
+    yield "Bulldozers", Split(X[old], y[old], X[~old], y[~old])
     X, y, *_ = house(folder)
     for fold, (train, held_out) in enumerate(list(KFold(5, shuffle=True, random_state=1).split(X))[:2], start=1):
-        yield f"houses {fold}", Split(X.iloc[train], y.iloc[train], X.iloc[held_out], y.iloc[held_out])
+        yield f"House Prices, fold {fold}", Split(X.iloc[train], y.iloc[train], X.iloc[held_out], y.iloc[held_out])
     X, y, *_ = adult(folder)
-    yield "adults, log-loss", _cut(X, y, len(X) // 5)
+    yield "Adult, log-loss", _cut(X, y, len(X) // 5)
     X, y = make_friedman1(3000, noise=1.0, random_state=0)
     yield "Friedman 1", _cut(pd.DataFrame(X).rename(columns=str), pd.Series(y), 1000)
     X, y = load_diabetes(return_X_y=True, as_frame=True)

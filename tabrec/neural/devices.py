@@ -66,7 +66,7 @@ def multiplications_per_row(model: nn.Module) -> int:
 
 @contextmanager
 def default_settings() -> Iterator[None]:
-    """Compute with torch's defaults, whatever the caller has set: gradients, no autocast, the CPU as default device."""
+    """Compute with torch's defaults, not the caller's settings: gradients, no autocast, the CPU as default device."""
     with ExitStack() as stack:
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(False))
@@ -109,7 +109,7 @@ def flushed_denormals() -> Iterator[None]:
 
 @contextmanager
 def explain_memory(n_rows: int, n_bytes: int, batch_size: int) -> Iterator[None]:
-    """Raise an error that says what fills the memory of the GPU, and which parameters to lower."""
+    """Raise an error that names the cause of full GPU memory and the parameters to lower."""
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:

@@ -14,7 +14,7 @@ def read_metrics(
 ) -> dict[str, Callable[[Tensor, Tensor], float]]:
     """Metrics by name: names of functions of scikit-learn, or functions of true and predicted values.
 
-    `from_target` and `to_prediction` convert what the net is trained on, and what it puts out, to these values.
+    `from_target` and `to_prediction` convert the targets and the outputs of the net to these values.
     """
 
     def apply(metric: Callable) -> Callable[[Tensor, Tensor], float]:

@@ -59,7 +59,7 @@ def _parameter_groups(model: nn.Module, weight_decay: float, lowest_share: float
 
 
 def _layers(model: nn.Module) -> dict[str, int]:
-    """The position of the layer of each parameter: what embeds columns first, then blocks and outputs in their order.
+    """The position of the layer of each parameter: embeddings first, then blocks and outputs in their order.
 
     A model lists the prefixes of its layers in an attribute `layer_names`; otherwise its children are its layers.
     """

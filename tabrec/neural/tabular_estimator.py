@@ -1,4 +1,4 @@
-"""`TabularEstimator`: what `TabularRegressor` and `TabularClassifier` share, from a raw frame to the net's outputs."""
+"""`TabularEstimator`: the base of `TabularRegressor` and `TabularClassifier`, from a raw frame to the net's outputs."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         return hasattr(self, "model_")
 
     def make_training_task(self, X: Any, y: Any, sample_weight: Any = None) -> TrainingTask:
-        """Make what `fit` would train, without training it; this changes the estimator.
+        """Make the net, the data and the trainer of `fit` without training; this changes the estimator.
 
         Parameters
         ----------
@@ -330,7 +330,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         with explain_memory(len(codes), n_bytes, at_once):
             return predict(model, (codes.to(device), numbers.to(device)), at_once).cpu()
 
-    # What a subclass defines: how the target is learned, scaled and restored.
+    # A subclass defines how the target is learned, scaled and restored.
 
     @abstractmethod
     def _learn_target(self, y: np.ndarray, known_y: np.ndarray) -> None:
@@ -338,7 +338,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
 
     @abstractmethod
     def _to_target(self, y: np.ndarray) -> Tensor:
-        """Convert the target to what the net is trained on."""
+        """Convert the target to the units of the net."""
 
     @abstractmethod
     def _from_target(self, target: Tensor) -> np.ndarray:
@@ -346,7 +346,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
 
     @abstractmethod
     def _to_prediction(self, output: Tensor) -> np.ndarray:
-        """Convert the outputs of the net to what `predict` returns."""
+        """Convert the outputs of the net to predictions."""
 
     @abstractmethod
     def _make_loss(self) -> Loss:

@@ -144,7 +144,7 @@ class TabularModel(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.output = nn.Linear(n_in, n_outputs) if n_members is None else _MemberLinear(n_in, n_outputs, n_members)
         self.y_range = None if y_range is None else Range(*y_range)
-        # What learns at one rate, from the input to the output, where layers learn at different rates.
+        # Groups of layers with one learning rate each, from the input to the output.
         embedding = ("embeddings", "numeric_norm", "numeric_embedding", "member_scale")
         self.layer_names = [embedding, *((f"blocks.{n}",) for n in range(len(layers))), ("output",)]
 

@@ -377,7 +377,7 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         return self._keep_in_range(self.target_scaler_.restore(np.sort(scaled, axis=2)))
 
     def _keep_in_range(self, restored: np.ndarray) -> np.ndarray:
-        """Clip what rounding moves out of `y_range`."""
+        """Clip to `y_range`, which rounding may exceed."""
         if self._bounds is None:
             return restored
         low, high = (np.reshape(bound, (-1, 1)) if restored.ndim == 3 else bound for bound in self._bounds)

@@ -68,7 +68,7 @@ class TrainingConfig:
 
 @dataclass
 class TrainingState:
-    """What a callback receives, and may change.
+    """The state that a callback receives and may change.
 
     A callback is called as ``callback(event, state)`` with the events "fit_start", "epoch_start", "batch_end",
     "epoch_end" and "fit_end".
@@ -107,7 +107,7 @@ class TrainingState:
 class Trainer:
     """The training loop of a net, whose steps a subclass can override.
 
-    Pass a subclass as ``TabularRegressor(trainer=...)`` to change what happens to each batch. To watch the training
+    Pass a subclass as ``TabularRegressor(trainer=...)`` to change the step of each batch. To watch the training
     without changing its steps, use `callbacks`.
 
     Parameters
@@ -235,7 +235,7 @@ class Trainer:
         return loss.detach()
 
     def validation_step(self, data: TrainingData) -> dict[str, float]:
-        """Compute what is recorded of the validation rows after each epoch.
+        """Compute the loss and the metrics of the validation rows after each epoch.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ class TrainingData:
     inputs : tuple of Tensor
         The arguments of the model's ``forward``, each with one entry per row.
     target : Tensor of shape (n_rows,) or (n_rows, n_outputs)
-        What the loss compares the model's outputs with.
+        The targets of the loss.
     weight : Tensor of shape (n_rows,) or None
         Weights of the rows in the loss, with mean 1; None weights all rows equally.
 
