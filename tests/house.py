@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -38,6 +38,8 @@ MAY_IMPORT["cli"] = {*MAY_IMPORT["runs"], "runs"}
 
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50
+_FOLDERS = ("tabrec", "tests", "docs", "benchmarks", "examples", "notebooks")
+_SUFFIXES = "py|hpp|cpp|toml|yml"
 _HEADING = re.compile(r"^([A-Z][A-Za-z ]+)\n-+\n", flags=re.MULTILINE)  # of a section of a numpydoc docstring
 
 
@@ -353,6 +355,53 @@ def private_imports_of_tests() -> list[str]:
     return found
 
 
+def rooms_that_contributing_describes_wrongly() -> list[str]:
+    """Rooms that the table in CONTRIBUTING lacks or invents, or whose imports there are not those of `MAY_IMPORT`."""
+    rows = re.findall(r"^\| `(\w+)/` \|.*?\| (.*) \|$", _contributing(), flags=re.MULTILINE)
+    described = {room: set(re.findall(r"`(\w+)`", imported)) - {room} for room, imported in rows}
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    return [
+        room
+        for room in sorted(rooms | set(described))
+        if described.get(room) != MAY_IMPORT.get(room) or room not in rooms
+    ]
+
+
+def stops_that_are_not_in_their_file() -> list[str]:
+    """Stops of the paths in CONTRIBUTING, "3. `tabrec/x.py`: `name` …", whose file has no such function or class."""
+    stops = re.findall(r"^\d\. `(tabrec/[\w/]+\.py)`: `(?:\w+\.)?(\w+)`", _contributing(), flags=re.MULTILINE)
+    return [
+        f"{path}: {name}"
+        for path, name in stops
+        if not re.search(rf"(def|class) {name}\b", (ROOT / path).read_text(encoding="utf-8"))
+    ]
+
+
+def named_files_that_do_not_exist(documents: Iterable[Path] = ()) -> list[str]:
+    """Files of the repository that documents name in code, with a folder or alone, and that do not exist."""
+    files = [path.relative_to(ROOT) for folder in _FOLDERS for path in (ROOT / folder).rglob("*.*")]
+    names = {path.name for path in files} | {path.name for path in ROOT.iterdir()}
+    found = []
+    for document in documents or _documents():
+        text = document.read_text(encoding="utf-8")
+        paths = re.findall(rf"(?<![\w/.])((?:{'|'.join(_FOLDERS)})/[\w./-]*\.(?:{_SUFFIXES}))\b", text)
+        alone = re.findall(rf"`([\w-]+\.(?:{_SUFFIXES}))`", text)
+        missing = {path for path in paths if not (ROOT / path).is_file()} | (set(alone) - names)
+        found += [f"{document.name}: {name}" for name in sorted(missing)]
+    return found
+
+
+def _documents() -> list[Path]:
+    return [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
+
+
+def _contributing() -> str:
+    return (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
 def comments() -> int:
     """Lines that hold only a comment."""
     return sum(
@@ -380,6 +429,9 @@ CHECKS: dict[str, Callable[[], list[str]]] = {
     "public docstrings with a heading twice": repeated_headings,
     "parameters without a description": lambda: undescribed("Parameters"),
     "attributes without a description": lambda: undescribed("Attributes"),
+    "rooms that CONTRIBUTING describes wrongly": rooms_that_contributing_describes_wrongly,
+    "stops of CONTRIBUTING that are not in their file": stops_that_are_not_in_their_file,
+    "named files that do not exist": named_files_that_do_not_exist,
 }
 # What is printed for information.
 COUNTS: dict[str, Callable[[], list[str]]] = {

@@ -44,6 +44,22 @@ def test_a_heading_twice_is_found(monkeypatch):
     assert house.repeated_headings() == ["tabrec.f: Attributes"]
 
 
+def test_wrong_files_and_rooms_of_documents_are_found(monkeypatch, tmp_path):
+    text = "| `tables/` | columns | none |\n| `attic/` | nothing | `tables` |\n\n1. `tabrec/tables/rows.py`: `C.no`"
+    monkeypatch.setattr(house, "_contributing", lambda: text)
+    found = house.rooms_that_contributing_describes_wrongly()
+    assert {"attic", "trees"} <= set(found)
+    assert "tables" not in found
+    assert house.stops_that_are_not_in_their_file() == ["tabrec/tables/rows.py: no"]
+    page = tmp_path / "page.md"
+    page.write_text(
+        "`tabrec/tables/rows.py`, `rows.py`, `tabrec/rows.py`, `attic.py`; python docs/gone.py", encoding="utf-8"
+    )
+    assert house.named_files_that_do_not_exist([page]) == [
+        f"page.md: {name}" for name in ("attic.py", "docs/gone.py", "tabrec/rows.py")
+    ]
+
+
 def test_imports_inside_functions_are_late():
     tree = ast.parse("import tabrec.tables.rows\ndef f():\n    from tabrec.trees import forest\n")
     first, second = house._imports_of("tabrec.cli", tree)
