@@ -109,8 +109,9 @@ def _demo_ratings(n_ratings: int, folder: Path, shown: Path) -> str:
     scores = run.scores["rmse"]
     say(
         "RMSE and MAE are in stars. Biases only predicts from the means of each user and item, so that the RMSE of "
-        f"{scores.iloc[0]:.3f} instead of {scores['biases only']:.3f} is what the model knows about tastes. These "
-        "metrics are of ratings that users gave. Which items users choose is another question, for recall and NDCG."
+        f"{scores.iloc[0]:.3f} instead of {scores['biases only']:.3f} is due to the tastes that the model has "
+        "learned. These metrics are of ratings that users gave. Which items users choose is another question, for "
+        "recall and NDCG."
     )
     return f"bayes for ratings: RMSE {scores.iloc[0]:.3f} stars, biases only {scores['biases only']:.3f}"
 

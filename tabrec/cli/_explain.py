@@ -22,7 +22,7 @@ def explain(
     ] = None,
     table: Annotated[Path | None, option("TABLE", "The table of the run, if it was moved.", "where it was")] = None,
 ) -> None:
-    """Explain a run on one page: importance, effects, confidence, shift, and what to do.
+    """Explain a run on one page: importance, effects, confidence, shift, and recommended actions.
 
     Example:
       tabrec explain runs/Train-forest --new Valid.csv
@@ -56,7 +56,7 @@ def card(
     Example:
       tabrec card runs/Train-forest -o MODEL.md
 
-    It holds only what the run records; describe the intended use yourself.
+    It holds only the records of the run; describe the intended use yourself.
     """
     with stage("Starting"):
         from tabrec.runs import model_card

@@ -47,7 +47,7 @@ codecs.register_error("tabrec.replace", _replace_unencodable)
 
 
 def replace_unencodable(*streams: Any) -> None:
-    """Let streams accept any text, whatever their encoding."""
+    """Let streams of any encoding accept any text."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="tabrec.replace")
@@ -107,7 +107,7 @@ def print_ranked(rows: Any, title: str, names: str, scores: str, score_title: st
 
 
 def print_columns(frame: Any, most: int | None = None, **options: Any) -> None:
-    """Print what `train` does with each column, or with the first ones; options are those of `plan_columns`."""
+    """Print how `train` treats each column, or the first ones; options are those of `plan_columns`."""
     from tabrec.runs import plan_columns
 
     plan = plan_columns(frame, **options)

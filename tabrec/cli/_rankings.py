@@ -41,7 +41,7 @@ def rank(
     ] = None,
     baskets: Annotated[bool, option("", "Each line is a basket of items.", True, "--baskets")] = False,
 ) -> None:
-    """Train a recommender on who chose what, score it beside popularity, and fit it to all interactions.
+    """Train a recommender on interactions, score it beside popularity, and fit it to all interactions.
 
     Example:
       tabrec rank clicks.csv --user user --item item --time timestamp \\

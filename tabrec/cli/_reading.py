@@ -67,7 +67,7 @@ class Reading:
             raise ValueError("Name a table, or a query with --query and --from; not both.")
 
     def read(self, table: Any, reader: Callable[..., Any] | None = None) -> Any:
-        """Read a table, by `read_table` or another function with its options, and print what was assumed."""
+        """Read a table, by `read_table` or another function with its options, and print the assumptions."""
         self.check(table)
         with stage(f"Reading {table or self.query}"):
             from tabrec.datasets import read_query, read_table

@@ -20,7 +20,7 @@ def recommend(
     out: Annotated[Path | None, option("FILE", "CSV to write.", "the terminal", "--out", "-o")] = None,
     force: Force = False,
 ) -> None:
-    """Show the best items for users: the highest predicted ratings, or scores of who takes what.
+    """Show the best items for users: the highest predicted ratings, or ranking scores.
 
     Example:
       tabrec recommend runs/ml --user 196 -n 10

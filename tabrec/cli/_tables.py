@@ -67,7 +67,7 @@ def columns(
     drop: _Drop = None,
     categorical: _Categorical = None,
 ) -> None:
-    """Show what train does with each column, and why.
+    """Show how train treats each column, and why.
 
     Example:
       tabrec columns Train.csv --target SalePrice --model net
@@ -218,7 +218,7 @@ def _check_new_rows(new: Path | None, how: dict[str, Any]) -> None:
 
 
 def _read_new_rows(new: Path, frame: Any, table: dict, columns: dict[str, Any], how: dict[str, Any]) -> Any:
-    """Read new rows as the model of `frame` will; what it would refuse is refused before it is trained."""
+    """Read new rows as the model of `frame` will; invalid rows are refused before it is trained."""
     from tabrec.runs.rehearsal import rehearse
 
     rehearsal = rehearse(frame, table, **columns)

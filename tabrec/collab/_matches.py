@@ -1,4 +1,4 @@
-"""Recommendations compared with the relevant items: the hits, and what each user could have had."""
+"""Recommendations compared with the relevant items: the hits, and the best possible list of each user."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def match(recommended: Any, relevant: Any, k: int) -> Matches:
 
 
 def discount(rank: np.ndarray) -> np.ndarray:
-    """What a gain is worth at a rank, from 1: 1 / log2(rank + 1)."""
+    """Discount of a gain at a rank, from 1: 1 / log2(rank + 1)."""
     return 1 / np.log2(rank + 1)
 
 
@@ -76,7 +76,7 @@ def read_recommended(recommended: Any, k: int) -> pd.DataFrame:
 
 
 def read_relevant(relevant: Any) -> pd.DataFrame:
-    """Read what is relevant: a frame of user, item and gain, each pair once."""
+    """Read the relevant pairs: a frame of user, item and gain, each pair once."""
     columns = list(getattr(relevant, "columns", []))
     has_gains = "rating" in (getattr(relevant, "column_names", None) or columns)
     frame = _read_columns(relevant, "relevant", ["user", "item", "rating"] if has_gains else ["user", "item"])

@@ -1,4 +1,4 @@
-"""`BiasedNet`: a `TabularModel` whose output is added to what biases predict."""
+"""`BiasedNet`: a `TabularModel` whose output is added to the prediction of biases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tabrec.neural.tabular_model import TabularModel
 class BiasedNet(TabularModel):
     """A `TabularModel` whose last number of a row is not an input, but is added to the output, before its range.
 
-    It starts as what is added: the weights of its last layer are 0.
+    The output is 0 at the start, as the weights of the last layer are 0.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):

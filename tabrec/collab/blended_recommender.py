@@ -1,4 +1,4 @@
-"""`BlendedRecommender`: several recommenders combined, weighted by what serves held-out interactions."""
+"""`BlendedRecommender`: several recommenders combined, with weights chosen on held-out interactions."""
 
 from __future__ import annotations
 

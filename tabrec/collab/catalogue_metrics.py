@@ -175,7 +175,8 @@ def popularity_bias(recommended: Any, relevant: Any, popularity: Any, k: int = 1
     ``mean_u(mean of popularity over the first k of u) / mean_u(mean of popularity over R_u)``
 
     over the users u of `relevant` with recommendations, where R_u are their relevant items. It is 1 if recommendations
-    are as popular as what users take, and greater than 1 if the model favours popular items more than users do.
+    are as popular as the items that users take, and greater than 1 if the model favours popular items more than users
+    do.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class RecommenderComparison:
     k : int
         Number of recommendations for each user.
     notes : list of str
-        The columns, the numbers of rows and what was left out.
+        The columns, the numbers of rows and the rows left out.
 
     See Also
     --------

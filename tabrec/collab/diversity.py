@@ -117,7 +117,7 @@ class CategoryCaps(Choice):
 
 
 def make_choice(diversity: Any, scorer: Scorer, data: RatingsReader, item_features: Any) -> Choice | None:
-    """What the parameter `diversity` of `recommend` asks for."""
+    """The parameter `diversity` of `recommend`."""
     if diversity is None or (isinstance(diversity, Real) and diversity == 0):
         return None
     if isinstance(diversity, Mapping):

@@ -21,14 +21,14 @@ class DotProductBias(NetRecommender):
 
     A sigmoid scales the sum to `y_range`. The training loop is that of `TabularRegressor`, on the GPU where there is
     one. Features of users and of items, where given, are mapped linearly to biases and factors, and the map is learned
-    with them, so that ids with few or no ratings share what is learned from similar ids.
+    with them, so that ids with few or no ratings share the parameters of similar ids.
 
     Parameters
     ----------
     n_factors : int, default=50
         Length of the factor vectors.
     objective : {"rating", "ranking"}, default="rating"
-        What to learn. "rating" predicts ratings. "ranking" learns who takes what: each interaction counts as 1, and for
+        The quantity to learn: "rating" predicts ratings; "ranking" learns from interactions, which count as 1. For
         each, three items that the user does not have are drawn and count as 0. y is then optional and its values do not
         matter (`sample_weight` does); `predict` returns how likely the pair is beside drawn ones, from 0 to 1 with
         `y_range="auto"`; and `recommend` orders items by it.
@@ -47,7 +47,7 @@ class DotProductBias(NetRecommender):
     bias : bool, default=True
         Whether users and items have biases. False is the plain product of factors, plus the mean.
     n_history : int, default=0
-        Number of singular vectors of the matrix of who rated what that are added to the features, a low-rank form of
+        Number of singular vectors of the 0/1 matrix of rated pairs that are added to the features, a low-rank form of
         the implicit feedback of SVD++; 32 is usually enough.
     row_penalty : float, default=0.095
         Ridge penalty on the rows of user and item, applied once per rating, in units of the squared error of

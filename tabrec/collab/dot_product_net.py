@@ -175,7 +175,7 @@ class DotProduct(nn.Module):
         table.grad.index_add_(0, positions, of_own.view(-1, table.shape[1]))
 
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors of users and of items, the bias last, with what features add: (n + 1, n_factors + 1) each."""
+        """Vectors of users and of items, the bias last, with the effects of features: (n + 1, n_factors + 1) each."""
         own = self.vectors.weight.detach().split([self.n_users + 1, self.n_items + 1])
         users, items = (table.numpy() + part for table, part in zip(own, self.feature_tables(), strict=True))
         return users, items
@@ -194,9 +194,9 @@ class DotProduct(nn.Module):
 def history_features(
     users: np.ndarray, items: np.ndarray, n_users: int, n_items: int, n_components: int, random_state: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features of who rated what, for users and for items: the implicit feedback of SVD++ (Koren 2008) in few columns.
+    """Features of the rated pairs, for users and for items: the implicit feedback of SVD++ (Koren 2008) in few columns.
 
-    They are leading singular vectors of the matrix of who rated what, each row and column divided by the root of its
+    They are leading singular vectors of the 0/1 matrix of rated pairs, each row and column divided by the root of its
     sum, and the logarithm of the count: (n_codes, n_components + 1), standardised over ids with ratings, 0 for the
     others.
     """
@@ -224,7 +224,7 @@ def _standardise(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _unsquash(mean: float, y_range: tuple[float, float] | None) -> float:
-    """What the scaled sigmoid takes to `mean`."""
+    """The argument at which the scaled sigmoid is `mean`."""
     if y_range is None:
         return mean
     low, high = y_range

@@ -46,7 +46,7 @@ class DotProductScorer(Scorer):
     rows: dict[str, np.ndarray]  # by kind, (n_codes, 1, n_factors + 1)
     designs: dict[str, np.ndarray]  # by kind, features and history: (n_codes, n_columns)
     n_features: dict[str, int]
-    feature_parts: dict[str, np.ndarray | None]  # by kind, what features add to rows: (n_codes, n_factors + 1)
+    feature_parts: dict[str, np.ndarray | None]  # by kind, the effect of features on rows: (n_codes, n_factors + 1)
     row_priors: dict[str, RowPrior]
     means: np.ndarray
     noise_variance: float
@@ -69,7 +69,7 @@ class DotProductScorer(Scorer):
         self._settle()
 
     def make_training_task(self, data: RatingsReader, context: Context = None) -> TrainingTask:
-        """Make the net and what it is trained on."""
+        """Make the net and its training data."""
         self.data = data
         self.seed = draw_seed(self.parameters["random_state"])
         examples = self._examples(data.ratings)
@@ -213,7 +213,7 @@ class DotProductScorer(Scorer):
             self._set_to_prior(kind, np.flatnonzero(self.data.side(kind).origins >= FROM_METADATA))
 
     def _feature_part(self, kind: str) -> np.ndarray | None:
-        """What features, without history, add to rows."""
+        """The effect of features, without history, on rows."""
         weight, n = (self.model.user_map if kind == "user" else self.model.item_map), self.n_features[kind]
         if weight is None or not n:
             return None
@@ -275,7 +275,7 @@ class DotProductScorer(Scorer):
         return np.zeros((1, self.rows[kind].shape[2])) if part is None else part[code][None].astype(np.float64)
 
     def _set_to_prior(self, kind: str, codes: np.ndarray) -> None:
-        """Set rows to what is expected without ratings."""
+        """Set rows to their expectation without ratings."""
         rows, part = self.rows[kind], self.feature_parts[kind]
         rows[codes, 0] = self.row_priors[kind].mean[0]
         if part is not None:

@@ -22,9 +22,8 @@ _MODEL_PARAMETERS = ("dropout", "embedding_dropout", "embedding_std", "unknown_r
 class EmbeddingNN(NetRecommender):
     """A net over embeddings of the user, the item, their features and the context of the rating, added to their biases.
 
-    The model is `TabularModel` with the ids as categories, whose output is added to what biases of user and item
-    predict, within the range. User and item features and `context` columns, which describe the rating itself, are
-    additional inputs.
+    The model is `TabularModel` with the ids as categories, whose output is added to the biases of user and item, within
+    the range. User and item features and `context` columns, which describe the rating itself, are additional inputs.
 
     Parameters
     ----------
@@ -34,7 +33,7 @@ class EmbeddingNN(NetRecommender):
         Length of the embeddings of users and items; None is min(600, round(1.6 n^0.56)) for n ids, the rule for all
         other columns.
     objective : {"rating", "ranking"}, default="rating"
-        What to learn. "rating" predicts ratings. "ranking" learns who takes what: each interaction counts as 1, and for
+        The quantity to learn: "rating" predicts ratings; "ranking" learns from interactions, which count as 1. For
         each, three items that the user does not have are drawn and count as 0. y is then optional and its values do not
         matter (`sample_weight` does); `predict` returns how likely the pair is beside drawn ones, from 0 to 1 with
         `y_range="auto"`; and `recommend` orders items by it.
@@ -129,10 +128,10 @@ class EmbeddingNN(NetRecommender):
 
     Notes
     -----
-    The biases are damped means. The embeddings start with leading singular vectors of the matrix of who rated what, so
-    that items with the same users are similar. Up to 50,000 ratings, a fifth is held out to find the share of the
-    net's output that is not noise, and the net is then trained on all. Training uses one thread of the CPU, so that the
-    same seed gives the same model whatever the number of threads.
+    The biases are damped means. The embeddings start with leading singular vectors of the 0/1 matrix of rated pairs, so
+    that items with the same users are similar. Up to 50,000 ratings, a fifth is held out to find the share of the net's
+    output that is not noise, and the net is then trained on all. Training uses one thread of the CPU, so that the model
+    of a seed does not depend on the number of threads.
 
     `new_user` finds the most probable embedding given the ratings and the distribution of the learned embeddings; the
     other parameters are fixed. In `explain`, the mean is the prediction for an unknown user and item, the parts of user

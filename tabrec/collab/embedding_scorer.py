@@ -88,7 +88,7 @@ class EmbeddingScorer(Scorer):
         self._settle()
 
     def make_training_task(self, data: RatingsReader, context: Context = None) -> TrainingTask:
-        """Make the net and what it is trained on."""
+        """Make the net and its training data."""
         examples, context, is_valid = self._begin(data, context)
         return self._make_task(examples, context, is_valid, is_valid)
 
@@ -123,7 +123,7 @@ class EmbeddingScorer(Scorer):
         return make_task(self.model, rows, self.seed, parameters, _LEAST_BATCH_SIZE, self.scale, is_valid)
 
     def _find_share(self, examples: Interactions, context: Context, held_out: np.ndarray) -> float:
-        """The share of the net's output that predicts held-out ratings best, beside what biases predict."""
+        """The share of the net's output that, added to the biases, predicts held-out ratings best."""
         rows = np.flatnonzero(held_out)
         ratings = examples.take(rows)
         context = None if context is None else (context[0][rows], context[1][rows])

@@ -52,7 +52,7 @@ def evaluate(
         all test rows are relevant.
     exclude_seen : bool, default=True
         Whether to recommend only items that the user has not rated in `train`. Test rows that repeat a pair of `train`
-        are then not relevant, with a warning. False is for what users take again.
+        are then not relevant, with a warning. False suits items that users take again.
 
     Returns
     -------

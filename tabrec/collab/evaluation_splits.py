@@ -1,4 +1,4 @@
-"""Which interactions are held out to compare recommenders, and what a split knows of the future."""
+"""Interactions held out to compare recommenders, and whether a split knows the future."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPLITS = ("time", "last", "random")
 
 
 class HeldOut(NamedTuple):
-    """Positions of the training and of the test rows, and what kind of split this is, in words."""
+    """Positions of the training and of the test rows, and the kind of split, in words."""
 
     train: np.ndarray
     test: np.ndarray
@@ -67,7 +67,7 @@ def warn_of_time_order(train: pd.DataFrame, test: pd.DataFrame) -> None:
     if later.any():
         warn_caller(
             f"{later.mean():.0%} of the rows of train are later (column {name!r}) than the first row of test: the "
-            "model knows what follows. tabrec.split_by_time and compare_recommenders(split='time') test on the future."
+            "model knows the future. tabrec.split_by_time and compare_recommenders(split='time') test on the future."
         )
 
 

@@ -21,7 +21,7 @@ _USERS = 2**14
 
 
 class Exports(BaseEstimator):
-    """Base of the recommenders: what is written for other programs."""
+    """Base of the recommenders: files for other programs."""
 
     _reader: RatingsReader
 

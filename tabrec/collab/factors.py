@@ -173,7 +173,7 @@ def fold_in_row(
 ) -> np.ndarray:
     """The most probable row, of shape (n_factors + 1,), given ratings: Gauss-Newton steps, halved where too long.
 
-    The prior has one sample. `design`, (n_ratings, n_factors + 1), is what the row is multiplied by: 1 and the factors
+    The prior has one sample. `design`, (n_ratings, n_factors + 1), multiplies the row: 1 and the factors
     of the other side; `offsets` are the mean and the bias of the other side. `rate` and `slope` are the ratings of sums
     and their derivative.
     """

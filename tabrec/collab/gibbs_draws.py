@@ -117,11 +117,11 @@ def draw_rows(
 ) -> tuple[Array, Array]:
     """Draw every row of one side given the other side (Salakhutdinov & Mnih 2008, eq. 11-13).
 
-    A row, (k + 1,), holds a bias and factors. What it multiplies is ``z = (1, factors of the other)``, and the bias of
-    the other is taken off the rating. Rows without ratings are draws from their prior, whose mean is `prior`, (n_rows,
-    k + 1), and whose `precision`, (k + 1, k + 1), all rows share. The precision of a rating is `noise_precision` of its
-    row times `other_precision` times its weight. `noise` has standard normal numbers. Returns the rows, and the squared
-    errors of each row's ratings, (n_rows,), summed with their weights and precisions.
+    A row, (k + 1,), holds a bias and factors. It multiplies ``z = (1, factors of the other)``, and the bias of the
+    other is subtracted from the rating. Rows without ratings are draws from their prior, whose mean is `prior`,
+    (n_rows, k + 1), and whose `precision`, (k + 1, k + 1), all rows share. The precision of a rating is
+    `noise_precision` of its row times `other_precision` times its weight. `noise` has standard normal numbers. Returns
+    the rows, and the squared errors of each row's ratings, (n_rows,), summed with their weights and precisions.
     """
     width = prior.shape[1]
     design = np.column_stack([np.ones(len(others)), others[:, 1:], others[:, 0]])
@@ -152,8 +152,8 @@ def draw_rows(
 class Effects:
     """The part of the rows' prior means that is linear in known columns (Macau, Simm et al. 2017).
 
-    The columns are a side table, or the history: who rated what (SVD++, Koren 2008, as a prior). They don't change over
-    the chain, so one decomposition ``columns = basis * singular @ directions`` makes the weights independent:
+    The columns are a side table, or the history: the rated pairs (SVD++, Koren 2008, as a prior). They don't change
+    over the chain, so one decomposition ``columns = basis * singular @ directions`` makes the weights independent:
     in that basis a draw costs two products.
     """
 
@@ -216,7 +216,7 @@ def _decompose(columns: Array | csr_matrix) -> tuple[Array, Array]:
 
 
 def history_matrix(rows: Codes, others: Codes, shape: tuple[int, int]) -> csr_matrix:
-    """Who rated what, each row scaled by ``1 / sqrt(count)`` (Koren 2008, eq. 15), and damped for few ratings."""
+    """The 0/1 matrix of rated pairs, each row divided by the root of its damped count (Koren 2008, eq. 15)."""
     matrix = csr_matrix((np.ones(len(rows)), (rows, others)), shape=shape)
     matrix.sum_duplicates()
     counts = np.diff(matrix.indptr)
@@ -229,8 +229,8 @@ def draw_normal_wishart(
 ) -> tuple[Array, Array]:
     """Draw the intercept and the Cholesky factor of the precision shared by the rows (BPMF, eq. 14; Macau, eq. 7).
 
-    `rows` is what the effects leave of the rated rows. The weights of the effects have the rows' precision times
-    their strength, so they count as further rows of mean 0. `scatter` is what the Wishart prior adds to theirs.
+    `rows` is the residual of the rated rows after the effects. The weights of the effects have the rows' precision
+    times their strength, so they count as further rows of mean 0. `scatter` is added to theirs by the Wishart prior.
     """
     n_rows, width = rows.shape
     # The intercept has the precision of one further row of mean 0, hence the + 1.

@@ -1,4 +1,4 @@
-"""`Ids`: the known ids of a column and their codes, and what is refused as an id."""
+"""`Ids`: the known ids of a column and their codes; invalid ids are refused."""
 
 from __future__ import annotations
 

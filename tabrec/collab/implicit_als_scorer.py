@@ -22,7 +22,7 @@ from tabrec.tables.progress import track
 # Numbers of the gathered factors that are held at once.
 _BLOCK = 2**22
 _INIT_STD = 0.1
-# Steps of conjugate gradients in each half of an iteration, and what keeps them from dividing by zero.
+# Steps of conjugate gradients in each half of an iteration, and a constant that avoids division by zero.
 _N_STEPS, _TINY = 3, 1e-30
 # Ridge penalty of the map from features to factors, in units of ids.
 _FEATURE_RIDGE = 10.0

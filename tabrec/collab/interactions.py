@@ -1,4 +1,4 @@
-"""Interactions of users with items as codes: what scorers learn from, and the pairs they score."""
+"""Interactions of users with items as codes: the training data of scorers, and the pairs they score."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Interactions:
         Parameters
         ----------
         kind : {"user", "item"}
-            What to count by.
+            The ids to count by.
         n_codes : int
             Number of codes, 0 included.
 

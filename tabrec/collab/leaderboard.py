@@ -1,4 +1,4 @@
-"""`compare_recommenders`: several recommenders fitted to the same interactions and tested on what users took next."""
+"""`compare_recommenders`: several recommenders fitted to the same interactions and tested on later ones."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def compare_recommenders(
     exclude_seen: bool = True,
     random_state: int = 0,
 ) -> RecommenderComparison:
-    """Compare recommenders by what they recommend to users whose later interactions are held out.
+    """Compare recommenders by their recommendations for users whose later interactions are held out.
 
     Each model is fitted to the same training rows and recommends, from all items of these rows, k items to each user
     of the test rows. `Popular` is always among the models.
@@ -67,7 +67,7 @@ def compare_recommenders(
         item are left out, with a warning.
     split : {"time", "last", "random"}, default=None
         "time" tests on the latest interactions of all users, "last" on the last ones of each user, "random" on a random
-        part. Only "time" asks for what was not known: with the others, models learn from later rows of other users.
+        part. Only "time" tests on the future: with the others, models learn from later rows of other users.
         None is "time" if there are times, and "random" otherwise.
     test_size : float or int, default=None
         Share of the test rows (less than 1) or their number; for "last", the number of test rows of each user. None is
@@ -80,7 +80,7 @@ def compare_recommenders(
         Number of recommendations for each user.
     exclude_seen : bool, default=True
         Whether to recommend only items that the user does not have in the training rows. Test rows that repeat such a
-        pair are then not relevant. False is for what users take again.
+        pair are then not relevant. False suits items that users take again.
     random_state : int, default=0
         Seed of the random split. Models have their own.
 
@@ -145,7 +145,7 @@ def compare_recommenders(
 
 
 class _Task(NamedTuple):
-    """What models are fitted to, and what they should recommend; tables have the columns user and item."""
+    """The rows to fit to, and the pairs to recommend; tables have the columns user and item."""
 
     X: pd.DataFrame
     y: np.ndarray | None
@@ -207,7 +207,7 @@ class _Task(NamedTuple):
 
 
 class _Result(NamedTuple):
-    """What one model recommends to the users of warm pairs, and its metrics by user."""
+    """The recommendations of one model for the users of warm pairs, and its metrics by user."""
 
     recommended: pd.DataFrame
     by_user: pd.DataFrame

@@ -24,7 +24,7 @@ def intra_list_diversity(recommended: Any, interactions: Any, k: int = 10) -> fl
     recommended : dataframe
         As in `precision_at_k`.
     interactions : dataframe
-        Columns ``user`` and ``item``: who took what, usually the training rows. An item that is not in it is similar
+        Columns ``user`` and ``item``, usually of the training rows. An item that is not in it is similar
         to no other.
     k : int, default=10
         Number of recommendations that count for each user, at least 1.

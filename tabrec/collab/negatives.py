@@ -1,4 +1,4 @@
-"""Drawn negatives: what nets learn from interactions, as from ratings of 1 and 0."""
+"""Drawn negatives: interactions and drawn pairs as ratings of 1 and 0, for nets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make_examples(
     context: Context = None,
     is_folded: bool = False,
 ) -> tuple[Interactions, Context]:
-    """What a net learns from, with its context: ratings or, to rank, interactions as 1 and drawn items as 0."""
+    """The training data of a net, with its context: ratings or, to rank, interactions as 1 and drawn items as 0."""
     if not learns_ranking(parameters):
         return ratings, context
     examples, source = add_negatives(ratings, data, seed, _N_FOLDED if is_folded else _N_NEGATIVES)

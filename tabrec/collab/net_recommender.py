@@ -31,7 +31,7 @@ class NetRecommender(RatingRecommender):
         return tags
 
     def make_training_task(self, X: Any, y: Any = None, sample_weight: Any = None) -> TrainingTask:
-        """Make what `fit` would train, without training it; this changes the recommender.
+        """Make the net, the data and the trainer of `fit` without training; this changes the recommender.
 
         Parameters
         ----------

@@ -284,7 +284,7 @@ def fold_into_net(
 ) -> None:
     """Find the most probable vectors of some codes, in ascending order, and write them into the net; the rest is fixed.
 
-    `own` is the code of each rating, `inputs` and `target` what the net takes and should predict for it, and
+    `own` is the code of each rating, `inputs` and `target` the inputs of the net and the value to predict, and
     `rating_precision` the precision around the prediction. `counts`, (n_codes,), are the numbers of ratings by which
     each vector was learned, 0 for those that were not.
     """

@@ -116,7 +116,7 @@ class Newcomers(LabelledViews):
 
     @restores_on_failure
     def forget(self, *, users: Any = (), items: Any = ()) -> Self:
-        """Remove users and items: the model becomes what a fit to the other ratings gives.
+        """Remove users and items: the model becomes that of a fit to the other ratings.
 
         Their ids, ratings and features are removed, also from the parameters `user_features` and `item_features`, and
         everything is learned again from the remaining ratings, so that nothing learned from the removed ones is left.

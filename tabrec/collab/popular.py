@@ -34,7 +34,7 @@ class Popular(RankingRecommender):
     half_life : float, default=None
         Number of days after which an interaction counts half. None counts all interactions equally.
     segment : str, default=None
-        Column of `user_features`, such as a country: users are recommended what is popular in their segment.
+        Column of `user_features`, such as a country: users are recommended the popular items of their segment.
     rating_weight : float, "value" or callable, default=0.0
         How a value of y becomes the strength of an interaction. A float w gives 1 + w · (y - mean) / std, with
         deviations beyond two standard deviations cut off, so that 0 ignores y. "value" takes y itself. A callable is

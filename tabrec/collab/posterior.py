@@ -45,7 +45,7 @@ class SidePrior:
 class Posterior:
     """S samples of all that a prediction needs, as arrays.
 
-    Number 0 of a row is the bias, the factors follow; rows include what features and history add to them. For the
+    Number 0 of a row is the bias, the factors follow; rows include the effects of features and history. For the
     ordinal likelihood rows and intercepts are on the latent scale, whose noise has precision 1.
     """
 

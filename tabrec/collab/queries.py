@@ -55,7 +55,7 @@ class Query:
         return owner[chosen], np.concatenate([*ranks, np.empty(0, dtype=int)]), found[chosen], scores[chosen]
 
     def fill(self, ranked: Ranked, items: np.ndarray, n: int, tiers: Sequence[Sequence[OfUsers]]) -> Ranked:
-        """Complete lists of fewer than n items from all `items`: each tier has what it excludes."""
+        """Complete lists of fewer than n items from all `items`: each tier comes with its excluded pairs."""
         for excluded in tiers:
             counts = np.bincount(ranked[0], minlength=self.n_users)
             short = np.flatnonzero(counts < n)

@@ -1,4 +1,4 @@
-"""`RankingRecommender`: learns from who chose what, with or without ratings, and ranks items."""
+"""`RankingRecommender`: learns from interactions, with or without ratings, and ranks items."""
 
 from __future__ import annotations
 

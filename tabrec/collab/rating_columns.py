@@ -59,7 +59,7 @@ def find_rating_columns(
 ) -> RatingColumns:
     """Find the columns of users, items and ratings, those not given by their names and their content.
 
-    `others` are columns of another use. A ValueError says what is missing or ambiguous.
+    `others` are columns of another use. A ValueError names missing or ambiguous columns.
     """
     given = {"user": user, "item": item, "rating": rating}
     found = {role: name for role, name in given.items() if name is not None}
@@ -217,7 +217,7 @@ def _find_rating(frame: pd.DataFrame, found: dict[str, str], rest: list[str], n_
     if not numbers or len(rest) <= n_ids:
         raise ValueError(
             f"The table has no column of ratings, but needs a user, an item and a rating; it has "
-            f"{frame.columns.tolist()[:20]}. To learn from who chose what, without ratings, use {_RANKING_MODELS} "
+            f"{frame.columns.tolist()[:20]}. To learn from interactions without ratings, use {_RANKING_MODELS} "
             f"(in Python: fit(X)). If a column holds ratings: {_advice(['rating'])}"
         )
     found["rating"] = numbers[0]
@@ -235,7 +235,7 @@ def _plain(name: str) -> str:
 
 
 def describe_column(column: pd.Series) -> str:
-    """What the first values of a column are: "dates", "times" (since 1970), "numbers" or "text"."""
+    """The kind of the first values of a column: "dates", "times" (since 1970), "numbers" or "text"."""
     try:
         sample = to_columns(column.iloc[:_SAMPLE].to_frame())[str(column.name)]
         values = sample.values

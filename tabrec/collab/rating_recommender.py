@@ -48,7 +48,7 @@ class RatingRecommender(CheckedScoreMixin, RegressorMixin, Recommender):
         if len(values) > 1 and (values == values[0]).all():
             warn_caller(
                 f"All ratings in y are {values[0]:g}, so that {type(self).__name__} has nothing to learn. To learn "
-                "from who chose what, without ratings, use EASE, ImplicitALS, BPR or ItemKNN."
+                "from interactions without ratings, use EASE, ImplicitALS, BPR or ItemKNN."
             )
         elif _has_long_tail(values):
             warn_caller(

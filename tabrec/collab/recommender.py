@@ -26,7 +26,7 @@ from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
 from tabrec.tables.row_labels import check_row_labels
 
-# Parameters, of those that a recommender has, that determine what is learned once in `fit`.
+# Parameters that determine what only `fit` learns; a recommender may have some of them.
 _KEPT = (
     *("user", "item", "context", "duplicates", "objective"),
     *("y_range", "n_factors", "bias", "n_history", "likelihood", "implicit_feedback", "layers", "embedding_size"),
@@ -266,7 +266,7 @@ class Recommender(Newcomers, Exports, ABC):
             Whether to leave out unknown candidates, with a warning, or to raise a ValueError.
         order : {"relevance", "rating"}, default="relevance"
             "rating" sorts by the predicted rating, which puts items first that few users have rated. "relevance"
-            multiplies the preference score of `ImplicitALS`, fitted to who rated what in the first call, by
+            multiplies the preference score of `ImplicitALS`, fitted to the rated pairs in the first call, by
             (1 + s) / 2, where s is the share of all ratings below the predicted one. Models that do not predict
             ratings only support "relevance", which sorts by their scores.
         context : table of shape (n_users, n_columns), default=None
@@ -286,7 +286,7 @@ class Recommender(Newcomers, Exports, ABC):
         Returns
         -------
         pandas.DataFrame
-            `user`, `rank` (from 1), `item` and `score`, what `predict` returns; models of ratings in the order of
+            `user`, `rank` (from 1), `item` and `score`, as `predict` returns it; models of ratings in the order of
             relevance have the column `relevance` as well. The order uses scores before they are limited to the scale;
             ties are broken by the order of ids.
 

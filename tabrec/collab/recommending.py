@@ -1,4 +1,4 @@
-"""`recommend_items`: the best items of each user among the candidates, without what is excluded."""
+"""`recommend_items`: the best items of each user among the candidates, without excluded pairs."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tabrec.collab.interactions import Interactions
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.sides import LEARNED
 
-# Parameters of the factors of who rated what: the defaults of `ImplicitALS`.
+# Parameters of the factors of rated pairs: the defaults of `ImplicitALS`.
 _PARAMETERS: dict[str, Any] = {
     "n_factors": 32,
     "n_iterations": 16,
@@ -32,8 +32,8 @@ class Relevance:
     """The order of recommendations of a model of ratings.
 
     Predicted ratings alone put items first that few users rate. The relevance of an item is the preference score that
-    `ImplicitALS` learns from who rated what, times (1 + s) / 2, where s is the share of all ratings below the predicted
-    one.
+    `ImplicitALS` learns from the rated pairs, times (1 + s) / 2, where s is the share of all ratings below the
+    predicted one.
     """
 
     base: RatingsReader  # the ratings from which the factors of all items are learned

@@ -239,7 +239,7 @@ class Scorer(ABC):
         Parameters
         ----------
         kind : {"user", "item"}
-            What to compare.
+            The ids to compare.
         codes, others : ndarray of int
             Codes of the ids.
 
@@ -269,7 +269,7 @@ class Scorer(ABC):
         return self.vectors(kind)[self.data.side(kind).known()]
 
     def search_vectors(self, kind: str, codes: np.ndarray) -> np.ndarray:
-        """Vectors of users and of items whose inner products are what `score_block` returns, for an approximate index.
+        """Vectors of users and of items whose inner products are the scores of `score_block`, for an approximate index.
 
         Parameters
         ----------
@@ -294,7 +294,7 @@ class Scorer(ABC):
         return type(self).__name__.removesuffix("Scorer")
 
     def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
-        """Biases of users or items; by default what knowing the id alone adds to the prediction.
+        """Biases of users or items; by default the change in the prediction from the id alone.
 
         Parameters
         ----------

@@ -83,8 +83,8 @@ class SideEncoder:
 class SideTable:
     """The features of each id by its code, as `codes`, (n_codes, n_categories), and `numbers`, (n_codes, n_numbers).
 
-    Numbers have mean 0. Ids that are not in the table (see `is_there`), and code 0, have code 0 and number 0. What is
-    learned stays as it is when ids are added.
+    Numbers have mean 0. Ids that are not in the table (see `is_there`), and code 0, have code 0 and number 0. Added ids
+    do not change the learned encoding.
     """
 
     encoder: SideEncoder

@@ -1,4 +1,4 @@
-"""The two sides of ratings, users and items: ids, side tables, and the origin of what is known of each id."""
+"""The two sides of ratings, users and items: ids, side tables, and the origin of each id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATHS = np.array(["learned", "fold-in", "metadata", "item bias", "user bias", "
 
 @dataclass(frozen=True)
 class Side:
-    """Users or items: their ids, the origin of what is known of each, and their side table."""
+    """Users or items: their ids, the origin of each, and their side table."""
 
     ids: Ids
     origins: np.ndarray  # (n_codes,), int8: LEARNED, FOLDED_IN, FROM_METADATA or UNKNOWN

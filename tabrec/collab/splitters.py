@@ -24,7 +24,7 @@ def _make_generator(random_state: Any) -> np.random.Generator:
 
 
 class _UserSplitter(BaseCrossValidator):
-    """What the splitters by user share."""
+    """Base of the splitters by user."""
 
     n_splits: int
 
@@ -71,7 +71,7 @@ class _UserSplitter(BaseCrossValidator):
 
 
 class LeaveLastOut(_UserSplitter):
-    """Cross-validation on the last ratings of each user: train on what came before.
+    """Cross-validation on the last ratings of each user: train on the earlier ones.
 
     The first fold tests on the last `n` rows of each user and trains on the rows of the user before them. The second
     tests on the `n` rows before those, and so on. Users without rows left to train on are not tested: all their rows

@@ -1,4 +1,4 @@
-"""`StrengthScorer`: what the recommenders that learn from interactions, not from ratings, have in common."""
+"""`StrengthScorer`: the base of the scorers that learn from interactions, not from ratings."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class StrengthScorer(Scorer):
         self._matrix = None
 
     def count(self) -> None:
-        """Count the users of each item; users that are folded in later do not change what others are recommended."""
+        """Count the users of each item; users that are folded in later do not change the recommendations of others."""
         n_users = int(np.count_nonzero(np.diff(self.matrix.indptr)))
         self.popularity = np.bincount(self.matrix.indices, minlength=self.matrix.shape[1]) / max(n_users, 1)
 

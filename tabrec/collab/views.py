@@ -1,4 +1,4 @@
-"""`LabelledViews`: what a recommender has learned, by id; similar ids; a plot of the items."""
+"""`LabelledViews`: the learned biases and factors by id; similar ids; a plot of the items."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ check_n = validate_params({"n": [Interval(Integral, 1, None, closed="left")]}, p
 
 
 class LabelledViews(BaseEstimator):
-    """Base of the recommenders: their fitted reader and scorer, and what is read from them."""
+    """Base of the recommenders: their fitted reader and scorer, and views of both."""
 
     _reader: RatingsReader
     _scorer: Scorer
@@ -146,7 +146,7 @@ class LabelledViews(BaseEstimator):
     def plot_items(self, n: int = 50, *, labels: pd.Series | None = None, ax: Any = None) -> Any:
         """Plot the items with most ratings by the first two principal components of their vectors.
 
-        Items that the same people like lie close together, whatever their genre.
+        Items that the same people like lie close together, even if their genres differ.
 
         Parameters
         ----------
@@ -219,7 +219,7 @@ class LabelledViews(BaseEstimator):
         return hasattr(self, "_scorer")
 
     def _fitted_scorer(self) -> Scorer:
-        """A copy of the fitted scorer that has the present parameters and may replace what it has learned."""
+        """A copy of the fitted scorer that has the present parameters and may replace its fitted attributes."""
         check_is_fitted(self)
         scorer = copy.copy(self._scorer)
         scorer.parameters = self.get_params(deep=False)

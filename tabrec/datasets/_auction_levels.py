@@ -96,7 +96,7 @@ PRODUCT_GROUPS = {
 }
 
 _LETTERS = "CGBDHEFMJNAKLPRSTUVWXZ"
-# what follows the base model in fiModelDesc: share of models without it, levels from frequent to rare
+# the part of fiModelDesc after the base model: share of models without it, levels from frequent to rare
 SUFFIXES = {
     "fiSecondaryDesc": (0.44, [*_LETTERS, *map("".join, product("LCXESTP", _LETTERS))]),
     "fiModelSeries": (0.88, ["II", "III", "IV", "V", "VI", *(f"-{n}" for n in range(1, 110)), *"12345678"]),

@@ -13,7 +13,7 @@ _NO_NAME = re.compile(r"|Unnamed: \d+(_level_\d+)?(\.\d+)*")
 
 
 def name_columns(file: str, names: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> tuple[pa.Table, list[str]]:
-    """A table of columns, and what was assumed of those without a name; there may be a column more than names.
+    """A table of columns, and the assumptions about those without a name; there may be a column more than names.
 
     Columns without a name are left out if they are empty or hold distinct whole numbers.
     """

@@ -16,7 +16,7 @@ SETTINGS = "https://www.kaggle.com/settings"
 
 @dataclass(frozen=True)
 class Credentials:
-    """A token, or a user name with a key. With neither, Kaggle's client uses what ``kaggle auth login`` stored."""
+    """A token, or a user name with a key. With neither, the credentials of ``kaggle auth login`` are used."""
 
     source: str
     token: str | None = field(default=None, repr=False)

@@ -34,7 +34,7 @@ def read_delimited(
     number_columns: Collection[str] = (),
     id_columns: Collection[str] = (),
 ) -> tuple[pa.Table, list[str]]:
-    """Read a text table as its dialect says; returns it with what was assumed about its values."""
+    """Read a text table in its dialect; returns it with the assumptions about its values."""
     marks = [*MISSING, *missing]
     id_columns, number_columns = set(id_columns) & set(dialect.names), set(number_columns)
     text_columns = {*text_columns, *(name for name in dialect.codes if name not in id_columns)}
@@ -78,7 +78,7 @@ class _OddRows:
         return "skip"
 
     def describe(self) -> list[str]:
-        """What was assumed about these rows."""
+        """The assumptions about these rows."""
         n_short = self.n_short - self.n_notes
         short = f"the missing fields of {n_short:,} short rows taken as missing values"
         notes = f"{self.n_notes:,} line{'s' * (self.n_notes > 1)} of notes left out"

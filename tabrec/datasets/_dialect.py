@@ -94,7 +94,7 @@ def find_dialect(
     names: Sequence[str] | None = None,
     header: bool | None = None,
 ) -> Dialect:
-    """Find the dialect of a text table; what is given is not detected."""
+    """Find the dialect of a text table; given options are not detected."""
     head, is_complete = _read_head(source)
     try:
         encoding = encoding or find_encoding(head, is_complete=is_complete)

@@ -258,7 +258,7 @@ def _append(response: Any, partial: _Partial, report: Report) -> None:
     with file:
         while True:
             report(partial.size, partial.total)
-            block = response.read1(_BLOCK)  # what has arrived, without waiting for a whole block
+            block = response.read1(_BLOCK)  # the bytes that have arrived, without waiting for a whole block
             if not block:
                 return
             with writing_to(partial.path.parent):

@@ -61,7 +61,7 @@ def _parse_json(text: str, *, is_lines: bool) -> Any:
         try:
             parsed = json.loads(text)
         except ValueError:
-            is_lines = text.lstrip().startswith("{")  # One record per line, whatever the name of the file.
+            is_lines = text.lstrip().startswith("{")  # One record per line, for any name of the file.
             if not is_lines:
                 raise
     if is_lines:

@@ -56,7 +56,7 @@ def _is_number(cell: str) -> bool:
 
 
 def clean_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Unique names without spaces around them, and what was assumed; columns without a name keep an empty one."""
+    """Unique names without spaces around them, and the assumptions; columns without a name keep an empty one."""
     stripped = [" ".join(name.translate(_INVISIBLE).split()) for name in names]
     times = Counter(stripped)
     taken = set(stripped)

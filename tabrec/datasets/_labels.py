@@ -108,7 +108,7 @@ def _may_be_values(labels: pa.Array) -> bool:
 
 
 def _read_values(labels: pa.DictionaryArray, decimal: str | None, as_number: bool) -> Settled:
-    """Read labels as what they are beside marks of missing values: numbers, dates or booleans; else as text."""
+    """Read labels as numbers, dates or booleans if all but marks of missing values are such; else as text."""
     texts = labels.dictionary.to_pylist()
     counts = np.bincount(labels.indices.drop_null().to_numpy(), minlength=len(texts))
     is_mark = np.array([is_known_mark(text) for text in texts], dtype=bool)
@@ -148,7 +148,7 @@ def infer_type(labels: pa.Array, decimal: str | None) -> pa.Array | None:
 
 
 def describe(names: Iterable[str], columns: Iterable[Settled]) -> list[str]:
-    """What was assumed of the values of columns."""
+    """The assumptions about the values of columns."""
     numbers, missing = [], []
     for name, settled in zip(names, columns, strict=False):
         if settled.unit is not None:

@@ -33,7 +33,7 @@ def find_layout(
     header: bool | None = None,
     width: int | None = None,
 ) -> Layout:
-    """Find the layout of the first rows of a table; what is given is not detected."""
+    """Find the layout of the first rows of a table; given options are not detected."""
     counts = [len(row) for row in rows]
     width = width or Counter(counts[1:] or counts).most_common(1)[0][0]
     start = _find_start(rows, width)

@@ -27,7 +27,7 @@ _FIRST_BYTES = {
 
 
 class Source:
-    """A text file that can be read from its start any number of times; `name` is what messages call it."""
+    """A text file that can be read from its start any number of times; `name` is its name in messages."""
 
     def __init__(self, path: Path):
         self.is_standard_input = str(path) == STANDARD_INPUT

@@ -33,7 +33,7 @@ def read_spreadsheet(
     text_columns: Collection[str] = (),
     number_columns: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Read the sheet of a name, or the first one; returns it with what was assumed."""
+    """Read the sheet of a name, or the first one; returns it with the assumptions."""
     cells, assumed = _read_rows(path, sheet)
     rows = [row for row in map(_trim, cells) if row]
     if not rows:

@@ -23,7 +23,7 @@ class BadArchive(FetchError):
 
 @dataclass
 class _Budget:
-    """What may still be unpacked from one download, inner zip files included."""
+    """The limits that remain for unpacking one download, inner zip files included."""
 
     files: int
     size: int
@@ -89,7 +89,7 @@ def _spend(archive: str, members: list[zipfile.ZipInfo], budget: _Budget, folder
         raise BadArchive(f"{archive} is not safe to unpack: more than {MAX_FILES:,} files. Nothing was unpacked.")
     if budget.size < 0:
         raise BadArchive(
-            f"{archive} is not safe to unpack: {size:,} bytes is more than {MAX_RATIO} times what was downloaded, or "
+            f"{archive} is not safe to unpack: {size:,} bytes is more than {MAX_RATIO} times the download, or "
             f"more than {MAX_BYTES:,}. Nothing was unpacked."
         )
     free = shutil.disk_usage(folder).free

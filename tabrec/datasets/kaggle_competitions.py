@@ -57,7 +57,7 @@ def fetch_kaggle(competition: str, data_dir: str | os.PathLike | None = None, *,
 
     See Also
     --------
-    load_bulldozers, load_house_prices : Read what this downloads.
+    load_bulldozers, load_house_prices : Read the downloaded files.
     submit_kaggle : Sends a submission.
 
     Notes

@@ -123,7 +123,7 @@ def load_movielens(size: str, data_dir: str | os.PathLike | None = None) -> Movi
 def load_movielens_interactions(
     size: str, data_dir: str | os.PathLike | None = None, *, min_rating: float | None = None
 ) -> pd.DataFrame:
-    """Read a MovieLens release as interactions: who watched what and when, with the rating as its strength.
+    """Read a MovieLens release as interactions: user, item and time, with the rating as strength.
 
     Parameters
     ----------

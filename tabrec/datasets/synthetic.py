@@ -217,7 +217,7 @@ def _draw_years_made(saledate: np.ndarray, machine: np.ndarray, rng: np.random.G
 
 
 def _draw_meter(age: np.ndarray, usage: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw what the hour meter shows, (n_rows,): NaN where nobody read it, 0 where it was not filled in."""
+    """Draw the reading of the hour meter, (n_rows,): NaN where nobody read it, 0 where it was not filled in."""
     hours = np.ceil((age + 0.5) * 450 * np.exp(0.9 * usage))
     kind = rng.random(len(age))
     return np.select([kind < 0.645, kind < 0.825], [np.nan, 0.0], default=hours)

@@ -38,9 +38,9 @@ def read_table(
 ) -> pd.DataFrame:
     """Read a table into a pandas frame, with text as ``category`` columns.
 
-    How a text file is written is detected from its first lines. What was assumed is in ``frame.attrs["assumed"]``, a
-    list of phrases; each parameter overrides it. ``frame.attrs["decimal"]`` is the decimal mark of a text file, None
-    if no number has one.
+    How a text file is written is detected from its first lines. ``frame.attrs["assumed"]`` lists the assumptions as
+    phrases; each parameter overrides one. ``frame.attrs["decimal"]`` is the decimal mark of a text file, None if no
+    number has one.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The candidates of a search over parameters: how they are drawn, scored, recorded and read again.
 
 A draw has a number for each parameter: the position in a list of values, or the probability of a value of a
-distribution. It can be written as JSON whatever the values are.
+distribution. It can be written as JSON for any values.
 """
 
 from __future__ import annotations

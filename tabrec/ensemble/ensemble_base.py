@@ -313,7 +313,7 @@ class EnsembleBase(BaseEstimator, ABC):
                 total = total + weight * predict_values(model, given, getattr(self, "classes_", None))
         return total
 
-    # What a subclass defines: the loss and what is predicted.
+    # A subclass defines the loss and the prediction.
 
     @abstractmethod
     def _learn_classes(self, y: np.ndarray) -> np.ndarray | None:

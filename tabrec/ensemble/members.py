@@ -63,7 +63,7 @@ def _neighbors(of_classes: bool, preprocessor: Any, **options: Any) -> Any:
     return scaled
 
 
-# By short name: the purpose of the preprocessor, and what makes the estimator.
+# By short name: the purpose of the preprocessor, and the function that makes the estimator.
 _MAKERS: dict[str, tuple[str, Callable]] = {
     "forest": ("forest", _forest),
     "boosting": ("forest", _boosting),

@@ -37,7 +37,7 @@ class MemberRows:
         return take_rows(self.X, rows, self.frame)
 
     def predict(self, model: Any, rows: np.ndarray) -> np.ndarray:
-        """What a fitted model predicts for some of the rows."""
+        """The predictions of a fitted model for some of the rows."""
         return predict_values(model, self.take(rows), self.classes)
 
     def seen_with_class(self, folds: Folds) -> np.ndarray:

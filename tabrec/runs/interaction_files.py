@@ -1,4 +1,4 @@
-"""`read_interactions`: files of who chose what, in the layouts in which people and other libraries keep them."""
+"""`read_interactions`: files of interactions, in the usual layouts of people and other libraries."""
 
 from __future__ import annotations
 

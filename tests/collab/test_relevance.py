@@ -1,4 +1,4 @@
-"""The order of recommendations of models of ratings: who takes what, times how much they like it."""
+"""The order of recommendations of models of ratings: the chance that a user takes an item, times the rating."""
 
 import numpy as np
 import pandas as pd

@@ -90,7 +90,7 @@ def test_a_link_or_a_device_is_refused(archive, folder, kind):
 def test_a_bomb_is_refused(archive, folder, zipped, monkeypatch):
     monkeypatch.setattr(_unpack, "ALWAYS_ALLOWED", 1_000_000)
     archive.write_bytes(zipped({"zeros.csv": bytes(5_000_000)}))
-    assert_refused(archive, folder, "5,000,000 bytes is more than 100 times what was downloaded")
+    assert_refused(archive, folder, "5,000,000 bytes is more than 100 times the download")
 
 
 def test_a_bomb_of_a_bomb_is_refused(archive, folder, zipped, monkeypatch):
