@@ -33,7 +33,7 @@ def read_groups(groups: Any, columns: list[str], sources: Mapping[str, str]) -> 
     if not isinstance(lists, (list, tuple)):
         raise ValueError(
             f"groups={groups!r} must be 'source', a dict of lists of columns by name, a list of lists of columns, "
-            "or what redundancy() returns."
+            "or the result of redundancy()."
         )
     found = [_resolve(members, columns, getattr(groups, "sources", {}) | dict(sources)) for members in lists]
     return {" + ".join(members): members for members in found if len(members) > 1}

@@ -1,4 +1,4 @@
-"""`Result` and `Finding`: what the functions of this package return."""
+"""`Result` and `Finding`: the results of the functions of this package."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Finding:
     columns : tuple of str
         The columns concerned.
     text : str
-        What was found, in a sentence of plain text.
+        The finding, in a sentence of plain text.
     evidence : str
         The numbers that support it: measure, uncertainty and rows.
     action : str
-        What to do about it.
+        The recommended action.
 
     See Also
     --------

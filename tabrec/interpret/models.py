@@ -78,7 +78,7 @@ def fitted_steps(model: Any) -> list[Any]:
 
 
 def make_model(model_factory: Any) -> Any:
-    """A new unfitted estimator: what a function returns, or a clone of an estimator."""
+    """A new unfitted estimator: the result of a function, or a clone of an estimator."""
     if hasattr(model_factory, "fit"):
         return clone(model_factory)
     if not callable(model_factory):

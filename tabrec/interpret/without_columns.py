@@ -51,7 +51,7 @@ class Trials:
     y: np.ndarray
     valid: Any  # (X, y) of the rows to score, where they were given
     folds: Any  # pairs of positions of rows to fit on and to score
-    rows: str  # what the scored rows are called
+    rows: str  # the name of the scored rows
     metric: Metric
     seed: int  # for models whose random_state is None, so that all fits draw alike
     function: str  # the calling function, for messages
@@ -71,7 +71,7 @@ class Trials:
         return self._fit(without(self.X, dropped), self.y)
 
     def predict(self, dropped: Iterable[str] = (), model: Any = None) -> Predictions:
-        """Predictions of the scored rows without some columns; `model`, if given, is what `fit(dropped)` returned."""
+        """Predictions of the scored rows without some columns; `model`, if given, is the result of `fit(dropped)`."""
         if self.folds is not None:
             return self._by_folds(without(self.X, dropped))
         model = self.fit(dropped) if model is None else model
@@ -151,7 +151,7 @@ def read_trials(
     default_metric: str = "r2",
     random_state: Any = 0,
 ) -> Trials:
-    """Check what was given, before any fit.
+    """Check the arguments before any fit.
 
     `cv` is None, int, splitter, iterable of (train, test), or tuple (X_valid, y_valid): None is out-of-bag rows for a
     forest that draws rows and 5 folds for other models. `time` holds the times for a `TimeSplit` without a column.

@@ -1,4 +1,4 @@
-"""What kind of column is what: the look that comes before any modelling."""
+"""Kinds of columns, for a first look before any modelling."""
 
 from __future__ import annotations
 

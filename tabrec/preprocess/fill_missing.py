@@ -20,7 +20,7 @@ from tabrec.tables.numbers import UniformSample, as_float, as_numbers, merges_in
 
 
 class _Learned(NamedTuple):
-    """What one column of fit shows."""
+    """Statistics of one column in fit."""
 
     has_gaps: bool
     fill_value: float
@@ -38,7 +38,7 @@ class FillMissing(InvertibleTransformer):
     Parameters
     ----------
     strategy : {"median", "most_frequent", "constant"}, default="median"
-        What replaces missing values: a statistic of the column in fit, or `fill_value`.
+        The replacement for missing values: a statistic of the column in fit, or `fill_value`.
     fill_value : float, default=0.0
         Replacement for ``strategy="constant"``, and for columns that have no values in fit.
     add_indicator : bool, default=True
@@ -79,8 +79,8 @@ class FillMissing(InvertibleTransformer):
     median of a uniform sample of 100,000 values is used, whose rank is within 0.5 percentage points of the middle in
     99.7 % of cases. Most frequent values are always exact.
 
-    `inverse_transform` makes missing again what an indicator marks, and drops the indicators; values of columns without
-    one stay filled.
+    `inverse_transform` restores the missing values that an indicator marks, and drops the indicators; values of columns
+    without one stay filled.
 
     References
     ----------

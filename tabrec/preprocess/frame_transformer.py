@@ -62,7 +62,7 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from one more chunk of a table that need not fit into memory.
 
-        The first chunk determines the columns and their kinds. What later chunks add is the same as from one fit to
+        The first chunk determines the columns and their kinds. Fits to successive chunks give the same as one fit to
         all rows, unless Notes say otherwise.
 
         Parameters
@@ -213,9 +213,9 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
-        """Learn from the columns; add to what is learned if `reset` is False.
+        """Learn from the columns; continue the earlier fit if `reset` is False.
 
-        What attributes hold is replaced, never modified, so that a failure leaves them as they were.
+        Values of attributes are replaced, never modified, so that a failure leaves them as they were.
         """
 
     @abstractmethod
@@ -231,7 +231,7 @@ class InvertibleTransformer(FrameTransformer):
     """
 
     def inverse_transform(self, X: Any) -> pd.DataFrame:
-        """Turn what `transform` returned back into columns as those of fit; Notes of the class say how.
+        """Turn the output of `transform` back into columns as those of fit; see the Notes of the class.
 
         Parameters
         ----------

@@ -157,7 +157,7 @@ def _compose(first: Origin | None, second: Origin) -> Origin | None:
 
 
 def _decode(code: Any, labels: Sequence | None) -> Any:
-    """The label of a code; what is not a code, such as NaN for a missing label, stays."""
+    """The label of a code; other values, such as NaN for a missing label, stay."""
     is_code = labels is not None and isinstance(code, (int, float, np.number)) and code == code
     return labels[int(code)] if is_code and labels is not None and 0 <= code < len(labels) else code
 
@@ -180,7 +180,7 @@ def _trace(transformer: Any, inputs: list[str], known: _Known = None) -> Origins
     if origins is not None and not names:
         names = [f"x{position}" for position in range(len(origins))]  # a step of it does not name its columns
     if origins is None or len(origins) != len(names):
-        # One input column leaves no doubt, whatever is computed from it.
+        # All outputs of a single input column come from it.
         origins = [Origin(own[0], "derived") if len(own) == 1 else None] * len(names)
     return compose_origins(values_of(inputs), dict(zip(names, origins, strict=True)))
 
@@ -288,7 +288,7 @@ def _by_column(composed: ColumnTransformer, inputs: list[str]) -> list[Origin | 
     return origins
 
 
-# What each of scikit-learn's transformers computes, in the order of its output columns; subclasses come first.
+# The origins of the output columns of scikit-learn's transformers, in their order; subclasses come first.
 _RULES: list[tuple[type, Callable[[Any, list[str]], list[Origin | None] | None]]] = [
     (ColumnTransformer, _by_column),
     (FeatureUnion, _union),

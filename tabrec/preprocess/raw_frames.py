@@ -138,7 +138,7 @@ class RawFrameMixin(LineageMixin, _Estimator):
         return read_frame(encoded) if is_table(encoded) else encoded
 
     def _check_encoded(self, encoded: Any) -> None:
-        """Refuse what a preprocessor of the caller may return: category codes that depend on the batch are wrong."""
+        """Refuse invalid frames of the caller's preprocessor: category codes that depend on the batch are wrong."""
         if not isinstance(encoded, pd.DataFrame):
             raise TypeError(
                 f"preprocessor={self.preprocessor!r} must return tables, not {type(encoded).__name__}; "

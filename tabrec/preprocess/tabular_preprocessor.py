@@ -74,7 +74,7 @@ class TabularPreprocessor(InvertibleTransformer):
     time : bool or "auto", default="auto"
         Whether to add hour, minute and second of dates; see `DateParts`.
     fill_strategy : {"median", "most_frequent", "constant"}, default="median"
-        What replaces missing numbers; "constant" is 0.
+        The replacement for missing numbers; "constant" is 0.
     add_indicator : bool, default=True
         Whether to add a bool column ``<name>_na`` for each column of numbers with missing values in fit.
     normalize : {"auto", "standard", "quantile"} or None, default="auto"
@@ -284,7 +284,7 @@ class TabularPreprocessor(InvertibleTransformer):
         return {name: given.get(name) for name, kind in self.kinds_.items() if kind == "date"}
 
     def _of_table(self, parameter: str, columns: Collection[str]) -> Iterable:
-        """What a parameter names, without the date parts that it may name."""
+        """The columns that a parameter names, without date parts."""
         names = getattr(self, parameter) or []
         if parameter not in _OF_PARTS or isinstance(names, str):
             return names
@@ -347,7 +347,7 @@ class TabularPreprocessor(InvertibleTransformer):
         return used
 
     def _flag(self, column: Column) -> Column:
-        """Read a flag of fit, whatever type it has now, as booleans."""
+        """Read a column that was a flag in fit as booleans."""
         if column.raw.dtype == np.dtype(bool):
             return column
         numbers = as_numbers(column)

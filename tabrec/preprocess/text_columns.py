@@ -1,4 +1,4 @@
-"""Columns of text that hold numbers or dates: read in fit and transform, with one warning of what was assumed."""
+"""Columns of text that hold numbers or dates: read in fit and transform, with one warning about the assumptions."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class TimeSplit(BaseCrossValidator):
         that duration, counted back from the last time. None divides the rows evenly into `n_splits + 1` parts, which
         is possible if there are at least that many distinct times.
     gap : int, float or duration, default=0
-        What to leave out between training and test: at least that many rows, or all rows less than this duration
+        The rows to leave out between training and test: at least that many rows, or all rows less than this duration
         before the test, for targets that only become known later.
 
     Raises

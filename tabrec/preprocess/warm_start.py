@@ -1,4 +1,4 @@
-"""Fits that continue an earlier one: what they keep of it, and what they refuse."""
+"""Fits that continue an earlier one: the state they keep, and the changes they refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`model_card`: what a saved model or run records of itself, as Markdown."""
+"""`model_card`: the records of a saved model or run, as Markdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PURPOSE = "Not recorded. Describe who uses the predictions, and for which decis
 
 
 def model_card(path: str | os.PathLike) -> str:
-    """Describe a saved model by what its folder records, as Markdown.
+    """Describe a saved model by the records in its folder, as Markdown.
 
     The card names the data and their digest, the columns and how they are read, the rows held out, the scores and the
     rows that they are of, and the versions. It claims nothing that is not in the folder: the intended use is left open.
@@ -206,7 +206,7 @@ def _describe_scores(metadata: dict, metrics: dict) -> list[str]:
 
 
 def _what_rows_are(metadata: dict) -> str:
-    """The key of the numbers of rows in the metadata, which also says what a row is."""
+    """The key of the numbers of rows in the metadata, which is also the word for a row."""
     return next((key for key in _PAIRS if key in metadata), "rows")
 
 
@@ -222,7 +222,7 @@ def _describe_limits(model: Any, metadata: dict) -> list[str]:
         limits.append(f"A user without {_what_rows_are(metadata)} gets the recommendations of any new user.")
     elif hasattr(_first_member(model), "preprocessor_"):
         limits.append("A label that was not seen in fit is treated as missing.")
-    return ["\n".join(f"- {limit}" for limit in [*limits, "What else limits its use is not recorded."])]
+    return ["\n".join(f"- {limit}" for limit in [*limits, "Other limits of its use are not recorded."])]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""`plan_columns`: what `train` does with each column of a table, and why."""
+"""`plan_columns`: how `train` treats each column of a table, and why."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def plan_columns(
     time_column: str | None = None,
     date_format: str | None = None,
 ) -> pd.DataFrame:
-    """Describe what `train` does with each column of a table, and why.
+    """Describe how `train` treats each column of a table, and why.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ def plan_columns(
     target : str, default=None
         Column to predict, if it is in the table.
     model : {"forest", "boosting", "net", "ensemble", "all"}, default="forest"
-        The kind of model. For "ensemble" and "all", a reason also names what a net does where that differs.
+        The kind of model. For "ensemble" and "all", a reason also names the treatment by a net where it differs.
     drop : sequence of str, default=()
         Columns to leave out.
     categorical : sequence of str, default=()
-        Columns to encode as categories, whatever they look like.
+        Columns to encode as categories, even if they hold numbers.
     task : {"auto", "regression", "classification"}, default="auto"
         Whether the target is a number or a class; "auto" infers it.
     log_target : bool, default=False
@@ -123,7 +123,7 @@ def plan_columns(
 def _read(X: pd.DataFrame, model: str, options: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """The kind of each column and the reason, from a preprocessor fitted to the table."""
     encoder = TabularPreprocessor(purpose_of(model), **options)
-    with warnings.catch_warnings(action="ignore"):  # the reasons say what the warnings do
+    with warnings.catch_warnings(action="ignore"):  # the reasons repeat the warnings
         encoder.fit(X)
     most_levels = getattr(make_estimator(model, "regression", {}, None, 0), "high_cardinality", None)
     return {name: (kind, _reason(encoder, X[name], name, kind, most_levels)) for name, kind in encoder.kinds_.items()}
@@ -175,7 +175,7 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _with_advice(kind: str, reason: str, described: pd.Series) -> tuple[str, str]:
-    """Add what suggests that a column is of no use."""
+    """Add reasons to suspect that a column is of no use."""
     if kind in ("target", "dropped"):
         return kind, reason
     if described["look"] == "id":

@@ -38,8 +38,8 @@ class RankingRun(RecommenderRun):
     model : recommender
         Fitted to all interactions, including those that were held out for the scores.
     metadata : dict
-        The columns, the options of `rank`, the numbers of interactions, users and items, what was held out (`split`)
-        and a comparison in words (`summary`).
+        The columns, the options of `rank`, the numbers of interactions, users and items, the held-out interactions
+        (`split`) and a comparison in words (`summary`).
     metrics : dict of str to dict of str to float
         The leaderboard of `tabrec.collab.compare_recommenders`, by model and metric.
     predictions : None

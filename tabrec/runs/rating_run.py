@@ -36,7 +36,7 @@ class RatingRun(RecommenderRun):
     metadata : dict
         The columns, the options of `rate` and the numbers of ratings, users and items.
     metrics : dict of str to dict of str to float
-        What `tabrec.collab.evaluate` returns for a model with the same settings fitted to the training ratings, by
+        The result of `tabrec.collab.evaluate` for a model with the same settings fitted to the training ratings, by
         model and metric.
     predictions : pandas.DataFrame or None
         `row`, `actual` and `predicted` of the ratings held out.

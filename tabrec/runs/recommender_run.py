@@ -1,4 +1,4 @@
-"""`RecommenderRun`: what runs of recommenders have in common, whether they learned from ratings or interactions."""
+"""`RecommenderRun`: the base of the runs of recommenders, of ratings or interactions."""
 
 from __future__ import annotations
 

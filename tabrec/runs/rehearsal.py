@@ -32,7 +32,7 @@ def rehearse(
 ) -> TableRun:
     """Fit a model that predicts a constant; it reads and refuses new rows as the model that `train` will fit.
 
-    The options are those of `train`, and `table` is what the run records of its file.
+    The options are those of `train`, and `table` is the record of the run's file.
     """
     check_has_column(target, frame.columns, "target")
     y = read_target(frame[target], task)

@@ -17,7 +17,7 @@ from tabrec.saving.folder import CARD_FILE, find_other_file
 MODEL_FOLDER = "model"
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
-# What the command line writes into the folder of a run.
+# Files of the command line in the folder of a run.
 SUBMISSION_FILE = "submission.csv"
 REPORT_FILE = "report.html"
 _FILES = {METRICS_FILE, PREDICTIONS_FILE, SUBMISSION_FILE, REPORT_FILE, CARD_FILE}

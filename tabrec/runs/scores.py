@@ -55,7 +55,7 @@ def score_run(
     predicted: np.ndarray,
     metric: TaskMetric,
 ) -> dict[str, Scores]:
-    """Scores by set of rows and metric, given what `predict_numbers` returns for the validation rows."""
+    """Scores by set of rows and metric, given the result of `predict_numbers` for the validation rows."""
     classes = getattr(estimator, "classes_", None)
     is_classifier = classes is not None
     dummy: Any = DummyClassifier() if is_classifier else DummyRegressor()

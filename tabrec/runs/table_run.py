@@ -191,7 +191,7 @@ class TableRun(Run):
         check_trained_table(frame, path, metadata, self.folder)
         X_new = new if new is None or isinstance(new, pd.DataFrame) else self.read_table(new)
         if X_new is not None:
-            self.preprocessor.transform(X_new)  # what it refuses is refused before the model is fitted
+            self.preprocessor.transform(X_new)  # an invalid path is refused before the model is fitted
         X = frame.drop(columns=metadata["target"])
         y, train_rows, valid_rows = self.split(frame)
         model = self.model

@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 def describe_table(
     path: str | os.PathLike | None, reading: Mapping | None = None, kept_at: str | os.PathLike | None = None
 ) -> dict:
-    """What a run records of its file and of the options it was read with.
+    """The records of a run about its file and the options of reading it.
 
     `kept_at` is where the file will be, if it is about to move. Standard input and queries cannot be read again.
     """
@@ -29,7 +29,7 @@ def describe_table(
 
 
 def describe_reading(frame: pd.DataFrame, target: str, preprocessor: TabularPreprocessor) -> dict:
-    """What a run records of the columns, so that a new file is read as the table that it was trained on.
+    """The records of a run about its columns, so that a new file is read as the training table was.
 
     Columns with text labels or text dates are read as text, even if they look numeric in the new file.
     """

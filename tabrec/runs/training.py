@@ -108,7 +108,7 @@ def train(
     drop : sequence of str, default=()
         Columns to leave out.
     categorical : sequence of str, default=()
-        Columns to encode as categories, whatever they look like.
+        Columns to encode as categories, even if they hold numbers.
     random_state : int, default=0
         Seed of the model, of the random rows held out and of the folds.
     verbose : bool, default=False

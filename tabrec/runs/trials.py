@@ -19,7 +19,7 @@ from tabrec.runs.scores import Scores, predict_numbers, score, score_run, standa
 
 MODELS = (*DEFAULT_KINDS, "ensemble", "all")
 
-# Columns of the scores of a comparison: what models are ranked by, and those that are not scores.
+# Columns of a comparison: the scores that models are ranked by, and columns that are not scores.
 _RANK = "rank"
 _NOT_SCORES = ["model", "fold", _RANK, "fit_seconds", "predict_seconds"]
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -136,7 +136,7 @@ class TrialRows:
         self._describe(trial)
 
     def _describe(self, trial: Trial) -> np.ndarray:
-        """Score the model on the rows held out, and return what it predicts for them."""
+        """Score the model on the rows held out, and return its predictions for them."""
         self.say(f"{trial.name}: scoring on {len(self.valid):,} validation rows")
         started = time.perf_counter()
         trial.predicted = predicted = predict_numbers(trial.estimator, self.X.iloc[self.valid])

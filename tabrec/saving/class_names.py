@@ -157,7 +157,7 @@ def untrusted(names: list[str]) -> list[str]:
 
 
 def _names_numpy_function(name: str) -> bool:
-    """True for a numpy function such as ``numpy.log``, whatever its module in this numpy version."""
+    """True for a numpy function such as ``numpy.log``, in any module of numpy."""
     module, _, function = name.rpartition(".")
     return module.split(".")[0] == "numpy" and is_numpy_function(getattr(np, function, None))
 

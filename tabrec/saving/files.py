@@ -53,7 +53,7 @@ def new_folder(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[
     if not overwrite:
         check_free(path)
     with _named_causes(path):
-        target = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
+        target = Path(os.path.realpath(path))  # a link stays, and its target is replaced
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
@@ -69,7 +69,7 @@ def new_folder(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[
 
 
 def _replace_folder(path: Path, new: Path) -> None:
-    """Move a folder to `path`, and remove what was there only after that."""
+    """Move a folder to `path`, and remove an earlier one only after that."""
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent)) / path.name
     os.rename(path, old)
     try:

@@ -20,7 +20,7 @@ _PART_NAME = re.compile(r"part-[0-9]{1,9}\.skops")
 
 
 class UnreadableModel(ValueError):
-    """A folder that is not a saved model, was damaged, or holds what this version does not know."""
+    """A folder that is not a saved model, was damaged, or is of a format that this version does not know."""
 
 
 def damaged(file: Path, what: str) -> UnreadableModel:

@@ -195,7 +195,7 @@ def load_metadata(path: str | os.PathLike) -> dict:
 
 
 def load_header(path: str | os.PathLike) -> dict:
-    """What a saved model says of itself, without the model: its class, schema, versions and metadata.
+    """The description of a saved model: its class, schema, versions and metadata.
 
     Raises the errors of `load`.
     """
@@ -256,7 +256,7 @@ def _check_metadata(metadata: dict | None) -> None:
 
 
 def _header(model: Any) -> dict:
-    """What people who read the file see first: the class of the model, and its raw columns."""
+    """The header of the file: the class of the model, and its raw columns."""
     names = getattr(model, "feature_names_in_", None)
     return {
         "class": short_name(type(model)) if is_registered(type(model)) else path_of(type(model)),
@@ -268,7 +268,7 @@ def _header(model: Any) -> dict:
 
 
 def _check_header(path: Path, state: dict, model: Any) -> None:
-    """Compare what the header says of a model with the model."""
+    """Compare the header of a model with the model."""
     try:
         expected = _header(model)
     except Exception as error:  # the attributes may have any value

@@ -107,7 +107,7 @@ def _make(path: str, **state: Any) -> Any:
 
 
 def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """An upgrade that moves what a recommender has learned into its reader and its scorer."""
+    """An upgrade that moves the fitted attributes of a recommender into its reader and its scorer."""
 
     def upgrade(state: dict[str, Any]) -> dict[str, Any]:
         state = dict(state)
@@ -145,7 +145,7 @@ def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callab
     return upgrade
 
 
-# What is learned of columns and target means of which float32 would merge values.
+# Fitted attributes for columns and target means of which float32 would merge values.
 _IN_FLOAT32: dict[str, Any] = {"_float32_maps": {}, "_mean_dtype": "float32", "_offsets": {}}
 
 # Parameters that were added since, with the values that they stand for.

@@ -34,7 +34,7 @@ class StateReader:
         self._parts: dict[str, Any] = {}
 
     def decode(self, value: Any) -> Any:
-        """Decode an entry; whatever is wrong with it is an `UnreadableModel` that shows the entry."""
+        """Decode an entry; an invalid one raises an `UnreadableModel` that shows the entry."""
         if not isinstance(value, (list, dict)):
             return value
         try:

@@ -27,7 +27,7 @@ class StateWriter:
         self.arrays: dict[str, np.ndarray] = {}
         self.parts: dict[str, bytes] = {}
         self._known: dict[int, int] = {}
-        # By id: what occurs twice in a model is saved once. The values are kept alive, as an id is used again.
+        # By id: an object that occurs twice in a model is saved once. It is kept alive, as an id may be reused.
         self._names: dict[int, tuple[str, Any]] = {}
 
     def encode(self, value: Any, where: str) -> Any:
@@ -155,7 +155,7 @@ def can_be_saved(value: Any) -> bool:
 
 
 def _described(value: Any) -> str:
-    """What cannot be saved, and what to do about it."""
+    """The part that cannot be saved, and the way to save the model nevertheless."""
     named = value.func if isinstance(value, partial) else value
     if not (callable(named) and hasattr(named, "__qualname__")):
         return f"is a {path_of(type(value))}, which cannot be saved."

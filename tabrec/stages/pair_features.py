@@ -1,4 +1,4 @@
-"""Features of pairs of users and candidates: what the ranker of the second stage learns from."""
+"""Features of pairs of users and candidates, the training data of the ranker of the second stage."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def add_users(known: Histories, data: RatingsReader, users: np.ndarray) -> Histo
 
 
 def histories(ratings: Interactions, kind: str, n_codes: int) -> dict[str, np.ndarray]:
-    """What the interactions say of each user or item, by code, in units that do not depend on their number."""
+    """Statistics of the interactions of each user or item, by code, in units that do not depend on their number."""
     codes = ratings.users if kind == "user" else ratings.items
     counts = np.bincount(codes, minlength=n_codes).astype(np.float64)
     found = {"activity" if kind == "user" else "popularity": counts / max(counts[counts > 0].mean(), 1.0)}

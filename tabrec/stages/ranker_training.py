@@ -24,7 +24,7 @@ _BLOCK = 2**22
 
 @dataclass(frozen=True)
 class CandidateRows:
-    """What the ranker learns from."""
+    """The training data of the ranker."""
 
     features: pd.DataFrame
     labels: np.ndarray  # 1 for candidates that the user takes in the part held out

@@ -51,7 +51,7 @@ class TwoStageRecommender(RankingRecommender):
         Share of the interactions in a part: of each user's interactions, or, with `time`, of all.
     time : str, default=None
         Column of the times of the interactions, dates or seconds. With it, parts are held out from a moment on, so that
-        the ranker learns to predict what comes next, and histories show how recent they are.
+        the ranker learns to predict later interactions, and histories show how recent they are.
     context : list of str, default=()
         Further columns of X for the ranker, known when recommendations are made, such as the device or the weekday.
         They are labels, numbers or dates. The ranker learns from the context of the interactions held out.
@@ -96,7 +96,7 @@ class TwoStageRecommender(RankingRecommender):
     See Also
     --------
     BlendedRecommender : The weighted sum alone, in a fraction of the time.
-    tabrec.interpret.contributions : What explains the ranker's predictions.
+    tabrec.interpret.contributions : Explains the ranker's predictions.
 
     Notes
     -----
@@ -200,9 +200,9 @@ class TwoStageRecommender(RankingRecommender):
         -------
         Explanation
             `parts` sum to the score: "features" is the ranker's share that is due to histories, side tables and
-            context, and "factors" that of the retrievers. `features` has what each feature of a candidate adds to the
-            score, the `contributions` of the ranker, the largest first; it has no rows for other items. `ratings` has
-            the contributions of the user's interactions to the scores of the retrievers.
+            context, and "factors" that of the retrievers. `features` has the contribution of each feature of a
+            candidate to the score, by `contributions` of the ranker, the largest first; it has no rows for other items.
+            `ratings` has the contributions of the user's interactions to the scores of the retrievers.
         """
         found = super().explain(user, item, n=n)
         users, items = self._reader.users.ids.encode_list(user), self._reader.items.ids.encode_list(item)

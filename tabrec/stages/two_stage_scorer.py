@@ -138,7 +138,7 @@ class TwoStageScorer(StrengthScorer):
         return {"mean": parts["factors"] - sum(by_kind.values()), **by_kind}
 
     def reasons(self, user: int, item: int) -> pd.DataFrame:
-        """What each feature adds to the score of a candidate: `feature`, `value` and `contribution`."""
+        """The contribution of each feature to the score of a candidate: `feature`, `value` and `contribution`."""
         from tabrec.interpret import contributions  # imports pictures
 
         found = self._retrieve(np.array([user]))

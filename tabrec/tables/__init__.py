@@ -1,1 +1,1 @@
-"""What a table, a column, a target, a weight and a date are: the ground floor, which imports no other room."""
+"""Tables, columns, targets, weights and dates: the lowest room, which imports no other one."""

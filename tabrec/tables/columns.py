@@ -211,7 +211,7 @@ def _check_shape(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _from_other_library(X: Any) -> pd.DataFrame:
-    """Convert a table by what it offers: narwhals' `to_native`, polars' `collect`, arrow streams or `__dataframe__`."""
+    """Convert a table by its interface: narwhals' `to_native`, polars' `collect`, arrow streams or `__dataframe__`."""
     if hasattr(X, "to_native"):
         return read_frame(X.to_native())
     if hasattr(X, "collect_schema") and hasattr(X, "collect"):

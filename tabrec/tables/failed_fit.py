@@ -13,7 +13,7 @@ def restores_on_failure(fit: _Method) -> _Method:
     """Decorate a method that learns: when it raises, the attributes of the estimator are put back.
 
     A fit that is refused, fails or is interrupted halfway leaves no mix of old and new attributes. The copy of the
-    attributes is shallow: a method may replace what an attribute holds, but must not write into it.
+    attributes is shallow: a method may replace the value of an attribute, but must not write into it.
     """
 
     @wraps(fit)

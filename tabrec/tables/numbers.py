@@ -15,7 +15,7 @@ from tabrec.tables.columns import Column, check_finite
 _LARGEST_EXACT_FLOAT32 = 2**24
 # Of n random numbers that float32 resolves into this many steps, it merges n**2 / (2 * steps) on average.
 _FEWEST_STEPS = 2**16
-# All floats beyond are whole, whatever they measure.
+# All floats beyond are whole.
 _LARGEST_ID = 2.0**64
 # Relative error of a few float64 operations.
 _ROUNDING = 2.0**-47
@@ -32,7 +32,7 @@ def as_numbers(column: Column) -> np.ndarray:
         in_use = np.unique(codes[codes >= 0]).tolist()
         odd = [labels[code] for code in in_use if not isinstance(labels[code], (int, float, Decimal, np.number))]
         if odd:
-            # Text such as "1" is converted easily; what cannot be converted is the mistake.
+            # Text such as "1" is converted easily; a value that cannot be converted is the mistake.
             label = next((label for label in odd if not _can_be_converted(label)), odd[0])
             raise ValueError(
                 f"Column {column.name!r} must hold numbers, as in fit, but holds {label!r} ({type(label).__name__}); "

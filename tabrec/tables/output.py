@@ -13,7 +13,7 @@ from tabrec.tables.columns import are_codes, code_texts
 
 
 def pandas_output() -> AbstractContextManager:
-    """Context for calls of transformers within an estimator, whatever output the caller has chosen globally."""
+    """Context for calls of transformers within an estimator, independent of the caller's global `set_output`."""
     return config_context(transform_output="pandas")
 
 

@@ -1,4 +1,4 @@
-"""`show_progress`: what long work shows while it runs, lines that stay and a bar with the time left.
+"""`show_progress`: the display of long work, lines that stay and a bar with the time left.
 
 `verbose="auto"` shows it in terminals and notebooks, and nothing where another program reads the output, within
 scikit-learn's pipelines and searches, within work that shows its own progress, and outside the main thread.
@@ -185,7 +185,7 @@ def show_progress(
     Parameters
     ----------
     title : str
-        What is done, such as "Growing trees".
+        Name of the work, such as "Growing trees".
     total : int, default=None
         Number of steps; None for a stage of unknown length, within which other progress is shown as well.
     verbose : {"auto"}, bool or int, default="auto"

@@ -34,7 +34,7 @@ class CheckedScoreMixin:
 def check_row_labels(X: Any, **others: Any) -> None:
     """Refuse pandas objects whose index has the labels of that of X in another order.
 
-    As in scikit-learn, rows are matched by position whatever their labels are. The same labels in another order are
+    As in scikit-learn, rows are matched by position, not by their labels. The same labels in another order are
     rows that belong together by label, such as a target that was not shuffled with its table.
 
     Parameters
@@ -42,7 +42,7 @@ def check_row_labels(X: Any, **others: Any) -> None:
     X : table or array-like
         Only pandas objects have an index.
     **others : array-like or None
-        What has one entry per row of X, by the name of the parameter.
+        Objects with one entry per row of X, by the name of the parameter.
     """
     for name, values in others.items():
         if _are_reordered(X, values):

@@ -1,4 +1,4 @@
-"""What every recommender must do, as checks that can be run on any of them."""
+"""The contract of recommenders, as checks that can be run on any of them."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class FittedTrees:
 
     @property
     def float32_maps(self) -> dict[str, Float32Map]:
-        """How columns of which float32 would merge values are mapped to what the trees see."""
+        """The map of columns of which float32 would merge values to those that the trees see."""
         return {}
 
     def enter(self, X: Any) -> Any:
@@ -161,7 +161,7 @@ class FittedTrees:
         return values / values.sum(axis=2, keepdims=True) if self.is_classifier else values
 
     def flat_values(self, tree: Any) -> np.ndarray:
-        """What each node predicts, (n_nodes, n_predictions), with the classes of several outputs side by side."""
+        """The prediction of each node, (n_nodes, n_predictions), with the classes of several outputs side by side."""
         values = self.values(tree)
         return np.concatenate([values[:, output, :n] for output, n in enumerate(self.n_classes)], axis=1)
 
@@ -171,7 +171,7 @@ class FittedTrees:
         return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[tree.apply(matrix)]
 
     def predict_rows(self, tree: Any, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """What `predict_tree` returns for the given rows of a matrix."""
+        """The result of `predict_tree` for the given rows of a matrix."""
         values = self.values(tree)
         return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[find_leaves(tree, matrix, rows)]
 
@@ -278,7 +278,7 @@ class FittedFrameForest(FittedTrees):
 
 
 def read_trees(model: Any, function: str, instead: str = "") -> FittedTrees:
-    """A fitted forest or tree; a TypeError for other models names the calling function and what to use instead."""
+    """A fitted forest or tree; a TypeError for other models names the calling function and an alternative."""
     steps, estimator = split_pipeline(model)
     if not is_forest(model):
         advice = f" For this one use {instead}." if instead else ""

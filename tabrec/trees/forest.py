@@ -80,7 +80,7 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
     target_encoded_, target_encoder_ : list of str, and sklearn.preprocessing.TargetEncoder or None
         Columns that are replaced by the mean target of their level, and their fitted encoder; None if there are none.
     estimators_, grower_ : list of trees, and str
-        The fitted trees, and what grew them in the latest fit: the compiled grower, or scikit-learn's and why.
+        The fitted trees, and the builder of the latest fit: the compiled grower, or scikit-learn's and why.
     oob_score_ : float
         R² of the out-of-bag predictions.
     oob_prediction_, oob_spread_, oob_target_ : ndarray of shape (n_rows,) or (n_rows, n_outputs)
@@ -284,7 +284,7 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
     target_encoded_, target_encoder_ : list of str, and sklearn.preprocessing.TargetEncoder or None
         Columns that are replaced by the mean target of their level, and their fitted encoder; None if there are none.
     estimators_, grower_ : list of trees, and str
-        The fitted trees, and what grew them in the latest fit: the compiled grower, or scikit-learn's and why.
+        The fitted trees, and the builder of the latest fit: the compiled grower, or scikit-learn's and why.
     oob_score_ : float
         Accuracy of the out-of-bag predictions.
     oob_decision_function_ : ndarray of shape (n_rows, n_classes)

@@ -63,7 +63,8 @@ class OutOfBagRows:
 def left_out_rows(rows: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Positions of the rows of which a tree drew no copy.
 
-    `rows` has the position in the caller's table of each row of the matrix; `drawn`, what the tree drew of the matrix.
+    `rows` has the position in the caller's table of each row of the matrix; `drawn`, the rows of the matrix that the
+    tree drew.
     """
     in_bag = np.zeros(rows.max() + 1, dtype=bool)
     in_bag[rows[drawn]] = True

@@ -65,7 +65,7 @@ def read_drawn_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> Traini
 
 
 def find_drawn_rows(trees: FittedTrees, X: Any, y: np.ndarray) -> TrainingRows | None:
-    """What `read_drawn_rows` returns, or None if X and y are not the rows that a forest drew from, in their order."""
+    """The result of `read_drawn_rows`, or None if X and y are not the rows that a forest drew from, in their order."""
     if not trees.draws_rows or len(y) != trees.n_training_rows or not trees.has_target(y):
         return None
     training = _as_drawn(trees, X, y)

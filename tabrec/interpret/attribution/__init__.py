@@ -1,1 +1,1 @@
-"""What each column adds to a prediction: contributions, SHAP values, the waterfall."""
+"""Contributions of columns to a prediction: by path, by occlusion, SHAP values, the waterfall."""

@@ -51,7 +51,7 @@ class RowContributions(Result):
 
     @property
     def unit(self) -> str:
-        """What the prediction is, as the label of an axis."""
+        """The quantity that is predicted, as the label of an axis."""
         if self.output is None:
             return "prediction"
         return f"{'predicted probability' if self.is_probability else 'prediction'} of {self.output}"
@@ -89,7 +89,7 @@ class Contributions(Result):
     prediction, bias : ndarray of shape (n_rows,), or (n_rows, n_outputs) with several outputs or classes
         Probabilities for a classifier.
     contributions : ndarray of shape (n_rows, n_columns), or (n_rows, n_columns, n_outputs)
-        What each column adds to the prediction.
+        The contribution of each column to the prediction.
     columns : list of str
         The columns that contribute: encoded columns of forests, raw columns of other models.
     sources : dict of str to str

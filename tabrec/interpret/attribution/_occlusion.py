@@ -21,7 +21,7 @@ class AgainstBackground:
     base: np.ndarray  # (n_outputs,)
     contributions: np.ndarray  # (n_rows, n_columns, n_outputs)
     standard_error: np.ndarray | None = None  # of the contributions; None if they are exact
-    residual: np.ndarray | None = None  # what they lacked of ``prediction - base`` before it was distributed over them
+    residual: np.ndarray | None = None  # the rest of ``prediction - base`` that was distributed over them
 
 
 def occlude(
@@ -76,7 +76,7 @@ class _Mixed:
     def gains(
         self, row: np.ndarray, other: np.ndarray, rank: np.ndarray, start: np.ndarray, end: np.ndarray
     ) -> np.ndarray:
-        """What each column adds when it is replaced at its rank: (n_pairs, n_columns, n_outputs)."""
+        """The effect of replacing each column at its rank: (n_pairs, n_columns, n_outputs)."""
         n_pairs, n_columns = rank.shape
         n_given = np.arange(1, n_columns)[None, :, None]  # number of columns replaced so far
         positions = np.where(rank[:, None] < n_given, row[:, None, None], self._n_rows + other[:, None, None])

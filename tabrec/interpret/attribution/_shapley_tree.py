@@ -43,7 +43,7 @@ class _Levels:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Neighbours on a level, whole pairs of siblings, and what their edges do to a row.
+    """Neighbours on a level, whole pairs of siblings, and the effect of their edges on a row.
 
     At an edge a row is in one of three states: it has failed a test of the column above, it fails this one, or it
     meets all of them.
@@ -51,7 +51,7 @@ class _Piece:
 
     nodes: slice
     parents: np.ndarray  # (n_pairs,)
-    factors: np.ndarray  # (n_nodes, n_points, 3): what the product is multiplied by in each state
+    factors: np.ndarray  # (n_nodes, n_points, 3): the factor of the product in each state
     gains: np.ndarray  # (n_nodes, 2, n_points): its weights for the column in the last two states; the first gains 0
 
 
@@ -125,7 +125,7 @@ def _quadrature(n_tested: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _by_column(levels: _Levels, values: np.ndarray, n_columns: int) -> csr_array:
-    """What adds up the edges of each column, those to leaves weighted by their values."""
+    """The matrix that sums the edges of each column, those to leaves weighted by their values."""
     edges = np.arange(1, len(values))
     return csr_array((values[1:], (levels.columns[1:], edges)), shape=(n_columns, len(values)))
 
@@ -182,7 +182,7 @@ def _carry_down(pieces: list[_Piece], levels: _Levels, meets: np.ndarray, produc
 def _sum_up(
     pieces: list[_Piece], levels: _Levels, meets: np.ndarray, products: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
-    """What each edge adds to its column, (n_nodes, n_rows), to be multiplied by `values`; overwrites `products`."""
+    """The contribution of each edge to its column without `values`: (n_nodes, n_rows); overwrites `products`."""
     n_numbers = products[0].size
     by_edge = np.zeros(meets.shape)
     for piece in reversed(pieces):

@@ -1,4 +1,4 @@
-"""Paths through trees: what each split on the path to a leaf adds to the prediction, by column or set of columns."""
+"""Paths through trees: the contribution of each split on the path to a leaf, by column or set of columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Steps:
-    """What the nodes of a tree add to their parents; node 0 is the root."""
+    """The differences of the nodes of a tree from their parents; node 0 is the root."""
 
     tree: Any
     parents: np.ndarray  # -1 for the root
@@ -95,7 +95,7 @@ def _climb(steps: Steps, leaves: np.ndarray) -> Iterator[tuple[np.ndarray, np.nd
 
 
 def sum_by_set(trees: FittedTrees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
-    """Joint contributions: what a split adds is credited to the set of all columns tested on the path down to it.
+    """Joint contributions: a split is credited to the set of all columns tested on the path down to it.
 
     For each row, from tuples of ascending columns to the mean over the trees, (n_outputs,).
     """

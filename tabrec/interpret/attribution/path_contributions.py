@@ -1,4 +1,4 @@
-"""`contributions`: what each column adds to the prediction of each row."""
+"""`contributions`: the contribution of each column to the prediction of each row."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ _MOST_NUMBERS = 2**22
 def shap_values(model: Any, X: Any) -> Contributions:
     """Take the predictions of a forest or tree apart by Shapley values: every column gets its fair share.
 
-    A column's value is what it adds to the prediction, in the mean over all orders in which the columns can become
-    known. While a column is unknown a row goes both ways at its splits, by the shares of the training weight. That is
-    what shap's ``TreeExplainer(..., feature_perturbation="tree_path_dependent")`` computes. Values are exact for trees
-    of any depth; columns that no split tests get exactly 0.
+    A column's value is its contribution to the prediction, averaged over all orders in which the columns can become
+    known. While a column is unknown a row goes both ways at its splits, by the shares of the training weight. The
+    values equal those of shap's ``TreeExplainer(..., feature_perturbation="tree_path_dependent")``. Values are exact
+    for trees of any depth; columns that no split tests get exactly 0.
 
-    `contributions` is faster and adds up what each split on the path of the row changes, but favours columns that are
+    `contributions` is faster and adds up the changes at the splits on the path of the row, but favours columns that are
     tested near the leaves.
 
     Parameters

@@ -159,7 +159,7 @@ def _kept_out_of_bag(model: Any, y: np.ndarray) -> np.ndarray | None:
 
 
 def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: Any) -> dict[str, tuple[float, float]]:
-    """What the model loses, in shares of the variance, when an id is permuted, and its standard error.
+    """The loss of the model, in shares of the variance, when an id is permuted, and its standard error.
 
     It is measured out of bag for the training rows of a forest, otherwise on the given rows.
     """

@@ -29,7 +29,7 @@ from tabrec.tables.rows import sample_rows, take_rows
 
 _MOST_DRAWN = 25
 _COPY, _NEARLY_PERFECT, _TOO_GOOD_MODEL = 0.999, 0.95, 0.99
-# A column is reported that alone explains this share of what the model explains, and at least this much.
+# A column is reported if it alone explains this share of the variance that the model explains, and at least this much.
 _AS_GOOD_AS_THE_MODEL, _LEAST_ALONE = 0.9, 0.5
 _RANK_COPY = 0.9999
 # Explained shares of missing values, ids and row order: too small to report, and large enough to act on.
@@ -40,7 +40,7 @@ _N_FOLDS = 5
 
 @dataclass(frozen=True, repr=False)
 class LeakageCheck(Result):
-    """How well each column, its missing values and the row order predict the target; what `leakage_check` returns.
+    """How well each column, its missing values and the row order predict the target; the result of `leakage_check`.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class LeakageCheck(Result):
 
 @check_parameters(max_rows=[at_least(10)], random_state=RANDOM_STATE)
 def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_state: Any = 0) -> LeakageCheck:
-    """Look for columns that contain the target, or what is known only with it.
+    """Look for columns that contain the target, or are known only with it.
 
     The check asks the three questions of the book: is the model or a column too good to be true, do ids matter, and do
     missing values predict the target? It cannot decide whether such a column is a leak: that depends on when its values
@@ -132,7 +132,7 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
 
     See Also
     --------
-    feature_importance : What the model relies on.
+    feature_importance : Importance of columns to the model.
     drop_and_compare : Scores the model without a suspect column.
 
     References

@@ -47,7 +47,7 @@ class OobReport(Result):
     metric : str
         The metric of `score`.
     findings : list of Finding
-        What the differences between them mean.
+        The meaning of the differences between them.
 
     See Also
     --------

@@ -51,7 +51,7 @@ class Verdict:
         return self.correlations is not None and self.correlations.p_value <= self.level * OF_CORRELATIONS
 
     def describe(self) -> Finding:
-        """Return whether there is a shift, on what evidence, and which shift these rows would have shown."""
+        """Return whether there is a shift, the evidence, and the smallest shift that these rows would show."""
         first, last = self.rounds[0], self.rounds[-1]
         removed_columns = [name for found in self.rounds for name in found.removed_columns]
         names = tuple(dict.fromkeys([*removed_columns, *self.shifted_columns]))

@@ -54,7 +54,7 @@ def _label_points(ax: Any, table: pd.DataFrame, share: np.ndarray, top: float) -
     """Name the columns with a large shift or importance, moved up where names would overlap."""
     worth = (table["auc"].to_numpy() - 0.5) + share / max(share.max(), 1e-12)
     chosen = np.argsort(-worth)[:_MOST_LABELS]
-    # Left, right and middle of what must not be drawn over: at first the points.
+    # Left, right and middle of boxes that must stay free: at first the points.
     placed = [(auc - _POINT, auc + _POINT, height) for auc, height in zip(table["auc"], share, strict=True)]
     for position in chosen[np.argsort(share[chosen], kind="stable")]:
         name, auc = shorten(table["column"].iloc[position], 24), float(table["auc"].iloc[position])

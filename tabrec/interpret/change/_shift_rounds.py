@@ -39,7 +39,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Round:
-    """What the classifier found with the columns of one round."""
+    """The results of the classifier with the columns of one round."""
 
     names: list[str]
     auc: float

@@ -40,7 +40,7 @@ _MOST_TRIED = 2_000  # rows predicted again for each column
 
 @dataclass(frozen=True, repr=False)
 class ExtrapolationCheck(Result):
-    """Columns and rows outside the training range; what `extrapolation_check` returns.
+    """Columns and rows outside the training range; the result of `extrapolation_check`.
 
     Attributes
     ----------

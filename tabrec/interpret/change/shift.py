@@ -27,7 +27,7 @@ _FEWEST_ROWS = 10
 
 @dataclass(frozen=True, repr=False)
 class DomainShift(Result):
-    """Whether new rows differ from training rows, and in which columns; what `domain_shift` returns.
+    """Whether new rows differ from training rows, and in which columns; the result of `domain_shift`.
 
     Attributes
     ----------
@@ -250,7 +250,7 @@ def _given_importance(importance: Any) -> pd.Series:
         return pd.Series(table["importance"].to_numpy(np.float64), index=table["column"])
     if not isinstance(importance, (pd.Series, Mapping)):
         raise TypeError(
-            f"importance must be what feature_importance returns, or a Series or dict by column, not "
+            f"importance must be a result of feature_importance, or a Series or dict by column, not "
             f"{type(importance).__name__}."
         )
     return pd.Series(importance, dtype=np.float64)

@@ -30,7 +30,7 @@ _Change = tuple[tuple[str, ...], dict[str, Any]]
 
 @dataclass(frozen=True, repr=False)
 class DropAndCompare(TryDropping):
-    """What a model loses or gains without suspect columns; what `drop_and_compare` returns.
+    """Change in score of a model without suspect columns; the result of `drop_and_compare`.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class DropAndCompare(TryDropping):
 
 @dataclass(frozen=True, repr=False)
 class RecentOnly(Result):
-    """What a model gains or loses by training on recent rows only; what `recent_only` returns.
+    """Change in score of a model trained on recent rows only; the result of `recent_only`.
 
     Attributes
     ----------

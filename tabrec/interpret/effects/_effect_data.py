@@ -1,4 +1,4 @@
-"""What an effect is computed from: a model, rows, the columns to vary, and predictions with other values in them."""
+"""Inputs of an effect: a model, rows, the columns to vary, and predictions with other values in them."""
 
 from __future__ import annotations
 

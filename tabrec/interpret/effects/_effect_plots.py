@@ -53,7 +53,7 @@ def draw_effect(
 
 
 def _describe_left_out(grid: Grid) -> str:
-    """Return what the grid leaves out of a plot, or an empty string."""
+    """Return a note on the labels that the grid leaves out, or an empty string."""
     rows = f"{grid.n_rows_left_out:,} row{'s' if grid.n_rows_left_out > 1 else ''}"
     if grid.n_labels_left_out:
         labels = f"{grid.n_labels_left_out:,} other label{'s' if grid.n_labels_left_out > 1 else ''}"

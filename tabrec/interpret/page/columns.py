@@ -19,7 +19,7 @@ _MIN_LABELS = 4
 
 
 def add_importance(section: Section, data: ReportData) -> None:
-    """Show what the model relies on, and which columns have no clear importance."""
+    """Show the importance of columns, and those without a clear one."""
     result = data.importance
     rows = {
         "oob": "the rows that each tree left out",

@@ -1,4 +1,4 @@
-"""Sections on recommenders of interactions: the top ten beside popularity, coverage, and what users are recommended."""
+"""Sections on recommenders of interactions: the top ten beside popularity, coverage, and example recommendations."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _plot_curves(curves: dict[str, np.ndarray]) -> Any:
 
 
 def add_example_users(section: Section, data: RatingData) -> None:
-    """Show what users with few and with many interactions have, what they are recommended, and why."""
+    """Show the items of users with few and with many interactions, their recommendations, and the reasons."""
     model = data.model
     counts = model.user_counts_.sort_values(kind="stable")
     section.add_text("Reasons are the user's own items that add most to the score of the recommended one.")

@@ -1,4 +1,4 @@
-"""What a report is about: a fitted model, its training rows, held-out rows and newest rows."""
+"""The data of a report: a fitted model, its training rows, held-out rows and newest rows."""
 
 from __future__ import annotations
 

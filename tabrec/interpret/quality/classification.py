@@ -34,7 +34,7 @@ _COST = [Interval(Real, 0, None, closed="left")]
 
 @dataclass(frozen=True, repr=False)
 class ClassificationCurves(Result):
-    """Curves, calibration and thresholds of a classifier; what `classification_curves` returns.
+    """Curves, calibration and thresholds of a classifier; the result of `classification_curves`.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ _MOST_FINDINGS = 3
 
 @dataclass(frozen=True, repr=False)
 class ErrorSegments(Result):
-    """Segments of rows with their errors, the worst first; what `error_segments` returns.
+    """Segments of rows with their errors, the worst first; the result of `error_segments`.
 
     Attributes
     ----------

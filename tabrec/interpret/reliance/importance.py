@@ -44,7 +44,7 @@ _MANY_PLACES, _TIMES_AS_MANY = 0.1, 10
 
 @dataclass(frozen=True, repr=False)
 class FeatureImportance(Result):
-    """Importance of columns; what `feature_importance` returns.
+    """Importance of columns; the result of `feature_importance`.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class FeatureImportance(Result):
     method : {"oob", "permutation", "drop", "impurity"}
         How importance was measured.
     metric : str
-        What importance is a loss of, as "R²"; "decrease of impurity" for impurity.
+        Name of the score whose loss is the importance, as "R²"; "decrease of impurity" for impurity.
     score : float
         The metric with all columns unchanged; NaN for impurity.
     groups : dict
@@ -188,7 +188,7 @@ def feature_importance(
         Columns to permute (or drop) together, besides each alone: "source" for all encoded columns of a raw one (such
         as the parts of a date), a dict of lists by name, lists, or clusters of redundant columns.
     metric : {"r2", "rmse", "mae", "accuracy", "log_loss"}, default=None
-        What importance is a loss of; None is R² for a regressor and accuracy for a classifier.
+        The score whose loss is the importance; None is R² for a regressor and accuracy for a classifier.
     n_repeats : int, default=None
         Permutations of each column; None is as many as score 20,000 rows, from 1 to 5.
     max_rows : int, default=20_000

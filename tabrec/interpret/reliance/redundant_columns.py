@@ -33,7 +33,7 @@ _ROWS_PER_VALUE = 5  # numbers with fewer rows per distinct value are not compar
 
 @dataclass(frozen=True, repr=False)
 class Redundancy(Result):
-    """Columns that carry nearly the same information; what `redundancy` returns.
+    """Columns that carry nearly the same information; the result of `redundancy`.
 
     Attributes
     ----------
@@ -356,7 +356,7 @@ def _cluster_finding(cluster: list[str], correlation: pd.DataFrame, sources: dic
     severity = 3 if len({sources[name] for name in cluster}) == 1 else 2
     text = f"{_listed(cluster)} carry nearly the same information."
     evidence = f"The absolute rank correlation is at least {np.floor(lowest * 1000) / 1000:.3f}."
-    action = "Score the model without all but one of them: try_dropping shows what each is worth."
+    action = "Score the model without all but one of them: try_dropping shows the value of each."
     return Finding("redundant columns", severity, tuple(cluster), text, evidence, action)
 
 

@@ -24,7 +24,7 @@ VERDICT_COLOURS = {"worse": RED, "better": GREEN, "no clear change": GREY}
 
 @dataclass(frozen=True, repr=False)
 class DropUnimportant(Result):
-    """A model of fewer columns beside that of all; what `drop_unimportant` returns.
+    """A model of fewer columns beside that of all; the result of `drop_unimportant`.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class DropUnimportant(Result):
     metric : str
         The metric of the scores, as "R²".
     findings : list of Finding
-        What dropping the columns changed; empty where none was dropped.
+        The effect of dropping the columns; empty where none was dropped.
 
     See Also
     --------
@@ -94,7 +94,7 @@ class DropUnimportant(Result):
 
 @dataclass(frozen=True, repr=False)
 class TryDropping(Result):
-    """Scores without some columns; what `try_dropping` returns.
+    """Scores without some columns; the result of `try_dropping`.
 
     Attributes
     ----------
@@ -332,7 +332,7 @@ def try_dropping(
 
 
 def make_trial_result(kind: Callable, trials: Trials, changes: list[tuple[tuple[str, ...], dict]], **more: Any) -> Any:
-    """A `TryDropping` or a class derived from it, from what `Trials.without` found for blocks of columns.
+    """A `TryDropping` or a class derived from it, from the results of `Trials.without` for blocks of columns.
 
     `more` are further fields; `findings` among them replaces one finding for each block.
     """

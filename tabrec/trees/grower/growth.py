@@ -169,7 +169,7 @@ class ForestGrower:
 
 
 def _describe_target(tree: Any, X: np.ndarray, y: np.ndarray, weights: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """Set what a fitted tree records of its target; return the target, of a classifier as positions of its classes."""
+    """Set the attributes of a tree that describe its target; return the target, of a classifier as class positions."""
     tree.n_features_in_, tree.n_outputs_ = X.shape[1], 1
     target = np.ascontiguousarray(y, dtype=np.float64).reshape(len(X))
     weights = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)

@@ -34,12 +34,12 @@ def find_leaves(tree: Tree, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def predict_rows(tree: Tree, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """What the leaf of each of the given rows holds: (n_rows, n_values, n_outputs)."""
+    """The values of the leaf of each of the given rows: (n_rows, n_values, n_outputs)."""
     return tree.value[find_leaves(tree, matrix, rows)].transpose(0, 2, 1)
 
 
 def sum_predictions(trees: Sequence[Tree], matrix: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
-    """The sum over trees of what the leaf of each row holds, added up in the order of the trees.
+    """The sum over trees of the values of each row's leaf, added up in the order of the trees.
 
     Returns an array of shape (n_rows, n_outputs, n_values), or None where scikit-learn has to predict: without the
     compiled library, and for missing values.
