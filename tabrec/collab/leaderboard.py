@@ -188,7 +188,8 @@ class _Task(NamedTuple):
         if not (knows_user & knows_item).any():
             raise ValueError(
                 f"None of the {len(test)} test rows is a relevant pair of a user and an item of the training rows: "
-                "hold out other rows (test_size, split) or lower the threshold."
+                f"{_count_unknown(pairs.iloc[test], taken, repeated.sum())}. Hold out other rows (test_size, split) or "
+                "lower the threshold."
             )
         rest = [name for name in frame.columns if name not in columns]
         rest += [name for name in (columns.time,) if name is not None]
@@ -204,6 +205,12 @@ class _Task(NamedTuple):
             exclude_seen=exclude_seen,
             k=k,
         )
+
+
+def _count_unknown(tested: pd.DataFrame, taken: pd.DataFrame, n_repeated: int) -> str:
+    """What keeps test rows from being relevant, in words."""
+    new = [f"{(~tested[kind].isin(taken[kind])).sum()} have a new {kind}" for kind in ("user", "item")]
+    return f"{', '.join(new)}, and {n_repeated} repeat a training pair"
 
 
 class _Result(NamedTuple):

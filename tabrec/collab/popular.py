@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -15,11 +16,14 @@ from tabrec.collab.reader import RatingsReader
 from tabrec.collab.side_table import index_by_id
 from tabrec.collab.strengths import StrengthScorer
 from tabrec.tables.columns import to_columns
+from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
 
 _SECONDS_OF_DAY = 86_400
 # Times since 1970 of at least so much, the year 5138 in seconds, are in milliseconds, or in a smaller unit by turns.
 _MOST_SECONDS, _STEP_OF_UNIT = 1e11, 1e3
+# Times of fewer rows in the past are not those of a clock.
+_LEAST_PAST = 0.5
 # Popularity among all users counts as much as that among so many users of the segment.
 _DAMPING = 20.0
 
@@ -114,8 +118,8 @@ class Popular(RankingRecommender):
             return sample_weight
         days = read_days(frame, check_named("time", [self.time], frame.columns)[0])
         if reset:
-            self.newest_day_ = float(days.max())
-        decay = 0.5 ** ((self.newest_day_ - days) / self.half_life)
+            self.newest_day_ = _newest(days)
+        decay = 0.5 ** (np.maximum(self.newest_day_ - days, 0.0) / self.half_life)
         return decay if sample_weight is None else decay * np.asarray(sample_weight, dtype=np.float64)
 
 
@@ -177,6 +181,19 @@ class PopularScorer(StrengthScorer):
         return segments
 
 
+def _newest(days: np.ndarray) -> float:
+    """The latest day that is not in the future, unless most are."""
+    today = time.time() / _SECONDS_OF_DAY + 1  # of any time zone
+    is_past = days <= today
+    if is_past.all() or is_past.mean() < _LEAST_PAST:
+        return float(days.max())
+    warn_caller(
+        f"{int((~is_past).sum())} of {len(days)} times are in the future, the latest on "
+        f"{np.datetime64(int(days.max()), 'D')}: they count as the newest of the others."
+    )
+    return float(days[is_past].max())
+
+
 def read_days(frame: pd.DataFrame, name: str) -> np.ndarray:
     """Times in days, from a column of dates, of seconds or, for times since 1970, of smaller units."""
     column = to_columns(frame[[name]])[name]
@@ -189,5 +206,5 @@ def read_days(frame: pd.DataFrame, name: str) -> np.ndarray:
         return seconds / _SECONDS_OF_DAY
     if not column.is_date:
         raise ValueError(f"Column {name!r} must hold times, dates or seconds, but holds {column.example()!r}.")
-    since = pd.Series(column.raw).dt.tz_localize(None) - pd.Timestamp(0)
+    since = pd.Series(column.raw).dt.tz_localize(None) - pd.Timestamp(0).as_unit("s")
     return since.dt.total_seconds().to_numpy() / _SECONDS_OF_DAY

@@ -14,12 +14,17 @@ from tabrec.tables.dates import looks_like_dates
 from tabrec.tables.names import names_of
 
 _USER = "user|customer|member|reader|reviewer|visitor|viewer|listener|player|client|person|buyer"
-_ITEM = "item|movie|film|product|book|song|track|artist|article|business|game|anime|recipe"
+# Visits and purchases stand for their users where no column names these.
+_VISIT = "session|basket|cart|order|invoice|account|household|cookie|device"
+_ITEM = (
+    "item|movie|film|product|book|song|track|artist|article|business|game|anime|recipe|page|url|video|content|listing|"
+    "hotel|restaurant|course|app|podcast|episode"
+)
 _ID = "(id|key|code|no|nr|number|uuid|guid|hash)"
 _EVENT = "(unix|event|rating|rated|review|click|view|order|purchase|transaction|created|start)*"
 # Patterns of names without case and punctuation; a name that fits an earlier pattern is preferred.
 _PATTERNS = {
-    "user": (r"users?(id)?", rf"({_USER})s?{_ID}|uid", rf"({_USER})s?(name)?"),
+    "user": (r"users?(id)?", rf"({_USER})s?{_ID}|uid", rf"({_USER})s?(name)?", rf"({_VISIT})s?{_ID}?"),
     "item": (r"items?(id)?", rf"({_ITEM})s?{_ID}|iid|sku|asin|isbn(10|13)?", rf"({_ITEM})s?(name)?", r"titles?"),
     "rating": (r"ratings?", rf"({_USER}|{_ITEM}|star|review)?(ratings?(value)?|scores?)|stars?|votes?|overall|grade"),
     "strength": (
@@ -33,6 +38,8 @@ _OF_ITEMS = re.compile(rf"{_ITEM}|title", re.IGNORECASE)
 # Names of columns that may number the rows; pandas writes an index without a name and reads it as "Unnamed: 0".
 _ROW_NUMBER = re.compile(r"|unnamed\d+|index|id|row|row(id|no|nr|number)|ratingid|level0")
 _SAMPLE = 1000
+# Times of events are distinct in more than this share of rows; ids recur.
+_RECURRENT = 0.9
 # Times since 1970 in seconds, milliseconds, microseconds and nanoseconds, from 1980 to 2100.
 _UNIX_TIMES = [(unit * 315_532_800, unit * 4_102_444_800) for unit in (1, 10**3, 10**6, 10**9)]
 _RANKING_MODELS = "EASE, ImplicitALS, BPR or ItemKNN"
@@ -108,10 +115,13 @@ def find_interaction_columns(
     time: str | None = None,
 ) -> InteractionColumns:
     """Find the columns of interactions: ids as in `fit`, strengths by name, times by name or as the only dates."""
-    _check_given(frame, [name for name in (user, item, strength, time) if name is not None])
+    given = {"user": user, "item": item, "strength": strength, "time": time}
+    found = {role: name for role, name in given.items() if name is not None}
+    _check_given(frame, list(found.values()))
     rest = [name for name in frame.columns if name not in (strength, time)]
-    user, item = find_id_columns(frame[rest], user, item, "a recommender")
-    found = {role: name for role, name in (("strength", strength), ("time", time)) if name is not None}
+    for role in ("user", "item"):
+        _find_by_name(found, role, rest)
+    user, item = find_id_columns(frame[rest], found.get("user"), found.get("item"), "a recommender")
     rest = [name for name in rest if name not in (user, item)]
     if "strength" not in found:
         numbers = [name for name in rest if describe_column(frame[name]) == "numbers"]
@@ -123,7 +133,11 @@ def find_interaction_columns(
 
 
 def find_time_column(frame: pd.DataFrame) -> str | None:
-    """The column of times, by a usual name or as the only one of dates or times since 1970; None without one."""
+    """The column of times, by a usual name or as the only one of dates or times since 1970; None without one.
+
+    A column of one time, such as the date of an export, does not order the rows.
+    """
+    frame = frame[[name for name in frame.columns if not _is_constant(frame[name])]]
     named = [name for name in frame.columns if re.fullmatch(_PATTERNS["time"][0], _plain(name))]
     times = [name for name in named or frame.columns if describe_column(frame[name]) in ("dates", "times")]
     return times[0] if len(times) == 1 else None
@@ -156,13 +170,20 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
         for role in ("user", "item"):
             _find_by_name(found, role, names)
         # Without usual names the ids come first, as columns of arrays do.
-        rest = [] if len(found) == 2 else list(dict.fromkeys(_unused(frame, found, names) + names))
+        likely = [] if len(found) == 2 else sorted(_unused(frame, found, names), key=lambda n: _rate_as_ids(frame[n]))
+        rest = list(dict.fromkeys(likely + names))
         rest = [name for name in rest if name not in found.values()]
     user_name = found.get("user") or rest.pop(0)
     item_name = found.get("item") or rest.pop(0)
     if user_name == item_name:
         raise ValueError(f"user and item must be two columns, but both are {user_name!r}.")
     return user_name, item_name
+
+
+def find_ids_without_header(frame: pd.DataFrame) -> list[str]:
+    """The first two columns that may hold ids: not fractions, and not times that hardly recur."""
+    ids = [name for name in frame.columns if not _has_fractions(frame[name]) and not _is_clock(frame[name])]
+    return (ids if len(ids) >= 2 else frame.columns.tolist())[:2]
 
 
 def names_ids(name: str, role: str) -> bool:
@@ -262,6 +283,31 @@ def _numbers_rows(name: str, column: pd.Series) -> bool:
         return False
     numbers = pd.to_numeric(column.iloc[:_SAMPLE].astype(object), errors="coerce")
     return bool(numbers.notna().all() and (numbers % 1 == 0).all() and numbers.is_unique)
+
+
+def _rate_as_ids(column: pd.Series) -> int:
+    """0 for a column named as one of ids, 2 for values that are no ids: fractions, or the same in every row."""
+    if _has_fractions(column) or _is_constant(column):
+        return 2
+    return int(re.fullmatch(rf".*[\W_]{_ID}|.*[a-z](Id|ID|Key|Code)", str(column.name)) is None)
+
+
+def _has_fractions(column: pd.Series) -> bool:
+    if describe_column(column) != "numbers":
+        return False
+    numbers = pd.to_numeric(column.iloc[:_SAMPLE].astype(object), errors="coerce").dropna()
+    return bool((numbers % 1 != 0).any())
+
+
+def _is_constant(column: pd.Series) -> bool:
+    """Whether two rows or more hold one value."""
+    return len(column) > 1 and column.iloc[0] == column.iloc[-1] and column.nunique(dropna=False) == 1
+
+
+def _is_clock(column: pd.Series) -> bool:
+    """Whether a column holds dates or times that hardly recur."""
+    values = column.iloc[:_SAMPLE]
+    return describe_column(values) in ("dates", "times") and values.nunique() > _RECURRENT * len(values)
 
 
 def _ambiguous(role: str, names: Collection[str]) -> str:

@@ -42,7 +42,8 @@ def read_json(source: Source, suffix: str) -> pd.DataFrame:
     """Read a list of records, an object that maps column names to values, or one record per line."""
     try:
         text = source.head().decode("utf-8-sig")
-        frame = pd.DataFrame(_parse_json(text, is_lines=suffix in _JSON_LINES))
+        raw = pd.DataFrame(_parse_json(text, is_lines=suffix in _JSON_LINES), dtype=object)
+        frame = pd.DataFrame({name: _convert(values) for name, values in raw.items()}, index=raw.index)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{source.name} cannot be read as JSON: {error}. It should hold one record per line, a list of "
@@ -68,6 +69,14 @@ def _parse_json(text: str, *, is_lines: bool) -> Any:
         return [json.loads(line) for line in text.splitlines() if line.strip()]
     is_record = isinstance(parsed, dict) and not any(isinstance(value, (dict, list)) for value in parsed.values())
     return [parsed] if is_record else parsed
+
+
+def _convert(values: pd.Series) -> pd.Series:
+    """Values of JSON in their common type; whole numbers stay exact where some are missing."""
+    converted = pd.Series(values.tolist(), index=values.index)
+    if converted.dtype.kind != "f" or types.infer_dtype(values, skipna=True) != "integer":
+        return converted
+    return values.astype("Int64") if converted.abs().max() >= _LARGEST_EXACT else converted
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def read_baskets(path: str | os.PathLike, *, delimiter: str | None = None, encod
     ----------
     path : str or path-like
         Text file without a header. Blank lines and blank fields are ignored, and an item that occurs twice in a line
-        is in the basket once. Quotation marks are part of the item.
+        is in the basket once. An item in double quotation marks may hold the delimiter.
     delimiter : str, default=None
         The character between items. None takes the first of comma, semicolon, tab, pipe and space that is in the file.
     encoding : str, default=None
@@ -65,10 +66,16 @@ def read_baskets(path: str | os.PathLike, *, delimiter: str | None = None, encod
     text = content.decode(encoding or find_encoding(head, is_complete=len(head) == len(content)))
     if delimiter is None:
         delimiter = next((mark for mark in _DELIMITERS if mark in text), _DELIMITERS[0])
-    baskets = [[item.strip() for item in line.split(delimiter)] for line in text.splitlines()]
+    baskets = [[item.strip() for item in _split(line, delimiter)] for line in text.splitlines()]
     baskets = [list(dict.fromkeys(item for item in items if item)) for items in baskets]
     baskets = [items for items in baskets if items]
     if not baskets:
         raise ValueError(f"{path} has no items: each line should be a basket, such as milk,bread.")
     number = np.repeat(np.arange(1, len(baskets) + 1), [len(items) for items in baskets])
     return pd.DataFrame({"user": number, "item": [item for items in baskets for item in items]})
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    if line.count('"') % 2:  # a mark that is not closed belongs to its item
+        return line.split(delimiter)
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])

@@ -31,8 +31,9 @@ def read_interactions(
         One of these:
 
         - a file that `tabrec.datasets.read_table` reads, with columns of users, items and, maybe, times and strengths.
-          Without a header, the first two columns are users and items, and the others are found by their content; text
-          after them, such as the names of artists in the files of Last.fm that implicit uses, is left out;
+          Without a header, the first two columns that are not times or fractions are users and items, and the others
+          are found by their content; text after them, such as the names of artists in the files of Last.fm that
+          implicit uses, is left out;
         - the folder or zip of a MovieLens release: items are named by their titles, ratings are strengths;
         - a ``.npz`` file of a sparse matrix of users and items, as ``scipy.sparse.save_npz`` writes it;
         - a folder that LensKit saved (``Dataset.save``).
@@ -88,11 +89,12 @@ def read_interactions(
 
 
 def _read_text(path: Path, user: str | None, item: str | None, options: dict[str, Any]) -> pd.DataFrame:
-    from tabrec.collab.rating_columns import find_id_columns
+    from tabrec.collab.rating_columns import find_ids_without_header, find_interaction_columns
 
     def find_ids(head: pd.DataFrame) -> list[str]:
+        given = [name if name in head.columns else None for name in (user, item)]
         try:
-            return list(find_id_columns(head, user, item, "read_interactions"))
+            return list(find_interaction_columns(head, user=given[0], item=given[1])[:2])
         except ValueError:  # `rank` raises it, unless it is given the columns.
             return [name for name in (user, item) if name is not None and name in head.columns]
 
@@ -102,18 +104,19 @@ def _read_text(path: Path, user: str | None, item: str | None, options: dict[str
         except NoHeaderError as error:
             if error.n_fields < 2 or (user, item) != (None, None):
                 raise
-    frame = read_table(path, **{**options, "header": False}, id_columns=lambda head: list(head.columns[:2]))
+    frame = read_table(path, **{**options, "header": False}, id_columns=find_ids_without_header)
     return _name_columns(frame, path)
 
 
 def _name_columns(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The columns of a file without a header: users, items, and times and strengths by their content."""
-    from tabrec.collab.rating_columns import describe_column
+    from tabrec.collab.rating_columns import describe_column, find_ids_without_header
 
     if frame.shape[1] < 2:
         raise ValueError(f"{path} has {frame.shape[1]} column, but interactions need at least a user and an item.")
-    roles = dict(zip(frame.columns, ("user", "item"), strict=False))
-    for name in frame.columns[2:]:
+    ids = find_ids_without_header(frame)
+    roles = dict(zip(ids, ("user", "item"), strict=True))
+    for name in frame.columns.drop(ids):
         role = {"times": "timestamp", "dates": "timestamp", "numbers": "strength"}.get(describe_column(frame[name]))
         if role is not None and role not in roles.values():
             roles[name] = role

@@ -293,6 +293,14 @@ def test_popular_by_time():
         recent.fit(clicks.assign(at=clicks["at"].where(clicks["user"] != 1)))
 
 
+def test_a_time_in_the_future_does_not_make_all_others_old():
+    days = np.array(["2024-01-01"] * 4 + ["2024-03-01"] * 2 + ["2999-01-01"], dtype="datetime64[s]")
+    clicks = pd.DataFrame({"user": range(7), "item": ["old"] * 4 + ["new"] * 2 + ["odd"], "at": days})
+    with pytest.warns(UserWarning, match="1 of 7 times are in the future, the latest on 2999-01-01"):
+        model = Popular(time="at", half_life=7).fit(clicks)
+    assert model.recommend(99, 3)["item"].tolist() == ["new", "odd", "old"]
+
+
 def test_popular_by_segment():
     users = pd.DataFrame({"group": np.where(np.arange(26) % 2, "odd", "even")}, index=range(26))
     model = Popular(segment="group", user_features=users).fit(CLICKS)

@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import uuid
 from fractions import Fraction
 
 import numpy as np
@@ -167,6 +168,10 @@ def test_a_recommender_that_is_not_fitted_comes_back_with_its_side_tables(fitted
     assert_same(fitted[name], clone(back).fit(X, Y))
 
 
+def as_uuid(number):
+    return uuid.UUID(int=int(number))
+
+
 INDEXES = {
     "text": (X["title"], ITEM_FEATURES),
     "category": (X["title"].astype("category"), ITEM_FEATURES.set_index(pd.CategoricalIndex(ITEM_FEATURES.index))),
@@ -174,6 +179,7 @@ INDEXES = {
     "numbers": (X["user"], USER_FEATURES[["text"]]),
     "floats": (X["user"].astype(float), USER_FEATURES[["text"]].set_index(USER_FEATURES.index.astype(float))),
     "nullable": (X["user"].astype("Int64"), USER_FEATURES[["text"]].set_index(USER_FEATURES.index.astype("Int64"))),
+    "uuid": (X["user"].map(as_uuid), USER_FEATURES[["text"]].rename(index=as_uuid)),
     "mixed": (X["user"].astype(object).where(X["user"] > 3, "one"), USER_FEATURES[["text"]]),
 }
 

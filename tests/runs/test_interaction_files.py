@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from tabrec.collab.rating_columns import find_interaction_columns
 from tabrec.datasets import read_baskets
 from tabrec.runs import read_interactions
 
@@ -16,16 +17,52 @@ TEXTS = {
     # usersha1-artmbid-artname-plays.tsv, which implicit converts; mbids may be absent
     "00a1\tf467\tthe band\t2137\n00b2\t2b8e\tdie Ärzte\t1099\n": ["user", "item", "strength"],
     "1 7\n2 8\n": ["user", "item"],
+    "1600000000000,u1,i1,2\n1600000100000,u2,i2,1\n": ["user", "item", "timestamp", "strength"],
+    "0.5,u1,i1\n1.5,u2,i2\n": ["user", "item", "strength"],
 }
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=["header", "u.data", "time-first", "lastfm", "pairs"])
+@pytest.mark.parametrize(
+    "text", TEXTS, ids=["header", "u.data", "time-third", "lastfm", "pairs", "time-first", "strength-first"]
+)
 def test_columns_of_text_files_are_found(tmp_path, text):
     (tmp_path / "f.txt").write_text(text, encoding="utf-8")
     frame, tables = read_interactions(tmp_path / "f.txt")
-    assert frame.columns.tolist() == TEXTS[text]
+    assert sorted(frame.columns) == sorted(TEXTS[text])
+    assert (frame[find_interaction_columns(frame).user].astype(str).str[-1] == ["1", "2"]).all()
     assert tables == {}
     assert len(frame) == 2
+
+
+LOGS = {
+    "odd order": ("qty,when,sku,note,customer\n2,2024-01-01,S1,a,c1\n1,2024-01-02,S2,a,c2\n", ("customer", "sku")),
+    "index": (",item_id,user_id\n0,i1,u1\n1,i2,u2\n", ("user_id", "item_id")),
+    "items first": ("item_id,user_id\ni1,u1\ni2,u2\n", ("user_id", "item_id")),
+    "visits": ("ts,session_id,event,page\n1600000000,s1,view,p1\n1600000100,s2,view,p2\n", ("session_id", "page")),
+    "no usual name": ("kind,score_x,thing_id,who_id\nview,0.5,t1,w1\nview,1.5,t2,w2\n", ("thing_id", "who_id")),
+}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_columns_are_found_by_name_and_content(name, tmp_path):
+    text, expected = LOGS[name]
+    (tmp_path / "f.csv").write_text(text)
+    frame, _ = read_interactions(tmp_path / "f.csv")
+    assert find_interaction_columns(frame)[:2] == expected
+
+
+def test_a_column_of_one_time_does_not_order_a_log():
+    frame = pd.DataFrame({"user": [1, 2, 3], "item": [1, 2, 1], "date": "2024-01-01"})
+    assert find_interaction_columns(frame).time is None
+
+
+def test_ids_of_json_lines_stay_exact(tmp_path):
+    first = 1234567890123456001
+    rows = [{"user": first, "item": "001"}, {"user": None, "item": "NA"}, {"user": first + 1, "item": "null"}]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    frame, _ = read_interactions(tmp_path / "log.jsonl")
+    assert frame["user"].dropna().tolist() == [first, first + 1]
+    assert frame["item"].tolist() == ["001", "NA", "null"]
 
 
 def test_ids_stay_as_written(tmp_path):
@@ -56,6 +93,8 @@ def test_baskets_become_pairs(tmp_path):
     (tmp_path / "b.csv").write_text("milk, bread\n\nbread,bread,eggs\n")
     frame, _ = read_interactions(tmp_path / "b.csv", baskets=True)
     assert frame.to_numpy().tolist() == [[1, "milk"], [1, "bread"], [2, "bread"], [2, "eggs"]]
+    (tmp_path / "quoted.csv").write_text('"whole milk, 1l","bread"\n5" pipe,eggs\n')
+    assert read_baskets(tmp_path / "quoted.csv")["item"].tolist() == ["whole milk, 1l", "bread", '5" pipe', "eggs"]
     (tmp_path / "retail.dat").write_text("30 31 32 \n33 34 \n")
     assert read_baskets(tmp_path / "retail.dat")["item"].tolist() == ["30", "31", "32", "33", "34"]
     (tmp_path / "empty.csv").write_text("\n\n")
