@@ -1,13 +1,14 @@
 """Quality of the first ten recommendations on MovieLens 100k, for every recommender.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/ranking.py [--only EASE] [--splits 1 2 3 4 5]
-        [--implicit-python /path/to/env/bin/python]
+        [--peers-python /path/to/env/bin/python]
 
 The protocol is that of Microsoft's recommenders repository: a quarter of the ratings of each item is the test set,
 every test item is relevant, and items of the training set are not recommended. Split 0 is the one on which defaults
-were chosen, those of implicit's models too; it is not reported. The table has the mean and the standard deviation over
-the splits. A second table has
-one split in time, the latest fifth of all ratings.
+were chosen, and the settings of other packages are; it is not reported. The table has the mean and the standard
+deviation over the splits. Further tables have one split in time, the latest fifth of all ratings, of MovieLens 100k and
+of MovieLens latest-small, with standard errors over users. The environment of `--peers-python` has implicit, Cornac and
+LensKit, or some of them.
 """
 
 from __future__ import annotations
@@ -64,20 +65,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", help="models whose names contain one of these texts")
     parser.add_argument("--splits", type=int, nargs="+", default=[1, 2, 3, 4, 5], help="seeds of the random splits")
-    parser.add_argument("--implicit-python", help="interpreter of an environment with implicit")
+    parser.add_argument("--peers-python", help="interpreter of an environment with other packages")
+    parser.add_argument("--skip", nargs="+", default=[], choices=["random", "time"], help="tables to leave out")
     arguments = parser.parse_args()
-    folder = Path(os.environ.get("TABREC_DATA_DIR", ".")) / "ml-100k"
-    ratings = load_movielens("100k", folder).ratings
+    data = Path(os.environ.get("TABREC_DATA_DIR", "."))
+    ratings = load_movielens("100k", data / "ml-100k").ratings
     models = {n: m for n, m in MODELS.items() if not arguments.only or any(text in n for text in arguments.only)}
     print(describe_machine(tabrec={name: version(name) for name in ("tabrec", "numpy", "scipy", "torch")}), "\n")
-    splits = [split_by_item(ratings, seed) for seed in arguments.splits]
-    print(f"MovieLens 100k, a quarter of each item's ratings as test, {len(splits)} splits\n")
-    print(report(models, splits))
-    if arguments.implicit_python:
-        print(report_implicit(arguments.implicit_python, [split_by_item(ratings, 0), *splits]))
-    print()
-    print("MovieLens 100k, the latest fifth of the ratings as test, users and items of the training set\n")
-    print(report(models, [split_by_time(ratings)]))
+    tuning = split_by_item(ratings, 0)
+    tables = {}
+    if "random" not in arguments.skip:
+        splits = [split_by_item(ratings, seed) for seed in arguments.splits]
+        tables[f"MovieLens 100k, a quarter of each item's ratings as test, {len(splits)} splits"] = splits
+    if "time" not in arguments.skip:
+        ending = "the latest fifth of the ratings as test, users and items of the training set"
+        tables[f"MovieLens 100k, {ending}"] = [split_by_time(ratings)]
+        smaller = load_movielens("latest-small", data / "ml-latest-small").ratings
+        tables[f"MovieLens latest-small, {ending}"] = [split_by_time(smaller)]
+    for title, splits in tables.items():
+        print(title, "\n", sep="")
+        print(markdown_table(["model", *METRICS, "fit, s", "recommend, s"], report(models, splits)), flush=True)
+        if arguments.peers_python:
+            print(report_peers(arguments.peers_python, arguments.only or [], [tuning, *splits]))
+        print(flush=True)
 
 
 def split_by_item(ratings: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -96,49 +106,62 @@ def split_by_time(ratings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return train, test[test["user"].isin(train["user"]) & test["item"].isin(train["item"])]
 
 
-def report(models: dict[str, Any], splits: list[tuple[pd.DataFrame, pd.DataFrame]]) -> str:
-    """A table of all models over the splits."""
+def report(models: dict[str, Any], splits: list[tuple[pd.DataFrame, pd.DataFrame]]) -> list[list[str]]:
+    """Rows of all models over the splits."""
     rows = []
     for name, model in models.items():
-        found = pd.DataFrame([measure(model, train, test) for train, test in splits])
+        found = pd.DataFrame([measure(model, train, test, len(splits) == 1) for train, test in splits])
         note(f"{name}: NDCG {found['ndcg'].mean():.4f}")
         rows.append(describe(name, found))
-    return markdown_table(["model", *METRICS, "fit, s", "recommend, s"], rows)
+    return rows
 
 
 def describe(name: str, found: pd.DataFrame) -> list[str]:
-    """A row of the table."""
-    cells = [f"{found[m].mean():.4f} ± {found[m].std(ddof=0):.4f}" for m in METRICS]
+    """A row of the table: standard deviations over several splits, standard errors over the users of one."""
+    spread = found[METRICS].std(ddof=0) if len(found) > 1 else found[[f"{m}_se" for m in METRICS]].iloc[0]
+    cells = [f"{found[m].mean():.4f} ± {s:.4f}" for m, s in zip(METRICS, spread, strict=True)]
     return [name, *cells, f"{found['fit'].median():.1f}", f"{found['recommend'].median():.1f}"]
 
 
-def report_implicit(python: str, splits: list[tuple[pd.DataFrame, pd.DataFrame]]) -> str:
-    """Rows of implicit's models, tuned on the first split, over the others."""
+def report_peers(python: str, only: list[str], splits: list[tuple[pd.DataFrame, pd.DataFrame]]) -> str:
+    """Rows of the models of other packages, tuned on the first split, over the others."""
     with tempfile.TemporaryDirectory() as folder:
         for number, (train, test) in enumerate(splits):
             for part, name in ((train, "train"), (test, "test")):
-                part[["user", "item"]].to_csv(Path(folder) / f"{name}-{number}.csv", index=False)
-        worker = Path(__file__).with_name("_worker_ranking_implicit.py")
-        subprocess.run([python, str(worker), folder], check=True, env={**os.environ, "PYTHONPATH": ""})
+                part[["user", "item", "rating"]].to_csv(Path(folder) / f"{name}-{number}.csv", index=False)
+        worker = Path(__file__).with_name("_worker_ranking_peers.py")
+        subprocess.run([python, str(worker), folder, *only], check=True, env={**os.environ, "PYTHONPATH": ""})
         rows = []
         for name, told in json.loads((Path(folder) / "settings.json").read_text()).items():
             metrics = [
-                dict(rank_metrics(pd.read_csv(Path(folder) / f"{name}-{number}.csv"), test[["user", "item"]])) | seconds
+                score(pd.read_csv(Path(folder) / f"{name}-{number}.csv"), test[["user", "item"]], len(splits) == 2)
+                | seconds
                 for number, ((_, test), seconds) in enumerate(zip(splits[1:], told["seconds"], strict=True), start=1)
             ]
-            note(f"{name}: {told['setting']}")
+            note(f"{name}: {told['setting']}, NDCG {np.mean([found['ndcg'] for found in metrics]):.4f}")
             rows.append(describe(name, pd.DataFrame(metrics)))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def measure(model: Any, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
+def measure(model: Any, train: pd.DataFrame, test: pd.DataFrame, with_errors: bool) -> dict[str, float]:
     """Metrics of the first ten, and seconds, of a model fitted to the training ratings."""
     started = time.perf_counter()
     model.fit(train[["user", "item"]], train["rating"])
     fitted = time.perf_counter()
     recommended = model.recommend(np.unique(test["user"]), 10)
     seconds = {"fit": fitted - started, "recommend": time.perf_counter() - fitted}
-    return dict(rank_metrics(recommended, test[["user", "item"]])) | seconds
+    return score(recommended, test[["user", "item"]], with_errors) | seconds
+
+
+def score(recommended: pd.DataFrame, test: pd.DataFrame, with_errors: bool) -> dict[str, float]:
+    """Metrics of the first ten, and their standard errors over users."""
+    metrics = dict(rank_metrics(recommended, test))
+    if not with_errors:
+        return metrics
+    lists, relevant = recommended.groupby("user"), test.groupby("user")
+    by_user = [dict(rank_metrics(lists.get_group(user), pairs)) for user, pairs in relevant if user in lists.groups]
+    errors = pd.DataFrame(by_user)[METRICS].sem().add_suffix("_se")
+    return metrics | errors.to_dict()
 
 
 if __name__ == "__main__":
