@@ -170,8 +170,9 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
         for role in ("user", "item"):
             _find_by_name(found, role, names)
         # Without usual names the ids come first, as columns of arrays do.
-        likely = [] if len(found) == 2 else sorted(_unused(frame, found, names), key=lambda n: _rate_as_ids(frame[n]))
-        rest = list(dict.fromkeys(likely + names))
+        likely = [] if len(found) == 2 else _unused(frame, found, names)
+        doubts = {name: _rate_as_ids(frame[name]) for name in likely}
+        rest = list(dict.fromkeys(sorted(likely, key=doubts.__getitem__) + names))
         rest = [name for name in rest if name not in found.values()]
     user_name = found.get("user") or rest.pop(0)
     item_name = found.get("item") or rest.pop(0)
