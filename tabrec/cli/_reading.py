@@ -48,6 +48,16 @@ _OPTIONS: dict[str, Any] = {
     "missing": Annotated[
         list[str] | None, in_reading("TEXT", "A mark of missing values besides the usual ones; repeatable.")
     ],
+    "date_formats": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--date",
+            metavar="COLUMN=FORMAT",
+            help="Format of a column of dates, such as %d/%m/%Y, quarter, week, seconds, excel or none; repeatable.",
+            show_default=False,
+            rich_help_panel="Reading the table",
+        ),
+    ],
 }
 
 
@@ -71,10 +81,13 @@ class Reading:
         self.check(table)
         with stage(f"Reading {table or self.query}"):
             from tabrec.datasets import read_query, read_table
+            from tabrec.tables.names import check_has_column
 
             if self.query is not None:
                 return read_query(self.query, self.address)
             frame = (reader or read_table)(table, **self.options)
+            for name in self.options.get("date_formats", ()):
+                check_has_column(name, frame.columns, "dates")
         say_assumed(table, frame)
         return frame
 
@@ -105,7 +118,9 @@ def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-def _read_options(names: str | None, names_from: Path | None, **options: Any) -> dict[str, Any]:
+def _read_options(
+    names: str | None, names_from: Path | None, date_formats: list[str] | None, **options: Any
+) -> dict[str, Any]:
     """The options that were given, as `read_table` takes them."""
     if names is not None and names_from is not None:
         raise ValueError("Give either --names or --names-from, not both.")
@@ -115,4 +130,12 @@ def _read_options(names: str | None, names_from: Path | None, **options: Any) ->
         from tabrec.datasets.tables import read_names
 
         options["names"] = read_names(names_from)
-    return {name: value for name, value in options.items() if value not in (None, [])}
+    options["date_formats"] = dict(map(_split_format, date_formats or []))
+    return {name: value for name, value in options.items() if value not in (None, [], {})}
+
+
+def _split_format(given: str) -> tuple[str, str]:
+    name, _, date_format = given.rpartition("=")
+    if not name or not date_format:
+        raise ValueError(f"--date {given!r} must be COLUMN=FORMAT, as in --date sold=%d/%m/%Y.")
+    return name, date_format

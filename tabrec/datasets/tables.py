@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from tabrec.datasets._dates import read_columns_of_dates
 from tabrec.datasets._delimited import find_encoding_of_all, read_delimited
 from tabrec.datasets._dialect import find_dialect, find_names
 from tabrec.datasets._formats import read_feather, read_json, read_parquet, to_frame
@@ -35,6 +36,7 @@ def read_table(
     text_columns: Sequence[str] = (),
     number_columns: Sequence[str] = (),
     id_columns: Sequence[str] | Callable[[pd.DataFrame], Sequence[str]] = (),
+    date_formats: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Read a table into a pandas frame, with text as ``category`` columns.
 
@@ -75,6 +77,12 @@ def read_table(
         Columns of ids in a text file: whole numbers if all are written as such, or else text exactly as written, with
         leading zeros. Only empty fields and the marks in `missing` are missing ids; ``NA`` is an id. A callable
         receives the first rows, all as text, and returns the names.
+    date_formats : dict of str to str, default=None
+        Formats of columns of dates: as for `datetime.strptime`, such as ``"%d/%m/%Y"``, or "quarter", "week" (of ISO
+        8601), "excel" (days since 1899-12-30), "seconds", "milliseconds", "microseconds" or "nanoseconds" (since 1970,
+        UTC); "none" keeps a column as it is. Names that are not in the file are ignored. In other columns, numbers are
+        dates if both the name and the range of the column say so, as in ``created_time`` or ``order date``; what was
+        converted is in ``frame.attrs["date_formats"]``. Text with dates stays text, which models read.
 
     Returns
     -------
@@ -117,6 +125,16 @@ def read_table(
     def read(file: Path, text_columns: Sequence[str]) -> pd.DataFrame:
         return _read_file(file, written, options, sheet, text_columns)
 
+    frame = _read_files(path, read, text_columns)
+    formats = {name: form for name, form in (date_formats or {}).items() if name in frame}
+    dated, formats, assumed = read_columns_of_dates(frame, formats, {*text_columns, *number_columns})
+    dated.attrs |= {**frame.attrs, "assumed": frame.attrs["assumed"] + assumed, "date_formats": formats}
+    return dated
+
+
+def _read_files(
+    path: str | os.PathLike, read: Callable[[Path, Sequence[str]], pd.DataFrame], text_columns: Sequence[str]
+) -> pd.DataFrame:
     files = table_files(path)
     if len(files) == 1:
         return read(files[0], text_columns)

@@ -126,7 +126,11 @@ def _read(X: pd.DataFrame, model: str, options: dict[str, Any]) -> dict[str, tup
     with warnings.catch_warnings(action="ignore"):  # the reasons repeat the warnings
         encoder.fit(X)
     most_levels = getattr(make_estimator(model, "regression", {}, None, 0), "high_cardinality", None)
-    return {name: (kind, _reason(encoder, X[name], name, kind, most_levels)) for name, kind in encoder.kinds_.items()}
+    plan = {name: (kind, _reason(encoder, X[name], name, kind, most_levels)) for name, kind in encoder.kinds_.items()}
+    for name, date_format in X.attrs.get("date_formats", {}).items():
+        if plan.get(name, ("",))[0] == "date":
+            plan[name] = "date", f"read by the format {date_format}; {plan[name][1]}"
+    return plan
 
 
 def _reason(encoder: TabularPreprocessor, column: pd.Series, name: str, kind: str, most_levels: int | None) -> str:

@@ -146,6 +146,7 @@ class TableRun(Run):
             "text_columns": metadata["text_columns"],
             "number_columns": metadata.get("number_columns", []),
             **options,
+            "date_formats": metadata.get("date_formats", {}) | options.get("date_formats", {}),
         }
         try:
             frame = read_table(path, **options)

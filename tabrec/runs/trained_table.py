@@ -41,6 +41,7 @@ def describe_reading(frame: pd.DataFrame, target: str, preprocessor: TabularPrep
         "text_columns": [name for name in preprocessor.kinds_ if name in labelled | text_dates],
         "number_columns": frame.drop(columns=target).select_dtypes("number").columns.tolist(),
         "decimal": frame.attrs.get("decimal"),
+        "date_formats": frame.attrs.get("date_formats", {}),
     }
 
 

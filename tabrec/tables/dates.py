@@ -11,6 +11,7 @@ import pandas as pd
 
 from tabrec.tables.columns import Column, Labels
 from tabrec.tables.missing_marks import is_known_mark, may_be_missing
+from tabrec.tables.periods import PERIODS, QUARTER_TEXT, WEEK_TEXT, read_periods
 
 ISO = "ISO8601"
 _ISO_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
@@ -18,13 +19,16 @@ _OFFSET = re.compile(r"[T ].*\d(Z|[+-]\d\d:?\d\d)$")
 _CLOCK = r"( \d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)?"
 _SLASHED_TEXT = re.compile(rf"\d{{1,4}}([/.-])\d{{1,2}}\1\d{{1,4}}{_CLOCK}")
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sep|Oct|Nov|Dec)[a-z]*"
-_DAY_MONTH_TEXT = re.compile(rf"\d{{1,2}}([ -]){_MONTH}\1\d{{2,4}}{_CLOCK}", re.IGNORECASE)
+_DAY_MONTH_TEXT = re.compile(rf"\d{{1,2}}([ -]?){_MONTH}\1\d{{2,4}}{_CLOCK}", re.IGNORECASE)
 _MONTH_DAY_TEXT = re.compile(rf"{_MONTH} \d{{1,2}}(,?) \d{{4}}{_CLOCK}", re.IGNORECASE)
 _YEAR = r"(?:1[89]|20)\d{2}"
 _COMPACT_TEXT = re.compile(rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])((?:[01]\d|2[0-3])[0-5]\d([0-5]\d)?)?")
 _YEAR_MONTH_TEXT = re.compile(rf"{_YEAR}([-/.])(?:0?[1-9]|1[0-2])")
 _MONTH_YEAR_TEXT = re.compile(rf"{_MONTH}( |-){_YEAR}", re.IGNORECASE)
-_TEXTS = (_ISO_TEXT, _SLASHED_TEXT, _DAY_MONTH_TEXT, _MONTH_DAY_TEXT, _COMPACT_TEXT, _YEAR_MONTH_TEXT, _MONTH_YEAR_TEXT)
+_TEXTS = (
+    *(_ISO_TEXT, _SLASHED_TEXT, _DAY_MONTH_TEXT, _MONTH_DAY_TEXT, _COMPACT_TEXT, _YEAR_MONTH_TEXT, _MONTH_YEAR_TEXT),
+    *(QUARTER_TEXT, WEEK_TEXT),
+)
 _DIGIT = re.compile(r"\d")
 # Between the formats of a column that is written in several ways.
 _NEXT = " | "
@@ -107,9 +111,9 @@ def find_format(name: str, labels: list) -> str:
     """Find the only format that fits every label, or raise a ValueError that gives a value.
 
     Candidates are ISO 8601, year, day and month in either order with ``/``, ``.`` or ``-``, English names of months,
-    year and month alone, and eight to fourteen digits that start with the year; a time may have AM or PM. A column that
-    fits two formats is ambiguous even if both give the same dates, because the next row may not. Where the labels are
-    written in up to three ways, each has its format, and ``" | "`` separates the formats.
+    year and month alone, quarters, weeks of ISO 8601, and eight to fourteen digits that start with the year; a time may
+    have AM or PM. A column that fits two formats is ambiguous even if both give the same dates, because the next row
+    may not. Where the labels are written in up to three ways, each has its format, and ``" | "`` separates the formats.
     """
     for label in labels:
         if not isinstance(label, str):
@@ -119,9 +123,7 @@ def find_format(name: str, labels: list) -> str:
         return ISO
     texts = _texts(labels)
     fitting = [
-        candidate
-        for candidate in _candidates(texts[0])
-        if pd.to_datetime(texts, format=candidate, errors="coerce").notna().all()
+        candidate for candidate in _candidates(texts[0]) if _parse(texts, candidate, errors="coerce").notna().all()
     ]
     groups = _group_by_notation(labels) if not fitting else []
     if 1 < len(groups) <= _MOST_FORMATS:
@@ -165,16 +167,26 @@ def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
         *formats, last = date_format.split(_NEXT)
         read = pd.DatetimeIndex([pd.NaT] * len(texts))
         for form in formats:
-            found = pd.DatetimeIndex(pd.to_datetime(texts, format=form, errors="coerce", utc=utc))
+            found = _parse(texts, form, errors="coerce", utc=utc)
             read, texts = read.where(read.notna(), found), texts.where(found.isna(), None)
         if not formats:
-            return pd.DatetimeIndex(pd.to_datetime(texts, format=last, utc=utc))
-        return read.where(read.notna(), pd.DatetimeIndex(pd.to_datetime(texts, format=last, utc=utc)))
+            return _parse(texts, last, utc=utc)
+        return read.where(read.notna(), _parse(texts, last, utc=utc))
     except (ValueError, TypeError) as error:
-        dates = pd.to_datetime(_texts(labels), format=date_format, errors="coerce", utc=True)
+        dates = _parse(_texts(labels), date_format, errors="coerce", utc=True)
         odd = [label for label, missing in zip(labels, dates.isna(), strict=True) if missing]
         held = f"{odd[0]!r}, which is not a date" if odd else f"dates that cannot be combined ({error})"
         raise ValueError(f"Column {name!r} holds {held} in the format {date_format!r}.") from error
+
+
+def _parse(texts: pd.Index, date_format: str, **how: Any) -> pd.DatetimeIndex:
+    """Parse text by one format, with options of `pandas.to_datetime`."""
+    if date_format not in PERIODS:
+        return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format, **how))
+    dates = read_periods(texts, date_format)
+    if "errors" not in how and texts[np.asarray(dates.isna())].notna().any():
+        raise ValueError(f"not every text is a {date_format}")
+    return dates
 
 
 def _has_several_offsets(name: str, labels: list) -> bool:
@@ -227,10 +239,10 @@ def read_moment(text: str, date_format: str | None) -> Any:
     if date_format not in (None, ISO) and not _ISO_TEXT.fullmatch(text):
         formats = str(date_format).split(_NEXT)
         for form in [*formats, *(re.split(" %[HI]", form)[0] for form in formats)]:
-            read = pd.to_datetime(text, format=form, errors="coerce")
+            read = _parse(pd.Index([text]), form, errors="coerce")[0]
             if read is not pd.NaT:
                 return read
-    found = {form: pd.to_datetime(text, format=form, errors="coerce") for form in _candidates(text)}
+    found = {form: _parse(pd.Index([text]), form, errors="coerce")[0] for form in _candidates(text)}
     readings = sorted({read for read in found.values() if read is not pd.NaT})
     if len(readings) > 1:
         raise ValueError(f"{' or as '.join(f'{read:%Y-%m-%d}' for read in readings)}: write it as year-month-day")
@@ -280,6 +292,10 @@ def _zone_name(name: str, dates: pd.DatetimeIndex) -> str | None:
 def _candidates(example: str) -> list[str]:
     if match := _COMPACT_TEXT.fullmatch(example):
         return ["%Y%m%d" + ("%H%M" if match.group(1) else "") + ("%S" if match.group(2) else "")]
+    if QUARTER_TEXT.fullmatch(example):
+        return ["quarter"]
+    if WEEK_TEXT.fullmatch(example):
+        return ["week"]
     if match := _YEAR_MONTH_TEXT.fullmatch(example):
         return [f"%Y{match.group(1)}%m"]
     if match := _MONTH_YEAR_TEXT.fullmatch(example):
