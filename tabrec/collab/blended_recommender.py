@@ -147,6 +147,7 @@ class BlendedRecommender(RankingRecommender):
 class BlendedScorer(StrengthScorer):
     """Holds the scorers of the recommenders, which learn from the same codes."""
 
+    _most_few = 0  # the scores of the recommenders have the popularity
     weights: np.ndarray
     scorers: list[Scorer]
     seed: int
@@ -203,8 +204,11 @@ class BlendedScorer(StrengthScorer):
         if "factors" not in parts:
             return parts
         one = self._standardised(np.array([user]), np.array([item]))
-        mean = -sum(w * float(mean[0, 0] / std[0, 0]) for w, (_, mean, std) in zip(self.weights, one, strict=True))
-        return {"mean": mean, "factors": parts["factors"] - mean}
+        centre = of_item = 0.0
+        for weight, scorer, (_, mean, std) in zip(self.weights, self._current(), one, strict=True):
+            centre -= weight * float(mean[0, 0] / std[0, 0])
+            of_item += weight * scorer.explain(user, item).get("item", 0.0) / float(std[0, 0])
+        return {"mean": centre, "item": of_item, "factors": parts["factors"] - centre - of_item}
 
     def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
         total = np.zeros(len(rated))

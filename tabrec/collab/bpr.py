@@ -258,7 +258,7 @@ class BPRScorer(StrengthScorer):
         if "factors" not in parts:
             return parts
         bias = float(self.rows["item"][item, -1])
-        return {"item": bias, "factors": parts["factors"] - bias}
+        return {"item": bias + parts.get("item", 0.0), "factors": parts["factors"] - bias}
 
     def _factors(self) -> tuple[np.ndarray, np.ndarray]:
         return self.rows["user"][:, :-1].copy(), self.rows["item"][:, :-1].copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,6 +18,8 @@ from tabrec.collab.scorer import Scorer
 _MOST_DEVIATIONS = 2.0
 # A strength of 1 + rating_weight · deviation stays positive.
 RATING_WEIGHT: list[Any] = [Interval(Real, 0, 1 / _MOST_DEVIATIONS, closed="left"), StrOptions({"value"}), callable]
+# Items with interactions from which on a catalogue is large; the spread of scores is measured over so many.
+_LARGE_CATALOGUE = 200
 # Pairs scored at once: each takes as many numbers as its user has interactions.
 _MOST_PAIRS = 2**15
 
@@ -26,8 +28,11 @@ class StrengthScorer(Scorer):
     """Base class of scorers that learn from the strengths of interactions; a pair without one has the strength 0.
 
     A subclass implements `learn`, `score_known` and `block_known`. Users without interactions are scored by the
-    popularity of the items.
+    popularity of the items, which also counts for users with few.
     """
+
+    # Most interactions of a user whose scores the popularity is added to.
+    _most_few: ClassVar[int] = 2
 
     _not_saved: tuple[str, ...] = ("parameters", "_matrix")
     _matrix: sp.csr_matrix | None = None
@@ -110,35 +115,54 @@ class StrengthScorer(Scorer):
         check_positive(values)
 
     def score(self, pairs: Pairs) -> np.ndarray:
-        scores = self.popularity[pairs.items].astype(np.float64)
+        users, place = np.unique(pairs.users, return_inverse=True)
+        scores = self.popularity_weights(users)[place] * self.popularity[pairs.items]
         known = np.flatnonzero(self._has_interactions(pairs.users))
         for start in range(0, len(known), _MOST_PAIRS):
             rows = known[start : start + _MOST_PAIRS]
-            scores[rows] = self.score_known(pairs.users[rows], pairs.items[rows])
+            scores[rows] += self.score_known(pairs.users[rows], pairs.items[rows])
         return scores
 
     def score_block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        known = self._has_interactions(users)
-        if known.all():
+        weights, known = self.popularity_weights(users), self._has_interactions(users)
+        if not weights.any():
             return self.block_known(users, items)
-        scores = np.tile(self.popularity[items], (len(users), 1)).astype(np.float64)
-        scores[known] = self.block_known(users[known], items)
+        scores = np.outer(weights, self.popularity[items]).astype(np.float64)
+        scores[known] += self.block_known(users[known], items)
         return scores
 
+    def popularity_weights(self, users: np.ndarray) -> np.ndarray:
+        """Weights of the popularity in the scores of users: 1 without interactions, and 0 for most others.
+
+        One interaction says little about a large catalogue: it counts as much as the popularity, two count twice as
+        much, where scores and popularities are compared by their spread over the most popular items.
+        """
+        counts = np.diff(self.matrix.indptr)[users]
+        weights = (counts == 0).astype(np.float64)
+        few = np.flatnonzero((counts > 0) & (counts <= self._most_few))
+        if len(few) and np.count_nonzero(self.popularity) >= _LARGE_CATALOGUE:
+            reference = np.sort(np.argsort(-self.popularity, kind="stable")[:_LARGE_CATALOGUE])
+            spread = self.popularity[reference].std() or 1.0
+            weights[few] = self.block_known(users[few], reference).std(axis=1) / (spread * counts[few])
+        return weights
+
     def with_popularity(self, kind: str, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Rows with another column, so that inner products are popularities for users without interactions."""
+        """Rows with another column, so that inner products hold the popularity for users with few interactions."""
         if kind == "item":
             return np.column_stack([rows, self.popularity[codes]])
         known = self._has_interactions(codes)
-        return np.column_stack([np.where(known[:, None], rows, 0.0), ~known])
+        return np.column_stack([np.where(known[:, None], rows, 0.0), self.popularity_weights(codes)])
 
     def similarities(self, kind: str, codes: np.ndarray, others: np.ndarray) -> np.ndarray:
         rows = unit_rows(self.matrix if kind == "user" else sp.csr_matrix(self.matrix.T))
         return (rows[codes] @ rows[others].T).toarray()
 
     def explain(self, user: int, item: int) -> dict[str, float]:
-        whole = float(self.score(Pairs(np.array([user]), np.array([item])))[0])
-        return {"factors" if self._has_interactions(np.array([user]))[0] else "item": whole}
+        code = np.array([user])
+        whole = float(self.score(Pairs(code, np.array([item])))[0])
+        popular = float(self.popularity_weights(code)[0] * self.popularity[item])
+        parts = {"factors": whole - popular} if self._has_interactions(code)[0] else {}
+        return parts | ({"item": popular} if popular or not parts else {})
 
     def _has_interactions(self, users: np.ndarray) -> np.ndarray:
         starts = self.matrix.indptr

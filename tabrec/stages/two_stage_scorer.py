@@ -34,6 +34,7 @@ _WEIGHTS = (1, 1, 0, 0)
 class TwoStageScorer(StrengthScorer):
     """Holds the scorers of the retrievers, the weights of their blend and the fitted ranker."""
 
+    _most_few = 0  # the scores of the retrievers have the popularity
     _not_saved: tuple[str, ...] = (*StrengthScorer._not_saved, "context", "_features")
     context: Context = None
     _features: PairFeatures | None = None

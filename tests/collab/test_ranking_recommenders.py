@@ -26,6 +26,7 @@ from tabrec.collab.bpr import PairwiseNet, fold_in_pairwise
 from tabrec.collab.implicit_als_scorer import improve_rows, solve_rows
 from tabrec.collab.interactions import sort_interactions
 from tabrec.collab.popular import read_days
+from tabrec.datasets import make_interactions
 
 MODELS = {
     "ease": EASE(ridge=5.0),
@@ -92,6 +93,29 @@ def test_contributions_sum_to_the_score(name):
         total = explanation.ratings["contribution"].sum() + explanation.parts["mean"]
         np.testing.assert_allclose(total, explanation.prediction, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(explanation.parts.sum(), explanation.prediction, rtol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def large_catalogue():
+    """Clicks on more than 200 items, of which 7 is the most popular; users 5001 and 5002 have one and two."""
+    clicks = make_interactions(3_000, n_users=200, n_items=300, random_state=0)[["user", "item"]]
+    few = pd.DataFrame({"user": [5001, 5002, 5002], "item": [30, 30, 50]})
+    return pd.concat([clicks, few, pd.DataFrame({"user": range(6001, 6201), "item": 7})])
+
+
+@pytest.mark.parametrize("name", ["ease", "knn", "als", "blend"])
+def test_popularity_counts_for_users_with_one_or_two_of_many_items(name, large_catalogue):
+    model = clone(MODELS[name]).fit(large_catalogue)
+    for user in (5001, 5002):
+        why = model.explain(user, 7, n=100)
+        assert why.parts["item"] > 0
+        np.testing.assert_allclose(why.parts.sum(), why.prediction, rtol=1e-9)
+        own = why.ratings["contribution"].sum() + why.parts["mean"] + why.parts["item"]
+        np.testing.assert_allclose(own, why.prediction, rtol=1e-4)
+        found = model.recommend(user, 300)
+        np.testing.assert_allclose(model.predict(found[["user", "item"]]), found["score"], rtol=1e-4, atol=1e-6)
+    assert model.recommend(5001, 1)["item"].tolist() == [7]
+    assert model.explain(large_catalogue["user"].mode()[0], 7).parts["item"] == 0
 
 
 def test_more_interactions_are_learned(fitted):
@@ -269,6 +293,15 @@ def test_items_known_by_features_alone_have_weights():
         model.set_params(item_features=features).fit(CLICKS)
         found = model.recommend([2, 3], 1, candidates=[18, 19])
         assert found["item"].tolist() == [18, 19]
+
+
+def test_ease_scores_a_new_item_as_the_items_of_its_kind():
+    features = pd.DataFrame({"kind": ["even", "odd"] * 9}, index=range(18))  # 16 and 17 are new
+    model = EASE(ridge=5.0, item_features=features).fit(CLICKS)
+    scores = model.predict(pd.DataFrame({"user": 2, "item": range(18)}))
+    even, odd = scores[:16:2].mean(), scores[1:16:2].mean()
+    assert odd < scores[17] < scores[:16].mean() < scores[16] < even
+    assert set(model.recommend(2, 12, include_cold=True)["item"]) >= {16}
 
 
 def test_popular_by_time():
