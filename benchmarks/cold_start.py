@@ -1,6 +1,7 @@
-"""Errors for users without training ratings, by the available information, compared with biases.
+"""Users and items without training rows, by the available information: errors beside biases, lists beside popularity.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/cold_start.py --json benchmarks/results/cold-start-cpu.json
+    TABREC_DATA_DIR=/path/to/data python benchmarks/cold_start.py --ranking
 
 The folder holds ``ml-100k``, unpacked or zipped. In each draw 100 users (`--users`) with at least 20 ratings in the
 first official fold lose all of them. `new_user` adds 1, 3, 5 and 10 of these ratings for all users at once; the others
@@ -13,6 +14,11 @@ columns of the report differ in what is known about the user:
 
 The biases are those of `evaluate`, and know the table of users not at all: mean + item bias, and the damped bias of the
 user's given ratings.
+
+With `--ranking`, recommenders of interactions list ten items for users of whom 0, 1, 3, 5 and 10 interactions are
+known, and their NDCG is compared with that of `Popular`. In the last column a tenth of the items loses all
+interactions, and known users get lists of these items alone, which differ by their features. Items have random ids, so
+that equal scores say nothing. Standard errors are those of the differences over the users of all draws.
 """
 
 from __future__ import annotations
@@ -30,7 +36,18 @@ import numpy as np
 import pandas as pd
 from _timing import describe_machine, markdown_table, note
 
-from tabrec import BayesianFactorization, DotProductBias, EmbeddingNN
+from tabrec import (
+    BPR,
+    EASE,
+    BayesianFactorization,
+    BlendedRecommender,
+    DotProductBias,
+    EmbeddingNN,
+    ImplicitALS,
+    ItemKNN,
+    Popular,
+    TwoStageRecommender,
+)
 from tabrec.collab.bias_baseline import DAMPING, fit_biases
 from tabrec.collab.interactions import sort_interactions
 from tabrec.datasets import load_movielens, load_movielens_fold
@@ -46,6 +63,18 @@ MODELS: dict[str, Callable[..., Any]] = {
     "EmbeddingNN": EmbeddingNN,
     "BayesianFactorization": BayesianFactorization,
 }
+
+RANKING_MODELS: dict[str, Callable[..., Any]] = {
+    "EASE": EASE,
+    "ItemKNN": ItemKNN,
+    "ImplicitALS": ImplicitALS,
+    "BPR": BPR,
+    "BlendedRecommender": BlendedRecommender,
+    "TwoStageRecommender": TwoStageRecommender,
+}
+POPULAR = "Popular"
+NEW_ITEMS = "new items"
+LEAST_USERS = 10
 
 
 class Draw(NamedTuple):
@@ -135,6 +164,72 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
+def measure_ranking(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Return NDCG by model, draw, column and user."""
+    ratings, users, items = load_movielens("100k")
+    users = users.drop(columns="zip_code")
+    parts = []
+    for seed in arguments.seeds:
+        new_ids = pd.Series(np.random.default_rng(seed).permutation(len(items)) + 1, index=items.index)
+        shuffled = ratings.assign(item=new_ids[ratings["item"]].to_numpy())
+        tables = {"user_features": users, "item_features": items.drop(columns="title").rename(index=new_ids)}
+        draw = make_draw(shuffled, arguments.users, seed)
+        asked = draw.target["user"].unique()
+        cold, known, taken = draw_cold_items(shuffled, arguments.users, seed)
+        for name, make in {POPULAR: Popular, **RANKING_MODELS}.items():
+            if name not in (POPULAR, *arguments.models):
+                continue
+            options = {"random_state": seed} if "random_state" in make().get_params() else {}
+            model = make(**tables, **options).fit(draw.train[IDS], draw.train["rating"])
+            found = {"0": score_lists(model, draw.target, asked, exclude=draw.given[IDS])}
+            for n in N_GIVEN:
+                folded = model.new_user(draw.first_given(n)[[*IDS, "rating"]])
+                found[str(n)] = score_lists(folded, draw.target, asked, exclude=draw.given[IDS])
+            model = make(**tables, **options).fit(known[IDS], known["rating"])
+            found[NEW_ITEMS] = score_lists(model, taken, taken["user"].unique(), candidates=cold)
+            parts += [part.assign(model=name, seed=seed, column=column) for column, part in found.items()]
+            note(f"draw {seed}, {name}: { {column: round(part['ndcg'].mean(), 4) for column, part in found.items()} }")
+    return pd.concat(parts)
+
+
+def draw_cold_items(ratings: pd.DataFrame, n_users: int, seed: int) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
+    """Return a tenth of the items, the rows of the others, and the rows of the tenth for some of the users."""
+    rng = np.random.default_rng(seed)
+    counts = ratings["item"].value_counts().sort_index()
+    often = counts.index[counts >= LEAST_USERS]
+    cold = rng.choice(often, len(often) // 10, replace=False)
+    is_cold = ratings["item"].isin(cold)
+    theirs = ratings[is_cold & ratings["user"].isin(ratings.loc[~is_cold, "user"])]
+    asked = rng.choice(theirs["user"].unique(), n_users, replace=False)
+    return np.sort(cold), ratings[~is_cold], theirs[theirs["user"].isin(asked)]
+
+
+def score_lists(model: Any, target: pd.DataFrame, asked: np.ndarray, **options: Any) -> pd.DataFrame:
+    """Return NDCG of the first ten items of each user."""
+    lists = model.recommend(asked, 10, **options)
+    hits = lists.merge(target[IDS].drop_duplicates(), on=IDS)
+    gains = (1 / np.log2(hits["rank"] + 1)).groupby(hits["user"]).sum().reindex(asked, fill_value=0.0)
+    ideal = np.cumsum(1 / np.log2(np.arange(2, 12)))[target["user"].value_counts()[asked].clip(upper=10) - 1]
+    return pd.DataFrame({"user": asked, "ndcg": gains.to_numpy() / ideal})
+
+
+def report_ranking(found: pd.DataFrame) -> None:
+    """Print NDCG, the differences from popularity with standard errors, and the cases that are worse."""
+    values = found.pivot(index=["seed", "user"], columns=["column", "model"], values="ndcg")
+    columns = ["0", *map(str, N_GIVEN), NEW_ITEMS]
+    names = list(dict.fromkeys(found["model"]))
+    rows = [[name, *(f"{values[column][name].mean():.4f}" for column in columns)] for name in names]
+    heads = [f"{column} given" if column != NEW_ITEMS else column for column in columns]
+    print(markdown_table(["NDCG@10", *heads], rows), end="\n\n")
+    rows, worse = [], []
+    for name in names[1:]:
+        gaps = {column: (values[column][name] - values[column][POPULAR]).dropna() for column in columns}
+        rows.append([name, *(f"{gap.mean():+.4f} ± {gap.sem():.4f}" for gap in gaps.values())])
+        worse += [f"- {name}, {column}: {gap.mean():.4f}" for column, gap in gaps.items() if gap.mean() < 0]
+    print(markdown_table(["NDCG@10 minus that of Popular", *heads], rows), end="\n\n")
+    print("\n".join(["Worse than Popular on average:", *worse] if worse else ["No model is worse than Popular."]))
+
+
 def _add_errors(
     records: list[dict], name: str, seed: int, draw: Draw, predicted: dict[str, np.ndarray], seconds: float = 0.0
 ) -> None:
@@ -184,14 +279,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=100, help="number of users per draw")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="seeds of the draws and models")
-    parser.add_argument("--models", choices=MODELS, nargs="+", default=list(MODELS))
+    parser.add_argument("--models", choices=[*MODELS, *RANKING_MODELS], nargs="+")
+    parser.add_argument("--ranking", action="store_true", help="recommenders of interactions")
     parser.add_argument("--ids-only", action="store_true", help="also fit the models without features")
     parser.add_argument("--json", type=Path, help="output file of the measurements")
     arguments = parser.parse_args()
     if not os.environ.get("TABREC_DATA_DIR"):
         parser.error("TABREC_DATA_DIR must name the folder with ml-100k; see --help.")
+    arguments.models = arguments.models or list(RANKING_MODELS if arguments.ranking else MODELS)
     versions = {package: version(package) for package in ("tabrec", "torch", "numpy", "pandas")}
     machine = describe_machine(versions=versions)
+    if arguments.ranking:
+        print(f"{machine}\n\nMovieLens 100k, {arguments.users} users per draw, {len(arguments.seeds)} draws\n")
+        report_ranking(measure_ranking(arguments))
+        return
     errors = measure(arguments)
     print(f"{machine}\n")
     print(f"MovieLens 100k, u1, {arguments.users} users per draw; mean ± standard deviation of ", end="")
