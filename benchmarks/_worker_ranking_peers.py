@@ -31,7 +31,7 @@ def fit_implicit(make: Callable[..., Any]) -> Fit:
     def fit(train: pd.DataFrame, **options: Any) -> Callable[[pd.Index], pd.DataFrame]:
         users, items = (pd.Index(np.unique(train[kind])) for kind in ("user", "item"))
         codes = users.get_indexer(train["user"]), items.get_indexer(train["item"])
-        matrix = sp.csr_matrix((np.ones(len(train), dtype=np.float32), codes), shape=(len(users), len(items)))
+        matrix = sp.csr_matrix((np.ones(len(train)), codes), shape=(len(users), len(items)))
         model = make(**options)
         model.fit(matrix, show_progress=False)
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _timing import describe_machine, markdown_table, note
+from sklearn.base import clone
 
 from tabrec import (
     BPR,
@@ -42,6 +43,7 @@ from tabrec import (
 from tabrec.collab import rank_metrics
 from tabrec.datasets import load_movielens
 
+_WITH_TABLES = "TwoStageRecommender, side tables"
 MODELS: dict[str, Any] = {
     "Popular": Popular(),
     "EASE": EASE(),
@@ -51,6 +53,7 @@ MODELS: dict[str, Any] = {
     "BPR": BPR(random_state=0),
     "BlendedRecommender": BlendedRecommender(random_state=0),
     "TwoStageRecommender": TwoStageRecommender(random_state=0),
+    _WITH_TABLES: TwoStageRecommender(random_state=0),
     "BayesianFactorization": BayesianFactorization(n_sweeps=100, random_state=0),
     "DotProductBias": DotProductBias(random_state=0),
     "EmbeddingNN": EmbeddingNN(random_state=0),
@@ -69,20 +72,27 @@ def main() -> None:
     parser.add_argument("--skip", nargs="+", default=[], choices=["random", "time"], help="tables to leave out")
     arguments = parser.parse_args()
     data = Path(os.environ.get("TABREC_DATA_DIR", "."))
-    ratings = load_movielens("100k", data / "ml-100k").ratings
+    ratings, users, items = load_movielens("100k", data / "ml-100k")
+    small, _, small_items = load_movielens("latest-small", data / "ml-latest-small")
+    side_tables = {
+        "user_features": users.drop(columns="zip_code"),
+        "item_features": items.drop(columns="title"),
+    }
+    small_tables = {"user_features": None, "item_features": small_items.drop(columns="title")}
     models = {n: m for n, m in MODELS.items() if not arguments.only or any(text in n for text in arguments.only)}
     print(describe_machine(tabrec={name: version(name) for name in ("tabrec", "numpy", "scipy", "torch")}), "\n")
     tuning = split_by_item(ratings, 0)
     tables = {}
     if "random" not in arguments.skip:
         splits = [split_by_item(ratings, seed) for seed in arguments.splits]
-        tables[f"MovieLens 100k, a quarter of each item's ratings as test, {len(splits)} splits"] = splits
+        tables[f"MovieLens 100k, a quarter of each item's ratings as test, {len(splits)} splits"] = splits, side_tables
     if "time" not in arguments.skip:
         ending = "the latest fifth of the ratings as test, users and items of the training set"
-        tables[f"MovieLens 100k, {ending}"] = [split_by_time(ratings)]
-        smaller = load_movielens("latest-small", data / "ml-latest-small").ratings
-        tables[f"MovieLens latest-small, {ending}"] = [split_by_time(smaller)]
-    for title, splits in tables.items():
+        tables[f"MovieLens 100k, {ending}"] = [split_by_time(ratings)], side_tables
+        tables[f"MovieLens latest-small, {ending}"] = [split_by_time(small)], small_tables
+    for title, (splits, features) in tables.items():
+        for name in models.keys() & {_WITH_TABLES}:
+            models[name] = clone(models[name]).set_params(**features)
         print(title, "\n", sep="")
         print(markdown_table(["model", *METRICS, "fit, s", "recommend, s"], report(models, splits)), flush=True)
         if arguments.peers_python:
