@@ -104,6 +104,18 @@ def test_movielens_shows_the_findings_of_the_book(run_example):
     assert (folder / "films.png").stat().st_size > 10_000
 
 
+def test_clicks_become_recommendations_better_than_popularity(run_example):
+    printed, folder = run_example("clicks.py", ".")
+    ndcg = {name: float(value) for name, value in re.findall(r"^([A-Za-z ]+?) +(0\.\d{4}) ", printed, re.MULTILINE)}
+    assert set(ndcg) == {"EASE", "ALS", "blend", "two stages", "Popular"}
+    assert min(value for name, value in ndcg.items() if name != "Popular") > ndcg["Popular"] + 0.05
+    lines = re.findall(r"^  (\w[\w ]+?) {2,}(\d+ \(topic.+)$", printed, re.MULTILINE)
+    lists = {name: re.findall(r"topic \d+", line) for name, line in lines}
+    assert [len(found) for found in lists.values()] == [6] * 4
+    assert max(map(lists["two of a topic"].count, lists["two of a topic"])) <= 2
+    assert (folder / "comparison.png").stat().st_size > 10_000
+
+
 @pytest.mark.long
 @pytest.mark.real_data("ml-100k/u1.base", "ml-100k/u1.test")
 def test_nets_written_by_hand_learn_by_every_optimiser(run_example):

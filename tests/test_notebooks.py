@@ -20,6 +20,7 @@ DATA = {
     "05_movielens": MOVIELENS,
     "06_house_prices_for_kaggle": ["house-prices/train.csv", "house-prices/test.csv"],
     "07_coming_from_fastai": BULLDOZERS + MOVIELENS,
+    "08_from_clicks_to_recommendations": MOVIELENS,
 }
 SYNC = "jupytext --sync notebooks/*.ipynb"
 
@@ -74,8 +75,8 @@ def ink(picture):
     return float((np.abs(picture[..., :3] - picture[0, 0, :3]).max(axis=-1) > 0.1).mean())
 
 
-def test_there_are_seven_notebooks_each_with_its_text():
-    assert [name[:2] for name in NAMES] == [f"{number:02}" for number in range(1, 8)]
+def test_there_are_eight_notebooks_each_with_its_text():
+    assert [name[:2] for name in NAMES] == [f"{number:02}" for number in range(1, 9)]
     assert sorted(path.stem for path in NOTEBOOKS.glob("*.md")) == NAMES
 
 
