@@ -14,6 +14,8 @@ from tabrec.collab.scorer import Scorer
 
 # Users searched for at once.
 _USERS = 2**12
+# Vectors of an index that are compared with those of the model.
+_N_COMPARED = 32
 # Above every code of an item.
 _MOST_CODES = 2**32
 
@@ -25,8 +27,11 @@ def build_index(vectors: np.ndarray, path: Path) -> None:
     index.save(str(path))
 
 
-def open_index(index: str | os.PathLike, n_items: int, n_dimensions: int) -> Any:
-    """Open an index, and check that it is one of so many items."""
+def open_index(index: str | os.PathLike, scorer: Scorer, items: np.ndarray) -> Any:
+    """Open an index and check that it holds the vectors of a scorer; `items` are the codes of its keys."""
+    keys = np.unique(np.linspace(0, len(items) - 1, _N_COMPARED).astype(np.uint64))
+    vectors = scorer.search_vectors("item", items[keys.astype(np.intp)]).astype(np.float32)
+    n_items, n_dimensions = len(items), vectors.shape[1]
     if not Path(index).is_file():
         raise FileNotFoundError(f"index={os.fspath(index)!r} is not a file: write it with to_ann.")
     usearch = _import_usearch()
@@ -39,6 +44,11 @@ def open_index(index: str | os.PathLike, n_items: int, n_dimensions: int) -> Any
         raise ValueError(
             f"index={os.fspath(index)!r} holds {held}, but the model has {n_items} in {n_dimensions}: write it again "
             "with to_ann(..., overwrite=True)."
+        )
+    if not np.array_equal(np.vstack([np.ravel(found.get(int(key))) for key in keys]), vectors):
+        raise ValueError(
+            f"index={os.fspath(index)!r} holds other vectors than those of the model, such as those of another model "
+            "or of earlier interactions: write it again with to_ann(..., overwrite=True)."
         )
     return found
 

@@ -56,7 +56,7 @@ def recommend_items(
     if index is None:
         ranked = query.rank(choice, n, [*without, *seen], of_users, chooser)
     else:
-        opened = open_index(index, len(choice), scorer.search_vectors("item", choice[:1]).shape[1])
+        opened = open_index(index, scorer, choice)
         ranked = rank_by_index(opened, scorer, codes, choice, n, [*without, *seen])
     if fill:
         ranked = query.fill(ranked, reader.items.known(), n, [[*without, *seen], without])

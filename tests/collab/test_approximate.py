@@ -55,6 +55,11 @@ def test_an_index_of_another_model_is_refused(tmp_path):
     other = ImplicitALS(3, n_iterations=1, random_state=0).fit(CLICKS[CLICKS["item"] < 20])
     with pytest.raises(ValueError, match=r"holds \d+ items in 4 dimensions, but the model has 19 in 4"):
         other.recommend(1, index=path)
+    same_shape = ImplicitALS(3, n_iterations=2, random_state=1).fit(CLICKS)
+    with pytest.raises(ValueError, match="holds other vectors than those of the model"):
+        same_shape.recommend(1, index=path)
+    with_user = model.new_user({5: 1, 7: 1})
+    assert len(with_user.recommend("new user", 3, index=path)) == 3  # the items are the same
     with pytest.raises(FileNotFoundError, match="to_ann"):
         model.recommend(1, index=tmp_path / "none")
     damaged = tmp_path / "damaged"
