@@ -62,8 +62,8 @@ found = cold.recommend(user, len(items) + 2, include_cold=True).set_index("item"
 print(f"\nOf {len(found)} items, those without clicks are at", found[[9001, 9002]].to_dict())
 
 # Why: the clicks of the user that argue for the first item, which sum to its score.
-why = model.explain(user, plain["item"].iloc[0])
-assert np.isclose(why.parts.sum(), why.prediction)
+why = model.explain(user, plain["item"].iloc[0], n=1_000)
+assert np.isclose(why.ratings["contribution"].sum(), why.prediction)
 print(f"\nWhy item {why.item}, with a score of {why.prediction:.3f}:")
 print(why.ratings.head(5)[["item", "contribution"]].round(3).to_string(index=False))
 
