@@ -2,6 +2,7 @@
 
 from tabrec.neural.embedding_encoder import EmbeddingEncoder
 from tabrec.neural.learning_rate import find_learning_rate
+from tabrec.neural.net_ensemble import NetEnsemble
 from tabrec.neural.plots import plot_history
 from tabrec.neural.tabular_classifier import TabularClassifier
 from tabrec.neural.tabular_model import TabularModel
@@ -10,6 +11,7 @@ from tabrec.neural.training import Trainer
 
 __all__ = [
     "EmbeddingEncoder",
+    "NetEnsemble",
     "TabularClassifier",
     "TabularModel",
     "TabularRegressor",

@@ -1,18 +1,22 @@
-"""`SmoothedLoss`, `BestEpoch` and `format_record`: the losses of a training, followed from epoch to epoch."""
+"""`SmoothedLoss`, `WeightAverage`, `BestEpoch` and `format_record`: a training, followed from epoch to epoch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
+import torch
 from torch import nn
 
 from tabrec.neural.losses import LossUnits
 
 # Weight of the past in the training loss that is recorded, as in fastai.
 _SMOOTHING = 0.98
+# Weight of the past in averaged weights, less in the first steps: about the last 100 steps count.
+_AVERAGING = 0.99
 
 
 class SmoothedLoss:
@@ -34,6 +38,36 @@ class SmoothedLoss:
             self.total = _SMOOTHING * self.total + (1 - _SMOOTHING) * value
             self.weight = _SMOOTHING * self.weight + (1 - _SMOOTHING)
         return self.total / self.weight
+
+
+class WeightAverage:
+    """Exponential moving average of the weights of a model over its steps."""
+
+    def __init__(self, model: nn.Module):
+        self._weights = [parameter.detach() for parameter in model.parameters()]
+        self._means = [weight.clone() for weight in self._weights]
+        self._n_steps = 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Add the weights after a step."""
+        self._n_steps += 1
+        decay = min(_AVERAGING, (1 + self._n_steps) / (10 + self._n_steps))
+        torch._foreach_lerp_(self._means, self._weights, 1 - decay)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let the model have the averaged weights within a `with` block."""
+        last = [weight.clone() for weight in self._weights]
+        torch._foreach_copy_(self._weights, self._means)
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(self._weights, last)
+
+    def keep(self) -> None:
+        """Give the averaged weights to the model for good."""
+        torch._foreach_copy_(self._weights, self._means)
 
 
 class BestEpoch:

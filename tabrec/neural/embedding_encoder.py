@@ -39,8 +39,9 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     estimator : TabularRegressor or TabularClassifier, default=None
-        The net, of which a clone is fitted. None uses a `TabularRegressor` for a numeric target, and a
-        `TabularClassifier` for text, booleans, categories or two distinct numbers.
+        The net, of which a clone is fitted; the vectors of several nets are side by side. None uses a single net: a
+        `TabularRegressor` for a numeric target, and a `TabularClassifier` for text, booleans, categories or two
+        distinct numbers.
     columns : list of str, default=None
         Encoded names of the category columns to replace; None replaces all with at least `min_levels` labels.
     min_levels : int, default=1
@@ -263,7 +264,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         if self.estimator is not None:
             return clone(_check_net(self.estimator))
         net = TabularRegressor if y.ndim == 2 or has_numbers_to_predict(y) else TabularClassifier
-        return net(random_state=self.random_state)
+        return net(n_nets=1, random_state=self.random_state)
 
     def _fitted_net(self) -> TabularEstimator:
         if self.estimator is None:

@@ -13,9 +13,11 @@ import torch
 from torch import nn
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
-SCHEDULES = ("one_cycle", "flat_cosine", "constant", "warm_restarts")
+SCHEDULES = ("one_cycle", "flat_cosine", "constant", "warm_restarts", "averaged")
 # Ends of the cycles of "warm_restarts": each is twice as long as the one before.
 _RESTARTS = (0.0, 1 / 7, 3 / 7, 1.0)
+# Steps at which "averaged" ceases to rise, and starts to fall.
+_RISEN, _FALLING = 50, 200
 
 
 def make_optimizer(
@@ -169,7 +171,8 @@ def scheduled_rates(schedule: str, step: int, n_steps: int, learning_rate: float
     "one_cycle" rises from 1/25 of the learning rate over the first quarter of the steps and falls to 1/100,000, while
     the momentum goes from 0.95 to 0.85 and back (Smith 2018, with fastai's numbers). "flat_cosine" is constant for
     three quarters of the steps and then falls to 0. "warm_restarts" falls to 0 by a cosine three times, each time over
-    twice as many steps (SGDR, Loshchilov & Hutter 2017).
+    twice as many steps (SGDR, Loshchilov & Hutter 2017). "averaged" rises over 50 steps and falls with the square root
+    of the steps from the 200th one, so that training can stop at any epoch.
     """
     done = step / max(n_steps - 1, 1)
     if schedule == "one_cycle":
@@ -184,6 +187,9 @@ def scheduled_rates(schedule: str, step: int, n_steps: int, learning_rate: float
         cycle = bisect_right(_RESTARTS, done, hi=len(_RESTARTS) - 1) - 1
         start, stop = _RESTARTS[cycle : cycle + 2]
         return Rates(_cosine(learning_rate, 0.0, (done - start) / (stop - start)), momentum)
+    if schedule == "averaged":
+        n_done = step + 1
+        return Rates(learning_rate * min(1.0, n_done / _RISEN) * min(1.0, math.sqrt(_FALLING / n_done)), momentum)
     return Rates(learning_rate, momentum)
 
 

@@ -18,6 +18,7 @@ from tabrec.tables.verbosity import VERBOSE
 MODEL_PARAMETERS = (
     "module",
     "layers",
+    "n_nets",
     "n_members",
     "activation",
     "batch_norm",
@@ -40,7 +41,8 @@ class NetParameters(BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         "module": [callable, None],
         "layers": ["array-like"],
-        "n_members": [Interval(Integral, 1, None, closed="left"), None],
+        "n_nets": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_members": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "batch_norm": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
@@ -54,11 +56,11 @@ class NetParameters(BaseEstimator):
         "n_bins": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), "array-like"],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), "array-like", StrOptions({"auto"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "momentum": [Interval(Real, 0, 1, closed="left")],
-        "schedule": [StrOptions(set(SCHEDULES))],
+        "schedule": [StrOptions({"auto", *SCHEDULES})],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), HasMethods("split"), None],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -79,7 +81,8 @@ class NetParameters(BaseEstimator):
         """Validate the parameters, and the elements of those that are sequences."""
         self._validate_params()
         check_layers(self.layers)
-        read_learning_rate(self.learning_rate)
+        if self.learning_rate != "auto":
+            read_learning_rate(self.learning_rate)
         if not all(0 <= rate < 1 for rate in np.atleast_1d(self.dropout)):
             raise ValueError(f"dropout={self.dropout!r} must hold rates in the range [0, 1).")
         if isinstance(self.validation_fraction, str):
@@ -88,6 +91,8 @@ class NetParameters(BaseEstimator):
             )
         if not all(callable(callback) for callback in self.callbacks):
             raise ValueError(f"callbacks={self.callbacks!r} must hold functions of an event and a state.")
+        if self.module is not None and self.n_nets not in (1, "auto"):
+            raise ValueError(f"n_nets={self.n_nets} requires module=None: a module of yours is trained as one net.")
         if self.batch_norm and self.batch_size == 1:
             raise ValueError("batch_norm=True needs batches of at least two rows; got batch_size=1.")
 

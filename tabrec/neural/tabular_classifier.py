@@ -23,8 +23,8 @@ from tabrec.tables.row_labels import CheckedScoreMixin
 class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
     """Classification of a raw frame by a neural net with embeddings.
 
-    Trains a `TabularModel` on cross-entropy, by AdamW and the one-cycle schedule. By default it is an ensemble of
-    implicit members with piecewise-linear embeddings of the continuous columns.
+    Trains nets of class `TabularModel` on cross-entropy by AdamW. By default there are four, each stopped by its loss
+    on a fold of the rows that it is not trained on. Continuous columns have piecewise-linear embeddings.
 
     Parameters
     ----------
@@ -35,8 +35,14 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         ``module(category_sizes, n_continuous, n_outputs)``, the sizes being the numbers of codes by category column;
         ``forward(codes, numbers)`` maps integers (n_rows, n_categories) and float32 (n_rows, n_continuous) to
         (n_rows, n_outputs).
-    n_members : int or None, default=8
-        Number of nets trained at once, which share most weights; predictions are their mean. None trains one plain net.
+    n_nets : int or "auto", default="auto"
+        Number of nets. If there are several, each is trained without one fold of the rows and stopped by its loss on
+        that fold, and predictions are their mean. "auto" is 4 (2 beyond 50,000 distinct rows), but 1 below 50 distinct
+        rows, or if `epochs`, `validation_fraction`, `eval_set`, `warm_start`, `module`, `trainer`, `callbacks` or
+        `compile` describe the training of one net.
+    n_members : int, None or "auto", default="auto"
+        Number of implicit members of each net, which share most weights; predictions are their mean. None trains plain
+        nets. "auto" is 8 for a single net, and None for several.
     activation : {"relu", "gelu", "silu", "mish"}, default="relu"
         Activation function of the hidden layers.
     batch_norm : bool, default=False
@@ -68,12 +74,15 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         Weights of the classes in the training and validation loss. "balanced" makes them inversely proportional to the
         class frequencies; None weights all rows equally.
     epochs : int or "auto", default="auto"
-        Number of passes over the training rows. "auto" aims at 1,000 batches, within 16 to 40 epochs.
+        Number of passes over the training rows, at most, if nets are stopped by their validation loss. "auto" is about
+        1,000 batches within 16 to 40 epochs for a single net, and up to 3,000 batches within 8 to 100 epochs for each
+        of several nets.
     batch_size : int or "auto", default="auto"
         Rows per batch. "auto" grows with the number of rows, so that small tables still get many steps.
-    learning_rate : float or (float, float), default=2e-3
+    learning_rate : float, (float, float) or "auto", default="auto"
         Maximum of the schedule; see `find_learning_rate`. A pair has the rates of the embeddings and of the output,
-        between which those of the hidden layers ascend by equal factors (discriminative learning rates).
+        between which those of the hidden layers ascend by equal factors (discriminative learning rates). "auto" is 1e-2
+        for ``schedule="averaged"`` and 2e-3 for the others.
     weight_decay : float, default=0.3
         Decoupled decay of the weight matrices; biases, scales and norms are not decayed.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
@@ -81,16 +90,20 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         ``torch.optim.LBFGS`` needs ``weight_decay=0``, and its gradients are not clipped.
     momentum : float, default=0.9
         SGD momentum, or beta1 of Adam and AdamW; ignored by ``schedule="one_cycle"``.
-    schedule : {"one_cycle", "flat_cosine", "constant", "warm_restarts"}, default="one_cycle"
+    schedule : {"auto", "one_cycle", "flat_cosine", "constant", "warm_restarts", "averaged"}, default="auto"
         How the learning rate changes by batch. "flat_cosine" is constant for 3/4 of them, then falls to 0 by a cosine.
-        "warm_restarts" falls to 0 by a cosine three times, each time over twice as many batches (SGDR).
+        "warm_restarts" falls to 0 by a cosine three times, each time over twice as many batches (SGDR). "averaged" does
+        not depend on the number of epochs: it falls with the square root of the batches from the 200th one, and the
+        weights are a moving average of those of the last 100 batches. "auto" is "averaged" for several nets and
+        "one_cycle" for a single one.
     max_grad_norm : float or None, default=1.0
         Longer gradients are clipped to this norm; None does not clip.
     validation_fraction : float, splitter or None, default=None
         Rows held out to record the validation loss and to keep the weights of the best epoch: a random share, or the
         last split of a splitter such as ``TimeSplit(1, column="saledate", test_size=0.1)``.
     patience : int or None, default=None
-        Stop after this many epochs without a lower validation loss; None trains all epochs.
+        Stop after this many epochs without a lower validation loss; None trains all epochs of a single net, and stops
+        each of several nets after about 300 batches, within 4 to 12 epochs.
     metrics : sequence of str or callable, default=()
         Names of functions of ``sklearn.metrics``, or functions ``metric(y_true, y_pred)``, recorded in `history_`.
     callbacks : sequence of callable, default=()
@@ -124,12 +137,15 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.
-    model_ : TabularModel
-        The trained net, on the CPU. With `module`, ``model_.net`` is the net that `module` made.
+    model_ : TabularModel or NetEnsemble
+        The trained net or nets, on the CPU. With `module`, ``model_.net`` is the net that `module` made.
+    n_nets_ : int
+        Number of nets.
     history_ : pandas.DataFrame
-        One row per epoch: epoch, train_loss (smoothed as in fastai), valid_loss, metrics, learning_rate, seconds.
+        One row per epoch of each net: net (if there are several), epoch, train_loss (smoothed as in fastai),
+        valid_loss, metrics, learning_rate, seconds.
     embeddings_ : dict of str to pandas.DataFrame
-        The learned vectors of each category column, one row per label.
+        The learned vectors of each category column, one row per label; those of several nets are side by side.
     preprocessor_ : transformer
         The fitted preprocessor.
     encoded_names_ : ndarray of str
@@ -171,7 +187,8 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         layers: Sequence[int] = (256, 256),
         *,
         module: Callable | None = None,
-        n_members: int | None = 8,
+        n_nets: int | str = "auto",
+        n_members: int | str | None = "auto",
         activation: str = "relu",
         batch_norm: bool = False,
         dropout: float | Sequence[float] = 0.1,
@@ -188,11 +205,11 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         class_weight: Any = None,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
-        learning_rate: float | Sequence[float] = 2e-3,
+        learning_rate: float | str | Sequence[float] = "auto",
         weight_decay: float = 0.3,
         optimizer: str | Callable = "adamw",
         momentum: float = 0.9,
-        schedule: str = "one_cycle",
+        schedule: str = "auto",
         max_grad_norm: float | None = 1.0,
         validation_fraction: Any = None,
         patience: int | None = None,
@@ -210,6 +227,7 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
     ):
         self.layers = layers
         self.module = module
+        self.n_nets = n_nets
         self.n_members = n_members
         self.activation = activation
         self.batch_norm = batch_norm

@@ -25,6 +25,7 @@ from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.inputs import FrameReader, columns_of
 from tabrec.neural.losses import Loss, LossUnits
 from tabrec.neural.metrics import read_metrics
+from tabrec.neural.net_ensemble import NetEnsemble, default_n_nets, equal_rows, split_into_folds
 from tabrec.neural.parameters import MODEL_PARAMETERS, NetParameters, read_learning_rate
 from tabrec.neural.tabular_model import TabularModel, make_given_model
 from tabrec.neural.training import Trainer, TrainingConfig, predict
@@ -38,6 +39,13 @@ from tabrec.tables.progress import quiet_if_auto
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import take_rows
 from tabrec.tables.weights import Weighting, read_weights
+
+# Maximum of the learning rate of "one_cycle" and other schedules, and of "averaged".
+_RATE, _AVERAGED_RATE = 2e-3, 1e-2
+# Members of a single net.
+_N_MEMBERS = 8
+# Nets that are stopped by validation stop after this many batches or epochs at the latest.
+_MOST_BATCHES, _MOST_EPOCHS = 3000, 100
 
 # Upper bound on the activations of a hidden layer, over all members, that a prediction holds at once.
 _MAX_ACTIVATIONS = 2**19
@@ -88,7 +96,8 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             The fitted estimator. A fit that fails leaves it as it was.
         """
         warm_start = self.warm_start and hasattr(self, "model_")
-        self._train(self._prepare(X, y, sample_weight, eval_set, eval_sample_weight, warm_start=warm_start), warm_start)
+        prepared = self._prepare(X, y, sample_weight, eval_set, eval_sample_weight, warm_start=warm_start)
+        self._train(prepared, warm_start)
         return self
 
     @property
@@ -107,7 +116,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
 
     def _embedding_table(self, name: str) -> Tensor:
         model: Any = self.model_
-        return model.embeddings.weight(name)
+        return model.embedding_table(name)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
@@ -129,7 +138,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         TrainingTask
             The trainer, with the net, and the data.
         """
-        return self._prepare(X, y, sample_weight)
+        return self._prepare(X, y, sample_weight, n_nets=1)[0]
 
     def _prepare(
         self,
@@ -142,8 +151,9 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         known_y: np.ndarray | None = None,
         warm_start: bool = False,
         is_partial: bool = False,
-    ) -> TrainingTask:
-        """Validate and encode the rows, learn the target and make the net: everything that precedes training."""
+        n_nets: int | None = None,
+    ) -> list[TrainingTask]:
+        """Validate and encode the rows, learn the target and make the nets: everything that precedes training."""
         self._check_parameters()
         device = read_device(self.device)
         check_row_labels(X, y=y, sample_weight=sample_weight)
@@ -162,27 +172,64 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             learn_names(self, X, frame)
         data = self._to_data(encoded, y[rows], weights).take(torch.from_numpy(order))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        parts: list[tuple[TrainingData, TrainingData | None]] = [(data, None)]
         if warm_start:
             # A copy is trained: the model of the last fit stays whole if this one fails.
             self.model_, seed = copy.deepcopy(self.model_), seed + len(self.history_)
+            nets = [self.model_]
         else:
-            with OwnDraws(seed):
-                self.model_ = self._make_model(data)
-        valid = None
+            is_single = is_partial or eval_set is not None or held_out is not None or n_nets == 1
+            parts = parts if is_single else self._split_for_nets(data, seed) or parts
+            self.n_nets_ = len(parts)
+            nets = [self._draw_model(data, seed + place) for place in range(len(parts))]
+            self.model_ = nets[0] if len(nets) == 1 else NetEnsemble.of(nets)
         if eval_set is not None:
-            valid = self._read_eval_set(eval_set, eval_sample_weight)
+            parts = [(data, self._read_eval_set(eval_set, eval_sample_weight))]
         elif held_out is not None:
-            valid = self._to_data(self.encode(take_rows(X, held_out[0], frame)), y[held_out[0]], held_out[1])
-        # A module, a trainer or a compiled net knows only torch's global generators.
-        draws_globally = self.module is not None or self.trainer is not None or self.compile
-        config = replace(self._make_config(len(data)), seed=None if draws_globally else seed)
-        if is_partial:
-            config = replace(config, epochs=1, schedule="constant", verbose=quiet_if_auto(self.verbose))
-        trainer = (self.trainer or Trainer)(self.model_, self._make_loss(), config, device)
-        return TrainingTask(trainer, data, valid, seed)
+            held_rows, held_weights = held_out
+            encoded = self.encode(take_rows(X, held_rows, frame))
+            parts = [(data, self._to_data(encoded, y[held_rows], held_weights))]
+        trainer, loss = self.trainer or Trainer, self._make_loss()
+        configs = [self._make_config(len(part), seed + place, is_partial) for place, (part, _) in enumerate(parts)]
+        if len(parts) > 1:
+            titles = [f"Training net {place} of {len(parts)}" for place in range(1, len(parts) + 1)]
+            configs = [replace(config, title=title) for config, title in zip(configs, titles, strict=True)]
+        return [
+            TrainingTask(trainer(net, loss, config, device), *part, seed + place)
+            for place, (net, config, part) in enumerate(zip(nets, configs, parts, strict=True))
+        ]
 
-    def _train(self, task: TrainingTask, warm_start: bool) -> None:
-        history = task.run()
+    def _split_for_nets(self, data: TrainingData, seed: int) -> list[tuple[TrainingData, TrainingData | None]] | None:
+        """Training and validation rows of each of several nets; None if one net is trained on all rows."""
+        groups = equal_rows(data)
+        n_nets = self.n_nets if self.n_nets != "auto" else self._default_n_nets(int(groups[-1]) + 1)
+        n_nets = min(n_nets, int(groups[-1]) + 1)
+        if n_nets == 1:
+            return None
+        folds = split_into_folds(groups, n_nets, seed)
+        return [(data.take(torch.from_numpy(kept)), data.take(torch.from_numpy(held))) for kept, held in folds]
+
+    def _default_n_nets(self, n_rows: int) -> int:
+        """One net where a parameter describes the training of a single net, otherwise by the number of rows."""
+        given = (self.module, self.trainer, *self.callbacks)
+        is_single = self.epochs != "auto" or self.warm_start or self.compile or any(part is not None for part in given)
+        return 1 if is_single else default_n_nets(n_rows)
+
+    def _draw_model(self, data: TrainingData, seed: int) -> nn.Module:
+        with OwnDraws(seed):
+            return self._make_model(data)
+
+    def _train(self, tasks: list[TrainingTask], warm_start: bool) -> None:
+        histories = []
+        for place, task in enumerate(tasks):
+            histories.append(task.run())
+            if len(tasks) > 1:
+                histories[-1].insert(0, "net", place)
+            if task.trainer.was_interrupted and len(tasks) > 1:
+                self.n_nets_ = place + 1
+                self.model_ = NetEnsemble.of([done.trainer.model for done in tasks[: self.n_nets_]])
+                break
+        history = pd.concat(histories, ignore_index=True) if len(histories) > 1 else histories[0]
         if warm_start:
             history["epoch"] += len(self.history_)
             history = pd.concat([self.history_, history], ignore_index=True)
@@ -193,8 +240,8 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, known_y: np.ndarray | None = None) -> Self:
         """Train one epoch on a chunk; its encoding and the scale of its target are those of the first chunk."""
         warm_start = hasattr(self, "model_")
-        task = self._prepare(X, y, sample_weight, known_y=known_y, warm_start=warm_start, is_partial=True)
-        self._train(task, warm_start)
+        prepared = self._prepare(X, y, sample_weight, known_y=known_y, warm_start=warm_start, is_partial=True)
+        self._train(prepared, warm_start)
         return self
 
     def _check_eval_set(self, eval_set: Any, eval_sample_weight: Any, is_partial: bool) -> None:
@@ -273,9 +320,14 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             numeric_embedding=self.numeric_embedding,
             numeric_embedding_size=self.numeric_embedding_size,
             bin_edges=self._reader.bin_edges(numbers, self.n_bins) if is_piecewise else None,
-            n_members=self.n_members,
+            n_members=self._n_members(),
             y_range=self._model_range(),
         )
+
+    def _n_members(self) -> int | None:
+        if self.n_members != "auto":
+            return self.n_members
+        return _N_MEMBERS if self.n_nets_ == 1 else None
 
     def _embedding_sizes(self) -> dict[str, int]:
         """Widths by column: the given ones, and the rule up to `max_embedding_size` for the others."""
@@ -289,27 +341,45 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         """Lower and upper bounds of the outputs, scaled as the net learns them."""
         return None
 
-    def _make_config(self, n_rows: int) -> TrainingConfig:
+    def _make_config(self, n_rows: int, seed: int, is_partial: bool) -> TrainingConfig:
         batch_size = default_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
-        learning_rate, lowest_share = read_learning_rate(self.learning_rate)
-        return TrainingConfig(
-            epochs=default_epochs(n_rows, batch_size) if self.epochs == "auto" else int(self.epochs),
+        is_averaged = self.n_nets_ > 1 if self.schedule == "auto" else self.schedule == "averaged"
+        rates = (_AVERAGED_RATE if is_averaged else _RATE) if self.learning_rate == "auto" else self.learning_rate
+        learning_rate, lowest_share = read_learning_rate(rates)
+        # A module, a trainer or a compiled net knows only torch's global generators.
+        draws_globally = self.module is not None or self.trainer is not None or self.compile
+        config = TrainingConfig(
+            epochs=self._n_epochs(n_rows, batch_size),
             batch_size=batch_size,
             learning_rate=learning_rate,
             lowest_share=lowest_share,
             weight_decay=float(self.weight_decay),
             optimizer=self.optimizer,
             momentum=float(self.momentum),
-            schedule=self.schedule,
+            schedule="averaged" if is_averaged else "one_cycle" if self.schedule == "auto" else self.schedule,
             max_grad_norm=self.max_grad_norm,
-            patience=self.patience,
+            patience=default_patience(n_rows, batch_size) if self._stops_by_default() else self.patience,
             mixed_precision=self.mixed_precision,
             compile=self.compile,
             callbacks=tuple(self.callbacks),
             metrics=self._read_metrics(),
             verbose=self.verbose,
             units=self._loss_units() if self.trainer is None else LossUnits(),
+            seed=None if draws_globally else seed,
         )
+        if is_partial:
+            return replace(config, epochs=1, schedule="constant", verbose=quiet_if_auto(self.verbose))
+        return config
+
+    def _n_epochs(self, n_rows: int, batch_size: int) -> int:
+        if self.epochs != "auto":
+            return int(self.epochs)
+        if not self._stops_by_default():
+            return default_epochs(n_rows, batch_size)
+        return min(_MOST_EPOCHS, max(8, round(_MOST_BATCHES / math.ceil(n_rows / batch_size))))
+
+    def _stops_by_default(self) -> bool:
+        return self.n_nets_ > 1 and self.patience is None
 
     def _read_metrics(self) -> dict[str, Callable[[Tensor, Tensor], float]]:
         """The metrics by name, as functions of the outputs and targets of the net."""
@@ -325,7 +395,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         model = predictor(self.model_, device)
         if device.type == "cpu":
             numbers = numbers.double()
-        at_once = max(16, _MAX_ACTIVATIONS // (max(self.layers, default=1) * (self.n_members or 1)))
+        at_once = max(16, _MAX_ACTIVATIONS // (max(self.layers, default=1) * (self._n_members() or 1)))
         n_bytes = codes.numel() * codes.element_size() + numbers.numel() * numbers.element_size()
         with explain_memory(len(codes), n_bytes, at_once):
             return predict(model, (codes.to(device), numbers.to(device)), at_once).cpu()
@@ -375,3 +445,8 @@ def default_batch_size(n_rows: int) -> int:
 def default_epochs(n_rows: int, batch_size: int) -> int:
     """Number of epochs that gives about 1,000 batches, within 16 to 40."""
     return min(40, max(16, round(1000 / math.ceil(n_rows / batch_size))))
+
+
+def default_patience(n_rows: int, batch_size: int) -> int:
+    """Epochs without a lower validation loss after which training stops: about 300 batches, within 4 to 12 epochs."""
+    return min(12, max(4, round(300 / math.ceil(n_rows / batch_size))))

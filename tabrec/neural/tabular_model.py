@@ -175,6 +175,20 @@ class TabularModel(nn.Module):
             torch.tensor(widths), dim=1, output_size=sum(widths)
         )
 
+    def embedding_table(self, name: str) -> Tensor:
+        """The vectors of a category column: (n_codes, width).
+
+        Parameters
+        ----------
+        name : str
+            The column.
+
+        Returns
+        -------
+        Tensor
+        """
+        return self.embeddings.weight(name)  # type: ignore[union-attr]
+
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
         """Compute the outputs of rows.
 

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tabrec.neural._epochs import BestEpoch, SmoothedLoss, format_record
+from tabrec.neural._epochs import BestEpoch, SmoothedLoss, WeightAverage, format_record
 from tabrec.neural.devices import (
     CapturedStep,
     explain_memory,
@@ -40,7 +40,7 @@ class TrainingConfig:
 
     `TabularRegressor` describes each field under the parameter of the same name. The first layers learn at
     `lowest_share` of `learning_rate`. `seed` is that of the order of the rows, of dropout and of masked codes; None
-    draws them from torch's global generators. `units` say how `verbose` shows losses.
+    draws them from torch's global generators. `units` say how `verbose` shows losses, under `title`.
 
     See Also
     --------
@@ -64,6 +64,7 @@ class TrainingConfig:
     verbose: bool | int | str = 0
     units: LossUnits = field(default_factory=LossUnits)
     seed: int | None = None
+    title: str = "Training"
 
 
 @dataclass
@@ -125,6 +126,8 @@ class Trainer:
     ----------
     model, loss, config, device
         The parameters, for use in an overridden step.
+    was_interrupted : bool
+        Whether the training was ended by the keyboard.
 
     See Also
     --------
@@ -158,6 +161,8 @@ class Trainer:
         self._generator: torch.Generator | None = None
         self._forward: Callable[..., Tensor] = model
         self._uses_bfloat16 = False
+        self._average: WeightAverage | None = None
+        self.was_interrupted = False
 
     def fit(self, data: TrainingData, valid: TrainingData | None = None) -> pd.DataFrame:
         """Train the model in place.
@@ -190,14 +195,18 @@ class Trainer:
         ):
             data, valid = data.to(self.device), None if valid is None else valid.to(self.device)
             state = TrainingState(self.model, self.make_optimizer(), config.epochs)
+            self._average = WeightAverage(self.model) if config.schedule == "averaged" else None
             self._notify("fit_start", state)
             try:
                 self._run_epochs(state, data, valid, best)
             except KeyboardInterrupt:
+                self.was_interrupted = True
                 kept = f"those of epoch {best.epoch}" if best.weights else "as they were then"
                 warn_caller(
                     f"Training was interrupted in epoch {state.epoch} of {config.epochs}: the weights kept are {kept}."
                 )
+            if self._average is not None:
+                self._average.keep()
             best.restore(self.model)
             self.model.eval()
             state.epoch = len(state.history)
@@ -305,17 +314,17 @@ class Trainer:
         update, smoothed = self.make_update(state.optimizer, data), SmoothedLoss(self.config.learning_rate)
         config = self.config
         n_steps = config.epochs * len(_batch_starts(len(data), config.batch_size))
-        with show_progress("Training", n_steps, config.verbose, lambda: state.step) as progress:
+        with show_progress(config.title, n_steps, config.verbose, lambda: state.step) as progress:
             for epoch in range(config.epochs):
                 state.epoch = epoch
                 record = self._run_epoch(state, update, data, smoothed)
                 if valid is not None:
-                    record |= self.validation_step(valid)
+                    with nullcontext() if self._average is None else self._average.in_place():
+                        record |= self.validation_step(valid)
+                        state.stop |= best.compare(epoch, record["valid_loss"], self.model)
                 state.history.append(record)
                 if progress.is_shown:
                     progress.add_row(format_record(record, config.units))
-                if valid is not None and best.compare(epoch, record["valid_loss"], self.model):
-                    state.stop = True
                 self._notify("epoch_end", state)
                 if state.stop:
                     break
@@ -331,6 +340,8 @@ class Trainer:
             n_steps = config.epochs * len(batches)
             rates = scheduled_rates(config.schedule, state.step, n_steps, config.learning_rate, config.momentum)
             losses[n_done - 1] = update(batch, rates)
+            if self._average is not None:
+                self._average.update()
             state.step += 1
             if config.callbacks:
                 self._notify("batch_end", state)

@@ -38,6 +38,7 @@ _OURS = {
     "ensemble-classifier": "tabrec.ensemble.ensembles.EnsembleClassifier",
     "embedding-encoder": "tabrec.neural.embedding_encoder.EmbeddingEncoder",
     "tabular-model": "tabrec.neural.tabular_model.TabularModel",
+    "net-ensemble": "tabrec.neural.net_ensemble.NetEnsemble",
     "frame-reader": "tabrec.neural.inputs.FrameReader",
     "target-scaler": "tabrec.neural.inputs.TargetScaler",
     "dot-product-bias": "tabrec.collab.dot_product_bias.DotProductBias",

@@ -59,12 +59,14 @@ class EmbeddedNet:
         self._device = read_device(estimator.device)
         model: Any = predictor(estimator.model_, self._device)
         self._model = model
-        embeddings, numeric = self._model.embeddings, self._model.numeric_embedding
+        nets = getattr(model, "nets", [model])  # one, or several side by side
+        embeddings, numeric = nets[0].embeddings, nets[0].numeric_embedding
         numbers = self._estimator._reader.continuous
         # Encoded columns in the order of their vectors, and the widths of these.
         width = numeric.width // len(numbers) if numeric else 1
-        self.columns = [*(embeddings.names if embeddings else []), *numbers]
-        self.widths = [*(embeddings.widths if embeddings else []), *([width] * len(numbers))]
+        self.columns = [*(embeddings.names if embeddings else []), *numbers] * len(nets)
+        self.widths = [*(embeddings.widths if embeddings else []), *([width] * len(numbers))] * len(nets)
+        self._width = max((block.linear.out_features for block in nets[0].blocks), default=1)
 
     def embed(self, X: Any) -> Tensor:
         """Rows as the estimator takes them → (n_rows, sum of widths)."""
@@ -110,8 +112,7 @@ class EmbeddedNet:
         return torch.stack([torch.autograd.grad(total, embedded, retain_graph=True)[0] for total in totals])
 
     def _at_once(self) -> int:
-        widest = max(block.linear.out_features for block in self._model.blocks)
-        return max(16, _MOST_ACTIVATIONS // (widest * (self._model.n_members or 1)))
+        return max(16, _MOST_ACTIVATIONS // (self._width * (self._model.n_members or 1)))
 
 
 def _mean_of_members(out: Tensor) -> Tensor:

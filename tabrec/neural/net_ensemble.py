@@ -1,0 +1,125 @@
+"""`NetEnsemble`: nets of one shape side by side, and the folds of the rows that each of them is validated on."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tabrec.neural.devices import default_settings
+from tabrec.neural.tabular_model import TabularModel
+from tabrec.neural.training_data import TrainingData
+
+# A net is validated on at most this many rows: more tell little, and would be missing in training.
+_MOST_HELD_OUT = 10_000
+
+
+class NetEnsemble(nn.Module):
+    """Nets of one shape, each with weights of its own; average their predictions.
+
+    Parameters
+    ----------
+    n_nets : int
+        Number of nets.
+    net : mapping of str to object
+        Arguments of `TabularModel` for each net.
+
+    Attributes
+    ----------
+    nets : torch.nn.ModuleList
+        The nets.
+    config : dict
+        The constructor arguments.
+
+    See Also
+    --------
+    TabularModel : One of the nets.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tabrec.neural import NetEnsemble
+    >>> ensemble = NetEnsemble(4, {"category_sizes": {"state": 51}, "n_outputs": 3})
+    >>> ensemble(torch.tensor([[7], [0]]), torch.zeros(2, 0)).shape
+    torch.Size([2, 4, 3])
+    """
+
+    def __init__(self, n_nets: int, net: Mapping[str, Any]):
+        super().__init__()
+        self.config: dict[str, Any] = {"n_nets": n_nets, "net": dict(net)}
+        self.nets = nn.ModuleList(TabularModel(**net) for _ in range(n_nets))
+
+    @classmethod
+    def of(cls, nets: Sequence[nn.Module]) -> Self:
+        """Make an ensemble of given nets of class `TabularModel`, which it shares."""
+        config: Any = nets[0].config
+        made = cls(0, config)
+        made.config["n_nets"], made.nets = len(nets), nn.ModuleList(nets)
+        return made
+
+    @classmethod
+    @default_settings()
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make an ensemble of the shape of another one, to take its weights."""
+        net = TabularModel.from_config(config["net"])
+        return cls.of([copy.deepcopy(net) for _ in range(config["n_nets"])])
+
+    @property
+    def n_members(self) -> int:
+        """Number of predictions that are averaged."""
+        return len(self.nets) * (self.config["net"].get("n_members") or 1)
+
+    def embedding_table(self, name: str) -> Tensor:
+        """The vectors of a category column in all nets, side by side: (n_codes, n_nets * width)."""
+        return torch.cat([net.embedding_table(name) for net in self.nets], dim=1)  # type: ignore[operator]
+
+    def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        """Compute the outputs of rows, (n_rows, n_members, n_outputs); see `TabularModel.forward`."""
+        return torch.cat([_by_member(net(codes, numbers)) for net in self.nets], dim=1)
+
+    def embed(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        """Embed the columns by each net: (n_rows, n_nets * n_embedded)."""
+        return torch.cat([net.embed(codes, numbers) for net in self.nets], dim=1)  # type: ignore[operator]
+
+    def predict_embedded(self, x: Tensor) -> Tensor:
+        """Compute the outputs from the result of `embed`: (n_rows, n_members, n_outputs)."""
+        parts = x.chunk(len(self.nets), dim=1)
+        outputs = [net.predict_embedded(part) for net, part in zip(self.nets, parts, strict=True)]  # type: ignore[operator]
+        return torch.cat([_by_member(output) for output in outputs], dim=1)
+
+
+def _by_member(output: Tensor) -> Tensor:
+    return output.unsqueeze(1) if output.ndim == 2 else output
+
+
+def default_n_nets(n_rows: int) -> int:
+    """Number of nets by the number of distinct rows: none of few rows can be spared, and many rows need few nets."""
+    if n_rows < 50:
+        return 1
+    return 4 if n_rows <= 50_000 else 2
+
+
+def equal_rows(data: TrainingData) -> np.ndarray:
+    """Number the rows so that neighbours with equal inputs and targets have the same number."""
+    is_new = np.ones(len(data), dtype=bool)
+    is_new[1:] = False
+    for part in (*data.inputs, data.target):
+        is_new[1:] |= (part[1:] != part[:-1]).reshape(len(data) - 1, -1).any(dim=1).numpy()
+    return np.cumsum(is_new) - 1
+
+
+def split_into_folds(groups: np.ndarray, n_nets: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Training and validation rows of each net; rows of one group stay together.
+
+    Of every run of as many groups as there are folds, each fold gets one: the groups are ordered by their target, so
+    that folds have alike targets.
+    """
+    n_groups = int(groups[-1]) + 1
+    n_folds = max(n_nets, -(-n_groups // _MOST_HELD_OUT))
+    dealt = np.random.default_rng(seed).random((-(-n_groups // n_folds), n_folds)).argsort(axis=1).ravel()
+    folds = dealt[groups]
+    return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(n_nets)]
