@@ -142,3 +142,11 @@ def read_range(
     if outside.any():
         raise ValueError(f"y_range={y_range!r} does not contain the target {y[outside].ravel()[0]:g}.")
     return low, high
+
+
+def keep_in_range(restored: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+    """Clip predictions, (n_rows, n_outputs[, n_quantiles]), to bounds that rounding may exceed."""
+    if bounds is None:
+        return restored
+    low, high = (np.reshape(bound, (-1, 1)) if restored.ndim == 3 else bound for bound in bounds)
+    return np.clip(restored, low, high)

@@ -17,8 +17,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from tabrec.neural.devices import default_settings, explain_memory
 from tabrec.neural.optimizers import Rates
 from tabrec.neural.plots import plot_learning_rates
-from tabrec.neural.training import iterate
-from tabrec.neural.training_data import mean_loss
+from tabrec.neural.training_data import iterate, mean_loss
 from tabrec.neural.training_task import TrainingTask
 
 # The loss is measured on one sample of this many rows, because the noise between batches would hide its trend.

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -60,6 +61,20 @@ def quantile_loss(quantiles: Sequence[float]) -> Loss:
         return torch.maximum(q * error, (q - 1) * error).flatten(1).mean(dim=1)
 
     return per_row
+
+
+def read_quantiles(quantiles: Sequence[float]) -> np.ndarray:
+    """Validate the quantiles to predict."""
+    levels = np.asarray(quantiles, dtype=np.float64)
+    if levels.ndim != 1 or not len(levels) or not ((levels > 0) & (levels < 1)).all() or (np.diff(levels) <= 0).any():
+        raise ValueError(f"quantiles={quantiles!r} must be ascending between 0 and 1, such as (0.1, 0.5, 0.9).")
+    return levels
+
+
+def mean_of_members(output: Tensor) -> np.ndarray:
+    """(n_rows, [n_members,] n_outputs) → (n_rows, n_outputs), float64."""
+    mean = output.double().mean(dim=1) if output.ndim == 3 else output.double()
+    return mean.cpu().numpy()
 
 
 def class_loss(label_smoothing: float = 0.0) -> Loss:

@@ -96,13 +96,6 @@ def _by_member(output: Tensor) -> Tensor:
     return output.unsqueeze(1) if output.ndim == 2 else output
 
 
-def default_n_nets(n_rows: int) -> int:
-    """Number of nets by the number of distinct rows: none of few rows can be spared, and many rows need few nets."""
-    if n_rows < 50:
-        return 1
-    return 4 if n_rows <= 50_000 else 2
-
-
 def equal_rows(data: TrainingData) -> np.ndarray:
     """Number the rows so that neighbours with equal inputs and targets have the same number."""
     is_new = np.ones(len(data), dtype=bool)

@@ -1,7 +1,8 @@
-"""`NetParameters`: the parameters that `TabularRegressor` and `TabularClassifier` share, and their validation."""
+"""`NetParameters`: the parameters of `TabularRegressor` and `TabularClassifier`, their validation and defaults."""
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,6 +14,13 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from tabrec.neural.optimizers import OPTIMIZERS, SCHEDULES
 from tabrec.neural.tabular_model import ACTIVATIONS, NUMERIC_EMBEDDINGS
 from tabrec.tables.verbosity import VERBOSE
+
+# Maximum of the learning rate of "one_cycle" and other schedules, and of "averaged".
+_RATE, _AVERAGED_RATE = 2e-3, 1e-2
+# Members of a single net.
+_N_MEMBERS = 8
+# Nets that are stopped by validation stop after this many batches or epochs at the latest.
+_MOST_BATCHES, _MOST_EPOCHS = 3000, 100
 
 # Parameters of the model and of the scale of its target, which a warm start cannot change.
 MODEL_PARAMETERS = (
@@ -37,6 +45,8 @@ MODEL_PARAMETERS = (
 
 class NetParameters(BaseEstimator):
     """Base class that declares and validates the parameters; each subclass assigns them and adds its own."""
+
+    n_nets_: int
 
     _parameter_constraints: ClassVar[dict] = {
         "module": [callable, None],
@@ -96,6 +106,45 @@ class NetParameters(BaseEstimator):
         if self.batch_norm and self.batch_size == 1:
             raise ValueError("batch_norm=True needs batches of at least two rows; got batch_size=1.")
 
+    def _count_nets(self, n_rows: int) -> int:
+        return 1 if self._is_one_net() else default_n_nets(n_rows) if self.n_nets == "auto" else self.n_nets
+
+    def _is_one_net(self) -> bool:
+        """Whether one net is trained, whatever the rows: a parameter may describe the training of a single one."""
+        if self.n_nets != "auto":
+            return self.n_nets == 1
+        given = (self.module, self.trainer, *self.callbacks)
+        return self.epochs != "auto" or self.warm_start or self.compile or any(part is not None for part in given)
+
+    def _n_members(self) -> int | None:
+        if self.n_members != "auto":
+            return self.n_members
+        return _N_MEMBERS if self.n_nets_ == 1 else None
+
+    # Each of several nets is stopped by the rows that it is not trained on, so that its epochs are not known before.
+
+    def _schedule(self, n_nets: int) -> str:
+        if self.schedule != "auto":
+            return self.schedule
+        return "averaged" if n_nets > 1 else "one_cycle"
+
+    def _learning_rate(self, schedule: str) -> Any:
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        return _AVERAGED_RATE if schedule == "averaged" else _RATE
+
+    def _patience(self, n_rows: int, batch_size: int, n_nets: int) -> int | None:
+        if n_nets == 1 or self.patience is not None:
+            return self.patience
+        return min(12, max(4, round(300 / math.ceil(n_rows / batch_size))))
+
+    def _n_epochs(self, n_rows: int, batch_size: int, n_nets: int) -> int:
+        if self.epochs != "auto":
+            return int(self.epochs)
+        if n_nets == 1:
+            return default_epochs(n_rows, batch_size)
+        return min(_MOST_EPOCHS, max(8, round(_MOST_BATCHES / math.ceil(n_rows / batch_size))))
+
 
 def check_layers(layers: Any) -> None:
     """Raise a ValueError for widths that are not positive integers; no width at all makes a linear net."""
@@ -115,3 +164,21 @@ def read_learning_rate(learning_rate: Any) -> tuple[float, float]:
     if rates[0] > rates[-1]:
         raise ValueError(f"learning_rate={learning_rate!r} must ascend from the first layer to the last one.")
     return float(rates[-1]), float(rates[0] / rates[-1])
+
+
+def default_n_nets(n_rows: int) -> int:
+    """Number of nets by the number of distinct rows: none of few rows can be spared, and many rows need few nets."""
+    if n_rows < 50:
+        return 1
+    return 4 if n_rows <= 50_000 else 2
+
+
+def default_batch_size(n_rows: int) -> int:
+    """Rows per batch: a power of two near 1/32 of the rows within 32 to 256, or 1/256 of a large table up to 2048."""
+    small = min(max(2 ** round(math.log2(max(n_rows, 1) / 32)), 32), 256)
+    return max(small, min(2 ** round(math.log2(max(n_rows, 1) / 256)), 2048))
+
+
+def default_epochs(n_rows: int, batch_size: int) -> int:
+    """Number of epochs that gives about 1,000 batches, within 16 to 40."""
+    return min(40, max(16, round(1000 / math.ceil(n_rows / batch_size))))

@@ -36,12 +36,11 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         ``forward(codes, numbers)`` maps integers (n_rows, n_categories) and float32 (n_rows, n_continuous) to
         (n_rows, n_outputs).
     n_nets : int or "auto", default="auto"
-        Number of nets. If there are several, each is trained without one fold of the rows and stopped by its loss on
-        that fold, and predictions are their mean. "auto" is 4 (2 beyond 50,000 distinct rows), but 1 below 50 distinct
-        rows, or if `epochs`, `validation_fraction`, `eval_set`, `warm_start`, `module`, `trainer`, `callbacks` or
-        `compile` describe the training of one net.
+        Number of nets. Each of several is trained without one fold of the rows and stopped by its loss on that fold;
+        predictions are their mean. "auto" is 4 (2 beyond 50,000 distinct rows), but 1 below 50 distinct rows, and with
+        `epochs`, `validation_fraction`, `eval_set`, `warm_start`, `module`, `trainer`, `callbacks` or `compile`.
     n_members : int, None or "auto", default="auto"
-        Number of implicit members of each net, which share most weights; predictions are their mean. None trains plain
+        Number of implicit members of a net, which share most weights; predictions are their mean. None trains plain
         nets. "auto" is 8 for a single net, and None for several.
     activation : {"relu", "gelu", "silu", "mish"}, default="relu"
         Activation function of the hidden layers.
@@ -102,8 +101,8 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         Rows held out to record the validation loss and to keep the weights of the best epoch: a random share, or the
         last split of a splitter such as ``TimeSplit(1, column="saledate", test_size=0.1)``.
     patience : int or None, default=None
-        Stop after this many epochs without a lower validation loss; None trains all epochs of a single net, and stops
-        each of several nets after about 300 batches, within 4 to 12 epochs.
+        Stop after this many epochs without a lower validation loss. None is all epochs for a single net, and about 300
+        batches, within 4 to 12 epochs, for each of several.
     metrics : sequence of str or callable, default=()
         Names of functions of ``sklearn.metrics``, or functions ``metric(y_true, y_pred)``, recorded in `history_`.
     callbacks : sequence of callable, default=()
@@ -124,10 +123,9 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         Whether to show a table by epoch, with losses in units of the target, and the time left. "auto" shows it in
         terminals and notebooks, but not in pipelines, searches and `partial_fit`.
     random_state : int, RandomState or None, default=None
-        Seed of the initial weights, the batches, dropout and the validation rows. They are drawn from generators of
-        the net: fits in several threads give equal nets and leave the global generators of torch, numpy and Python as
-        they are. Another number of torch's threads may change the last digits. With `module`, `trainer` or `compile`,
-        training draws from torch's global generators, which are seeded for one fit at a time and then restored.
+        Seed of the initial weights, the batches, dropout and the validation rows, which are drawn from generators of
+        the net; global generators stay as they are. Another number of torch's threads may change the last digits. With
+        `module`, `trainer` or `compile`, the global generators of torch are seeded for one fit at a time, and restored.
     categorical_features : list of str or int, default=None
         Names or positions of columns to treat as categories whatever their dtype, for arrays in particular.
     preprocessor : transformer, default=None

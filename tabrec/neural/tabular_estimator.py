@@ -25,8 +25,8 @@ from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.inputs import FrameReader, columns_of
 from tabrec.neural.losses import Loss, LossUnits
 from tabrec.neural.metrics import read_metrics
-from tabrec.neural.net_ensemble import NetEnsemble, default_n_nets, equal_rows, split_into_folds
-from tabrec.neural.parameters import MODEL_PARAMETERS, NetParameters, read_learning_rate
+from tabrec.neural.net_ensemble import NetEnsemble, equal_rows, split_into_folds
+from tabrec.neural.parameters import MODEL_PARAMETERS, NetParameters, default_batch_size, read_learning_rate
 from tabrec.neural.tabular_model import TabularModel, make_given_model
 from tabrec.neural.training import Trainer, TrainingConfig, predict
 from tabrec.neural.training_data import TrainingData
@@ -39,13 +39,6 @@ from tabrec.tables.progress import quiet_if_auto
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import take_rows
 from tabrec.tables.weights import Weighting, read_weights
-
-# Maximum of the learning rate of "one_cycle" and other schedules, and of "averaged".
-_RATE, _AVERAGED_RATE = 2e-3, 1e-2
-# Members of a single net.
-_N_MEMBERS = 8
-# Nets that are stopped by validation stop after this many batches or epochs at the latest.
-_MOST_BATCHES, _MOST_EPOCHS = 3000, 100
 
 # Upper bound on the activations of a hidden layer, over all members, that a prediction holds at once.
 _MAX_ACTIVATIONS = 2**19
@@ -96,8 +89,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             The fitted estimator. A fit that fails leaves it as it was.
         """
         warm_start = self.warm_start and hasattr(self, "model_")
-        prepared = self._prepare(X, y, sample_weight, eval_set, eval_sample_weight, warm_start=warm_start)
-        self._train(prepared, warm_start)
+        self._train(self._prepare(X, y, sample_weight, eval_set, eval_sample_weight, warm_start=warm_start), warm_start)
         return self
 
     @property
@@ -189,31 +181,21 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             held_rows, held_weights = held_out
             encoded = self.encode(take_rows(X, held_rows, frame))
             parts = [(data, self._to_data(encoded, y[held_rows], held_weights))]
-        trainer, loss = self.trainer or Trainer, self._make_loss()
-        configs = [self._make_config(len(part), seed + place, is_partial) for place, (part, _) in enumerate(parts)]
-        if len(parts) > 1:
-            titles = [f"Training net {place} of {len(parts)}" for place in range(1, len(parts) + 1)]
-            configs = [replace(config, title=title) for config, title in zip(configs, titles, strict=True)]
-        return [
-            TrainingTask(trainer(net, loss, config, device), *part, seed + place)
-            for place, (net, config, part) in enumerate(zip(nets, configs, parts, strict=True))
-        ]
+        trainer, loss, tasks = self.trainer or Trainer, self._make_loss(), []
+        for place, (net, part) in enumerate(zip(nets, parts, strict=True)):
+            config = self._make_config(len(part[0]), seed + place, len(nets), is_partial)
+            if len(nets) > 1:
+                config = replace(config, title=f"Training net {place + 1} of {len(nets)}")
+            tasks.append(TrainingTask(trainer(net, loss, config, device), *part, seed + place))
+        return tasks
 
-    def _split_for_nets(self, data: TrainingData, seed: int) -> list[tuple[TrainingData, TrainingData | None]] | None:
-        """Training and validation rows of each of several nets; None if one net is trained on all rows."""
+    def _split_for_nets(self, data: TrainingData, seed: int) -> list[tuple[TrainingData, TrainingData | None]]:
+        """Training and validation rows of each of several nets; none if one net is trained on all rows."""
         groups = equal_rows(data)
-        n_nets = self.n_nets if self.n_nets != "auto" else self._default_n_nets(int(groups[-1]) + 1)
-        n_nets = min(n_nets, int(groups[-1]) + 1)
-        if n_nets == 1:
-            return None
-        folds = split_into_folds(groups, n_nets, seed)
+        n_groups = int(groups[-1]) + 1
+        n_nets = min(self._count_nets(n_groups), n_groups)
+        folds = split_into_folds(groups, n_nets, seed) if n_nets > 1 else []
         return [(data.take(torch.from_numpy(kept)), data.take(torch.from_numpy(held))) for kept, held in folds]
-
-    def _default_n_nets(self, n_rows: int) -> int:
-        """One net where a parameter describes the training of a single net, otherwise by the number of rows."""
-        given = (self.module, self.trainer, *self.callbacks)
-        is_single = self.epochs != "auto" or self.warm_start or self.compile or any(part is not None for part in given)
-        return 1 if is_single else default_n_nets(n_rows)
 
     def _draw_model(self, data: TrainingData, seed: int) -> nn.Module:
         with OwnDraws(seed):
@@ -248,10 +230,9 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         if eval_set is None:
             if eval_sample_weight is not None:
                 raise ValueError("eval_sample_weight is given without eval_set.")
-            if not is_partial and self.patience is not None and self.validation_fraction is None:
-                raise ValueError(
-                    f"patience={self.patience} needs validation rows: set validation_fraction or pass eval_set."
-                )
+            never_stops = self.patience is not None and self.validation_fraction is None and self._is_one_net()
+            if never_stops and not is_partial:
+                raise ValueError(f"patience={self.patience} needs validation_fraction, eval_set or several n_nets.")
             return
         if not (isinstance(eval_set, (tuple, list)) and len(eval_set) == 2):
             raise ValueError("eval_set must be a pair (X, y).")
@@ -324,11 +305,6 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             y_range=self._model_range(),
         )
 
-    def _n_members(self) -> int | None:
-        if self.n_members != "auto":
-            return self.n_members
-        return _N_MEMBERS if self.n_nets_ == 1 else None
-
     def _embedding_sizes(self) -> dict[str, int]:
         """Widths by column: the given ones, and the rule up to `max_embedding_size` for the others."""
         given = dict(self.embedding_sizes or {})
@@ -341,24 +317,23 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         """Lower and upper bounds of the outputs, scaled as the net learns them."""
         return None
 
-    def _make_config(self, n_rows: int, seed: int, is_partial: bool) -> TrainingConfig:
+    def _make_config(self, n_rows: int, seed: int, n_nets: int, is_partial: bool) -> TrainingConfig:
         batch_size = default_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
-        is_averaged = self.n_nets_ > 1 if self.schedule == "auto" else self.schedule == "averaged"
-        rates = (_AVERAGED_RATE if is_averaged else _RATE) if self.learning_rate == "auto" else self.learning_rate
-        learning_rate, lowest_share = read_learning_rate(rates)
+        schedule = self._schedule(n_nets)
+        learning_rate, lowest_share = read_learning_rate(self._learning_rate(schedule))
         # A module, a trainer or a compiled net knows only torch's global generators.
         draws_globally = self.module is not None or self.trainer is not None or self.compile
         config = TrainingConfig(
-            epochs=self._n_epochs(n_rows, batch_size),
+            epochs=self._n_epochs(n_rows, batch_size, n_nets),
             batch_size=batch_size,
             learning_rate=learning_rate,
             lowest_share=lowest_share,
             weight_decay=float(self.weight_decay),
             optimizer=self.optimizer,
             momentum=float(self.momentum),
-            schedule="averaged" if is_averaged else "one_cycle" if self.schedule == "auto" else self.schedule,
+            schedule=schedule,
             max_grad_norm=self.max_grad_norm,
-            patience=default_patience(n_rows, batch_size) if self._stops_by_default() else self.patience,
+            patience=self._patience(n_rows, batch_size, n_nets),
             mixed_precision=self.mixed_precision,
             compile=self.compile,
             callbacks=tuple(self.callbacks),
@@ -371,19 +346,8 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             return replace(config, epochs=1, schedule="constant", verbose=quiet_if_auto(self.verbose))
         return config
 
-    def _n_epochs(self, n_rows: int, batch_size: int) -> int:
-        if self.epochs != "auto":
-            return int(self.epochs)
-        if not self._stops_by_default():
-            return default_epochs(n_rows, batch_size)
-        return min(_MOST_EPOCHS, max(8, round(_MOST_BATCHES / math.ceil(n_rows / batch_size))))
-
-    def _stops_by_default(self) -> bool:
-        return self.n_nets_ > 1 and self.patience is None
-
     def _read_metrics(self) -> dict[str, Callable[[Tensor, Tensor], float]]:
         """The metrics by name, as functions of the outputs and targets of the net."""
-
         return read_metrics(self.metrics, self._from_target, self._to_prediction)
 
     @default_settings()
@@ -434,19 +398,3 @@ def predictor(model: nn.Module, device: torch.device) -> nn.Module:
         made = copy.deepcopy(model).to(device).eval().requires_grad_(False)
         _PREDICTORS[model] = version, made.double() if device.type == "cpu" else made
     return _PREDICTORS[model][1]
-
-
-def default_batch_size(n_rows: int) -> int:
-    """Rows per batch: a power of two near 1/32 of the rows within 32 to 256, or 1/256 of a large table up to 2048."""
-    small = min(max(2 ** round(math.log2(max(n_rows, 1) / 32)), 32), 256)
-    return max(small, min(2 ** round(math.log2(max(n_rows, 1) / 256)), 2048))
-
-
-def default_epochs(n_rows: int, batch_size: int) -> int:
-    """Number of epochs that gives about 1,000 batches, within 16 to 40."""
-    return min(40, max(16, round(1000 / math.ceil(n_rows / batch_size))))
-
-
-def default_patience(n_rows: int, batch_size: int) -> int:
-    """Epochs without a lower validation loss after which training stops: about 300 batches, within 4 to 12 epochs."""
-    return min(12, max(4, round(300 / math.ceil(n_rows / batch_size))))

@@ -13,8 +13,17 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
-from tabrec.neural.inputs import TargetScaler, read_range
-from tabrec.neural.losses import REGRESSION_LOSSES, GivenLoss, Loss, LossUnits, regression_loss, regression_units
+from tabrec.neural.inputs import TargetScaler, keep_in_range, read_range
+from tabrec.neural.losses import (
+    REGRESSION_LOSSES,
+    GivenLoss,
+    Loss,
+    LossUnits,
+    mean_of_members,
+    read_quantiles,
+    regression_loss,
+    regression_units,
+)
 from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.tables.row_labels import CheckedScoreMixin
 
@@ -30,8 +39,6 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
 
     Trains nets of class `TabularModel` by AdamW on the standardised target. By default there are four, each stopped by
     its loss on a fold of the rows that it is not trained on. Continuous columns have piecewise-linear embeddings.
-    fastai's ``tabular_learner`` is ``TabularRegressor(layers=(200, 100), n_members=None, numeric_embedding=None,
-    batch_norm=True, epochs=10, ...)``.
 
     Parameters
     ----------
@@ -43,12 +50,11 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         ``forward(codes, numbers)`` maps integers (n_rows, n_categories) and float32 (n_rows, n_continuous) to
         (n_rows, n_outputs).
     n_nets : int or "auto", default="auto"
-        Number of nets. If there are several, each is trained without one fold of the rows and stopped by its loss on
-        that fold, and predictions are their mean. "auto" is 4 (2 beyond 50,000 distinct rows), but 1 below 50 distinct
-        rows, or if `epochs`, `validation_fraction`, `eval_set`, `warm_start`, `module`, `trainer`, `callbacks` or
-        `compile` describe the training of one net.
+        Number of nets. Each of several is trained without one fold of the rows and stopped by its loss on that fold;
+        predictions are their mean. "auto" is 4 (2 beyond 50,000 distinct rows), but 1 below 50 distinct rows, and with
+        `epochs`, `validation_fraction`, `eval_set`, `warm_start`, `module`, `trainer`, `callbacks` or `compile`.
     n_members : int, None or "auto", default="auto"
-        Number of implicit members of each net, which share most weights; predictions are their mean. None trains plain
+        Number of implicit members of a net, which share most weights; predictions are their mean. None trains plain
         nets. "auto" is 8 for a single net, and None for several.
     activation : {"relu", "gelu", "silu", "mish"}, default="relu"
         Activation function of the hidden layers.
@@ -109,8 +115,8 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         Rows held out to record the validation loss and to keep the weights of the best epoch: a random share, or the
         last split of a splitter such as ``TimeSplit(1, column="saledate", test_size=0.1)``.
     patience : int or None, default=None
-        Stop after this many epochs without a lower validation loss; None trains all epochs of a single net, and stops
-        each of several nets after about 300 batches, within 4 to 12 epochs.
+        Stop after this many epochs without a lower validation loss. None is all epochs for a single net, and about 300
+        batches, within 4 to 12 epochs, for each of several.
     metrics : sequence of str or callable, default=()
         Names of functions of ``sklearn.metrics``, or functions ``metric(y_true, y_pred)``, recorded in `history_`.
     callbacks : sequence of callable, default=()
@@ -131,10 +137,9 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         Whether to show a table by epoch, with losses in units of the target, and the time left. "auto" shows it in
         terminals and notebooks, but not in pipelines, searches and `partial_fit`.
     random_state : int, RandomState or None, default=None
-        Seed of the initial weights, the batches, dropout and the validation rows. They are drawn from generators of
-        the net: fits in several threads give equal nets and leave the global generators of torch, numpy and Python as
-        they are. Another number of torch's threads may change the last digits. With `module`, `trainer` or `compile`,
-        training draws from torch's global generators, which are seeded for one fit at a time and then restored.
+        Seed of the initial weights, the batches, dropout and the validation rows, which are drawn from generators of
+        the net; global generators stay as they are. Another number of torch's threads may change the last digits. With
+        `module`, `trainer` or `compile`, the global generators of torch are seeded for one fit at a time, and restored.
     categorical_features : list of str or int, default=None
         Names or positions of columns to treat as categories whatever their dtype, for arrays in particular.
     preprocessor : transformer, default=None
@@ -173,7 +178,6 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
     Notes
     -----
     On a CPU, predictions are computed in float64, so that the prediction of a row does not depend on the other rows.
-    The same `random_state` gives the same net on the same machine with the same number of threads.
 
     References
     ----------
@@ -349,7 +353,7 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
     def _learn_target(self, y: np.ndarray, known_y: np.ndarray) -> None:
         self._is_1d = y.ndim == 1
         self.target_scaler_ = TargetScaler(y.reshape(len(y), -1).astype(np.float64))
-        self._levels = _check_quantiles(self.quantiles) if self.loss == "quantile" else np.empty(0)
+        self._levels = read_quantiles(self.quantiles) if self.loss == "quantile" else np.empty(0)
         self._bounds = read_range(self.y_range, y)
         self.n_outputs_ = len(self.target_scaler_.means)
         self._n_outputs = self.n_outputs_ * max(len(self._levels), 1)
@@ -387,29 +391,10 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
             middle = int(np.argmin(np.abs(self._levels - 0.5)))
             restored = self._restore_quantiles(output)[:, :, middle]
         else:
-            restored = self._keep_in_range(self.target_scaler_.restore(_mean_of_members(output)))
+            restored = keep_in_range(self.target_scaler_.restore(mean_of_members(output)), self._bounds)
         return restored[:, 0] if self._is_1d else restored
 
     def _restore_quantiles(self, output: Tensor) -> np.ndarray:
         """(n_rows, n_outputs, n_quantiles), ascending: sorting crossed quantiles can only lower the pinball loss."""
-        scaled = _mean_of_members(output).reshape(len(output), self.n_outputs_, len(self._levels))
-        return self._keep_in_range(self.target_scaler_.restore(np.sort(scaled, axis=2)))
-
-    def _keep_in_range(self, restored: np.ndarray) -> np.ndarray:
-        """Clip to `y_range`, which rounding may exceed."""
-        if self._bounds is None:
-            return restored
-        low, high = (np.reshape(bound, (-1, 1)) if restored.ndim == 3 else bound for bound in self._bounds)
-        return np.clip(restored, low, high)
-
-
-def _mean_of_members(output: Tensor) -> np.ndarray:
-    mean = output.double().mean(dim=1) if output.ndim == 3 else output.double()
-    return mean.cpu().numpy()
-
-
-def _check_quantiles(quantiles: Sequence[float]) -> np.ndarray:
-    levels = np.asarray(quantiles, dtype=np.float64)
-    if levels.ndim != 1 or not len(levels) or not ((levels > 0) & (levels < 1)).all() or (np.diff(levels) <= 0).any():
-        raise ValueError(f"quantiles={quantiles!r} must be ascending between 0 and 1, such as (0.1, 0.5, 0.9).")
-    return levels
+        scaled = mean_of_members(output).reshape(len(output), self.n_outputs_, len(self._levels))
+        return keep_in_range(self.target_scaler_.restore(np.sort(scaled, axis=2)), self._bounds)

@@ -26,7 +26,7 @@ from tabrec.neural.devices import (
 from tabrec.neural.draws import set_generator
 from tabrec.neural.losses import GivenLoss, Loss, LossUnits
 from tabrec.neural.optimizers import Rates, make_optimizer, needs_closure, scheduled_rates, set_rates
-from tabrec.neural.training_data import TrainingData, mean_loss
+from tabrec.neural.training_data import TrainingData, batch_starts, iterate, mean_loss
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.progress import show_progress
 
@@ -313,7 +313,7 @@ class Trainer:
     ) -> None:
         update, smoothed = self.make_update(state.optimizer, data), SmoothedLoss(self.config.learning_rate)
         config = self.config
-        n_steps = config.epochs * len(_batch_starts(len(data), config.batch_size))
+        n_steps = config.epochs * len(batch_starts(len(data), config.batch_size))
         with show_progress(config.title, n_steps, config.verbose, lambda: state.step) as progress:
             for epoch in range(config.epochs):
                 state.epoch = epoch
@@ -378,24 +378,6 @@ class Trainer:
             yield
         finally:
             self.model.to("cpu")
-
-
-def iterate(
-    n_rows: int, batch_size: int, device: torch.device, generator: torch.Generator | None = None
-) -> Iterator[Tensor]:
-    """Yield slices of a permutation of the rows; a last slice of a single row joins the one before.
-
-    Batch norm cannot be computed from one row.
-    """
-    order = torch.randperm(n_rows, device=device, generator=generator)
-    starts = _batch_starts(n_rows, batch_size)
-    for start, stop in zip(starts, [*starts[1:], n_rows], strict=True):
-        yield order[start:stop]
-
-
-def _batch_starts(n_rows: int, batch_size: int) -> list[int]:
-    starts = list(range(0, n_rows, batch_size))
-    return starts[:-1] if len(starts) > 1 and n_rows - starts[-1] == 1 else starts
 
 
 def predict(model: nn.Module, inputs: tuple[Tensor, ...], n_rows_at_once: int = 8192) -> Tensor:

@@ -1,7 +1,8 @@
-"""`TrainingData`: the tensors that a net is trained or validated on."""
+"""`TrainingData`: the tensors that a net is trained or validated on, and their batches."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -61,3 +62,22 @@ def mean_loss(loss: Loss, output: Tensor, data: TrainingData) -> Tensor:
     if per_row.ndim == 0:
         raise ValueError("The loss returns one number for all rows, so rows cannot be weighted: return one per row.")
     return (per_row * data.weight).mean()
+
+
+def iterate(
+    n_rows: int, batch_size: int, device: torch.device, generator: torch.Generator | None = None
+) -> Iterator[Tensor]:
+    """Yield slices of a permutation of the rows; a last slice of a single row joins the one before.
+
+    Batch norm cannot be computed from one row.
+    """
+    order = torch.randperm(n_rows, device=device, generator=generator)
+    starts = batch_starts(n_rows, batch_size)
+    for start, stop in zip(starts, [*starts[1:], n_rows], strict=True):
+        yield order[start:stop]
+
+
+def batch_starts(n_rows: int, batch_size: int) -> list[int]:
+    """The position of the first row of each batch."""
+    starts = list(range(0, n_rows, batch_size))
+    return starts[:-1] if len(starts) > 1 and n_rows - starts[-1] == 1 else starts

@@ -150,7 +150,8 @@ _IN_FLOAT32: dict[str, Any] = {"_float32_maps": {}, "_mean_dtype": "float32", "_
 
 # Parameters that were added since, with the values that they stand for.
 _NEW_PARAMETERS: dict[str, dict[str, Any]] = {
-    "tabular-classifier": {"loss": "cross_entropy"},
+    "tabular-regressor": {"n_nets": 1},
+    "tabular-classifier": {"loss": "cross_entropy", "n_nets": 1},
     "dot-product-bias": {"bias": True, "metrics": (), "duplicates": "all", "objective": "rating"},
     "embedding-nn": {"metrics": (), "duplicates": "all", "objective": "rating"},
     "bayesian-factorization": {"duplicates": "all"},
@@ -166,8 +167,8 @@ _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "boosting-regressor": lambda state: _IN_FLOAT32 | state,
     "boosting-classifier": lambda state: _IN_FLOAT32 | state,
     "frame-reader": lambda state: _IN_FLOAT32 | state,
-    "tabular-regressor": lambda state: {"trainer": None} | state,
-    "tabular-classifier": lambda state: {"trainer": None} | state,
+    "tabular-regressor": lambda state: {"trainer": None, "n_nets_": 1} | state,
+    "tabular-classifier": lambda state: {"trainer": None, "n_nets_": 1} | state,
     "tabular-preprocessor": _with_purpose,
     "date-parts": _with_time_parts,
     "categorify": lambda state: {"_warned": set()} | state,

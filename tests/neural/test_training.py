@@ -15,9 +15,9 @@ from torch import nn
 from tabrec import TabularClassifier, TabularRegressor, TimeSplit
 from tabrec.neural.losses import regression_units
 from tabrec.neural.optimizers import SCHEDULES, scheduled_rates
-from tabrec.neural.tabular_estimator import default_batch_size, default_epochs
-from tabrec.neural.training import Trainer, TrainingConfig, iterate
-from tabrec.neural.training_data import TrainingData
+from tabrec.neural.parameters import default_batch_size, default_epochs
+from tabrec.neural.training import Trainer, TrainingConfig
+from tabrec.neural.training_data import TrainingData, iterate
 
 NET = {
     "layers": (16,),
