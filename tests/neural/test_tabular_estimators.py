@@ -1019,7 +1019,7 @@ BAD = [
     ("epochs", 2.5),
     ("batch_size", 0),
     ("learning_rate", 0.0),
-    ("learning_rate", "auto"),
+    ("learning_rate", "fast"),
     ("weight_decay", -1.0),
     ("optimizer", "foo"),
     ("momentum", 1.0),
