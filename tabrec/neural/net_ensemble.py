@@ -55,7 +55,17 @@ class NetEnsemble(nn.Module):
 
     @classmethod
     def of(cls, nets: Sequence[nn.Module]) -> Self:
-        """Make an ensemble of given nets of class `TabularModel`, which it shares."""
+        """Make an ensemble of given nets, which it shares.
+
+        Parameters
+        ----------
+        nets : sequence of TabularModel
+            Nets of one shape.
+
+        Returns
+        -------
+        NetEnsemble
+        """
         config: Any = nets[0].config
         made = cls(0, config)
         made.config["n_nets"], made.nets = len(nets), nn.ModuleList(nets)
@@ -64,7 +74,18 @@ class NetEnsemble(nn.Module):
     @classmethod
     @default_settings()
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Make an ensemble of the shape of another one, to take its weights."""
+        """Make an ensemble of the shape of another one, to take its weights.
+
+        Parameters
+        ----------
+        config : mapping of str to object
+            Attribute `config` of the other ensemble.
+
+        Returns
+        -------
+        NetEnsemble
+            Its weights do not depend on any generator.
+        """
         net = TabularModel.from_config(config["net"])
         return cls.of([copy.deepcopy(net) for _ in range(config["n_nets"])])
 
@@ -74,22 +95,61 @@ class NetEnsemble(nn.Module):
         return len(self.nets) * (self.config["net"].get("n_members") or 1)
 
     def embedding_table(self, name: str) -> Tensor:
-        """The vectors of a category column in all nets, side by side: (n_codes, n_nets * width)."""
+        """The vectors of a category column in all nets, side by side.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+
+        Returns
+        -------
+        Tensor of shape (n_codes, n_nets * width)
+        """
         return torch.cat([net.embedding_table(name) for net in self.nets], dim=1)  # type: ignore[operator]
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
-        """Compute the outputs of rows, (n_rows, n_members, n_outputs); see `TabularModel.forward`."""
+        """Compute the outputs of rows.
+
+        Parameters
+        ----------
+        codes, numbers : Tensor of shape (n_rows, n_categories), Tensor of shape (n_rows, n_continuous)
+            Integer codes of the category columns, and values of the continuous columns.
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_members, n_outputs)
+        """
         return torch.cat([_by_member(net(codes, numbers)) for net in self.nets], dim=1)
 
     def embed(self, codes: Tensor, numbers: Tensor) -> Tensor:
-        """Embed the columns by each net: (n_rows, n_nets * n_embedded)."""
+        """Embed the columns by each net.
+
+        Parameters
+        ----------
+        codes, numbers : Tensor of shape (n_rows, n_categories), Tensor of shape (n_rows, n_continuous)
+            Integer codes of the category columns, and values of the continuous columns.
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_nets * n_embedded)
+        """
         return torch.cat([net.embed(codes, numbers) for net in self.nets], dim=1)  # type: ignore[operator]
 
     def predict_embedded(self, x: Tensor) -> Tensor:
-        """Compute the outputs from the result of `embed`: (n_rows, n_members, n_outputs)."""
-        parts = x.chunk(len(self.nets), dim=1)
-        outputs = [net.predict_embedded(part) for net, part in zip(self.nets, parts, strict=True)]  # type: ignore[operator]
-        return torch.cat([_by_member(output) for output in outputs], dim=1)
+        """Compute the outputs from embedded rows.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_rows, n_nets * n_embedded)
+            The result of `embed`.
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_members, n_outputs)
+        """
+        parts = zip(self.nets, x.chunk(len(self.nets), dim=1), strict=True)
+        return torch.cat([_by_member(net.predict_embedded(part)) for net, part in parts], dim=1)  # type: ignore[operator]
 
 
 def _by_member(output: Tensor) -> Tensor:
