@@ -118,7 +118,7 @@ def test_clicks_become_recommendations_better_than_popularity(run_example):
 
 @pytest.mark.long
 @pytest.mark.real_data("ml-100k/u1.base", "ml-100k/u1.test")
-def test_nets_written_by_hand_learn_by_every_optimiser(run_example):
+def test_nets_written_by_hand_learn_by_every_optimizer(run_example):
     printed, _ = run_example("custom_model.py")
     mean_alone = float(re.search(r"training ratings: (1\.\d+)", printed)[1])
     errors = re.findall(r"^  (Embedding\w+) +(\w+) +(0\.\d+) ", printed, flags=re.MULTILINE)

@@ -58,7 +58,7 @@ class EmbeddingNN(NetRecommender):
         Share of the ids and labels masked as unknown during training, so that the net learns to predict for new ones;
         0.01 is slightly better if all users are known.
     batch_norm : bool, default=True
-        Whether to use batch normalization.
+        Whether to use batch normalisation.
     epochs : int, default=5
         Passes over the ratings.
     batch_size : int or "auto", default="auto"

@@ -136,7 +136,7 @@ class Trainer:
 
     Examples
     --------
-    Train on noisy numbers, as a regularizer:
+    Train on noisy numbers, as a regulariser:
 
     >>> from dataclasses import replace
     >>> import torch

@@ -24,7 +24,7 @@ def make_axes(ax: Any, size: tuple[float, float] = (6.4, 4.0)) -> Any:
 
 
 def ink() -> str:
-    """Return the color of text in matplotlib's current style, which is readable on its background."""
+    """Return the colour of text in matplotlib's current style, which is readable on its background."""
     from matplotlib import rcParams
 
     return rcParams["text.color"]
