@@ -48,7 +48,7 @@ class BayesianFactorization(RatingRecommender):
         multi-label. `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
     duplicates : {"all", "last", "mean"}, default="all"
-        Which ratings count of a pair that is rated more than once: all, that of the last row, or their mean. A later
+        The ratings that count if a pair is rated more than once: all, that of the last row, or their mean. A later
         call of `partial_fit` comes after all earlier rows.
     verbose : bool, int or "auto", default="auto"
         Whether to show the progress and the time left; "auto" does so in terminals and notebooks, in `fit`.

@@ -42,7 +42,7 @@ class DotProductBias(NetRecommender):
         multi-label. `TabularPreprocessor` encodes them.
         Ids without a rating are predicted by their features.
     duplicates : {"all", "last", "mean"}, default="all"
-        Which ratings count of a pair that is rated more than once: all, that of the last row, or their mean. A later
+        The ratings that count if a pair is rated more than once: all, that of the last row, or their mean. A later
         call of `partial_fit` comes after all earlier rows.
     bias : bool, default=True
         Whether users and items have biases. False is the plain product of factors, plus the mean.

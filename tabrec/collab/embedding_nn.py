@@ -44,7 +44,7 @@ class EmbeddingNN(NetRecommender):
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id, or with a column of the ids, encoded as by `DotProductBias`.
     duplicates : {"all", "last", "mean"}, default="all"
-        Which ratings count of a pair that is rated more than once: all, that of the last row, or their mean. A later
+        The ratings that count if a pair is rated more than once: all, that of the last row, or their mean. A later
         call of `partial_fit` comes after all earlier rows.
     context : list of str, default=()
         Further columns of X to use, such as the time of the rating. `recommend` treats them as missing.

@@ -137,7 +137,7 @@ class KaggleApi:
             )
         if status == 403:
             return FetchError(
-                f"Kaggle does not let you into the competition {self.competition!r} (status 403): accept its rules at "
+                f"Kaggle denies access to the competition {self.competition!r} (status 403): accept its rules at "
                 f"https://www.kaggle.com/competitions/{self.competition}/rules, logged in as the owner of the "
                 f"credentials from {source}, and try again.{says}"
             )

@@ -63,8 +63,8 @@ def load_movielens(size: str, data_dir: str | os.PathLike | None = None) -> Movi
         Release to read.
     data_dir : str or path-like, default=None
         A folder that contains the release under its name by GroupLens, unpacked (``ml-100k``) or not
-        (``ml-100k.zip``), or that folder or zip file itself. None searches the environment variable TABREC_DATA_DIR,
-        if it is set, and then ``~/.cache/tabrec``.
+        (``ml-100k.zip``), or that folder or zip file itself. None searches the folder of the environment variable
+        TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
 
     Returns
     -------

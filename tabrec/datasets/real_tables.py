@@ -73,8 +73,8 @@ def load_bulldozers(data_dir: str | os.PathLike | None = None) -> Bulldozers:
     Parameters
     ----------
     data_dir : str or path-like, default=None
-        The folder that holds the folder ``bulldozers``, or that folder itself. None searches the environment
-        variable TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
+        The folder that holds the folder ``bulldozers``, or that folder itself. None searches the folder of the
+        environment variable TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
 
     Returns
     -------
@@ -123,8 +123,8 @@ def load_house_prices(data_dir: str | os.PathLike | None = None) -> HousePrices:
     Parameters
     ----------
     data_dir : str or path-like, default=None
-        The folder that holds the folder ``house-prices``, or that folder itself. None searches the environment
-        variable TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
+        The folder that holds the folder ``house-prices``, or that folder itself. None searches the folder of the
+        environment variable TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
 
     Returns
     -------
@@ -173,8 +173,8 @@ def load_adult(data_dir: str | os.PathLike | None = None) -> Adult:
     Parameters
     ----------
     data_dir : str or path-like, default=None
-        The folder that holds the folder ``adult``, or that folder itself. None searches the environment variable
-        TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
+        The folder that holds the folder ``adult``, or that folder itself. None searches the folder of the environment
+        variable TABREC_DATA_DIR, if it is set, and then ``~/.cache/tabrec``.
 
     Returns
     -------

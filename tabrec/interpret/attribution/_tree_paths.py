@@ -130,7 +130,7 @@ def _sum_sets(trees: FittedTrees, matrix: np.ndarray) -> list[dict[tuple[int, ..
 
 
 def _number_sets(steps: Steps, leaves: np.ndarray, numbers: dict[frozenset[int], int]) -> np.ndarray:
-    """For each node on the way to the leaves the number of the set of columns tested above it, new ones added."""
+    """For each node, from the root down, the number of the set of columns tested above it; new sets are appended."""
     is_passed = np.zeros(len(steps.parents), dtype=bool)
     for _, nodes in _climb(steps, leaves):
         is_passed[nodes] = True
