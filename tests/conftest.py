@@ -128,9 +128,9 @@ def oracle():
 
 # For tests of what `train` does around a model.
 _SMALL_MODELS = {
-    "forest": {"n_estimators": 50},
+    "forest": {"n_estimators": 20},
     "boosting": {"max_iter": 30, "learning_rate": 0.1},
-    "net": {"layers": (16,), "n_members": 2, "epochs": 20, "learning_rate": 0.02},
+    "net": {"layers": (16,), "n_members": 2, "epochs": 10, "learning_rate": 0.03},
     "ensemble": {"cv": 2},
 }
 
@@ -150,6 +150,12 @@ def small_models():
         patch.setattr(trials, "make_estimator", make_small)
         patch.setattr(training, "make_estimator", make_small)
         yield
+
+
+@pytest.fixture
+def empty_figures(monkeypatch):
+    """Let reports hold empty figures, for tests of their text: most of the time of a report goes into its figures."""
+    monkeypatch.setattr("tabrec.interpret.page.blocks.to_svg", lambda *args, **options: '<svg viewBox="0 0 1 1"></svg>')
 
 
 @pytest.fixture

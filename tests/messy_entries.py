@@ -98,9 +98,9 @@ ENTRIES = [
     ),
 ]
 every_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-# They read tables by the code of another entry.
+# They read tables by the code of another entry, an ensemble by that of its members.
 _READ_ALIKE = {
-    *("ForestClassifier", "BoostingClassifier", "TabularClassifier"),
+    *("EnsembleRegressor", "ForestClassifier", "BoostingClassifier", "TabularClassifier"),
     *("EmbeddingEncoder before a forest", "pipeline of a net", "pipeline"),
 }
 

@@ -58,7 +58,7 @@ def long_chain():
 def ordinal_chain():
     (users, items, ratings), test = planted(noise=0.6)
     ratings = np.clip(np.round(ratings), 1, 5)
-    posterior, state = fit((users, items, ratings), GibbsPlan(2, 120, 40, 80, likelihood="ordinal"))
+    posterior, state = fit((users, items, ratings), GibbsPlan(2, 80, 30, 50, likelihood="ordinal"))
     return (users, items, ratings), test, posterior, state
 
 

@@ -130,7 +130,7 @@ def test_a_random_split_beside_times_is_said_by_rate(run, tmp_path):
     assert "random fifth is held out, although 'timestamp' has times: --time-column" in printed
 
 
-def test_explain_writes_the_page_of_a_run(saved, run):
+def test_explain_writes_the_page_of_a_run(saved, run, empty_figures):
     code, printed, _ = run("explain", saved, "-o", "page.html")
     assert code == 0
     assert "page.html" in printed

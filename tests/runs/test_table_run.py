@@ -52,7 +52,7 @@ def test_parameters_of_train_are_checked(options, message):
         ("net", ["--time-column", "saledate", "--no-refit"]),
     ],
 )
-def test_a_trained_run_is_explained(run, table, tmp_path, model, options):
+def test_a_trained_run_is_explained(run, empty_figures, table, tmp_path, model, options):
     assert run("train", table, "--target", "SalePrice", "--model", model, "--out", "r", *options)[0] == 0
     new = pd.read_csv(table).drop(columns="SalePrice").assign(YearMade=2030)
     new.to_csv(tmp_path / "new.csv", index=False)
@@ -97,7 +97,7 @@ def test_the_rows_held_out_are_those_of_training(run, tmp_path, empty_report):
     assert (tmp_path / "page.html").exists()
 
 
-def test_classes_are_explained(run, tmp_path):
+def test_classes_are_explained(run, empty_figures, tmp_path):
     auctions = make_auctions(400, random_state=0)[["YearMade", "state", "ProductSize"]]
     auctions.to_parquet(tmp_path / "a.parquet", index=False)
     assert run("train", "a.parquet", "--target", "ProductSize", "--out", "r")[0] == 2  # its gaps are no class
@@ -107,7 +107,7 @@ def test_classes_are_explained(run, tmp_path):
     assert "Scores by class." in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_rating_run_is_explained(run, tmp_path):
+def test_a_rating_run_is_explained(run, empty_figures, tmp_path):
     make_ratings(1_000, n_users=50, n_items=40, random_state=0).to_csv(tmp_path / "ratings.csv", index=False)
     assert run("rate", "ratings.csv", "--out", "r")[0] == 0
     (tmp_path / "ratings.csv").unlink()  # a recommender keeps its ratings

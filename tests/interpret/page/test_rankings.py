@@ -31,7 +31,7 @@ def test_the_page_has_sections_of_its_own(model):
     assert "There are no scores" in report(model).html
 
 
-def test_users_are_shown_with_their_items_and_the_reasons(model):
+def test_users_are_shown_with_their_items_and_the_reasons(model, empty_figures):
     page = report(model).html
     counts = model.user_counts_.sort_values(kind="stable")
     user = counts.index[len(counts) // 2]
@@ -46,7 +46,7 @@ def test_users_are_shown_with_their_items_and_the_reasons(model):
     [(0.1, 0.2, ["popular items rank better"]), (0.21, 0.2, ["not clearly better than popularity"]), (0.3, 0.2, [])],
     ids=["worse", "unclear", "better"],
 )
-def test_findings_compare_with_popularity(model, own, popular, kinds):
+def test_findings_compare_with_popularity(empty_figures, model, own, popular, kinds):
     found = report(model, scores=scores(own, popular)).findings
     assert [finding.kind for finding in found if "popular" in finding.kind] == kinds
 

@@ -139,7 +139,7 @@ def test_every_kind_of_model_has_a_page(model):
 
 
 @pytest.mark.parametrize("model", [RandomForestRegressor(10, random_state=0), LogisticRegression()], ids=repr)
-def test_models_of_scikit_learn_on_arrays(model):
+def test_models_of_scikit_learn_on_arrays(model, empty_figures):
     X = np.random.default_rng(0).normal(size=(300, 2))
     y = X[:, 0] + np.random.default_rng(1).normal(size=300)
     y = y if isinstance(model, RandomForestRegressor) else y > 0
@@ -148,14 +148,14 @@ def test_models_of_scikit_learn_on_arrays(model):
     assert "feature names" not in page
 
 
-def test_a_page_without_held_out_rows_says_so():
+def test_a_page_without_held_out_rows_says_so(empty_figures):
     X, y = make_table(200, COLUMNS)
     page = report(ForestRegressor(10, random_state=0).fit(X, y), X, y).html
     assert NOT_SHOWN not in page
     assert "no newer rows" in page
 
 
-def test_scores_are_shown_for_more_rows_than_a_sample(forest_case, monkeypatch):
+def test_scores_are_shown_for_more_rows_than_a_sample(forest_case, monkeypatch, empty_figures):
     monkeypatch.setattr(scores, "MANY_ROWS", 100)
     section = Section("scores", "Scores")
     scores.add_scores(section, read_report_data(*forest_case, X_new=None, target=None, random_state=0))
@@ -182,7 +182,7 @@ def test_recommenders_have_their_own_sections():
     assert "There are no held-out ratings" in report(model).html
 
 
-def test_a_planted_leak_and_a_planted_shift_come_first():
+def test_a_planted_leak_and_a_planted_shift_come_first(empty_figures):
     rng = np.random.default_rng(0)
     X, y = make_table(700, COLUMNS)
     X = X.drop(columns="saledate").assign(leak=y + rng.normal(scale=1e-4, size=len(y)))
@@ -239,7 +239,7 @@ def test_invalid_arguments_raise_before_any_work():
 
 
 @pytest.mark.real_data("bulldozers/Train.csv", "bulldozers/Valid.csv")
-def test_bulldozers_page_names_what_the_book_finds(data_dir):
+def test_bulldozers_page_names_what_the_book_finds(data_dir, empty_figures):
     auctions = read_table(data_dir / "bulldozers" / "Train.csv")
     newest = read_table(data_dir / "bulldozers" / "Valid.csv")
     price = np.log(auctions.pop("SalePrice"))
@@ -256,7 +256,7 @@ def test_bulldozers_page_names_what_the_book_finds(data_dir):
     assert any("YearMade" in f.columns and "1000" in f.text for f in findings)
 
 
-def test_the_progress_by_section_is_shown_if_asked(capsys):
+def test_the_progress_by_section_is_shown_if_asked(capsys, empty_figures):
     X, y = make_table(200, ("SalePrice", "YearMade"))
     forest = ForestRegressor(5, random_state=0, verbose=0).fit(X, y)
     report(forest, X, y, verbose=1)
