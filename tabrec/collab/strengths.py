@@ -18,8 +18,13 @@ from tabrec.collab.scorer import Scorer
 _MOST_DEVIATIONS = 2.0
 # A strength of 1 + rating_weight · deviation stays positive.
 RATING_WEIGHT: list[Any] = [Interval(Real, 0, 1 / _MOST_DEVIATIONS, closed="left"), StrOptions({"value"}), callable]
-# Items with interactions from which on a catalogue is large; the spread of scores is measured over so many.
+# Number of items with interactions from which on a catalogue is large.
 _LARGE_CATALOGUE = 200
+# Items over which, at least, the spread of scores is measured in larger catalogues.
+_N_COMPARED = 1_000
+# Weight of the popularity in the scores of users with one interaction. Chosen on MovieLens 100k, on other users than
+# those of benchmarks/cold_start.py.
+_POPULARITY_WEIGHT = 2.0
 # Pairs scored at once: each takes as many numbers as its user has interactions.
 _MOST_PAIRS = 2**15
 
@@ -134,16 +139,18 @@ class StrengthScorer(Scorer):
     def popularity_weights(self, users: np.ndarray) -> np.ndarray:
         """Weights of the popularity in the scores of users: 1 without interactions, and 0 for most others.
 
-        One interaction says little about a large catalogue: it counts as much as the popularity, two count twice as
-        much, where scores and popularities are compared by their spread over the most popular items.
+        One interaction says little about a large catalogue: it counts half as much as the popularity, two count as
+        much, where scores and popularities are compared by their spread over the items.
         """
         counts = np.diff(self.matrix.indptr)[users]
         weights = (counts == 0).astype(np.float64)
         few = np.flatnonzero((counts > 0) & (counts <= self._most_few))
-        if len(few) and np.count_nonzero(self.popularity) >= _LARGE_CATALOGUE:
-            reference = np.sort(np.argsort(-self.popularity, kind="stable")[:_LARGE_CATALOGUE])
-            spread = self.popularity[reference].std() or 1.0
-            weights[few] = self.block_known(users[few], reference).std(axis=1) / (spread * counts[few])
+        taken = np.flatnonzero(self.popularity)
+        if len(few) and len(taken) >= _LARGE_CATALOGUE:
+            taken = taken[:: max(1, len(taken) // _N_COMPARED)]
+            spread = self.popularity[taken].std() or 1.0
+            spreads = self.block_known(users[few], taken).std(axis=1)
+            weights[few] = _POPULARITY_WEIGHT * spreads / (spread * counts[few])
         return weights
 
     def with_popularity(self, kind: str, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
