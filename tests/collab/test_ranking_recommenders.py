@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
 from tabrec import (
     BPR,
@@ -285,6 +285,73 @@ def test_grid_search_scores_by_ndcg():
     search.fit(CLICKS)
     assert 0 < search.best_score_ <= 1
     assert search.best_params_["ridge"] < 1e6
+
+
+def ones(values):
+    return np.ones(len(values))
+
+
+def do_nothing(*_):
+    return None
+
+
+SEGMENTS = pd.DataFrame({"segment": ["a", "b"] * 12}, index=range(24))
+SHARED = {
+    "user": [None, "user"],
+    "item": [None, "item"],
+    "user_features": [None, SEGMENTS],
+    "item_features": [None, pd.DataFrame({"kind": ["even", "odd"] * 8}, index=range(16))],
+    "rating_weight": [0.2, "value", ones],
+}
+NETS = {"random_state": [0, 1], "device": ["cpu", "auto"], "verbose": [0, False]}
+GRIDS = {
+    "ease": {"ridge": [1.0, 50.0], "feature_weight": [0.0, 2.0]},
+    "knn": {"n_neighbors": [1, 5], "weighting": ["cosine", "bm25"], "shrinkage": [0.0, 5.0]},
+    "popular": {"time": [None, "at"], "half_life": [None, 9.0], "segment": [None, "segment"]},
+    "als": NETS
+    | {"n_factors": [1, 4], "n_iterations": [1, 2], "regularization": [0.01, 1.0], "unobserved_weight": [0.1, 1.0]},
+    "bpr": NETS
+    | {
+        "n_factors": [2, 4],
+        "epochs": [1, 2],
+        "batch_size": [32, "auto"],
+        "learning_rate": [0.01, 0.1],
+        "regularization": [0.0, 0.1],
+        "n_negatives": [1, 2],
+        "hard_negatives": [True, False],
+        "optimizer": ["adam", "sgd"],
+        "schedule": ["constant", "one_cycle"],
+        "callbacks": [(), (do_nothing,)],
+    },
+    "blend": {
+        "recommenders": [[EASE()], [EASE(), Popular()]],
+        "weights": [None, [1.0, 3.0]],
+        "validation_fraction": [0.2, 0.4],
+        "k": [5, 10],
+        "random_state": [0, 1],
+    },
+}
+NEEDED = {"half_life": {"time": "at"}, "segment": {"user_features": SEGMENTS}}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_every_parameter_can_be_searched(name):
+    grid = GRIDS[name] | SHARED
+    model = clone(MODELS[name])
+    assert grid.keys() == model.get_params(deep=False).keys()
+    if name == "bpr":
+        model.set_params(epochs=1)
+    clicks = CLICKS.head(60).assign(at=np.arange(60))
+    cv, y = PredefinedSplit(np.where(np.arange(60) % 4, -1, 0)), np.arange(60) % 5 + 1
+    grids = [
+        {parameter: values} | {other: [value] for other, value in NEEDED.get(parameter, {}).items()}
+        for parameter, values in grid.items()
+    ]
+    search = GridSearchCV(model, grids, cv=cv, error_score="raise").fit(clicks, y)
+    assert len(search.cv_results_["params"]) == sum(map(len, grid.values()))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    best = clone(model).set_params(**search.best_params_).fit(clicks, y)
+    np.testing.assert_array_equal(search.predict(clicks), best.predict(clicks))
 
 
 def test_items_known_by_features_alone_have_weights():
