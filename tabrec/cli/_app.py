@@ -18,7 +18,15 @@ from tabrec.cli._demo import demo
 from tabrec.cli._explain import card, explain
 from tabrec.cli._help import Command, Group
 from tabrec.cli._option_names import name_options
-from tabrec.cli._printing import console, errors, one_line, print_error, print_warning, replace_unencodable
+from tabrec.cli._printing import (
+    console,
+    errors,
+    forget_warnings,
+    one_line,
+    print_error,
+    print_warning,
+    replace_unencodable,
+)
 from tabrec.cli._rankings import rank
 from tabrec.cli._ratings import rate
 from tabrec.cli._recommending import recommend, similar
@@ -44,6 +52,7 @@ for _panel, _commands in _COMMANDS.items():
 
 def main() -> None:
     """Run the command line: an error is one line and exit code 2, Ctrl-C one line and 130, without a traceback."""
+    forget_warnings()
     warnings.showwarning = print_warning
     replace_unencodable(sys.stdout, sys.stderr)
     with _stopped_by_interrupt():

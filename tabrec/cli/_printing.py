@@ -92,8 +92,21 @@ def escape(text: Any) -> str:
     return _escape_markup(str(text))
 
 
+_warned: set[str] = set()
+
+
+def forget_warnings() -> None:
+    """Print warnings again that were printed, in a new command."""
+    _warned.clear()
+
+
 def print_warning(message: Any, *_: Any, **__: Any) -> None:
-    errors.print(f"[yellow]warning:[/] {one_line(message)}", soft_wrap=not errors.is_terminal)
+    """Print a warning to standard error, unless the command has printed it before."""
+    text = one_line(message)
+    if text in _warned:
+        return
+    _warned.add(text)
+    errors.print(f"[yellow]warning:[/] {text}", soft_wrap=not errors.is_terminal)
 
 
 def print_ranked(rows: Any, title: str, names: str, scores: str, score_title: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from itertools import takewhile
 from typing import Any
@@ -14,13 +15,15 @@ import pyarrow.csv
 from tabrec.datasets._columns import name_columns
 from tabrec.datasets._dialect import Dialect
 from tabrec.datasets._encodings import find_encoding
-from tabrec.datasets._labels import describe, settle_ids, settle_type
+from tabrec.datasets._labels import Settled, describe, settle_ids, settle_type
 from tabrec.datasets._marks import MISSING
 from tabrec.datasets._sources import Source
+from tabrec.datasets._totals import settle_without_total
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 # Comments, rules and the numbers of rows that databases print below a table.
 _NOTE = r"(#|[-+:=\s]*-{3}[-+:=\s]*$|\(\d+ rows?\)$)"
+_DIGITS = re.compile(r"[\d\W]*$")
 _NOTES_BELOW = 10_000  # characters
 _BLOCK_BYTES = 1 << 24
 
@@ -47,14 +50,18 @@ def read_delimited(
         table = _read_as_text(source, dialect, odd)
     # With a decimal point in the file, single columns may have a comma; with a comma, a point separates thousands.
     known = dialect.given_decimal or ("," if dialect.decimal == "," else None)
-    settled = [
-        settle_ids(column, missing, as_text=name in text_columns)
-        if name in id_columns
-        else settle_type(column, marks, known, as_text=name in text_columns, as_number=name in number_columns)
-        for name, column in zip([*dialect.names, ""], table.columns, strict=False)
-    ]
+
+    def settle(columns: Sequence[pa.ChunkedArray]) -> list[Settled]:
+        return [
+            settle_ids(column, missing, as_text=name in text_columns)
+            if name in id_columns
+            else settle_type(column, marks, known, as_text=name in text_columns, as_number=name in number_columns)
+            for name, column in zip([*dialect.names, ""], columns, strict=False)
+        ]
+
+    settled, total = settle_without_total(table.columns, settle)
     named, assumed = name_columns(source.name, dialect.names, [found.column for found in settled])
-    return named, [*odd.describe(), *describe(dialect.names, settled), *assumed]
+    return named, [*odd.describe(), *total, *describe(dialect.names, settled), *assumed]
 
 
 class _OddRows:
@@ -151,22 +158,28 @@ def _read_as_text(source: Source, dialect: Dialect, odd: _OddRows) -> pa.Table:
             raise ValueError(
                 f"{source.name} cannot be read as a table with the delimiter {dialect.delimiter!r}: {error}"
             ) from error
-    kept = frame[~_are_notes(frame, source, dialect)]
+    kept = frame[~_are_notes(frame, source, dialect, odd)]
     odd.n_notes = len(frame) - len(kept)
     return pa.table({str(name): pa.array(kept[name], pa.string(), from_pandas=True) for name in kept})
 
 
-def _are_notes(frame: pd.DataFrame, source: Source, dialect: Dialect) -> np.ndarray:
-    """Which rows are comments, rules, or notes of one field below the last blank line."""
+def _are_notes(frame: pd.DataFrame, source: Source, dialect: Dialect, odd: _OddRows) -> np.ndarray:
+    """Which rows are comments, rules, or short rows of text below the last blank line."""
     if frame.shape[1] == 1:
         return np.zeros(len(frame), dtype=bool)
     is_alone = (frame.iloc[:, 1:].isna() | (frame.iloc[:, 1:] == "")).all(axis=1).to_numpy()
-    if not is_alone.any():
+    if not is_alone.any() and not odd.n_short:
         return is_alone
     is_note = is_alone & frame[0].str.strip().str.match(_NOTE).fillna(False).to_numpy(dtype=bool)
     lines = source.head().decode(dialect.encoding, errors="replace")[-_NOTES_BELOW:].strip().splitlines()
+
+    def is_short(line: str) -> bool:
+        fields = line.split(dialect.delimiter)
+        return len(fields) < dialect.width and not _DIGITS.match(fields[0])
+
     below = list(takewhile(str.strip, reversed(lines)))
-    if 0 < len(below) < min(len(lines), len(frame)) and is_alone[-len(below) :].all():
+    is_below = 0 < len(below) < min(len(lines), len(frame))
+    if is_below and (is_alone[-len(below) :].all() or all(map(is_short, below))):
         is_note[-len(below) :] = True
     return is_note
 

@@ -31,6 +31,7 @@ _MOST_FIELDS = 20_000  # A table of thousands of columns shows its dialect in fe
 _SURE, _LIKELY, _UNLIKELY = 0.8, 0.5, 0.2
 _CLEARLY_AHEAD = 0.3
 
+_MARKUP = re.compile(r"\s*<(!doctype|html|head|body|table|div|\?xml)\b", re.IGNORECASE)
 _RULE = re.compile(r"[-+:=\s]*-{3,}[-+:=\s]*")
 # A field in single quotes, among the usual delimiters.
 _SINGLE_QUOTED = re.compile(r"(?:^|(?<=[,;\t|]))[ ]*'(?:[^'\n]|'')*'[ ]*(?=[,;\t|\r\n]|$)", re.MULTILINE)
@@ -101,6 +102,8 @@ def find_dialect(
     except ValueError as error:
         raise ValueError(f"{source.name} is not text: {error}") from error
     text = _decode(source.name, head, encoding, is_complete=is_complete)
+    if _MARKUP.match(text):
+        raise ValueError(f"{source.name} is a web page or XML, not a table: save the table in it as CSV or .xlsx.")
     skipped, stated = _stated_delimiter(text)
     quote = _find_quote(text)
     delimiter = read_delimiter(delimiter) or stated or _find_delimiter(source.name, text, quote, is_complete)
@@ -110,7 +113,7 @@ def find_dialect(
     layout = find_layout(source.name, [record.fields for record in records], names=names, header=header)
     if layout.width == 1:
         _check_single(source.name, records[layout.start].fields[0], delimiter)
-    n_above = layout.start + layout.has_header
+    n_above = layout.n_above
     n_skipped = records[n_above].above if n_above < len(records) else records[-1].line
     if decimal not in (None, ".", ","):
         raise ValueError(f"decimal={decimal!r} must be '.' or ',' (--decimal).")

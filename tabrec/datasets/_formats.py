@@ -42,7 +42,8 @@ def read_json(source: Source, suffix: str) -> pd.DataFrame:
     """Read a list of records, an object that maps column names to values, or one record per line."""
     try:
         text = source.head().decode("utf-8-sig")
-        raw = pd.DataFrame(_parse_json(text, is_lines=suffix in _JSON_LINES), dtype=object)
+        records, assumed = _find_records(_parse_json(text, is_lines=suffix in _JSON_LINES))
+        raw = pd.DataFrame(records, dtype=object)
         frame = pd.DataFrame({name: _convert(values) for name, values in raw.items()}, index=raw.index)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
@@ -54,7 +55,36 @@ def read_json(source: Source, suffix: str) -> pd.DataFrame:
         if nested.any():
             value = frame[name][nested].iloc[0]
             raise ValueError(f"{source.name} has nested values, such as {str(value)[:60]} in {name!r}: flatten them.")
-    return text_as_categories(frame.reset_index(drop=True))
+    frame = text_as_categories(frame.reset_index(drop=True))
+    frame.attrs["assumed"] = assumed
+    return frame
+
+
+def _find_records(parsed: Any) -> tuple[Any, list[str]]:
+    """Parsed JSON as records or columns, and what was assumed: records may be in an object, and hold objects."""
+    assumed = []
+    if isinstance(parsed, dict):
+        lists = [name for name, value in parsed.items() if isinstance(value, list)]
+        if {"columns", "data"} <= set(lists):
+            return [dict(zip(parsed["columns"], row, strict=True)) for row in parsed["data"]], []
+        if len(lists) == 1 and parsed[lists[0]] and all(isinstance(record, dict) for record in parsed[lists[0]]):
+            assumed = [f"the records in {lists[0]!r}"]
+            parsed = parsed[lists[0]]
+    if isinstance(parsed, list) and all(isinstance(record, dict) for record in parsed):
+        flat = [_flatten(record) for record in parsed]
+        new = next(
+            (name for record, given in zip(flat, parsed, strict=True) for name in record if name not in given), None
+        )
+        return flat, assumed + ([] if new is None else [f"fields of objects as columns, such as {new}"])
+    return parsed, assumed
+
+
+def _flatten(record: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        inner = _flatten(value) if isinstance(value, dict) and value else {}
+        flat |= {f"{name}.{key}": held for key, held in inner.items()} if inner else {name: value}
+    return flat
 
 
 def _parse_json(text: str, *, is_lines: bool) -> Any:

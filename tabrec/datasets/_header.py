@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tabrec.datasets._marks import MISSING
+from tabrec.tables.missing_marks import is_known_mark
 
 # A number with any separators, sign, currency or percent sign; dates and times of digits count too.
 _NUMBER = re.compile(r"[^\w\s]?\s?[-+(]?[^\w\s]?\d[\d.,:/' \u00a0\u202f-]*([eE][-+]?\d+)?\s?[^\w\s]?\)?([T ]\S+)?")
@@ -37,6 +38,24 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     if numbers:
         return _are_numbered_names(numbers)
     return repeated < 2 or repeated * 2 < texts
+
+
+def describes_columns(row: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a row describes columns, as units do: it has text above numbers, in two columns or as its only field."""
+    n_texts, n_others = 0, 0
+    if len(row) < 2:  # A note.
+        return False
+    for position, cell in enumerate(map(str.strip, row)):
+        body = [other[position].strip() for other in rows if position < len(other) and not _is_blank(other[position])]
+        if len(body) > 1 and all(map(_is_number, body)):
+            if _is_number(cell):
+                return False
+            n_texts += not (_is_blank(cell) or is_known_mark(cell))
+        elif cell in body:
+            return False
+        else:
+            n_others += not _is_blank(cell)
+    return n_texts > 1 or (n_texts == 1 and n_others == 0)
 
 
 def _are_numbered_names(names: list[str]) -> bool:

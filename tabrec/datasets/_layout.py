@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tabrec.datasets._errors import NoHeaderError
-from tabrec.datasets._header import clean_names, has_header
+from tabrec.datasets._header import clean_names, describes_columns, has_header
 
 _MOST_TITLE_LINES = 30
 
 
 @dataclass
 class Layout:
-    """The rows above `start` are a title; `body` are the rows of data, which have `width` fields."""
+    """The rows above `start` are a title; `body` are the rows of data below the first `n_above`, of `width` fields."""
 
     start: int
+    n_above: int
     width: int
     has_header: bool
     names: list[str]
@@ -41,7 +42,8 @@ def find_layout(
     found_header = has_header(first, later) if header is None else header
     if not found_header and names is None and header is None:
         raise _absent_header(file, first)
-    body = later if found_header else [first, *later]
+    n_described = int(found_header and header is None and describes_columns(later[0] if later else [], later[1:]))
+    body = later[n_described:] if found_header else [first, *later]
     given = list(names) if names is not None else first if found_header else [f"x{i}" for i in range(width)]
     fitted, notes = _fit_names(file, given, body, width, from_header=names is None and found_header)
     if found_header and names is None and (commented := re.match(r"#+\s*(\w.*)", fitted[0])):
@@ -49,8 +51,9 @@ def find_layout(
         notes = [*notes, "the # before the header ignored"]
     unique, repeated = clean_names(fitted)
     assumed = [f"{start} line{'s' * (start > 1)} above the header left out"] if start else []
+    assumed += ["the row of units or descriptions below the header left out"] * n_described
     assumed += [*notes, *repeated, *([] if found_header else ["no header"])]
-    return Layout(start, width, found_header, unique, body, assumed)
+    return Layout(start, start + found_header + n_described, width, found_header, unique, body, assumed)
 
 
 def _find_start(rows: list[list[str]], width: int) -> int:
@@ -58,8 +61,15 @@ def _find_start(rows: list[list[str]], width: int) -> int:
     for start, row in enumerate(rows[:_MOST_TITLE_LINES]):
         is_shorter = len(row) == width - 1 and fits_shorter_header(rows[start + 1 :], width)
         if (len(row) >= width or is_shorter) and any(map(str.strip, row)):
-            return start
+            return start + _is_group_of_names(rows[start:])
     return 0
+
+
+def _is_group_of_names(rows: list[list[str]]) -> bool:
+    """Whether the first row names groups of columns, with gaps, above the row of their names."""
+    if len(rows) < 2 or all(map(str.strip, rows[0])) or not all(map(str.strip, rows[1])):
+        return False
+    return describes_columns(rows[1], rows[2:])
 
 
 def fits_shorter_header(rows: list[list[str]], width: int) -> bool:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 STANDARD_INPUT = "-"
 _JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"(\\.|[^"\\])*"\s*:')
+_NO_TABLE = re.compile(r"(^|/)(readme|license|licence)[^/]*$|\.(md|pdf|html?|docx?|png|jpg)$", re.IGNORECASE)
 _PADDING = b"\x1a\0\r\n"
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 # The first bytes of files that often have the ending of a text file.
@@ -115,9 +116,14 @@ def _only_member(path: Path) -> str:
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path} is not a zip archive, or is damaged.") from error
     wanted = [info for info in members if not info.filename.startswith("__MACOSX/")]
+    if len(wanted) > 1:
+        wanted = [info for info in wanted if not _NO_TABLE.search(info.filename)] or wanted
     if len(wanted) != 1:
         listed = ", ".join(info.filename for info in wanted[:10]) or "none"
-        raise ValueError(f"{path} must hold one file to be read as a table; it holds {len(wanted)}: {listed}.")
+        raise ValueError(
+            f"{path} must hold one file to be read as a table; it holds {len(wanted)}: {listed}. Unpack "
+            "it, and name one of them, or the folder if they are one table."
+        )
     if wanted[0].flag_bits & 1:
         raise ValueError(f"{path} is protected by a password: unpack it first.")
     return wanted[0].filename

@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from tabrec.datasets._columns import name_columns
 from tabrec.datasets._formats import to_frame
-from tabrec.datasets._labels import describe, settle_type
+from tabrec.datasets._labels import Settled, describe, settle_type
 from tabrec.datasets._layout import find_layout
 from tabrec.datasets._marks import MISSING
+from tabrec.datasets._totals import settle_without_total
 
 # The first bytes of the format of Excel 97, which also holds workbooks with a password.
 _OLD_FORMAT = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -41,22 +42,22 @@ def read_spreadsheet(
     width = max(map(len, rows))
     texts = [[_to_text(cell) or "" for cell in row] for row in rows[:_MOST_ROWS]]
     layout = find_layout(str(path), texts, names=names, header=header, width=width)
-    body = [row + [None] * (width - len(row)) for row in rows[layout.start + layout.has_header :]]
+    body = [row + [None] * (width - len(row)) for row in rows[layout.n_above :]]
     if not body:
         raise ValueError(f"{path} has a header but no rows.")
     marks = [*MISSING, *missing]
-    settled = [
-        settle_type(
-            _to_column(column, as_text=name in text_columns),
-            marks,
-            None,
-            as_text=name in text_columns,
-            as_number=name in number_columns,
-        )
-        for name, column in zip(layout.names, zip(*body, strict=True), strict=True)
-    ]
+
+    def settle(columns: Sequence[pa.ChunkedArray]) -> list[Settled]:
+        return [
+            settle_type(column, marks, None, as_text=name in text_columns, as_number=name in number_columns)
+            for name, column in zip(layout.names, columns, strict=True)
+        ]
+
+    cells_of = zip(layout.names, zip(*body, strict=True), strict=True)
+    columns = [_to_column(column, as_text=name in text_columns) for name, column in cells_of]
+    settled, total = settle_without_total(columns, settle)
     table, more = name_columns(str(path), layout.names, [found.column for found in settled])
-    return to_frame(table), [*assumed, *layout.assumed, *describe(layout.names, settled), *more]
+    return to_frame(table), [*assumed, *layout.assumed, *total, *describe(layout.names, settled), *more]
 
 
 def _read_rows(path: Path, sheet: str | None) -> tuple[list[tuple], list[str]]:

@@ -1,0 +1,117 @@
+"""`read_table` on exports of banks, sensors and spreadsheets: rows that are not data, and records inside objects."""
+
+import json
+import zipfile
+
+import openpyxl
+import pytest
+
+from tabrec.datasets import read_table
+
+ROWS = [("a", 1.5, 10), ("b", 2.5, 20), ("c", 3.5, 30), ("d", 4.0, 40)]
+BODY = "".join(f"{kind},{x},{n}\n" for kind, x, n in ROWS)
+SUM_LEFT_OUT = "the last row, the sum of the others, left out"
+UNITS_LEFT_OUT = "the row of units or descriptions below the header left out"
+
+
+def write(tmp_path, content, name="table.csv"):
+    path = tmp_path / name
+    path.write_text(content)
+    return path
+
+
+def assert_rows(frame, rows=ROWS):
+    assert frame.columns.tolist() == ["kind", "x", "n"]
+    assert list(frame.itertuples(index=False, name=None)) == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "assumed"),
+    [
+        (f"kind,x,n\n{BODY}Total,11.5,100\n", SUM_LEFT_OUT),
+        (f"kind,x,n\n{BODY}\nGrand Total,,100\n", SUM_LEFT_OUT),
+        (f"kind,x,n\n{BODY}Summe:,11.5,\n", SUM_LEFT_OUT),
+        (f"kind,x,n\n,mm,s\n{BODY}", UNITS_LEFT_OUT),
+        (f"kind,x,n\ntype,width,count\n{BODY}", UNITS_LEFT_OUT),
+        (f"Shape,,Sale\nkind,x,n\n{BODY}", "1 line above the header left out"),
+        (f"kind,x,n\n{BODY}\nSource: register, 2021\nNote: by hand\n", "2 lines of notes left out"),
+    ],
+)
+def test_rows_that_are_not_data_are_left_out_and_said(tmp_path, content, assumed):
+    frame = read_table(write(tmp_path, content))
+    assert_rows(frame)
+    assert assumed in frame.attrs["assumed"]
+
+
+@pytest.mark.parametrize(
+    ("content", "n_rows"),
+    [
+        (f"kind,x,n\n{BODY}Total,11.5,99\n", 5),  # 11.5 is the sum
+        (f"kind,x,n\n{BODY}Total,12,99\n", 5),
+        (f"kind,x,n\n{BODY}rest,11.5,100\n", 5),
+        ("kind,x,n\nunknown,?,-\n" + BODY, 5),
+        ("kind,x,n\na,TBD,5\n" + BODY, 5),
+        ("town,state\nBonn,NRW\nUlm,BW\nKiel,SH\nJena,TH\n", 4),
+    ],
+)
+def test_rows_that_may_be_data_are_kept(tmp_path, content, n_rows):
+    is_sum = "Total,11.5" in content
+    assert len(read_table(write(tmp_path, content))) == n_rows - is_sum
+
+
+def test_a_total_in_a_column_of_numbers_leaves_them_numbers(tmp_path):
+    lines = "".join(f"{i},{i / 4}\n" for i in range(8))
+    frame = read_table(write(tmp_path, f"id,x\n{lines}Total,{sum(range(8)) / 4}\n"))
+    assert frame["id"].tolist() == list(range(8))
+    book = openpyxl.Workbook()
+    for row in [["kind", "x", "n"], *ROWS, ["Total", 11.5, None]]:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    frame = read_table(tmp_path / "a.xlsx")
+    assert_rows(frame)
+    assert frame.attrs["assumed"] == [SUM_LEFT_OUT]
+
+
+def test_gaps_of_stata_are_missing(tmp_path):
+    frame = read_table(write(tmp_path, "kind,x\n" + "".join(f"k,{x}\n" for x in (1.5, ".a", 2.5, ".z", 3.5))))
+    assert frame["x"].tolist()[::2] == [1.5, 2.5, 3.5]
+    assert frame["x"].isna().tolist() == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("content", "assumed"),
+    [
+        ([{"kind": k, "x": x, "n": n} for k, x, n in ROWS], []),
+        ({"status": "ok", "data": [{"kind": k, "x": x, "n": n} for k, x, n in ROWS]}, ["the records in 'data'"]),
+        ({"columns": ["kind", "x", "n"], "index": [0, 1, 2, 3], "data": ROWS}, []),
+    ],
+)
+def test_records_of_json_are_found(tmp_path, content, assumed):
+    frame = read_table(write(tmp_path, json.dumps(content), "a.json"))
+    assert_rows(frame)
+    assert frame.attrs["assumed"] == assumed
+
+
+def test_objects_in_records_of_json_become_columns(tmp_path):
+    records = [{"id": 2**60 + i, "at": {"town": {"name": "Bonn"}, "n": i}} for i in range(2)] + [{"id": 3, "at": {}}]
+    frame = read_table(write(tmp_path, json.dumps(records[:2]), "a.json"))
+    assert frame.columns.tolist() == ["id", "at.town.name", "at.n"]
+    assert frame["id"].tolist() == [2**60, 2**60 + 1]
+    assert frame["at.n"].tolist() == [0, 1]
+    assert frame.attrs["assumed"] == ["fields of objects as columns, such as at.town.name"]
+
+
+def test_notes_beside_the_table_of_an_archive_are_ignored(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("README.txt", "Thank you.")
+        archive.writestr("data/a.csv", f"kind,x,n\n{BODY}")
+    assert_rows(read_table(tmp_path / "a.zip"))
+    with zipfile.ZipFile(tmp_path / "a.zip", "a") as archive:
+        archive.writestr("data/b.csv", f"kind,x,n\n{BODY}")
+    with pytest.raises(ValueError, match="it holds 2: data/a.csv, data/b.csv. Unpack it, and name one of them, or the"):
+        read_table(tmp_path / "a.zip")
+
+
+def test_a_web_page_is_a_clear_error(tmp_path):
+    with pytest.raises(ValueError, match="is a web page or XML, not a table: save the table in it as CSV or .xlsx"):
+        read_table(write(tmp_path, "<!DOCTYPE html>\n<table><tr><td>1</td></tr></table>"))
