@@ -29,7 +29,6 @@ _RANKING_NAMES = {
     "precision": "precision",
     "recall": "recall",
     "coverage": "coverage",
-    "novelty": "novelty",
 }
 
 
@@ -228,9 +227,10 @@ def print_ranking_scores(run: Any) -> None:
         f"{sum(metadata['interactions'].values()):,} interactions, {metadata['users']:,} users, "
         f"{metadata['items']:,} items, fitted in {metadata['fit_seconds']:.1f} s, "
         f"tested on {escape(metadata['split'])}, {metadata['tested_users']:,} users",
+        width=max(12, len(metadata["kept"]) + 1),
     )
     table = Table()
-    table.add_column("model", overflow="fold")
+    table.add_column("model", no_wrap=True)
     for title in _RANKING_NAMES.values():
         table.add_column(title, justify="right")
     for position, (model, row) in enumerate(run.scores.iterrows()):

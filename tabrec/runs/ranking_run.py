@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 import tabrec
-from tabrec.runs.recommender_run import RecommenderRun
+from tabrec.runs.recommender_run import RecommenderRun, drop_missing_ids
 from tabrec.tables.columns import as_frame
 
 _RECOMMENDERS = {
@@ -128,7 +128,7 @@ def rank(
     frame = as_frame(frame)
     columns = find_interaction_columns(frame, user=user, item=item, strength=strength, time=time)
     shown = frame[[name for name in columns if name is not None]].reset_index(drop=True)
-    shown = shown.dropna(subset=[columns.user, columns.item]).reset_index(drop=True)
+    shown = drop_missing_ids(shown, columns.user, columns.item, "interactions").reset_index(drop=True)
     if len(shown) < _FEWEST:
         raise ValueError(f"{len(shown)} interaction(s) are too few to hold some out: at least {_FEWEST} are needed.")
     options = {

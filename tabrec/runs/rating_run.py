@@ -7,7 +7,6 @@ import time
 from numbers import Integral
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions, validate_params
@@ -16,9 +15,8 @@ import tabrec
 from tabrec.datasets import NoHeaderError, load_movielens, read_table
 from tabrec.datasets.movielens import find_movielens
 from tabrec.runs.hold_out import hold_out
-from tabrec.runs.recommender_run import RecommenderRun
+from tabrec.runs.recommender_run import RecommenderRun, drop_missing_ids
 from tabrec.tables.columns import as_frame
-from tabrec.tables.messages import warn_caller
 
 _RECOMMENDERS = {"dot": "DotProductBias", "nn": "EmbeddingNN", "bayes": "BayesianFactorization"}
 MODELS = tuple(_RECOMMENDERS)
@@ -125,7 +123,7 @@ def rate(
     user, item, rating = find_rating_columns(frame, user=user, item=item, rating=rating, others=times)
     options = {"user": user, "item": item, "user_features": user_features, "item_features": item_features}
     ratings = frame[[user, item, rating, *times]].reset_index(drop=True)
-    ratings = _drop_missing_ids(ratings, user, item)
+    ratings = drop_missing_ids(ratings, user, item, "ratings")
     train, valid = (
         ratings.iloc[rows] for rows in hold_out(ratings, time_column=time_column, random_state=random_state)
     )
@@ -226,14 +224,3 @@ def _read_with_ids(path: str | os.PathLike, user: str | None, item: str | None, 
     roles = {name: role for role, name in columns._asdict().items()}
     frame = frame.rename(columns=lambda name: roles.get(name, "timestamp"))
     return frame
-
-
-def _drop_missing_ids(ratings: pd.DataFrame, user: str, item: str) -> pd.DataFrame:
-    """The ratings that have a user and an item."""
-    missing = ratings[user].isna() | ratings[item].isna()
-    if missing.any():
-        warn_caller(
-            f"{int(missing.sum())} of {len(ratings)} ratings have no {user} or no {item} and are left out: the first "
-            f"in row {int(np.argmax(missing))} (counted from 0)."
-        )
-    return ratings[~missing]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tabrec.runs.run import Run
+from tabrec.tables.messages import warn_caller
 
 
 class RecommenderRun(Run):
@@ -78,6 +80,17 @@ class RecommenderRun(Run):
         from tabrec.interpret import report
 
         return report(self.model, scores=self.scores, title=self._title, verbose=verbose)
+
+
+def drop_missing_ids(frame: pd.DataFrame, user: str, item: str, rows: str) -> pd.DataFrame:
+    """The rows that have a user and an item; a warning says how many have not, with the name of the `rows`."""
+    missing = frame[user].isna() | frame[item].isna()
+    if missing.any():
+        warn_caller(
+            f"{int(missing.sum())} of {len(frame)} {rows} have no {user} or no {item} and are left out: the first in "
+            f"row {int(np.argmax(missing))} (counted from 0)."
+        )
+    return frame[~missing]
 
 
 def parse_ids(texts: list[str], known: pd.Index) -> list:

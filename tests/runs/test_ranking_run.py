@@ -8,6 +8,7 @@ import pytest
 
 from tabrec import EASE, BoostingClassifier, ItemKNN, TwoStageRecommender
 from tabrec.cli import main
+from tabrec.cli._printing import print_ranking_scores
 from tabrec.collab import compare_recommenders
 from tabrec.datasets import make_interactions
 from tabrec.runs import RankingRun, RatingRun, RecommenderRun, Run, model_card, rank
@@ -85,6 +86,14 @@ def test_strengths_reach_the_model():
         rank(plays.head(3))
 
 
+def test_interactions_without_an_id_are_left_out_and_said():
+    gaps = CLICKS[IDS].astype("Int64")
+    gaps.loc[7, "item"] = pd.NA
+    with pytest.warns(UserWarning, match="1 of 2000 interactions have no user or no item.*the first in row 7"):
+        found = rank(gaps, model="popular")
+    assert sum(found.metadata["interactions"].values()) == len(CLICKS) - 1
+
+
 def test_two_stages_learn_from_the_times(monkeypatch):
     def small(**options):
         return TwoStageRecommender([EASE(), ItemKNN()], BoostingClassifier(max_iter=3), n_draws=1, **options)
@@ -112,6 +121,16 @@ def test_the_program_trains_recommends_and_finds_similar_items(run, tmp_path):
     assert run("similar", "r", "5")[0] == 0
     assert run("recommend", "r", "--out", "top.csv")[0] == 0
     assert len(pd.read_csv("top.csv")) == 10 * CLICKS["user"].nunique()
+
+
+def test_names_and_titles_of_scores_fit_80_columns(all_models, monkeypatch, capsys):
+    metrics = {"TwoStageRecommender": all_models.metrics["EASE"], **all_models.metrics}
+    metadata = all_models.metadata | {"kept": "TwoStageRecommender"}
+    monkeypatch.setattr("tabrec.cli._printing.console.width", 80)
+    print_ranking_scores(RankingRun(all_models.model, metadata, metrics, None))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert all(f" {title} " in printed for title in ("TwoStageRecommender", "NDCG@10", "precision", "coverage"))
 
 
 def test_baskets_are_ranked(run, tmp_path):
