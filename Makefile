@@ -31,7 +31,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/neural.py
 	$(BIN)/python benchmarks/embeddings.py
-	$(BIN)/python benchmarks/net_defaults.py
+	for model in net forest boosting; do $(BIN)/python benchmarks/defaults.py $$model; done
 	$(BIN)/python benchmarks/collab.py
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/collab_scale.py

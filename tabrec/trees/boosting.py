@@ -184,7 +184,7 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         Maximum depth of a tree; None sets no limit.
     min_samples_leaf : int, default=10
         Minimum number of rows in a leaf.
-    l2_regularization : float, default=0.0
+    l2_regularization : float, default=1.0
         L2 penalty on the values of leaves.
     max_features : float, default=0.3
         Share of the columns that each split chooses from.
@@ -270,7 +270,7 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         max_leaf_nodes: int | None = 15,
         max_depth: int | None = None,
         min_samples_leaf: int = 10,
-        l2_regularization: float = 0.0,
+        l2_regularization: float = 1.0,
         max_features: float = 0.3,
         max_bins: int = 255,
         monotonic_cst: Any = None,

@@ -38,7 +38,7 @@ def in_growing_order(model, X, y):
 
 def same_parameters(ours):
     """Return the parameters whose defaults differ from scikit-learn."""
-    names = ["learning_rate", "max_leaf_nodes", "min_samples_leaf", "early_stopping", "max_features"]
+    names = ["learning_rate", "max_leaf_nodes", "min_samples_leaf", "early_stopping", "max_features", "l2_regularization"]
     return {name: getattr(ours, name) for name in names}
 
 

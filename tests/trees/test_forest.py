@@ -98,7 +98,8 @@ def test_classifier_equals_a_plain_forest_fed_in_canonical_order(class_weight, m
     order = order_of(X, y)
     parameters = FAST | {"n_estimators": 40}
     ours = ForestClassifier(**parameters, class_weight=class_weight).fit(X, y)
-    plain = RandomForestClassifier(**parameters, min_samples_leaf=5, oob_score=True, class_weight=class_weight)
+    defaults = {"min_samples_leaf": 3, "max_features": 0.3, "oob_score": True}
+    plain = RandomForestClassifier(**parameters, **defaults, class_weight=class_weight)
     plain.fit(X[order], y[order])
     np.testing.assert_array_equal(ours.predict_proba(X), plain.predict_proba(X))
     np.testing.assert_array_equal(ours.predict(X), plain.predict(X))
