@@ -6,7 +6,8 @@ returns them as float64, NaN where a label is not a number. Both look at distinc
 A label is a number if it is digits with an optional sign, exponent, decimal mark, thousands separators, unit and
 surrounding spaces; parentheses are a negative number: ``1234``, ``-1,234.5``, ``1.234,56``, ``12,5``, ``1 234``,
 ``1'234``, ``12,34,567``, ``1.5e-3``, ``$1,234.00``, ``€ 12``, ``37%``, ``12 kg``, ``(1,234)``, ``1,234-``. Percentages
-keep their unit: ``37%`` is 37. Any word after a space is a unit if it is the same in the whole column.
+keep their unit: ``37%`` is 37. Any word after the digits is a unit if it is the same in the whole column (``12 kg``,
+``12cm``). Thousands, millions and billions may be abbreviated, ``207k`` beside ``1.2M``.
 
 - One decimal mark holds for the column: the one with which more rows are numbers. The other mark, a space or an
   apostrophe separates groups of three digits.
@@ -34,7 +35,9 @@ from tabrec.tables.messages import warn_caller
 from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
 
 _UNIT = r"US\$|R\$|[$€£¥₹₽₩₺₪₫₴₦₱฿]|USD|EUR|GBP|CHF|JPY|CNY|INR"
-_WORD = r"(?<=\s)[^\W\d_][\w°²³/.]{0,9}(?<!\d)|(?<=\s)°[^\W\d_]?"  # a unit of measurement
+# A unit of measurement; a single letter after digits, as in 12a, is part of a code.
+_WORD = r"(?:(?<=\s)[^\W\d_]|(?<=\d)[^\W\d_](?=[^\W\d_]|[°²³/]))[\w°²³/.]{0,9}(?<!\d)|(?<=\s)°[^\W\d_]?"
+_SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
 _SPACES = "\u0020\u00a0\u2009\u202f"
 _SEPARATORS = {".": f",'’{_SPACES}", ",": f".'’{_SPACES}"}
 _PATTERNS = {
@@ -44,7 +47,7 @@ _PATTERNS = {
         rf"(?P<number>(?:[1-9][0-9]{{0,2}}(?P<mark>[{separators}])(?:(?<=,)(?:[0-9]{{2}},)+)?[0-9]{{3}}"
         rf"(?:(?P=mark)[0-9]{{3}})*|[0-9]+)"
         rf"(?:{re.escape(decimal)}[0-9]*)?(?:[eE][-+]?[0-9]+)?|{re.escape(decimal)}[0-9]+(?:[eE][-+]?[0-9]+)?)"
-        rf"(?P<sign_3>[-−])?\s*(?P<unit_2>{_UNIT}|%|{_WORD})?\s*(?P<close>\))?\s*"
+        rf"(?P<scale>[{''.join(_SCALES)}](?![^\W_]))?(?P<sign_3>[-−])?\s*(?P<unit_2>{_UNIT}|%|{_WORD})?\s*(?P<close>\))?\s*"
     )
     for decimal, separators in _SEPARATORS.items()
 }
@@ -135,13 +138,14 @@ class NumberFormat:
 class _Number:
     """A label read as a number: its value, unit, and the text of its digits ("" if it is not text)."""
 
-    __slots__ = ("mark", "text", "unit", "value")
+    __slots__ = ("mark", "scale", "text", "unit", "value")
 
-    def __init__(self, value: float, unit: str, text: str, mark: str | None):
+    def __init__(self, value: float, unit: str, text: str, mark: str | None, scale: str | None = None):
         self.value = value
         self.unit = unit
         self.text = text
         self.mark = mark
+        self.scale = scale
 
     @property
     def whole_part(self) -> str:
@@ -155,13 +159,14 @@ def _read(label: Any, decimal: str) -> _Number | None:
     match = _PATTERNS[decimal].fullmatch(label)
     if match is None:
         return None
-    opened, sign, unit, sign_2, number, mark, sign_3, unit_2, closed = match.groups()
+    opened, sign, unit, sign_2, number, mark, scale, sign_3, unit_2, closed = match.groups()
     n_signs = sum(map(bool, (opened, sign, sign_2, sign_3)))
     if bool(opened) != bool(closed) or n_signs > 1 or (unit and unit_2):
         return None
     text = number.translate(_REMOVED[decimal])
+    value = float(text) * _SCALES[scale] if scale else float(text)
     is_negative = opened or (sign or sign_2 or sign_3) in ("-", "−")
-    return _Number(-float(text) if is_negative else float(text), unit or unit_2 or "", text, mark)
+    return _Number(-value if is_negative else value, unit or unit_2 or "", text, mark, scale)
 
 
 def find_number_format(
@@ -203,7 +208,7 @@ def find_number_format(
         return None
     if not given:
         n_rows = sum(n for n, is_read in zip(counts, is_number, strict=True) if is_read)
-        if not may_be_missing(marks, len(read), n_rows) or _are_codes(read):
+        if not may_be_missing(marks, len(read), n_rows) or _are_codes(read) or not _are_scales(read):
             return None
     return NumberFormat(decimal, unit, marks, None if is_known else _ambiguous(labels, readings))
 
@@ -273,6 +278,13 @@ def _are_codes(numbers: list[_Number]) -> bool:
     is_plain = all(number.text.isdecimal() and not number.mark and not number.unit for number in numbers)
     are_years = all(_YEARS[0] <= number.value <= _YEARS[1] for number in numbers)
     return is_plain and n_digits >= _MIN_DIGITS_OF_CODE and not are_years
+
+
+def _are_scales(numbers: list[_Number]) -> bool:
+    """Whether letters after digits abbreviate thousands and more, rather than distinguish ``5B`` from ``5``."""
+    scaled = [number for number in numbers if number.scale]
+    is_fraction = any(not number.text.isdecimal() for number in scaled)
+    return len(scaled) in (0, len(numbers)) or (is_fraction and 2 * len(scaled) >= len(numbers))
 
 
 def _ambiguous(labels: list, readings: dict[str, list[_Number | None]]) -> str | None:
