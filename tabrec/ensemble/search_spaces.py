@@ -23,11 +23,10 @@ _BOOSTING = {
 }
 _NET = {
     "layers": [(128, 128), (256, 256), (512, 256), (256, 256, 256)],
-    "learning_rate": loguniform(5e-4, 5e-3),
-    "weight_decay": loguniform(0.01, 1),
+    "learning_rate": loguniform(2e-3, 2e-2),
+    "weight_decay": loguniform(0.03, 1),
     "dropout": uniform(0, 0.4),
     "n_bins": [16, 32, 64, 128],
-    "epochs": [15, 30, 60, 100],
 }
 _SPACES: dict[str, dict[str, Any]] = {
     "ForestRegressor": _TREES,
