@@ -86,7 +86,10 @@ def test_search_finds(browser, address, site, opened, words, page, width):
     )
 
 
-@pytest.mark.parametrize("page", ["index.html", "gallery.html", "notebooks/02_explaining_it.html"])
+OF_DATA = pytest.param("notebooks/02_explaining_it.html", marks=pytest.mark.real_data("bulldozers/Train.csv"))
+
+
+@pytest.mark.parametrize("page", ["index.html", "gallery.html", OF_DATA])
 def test_plots_swap_light_and_dark_on_a_dark_page(browser, address, page):
     open_page(browser, address, page, "desktop")
     browser.execute_script("document.body.setAttribute('data-md-color-scheme', 'slate')")
