@@ -158,11 +158,10 @@ def _by_member(output: Tensor) -> Tensor:
 
 def equal_rows(data: TrainingData) -> np.ndarray:
     """Number the rows so that neighbours with equal inputs and targets have the same number."""
-    is_new = np.ones(len(data), dtype=bool)
-    is_new[1:] = False
+    is_new = np.zeros(len(data), dtype=bool)
     for part in (*data.inputs, data.target):
         is_new[1:] |= (part[1:] != part[:-1]).reshape(len(data) - 1, -1).any(dim=1).numpy()
-    return np.cumsum(is_new) - 1
+    return np.cumsum(is_new)
 
 
 def split_into_folds(groups: np.ndarray, n_nets: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:

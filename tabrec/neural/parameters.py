@@ -101,10 +101,16 @@ class NetParameters(BaseEstimator):
             )
         if not all(callable(callback) for callback in self.callbacks):
             raise ValueError(f"callbacks={self.callbacks!r} must hold functions of an event and a state.")
-        if self.module is not None and self.n_nets not in (1, "auto"):
-            raise ValueError(f"n_nets={self.n_nets} requires module=None: a module of yours is trained as one net.")
+        for name in ("module", "validation_fraction"):
+            if getattr(self, name) is not None:
+                self._check_one_net(name)
         if self.batch_norm and self.batch_size == 1:
             raise ValueError("batch_norm=True needs batches of at least two rows; got batch_size=1.")
+
+    def _check_one_net(self, name: str) -> None:
+        """Raise a ValueError if several nets are asked for beside a parameter of a single one."""
+        if self.n_nets not in (1, "auto"):
+            raise ValueError(f"{name} is for a single net, but n_nets={self.n_nets}: leave one of them out.")
 
     def _count_nets(self, n_rows: int) -> int:
         return 1 if self._is_one_net() else default_n_nets(n_rows) if self.n_nets == "auto" else self.n_nets

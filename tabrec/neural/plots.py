@@ -32,7 +32,7 @@ def plot_learning_rates(
 
 
 def plot_history(history: Any, ax: Any = None) -> Any:
-    """Plot the training and validation loss by epoch, with the best epoch marked.
+    """Plot the training and validation loss by epoch, with the best epoch marked: lines for each of several nets.
 
     Parameters
     ----------
@@ -63,17 +63,28 @@ def plot_history(history: Any, ax: Any = None) -> Any:
     """
     frame: pd.DataFrame = getattr(history, "history_", history)
     ax = make_axes(ax)
-    epochs = frame["epoch"] + 1
-    style: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 3}
-    ax.plot(epochs, frame["train_loss"], color=BLUE, label="training, smoothed", **style)
-    if "valid_loss" in frame:
-        valid = frame["valid_loss"].to_numpy()
-        ax.plot(epochs, valid, color=ORANGE, label="validation", **style)
-        best = int(np.nanargmin(valid))
-        label = f"best: {valid[best]:.4g} in epoch {epochs.iloc[best]}"
-        ax.plot(epochs.iloc[best], valid[best], "o", color=GREEN, markersize=8, label=label)
+    nets = [part for _, part in frame.groupby("net", dropna=False)] if "net" in frame else [frame]
+    for part in nets:
+        _draw_losses(part, ax, is_first=part is nets[0], is_only=len(nets) == 1)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss")
     ax.legend(frameon=False)
     return finish(ax)
+
+
+def _draw_losses(frame: pd.DataFrame, ax: Any, *, is_first: bool, is_only: bool) -> None:
+    """Draw the losses of one net; only those of the first net are in the legend."""
+
+    def label(text: str) -> str:
+        return text if is_first else "_"
+
+    epochs = frame["epoch"] + 1
+    style: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 3}
+    ax.plot(epochs, frame["train_loss"], color=BLUE, label=label("training, smoothed"), **style)
+    if "valid_loss" in frame and frame["valid_loss"].notna().any():
+        valid = frame["valid_loss"].to_numpy()
+        ax.plot(epochs, valid, color=ORANGE, label=label("validation"), **style)
+        best = int(np.nanargmin(valid))
+        text = f"best: {valid[best]:.4g} in epoch {epochs.iloc[best]}" if is_only else "best epoch of each net"
+        ax.plot(epochs.iloc[best], valid[best], "o", color=GREEN, markersize=8, label=label(text))

@@ -178,9 +178,8 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         if eval_set is not None:
             parts = [(data, self._read_eval_set(eval_set, eval_sample_weight))]
         elif held_out is not None:
-            held_rows, held_weights = held_out
-            encoded = self.encode(take_rows(X, held_rows, frame))
-            parts = [(data, self._to_data(encoded, y[held_rows], held_weights))]
+            encoded = self.encode(take_rows(X, held_out[0], frame))
+            parts = [(data, self._to_data(encoded, y[held_out[0]], held_out[1]))]
         trainer, loss, tasks = self.trainer or Trainer, self._make_loss(), []
         for place, (net, part) in enumerate(zip(nets, parts, strict=True)):
             config = self._make_config(len(part[0]), seed + place, len(nets), is_partial)
@@ -213,7 +212,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
                 break
         history = pd.concat(histories, ignore_index=True) if len(histories) > 1 else histories[0]
         if warm_start:
-            history["epoch"] += len(self.history_)
+            history["epoch"] += max(self.history_["epoch"], default=-1) + 1
             history = pd.concat([self.history_, history], ignore_index=True)
         self.history_ = history
 
@@ -238,6 +237,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             raise ValueError("eval_set must be a pair (X, y).")
         if self.validation_fraction is not None:
             raise ValueError("Give either eval_set or validation_fraction, not both.")
+        self._check_one_net("eval_set")
 
     def _hold_out(
         self, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray, weights: np.ndarray | None

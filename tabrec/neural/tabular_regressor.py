@@ -152,8 +152,8 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
     n_nets_ : int
         Number of nets.
     history_ : pandas.DataFrame
-        One row per epoch of each net: net (if there are several), epoch, train_loss (smoothed as in fastai),
-        valid_loss, metrics, learning_rate, seconds.
+        One row per epoch: net (if there are several; NaN where they are trained further), epoch, train_loss (smoothed
+        as in fastai), valid_loss, metrics, learning_rate, seconds.
         Losses refer to the standardised target.
     embeddings_ : dict of str to pandas.DataFrame
         The learned vectors of each category column, one row per label; those of several nets are side by side.

@@ -83,7 +83,20 @@ def test_nets_differ_and_their_best_epochs_are_kept(regressor):
     history = regressor.history_
     assert history["net"].unique().tolist() == [0, 1, 2]
     assert history.groupby("net")["valid_loss"].min().nunique() == 3
-    assert plot_history(regressor).get_ylabel() == "loss"
+
+
+def test_the_plot_has_lines_for_each_net(regressor):
+    ax = plot_history(regressor)
+    lines = [line for line in ax.lines if len(line.get_xdata()) > 1]
+    assert len(lines) == 2 * regressor.n_nets_
+    assert all(np.all(np.diff(line.get_xdata()) == 1) for line in lines)
+    marks = [line.get_ydata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
+    assert marks == regressor.history_.groupby("net")["valid_loss"].min().tolist()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "training, smoothed",
+        "validation",
+        "best epoch of each net",
+    ]
 
 
 def test_probabilities_are_the_mean_of_the_nets():
@@ -116,8 +129,11 @@ def test_embeddings_of_several_nets_are_side_by_side(regressor):
 def test_partial_fit_trains_the_nets_further():
     net = TabularRegressor(**NET).fit(X, Y)
     before = net.predict(X)
+    last_epoch = net.history_["epoch"].max()
     net.partial_fit(X.head(50), Y[:50])
     assert isinstance(net.model_, NetEnsemble)
+    assert net.history_["epoch"].iloc[-1] == last_epoch + 1
+    assert len(plot_history(net).get_lines()) == 3 * net.n_nets_ + 1
     assert not np.allclose(net.predict(X), before)
 
 
@@ -141,9 +157,15 @@ def test_few_rows_have_one_net():
     assert TabularRegressor((2,), epochs="auto", random_state=0).fit(X.head(20), Y[:20]).n_nets_ == 1
 
 
-def test_a_module_is_one_net():
-    with pytest.raises(ValueError, match="n_nets=2 requires module=None"):
-        TabularRegressor(module=lambda *sizes: None, n_nets=2).fit(X, Y)
+@pytest.mark.parametrize(
+    ("settings", "fit"),
+    [({"module": lambda *sizes: None}, {}), ({"validation_fraction": 0.2}, {}), ({}, {"eval_set": (X, Y)})],
+    ids=["module", "validation_fraction", "eval_set"],
+)
+def test_parameters_of_a_single_net_are_refused_beside_several(settings, fit):
+    name = next(iter(settings | fit))
+    with pytest.raises(ValueError, match=f"{name} is for a single net, but n_nets=2: leave one of them out"):
+        TabularRegressor(n_nets=2, **settings).fit(X, Y, **fit)
 
 
 def test_interrupted_nets_are_left_out():
