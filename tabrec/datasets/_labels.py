@@ -23,7 +23,7 @@ _WHOLE_NUMBER = r"^(0|-?[1-9]\d{0,17})$"
 _SAMPLE = 20
 # Digits, with signs around them and no letters but those of an exponent, a time, a currency or a unit.
 _LIKELY_VALUE = re.compile(
-    r"([A-Z]{3}|US|R)?[\W\d_]*\d[\W\d_]*([eETZ][\W\d_]*){0,2}([A-Z]{3}|(?<=\s)[^\W\d_][\w°²³/.]{0,9})?"
+    r"([A-Z]{3}|US|R)?[\W\d_]*\d[\W\d_]*([eETZ][\W\d_]*){0,2}([A-Z]{3}|(?<=[\s\d°])[^\W\d_][\w°²³/.]{0,9})?"
 )
 _MOST_CHARACTERS = 60  # Of a number or date.
 _MOST_MARKS = 5  # In a column that holds nothing but marks.

@@ -36,7 +36,7 @@ from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
 
 _UNIT = r"US\$|R\$|[$€£¥₹₽₩₺₪₫₴₦₱฿]|USD|EUR|GBP|CHF|JPY|CNY|INR"
 # A unit of measurement; a single letter after digits, as in 12a, is part of a code.
-_WORD = r"(?:(?<=\s)[^\W\d_]|(?<=\d)[^\W\d_](?=[^\W\d_]|[°²³/]))[\w°²³/.]{0,9}(?<!\d)|(?<=\s)°[^\W\d_]?"
+_WORD = r"(?:(?<=\s)[^\W\d_]|(?<=\d)[^\W\d_](?=[^\W\d_]|[°²³/]))[\w°²³/.]{0,9}(?<!\d)|(?<=[\s\d])°[^\W\d_]?"
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
 _SPACES = "\u0020\u00a0\u2009\u202f"
 _SEPARATORS = {".": f",'’{_SPACES}", ",": f".'’{_SPACES}"}

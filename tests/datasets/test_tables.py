@@ -365,6 +365,17 @@ def test_measures_and_invisible_characters_of_names_are_read(tmp_path):
     assert frame["state"].tolist() == ["a", "k.A."] * 4
 
 
+def test_units_and_abbreviations_that_touch_the_digits_are_read(tmp_path):
+    rows = "".join(f"{i}.5k,{10 + i}.2°C,{i}cm,{i}a,{'k' if i % 2 else 'x'}\n" for i in range(1, 9))
+    (tmp_path / "t.csv").write_text(f"sold,warmth,width,flat,kind\n{rows}", encoding="utf-8")
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["sold"].tolist() == [1000 * i + 500 for i in range(1, 9)]
+    assert frame["warmth"].tolist() == [10.2 + i for i in range(1, 9)]
+    assert frame["width"].tolist() == list(range(1, 9))
+    assert frame["flat"].tolist() == [f"{i}a" for i in range(1, 9)]
+    assert "sold, warmth (°C) and width (cm) read as numbers" in frame.attrs["assumed"]
+
+
 def test_a_table_of_thousands_of_columns_is_read(tmp_path):
     values = np.arange(30 * 3000).reshape(30, 3000)
     frame = pd.DataFrame(values, columns=[f"c{i}" for i in range(3000)]).assign(c0=[f"{i:03d}" for i in range(30)])
