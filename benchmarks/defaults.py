@@ -129,7 +129,8 @@ def measure(kind: str, names: list[str], made: dict[str, Any], n_seeds: int, n_r
 def summarise(ratios: pd.Series) -> str:
     """Geometric mean of ratios, each kept within 0.5 and 2, with its standard error."""
     logs = np.log(ratios.clip(0.5, 2))
-    return f"{np.exp(logs.mean()):.3f} ± {logs.std() / np.sqrt(len(logs)):.3f}" if len(logs) else ""
+    error = f" ± {logs.std() / np.sqrt(len(logs)):.3f}" if len(logs) > 1 else ""
+    return f"{np.exp(logs.mean()):.3f}{error}" if len(logs) else ""
 
 
 def main() -> None:

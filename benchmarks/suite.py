@@ -113,6 +113,12 @@ def _of_package(regressor: str, classifier: str) -> Model:
     return lambda of_classes, seed: getattr(tabrec, classifier if of_classes else regressor)(random_state=seed)
 
 
+def _net(of_classes: bool, seed: int) -> Any:
+    """The default net in float32, whose errors and seconds do not depend on bfloat16 of the processor."""
+    net = tabrec.TabularClassifier if of_classes else tabrec.TabularRegressor
+    return net(random_state=seed, mixed_precision=False)
+
+
 def _histogram_boosting(of_classes: bool, seed: int) -> Any:
     model = HistGradientBoostingClassifier if of_classes else HistGradientBoostingRegressor
     return on_ordinal_codes(model(random_state=seed))
@@ -127,7 +133,7 @@ def _lightgbm(of_classes: bool, seed: int) -> Any:
 MODELS: dict[str, Model] = {
     "forest": _of_package("ForestRegressor", "ForestClassifier"),
     "boosting": _of_package("BoostingRegressor", "BoostingClassifier"),
-    "net": _of_package("TabularRegressor", "TabularClassifier"),
+    "net": _net,
     "ensemble": _of_package("EnsembleRegressor", "EnsembleClassifier"),
     "histogram boosting": _histogram_boosting,
     "lightgbm": _lightgbm,
