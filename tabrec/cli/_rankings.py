@@ -33,7 +33,7 @@ def rank(
     random_state: Seed = 0,
     user: Annotated[str | None, in_reading("COLUMN", "Column of the users.", "found by its name")] = None,
     item: Annotated[str | None, in_reading("COLUMN", "Column of the items.", "found by its name")] = None,
-    time: Annotated[
+    time_column: Annotated[
         str | None, in_reading("COLUMN", "Column of the times: the latest fifth is held out.", "found by its name")
     ] = None,
     strength: Annotated[
@@ -44,7 +44,7 @@ def rank(
     """Train a recommender on interactions, score it beside popularity, and fit it to all interactions.
 
     Example:
-      tabrec rank clicks.csv --user user --item item --time timestamp \\
+      tabrec rank clicks.csv --user user --item item --time-column timestamp \\
         --model all --out runs/clicks
 
     Next: tabrec recommend, tabrec similar and tabrec explain.
@@ -66,9 +66,10 @@ def rank(
         return frame
 
     frame = reading.read(interactions, read)
-    columns = find_interaction_columns(frame, user=user, item=item, strength=strength, time=time)
+    columns = find_interaction_columns(frame, user=user, item=item, strength=strength, time=time_column)
     say(f"Columns: {escape(columns)}.")
-    options: dict[str, Any] = {**columns._asdict(), **tables}
+    names = {"user": columns.user, "item": columns.item, "time_column": columns.time, "strength": columns.strength}
+    options: dict[str, Any] = {**names, **tables}
     rank_and_save(frame, out, overwrite=force, model=model, random_state=random_state, **options)
 
 

@@ -70,7 +70,7 @@ def rank(
     *,
     user: str | None = None,
     item: str | None = None,
-    time: str | None = None,
+    time_column: str | None = None,
     strength: str | None = None,
     model: str = "ease",
     user_features: pd.DataFrame | None = None,
@@ -83,7 +83,7 @@ def rank(
     ----------
     frame : pandas.DataFrame
         A row for each interaction.
-    user, item, time, strength : str, default=None
+    user, item, time_column, strength : str, default=None
         Columns of the ids, of the times and of the strengths (counts, durations or ratings). None finds them by usual
         names, such as "userId", "timestamp" or "count"; times and strengths may be absent. With times the latest fifth
         is held out, without them a random fifth.
@@ -126,7 +126,7 @@ def rank(
     from tabrec.collab.rating_columns import find_interaction_columns
 
     frame = as_frame(frame)
-    columns = find_interaction_columns(frame, user=user, item=item, strength=strength, time=time)
+    columns = find_interaction_columns(frame, user=user, item=item, strength=strength, time=time_column)
     shown = frame[[name for name in columns if name is not None]].reset_index(drop=True)
     shown = drop_missing_ids(shown, columns.user, columns.item, "interactions").reset_index(drop=True)
     if len(shown) < _FEWEST:

@@ -99,7 +99,7 @@ def test_two_stages_learn_from_the_times(monkeypatch):
         return TwoStageRecommender([EASE(), ItemKNN()], BoostingClassifier(max_iter=3), n_draws=1, **options)
 
     monkeypatch.setattr("tabrec.TwoStageRecommender", small)
-    found = rank(CLICKS, model="two-stage")
+    found = rank(CLICKS, time_column="timestamp", model="two-stage")
     assert found.model.time == "timestamp"
     assert any("days_since" in name for name in found.model.feature_names_)
     assert len(found.recommend([3], n=2)) == 2
@@ -108,7 +108,8 @@ def test_two_stages_learn_from_the_times(monkeypatch):
 
 def test_the_program_trains_recommends_and_finds_similar_items(run, tmp_path):
     CLICKS.drop(columns="position").rename(columns={"item": "page"}).to_csv(tmp_path / "clicks.csv", index=False)
-    code, printed, complained = run("rank", "clicks.csv", "--item", "page", "--model", "knn", "--out", "r")
+    options = ["--item", "page", "--time-column", "timestamp", "--model", "knn"]
+    code, printed, complained = run("rank", "clicks.csv", *options, "--out", "r")
     assert (code, complained) == (0, "")
     assert "Columns: users 'user', items 'page', no strengths, times 'timestamp'." in printed
     assert "Popular" in printed
