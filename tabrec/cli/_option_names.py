@@ -18,7 +18,8 @@ def name_options(message: str, commands: Iterable[Any]) -> str:
             if parameter.opts[0].startswith("--"):
                 options.setdefault(parameter.name, parameter.opts[0])
     names = "|".join(map(re.escape, options))
-    message = re.sub(r" \([^(]*? in Python\)", "", message)  # the same as an argument of the function
+    # The same as an argument of the function.
+    message = re.sub(r" \(([^(]*? in Python|in Python: ([^()]|\([^()]*\))*)\)", "", message)
     message = re.sub(rf"The '({names})' parameter of \w+ must", lambda found: f"{options[found[1]]} must", message)
     # A flag has no value; words without an underscore are parameters only before "=".
     pattern = rf"(?<![\w'\"-])({names})(=True\b|=(?=\S)|(?=[^\w=]|$))"

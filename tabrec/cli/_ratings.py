@@ -60,7 +60,7 @@ def rate(
     times = [] if time_column is None else [time_column]
     columns = find_rating_columns(frame, user=user, item=item, rating=rating, others=times)
     say(f"Columns: {escape(columns)}.")
-    time = find_time_column(frame) if time_column is None else None
+    time = find_time_column(frame.drop(columns=list(columns))) if time_column is None else None
     if time is not None:
         say(f"A random fifth is held out, although {escape(repr(time))} has times: --time-column holds out the latest.")
     options: dict[str, Any] = {**columns._asdict(), "time_column": time_column, **tables}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from tabrec.runs.rating_run import read_ratings
 
 _MATRIX_SUFFIX = ".npz"
 _SCHEMA = "schema.json"
+# Marks between the items of a field. Titles have commas and spaces too.
+_MARKS = ("|", ";", ",", " ")
+_MARKS_OF_TITLES = (",", " ")
+_LIST_NAME = re.compile(r".*s|.*(basket|cart|list|history|sequence).*", re.IGNORECASE)
+_SAMPLE, _LEAST_SHARE = 1_000, 0.25
+_WHOLE_NUMBER = r"0|-?[1-9]\d{0,17}"
 
 
 def read_interactions(
@@ -33,7 +40,8 @@ def read_interactions(
         - a file that `tabrec.datasets.read_table` reads, with columns of users, items and, maybe, times and strengths.
           Without a header, the first two columns that are not times or fractions are users and items, and the others
           are found by their content; text after them, such as the names of artists in the files of Last.fm that
-          implicit uses, is left out;
+          implicit uses, is left out. Lists of items, such as ``7|8|9`` in a column ``items``, become a row for each
+          item;
         - the folder or zip of a MovieLens release: items are named by their titles, ratings are strengths;
         - a ``.npz`` file of a sparse matrix of users and items, as ``scipy.sparse.save_npz`` writes it;
         - a folder that LensKit saved (``Dataset.save``).
@@ -85,7 +93,7 @@ def read_interactions(
         return _read_matrix(path), {}
     if (path / _SCHEMA).is_file():
         return _read_lenskit(path), {}
-    return _read_text(path, user, item, options), {}
+    return _split_lists(_read_text(path, user, item, options), user, item), {}
 
 
 def _read_text(path: Path, user: str | None, item: str | None, options: dict[str, Any]) -> pd.DataFrame:
@@ -121,6 +129,44 @@ def _name_columns(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         if role is not None and role not in roles.values():
             roles[name] = role
     return frame[list(roles)].rename(columns=roles)
+
+
+def _split_lists(frame: pd.DataFrame, user: str | None, item: str | None) -> pd.DataFrame:
+    """A row for each item of lists such as "7|8|9", where the items of lists recur more often than whole lists."""
+    from tabrec.collab.rating_columns import find_interaction_columns
+
+    try:
+        columns = find_interaction_columns(frame, user=user, item=item)
+    except ValueError:  # `rank` raises it.
+        return frame
+    mark = _find_mark(frame, columns.user, columns.item)
+    if mark is None:
+        return frame
+    texts = frame[columns.item].dropna().astype(str)
+    items = texts.str.strip("[](){} ").str.split(mark).explode().str.strip(" '\"")
+    items = items[items != ""]
+    if len(items) * texts.nunique() <= len(texts) * items.nunique():
+        return frame
+    split = frame.drop(columns=columns.item).join(_as_ids(items).rename(columns.item), how="inner")
+    split = split[frame.columns].reset_index(drop=True)
+    split.attrs = {**frame.attrs, "assumed": [*frame.attrs["assumed"], f"{columns.item!r} split at {mark!r}"]}
+    return split
+
+
+def _find_mark(frame: pd.DataFrame, user: str, item: str) -> str | None:
+    """The mark between the items of a field, if each user has one row or the column is named as lists are."""
+    texts = frame[item].dropna().head(_SAMPLE).astype(str)
+    marks = [mark for mark in _MARKS if texts.str.contains(mark, regex=False).mean() > _LEAST_SHARE]
+    if not marks:
+        return None
+    is_list, is_alone = _LIST_NAME.fullmatch(item) is not None, frame[user].is_unique
+    safe = [mark for mark in marks if (is_list and is_alone if mark in _MARKS_OF_TITLES else is_list or is_alone)]
+    return safe[0] if safe else None
+
+
+def _as_ids(items: pd.Series) -> pd.Series:
+    """Whole numbers if all are written as such, and otherwise text."""
+    return items.astype("int64") if items.str.fullmatch(_WHOLE_NUMBER).all() else items
 
 
 def _read_matrix(path: Path) -> pd.DataFrame:

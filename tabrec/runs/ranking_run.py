@@ -104,7 +104,8 @@ def rank(
     Raises
     ------
     ValueError
-        A column is missing or ambiguous, or there are too few interactions to hold some out.
+        A column is missing or ambiguous, there are too few interactions to hold some out, or they are all of one user
+        or of one item.
 
     See Also
     --------
@@ -131,6 +132,8 @@ def rank(
     shown = drop_missing_ids(shown, columns.user, columns.item, "interactions").reset_index(drop=True)
     if len(shown) < _FEWEST:
         raise ValueError(f"{len(shown)} interaction(s) are too few to hold some out: at least {_FEWEST} are needed.")
+    for kind in ("user", "item"):
+        _check_several(shown, kind, getattr(columns, kind))
     options = {
         "user": columns.user,
         "item": columns.item,
@@ -164,6 +167,14 @@ def rank(
     }
     rows = [best, *(name for name in table.index if name != best)]
     return RankingRun(kept, metadata, {str(name): table.loc[name].to_dict() for name in rows}, None)
+
+
+def _check_several(frame: pd.DataFrame, kind: str, name: str) -> None:
+    if frame[name].nunique() == 1:
+        raise ValueError(
+            f"All {len(frame):,} interactions have the same {kind}, {frame[name].iloc[0]!r} in the column {name!r}, "
+            f"but recommenders learn from several users and items. If another column holds the {kind}s, name it."
+        )
 
 
 def _make(name: str, options: dict[str, Any], random_state: int, time: str | None) -> Any:

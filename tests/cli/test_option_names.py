@@ -17,6 +17,8 @@ COMMANDS = list(typer.main.get_command(app).commands.values())
         ("proba=True requires classes", "--proba requires classes"),
         ("id_column is absent", "--id is absent"),
         ("Name them: --names a,b (names=[...] in Python). Or --header.", "Name them: --names a,b. Or --header."),
+        ("Name it with --rating COLUMN (in Python: rating='column').", "Name it with --rating COLUMN."),
+        ("Use EASE (in Python: fit(X)). Or metric='auc'.", "Use EASE. Or --metric 'auc'."),
         ("drop_columns names ['b']", "--drop names ['b']"),
         ("The 'cv' parameter of train must be an int", "--cv must be an int"),
         (

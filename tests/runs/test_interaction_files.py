@@ -51,6 +51,37 @@ def test_columns_are_found_by_name_and_content(name, tmp_path):
     assert find_interaction_columns(frame)[:2] == expected
 
 
+LISTS = {
+    "pipes": "user,items\nu1,7|8\nu2,8|9|7\nu3,9\n",
+    "spaces": "user,items\nu1,7 8\nu2,8 9 7\nu3,9\n",
+    "python": 'user,history\nu1,"[7, 8]"\nu2,"[8, 9, 7]"\nu3,[9]\n',
+    "item": "user\titem\nu1\t7;8\nu2\t8;9;7;\nu3\t9\n",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_of_items_become_a_row_for_each(name, tmp_path):
+    (tmp_path / "f.csv").write_text(LISTS[name])
+    frame, _ = read_interactions(tmp_path / "f.csv")
+    assert frame.to_numpy().tolist() == [["u1", 7], ["u1", 8], ["u2", 8], ["u2", 9], ["u2", 7], ["u3", 9]]
+    assert "split at" in frame.attrs["assumed"][-1]
+
+
+TITLES = {
+    "words": "user,title\nu1,The Birds\nu2,The Fly\nu3,The Fly\n",
+    "plural": 'user,movies\nu1,"Birds, The"\nu1,"Fly, The"\nu2,"Fly, The"\n',
+    "pairs": "user,item\nu1,a|b\nu1,c|d\nu2,a|b\n",
+    "unlike": "user,items\nu1,a|b\nu2,c|d\n",
+}
+
+
+@pytest.mark.parametrize("name", TITLES)
+def test_items_that_are_not_lists_stay_as_written(name, tmp_path):
+    (tmp_path / "f.csv").write_text(TITLES[name])
+    frame, _ = read_interactions(tmp_path / "f.csv")
+    assert len(frame) == TITLES[name].count("\n") - 1
+
+
 def test_a_column_of_one_time_does_not_order_a_log():
     frame = pd.DataFrame({"user": [1, 2, 3], "item": [1, 2, 1], "date": "2024-01-01"})
     assert find_interaction_columns(frame).time is None

@@ -86,6 +86,12 @@ def test_strengths_reach_the_model():
         rank(plays.head(3))
 
 
+@pytest.mark.parametrize("kind", IDS)
+def test_one_user_or_one_item_is_refused(kind):
+    with pytest.raises(ValueError, match=f"All 2,000 interactions have the same {kind}, 'x' in the column '{kind}'"):
+        rank(CLICKS.assign(**{kind: "x"}))
+
+
 def test_interactions_without_an_id_are_left_out_and_said():
     gaps = CLICKS[IDS].astype("Int64")
     gaps.loc[7, "item"] = pd.NA
