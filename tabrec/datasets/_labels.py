@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from tabrec.tables.durations import read_duration
 from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
 from tabrec.tables.text_numbers import find_number_format
 
@@ -46,7 +47,7 @@ def settle_type(
     that look like numbers; `as_number` accepts any share of marks.
     """
     if pa.types.is_time(column.type):
-        return Settled(column.cast(pa.string()).dictionary_encode())
+        column = column.cast(pa.string())
     is_encoded = pa.types.is_dictionary(column.type)
     if not is_encoded and not pa.types.is_string(column.type):
         return Settled(column)
@@ -101,10 +102,16 @@ def _may_be_values(labels: pa.Array) -> bool:
     """Whether labels may be numbers, dates or marks of missing values, by a sample: text is not read further."""
     sample = labels.take(np.arange(0, len(labels), len(labels) // _SAMPLE + 1))
     texts = sample.to_pylist()
-    likely = sum(len(text) <= _MOST_CHARACTERS and _LIKELY_VALUE.fullmatch(text) is not None for text in texts)
+    likely = sum(map(_is_likely_value, texts))
     if likely == 0 and len(texts) <= _MOST_MARKS:
         return all(map(is_known_mark, texts))
     return likely * 3 >= len(texts)
+
+
+def _is_likely_value(text: str) -> bool:
+    if len(text) > _MOST_CHARACTERS:
+        return False
+    return _LIKELY_VALUE.fullmatch(text) is not None or read_duration(text) is not None
 
 
 def _read_values(labels: pa.DictionaryArray, decimal: str | None, as_number: bool) -> Settled:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tabrec.tables.columns import Column
 from tabrec.tables.dates import find_date_marks
+from tabrec.tables.durations import HOURS
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.missing_marks import quoted
 from tabrec.tables.text_numbers import NumberFormat, find_number_format, other_than_numbers
@@ -79,7 +80,7 @@ def warn_of_labels(column: Column) -> None:
 
 
 def _describe_numbers(name: str, number_format: NumberFormat) -> str:
-    details = []
+    details = [number_format.unit] if number_format.unit.startswith(HOURS) else []
     if number_format.ambiguous is not None:
         value = number_format.read([number_format.ambiguous])[0]
         other = "comma" if number_format.decimal == "." else "point"
@@ -90,24 +91,28 @@ def _describe_numbers(name: str, number_format: NumberFormat) -> str:
     return f"{name!r} as numbers" + f" ({'; '.join(details)})" * bool(details)
 
 
-def _counts_rows(column: Column) -> bool:
-    """Whether a column without a name of its own counts the rows of a table, or of a part of it in any order.
+def _identifies_rows(column: Column) -> bool:
+    """Whether a column without a name of its own counts the rows of a table, or of a part of it in any order, or names
+    them.
 
-    pandas writes such a column with `to_csv()`. Most of its values are distinct, because a sample may repeat rows.
+    pandas writes such a column with `to_csv()`, and R with `write.csv`. Most of its values are distinct, because a
+    sample may repeat rows.
     """
-    if not _NAMELESS.fullmatch(column.name) or not column.is_number:
+    if not _NAMELESS.fullmatch(column.name):
         return False
+    if column.is_label:
+        return 2 * len(column.values.rows) > len(column.values.codes)
     numbers = column.values
-    is_whole = numbers.dtype.kind in "iu" or bool(np.array_equal(numbers, np.trunc(numbers)))
-    return is_whole and bool(numbers.min() >= 0) and 2 * len(pd.unique(numbers)) > len(numbers)
+    is_whole = column.is_number and (numbers.dtype.kind in "iu" or np.array_equal(numbers, np.trunc(numbers)))
+    return bool(is_whole) and bool(numbers.min() >= 0) and 2 * len(pd.unique(numbers)) > len(numbers)
 
 
 def leave_out_row_numbers(columns: dict[str, Column], kinds: dict[str, str], given: dict[str, str]) -> None:
-    """Set the kind of columns that count rows to "dropped", unless no column would be left."""
-    counting = [name for name, column in columns.items() if name not in given and _counts_rows(column)]
+    """Set the kind of columns that count or name rows to "dropped", unless no column would be left."""
+    counting = [name for name, column in columns.items() if name not in given and _identifies_rows(column)]
     if counting and any(kind != "dropped" for name, kind in kinds.items() if name not in counting):
         kinds.update(dict.fromkeys(counting, "dropped"))
         warn_caller(
-            f"Column(s) {counting} without a name of their own count rows, as the index that pandas saves, and are "
+            f"Column(s) {counting} without a name of their own count rows or name them, as a saved index, and are "
             "left out; list them in continuous_columns or categorical_columns to keep them."
         )

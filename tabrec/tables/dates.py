@@ -11,6 +11,7 @@ import pandas as pd
 
 from tabrec.tables.columns import Column, Labels
 from tabrec.tables.missing_marks import is_known_mark, may_be_missing
+from tabrec.tables.month_names import MONTH, with_english_months
 from tabrec.tables.periods import PERIODS, QUARTER_TEXT, WEEK_TEXT, read_periods
 
 ISO = "ISO8601"
@@ -18,13 +19,14 @@ _ISO_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
 _OFFSET = re.compile(r"[T ].*\d(Z|[+-]\d\d:?\d\d)$")
 _CLOCK = r"( \d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)?"
 _SLASHED_TEXT = re.compile(rf"\d{{1,4}}([/.-])\d{{1,2}}\1\d{{1,4}}{_CLOCK}")
-_MONTH = "(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sep|Oct|Nov|Dec)[a-z]*"
-_DAY_MONTH_TEXT = re.compile(rf"\d{{1,2}}([ -]?){_MONTH}\1\d{{2,4}}{_CLOCK}", re.IGNORECASE)
-_MONTH_DAY_TEXT = re.compile(rf"{_MONTH} \d{{1,2}}(,?) \d{{4}}{_CLOCK}", re.IGNORECASE)
+_DAY_MONTH_TEXT = re.compile(
+    rf"\d{{1,2}}((?:er|º|\.)? ?(?:de )?|-){MONTH}( de | del |[ -]?)\d{{2,4}}{_CLOCK}", re.IGNORECASE
+)
+_MONTH_DAY_TEXT = re.compile(rf"{MONTH} \d{{1,2}}(,?) \d{{4}}{_CLOCK}", re.IGNORECASE)
 _YEAR = r"(?:1[89]|20)\d{2}"
 _COMPACT_TEXT = re.compile(rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])((?:[01]\d|2[0-3])[0-5]\d([0-5]\d)?)?")
 _YEAR_MONTH_TEXT = re.compile(rf"{_YEAR}([-/.])(?:0?[1-9]|1[0-2])")
-_MONTH_YEAR_TEXT = re.compile(rf"{_MONTH}( |-){_YEAR}", re.IGNORECASE)
+_MONTH_YEAR_TEXT = re.compile(rf"{MONTH}( de | del | |-){_YEAR}", re.IGNORECASE)
 _TEXTS = (
     *(_ISO_TEXT, _SLASHED_TEXT, _DAY_MONTH_TEXT, _MONTH_DAY_TEXT, _COMPACT_TEXT, _YEAR_MONTH_TEXT, _MONTH_YEAR_TEXT),
     *(QUARTER_TEXT, WEEK_TEXT),
@@ -110,7 +112,8 @@ def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, st
 def find_format(name: str, labels: list) -> str:
     """Find the only format that fits every label, or raise a ValueError that gives a value.
 
-    Candidates are ISO 8601, year, day and month in either order with ``/``, ``.`` or ``-``, English names of months,
+    Candidates are ISO 8601, year, day and month in either order with ``/``, ``.`` or ``-``, names of months (English,
+    German, French, Spanish, Italian, Portuguese or Dutch; ``%B`` is a full name, but reads abbreviations too),
     year and month alone, quarters, weeks of ISO 8601, and eight to fourteen digits that start with the year; a time may
     have AM or PM. A column that fits two formats is ambiguous even if both give the same dates, because the next row
     may not. Where the labels are written in up to three ways, each has its format, and ``" | "`` separates the formats.
@@ -134,8 +137,6 @@ def find_format(name: str, labels: list) -> str:
             f"Column {name!r} holds {odd!r}, which no unambiguous date format reads together with the rest: "
             + _advice(name, "%d %b %Y")
         )
-    if len(fitting) > 1 and "%b" in fitting[0]:
-        fitting = fitting[:1]
     if len(fitting) > 1:
         raise ValueError(
             f"The dates of column {name!r}, such as {labels[0]!r}, "
@@ -180,7 +181,10 @@ def read_dates(name: str, labels: list, date_format: str) -> pd.DatetimeIndex:
 
 
 def _parse(texts: pd.Index, date_format: str, **how: Any) -> pd.DatetimeIndex:
-    """Parse text by one format, with options of `pandas.to_datetime`."""
+    """Parse text by one format, with options of `pandas.to_datetime`; months may be named in several languages."""
+    if "%B" in date_format or "%b" in date_format:
+        date_format = date_format.replace("%B", "%b")
+        texts = texts.map(lambda text: with_english_months(text) if isinstance(text, str) else text)
     if date_format not in PERIODS:
         return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format, **how))
     dates = read_periods(texts, date_format)
@@ -299,7 +303,7 @@ def _candidates(example: str) -> list[str]:
     if match := _YEAR_MONTH_TEXT.fullmatch(example):
         return [f"%Y{match.group(1)}%m"]
     if match := _MONTH_YEAR_TEXT.fullmatch(example):
-        return [f"{month}{match.group(1)}%Y" for month in _months(example)]
+        return [f"{_month(example)}{match.group(1)}%Y"]
     if match := _SLASHED_TEXT.fullmatch(example):
         orders = ["%Y{0}%m{0}%d"] if re.match(r"\d{4}", example) else ["%m{0}%d{0}%Y", "%d{0}%m{0}%Y"]
         if not re.search(r"\d{4}", example.split(" ")[0]):
@@ -307,18 +311,18 @@ def _candidates(example: str) -> list[str]:
             orders = ["%m{0}%d{0}%y", "%d{0}%m{0}%y"] + ["%y{0}%m{0}%d"] * (match.group(1) == "-")
     elif match := _DAY_MONTH_TEXT.fullmatch(example):
         year = "%Y" if re.search(r"\d{4}", example) else "%y"
-        orders = [f"%d{{0}}{month}{{0}}{year}" for month in _months(example)]
+        orders = [f"%d{{0}}{_month(example)}{match.group(2)}{year}"]
     elif match := _MONTH_DAY_TEXT.fullmatch(example):
-        orders = [f"{month} %d{{0}} %Y" for month in _months(example)]
+        orders = [f"{_month(example)} %d{{0}} %Y"]
     else:
         return []
-    mark, clock, seconds, half = match.groups()
+    mark, *_, clock, seconds, half = match.groups()
     hour = "" if not clock else " %I:%M" if half else " %H:%M"
     suffix = hour + (":%S" if seconds else "") + (half.lower().replace("am", "%p").replace("pm", "%p") if half else "")
     return [order.format(mark) + suffix for order in orders]
 
 
-def _months(example: str) -> list[str]:
-    """Abbreviated or full names of months; in May both are possible, but one is enough."""
-    name = next(word for word in re.findall("[A-Za-z]+", example))
-    return ["%b"] if len(name) == 3 and name.casefold() != "may" else ["%B"] if len(name) > 3 else ["%b", "%B"]
+def _month(example: str) -> str:
+    """How the month of a date is written: by its full name, or abbreviated."""
+    name = re.search(MONTH, example, re.IGNORECASE).group()  # type: ignore[union-attr]
+    return "%b" if len(name) == 3 or name.endswith(".") else "%B"

@@ -15,6 +15,8 @@ keep their unit: ``37%`` is 37. Any word after the digits is a unit if it is the
   1.234. But where a column holds ``1,234`` beside ``12345``, which would have a separator too, the comma is the decimal
   mark. `NumberFormat.ambiguous` gives a label that has two readings.
 - A column has one unit. Percentages and numbers with a word are not mixed with other numbers except zero.
+- Times of day and durations (``12:30``, ``1:02:03``, ``8:15 PM``, ``12h30``, ``2h 5min`` beside ``45 min``, ``PT2H5M``)
+  are numbers of hours; two fields are hours and minutes, and a column with both two and three is not read.
 - Codes are not numbers: columns with leading zeros (``00123``), with more than 15 digits, of whole numbers that all
   have the same number of digits, 4 or more (postal codes; but years from 1800 to 2100 are numbers), or of three or
   more groups of digits separated by spaces that all have the same length (telephone numbers).
@@ -23,6 +25,7 @@ keep their unit: ``37%`` is 37. Any word after the digits is a unit if it is the
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -31,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from tabrec.tables.columns import Column, check_finite
+from tabrec.tables.durations import HOURS, hours_of, in_hours, read_duration
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
 
@@ -72,7 +76,7 @@ class NumberFormat:
     decimal : {".", ","}
         The decimal mark.
     unit : str
-        "%", a currency, another word, or "".
+        "%", a currency, "hours", another word, or "".
     marks : list
         Labels of fit that are not numbers.
     ambiguous : str or None
@@ -88,7 +92,7 @@ class NumberFormat:
     def read(self, labels: Iterable[Any]) -> np.ndarray:
         """Read labels as numbers: float64, NaN for labels that are not numbers of this format."""
         numbers = (_read(label, self.decimal) for label in labels)
-        return np.array([n.value if n is not None and n.unit in ("", self.unit) else np.nan for n in numbers], float)
+        return np.array([np.nan if n is None else n.in_unit(self.unit) for n in numbers], float)
 
     def read_column(self, column: Column) -> Column:
         """Read a column of labels as numbers: int64 if all are whole and none is missing, as in a CSV file."""
@@ -140,7 +144,7 @@ class _Number:
 
     __slots__ = ("mark", "scale", "text", "unit", "value")
 
-    def __init__(self, value: float, unit: str, text: str, mark: str | None, scale: str | None = None):
+    def __init__(self, value: float, unit: str, text: str, mark: str | None = None, scale: str | None = None):
         self.value = value
         self.unit = unit
         self.text = text
@@ -151,14 +155,24 @@ class _Number:
     def whole_part(self) -> str:
         return re.split("[.eE]", self.text)[0]
 
+    def in_unit(self, unit: str) -> float:
+        """The value in the unit of a column, NaN if it has another one."""
+        if self.unit in ("", unit):
+            return self.value
+        hours = in_hours(self.value, self.unit) if unit == HOURS else None
+        return np.nan if hours is None else hours
+
 
 def _read(label: Any, decimal: str) -> _Number | None:
+    if isinstance(label, datetime.time):
+        return _Number(hours_of(label), HOURS, "")
     if not isinstance(label, str):
         is_number = isinstance(label, _NUMBERS) and not isinstance(label, (bool, np.bool_))
         return _Number(float(label), "", "", None) if is_number else None
     match = _PATTERNS[decimal].fullmatch(label)
     if match is None:
-        return None
+        duration = read_duration(label)
+        return None if duration is None else _Number(*duration, text="")
     opened, sign, unit, sign_2, number, mark, scale, sign_3, unit_2, closed = match.groups()
     n_signs = sum(map(bool, (opened, sign, sign_2, sign_3)))
     if bool(opened) != bool(closed) or n_signs > 1 or (unit and unit_2):
@@ -201,7 +215,7 @@ def find_number_format(
     unit = _find_unit(numbers, counts, given)
     if unit is None:
         return None
-    is_number = [number is not None and number.unit in ("", unit) for number in numbers]
+    is_number = [number is not None and not np.isnan(number.in_unit(unit)) for number in numbers]
     read = [number for number, is_read in zip(numbers, is_number, strict=True) if number is not None and is_read]
     marks = {label: n for label, n, is_read in zip(labels, counts, is_number, strict=True) if not is_read}
     if not read:
@@ -260,6 +274,11 @@ def _find_unit(numbers: list[_Number | None], counts: list[int], given: bool) ->
         if number is not None and (number.unit or number.value != 0):
             rows[number.unit] = rows.get(number.unit, 0) + n
     units = sorted((unit for unit in rows if unit), key=lambda unit: -rows[unit])
+    letters = any(number is not None and len(number.unit) == 1 and not number.text for number in numbers)
+    if letters and HOURS not in units and not given:
+        return None  # 2d beside 3d may be codes.
+    if len(units) > 1 and all(in_hours(1, unit) for unit in units):
+        units = [HOURS]
     if not given and (len(units) > 1 or (units and "" in rows and not _CURRENCY.fullmatch(units[0]))):
         return None
     return units[0] if units else ""

@@ -1,5 +1,6 @@
 """`read_table` on exports of banks, sensors and spreadsheets: rows that are not data, and records inside objects."""
 
+import datetime
 import json
 import zipfile
 
@@ -70,6 +71,39 @@ def test_a_total_in_a_column_of_numbers_leaves_them_numbers(tmp_path):
     frame = read_table(tmp_path / "a.xlsx")
     assert_rows(frame)
     assert frame.attrs["assumed"] == [SUM_LEFT_OUT]
+
+
+def test_one_of_two_tables_beside_each_other_is_read(tmp_path):
+    book = openpyxl.Workbook()
+    for row in [["kind", "x", "n", None, "town"], *(row + (None, "Bonn") * (row[0] < "c") for row in ROWS)]:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    frame = read_table(tmp_path / "a.xlsx")
+    assert_rows(frame)
+    assert frame.attrs["assumed"] == ["the table to the right of an empty column (town) left out"]
+    frame = read_table(write(tmp_path, "kind,,x\na,,1\nb,,2\n"))  # one table with space in it
+    assert frame.columns.tolist() == ["kind", "x"]
+
+
+@pytest.mark.parametrize("unit", ["", " AM"])
+def test_times_of_day_and_durations_are_hours(tmp_path, unit):
+    frame = read_table(write(tmp_path, f"at,took\n09:30{unit},1h 30m\n10:15{unit},45m\n-,2 h\n"))
+    assert frame["at"].tolist()[:2] == [9.5, 10.25]
+    assert frame["took"].tolist() == [1.5, 0.75, 2]
+    said = (
+        "at (hours) and took (hours) read as numbers"
+        if unit
+        else "at (hours, from H:MM) and took (hours) read as numbers"
+    )
+    assert said in frame.attrs["assumed"]
+
+
+def test_times_of_day_of_spreadsheets_are_hours(tmp_path):
+    book = openpyxl.Workbook()
+    for row in [["kind", "at"], ["a", datetime.time(9, 30)], ["b", datetime.time(0, 0, 36)]]:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx")["at"].tolist() == [9.5, 0.01]
 
 
 def test_gaps_of_stata_are_missing(tmp_path):

@@ -12,6 +12,8 @@ import pytest
 
 from tabrec.datasets import make_auctions, read_table
 
+ROW_NAMES_LEFT_OUT = "the first column of row names without a name left out"
+
 
 def write(tmp_path, content, name="table.csv"):
     path = tmp_path / name
@@ -168,6 +170,9 @@ def test_quotes_after_spaces(tmp_path):
         (",a,b,c\n0,1,x,2.5\n1,2,y,3.5\n", "the column of row numbers without a name left out"),
         ("Unnamed: 0,a,b,c\n7,1,x,2.5\n4,2,y,3.5\n", "the column of row numbers without a name left out"),
         ('"a","b","c"\n"1",1,"x",2.5\n"2",2,"y",3.5\n', "the column of row numbers without a name left out"),
+        ('"","a","b","c"\n"Mazda",1,"x",2.5\n"Fiat",2,"y",3.5\n', ROW_NAMES_LEFT_OUT),
+        ('"a" "b" "c"\n"Mazda RX4" 1 "x" 2.5\n"Fiat 128" 2 "y" 3.5\n', ROW_NAMES_LEFT_OUT),
+        ("a,b,c,,d,e\n1,x,2.5,,5,6\n2,y,3.5,,,\n", "the table to the right of an empty column (d, e) left out"),
         ("Sales of 2011\n\na,b,c\n1,x,2.5\n2,y,3.5\n", "1 line above the header left out"),
         ("# made by hand\n# in 2011, 2012\na,b,c\n1,x,2.5\n2,y,3.5\n", "2 lines above the header left out"),
         ("sep=;\na;b;c\n1;x;2.5\n2;y;3.5\n", None),

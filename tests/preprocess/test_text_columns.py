@@ -99,6 +99,25 @@ def test_dates_are_recognised_in_common_formats(date_format):
     assert encoded["soldDayofyear"].tolist() == days.day_of_year.tolist()
 
 
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["1. März 2021", "24. Dezember 2020", "5. August 2020"], "%d. %B %Y"),
+        (["01. Mrz. 2021", "24. Dez. 2020", "05. Aug 2020"], "%d. %b %Y"),
+        (["1er mars 2021", "24 décembre 2020", "5 août 2020"], "%der %B %Y | %d %B %Y"),
+        (["1 mars 2021", "24 déc. 2020", "5 AOÛT 2020"], "%d %B %Y"),
+        (["1 de marzo de 2021", "24 de diciembre de 2020", "5 de agosto de 2020"], "%d de %B de %Y"),
+        (["1 marzo 2021", "24 dic 2020", "5 ago 2020"], "%d %B %Y"),
+        (["March 1, 2021", "Dec. 24, 2020", "Aug 5, 2020"], "%B %d, %Y"),
+    ],
+)
+def test_months_are_named_in_several_languages(texts, found):
+    days = pd.DataFrame({"sold": texts})
+    parts = DateParts(["sold"]).fit(days)
+    assert parts.formats_["sold"] == found
+    assert parts.transform(days)[["soldMonth", "soldDay"]].to_numpy().tolist() == [[3, 1], [12, 24], [8, 5]]
+
+
 def test_date_parts_alone_warn_of_marks():
     with pytest.warns(UserWarning, match=r"'sold' as dates \('unknown' as missing\)"):
         parts = DateParts(["sold"]).fit_transform(SALES[["sold"]])
@@ -122,6 +141,9 @@ def test_a_nameless_column_that_counts_rows_is_left_out_also_in_a_sample(name):
     assert preprocessor.transform(table[["area"]]).columns.tolist() == ["area"]
     assert TabularPreprocessor(continuous_columns=[name]).fit(table).kinds_[name] == "continuous"
     assert TabularPreprocessor().fit(table.rename(columns={name: "id"})).kinds_["id"] == "continuous"
+    with pytest.warns(UserWarning, match="name them"):
+        kinds = TabularPreprocessor().fit(table.assign(**{name: [f"row {n}" for n in table.index]})).kinds_
+    assert kinds[name] == "dropped"
 
 
 @pytest.mark.parametrize("date_format", ["%Y-%m", "%B %Y", "%b-%Y"])

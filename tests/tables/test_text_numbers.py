@@ -1,3 +1,5 @@
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,10 +47,18 @@ def find(labels, counts=None, **options):
         (["$1.5B", "$300M"], [1.5e9, 3e8]),
         (["5K", "10K", "42K"], [5000, 10_000, 42_000]),
         ([1, 2.5, "3", "77"], [1, 2.5, 3, 77]),
+        (["12:30", "0:15", "-1:30"], [12.5, 0.25, -1.5]),
+        (["1:30:00", "100:00:36", "2 days 01:00:00", "-1 days +23:00:00"], [1.5, 100.01, 49, -1]),
+        (["12:00 am", "1:15 PM", "11:45 a.m."], [0, 13.25, 11.75]),
+        (["12h30", "9h", "0"], [12.5, 9, 0]),
+        (["1h 30m", "45m", "2 h", "90 min"], [1.5, 0.75, 2, 1.5]),
+        (["PT2H15M", "P1DT3H", "PT45M"], [2.25, 27, 0.75]),
+        ([datetime.time(9, 30), "1:15:00"], [9.5, 1.25]),
+        (["90 min", "5 min"], [90, 5]),
     ],
 )
 def test_numbers_are_read_in_every_way_of_writing(labels, numbers):
-    assert find(labels).read(labels).tolist() == numbers
+    assert find(labels).read(labels).tolist() == pytest.approx(numbers, rel=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +82,9 @@ def test_numbers_are_read_in_every_way_of_writing(labels, numbers):
         ["12a", "13a"],
         ["1234AB", "5678CD"],
         ["5", "5B", "12K", "7M"],
-        ["12h30", "13h00"],
+        ["2d", "3d"],
+        ["3:45", "1:02:03"],
+        ["12:30", "12:75"],
         ["1st", "2nd"],
         ["5-", "-6-"],
         ["1,23,45", "12"],
