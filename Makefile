@@ -13,7 +13,7 @@ PACKAGE := $(VENV)/.up-to-date
 demo: $(PACKAGE)
 	$(BIN)/tabrec demo
 
-# TESTS=all adds the tests marked `long`: notebooks, examples, code of the documentation, whole commands, accuracy.
+# TESTS=all adds the tests marked `long`: notebooks, examples, code of the documentation, whole commands and pages, accuracy.
 TESTS := short
 # Compiled modules are shared by the workers and the programs that tests start, even where the caller turns them off.
 test: $(STAMP)

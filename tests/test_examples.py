@@ -104,6 +104,7 @@ def test_movielens_shows_the_findings_of_the_book(run_example):
     assert (folder / "films.png").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_clicks_become_recommendations_better_than_popularity(run_example):
     printed, folder = run_example("clicks.py", ".")
     ndcg = {name: float(value) for name, value in re.findall(r"^([A-Za-z ]+?) +(0\.\d{4}) ", printed, re.MULTILINE)}

@@ -48,6 +48,7 @@ def assert_one_line(error, *parts):
         assert part in error
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["forest", "boosting", "net", "ensemble"])
 def test_train_then_predict(run, tables, tmp_path, model):
     # The refit of every kind of model is the same code, and slow for nets.

@@ -11,7 +11,7 @@ import pytest
 
 from tabrec.datasets import make_auctions
 
-pytestmark = pytest.mark.usefixtures("small_models")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("small_models")]
 
 PROGRAM = [sys.executable, "-m", "tabrec"]
 

@@ -266,6 +266,7 @@ def generators(n):
     return [np.random.default_rng(seed) for seed in range(n)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("chain", ["long_chain", "ordinal_chain"])
 def test_fold_in_of_a_users_own_ratings_lands_at_the_learned_row(chain, request):
     (users, items, ratings), _, posterior, _ = request.getfixturevalue(chain)

@@ -374,6 +374,7 @@ def test_the_grids_have_every_parameter(name):
     assert GRIDS[name].keys() == SMALL[name].get_params().keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "parameter"), [(name, parameter) for name, grid in GRIDS.items() for parameter in grid]
 )

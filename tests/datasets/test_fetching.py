@@ -176,6 +176,7 @@ def start(site, folder):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long
 def test_two_processes_fetch_once(sources, tmp_path):
     sources.faults["/ml-latest-small.zip"] = [("slow", 4_000)]  # half a second
     both = [start(sources, tmp_path) for _ in range(2)]
@@ -186,6 +187,7 @@ def test_two_processes_fetch_once(sources, tmp_path):
     assert (tmp_path / "ml-latest-small" / "ratings.csv").read_bytes() == RATINGS
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_leaves_a_part_that_the_next_one_resumes(sources, tmp_path):
     sources.faults["/ml-latest-small.zip"] = [("slow", 500)]  # four seconds
     part = tmp_path / ".tabrec" / "ml-latest-small.zip.part"

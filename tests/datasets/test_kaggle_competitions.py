@@ -240,6 +240,7 @@ def test_without_kaggles_client_the_extra_is_named(alone, data, monkeypatch):
         fetch_kaggle(BULLDOZERS, data)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -262,6 +263,7 @@ def test_a_client_that_cannot_be_imported_ends_in_an_error_not_in_an_exit(alone,
     assert message in done.stdout
 
 
+@pytest.mark.long
 def test_the_client_is_imported_only_when_it_is_needed():
     script = "import sys, tabrec.datasets; print({'kaggle', 'kagglesdk', 'requests', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)

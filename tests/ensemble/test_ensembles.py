@@ -221,6 +221,7 @@ def _words(n_rows):
     return pd.DataFrame({"text": [f"word {row} of {row * 7919 % 1000}" for row in range(n_rows)]})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("X", "y"),
     [

@@ -706,6 +706,7 @@ def _report_of(case: Case, with_valid: bool = True) -> Any:
     return report(case.model, case.X, case.y, *held_out)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_report_is_made_of_whatever_there_is(name):
     with warnings.catch_warnings():
@@ -720,6 +721,7 @@ def test_a_report_on_a_target_with_gaps_is_refused():
     refused(REPORT, usual.but(truth=gaps[: len(usual.truth)]), ValueError, "row 3|NaN|missing")
 
 
+@pytest.mark.long
 def test_a_report_is_the_same_twice_whatever_holds_the_rows_changes_nothing_and_keeps_no_figure(monkeypatch):
     figures = weakref.WeakSet()
     monkeypatch.setattr(

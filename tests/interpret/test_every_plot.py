@@ -464,6 +464,7 @@ def test_the_given_axes_are_drawn_into(name):
 # --- The report ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_plots_of_a_report_are_complete_and_keep_no_figure_alive():
     gc.collect()
     before, figures = pyplot.get_fignums(), _count_figures()

@@ -820,6 +820,7 @@ def test_one_column_or_columns_of_one_kind_are_enough(columns, settings):
     assert TabularRegressor(**settings | {"epochs": 20}).fit(X[columns], y).score(X[columns], y) > 0.9
 
 
+@pytest.mark.long
 def test_many_more_columns_than_rows():
     X = np.random.default_rng(0).normal(size=(20, 4_000)).astype(np.float32)
     net = TabularRegressor(**NET | {"n_members": 4, "epochs": 2}).fit(X, X[:, 0])
@@ -958,6 +959,7 @@ def test_cross_validation_scores_a_raw_frame():
     assert scores.min() > 0.8
 
 
+@pytest.mark.long
 def test_votes_and_stacks_mix_nets_with_forests_over_a_raw_frame():
     X, y = make_dated()
     forest = ForestRegressor(n_estimators=10, n_jobs=1, random_state=0)

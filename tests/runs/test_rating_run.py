@@ -81,6 +81,7 @@ def assert_only_popularity_is_mentioned(complained):
 # --- A run -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS)
 def test_the_model_is_fitted_to_all_ratings_and_scored_on_those_held_out(rated, name):
     made = rated[name]

@@ -45,6 +45,7 @@ def test_parameters_of_train_are_checked(options, message):
         train(frame, **{"target": "SalePrice", **options})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "options"),
     [
@@ -66,6 +67,7 @@ def test_a_trained_run_is_explained(run, empty_figures, table, tmp_path, model, 
     assert "report.html" in printed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "kind"), [("boosting", BoostingRegressor), ("ensemble", EnsembleRegressor)], ids=["boosting", "ensemble"]
 )
@@ -97,6 +99,7 @@ def test_the_rows_held_out_are_those_of_training(run, tmp_path, empty_report):
     assert (tmp_path / "page.html").exists()
 
 
+@pytest.mark.long
 def test_classes_are_explained(run, empty_figures, tmp_path):
     auctions = make_auctions(400, random_state=0)[["YearMade", "state", "ProductSize"]]
     auctions.to_parquet(tmp_path / "a.parquet", index=False)
@@ -107,6 +110,7 @@ def test_classes_are_explained(run, empty_figures, tmp_path):
     assert "Scores by class." in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_rating_run_is_explained(run, empty_figures, tmp_path):
     make_ratings(1_000, n_users=50, n_items=40, random_state=0).to_csv(tmp_path / "ratings.csv", index=False)
     assert run("rate", "ratings.csv", "--out", "r")[0] == 0

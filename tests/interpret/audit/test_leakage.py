@@ -84,6 +84,7 @@ def test_a_planted_function_of_a_number_is_found_first(plant):
     assert found.findings[0].kind == "too-good column"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n_classes", [2, 30])
 @pytest.mark.parametrize("as_text", [False, True])
 def test_a_planted_function_of_classes_is_found_first(n_classes, as_text):

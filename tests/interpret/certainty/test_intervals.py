@@ -128,6 +128,7 @@ def test_split_conformal_is_prediction_plus_and_minus_the_quantile_of_residuals(
 # Coverage
 
 
+@pytest.mark.long
 def test_intervals_of_nominal_90_percent_cover_so_many_on_heteroscedastic_data():
     covered, quiet, loud = [], [], []
     for seed in range(8):
@@ -172,6 +173,7 @@ def test_forests_of_few_trees_hold_the_level_too(n_trees):
     assert 0.87 <= np.mean(covered) <= 0.93
 
 
+@pytest.mark.long
 def test_calibration_rows_hold_the_level_for_any_estimator():
     for model in (
         GradientBoostingRegressor(n_estimators=20, random_state=0),
@@ -202,6 +204,7 @@ def test_the_quantile_forest_follows_the_noise():
     assert min(ratios) > 1.5
 
 
+@pytest.mark.long
 def test_sets_of_labels_hold_the_truth_as_often_as_promised():
     kept, worked_out, calibrated = [], [], []
     for seed in range(4):
@@ -501,6 +504,7 @@ def make_targets(kind, n, seed):
     return X, np.where((kind == "zero-inflated") & (generator.random(n) < 0.5), 0, values)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["heteroscedastic", "lognormal", "zero-inflated"])
 def test_intervals_cover_every_fifth_of_a_column_and_both_sides(kind):
     by_fifth, sides = [], []

@@ -44,6 +44,7 @@ def test_every_score_is_that_of_a_smaller_forest_of_scikit_learn(metric, score):
     assert table.loc[1, "rows"] < table.loc[40, "rows"] == len(X)
 
 
+@pytest.mark.long
 def test_one_call_compares_settings_of_a_forest_or_a_pipeline_that_ends_in_one():
     forest = RandomForestClassifier(150, random_state=0)
     numbers = X[["a", "c"]]

@@ -41,6 +41,7 @@ def without_shift():
     ]
 
 
+@pytest.mark.long
 def test_p_values_are_uniform_without_shift(without_shift):
     p_values = np.array([shift.rounds["p_value"].iloc[0] for shift in without_shift])
     assert kstest(p_values, "uniform").pvalue > 0.05
@@ -387,6 +388,7 @@ def test_polars_and_arrays_are_read_as_they_come():
     assert arrays.shifted == ["x0"]
 
 
+@pytest.mark.long
 def test_a_thousand_columns_and_many_rows_of_one_side():
     rng = np.random.default_rng(0)
     before = pd.DataFrame(rng.normal(size=(2_000, 1_000))).add_prefix("c")

@@ -187,6 +187,7 @@ def test_the_side_of_missing_numbers_is_shown():
     assert "= missing" in texts(draw_tree(model, X, y, row=0))
 
 
+@pytest.mark.long
 def test_the_most_frequent_of_thirty_classes_get_a_colour():
     rng = np.random.default_rng(0)
     y = np.array([f"<class {k}> $" for k in np.minimum(rng.geometric(0.12, 500), 30)])

@@ -112,6 +112,7 @@ def test_findings_are_sorted_and_name_their_columns(forest_page):
         assert finding.text in html.unescape(forest_page.html)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "model",
     [
@@ -138,6 +139,7 @@ def test_every_kind_of_model_has_a_page(model):
     assert ("Example tree" in page) == isinstance(model, (ForestRegressor, ForestClassifier))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", [RandomForestRegressor(10, random_state=0), LogisticRegression()], ids=repr)
 def test_models_of_scikit_learn_on_arrays(model, empty_figures):
     X = np.random.default_rng(0).normal(size=(300, 2))
@@ -163,6 +165,7 @@ def test_scores_are_shown_for_more_rows_than_a_sample(forest_case, monkeypatch, 
     assert captions[0] == "Scores on the training rows, out of bag, and on held-out rows."
 
 
+@pytest.mark.long
 def test_recommenders_have_their_own_sections():
     ratings = make_ratings(4_000, n_users=150, n_items=80, random_state=0)
     ids, values = ratings[["user", "item"]], ratings["rating"]

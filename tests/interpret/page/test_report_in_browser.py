@@ -10,6 +10,8 @@ from tabrec import BayesianFactorization, ForestRegressor, TabularClassifier, sp
 from tabrec.datasets import make_auctions, make_ratings
 from tabrec.interpret import report
 
+pytestmark = pytest.mark.long
+
 UGLY = {
     "Large": "<script>alert('x')</script>",
     "Medium": "$\\frac{1}{0}$ & $",

@@ -198,6 +198,7 @@ def test_a_noise_id_is_not_above_0_but_a_binary_signal_is_while_impurity_says_th
     assert impurity["id"] > 1.5 * impurity["signal"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("metric", ["r2", "rmse"])
 def test_the_standard_error_of_one_permutation_is_the_spread_over_samples(metric):
     """A row affects its own prediction and that of the row that receives its value."""
@@ -213,6 +214,7 @@ def test_the_standard_error_of_one_permutation_is_the_spread_over_samples(metric
     assert np.mean([row["std_error"] for row in found]) == pytest.approx(spread, rel=0.1)
 
 
+@pytest.mark.long
 def test_standard_errors_cover_the_spread_over_samples():
     z = []
     for seed in range(25):
