@@ -147,7 +147,7 @@ def train(
     check_free_for_run(out, overwrite=force)
     for file in (new, sample):
         check_is_there(file)
-    frame = reading.read(table)
+    frame = _with_target(reading.read(table), target)
     described = describe_table(table, reading.options)
     columns: dict[str, Any] = {
         "target": target,
@@ -210,6 +210,15 @@ def predict(
     _predict_to(opened, frame, out, overwrite=force, **options)
 
 
+def _with_target(frame: Any, target: str) -> Any:
+    from tabrec.runs.table_target import rows_with_target
+
+    known = rows_with_target(frame, target)
+    if n := len(frame) - len(known):
+        say(f"{n:,} row{'s' * (n > 1)} without a value of {escape(target)} left out.")
+    return known
+
+
 def _check_new_rows(new: Path | None, how: dict[str, Any]) -> None:
     """Raise a ValueError if options say how to predict new rows, but there are none."""
     given = [f"{name}={value}" for name, value in how.items() if value not in (None, False)]
@@ -254,6 +263,7 @@ def train_and_save(
     with stage(f"Training on {len(frame):,} rows"):
         run = train(frame, verbose=shows_stages(), **options)
         run.metadata["table"] = table
+        run.predictions["row"] = frame.index.to_numpy()[run.predictions["row"]]  # of the file
         run.save(out, overwrite=overwrite)
     if show_kinds:
         print_kinds(run.preprocessor.kinds_)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from tabrec.datasets._columns import name_columns
@@ -48,6 +49,7 @@ def read_delimited(
         table = _read_with_arrow(source, dialect, marks, is_text, odd, strings_can_be_null=not id_columns)
     if table is None or odd.n_short or odd.n_ended:
         table = _read_as_text(source, dialect, odd)
+    table, repeated = _without_headers(table, dialect.names)
     # With a decimal point in the file, single columns may have a comma; with a comma, a point separates thousands.
     known = dialect.given_decimal or ("," if dialect.decimal == "," else None)
 
@@ -61,7 +63,34 @@ def read_delimited(
 
     settled, total = settle_without_total(table.columns, settle)
     named, assumed = name_columns(source.name, dialect.names, [found.column for found in settled])
-    return named, [*odd.describe(), *total, *describe(dialect.names, settled), *assumed]
+    named, empty = _without_empty_rows(named)
+    return named, [*odd.describe(), *repeated, *empty, *total, *describe(dialect.names, settled), *assumed]
+
+
+def _without_headers(table: pa.Table, names: Sequence[str]) -> tuple[pa.Table, list[str]]:
+    """The rows that do not repeat the header, as those of joined files do, and what was assumed."""
+    columns = table.columns[: len(names)]
+    if not all(pa.types.is_string(column.type) or pa.types.is_dictionary(column.type) for column in columns):
+        return table, []
+    repeats = np.ones(len(table), dtype=bool)
+    for name, column in zip(names, columns, strict=False):
+        repeats &= pc.fill_null(pc.equal(column.cast(pa.string()), name), False).to_numpy()
+        if not repeats.any():
+            return table, []
+    # Labels that no longer occur are left behind with the encoding.
+    kept = pa.table({name: table[name].cast(pa.string()) for name in table.column_names}).filter(pa.array(~repeats))
+    return kept, [f"{int(repeats.sum()):,} rows that repeat the header left out"]
+
+
+def _without_empty_rows(table: pa.Table) -> tuple[pa.Table, list[str]]:
+    """The rows that have a value in some column, and what was assumed."""
+    if table.num_columns < 2 or any(column.null_count == 0 for column in table.columns):
+        return table, []
+    is_empty = np.logical_and.reduce([column.is_null().to_numpy() for column in table.columns])
+    n = int(is_empty.sum())
+    if n in (0, len(table)):
+        return table, []
+    return table.filter(pa.array(~is_empty)), [f"{n:,} empty row{'s' * (n > 1)} left out"]
 
 
 class _OddRows:

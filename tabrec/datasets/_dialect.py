@@ -257,7 +257,12 @@ def _find_delimiter(name: str, text: str, quote: str, is_complete: bool) -> str:
 
 
 def _check_single(name: str, first: str, delimiter: str) -> None:
-    """Refuse a single column whose first field contains another delimiter."""
+    """Refuse a single column whose first field contains another delimiter, or runs of spaces that may be one."""
+    if len(re.findall(r"\S {2,}(?=\S)", first)) > 1:
+        raise ValueError(
+            f"{name} appears to have columns of fixed widths, which are not read; it begins {first[:80]!r}. Save it as "
+            "CSV (in Python, pandas.read_fwf reads it)."
+        )
     for other in _DELIMITERS:
         if other != delimiter and other in first:
             raise ValueError(

@@ -23,9 +23,10 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     unless all such numbers count up from zero or are consecutive years.
     """
     cells = [cell.strip() for cell in first]
+    others = [row for row in rows if list(row) != list(first)]  # Joined files repeat their header.
     numbers, texts, repeated = [], 0, 0
     for position, cell in enumerate(cells):
-        body = [row[position].strip() for row in rows if position < len(row) and not _is_blank(row[position])]
+        body = [row[position].strip() for row in others if position < len(row) and not _is_blank(row[position])]
         if not body or _is_blank(cell):
             continue
         if all(map(_is_number, body)):
@@ -34,7 +35,7 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
             numbers.append(cell)
         else:
             texts += 1
-            repeated += cell in body
+            repeated += cell in body or len(others) < len(rows)
     if numbers:
         return _are_numbered_names(numbers)
     return repeated < 2 or repeated * 2 < texts

@@ -134,7 +134,8 @@ def _read_values(labels: pa.DictionaryArray, decimal: str | None, as_number: boo
     numbers = pa.array(found.read(texts), from_pandas=True)
     if numbers.null_count == 0 and pc.all(pc.equal(numbers, pc.round(numbers))).as_py():
         numbers = numbers.cast(pa.int64())
-    return Settled(_spread(numbers, labels), found.unit, tuple(found.marks))
+    simplified = found.simplified and f"{found.simplified} as {found.read([found.simplified])[0]:.12g}"
+    return Settled(_spread(numbers, labels), found.unit or simplified or "", tuple(found.marks))
 
 
 def infer_type(labels: pa.Array, decimal: str | None) -> pa.Array | None:

@@ -42,16 +42,27 @@ def find_layout(
     found_header = has_header(first, later) if header is None else header
     if not found_header and names is None and header is None:
         raise _absent_header(file, first)
-    n_described = int(found_header and header is None and describes_columns(later[0] if later else [], later[1:]))
+    n_described = _count_descriptions(later) if found_header and header is None else 0
     body = later[n_described:] if found_header else [first, *later]
     given = list(names) if names is not None else first if found_header else [f"x{i}" for i in range(width)]
+    is_joined = names is None and found_header and _names_groups(first, later[:n_described])
+    if is_joined:
+        given = _join_names(first, later[0])
+    elif names is None and found_header and start and len(rows[start - 1]) == len(first):
+        times = Counter(map(str.strip, first))
+        joined = _join_names(rows[start - 1], first)
+        given = [full if times[name.strip()] > 1 else name for name, full in zip(first, joined, strict=True)]
     fitted, notes = _fit_names(file, given, body, width, from_header=names is None and found_header)
     if found_header and names is None and (commented := re.match(r"#+\s*(\w.*)", fitted[0])):
         fitted = [commented[1], *fitted[1:]]
         notes = [*notes, "the # before the header ignored"]
     unique, repeated = clean_names(fitted)
     assumed = [f"{start} line{'s' * (start > 1)} above the header left out"] if start else []
-    assumed += ["the row of units or descriptions below the header left out"] * n_described
+    if is_joined:
+        assumed += ["two rows of names joined"]
+    elif n_described:
+        what = "row" if n_described == 1 else f"{n_described} rows"
+        assumed += [f"the {what} of units or descriptions below the header left out"]
     assumed += [*notes, *repeated, *([] if found_header else ["no header"])]
     return Layout(start, start + found_header + n_described, width, found_header, unique, body, assumed)
 
@@ -70,6 +81,31 @@ def _is_group_of_names(rows: list[list[str]]) -> bool:
     if len(rows) < 2 or all(map(str.strip, rows[0])) or not all(map(str.strip, rows[1])):
         return False
     return describes_columns(rows[1], rows[2:])
+
+
+def _count_descriptions(rows: list[list[str]]) -> int:
+    """How many rows below the header describe columns: none, one, or two, as in surveys."""
+    for n in (1, 2):
+        if len(rows) > n and all(describes_columns(row, rows[n:]) for row in rows[:n]):
+            return n
+    return 0
+
+
+def _names_groups(first: list[str], below: list[list[str]]) -> bool:
+    """Whether the header names groups of columns, so that it has gaps, and the row below names the columns in them."""
+    if len(below) != 1 or len(below[0]) != len(first):
+        return False
+    gaps = [name.strip() for group, name in zip(first, below[0], strict=True) if not group.strip()]
+    return bool(gaps) and bool(first[0].strip()) and all(gaps)
+
+
+def _join_names(groups: list[str], names: list[str]) -> list[str]:
+    """The names of columns behind that of their group, which stands above the first of them."""
+    joined, last = [], ""
+    for group, name in zip(groups, names, strict=True):
+        last = group.strip() or (last if name.strip() else "")
+        joined.append(f"{last} {name.strip()}".strip())
+    return joined
 
 
 def fits_shorter_header(rows: list[list[str]], width: int) -> bool:

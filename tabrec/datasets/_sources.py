@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 import sys
@@ -40,6 +41,12 @@ class Source:
         self._bytes = sys.stdin.buffer.read() if self.is_standard_input else None
         if self.is_plain and _has_padding(path):
             self._bytes = path.read_bytes().rstrip(_PADDING)
+
+    def replaced(self, content: bytes) -> Source:
+        """A source of the same name with other content."""
+        other = copy.copy(self)
+        other._bytes = content
+        return other
 
     @property
     def is_plain(self) -> bool:

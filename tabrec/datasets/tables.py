@@ -13,6 +13,7 @@ from tabrec.datasets._delimited import find_encoding_of_all, read_delimited
 from tabrec.datasets._dialect import find_dialect, find_names
 from tabrec.datasets._formats import read_feather, read_json, read_parquet, to_frame
 from tabrec.datasets._parts import find_files, read_parts
+from tabrec.datasets._repairs import repair
 from tabrec.datasets._sources import STANDARD_INPUT, Source, is_workbook, packing_of, starts_as_json, text_suffix
 from tabrec.datasets._spreadsheet import read_spreadsheet
 
@@ -204,6 +205,7 @@ def _check_exists(path: Path) -> None:
 def _read_text(source: Source, options: dict, text_columns: Sequence[str]) -> pd.DataFrame:
     values = {"missing": options.pop("missing"), "number_columns": options.pop("number_columns")}
     id_columns = options.pop("id_columns")
+    source, repaired = repair(source)
     dialect = find_dialect(source, **options)
     values["id_columns"] = id_columns(dialect.head()) if callable(id_columns) else id_columns
     try:
@@ -217,5 +219,5 @@ def _read_text(source: Source, options: dict, text_columns: Sequence[str]) -> pd
         dialect = find_dialect(source, **{**options, "encoding": find_encoding_of_all(source)})
         table, assumed = read_delimited(source, dialect, text_columns=text_columns, **values)
     frame = to_frame(table)
-    frame.attrs |= {"assumed": dialect.assumed + assumed, "decimal": dialect.decimal}
+    frame.attrs |= {"assumed": dialect.assumed + repaired + assumed, "decimal": dialect.decimal}
     return frame

@@ -86,6 +86,8 @@ def _describe_numbers(name: str, number_format: NumberFormat) -> str:
         other = "comma" if number_format.decimal == "." else "point"
         mark = "separator" if "," in number_format.ambiguous and other == "comma" else "decimal mark"
         details.append(f"{number_format.ambiguous!r} is {value:.12g}, although the {mark} has a second reading")
+    if number_format.simplified is not None:
+        details.append(f"{number_format.simplified!r} is {number_format.read([number_format.simplified])[0]:.12g}")
     if number_format.marks:
         details.append(f"{quoted(number_format.marks)} as missing")
     return f"{name!r} as numbers" + f" ({'; '.join(details)})" * bool(details)

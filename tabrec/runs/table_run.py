@@ -14,7 +14,7 @@ from tabrec.preprocess import TabularPreprocessor
 from tabrec.runs.hold_out import hold_out
 from tabrec.runs.run import Run
 from tabrec.runs.submission import as_submission, name_probabilities
-from tabrec.runs.table_target import to_model_target
+from tabrec.runs.table_target import rows_with_target, to_model_target
 from tabrec.runs.trained_table import check_trained_table, find_trained_table, recorded_options
 from tabrec.tables.names import check_has_column
 
@@ -188,7 +188,7 @@ class TableRun(Run):
 
         metadata = self.metadata
         path = find_trained_table(metadata, self.folder, table)
-        frame = self.read_table(path, **recorded_options(metadata))
+        frame = rows_with_target(self.read_table(path, **recorded_options(metadata)), metadata["target"])
         check_trained_table(frame, path, metadata, self.folder)
         X_new = new if new is None or isinstance(new, pd.DataFrame) else self.read_table(new)
         if X_new is not None:

@@ -49,6 +49,13 @@ def read_task(y: pd.Series, task: str, log_target: bool) -> str:
     return task
 
 
+def rows_with_target(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """The rows of a file whose target is known, with their numbers in the index; the file itself if none or all are."""
+    if target not in table or not table[target].isna().any() or table[target].isna().all():
+        return table
+    return table[table[target].notna()]
+
+
 def check_values(y: pd.Series, log_target: bool) -> None:
     """Raise a ValueError if the target is missing, constant, or not positive where its logarithm is learned."""
     if y.isna().any():

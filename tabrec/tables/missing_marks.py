@@ -6,7 +6,26 @@ from collections.abc import Collection
 from typing import Any
 
 # Compared without surrounding spaces and letter case.
-_KNOWN = {"", "?", "-", "--", "–", "—", ".", "..", "n/a", "#n/a", "na", "#na", "<na>", "nan", "nat", "null", "none"}
+_KNOWN = {
+    "",
+    "?",
+    ":",
+    "-",
+    "--",
+    "–",
+    "—",
+    ".",
+    "..",
+    "n/a",
+    "#n/a",
+    "na",
+    "#na",
+    "<na>",
+    "nan",
+    "nat",
+    "null",
+    "none",
+}
 _KNOWN |= {"n.a.", "n.a", "n/d", "\\n", "(null)", "(blank)", "#value!", "#div/0!", "#ref!", "no data", "not applicable"}
 _KNOWN |= {"k.a.", "keine angabe", *(f".{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")}  # the latter in Stata
 _KNOWN |= {"nil", "unknown", "missing", "not available", "undefined", "0000-00-00", "0000-00-00 00:00:00", "00/00/0000"}

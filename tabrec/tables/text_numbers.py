@@ -15,6 +15,8 @@ keep their unit: ``37%`` is 37. Any word after the digits is a unit if it is the
   1.234. But where a column holds ``1,234`` beside ``12345``, which would have a separator too, the comma is the decimal
   mark. `NumberFormat.ambiguous` gives a label that has two readings.
 - A column has one unit. Percentages and numbers with a word are not mixed with other numbers except zero.
+- Single letters and asterisks after fewer than half of the numbers are notes (``12.3 p``, ``7*``), and limits of fewer
+  than half of them stand for themselves: ``<0.5`` is 0.5.
 - Times of day and durations (``12:30``, ``1:02:03``, ``8:15 PM``, ``12h30``, ``2h 5min`` beside ``45 min``, ``PT2H5M``)
   are numbers of hours; two fields are hours and minutes, and a column with both two and three is not read.
 - Codes are not numbers: columns with leading zeros (``00123``), with more than 15 digits, of whole numbers that all
@@ -46,12 +48,12 @@ _SPACES = "\u0020\u00a0\u2009\u202f"
 _SEPARATORS = {".": f",'’{_SPACES}", ",": f".'’{_SPACES}"}
 _PATTERNS = {
     decimal: re.compile(
-        rf"\s*(?P<open>\()?\s*(?P<sign>[-+−])?\s*(?P<unit>{_UNIT})?\s*(?P<sign_2>[-+−])?"
+        rf"\s*(?P<bound>[<>≤≥]=?\s?)?(?P<open>\()?\s*(?P<sign>[-+−])?\s*(?P<unit>{_UNIT})?\s*(?P<sign_2>[-+−])?"
         # Lakh and crore have groups of two digits before the last one of three.
         rf"(?P<number>(?:[1-9][0-9]{{0,2}}(?P<mark>[{separators}])(?:(?<=,)(?:[0-9]{{2}},)+)?[0-9]{{3}}"
         rf"(?:(?P=mark)[0-9]{{3}})*|[0-9]+)"
         rf"(?:{re.escape(decimal)}[0-9]*)?(?:[eE][-+]?[0-9]+)?|{re.escape(decimal)}[0-9]+(?:[eE][-+]?[0-9]+)?)"
-        rf"(?P<scale>[{''.join(_SCALES)}](?![^\W_]))?(?P<sign_3>[-−])?\s*(?P<unit_2>{_UNIT}|%|{_WORD})?\s*(?P<close>\))?\s*"
+        rf"(?P<scale>[{''.join(_SCALES)}](?![^\W_]))?(?P<sign_3>[-−])?\s*(?P<unit_2>{_UNIT}|%|{_WORD})?\s*(?P<close>\))?\s*(?P<note>\*{{1,3}}\s*)?"
     )
     for decimal, separators in _SEPARATORS.items()
 }
@@ -81,13 +83,23 @@ class NumberFormat:
         Labels of fit that are not numbers.
     ambiguous : str or None
         A label with a second reading in the other decimal mark, if that is equally possible.
+    simplified : str or None
+        A label that is a limit or has a note, and is read as the number in it.
     """
 
-    def __init__(self, decimal: str, unit: str = "", marks: Iterable[Any] = (), ambiguous: str | None = None):
+    def __init__(
+        self,
+        decimal: str,
+        unit: str = "",
+        marks: Iterable[Any] = (),
+        ambiguous: str | None = None,
+        simplified: str | None = None,
+    ):
         self.decimal = decimal
         self.unit = unit
         self.marks = list(marks)
         self.ambiguous = ambiguous
+        self.simplified = simplified
 
     def read(self, labels: Iterable[Any]) -> np.ndarray:
         """Read labels as numbers: float64, NaN for labels that are not numbers of this format."""
@@ -142,10 +154,21 @@ class NumberFormat:
 class _Number:
     """A label read as a number: its value, unit, and the text of its digits ("" if it is not text)."""
 
-    __slots__ = ("mark", "scale", "text", "unit", "value")
+    __slots__ = ("has_note", "is_bound", "mark", "scale", "text", "unit", "value")
 
-    def __init__(self, value: float, unit: str, text: str, mark: str | None = None, scale: str | None = None):
+    def __init__(
+        self,
+        value: float,
+        unit: str,
+        text: str,
+        mark: str | None = None,
+        scale: str | None = None,
+        is_bound: bool = False,
+        has_note: bool = False,
+    ):
         self.value = value
+        self.is_bound = is_bound
+        self.has_note = has_note
         self.unit = unit
         self.text = text
         self.mark = mark
@@ -155,9 +178,18 @@ class _Number:
     def whole_part(self) -> str:
         return re.split("[.eE]", self.text)[0]
 
+    @property
+    def is_flagged(self) -> bool:
+        """Whether a letter follows the number, such as ``p`` for provisional."""
+        return len(self.unit) == 1 and self.unit.isalpha() and self.text != ""
+
+    def says_more(self, unit: str) -> bool:
+        """Whether the label is a limit or has a note, which its value in the unit of a column does not have."""
+        return self.is_bound or self.has_note or (not unit and self.is_flagged)
+
     def in_unit(self, unit: str) -> float:
         """The value in the unit of a column, NaN if it has another one."""
-        if self.unit in ("", unit):
+        if self.unit in ("", unit) or (not unit and self.is_flagged):
             return self.value
         hours = in_hours(self.value, self.unit) if unit == HOURS else None
         return np.nan if hours is None else hours
@@ -173,14 +205,14 @@ def _read(label: Any, decimal: str) -> _Number | None:
     if match is None:
         duration = read_duration(label)
         return None if duration is None else _Number(*duration, text="")
-    opened, sign, unit, sign_2, number, mark, scale, sign_3, unit_2, closed = match.groups()
+    bound, opened, sign, unit, sign_2, number, mark, scale, sign_3, unit_2, closed, note = match.groups()
     n_signs = sum(map(bool, (opened, sign, sign_2, sign_3)))
     if bool(opened) != bool(closed) or n_signs > 1 or (unit and unit_2):
         return None
     text = number.translate(_REMOVED[decimal])
     value = float(text) * _SCALES[scale] if scale else float(text)
     is_negative = opened or (sign or sign_2 or sign_3) in ("-", "−")
-    return _Number(-value if is_negative else value, unit or unit_2 or "", text, mark, scale)
+    return _Number(-value if is_negative else value, unit or unit_2 or "", text, mark, scale, bool(bound), bool(note))
 
 
 def find_number_format(
@@ -222,9 +254,13 @@ def find_number_format(
         return None
     if not given:
         n_rows = sum(n for n, is_read in zip(counts, is_number, strict=True) if is_read)
-        if not may_be_missing(marks, len(read), n_rows) or _are_codes(read) or not _are_scales(read):
+        are_bounds = 2 * sum(number.is_bound for number in read) > len(read)
+        if not may_be_missing(marks, len(read), n_rows) or _are_codes(read) or not _are_scales(read) or are_bounds:
             return None
-    return NumberFormat(decimal, unit, marks, None if is_known else _ambiguous(labels, readings))
+    simplified = next(
+        (label for label, n in zip(labels, numbers, strict=True) if n is not None and n.says_more(unit)), None
+    )
+    return NumberFormat(decimal, unit, marks, None if is_known else _ambiguous(labels, readings), simplified)
 
 
 def read_text_numbers(column: Column) -> tuple[Column, NumberFormat] | None:
@@ -273,8 +309,11 @@ def _find_unit(numbers: list[_Number | None], counts: list[int], given: bool) ->
     for number, n in zip(numbers, counts, strict=True):
         if number is not None and (number.unit or number.value != 0):
             rows[number.unit] = rows.get(number.unit, 0) + n
+    read = [number for number in numbers if number is not None]
+    if all(number.is_flagged for number in read if number.unit) and 2 * rows.get("", 0) > sum(rows.values()):
+        return ""
     units = sorted((unit for unit in rows if unit), key=lambda unit: -rows[unit])
-    letters = any(number is not None and len(number.unit) == 1 and not number.text for number in numbers)
+    letters = any(len(number.unit) == 1 and not number.text for number in read)
     if letters and HOURS not in units and not given:
         return None  # 2d beside 3d may be codes.
     if len(units) > 1 and all(in_hours(1, unit) for unit in units):

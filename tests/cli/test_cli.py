@@ -227,8 +227,8 @@ MISTAKES = {
     "constant target": (["table.csv"], "a,SalePrice\n1,2\n3,2\n", "is constant (2)"),
     "missing target": (
         ["table.csv"],
-        "a,SalePrice\n1,2\n3,\n4,5\n6,7\n",
-        "has 1 missing values (first in row 1)",
+        "a,SalePrice\n1,\n3,\n4,\n6,\n",
+        "has 4 missing values (first in row 0)",
     ),
     "text target": (["table.csv", "--task", "regression"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
     "text target, logarithm": (["table.csv", "--log-target"], "a,SalePrice\n1,x\n2,y\n", "a regression needs numbers"),
@@ -327,6 +327,14 @@ def test_new_rows_from_standard_input_are_predicted(run, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"code\n1\n2\n")))
     assert run("train", "old.csv", "--target", "price", "--no-refit", "--predict", "-", "--out", "r")[0] == 0
     assert pd.read_csv(tmp_path / "r/submission.csv")["price"].tolist() == pytest.approx([1.5, 2.5], abs=0.1)
+
+
+def test_rows_without_a_target_are_left_out_and_said(run, tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n" + "".join(f"{i},{i if i % 5 else ''}\n" for i in range(40)))
+    command = ["train", str(tmp_path / "a.csv"), "--target", "y", "--model", "boosting", "--out", str(tmp_path / "run")]
+    assert "8 rows without a value of y left out." in run(*command)[1]
+    predictions = pd.read_csv(tmp_path / "run" / "predictions.csv")
+    assert predictions["actual"].tolist() == predictions["row"].tolist()
 
 
 def test_existing_out_is_left_alone(run, tables, tmp_path):

@@ -12,6 +12,7 @@ from tabrec.datasets import read_table
 ROWS = [("a", 1.5, 10), ("b", 2.5, 20), ("c", 3.5, 30), ("d", 4.0, 40)]
 BODY = "".join(f"{kind},{x},{n}\n" for kind, x, n in ROWS)
 SUM_LEFT_OUT = "the last row, the sum of the others, left out"
+TWO_ROWS_LEFT_OUT = "the 2 rows of units or descriptions below the header left out"
 UNITS_LEFT_OUT = "the row of units or descriptions below the header left out"
 
 
@@ -34,6 +35,11 @@ def assert_rows(frame, rows=ROWS):
         (f"kind,x,n\n{BODY}Summe:,11.5,\n", SUM_LEFT_OUT),
         (f"kind,x,n\n,mm,s\n{BODY}", UNITS_LEFT_OUT),
         (f"kind,x,n\ntype,width,count\n{BODY}", UNITS_LEFT_OUT),
+        (f"kind,x,n\n{BODY[:9]}kind,x,n\n{BODY[9:]}", "1 rows that repeat the header left out"),
+        (f"kind,x,n\n{BODY[:9]},,\n{BODY[9:]},,\n", "2 empty rows left out"),
+        (f"kind,x,n\nName,Width in mm,Count\nImportId:1,ImportId:2,ImportId:3\n{BODY}", TWO_ROWS_LEFT_OUT),
+        ("".join(f'"{line}"\n' for line in f"kind,x,n\n{BODY}".splitlines()), "the quotes around whole lines ignored"),
+        (f"kind,x,n\n{BODY}".replace("a,1.5", 'a,="1.5"'), '="…" read as text'),
         (f"Shape,,Sale\nkind,x,n\n{BODY}", "1 line above the header left out"),
         (f"kind,x,n\n{BODY}\nSource: register, 2021\nNote: by hand\n", "2 lines of notes left out"),
     ],
@@ -71,6 +77,41 @@ def test_a_total_in_a_column_of_numbers_leaves_them_numbers(tmp_path):
     frame = read_table(tmp_path / "a.xlsx")
     assert_rows(frame)
     assert frame.attrs["assumed"] == [SUM_LEFT_OUT]
+
+
+def test_quotes_after_backslashes_are_part_of_the_text(tmp_path):
+    frame = read_table(write(tmp_path, 'kind,x\n"a \\"b\\", c",\\N\n"C:\\\\d",2.5\n"e",3.5\n'))
+    assert frame["kind"].tolist() == ['a "b", c', "C:\\d", "e"]
+    assert frame["x"].isna().tolist() == [True, False, False]
+    frame = read_table(write(tmp_path, 'kind,x\n"C:\\",1\n"say ""hi""",2\n'))  # as most programs write it
+    assert frame["kind"].tolist() == ["C:\\", 'say "hi"']
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("kind,2020,,2021,\n,count,mean,count,mean\n", ["kind", "2020 count", "2020 mean", "2021 count", "2021 mean"]),
+        (",2020,,2021,\nkind,n,mean,n,mean\n", ["kind", "2020 n", "2020 mean", "2021 n", "2021 mean"]),
+        (",2020,,2021,\nkind,n,mean,sum,max\n", ["kind", "n", "mean", "sum", "max"]),
+    ],
+)
+def test_names_below_groups_of_columns(tmp_path, header, names):
+    frame = read_table(write(tmp_path, header + "".join(f"{kind},1{n},{x},2{n},{x}\n" for kind, x, n in ROWS)))
+    assert frame.columns.tolist() == names
+    assert len(frame) == len(ROWS)
+
+
+def test_columns_of_fixed_widths_are_a_clear_error(tmp_path):
+    with pytest.raises(ValueError, match="columns of fixed widths.*Save it as CSV .in Python, pandas.read_fwf"):
+        read_table(write(tmp_path, "id  name      x\n1   New York  2.5\n22  Bonn      3.5\n"))
+
+
+def test_limits_and_notes_after_numbers_are_said(tmp_path):
+    values = ["<0.5", "0.7", "1.25", "3.5", "2.0 p", ":", "7*", "8.5", "9.5", "6.5"]
+    frame = read_table(write(tmp_path, "kind,x\n" + "".join(f"k,{value}\n" for value in values)))
+    assert frame["x"].tolist()[:5] == [0.5, 0.7, 1.25, 3.5, 2.0]
+    assert "x (<0.5 as 0.5) read as numbers" in frame.attrs["assumed"]
+    assert "':' in x taken as missing" in frame.attrs["assumed"]
 
 
 def test_one_of_two_tables_beside_each_other_is_read(tmp_path):

@@ -55,6 +55,9 @@ def find(labels, counts=None, **options):
         (["PT2H15M", "P1DT3H", "PT45M"], [2.25, 27, 0.75]),
         ([datetime.time(9, 30), "1:15:00"], [9.5, 1.25]),
         (["90 min", "5 min"], [90, 5]),
+        (["<0.5", "0.7", "12", ">100"], [0.5, 0.7, 12, 100]),
+        (["3*", "4**", "5"], [3, 4, 5]),
+        (["12.3 p", "5.1", "7.9"], [12.3, 5.1, 7.9]),
     ],
 )
 def test_numbers_are_read_in_every_way_of_writing(labels, numbers):
@@ -83,6 +86,8 @@ def test_numbers_are_read_in_every_way_of_writing(labels, numbers):
         ["1234AB", "5678CD"],
         ["5", "5B", "12K", "7M"],
         ["2d", "3d"],
+        ["<=50K", ">50K"],
+        ["<1", "1 to 5", ">5"],
         ["3:45", "1:02:03"],
         ["12:30", "12:75"],
         ["1st", "2nd"],
