@@ -23,7 +23,7 @@ def rank(
         choice(
             RANKING_MODELS,
             "MODEL",
-            "ease, als, bpr, knn, blend (ease and als), two-stage (ranked by boosting), popular, or all (the best).",
+            "ease, als, bpr, knn, blend (ease and als), two-stage (ranked by a model), popular, or all (the best).",
         ),
     ] = "ease",
     out: Annotated[

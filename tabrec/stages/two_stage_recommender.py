@@ -36,7 +36,7 @@ class TwoStageRecommender(RankingRecommender):
         `item_features` are ignored.
     ranker : classifier or regressor, default=None
         Unfitted model of the frame of features, whose target is 1 for candidates that are taken and 0 for others. None
-        takes a `BoostingClassifier` of 150 trees with 31 leaves of at least 100 candidates each.
+        takes the mean of the probabilities of logistic regression and of a `BoostingClassifier` of 80 small trees.
     n_candidates : int, default=200
         Number of candidates per user. Other items are ordered by the retrievers, below most candidates.
     weights : array-like of shape (n_retrievers,), default=None

@@ -19,11 +19,11 @@ from tabrec.collab.popular import Popular
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.strengths import StrengthScorer
+from tabrec.stages.default_ranker import make_default_ranker
 from tabrec.stages.pair_features import Histories, PairFeatures, add_users, learn_histories
 from tabrec.stages.ranker_training import chunks, make_candidate_rows
 from tabrec.stages.retrieval import Retrieved, retrieve
 from tabrec.tables.messages import warn_caller
-from tabrec.trees import BoostingClassifier
 
 # Training rows that are kept to compare the rows to explain with.
 _N_BACKGROUND = 50
@@ -245,9 +245,7 @@ class TwoStageScorer(StrengthScorer):
     def _make_ranker(self, seed: int) -> Any:
         given = self.parameters["ranker"]
         if given is None:
-            return BoostingClassifier(
-                learning_rate=0.1, max_iter=150, max_leaf_nodes=31, min_samples_leaf=100, random_state=seed
-            )
+            return make_default_ranker(seed)
         ranker = clone(given)
         if hasattr(ranker, "get_params") and ranker.get_params(deep=False).get("random_state", seed) is None:
             ranker.set_params(random_state=seed)

@@ -180,6 +180,17 @@ def test_a_saved_model_is_the_same(full, tmp_path):
     pd.testing.assert_frame_equal(loaded.explain(1, 3).features, full.explain(1, 3).features)
 
 
+def test_the_ranker_by_default_is_saved_and_explained(tmp_path):
+    model = two_stages(ranker=None, n_draws=1, context=["device"], **FEATURES).fit(CLICKS)
+    found = model.recommend(range(N_USERS), 1)
+    assert (found["user"] % 2 == found["item"] % 2).all()
+    explanation = model.explain(2, found["item"].iloc[2], n=100)
+    assert "user_town" in set(explanation.features["feature"])
+    np.testing.assert_allclose(explanation.parts.sum(), explanation.prediction, rtol=1e-9)
+    loaded = tabrec.load(tabrec.save(model, tmp_path / "model"))
+    pd.testing.assert_frame_equal(loaded.recommend([1, 2, 999]), model.recommend([1, 2, 999]))
+
+
 def test_a_new_user_and_more_interactions(full):
     made = full.new_user({0: 5.0, 2: 5.0, 4: 4.0}, user=777)
     assert made.recommend(777, 1)["item"].iloc[0] % 2 == 0
