@@ -15,7 +15,6 @@ _TREES = {
 }
 _BOOSTING = {
     "learning_rate": loguniform(0.02, 0.2),
-    "max_iter": [100, 200, 300, 500, 800],
     "max_leaf_nodes": [7, 15, 31, 63],
     "min_samples_leaf": [5, 10, 20, 40],
     "l2_regularization": loguniform(1e-3, 10),

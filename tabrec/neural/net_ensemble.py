@@ -1,4 +1,4 @@
-"""`NetEnsemble`: nets of one shape side by side, and the folds of the rows that each of them is validated on."""
+"""`NetEnsemble`: nets of one shape side by side, and the rows that must not be split between them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from torch import Tensor, nn
 from tabrec.neural.devices import default_settings
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.training_data import TrainingData
-
-# A net is validated on at most this many rows: more tell little, and would be missing in training.
-_MOST_HELD_OUT = 10_000
 
 
 class NetEnsemble(nn.Module):
@@ -162,16 +159,3 @@ def equal_rows(data: TrainingData) -> np.ndarray:
     for part in (*data.inputs, data.target):
         is_new[1:] |= (part[1:] != part[:-1]).reshape(len(data) - 1, -1).any(dim=1).numpy()
     return np.cumsum(is_new)
-
-
-def split_into_folds(groups: np.ndarray, n_nets: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Training and validation rows of each net; rows of one group stay together.
-
-    Of every run of as many groups as there are folds, each fold gets one: the groups are ordered by their target, so
-    that folds have alike targets.
-    """
-    n_groups = int(groups[-1]) + 1
-    n_folds = max(n_nets, -(-n_groups // _MOST_HELD_OUT))
-    dealt = np.random.default_rng(seed).random((-(-n_groups // n_folds), n_folds)).argsort(axis=1).ravel()
-    folds = dealt[groups]
-    return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(n_nets)]

@@ -25,13 +25,14 @@ from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.inputs import FrameReader, columns_of
 from tabrec.neural.losses import Loss, LossUnits
 from tabrec.neural.metrics import read_metrics
-from tabrec.neural.net_ensemble import NetEnsemble, equal_rows, split_into_folds
+from tabrec.neural.net_ensemble import NetEnsemble, equal_rows
 from tabrec.neural.parameters import MODEL_PARAMETERS, NetParameters, default_batch_size, read_learning_rate
 from tabrec.neural.tabular_model import TabularModel, make_given_model
 from tabrec.neural.training import Trainer, TrainingConfig, predict
 from tabrec.neural.training_data import TrainingData
 from tabrec.neural.training_task import TrainingTask
 from tabrec.preprocess.raw_frames import RawFrameMixin
+from tabrec.tables.folds import split_into_folds
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import check_named, learn_names

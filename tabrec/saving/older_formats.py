@@ -150,6 +150,8 @@ _IN_FLOAT32: dict[str, Any] = {"_float32_maps": {}, "_mean_dtype": "float32", "_
 
 # Parameters that were added since, with the values that they stand for.
 _NEW_PARAMETERS: dict[str, dict[str, Any]] = {
+    "boosting-regressor": {"cv": 5},
+    "boosting-classifier": {"cv": 5},
     "tabular-regressor": {"n_nets": 1},
     "tabular-classifier": {"loss": "cross_entropy", "n_nets": 1},
     "dot-product-bias": {"bias": True, "metrics": (), "duplicates": "all", "objective": "rating"},

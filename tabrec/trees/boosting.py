@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from tabrec.tables.class_weights import weigh_classes
-from tabrec.trees.boosting_base import BoostingMixin
-from tabrec.trees.target_encoding import CONSTRAINTS
+from tabrec.trees.boosting_base import BOOSTING_CONSTRAINTS, BoostingMixin
 
 
 class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
@@ -28,8 +27,13 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         Level of the quantile that ``loss="quantile"`` estimates, between 0 and 1.
     learning_rate : float, default=0.03
         Factor that each tree's contribution is multiplied by.
-    max_iter : int, default=1000
-        Number of boosting iterations: trees, or with more than two classes, trees per class.
+    max_iter : int or None, default=None
+        Number of boosting iterations: trees, or with more than two classes, trees per class. None chooses the number,
+        up to 1,000, that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it;
+        from 10,000 rows on one fold is held out, and from 100,000 rows on 1,000 iterations are made.
+    cv : int or splitter, default=5
+        Number of random folds that choose the number of iterations, in which equal rows stay together, or a splitter of
+        the rows, such as `TimeSplit`.
     max_leaf_nodes : int or None, default=15
         Maximum number of leaves of a tree; None sets no limit.
     max_depth : int or None, default=None
@@ -52,7 +56,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         Whether `fit` keeps the encoding, the classes, the bins and the trees of an earlier fit and adds trees, on the
         same rows or on others. Labels that the earlier fit did not see are treated as unseen, with a warning.
     early_stopping : bool or "auto", default=False
-        Whether to stop when the score no longer improves; "auto" does so above 10,000 rows.
+        Whether to stop when the score no longer improves on rows set aside, instead of choosing the number of
+        iterations by `cv`; "auto" does so above 10,000 rows.
     scoring : str, callable or None, default="loss"
         Score to watch for early stopping: the loss, a scorer of scikit-learn's, or None for the default score.
     validation_fraction : int, float or None, default=0.1
@@ -109,7 +114,7 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
     (3,)
     """
 
-    _parameter_constraints: dict = {**HistGradientBoostingRegressor._parameter_constraints, **CONSTRAINTS}
+    _parameter_constraints: dict = {**HistGradientBoostingRegressor._parameter_constraints, **BOOSTING_CONSTRAINTS}
 
     def __init__(
         self,
@@ -117,7 +122,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         *,
         quantile: float | None = None,
         learning_rate: float = 0.03,
-        max_iter: int = 1000,
+        max_iter: int | None = None,
+        cv: Any = 5,
         max_leaf_nodes: int | None = 15,
         max_depth: int | None = None,
         min_samples_leaf: int = 20,
@@ -161,6 +167,7 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
             verbose=verbose,
             random_state=random_state,
         )
+        self.cv = cv
         self.high_cardinality = high_cardinality
         self.preprocessor = preprocessor
 
@@ -176,8 +183,13 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         Loss that is minimised.
     learning_rate : float, default=0.05
         Factor that each tree's contribution is multiplied by.
-    max_iter : int, default=300
-        Number of boosting iterations: trees, or with more than two classes, trees per class.
+    max_iter : int or None, default=None
+        Number of boosting iterations: trees, or with more than two classes, trees per class. None chooses the number,
+        up to 1,000, that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it;
+        from 10,000 rows on one fold is held out, and from 100,000 rows on 1,000 iterations are made.
+    cv : int or splitter, default=5
+        Number of random folds that choose the number of iterations, in which equal rows stay together, or a splitter of
+        the rows, such as `TimeSplit`.
     max_leaf_nodes : int or None, default=15
         Maximum number of leaves of a tree; None sets no limit.
     max_depth : int or None, default=None
@@ -198,7 +210,8 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         Whether `fit` keeps the encoding, the classes, the bins and the trees of an earlier fit and adds trees, on the
         same rows or on others. Labels that the earlier fit did not see are treated as unseen, with a warning.
     early_stopping : bool or "auto", default=False
-        Whether to stop when the score no longer improves; "auto" does so above 10,000 rows.
+        Whether to stop when the score no longer improves on rows set aside, instead of choosing the number of
+        iterations by `cv`; "auto" does so above 10,000 rows.
     scoring : str, callable or None, default="loss"
         Score to watch for early stopping: the loss, a scorer of scikit-learn's, or None for the default score.
     validation_fraction : int, float or None, default=0.1
@@ -259,14 +272,15 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
     array(['high'], dtype=object)
     """
 
-    _parameter_constraints: dict = {**HistGradientBoostingClassifier._parameter_constraints, **CONSTRAINTS}
+    _parameter_constraints: dict = {**HistGradientBoostingClassifier._parameter_constraints, **BOOSTING_CONSTRAINTS}
 
     def __init__(
         self,
         loss: str = "log_loss",
         *,
         learning_rate: float = 0.05,
-        max_iter: int = 300,
+        max_iter: int | None = None,
+        cv: Any = 5,
         max_leaf_nodes: int | None = 15,
         max_depth: int | None = None,
         min_samples_leaf: int = 10,
@@ -311,6 +325,7 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
             random_state=random_state,
             class_weight=class_weight,
         )
+        self.cv = cv
         self.high_cardinality = high_cardinality
         self.preprocessor = preprocessor
 

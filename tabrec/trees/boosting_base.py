@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import column_or_1d
 from threadpoolctl import threadpool_limits
 
@@ -16,15 +19,30 @@ from tabrec.preprocess.warm_start import check_target_kept
 from tabrec.tables.class_weights import check_class_weights
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
+from tabrec.tables.folds import split_into_folds
 from tabrec.tables.names import learn_names
-from tabrec.tables.progress import show_progress
+from tabrec.tables.progress import show_progress, track
 from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
-from tabrec.tables.weights import read_weights
-from tabrec.trees.target_encoding import TargetEncodingMixin
+from tabrec.tables.rows import number_groups
+from tabrec.tables.weights import Weighting, read_weights
+from tabrec.trees.target_encoding import CONSTRAINTS, TargetEncodingMixin
 
 _FEW_ROWS = 5_000
 # early_stopping="auto" stops early beyond this many rows, as in scikit-learn.
 _MANY_ROWS = 10_000
+# The number of trees is chosen on every fold of a table up to the first size, on one of them up to the second.
+_ALL_FOLDS = 10_000
+_ONE_FOLD = 100_000
+_MOST_TREES = 1000
+# A fold is left when its score has not improved for so many iterations.
+_PATIENCE = 50
+_NEARLY = 0.999
+
+BOOSTING_CONSTRAINTS: dict = {
+    **CONSTRAINTS,
+    "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+    "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
+}
 
 
 class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
@@ -86,29 +104,77 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         watched = {}
         if X_val is not None or y_val is not None:
             watched = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        n_trees = self.max_iter or _MOST_TREES
         # For few rows threads gain little, and cost much when they wait for each other on a busy machine.
-        with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"), self._shown(is_warm):
-            super().fit(encoded.iloc[order], y[order], weights, **watched)
+        with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
+            if self.max_iter is None and not watched and self.early_stopping is False:
+                folds = self._split_rows(frame, encoded, y, weighting, order)
+                n_trees = self._choose_n_trees(encoded, y, weighting.weights, folds)
+            if is_warm and self.max_iter is None:
+                n_trees = max(n_trees, len(self._predictors))
+            with self._shown(is_warm, n_trees):
+                super().fit(encoded.iloc[order], y[order], weights, **watched)
         # The parent class has learned the encoded columns.
         learn_names(self, X, frame)
         self._kept_bins = None
         return self
 
+    def _split_rows(
+        self, frame: pd.DataFrame, encoded: pd.DataFrame, y: np.ndarray, weighting: Weighting, order: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Positions of training rows and of rows held out, from which the number of trees is chosen."""
+        if not isinstance(self.cv, Integral):
+            place = np.argsort(order)
+            pairs = self.cv.split(frame.iloc[weighting.rows], y)
+            return [(order[np.sort(place[train])], order[np.sort(place[held])]) for train, held in pairs]
+        groups = number_groups(encoded, y, order)
+        n_folds = min(self.cv, int(groups[-1]) + 1)
+        if n_folds < 2 or len(order) > _ONE_FOLD:
+            return []
+        seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
+        folds = split_into_folds(groups, n_folds, seed)[: None if len(order) <= _ALL_FOLDS else 1]
+        return [(order[train], order[held]) for train, held in folds]
+
+    def _choose_n_trees(
+        self, encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None, folds: list[tuple[np.ndarray, np.ndarray]]
+    ) -> int:
+        """The first number of iterations with nearly the best mean score on the rows held out; if all tie, the most."""
+        settings = {"max_iter": _MOST_TREES, "early_stopping": True, "n_iter_no_change": _PATIENCE, "verbose": 0}
+        model = clone(self).set_params(**settings, warm_start=False, preprocessor=None, categorical_features=None)
+        scores, sizes = [], []
+        for train, held in track(folds, "Choosing the number of trees", len(folds), self.verbose):
+            if is_classifier(self):
+                held = held[np.isin(y[held], y[train])]
+            if not len(held):
+                continue
+            w, w_held = (None, None) if weights is None else (weights[train], weights[held])
+            watched = {"X_val": encoded.iloc[held], "y_val": y[held], "sample_weight_val": w_held}
+            scores.append(model.fit(encoded.iloc[train], y[train], w, **watched).validation_score_)
+            sizes.append(len(held) if w_held is None else w_held.sum())
+        n_iterations = max(map(len, scores), default=0)
+        curves = [np.pad(score, (0, n_iterations - len(score)), mode="edge") for score in scores]
+        if not curves or not np.ptp(curves, axis=1).any():
+            return _MOST_TREES
+        mean = np.average(curves, axis=0, weights=sizes)
+        gain = mean - mean[0]
+        return max(int(np.argmax(gain >= _NEARLY * gain.max())), 1)
+
     @contextmanager
-    def _shown(self, is_warm: bool) -> Iterator[None]:
-        """Show the progress of the parent class, which prints its own for any other `verbose` than 0."""
-        former, verbose = None if is_warm else getattr(self, "_predictors", None), self.verbose
+    def _shown(self, is_warm: bool, n_trees: int) -> Iterator[None]:
+        """Grow `n_trees` and show the progress; the parent class prints its own for any other `verbose` than 0."""
+        former = None if is_warm else getattr(self, "_predictors", None)
+        verbose, max_iter = self.verbose, self.max_iter
 
         def count() -> int:
             found = getattr(self, "_predictors", former)
             return 0 if found is None or found is former else len(found)
 
-        self.verbose = 0
+        self.verbose, self.max_iter = 0, n_trees
         try:
-            with show_progress("Boosting", self.max_iter, verbose, count):
+            with show_progress("Boosting", n_trees, verbose, count):
                 yield
         finally:
-            self.verbose = verbose
+            self.verbose, self.max_iter = verbose, max_iter
 
     def _check_stratified(self, y: np.ndarray, has_validation: bool) -> None:
         """Refuse a class of one row where early stopping sets aside rows of every class."""

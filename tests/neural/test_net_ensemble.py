@@ -12,7 +12,7 @@ from tabrec import EmbeddingEncoder, TabularClassifier, TabularRegressor
 from tabrec.interpret import contributions
 from tabrec.neural import NetEnsemble, plot_history
 from tabrec.neural._epochs import WeightAverage
-from tabrec.neural.net_ensemble import equal_rows, split_into_folds
+from tabrec.neural.net_ensemble import equal_rows
 from tabrec.neural.training_data import TrainingData
 from tabrec.saving import load, save
 
@@ -31,25 +31,6 @@ X, Y = make_rows()
 @pytest.fixture(scope="module")
 def regressor():
     return TabularRegressor(**NET).fit(X, Y)
-
-
-@given(n_groups=st.integers(2, 300), n_nets=st.integers(2, 5), seed=st.integers(0, 5), copies=st.integers(1, 3))
-def test_each_group_is_held_out_once_and_whole(n_groups, n_nets, seed, copies):
-    groups, n_nets = np.repeat(np.arange(n_groups), copies), min(n_nets, n_groups)
-    folds = split_into_folds(groups, n_nets, seed)
-    assert sorted(np.concatenate([held for _, held in folds])) == list(range(len(groups)))
-    for kept, held in folds:
-        assert not set(groups[kept]) & set(groups[held])
-        assert len(kept) + len(held) == len(groups)
-        assert abs(len(np.unique(groups[held])) - n_groups / n_nets) <= 1
-        # One group of every run of n_nets, so that targets that ascend are spread alike.
-        assert np.bincount(np.unique(groups[held]) // n_nets).max() == 1
-
-
-def test_few_rows_of_a_large_table_are_held_out():
-    folds = split_into_folds(np.arange(200_000), 2, seed=0)
-    assert [len(held) for _, held in folds] == [10_000, 10_000]
-    assert not set(folds[0][1]) & set(folds[1][1])
 
 
 def test_equal_rows_have_one_number():

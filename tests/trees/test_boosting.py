@@ -9,6 +9,7 @@ from sklearn.inspection import partial_dependence
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from tabrec import BoostingClassifier, BoostingRegressor, TabularPreprocessor
+from tabrec.preprocess import TimeSplit
 
 FAST = {"max_iter": 20, "random_state": 0}
 
@@ -166,6 +167,72 @@ def test_early_stopping_takes_a_scorer_and_a_share_of_the_rows():
     model = BoostingRegressor(max_iter=300, early_stopping=True, scoring="r2", learning_rate=0.3, random_state=0)
     assert model.fit(X, y).n_iter_ < 300
     assert model.score(X, y) > 0.9
+
+
+def noisy_rows(n_rows=200, noise=3.0):
+    X, y = make_frame(n_rows)
+    return X, y + np.random.default_rng(1).normal(0, noise, n_rows)
+
+
+@pytest.mark.parametrize("make", [BoostingRegressor, BoostingClassifier])
+def test_rows_held_out_choose_the_number_of_trees(make):
+    X, y = noisy_rows()
+    target = y if make is BoostingRegressor else y > 0
+    model = make(learning_rate=0.3, random_state=0).fit(X, target)
+    assert 1 < model.n_iter_ < 200
+    assert model.max_iter is None
+    fixed = clone(model).set_params(max_iter=model.n_iter_).fit(X, target)
+    np.testing.assert_array_equal(model.predict(X), fixed.predict(X))
+
+
+def test_the_number_of_trees_does_not_depend_on_the_order_or_on_how_often_rows_are_written():
+    X, y = noisy_rows()
+    weights = np.random.default_rng(0).integers(0, 4, len(X))
+    repeated = np.random.default_rng(2).permutation(np.repeat(np.arange(len(X)), weights))
+    weighted = BoostingRegressor(learning_rate=0.3, random_state=0).fit(X, y, sample_weight=weights)
+    written = clone(weighted).fit(X.iloc[repeated], y[repeated])
+    assert weighted.n_iter_ == written.n_iter_
+    np.testing.assert_array_equal(weighted.predict(X), written.predict(X))
+
+
+def test_noise_gets_few_trees_and_a_table_of_few_rows_all_of_them():
+    X, _ = make_frame(300)
+    noise = np.random.default_rng(1).normal(size=300)
+    assert BoostingRegressor(random_state=0).fit(X, noise).n_iter_ < 100
+    assert BoostingRegressor(random_state=0).fit(X[:7], noise[:7]).n_iter_ == 1000
+
+
+def test_a_splitter_of_times_chooses_the_number_of_trees():
+    X, y = noisy_rows()
+    drifting = X.assign(sold=pd.date_range("2020", periods=len(X)))
+    target = y + np.where(np.arange(len(X)) < 150, 0, 1) * np.where(X["state"] == "Utah", 15, 0)
+    model = BoostingRegressor(cv=TimeSplit(1, column="sold"), learning_rate=0.3, random_state=0).fit(drifting, target)
+    assert model.n_iter_ != clone(model).set_params(cv=5).fit(drifting, target).n_iter_
+
+
+def test_a_class_of_one_row_does_not_stop_the_choice():
+    X, y = noisy_rows()
+    label = np.where(y > 0, "high", "low").astype(object)
+    label[0] = "once"
+    assert BoostingClassifier(learning_rate=0.3, random_state=0).fit(X, label).n_iter_ < 200
+
+
+def test_one_fold_of_a_large_table_is_held_out(monkeypatch):
+    held = []
+    choose = BoostingRegressor._choose_n_trees
+    monkeypatch.setattr(
+        BoostingRegressor, "_choose_n_trees", lambda self, *args: held.append(args[-1]) or choose(self, *args)
+    )
+    X = np.arange(10_500.0)[:, None]
+    BoostingRegressor(learning_rate=0.5, max_leaf_nodes=3, max_features=1.0).fit(X, X.ravel() % 7)
+    assert [(len(train), len(out)) for train, out in held[0]] == [(8400, 2100)]
+
+
+def test_a_warm_start_without_a_number_of_trees_keeps_those_there_are():
+    X, y = noisy_rows()
+    model = BoostingRegressor(learning_rate=0.3, warm_start=True, random_state=0).fit(X, y)
+    n_trees = model.n_iter_
+    assert model.fit(X, y).n_iter_ == n_trees
 
 
 def test_warm_start_adds_trees():
