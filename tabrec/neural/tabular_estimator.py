@@ -32,9 +32,9 @@ from tabrec.neural.training import Trainer, TrainingConfig, predict
 from tabrec.neural.training_data import TrainingData
 from tabrec.neural.training_task import TrainingTask
 from tabrec.preprocess.raw_frames import RawFrameMixin
-from tabrec.tables.folds import split_into_folds
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
+from tabrec.tables.folds import split_into_folds
 from tabrec.tables.names import check_named, learn_names
 from tabrec.tables.progress import quiet_if_auto
 from tabrec.tables.row_labels import check_row_labels

@@ -31,9 +31,9 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         Number of boosting iterations: trees, or with more than two classes, trees per class. None chooses the number,
         up to 1,000, that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it;
         from 10,000 rows on one fold is held out, and from 100,000 rows on 1,000 iterations are made.
-    cv : int or splitter, default=5
-        Number of random folds that choose the number of iterations, in which equal rows stay together, or a splitter of
-        the rows, such as `TimeSplit`.
+    cv : int, splitter or iterable, default=5
+        Number of random folds that choose the number of iterations, in which equal rows stay together; a splitter of
+        the rows, such as `TimeSplit`; or pairs of positions of training rows and rows held out. None is 5.
     max_leaf_nodes : int or None, default=15
         Maximum number of leaves of a tree; None sets no limit.
     max_depth : int or None, default=None
@@ -187,9 +187,9 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         Number of boosting iterations: trees, or with more than two classes, trees per class. None chooses the number,
         up to 1,000, that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it;
         from 10,000 rows on one fold is held out, and from 100,000 rows on 1,000 iterations are made.
-    cv : int or splitter, default=5
-        Number of random folds that choose the number of iterations, in which equal rows stay together, or a splitter of
-        the rows, such as `TimeSplit`.
+    cv : int, splitter or iterable, default=5
+        Number of random folds that choose the number of iterations, in which equal rows stay together; a splitter of
+        the rows, such as `TimeSplit`; or pairs of positions of training rows and rows held out. None is 5.
     max_leaf_nodes : int or None, default=15
         Maximum number of leaves of a tree; None sets no limit.
     max_depth : int or None, default=None

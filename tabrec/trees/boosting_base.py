@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import column_or_1d
 from threadpoolctl import threadpool_limits
 
@@ -27,6 +27,9 @@ from tabrec.tables.rows import number_groups
 from tabrec.tables.weights import Weighting, read_weights
 from tabrec.trees.target_encoding import CONSTRAINTS, TargetEncodingMixin
 
+Pairs = list[tuple[np.ndarray, np.ndarray]]  # positions of training rows and of rows held out
+
+_N_FOLDS = 5
 _FEW_ROWS = 5_000
 # early_stopping="auto" stops early beyond this many rows, as in scikit-learn.
 _MANY_ROWS = 10_000
@@ -41,7 +44,7 @@ _NEARLY = 0.999
 BOOSTING_CONSTRAINTS: dict = {
     **CONSTRAINTS,
     "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-    "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
+    "cv": ["cv_object"],
 }
 
 
@@ -86,6 +89,10 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         check_row_labels(X, y=y, sample_weight=sample_weight)
         check_row_labels(X_val, y_val=y_val, sample_weight_val=sample_weight_val)
         y = column_or_1d(self._check_fit_target(y, len(frame)), warn=True)
+        chooses = self.max_iter is None and X_val is None and self.early_stopping is False
+        given = None
+        if chooses and not (self.cv is None or isinstance(self.cv, Integral)):
+            given = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(frame, y))
         weighting = read_weights(sample_weight, len(frame))
         y = y[weighting.rows]
         if is_classifier(self):
@@ -107,8 +114,8 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         n_trees = self.max_iter or _MOST_TREES
         # For few rows threads gain little, and cost much when they wait for each other on a busy machine.
         with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
-            if self.max_iter is None and not watched and self.early_stopping is False:
-                folds = self._split_rows(frame, encoded, y, weighting, order)
+            if chooses:
+                folds = self._split_rows(encoded, y, weighting, order, given)
                 n_trees = self._choose_n_trees(encoded, y, weighting.weights, folds)
             if is_warm and self.max_iter is None:
                 n_trees = max(n_trees, len(self._predictors))
@@ -120,15 +127,14 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         return self
 
     def _split_rows(
-        self, frame: pd.DataFrame, encoded: pd.DataFrame, y: np.ndarray, weighting: Weighting, order: np.ndarray
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        self, encoded: pd.DataFrame, y: np.ndarray, weighting: Weighting, order: np.ndarray, given: Pairs | None
+    ) -> Pairs:
         """Positions of training rows and of rows held out, from which the number of trees is chosen."""
-        if not isinstance(self.cv, Integral):
-            place = np.argsort(order)
-            pairs = self.cv.split(frame.iloc[weighting.rows], y)
-            return [(order[np.sort(place[train])], order[np.sort(place[held])]) for train, held in pairs]
+        if given is not None:
+            rows = weighting.rows[order]
+            return [(order[np.isin(rows, train)], order[np.isin(rows, held)]) for train, held in given]
         groups = number_groups(encoded, y, order)
-        n_folds = min(self.cv, int(groups[-1]) + 1)
+        n_folds = min(self.cv or _N_FOLDS, int(groups[-1]) + 1)
         if n_folds < 2 or len(order) > _ONE_FOLD:
             return []
         seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
@@ -136,7 +142,11 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         return [(order[train], order[held]) for train, held in folds]
 
     def _choose_n_trees(
-        self, encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None, folds: list[tuple[np.ndarray, np.ndarray]]
+        self,
+        encoded: pd.DataFrame,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        folds: Pairs,
     ) -> int:
         """The first number of iterations with nearly the best mean score on the rows held out; if all tie, the most."""
         settings = {"max_iter": _MOST_TREES, "early_stopping": True, "n_iter_no_change": _PATIENCE, "verbose": 0}

@@ -4,8 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.base import clone
 
 from tabrec import EmbeddingEncoder, TabularClassifier, TabularRegressor
