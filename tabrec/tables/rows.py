@@ -47,14 +47,6 @@ def hash_table(encoded: pd.DataFrame, y: np.ndarray, weights: np.ndarray | None,
     return digest.hexdigest()
 
 
-def number_groups(encoded: pd.DataFrame, y: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Number the rows in the given order, which is `canonical_order`: equal rows with equal targets get one number."""
-    is_new = np.zeros(len(order), dtype=bool)
-    for values in (_hash_rows(encoded), *y.reshape(len(y), -1).T):
-        is_new[1:] |= values[order][1:] != values[order][:-1]
-    return np.cumsum(is_new)
-
-
 def _hash_rows(encoded: pd.DataFrame) -> np.ndarray:
     hashes = np.zeros(len(encoded), dtype=np.uint64)
     for name in encoded.columns:

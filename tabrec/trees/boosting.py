@@ -32,8 +32,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         up to 1,000, that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it;
         from 10,000 rows on one fold is held out, and from 100,000 rows on 1,000 iterations are made.
     cv : int, splitter or iterable, default=5
-        Number of random folds that choose the number of iterations, in which equal rows stay together; a splitter of
-        the rows, such as `TimeSplit`; or pairs of positions of training rows and rows held out. None is 5.
+        Number of random folds that choose the number of iterations; a splitter of the rows, such as `TimeSplit`; or
+        pairs of positions of training rows and rows held out. None is 5. The copies of a row of weight k stay together.
     max_leaf_nodes : int or None, default=15
         Maximum number of leaves of a tree; None sets no limit.
     max_depth : int or None, default=None
@@ -188,8 +188,8 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         up to 1,000, that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it;
         from 10,000 rows on one fold is held out, and from 100,000 rows on 1,000 iterations are made.
     cv : int, splitter or iterable, default=5
-        Number of random folds that choose the number of iterations, in which equal rows stay together; a splitter of
-        the rows, such as `TimeSplit`; or pairs of positions of training rows and rows held out. None is 5.
+        Number of random folds that choose the number of iterations; a splitter of the rows, such as `TimeSplit`; or
+        pairs of positions of training rows and rows held out. None is 5. The copies of a row of weight k stay together.
     max_leaf_nodes : int or None, default=15
         Maximum number of leaves of a tree; None sets no limit.
     max_depth : int or None, default=None

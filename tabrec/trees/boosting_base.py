@@ -23,7 +23,6 @@ from tabrec.tables.folds import split_into_folds
 from tabrec.tables.names import learn_names
 from tabrec.tables.progress import show_progress, track
 from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
-from tabrec.tables.rows import number_groups
 from tabrec.tables.weights import Weighting, read_weights
 from tabrec.trees.target_encoding import CONSTRAINTS, TargetEncodingMixin
 
@@ -115,7 +114,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         # For few rows threads gain little, and cost much when they wait for each other on a busy machine.
         with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
             if chooses:
-                folds = self._split_rows(encoded, y, weighting, order, given)
+                folds = self._split_rows(weighting, order, given)
                 n_trees = self._choose_n_trees(encoded, y, weighting.weights, folds)
             if is_warm and self.max_iter is None:
                 n_trees = max(n_trees, len(self._predictors))
@@ -126,14 +125,12 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         self._kept_bins = None
         return self
 
-    def _split_rows(
-        self, encoded: pd.DataFrame, y: np.ndarray, weighting: Weighting, order: np.ndarray, given: Pairs | None
-    ) -> Pairs:
+    def _split_rows(self, weighting: Weighting, order: np.ndarray, given: Pairs | None) -> Pairs:
         """Positions of training rows and of rows held out, from which the number of trees is chosen."""
+        rows = weighting.rows[order]
         if given is not None:
-            rows = weighting.rows[order]
             return [(order[np.isin(rows, train)], order[np.isin(rows, held)]) for train, held in given]
-        groups = number_groups(encoded, y, order)
+        groups = np.cumsum(np.diff(rows, prepend=rows[0]) != 0)  # the copies of a row are held out together
         n_folds = min(self.cv or _N_FOLDS, int(groups[-1]) + 1)
         if n_folds < 2 or len(order) > _ONE_FOLD:
             return []
