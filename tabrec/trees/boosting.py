@@ -28,9 +28,9 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
     learning_rate : float, default=0.03
         Factor that each tree's contribution is multiplied by.
     max_iter : int or None, default=None
-        Number of boosting iterations: trees, or with more than two classes, trees per class. None chooses the number,
-        up to 1,000, that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it;
-        from 10,000 rows on one fold is held out, and from 100,000 rows on 1,000 iterations are made.
+        Number of trees. None chooses the number, up to 1,000, that has the smallest mean loss on the rows held out of
+        `cv` folds, and fits all rows with it. Beyond 10,000 rows only one fold is held out, beyond 100,000 none:
+        1,000 trees are grown.
     cv : int, splitter or iterable, default=5
         Number of random folds that choose the number of iterations; a splitter of the rows, such as `TimeSplit`; or
         pairs of positions of training rows and rows held out. None is 5. The copies of a row of weight k stay together.
@@ -184,9 +184,10 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
     learning_rate : float, default=0.05
         Factor that each tree's contribution is multiplied by.
     max_iter : int or None, default=None
-        Number of boosting iterations: trees, or with more than two classes, trees per class. None chooses the number,
-        up to 1,000, that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it;
-        from 10,000 rows on one fold is held out, and from 100,000 rows on 1,000 iterations are made.
+        Number of trees, with more than two classes of trees per class. None chooses the number, up to 1,000 (300 per
+        class), that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it. Beyond
+        10,000 rows only one fold is held out, beyond 100,000 none, and all trees are grown; with more than two classes
+        these limits count each row once per class.
     cv : int, splitter or iterable, default=5
         Number of random folds that choose the number of iterations; a splitter of the rows, such as `TimeSplit`; or
         pairs of positions of training rows and rows held out. None is 5. The copies of a row of weight k stay together.

@@ -32,10 +32,12 @@ _N_FOLDS = 5
 _FEW_ROWS = 5_000
 # early_stopping="auto" stops early beyond this many rows, as in scikit-learn.
 _MANY_ROWS = 10_000
-# The number of trees is chosen on every fold of a table up to the first size, on one of them up to the second.
+# The number of iterations is chosen on every fold of a table up to the first size, on one of them up to the second;
+# the size is the number of rows, times that of the classes if there are more than two.
 _ALL_FOLDS = 10_000
 _ONE_FOLD = 100_000
-_MOST_TREES = 1000
+_MOST_ITERATIONS = 1000
+_MOST_ITERATIONS_OF_CLASSES = 300
 # A fold is left when its score has not improved for so many iterations.
 _PATIENCE = 50
 _NEARLY = 0.999
@@ -110,11 +112,11 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         watched = {}
         if X_val is not None or y_val is not None:
             watched = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        n_trees = self.max_iter or _MOST_TREES
+        n_trees = self.max_iter or self._most_iterations(y)
         # For few rows threads gain little, and cost much when they wait for each other on a busy machine.
         with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
             if chooses:
-                folds = self._split_rows(weighting, order, given)
+                folds = self._split_rows(y, weighting, order, given)
                 n_trees = self._choose_n_trees(encoded, y, weighting.weights, folds)
             if is_warm and self.max_iter is None:
                 n_trees = max(n_trees, len(self._predictors))
@@ -125,17 +127,25 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         self._kept_bins = None
         return self
 
-    def _split_rows(self, weighting: Weighting, order: np.ndarray, given: Pairs | None) -> Pairs:
+    def _trees_per_iteration(self, y: np.ndarray) -> int:
+        n_classes = len(np.unique(y)) if is_classifier(self) else 1
+        return n_classes if n_classes > 2 else 1
+
+    def _most_iterations(self, y: np.ndarray) -> int:
+        return _MOST_ITERATIONS if self._trees_per_iteration(y) == 1 else _MOST_ITERATIONS_OF_CLASSES
+
+    def _split_rows(self, y: np.ndarray, weighting: Weighting, order: np.ndarray, given: Pairs | None) -> Pairs:
         """Positions of training rows and of rows held out, from which the number of trees is chosen."""
         rows = weighting.rows[order]
         if given is not None:
             return [(order[np.isin(rows, train)], order[np.isin(rows, held)]) for train, held in given]
         groups = np.cumsum(np.diff(rows, prepend=rows[0]) != 0)  # the copies of a row are held out together
         n_folds = min(self.cv or _N_FOLDS, int(groups[-1]) + 1)
-        if n_folds < 2 or len(order) > _ONE_FOLD:
+        size = len(order) * self._trees_per_iteration(y)
+        if n_folds < 2 or size > _ONE_FOLD:
             return []
         seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
-        folds = split_into_folds(groups, n_folds, seed)[: None if len(order) <= _ALL_FOLDS else 1]
+        folds = split_into_folds(groups, n_folds, seed)[: None if size <= _ALL_FOLDS else 1]
         return [(order[train], order[held]) for train, held in folds]
 
     def _choose_n_trees(
@@ -146,7 +156,8 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         folds: Pairs,
     ) -> int:
         """The first number of iterations with nearly the best mean score on the rows held out; if all tie, the most."""
-        settings = {"max_iter": _MOST_TREES, "early_stopping": True, "n_iter_no_change": _PATIENCE, "verbose": 0}
+        most = self._most_iterations(y)
+        settings = {"max_iter": most, "early_stopping": True, "n_iter_no_change": _PATIENCE, "verbose": 0}
         model = clone(self).set_params(**settings, warm_start=False, preprocessor=None, categorical_features=None)
         scores, sizes = [], []
         for train, held in track(folds, "Choosing the number of trees", len(folds), self.verbose):
@@ -161,7 +172,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         n_iterations = max(map(len, scores), default=0)
         curves = [np.pad(score, (0, n_iterations - len(score)), mode="edge") for score in scores]
         if not curves or not np.ptp(curves, axis=1).any():
-            return _MOST_TREES
+            return most
         mean = np.average(curves, axis=0, weights=sizes)
         gain = mean - mean[0]
         return max(int(np.argmax(gain >= _NEARLY * gain.max())), 1)
