@@ -184,7 +184,7 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
     learning_rate : float, default=0.05
         Factor that each tree's contribution is multiplied by.
     max_iter : int or None, default=None
-        Number of trees, with more than two classes of trees per class. None chooses the number, up to 1,000 (300 per
+        Number of trees, with more than two classes of trees per class. None chooses the number, up to 1,000 (500 per
         class), that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it. Beyond
         10,000 rows only one fold is held out, beyond 100,000 none, and all trees are grown; with more than two classes
         these limits count each row once per class.

@@ -37,7 +37,7 @@ _MANY_ROWS = 10_000
 _ALL_FOLDS = 10_000
 _ONE_FOLD = 100_000
 _MOST_ITERATIONS = 1000
-_MOST_ITERATIONS_OF_CLASSES = 300
+_MOST_ITERATIONS_OF_CLASSES = 500
 # A fold is left when its score has not improved for so many iterations.
 _PATIENCE = 50
 _NEARLY = 0.999
