@@ -56,6 +56,8 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         '`min_samples_leaf=5, max_features="sqrt"`': {"min_samples_leaf": 5, "max_features": "sqrt"},
     },
     "boosting": {
+        "`max_iter=300`": {"max_iter": 300},
+        "`max_iter=1000`": {"max_iter": 1000},
         "`l2_regularization=0`": {"l2_regularization": 0.0},
         "`l2_regularization=5`": {"l2_regularization": 5.0},
         "`max_features=1.0`": {"max_features": 1.0},
