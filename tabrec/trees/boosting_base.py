@@ -53,6 +53,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
     """Base of our boosting estimators, listed before scikit-learn's histogram gradient boosting."""
 
     _kept_names = (*TargetEncodingMixin._kept_names, "loss", "quantile", "max_bins")
+    max_iter: Any
     verbose: Any
 
     @restores_on_failure
@@ -144,7 +145,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         size = len(order) * self._trees_per_iteration(y)
         if n_folds < 2 or size > _ONE_FOLD:
             return []
-        seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
+        seed = int(self.random_state) if isinstance(self.random_state, (int, np.integer)) else 0
         folds = split_into_folds(groups, n_folds, seed)[: None if size <= _ALL_FOLDS else 1]
         return [(order[train], order[held]) for train, held in folds]
 
