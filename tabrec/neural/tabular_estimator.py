@@ -192,8 +192,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     def _split_for_nets(self, data: TrainingData, seed: int) -> list[tuple[TrainingData, TrainingData | None]]:
         """Training and validation rows of each of several nets; none if one net is trained on all rows."""
         groups = equal_rows(data)
-        n_groups = int(groups[-1]) + 1
-        n_nets = min(self._count_nets(n_groups), n_groups)
+        n_nets = min(self._count_nets(len(data)), int(groups[-1]) + 1)
         folds = split_into_folds(groups, n_nets, seed) if n_nets > 1 else []
         return [(data.take(torch.from_numpy(kept)), data.take(torch.from_numpy(held))) for kept, held in folds]
 
