@@ -56,7 +56,6 @@ def _title(text: str) -> None:
 
 def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> str:
     """The part on tables: models compared, and predictions and a report of the best one; returns its summary."""
-    from tabrec.runs import TableRun
     from tabrec.runs.trained_table import describe_table
 
     known.to_csv(folder / "auctions.csv", index=False)
@@ -66,7 +65,9 @@ def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> str:
     options: dict[str, Any] = {"target": "SalePrice", "log_target": True}
     options |= {"time_column": "saledate", "valid_from": "2011-01-01"}
     runs = [
-        train_and_save(known, folder / model, table, shown=shown / model, model=model, show_kinds=False, **options)
+        train_and_save(
+            known, folder / model, table, shown=shown / model, model=model, show_kinds=False, refit=False, **options
+        )
         for model in ("forest", "boosting")
     ]
     best = min(runs, key=lambda run: run.metrics["validation"]["rmse"])
@@ -78,13 +79,17 @@ def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> str:
         f"prediction is {_percent(error)} off, and that of the baseline, the mean price, {_percent(baseline)}. The "
         "error on training rows is too optimistic: the model has seen them."
     )
-    run = TableRun.open(folder / model)
-    with stage(f"Predicting {len(new):,} prices"):
-        run.predict(new, id_column="SalesID").to_csv(folder / "submission.csv", index=False)
-    say(f"The {len(new):,} prices that it predicts are in {escape(shown / 'submission.csv')}.")
     with stage("Explaining the predictions"):
-        page = run.explain(table=folder / "auctions.csv", new=folder / "new.csv")
+        page = best.explain(table=folder / "auctions.csv", new=folder / "new.csv")
         page.save(folder / "report.html")
+    with stage(f"Fitting the {model} to all rows"):
+        best.refit(known).save(folder / model, overwrite=True)
+    with stage(f"Predicting {len(new):,} prices"):
+        best.predict(new, id_column="SalesID").to_csv(folder / "submission.csv", index=False)
+    say(
+        f"The {model} has then learned from the sales of 2011 too. The {len(new):,} prices that it predicts are in "
+        f"{escape(shown / 'submission.csv')}."
+    )
     say("\nThe first findings of its report. Follow those marked act before you rely on the model:")
     print_findings(page.findings[:_SHOWN_FINDINGS])
     return f"{model} for prices: RMSE of the log {error:.3f}, baseline {baseline:.3f}"

@@ -183,6 +183,26 @@ class TableRun(Run):
         X = frame.drop(columns=metadata["target"])
         return y, *hold_out(X, **options, random_state=metadata["random_state"])
 
+    def refit(self, frame: pd.DataFrame) -> TableRun:
+        """Fit the model to all rows of its table, as `train` does by default after it has scored the model.
+
+        The scores stay those of the model before, which had not seen the validation rows.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            The table that the run was trained on.
+
+        Returns
+        -------
+        TableRun
+            This run.
+        """
+        y = self.split(frame)[0]
+        self.model = clone(self.model).fit(frame.drop(columns=self.metadata["target"]), y)
+        self.metadata["refit"] = True
+        return self
+
     def _report(self, table: str | os.PathLike | None, new: Any, verbose: Any) -> Any:
         from tabrec.interpret import report
 
