@@ -44,7 +44,8 @@ class Newcomers(LabelledViews):
         ----------
         ratings : mapping, Series or frame, default=None
             Ratings by item: ``{"Star Wars (1977)": 5}``, a Series indexed by item, or a frame of item and rating. A
-            frame of user, item and rating may hold several users. None for a user of `features` without ratings.
+            frame of user, item and rating may hold several users. Models of interactions take a list of items, or a
+            frame without ratings, too. None for a user of `features` without ratings.
         user : id, default="new user"
             Id of the user, where `ratings` and `features` have no users.
         features : mapping, Series or frame, default=None
@@ -69,10 +70,15 @@ class Newcomers(LabelledViews):
             reader = made._add_features("user", features, user)
             scorer.extend(reader)
         if ratings is not None:
+            ratings = self._fill_ratings(ratings)
             reader, given, users = reader.learn_given(ratings, user, scorer.check_given)
             scorer.fold_in(reader, given, users)
         made._reader, made._scorer = reader, scorer
         return made
+
+    def _fill_ratings(self, ratings: Any) -> Any:
+        """The ratings that `new_user` is given, in a form that `read_given` reads."""
+        return ratings
 
     def new_item(self, item: Any, *, features: Any = None, ratings: Any = None) -> Self:
         """Make a model that knows a new item by its features or by some ratings; this model is not changed.

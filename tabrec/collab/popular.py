@@ -16,6 +16,7 @@ from tabrec.collab.reader import RatingsReader
 from tabrec.collab.side_table import index_by_id
 from tabrec.collab.strengths import StrengthScorer
 from tabrec.tables.columns import to_columns
+from tabrec.tables.dates import as_dates, learn_dates, looks_like_dates
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
 
@@ -204,7 +205,8 @@ def read_days(frame: pd.DataFrame, name: str) -> np.ndarray:
         while np.median(seconds) >= _MOST_SECONDS:
             seconds = seconds / _STEP_OF_UNIT
         return seconds / _SECONDS_OF_DAY
-    if not column.is_date:
+    if not column.is_date and not (column.is_label and looks_like_dates(column.values.in_use)):
         raise ValueError(f"Column {name!r} must hold times, dates or seconds, but holds {column.example()!r}.")
-    since = pd.Series(column.raw).dt.tz_localize(None) - pd.Timestamp(0).as_unit("s")
-    return since.dt.total_seconds().to_numpy() / _SECONDS_OF_DAY
+    dates, rows = as_dates(column, *learn_dates(column, None))
+    since = dates.tz_localize(None) - pd.Timestamp(0).as_unit("s")
+    return since.total_seconds().to_numpy()[rows] / _SECONDS_OF_DAY

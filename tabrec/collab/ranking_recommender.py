@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from tabrec.collab.cv_scorers import make_ranking_scorer
 from tabrec.collab.recommender import Recommender
 from tabrec.collab.strengths import RATING_WEIGHT, check_positive
+from tabrec.tables.columns import is_table, read_frame
 
 
 class RankingRecommender(Recommender):
@@ -83,6 +86,22 @@ class RankingRecommender(Recommender):
         """
         self._read_pairs(X)  # checks the columns
         return make_ranking_scorer()(self, X)
+
+    def _read_sparse(self, X: Any, y: Any) -> tuple[Any, Any]:
+        if sp.issparse(X):
+            X = sp.coo_array(X)
+            X.eliminate_zeros()  # A stored zero is not an interaction.
+        return super()._read_sparse(X, y)
+
+    def _fill_ratings(self, ratings: Any) -> Any:
+        """Items, or users and items, without strengths have the mean strength."""
+        if not isinstance(ratings, Mapping | pd.Series) and not is_table(ratings) and np.ndim(ratings) == 1:
+            return dict.fromkeys(ratings, self.mean_rating_)
+        if is_table(ratings):
+            frame = read_frame(ratings)
+            if self.item_name_ in frame.columns and set(frame.columns) <= {self.user_name_, self.item_name_}:
+                return frame.assign(rating=self.mean_rating_)
+        return ratings
 
     def _read_target(self, frame: pd.DataFrame, y: Any) -> Any:
         return np.ones(len(frame)) if y is None else y

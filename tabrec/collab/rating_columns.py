@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
@@ -13,31 +14,46 @@ from tabrec.tables.columns import to_columns
 from tabrec.tables.dates import looks_like_dates
 from tabrec.tables.names import names_of
 
-_USER = "user|customer|member|reader|reviewer|visitor|viewer|listener|player|client|person|buyer"
+# Names in English and, without accents, in German, French, Spanish, Italian, Portuguese, Dutch, Chinese and Japanese.
+_USER = (
+    "user|customer|member|reader|reviewer|visitor|viewer|listener|player|client|person|buyer|"
+    "kunden?|(be)?nutzer|utilisateur|usuario|cliente|utente|klant|gebruiker|用户|客户|ユーザー?"
+)
 # Visits and purchases stand for their users where no column names these.
 _VISIT = "session|basket|cart|order|invoice|account|household|cookie|device"
 _ITEM = (
     "item|movie|film|product|book|song|track|artist|article|business|game|anime|recipe|page|url|video|content|listing|"
-    "hotel|restaurant|course|app|podcast|episode"
+    "hotel|restaurant|course|app|podcast|episode|"
+    "artikel|produkt|produit|articulo|producto|articolo|prodotto|produto|artigo|商品|物品|アイテム"
 )
-_ID = "(id|key|code|no|nr|number|uuid|guid|hash)"
+_ID = "(id|key|code|no|nr|number|nummer|numero|uuid|guid|hash)"
 _EVENT = "(unix|event|rating|rated|review|click|view|order|purchase|transaction|created|start)*"
 # Patterns of names without case and punctuation; a name that fits an earlier pattern is preferred.
 _PATTERNS = {
     "user": (r"users?(id)?", rf"({_USER})s?{_ID}|uid", rf"({_USER})s?(name)?", rf"({_VISIT})s?{_ID}?"),
     "item": (r"items?(id)?", rf"({_ITEM})s?{_ID}|iid|sku|asin|isbn(10|13)?", rf"({_ITEM})s?(name)?", r"titles?"),
-    "rating": (r"ratings?", rf"({_USER}|{_ITEM}|star|review)?(ratings?(value)?|scores?)|stars?|votes?|overall|grade"),
+    "rating": (
+        r"ratings?",
+        rf"({_USER}|{_ITEM}|star|review)?(ratings?(value)?|scores?)|stars?|votes?|overall|grade|"
+        r"bewertung|calificacion|评分",
+    ),
     "strength": (
         r"strengths?|weights?",
-        r"n?(rating|play|listen|view|click|purchase|order|visit|event)?(count|qty)s?|n?plays?|n?clicks|n?views|quantity",
+        r"n?(rating|play|listen|view|click|purchase|order|visit|event)?(count|qty)s?|n?plays?|n?clicks|n?views|quantity|"
+        r"menge|anzahl|quantite|cantidad|quantita|quantidade|aantal|数量",
     ),
-    "time": (rf"{_EVENT}(timestamp|datetime|time|date|ts)|createdat|day|when",),
+    "time": (
+        rf"{_EVENT}(timestamp|datetime|time|date|ts)|createdat|day|when|datum|zeit(punkt|stempel)?|fecha|时间|日期",
+    ),
 }
 _OF_USERS = re.compile(_USER, re.IGNORECASE)
 _OF_ITEMS = re.compile(rf"{_ITEM}|title", re.IGNORECASE)
 # Names of columns that may number the rows; pandas writes an index without a name and reads it as "Unnamed: 0".
 _ROW_NUMBER = re.compile(r"|unnamed\d+|index|id|row|row(id|no|nr|number)|ratingid|level0")
 _SAMPLE = 1000
+_MOST_UNNAMED = 30
+# Share of the times, such as 0 or those of a wrong clock, that may lie before 1980, and after 2100.
+_OUTLIERS = 0.01
 # Times of events are distinct in more than this share of rows; ids recur.
 _RECURRENT = 0.9
 # Times since 1970 in seconds, milliseconds, microseconds and nanoseconds, from 1980 to 2100.
@@ -170,6 +186,12 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
         for role in ("user", "item"):
             _find_by_name(found, role, names)
         # Without usual names the ids come first, as columns of arrays do.
+        if not found and len(names) > _MOST_UNNAMED:
+            raise ValueError(
+                f"X has {len(names)} columns, none with a usual name of users or items such as 'user' or 'item': name "
+                "two of them by user= and item=. If X is a matrix of users and items, pass "
+                "scipy.sparse.csr_matrix(X), with y=None."
+            )
         likely = [] if len(found) == 2 else _unused(frame, found, names)
         doubts = {name: _rate_as_ids(frame[name]) for name in likely}
         rest = list(dict.fromkeys(sorted(likely, key=doubts.__getitem__) + names))
@@ -253,7 +275,7 @@ def _unused(frame: pd.DataFrame, found: dict[str, str], names: list[str]) -> lis
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).casefold()
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKD", name)).casefold()
 
 
 def describe_column(column: pd.Series) -> str:
@@ -273,8 +295,10 @@ def describe_column(column: pd.Series) -> str:
     else:
         numbers = np.asarray(values, dtype=np.float64)
     numbers = numbers[~np.isnan(numbers)]
-    if len(numbers) and any(low <= numbers.min() and numbers.max() <= high for low, high in _UNIX_TIMES):
-        return "times"
+    if len(numbers):
+        first, last = np.quantile(numbers, [_OUTLIERS, 1 - _OUTLIERS])
+        if any(low <= first and last <= high for low, high in _UNIX_TIMES):
+            return "times"
     return "numbers"
 
 
@@ -302,7 +326,10 @@ def _has_fractions(column: pd.Series) -> bool:
 
 def _is_constant(column: pd.Series) -> bool:
     """Whether two rows or more hold one value."""
-    return len(column) > 1 and column.iloc[0] == column.iloc[-1] and column.nunique(dropna=False) == 1
+    try:
+        return len(column) > 1 and column.iloc[0] == column.iloc[-1] and column.nunique(dropna=False) == 1
+    except (TypeError, ValueError):  # lists
+        return False
 
 
 def _is_clock(column: pd.Series) -> bool:

@@ -122,7 +122,7 @@ class Recommender(Newcomers, Exports, ABC):
         """Read the ratings of `fit`; returns an unfitted scorer, and the context of the ratings."""
         scorer = self._check_parameters()
         check_row_labels(X, y=y, sample_weight=sample_weight)
-        X, y = read_sparse(X, y)
+        X, y = self._read_sparse(X, y)
         frame = read_frame(X)
         y, sample_weight = self._read_target(frame, y), self._read_weights(frame, sample_weight, True)
         owner, names = type(self).__name__, frame.columns.tolist()
@@ -177,7 +177,7 @@ class Recommender(Newcomers, Exports, ABC):
         check_parameters_kept(self, {name: text for name, text in kept.items() if name in _KEPT})
         scorer = self._fitted_scorer()
         check_row_labels(X, y=y, sample_weight=sample_weight)
-        X, y = read_sparse(X, y)
+        X, y = self._read_sparse(X, y)
         frame = align_names(self, X, read_frame(X), self._unused())
         y, sample_weight = self._read_target(frame, y), self._read_weights(frame, sample_weight, False)
         reader = self._reader
@@ -340,6 +340,10 @@ class Recommender(Newcomers, Exports, ABC):
         if order == "rating":
             raise ValueError(f"{type(self).__name__} does not predict ratings: order='rating' is for models that do.")
         return None
+
+    def _read_sparse(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """The pairs and values of a sparse matrix; anything else as it is."""
+        return read_sparse(X, y)
 
     def _read_target(self, frame: pd.DataFrame, y: Any) -> Any:
         """The ratings of the rows of a table."""

@@ -96,6 +96,11 @@ def _choose(items: Side, candidates: Any, include_cold: bool, unknown: str) -> n
 
 def _read_pairs(parameter: str, reader: RatingsReader, users: Column, pairs: Any) -> tuple[OfUsers, Any]:
     """The pairs of a table, with codes of their own for the users and those of the users asked for, and its items."""
+    if not is_table(pairs) and np.ndim(pairs) != 2:
+        raise TypeError(
+            f"{parameter} must be a table of pairs, with the columns {reader.user_name!r} and {reader.item_name!r}. To "
+            "leave out items for all users, pass the others as candidates."
+        )
     frame = read_frame(pairs)
     names = [reader.user_name, reader.item_name]
     if not set(names) <= set(frame.columns):

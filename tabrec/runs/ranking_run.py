@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions, validate_params
@@ -170,6 +171,9 @@ def rank(
 
 
 def _check_several(frame: pd.DataFrame, kind: str, name: str) -> None:
+    first = frame[name].iloc[0]
+    if isinstance(first, list | set | np.ndarray):
+        raise TypeError(f"Column {name!r} holds lists: give each {kind} its own row, as in frame.explode({name!r}).")
     if frame[name].nunique() == 1:
         raise ValueError(
             f"All {len(frame):,} interactions have the same {kind}, {frame[name].iloc[0]!r} in the column {name!r}, "

@@ -199,7 +199,9 @@ def _is_missing(value: Any) -> bool:
 
 def _check_hashable(name: str, value: Any) -> None:
     if value.__hash__ is None:
+        is_list = isinstance(value, list | set | np.ndarray)
+        advice = f" Give each element its own row, as in X.explode({name!r})." if is_list else ""
         raise TypeError(
             f"Column {name!r} holds {value!r} of type {type(value).__name__}: "
-            "argument must be a string, a number, a boolean or a date in every row."
+            f"argument must be a string, a number, a boolean or a date in every row.{advice}"
         )

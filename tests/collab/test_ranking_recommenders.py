@@ -265,6 +265,22 @@ def test_a_sparse_matrix_is_read(fitted):
     np.testing.assert_allclose(clone(fitted).fit(matrix).predict(CLICKS.head(9)), expected)
 
 
+def test_a_stored_zero_of_a_sparse_matrix_is_not_an_interaction():
+    matrix = sp.csr_matrix([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    matrix.data[0] = 0.0
+    assert ItemKNN().fit(matrix).ratings_[["user", "item"]].to_numpy().tolist() == [[0, 1], [1, 1], [1, 2]]
+
+
+@pytest.mark.parametrize("given", ["list", "index", "frame", "pairs"])
+def test_a_new_user_may_have_items_without_strengths(given):
+    model = EASE().fit(CLICKS[["user", "item"]], np.arange(len(CLICKS)) % 3 + 1)
+    items = [0, 2]
+    forms = {"list": items, "index": pd.Index(items), "frame": pd.DataFrame({"item": items})}
+    forms["pairs"] = pd.DataFrame({"user": "new user", "item": items})
+    expected = model.new_user(dict.fromkeys(items, model.mean_rating_)).recommend("new user", 3)
+    pd.testing.assert_frame_equal(model.new_user(forms[given]).recommend("new user", 3), expected)
+
+
 def test_recommenders_of_ratings_read_sparse_matrices():
     matrix = sp.csr_matrix((np.arange(1.0, len(CLICKS) + 1) % 5 + 1, (CLICKS["user"], CLICKS["item"])))
     model = DotProductBias(n_factors=2, epochs=1, random_state=0).fit(matrix)
@@ -387,6 +403,10 @@ def test_popular_by_time():
     for factor in (1_000, 1_000_000_000):  # milliseconds, nanoseconds
         smaller = seconds.assign(at=seconds["at"] * factor)
         np.testing.assert_array_equal(read_days(smaller, "at"), read_days(seconds, "at"))
+    text = clicks.assign(at=["13.01.2024 08:00"] * 4 + ["14.01.2024 20:00"] * 2)
+    np.testing.assert_allclose(np.diff(read_days(text, "at")), [0, 0, 0, 1.5, 0])
+    with pytest.raises(ValueError, match="must hold times, dates or seconds, but holds 'old'"):
+        read_days(clicks, "item")
     with pytest.raises(ValueError, match="set time"):
         Popular(half_life=7).fit(clicks)
     with pytest.raises(ValueError, match="no time in row 1"):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tabrec import ItemKNN
-from tabrec.collab.rating_columns import find_rating_columns
+from tabrec.collab.rating_columns import find_interaction_columns, find_rating_columns
 
 N = 12
 SECONDS = 1_600_000_000 + 1000 * np.arange(N)
@@ -40,6 +40,9 @@ def table(**names):
         (["stars", "date", "business_id", "user_id"], ("user_id", "business_id", "stars")),
         (["user", "title", "movie_id", "score"], ("user", "movie_id", "score")),
         (["customer", "product", "stars"], ("customer", "product", "stars")),
+        (["Artikel-Nr", "Kundennummer", "Bewertung"], ("Kundennummer", "Artikel-Nr", "Bewertung")),
+        (["calificación", "artículo", "usuario"], ("usuario", "artículo", "calificación")),
+        (["商品", "用户", "评分"], ("用户", "商品", "评分")),
     ],
 )
 def test_usual_names_are_recognised_in_any_order(names, expected):
@@ -101,3 +104,15 @@ def test_fit_finds_ids_by_name_among_more_than_two_columns():
     assert (model.user_name_, model.item_name_) == ("x0", "x1")
     model = ItemKNN().fit(frame[["user_id", "timestamp"]])
     assert model.item_name_ == "timestamp"
+
+
+def test_a_time_of_a_wrong_clock_does_not_hide_the_others():
+    frame = pd.concat([table(user="a", item="b", at="t")] * 20, ignore_index=True)
+    frame.loc[3, "at"] = 99_999_999_999
+    assert find_interaction_columns(frame).time == "at"
+
+
+def test_a_matrix_of_users_and_items_is_not_read_as_pairs():
+    matrix = pd.crosstab(np.arange(60), np.arange(60))
+    with pytest.raises(ValueError, match="X has 60 columns, none with a usual name.*csr_matrix"):
+        ItemKNN().fit(matrix)

@@ -63,6 +63,9 @@ def test_excluded_pairs_are_not_recommended_to_their_user_alone(model, names):
 def test_what_cannot_be_excluded_is_refused(model):
     with pytest.raises(ValueError, match="must have 'who' and 'what'"):
         model.recommend(0, exclude=pd.DataFrame({"a": [1], "b": [1], "c": [1]}))
+    for items in ([1, 2], pd.Series([1, 2])):
+        with pytest.raises(TypeError, match="exclude must be a table of pairs, with the columns 'who' and 'what'"):
+            model.recommend(0, exclude=items)
     with pytest.raises(ValueError, match="same type"):
         model.recommend(0, exclude=pd.DataFrame({"who": ["0"], "what": [1]}))
 

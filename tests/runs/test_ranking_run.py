@@ -92,6 +92,13 @@ def test_one_user_or_one_item_is_refused(kind):
         rank(CLICKS.assign(**{kind: "x"}))
 
 
+def test_lists_of_items_are_refused():
+    with pytest.raises(TypeError, match=r"holds lists: .*frame\.explode\('item'\)"):
+        rank(CLICKS.groupby("user")["item"].apply(list).reset_index())
+    with pytest.raises(TypeError, match=r"own row, as in X\.explode\('item'\)"):
+        EASE().fit(CLICKS.groupby("user")["item"].apply(list).reset_index())
+
+
 def test_interactions_without_an_id_are_left_out_and_said():
     gaps = CLICKS[IDS].astype("Int64")
     gaps.loc[7, "item"] = pd.NA
