@@ -40,7 +40,6 @@ _MOST_ITERATIONS = 1000
 _MOST_ITERATIONS_OF_CLASSES = 500
 # A fold is left when its score has not improved for so many iterations.
 _PATIENCE = 50
-_NEARLY = 0.999
 
 BOOSTING_CONSTRAINTS: dict = {
     **CONSTRAINTS,
@@ -156,7 +155,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         weights: np.ndarray | None,
         folds: Pairs,
     ) -> int:
-        """The first number of iterations with nearly the best mean score on the rows held out; if all tie, the most."""
+        """The number of iterations with the best mean score on the rows held out; if all tie, the most."""
         most = self._most_iterations(y)
         settings = {"max_iter": most, "early_stopping": True, "n_iter_no_change": _PATIENCE, "verbose": 0}
         model = clone(self).set_params(**settings, warm_start=False, preprocessor=None, categorical_features=None)
@@ -174,9 +173,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         curves = [np.pad(score, (0, n_iterations - len(score)), mode="edge") for score in scores]
         if not curves or not np.ptp(curves, axis=1).any():
             return most
-        mean = np.average(curves, axis=0, weights=sizes)
-        gain = mean - mean[0]
-        return max(int(np.argmax(gain >= _NEARLY * gain.max())), 1)
+        return max(int(np.argmax(np.average(curves, axis=0, weights=sizes))), 1)
 
     @contextmanager
     def _shown(self, is_warm: bool, n_trees: int) -> Iterator[None]:
