@@ -18,6 +18,8 @@ from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
 from tabrec.tables.numbers import UniformSample, as_float, as_numbers, merges_in_float64, needs_float64
 
+_MOST_NAMES = 10  # in a warning
+
 
 class _Learned(NamedTuple):
     """Statistics of one column in fit."""
@@ -182,6 +184,7 @@ class FillMissing(InvertibleTransformer):
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
         out: dict[str, Any] = {}
         marks: dict[str, Any] = {}
+        new_gaps: list[str] = []
         columns = read_numbers(columns, self.number_formats_, self._warned)
         for name, column in columns.items():
             if name not in self.fill_values_:
@@ -194,12 +197,24 @@ class FillMissing(InvertibleTransformer):
                 out[name][missing] = self.fill_values_[name]
                 if not self._gaps[name] and name not in self._warned:
                     self._warned.add(name)
-                    warn_caller(
-                        f"Column {name!r} had no missing values in fit but has some now; they are filled with "
-                        f"{self.fill_values_[name]:g}, without an indicator."
-                    )
+                    new_gaps.append(name)
             marks[name] = missing
+        self._warn_of_gaps(new_gaps)
         return out | {f"{name}_na": marks[name] for name in self.indicators_}
+
+    def _warn_of_gaps(self, names: list[str]) -> None:
+        if len(names) == 1:
+            warn_caller(
+                f"Column {names[0]!r} had no missing values in fit but has some now; they are filled with "
+                f"{self.fill_values_[names[0]]:g}, without an indicator."
+            )
+        elif names:
+            shown = ", ".join(f"{name!r} ({self.fill_values_[name]:g})" for name in names[:_MOST_NAMES])
+            more = f" and {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES)
+            warn_caller(
+                f"Columns {shown}{more} had no missing values in fit but have some now; they are filled with the "
+                "numbers in brackets, without indicators."
+            )
 
     def _restored_from(self) -> Iterable[str]:
         return [*self.fill_values_, *(f"{name}_na" for name in self.indicators_)]

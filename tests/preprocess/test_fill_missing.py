@@ -66,6 +66,13 @@ def test_a_gap_that_shows_up_after_fit_is_filled_and_named_once():
         assert fitted.transform(table([None, 5.0])).columns.tolist() == ["x"]
 
 
+def test_gaps_of_several_columns_are_named_in_one_warning():
+    frame = pd.DataFrame({"x": [1.0, 3.0], "y": [4.0, 4.0]})
+    with pytest.warns(UserWarning, match=r"Columns 'x' \(2\), 'y' \(4\) had no missing values in fit but") as caught:
+        FillMissing().fit(frame).transform(pd.DataFrame({"x": [None, 1.0], "y": [None, 1.0]}, dtype=float))
+    assert len(caught) == 1
+
+
 @pytest.mark.parametrize("dtype", ["float32", "Int64", "Float64", "int64[pyarrow]", object, "category"])
 def test_every_type_of_numbers_means_the_same_after_fit(dtype):
     fitted = FillMissing().fit(GAPPY)
