@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from numbers import Real
 from typing import Any, ClassVar, cast
 
@@ -14,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from tabrec.collab.ranking_recommender import RankingRecommender
 from tabrec.collab.strengths import LinearItemScorer
+from tabrec.tables.memory import physical_memory
 
 # Up to so many items the weights are computed in float64, beyond in float32, which halves the memory.
 _MOST_IN_DOUBLE = 5_000
@@ -214,11 +214,8 @@ def off_diagonal_weights(gram: np.ndarray) -> np.ndarray:
 def check_memory(n_items: int, itemsize: int) -> None:
     """Raise a MemoryError where the matrix does not fit into physical memory."""
     needed = n_items**2 * itemsize
-    try:
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not on this system
-        return
-    if needed > available:
+    available = physical_memory()
+    if available is not None and needed > available:
         raise MemoryError(
             f"EASE needs {needed / 2**30:.0f} GiB for the weights between {n_items:,} items, and this machine has "
             f"{available / 2**30:.0f} GiB: use ImplicitALS or ItemKNN, or leave out items with few interactions."

@@ -16,11 +16,13 @@ from tabrec.datasets._parts import find_files, read_parts
 from tabrec.datasets._repairs import repair
 from tabrec.datasets._sources import STANDARD_INPUT, Source, is_workbook, packing_of, starts_as_json, text_suffix
 from tabrec.datasets._spreadsheet import read_spreadsheet
+from tabrec.tables.memory import physical_memory
 
 _PARQUET = (".parquet", ".pq")
 _FEATHER = (".feather", ".arrow")
 _JSON = (".json", ".jsonl", ".ndjson")
 _SPREADSHEET = (".xlsx", ".xlsm", ".xls")
+_MEMORY_OF_READING = 2  # Times the size of the file, at least.
 _TEXT = (".csv", ".tsv", ".txt", ".data")
 
 
@@ -198,8 +200,15 @@ def _check_exists(path: Path) -> None:
         return
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    if path.stat().st_size == 0:
+    size = path.stat().st_size
+    if size == 0:
         raise ValueError(f"{path} is empty.")
+    memory = physical_memory()
+    if memory is not None and size * _MEMORY_OF_READING > memory:
+        raise ValueError(
+            f"{path} has {size / 2**30:.1f} GiB, and reading it takes about twice as much memory, but this machine has "
+            f"{memory / 2**30:.1f} GiB: use a part of its rows or columns."
+        )
 
 
 def _read_text(source: Source, options: dict, text_columns: Sequence[str]) -> pd.DataFrame:

@@ -190,3 +190,10 @@ def test_notes_beside_the_table_of_an_archive_are_ignored(tmp_path):
 def test_a_web_page_is_a_clear_error(tmp_path):
     with pytest.raises(ValueError, match="is a web page or XML, not a table: save the table in it as CSV or .xlsx"):
         read_table(write(tmp_path, "<!DOCTYPE html>\n<table><tr><td>1</td></tr></table>"))
+
+
+def test_a_file_larger_than_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = write(tmp_path, f"kind,x,n\n{BODY}")
+    monkeypatch.setattr("tabrec.datasets.tables.physical_memory", lambda: 50)
+    with pytest.raises(ValueError, match="table.csv has 0.0 GiB, and reading it takes about twice as much memory, but"):
+        read_table(path)

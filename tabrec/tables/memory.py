@@ -1,0 +1,13 @@
+"""`physical_memory`: how much memory this machine has, so that work that cannot fit is refused before it begins."""
+
+from __future__ import annotations
+
+import os
+
+
+def physical_memory() -> int | None:
+    """The bytes of memory of this machine, None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
