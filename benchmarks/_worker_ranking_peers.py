@@ -60,7 +60,7 @@ def fit_cornac(make: Callable[..., Any]) -> Fit:
             best = []
             for user in asked:
                 row = data.uid_map[user]
-                scores = np.array(model.score(row), dtype=np.float64)
+                scores = np.array(model.score(row), dtype=np.float64).ravel()
                 scores[taken[row].indices] = -np.inf
                 best.append(np.argsort(-scores, kind="stable")[:N])
             return as_table(asked, items[np.concatenate(best)])
