@@ -206,8 +206,8 @@ def _check_exists(path: Path) -> None:
     memory = physical_memory()
     if memory is not None and size * _MEMORY_OF_READING > memory:
         raise ValueError(
-            f"{path} has {size / 2**30:.1f} GiB, and reading it takes about twice as much memory, but this machine has "
-            f"{memory / 2**30:.1f} GiB: use a part of its rows or columns."
+            f"{path} has {size / 2**30:.1f} GiB, and reading it takes two to three times as much memory, but this "
+            f"machine has {memory / 2**30:.1f} GiB: use a part of its rows or columns."
         )
 
 
