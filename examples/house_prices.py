@@ -50,7 +50,7 @@ in_numbers = make_column_transformer(
 models = {
     "ridge": make_pipeline(in_numbers, Ridge(10)),
     "forest": ForestRegressor(60, random_state=0),
-    "boosting": BoostingRegressor(random_state=0),
+    "boosting": BoostingRegressor(max_iter=1000, random_state=0),
     "net": TabularRegressor(n_members=2, epochs=16, dropout=0.2, random_state=0),
 }
 models = {name: make_pipeline(FunctionTransformer(prepare), model) for name, model in models.items()}
