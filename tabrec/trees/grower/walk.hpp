@@ -127,12 +127,15 @@ inline bool find_leaves(const FittedTree& tree, const Matrix& matrix, const int6
 // Adds the values of all trees, in their order, to `out` of the rows from `first` on: (n, n_values).
 inline bool add_predictions(const FittedTree* trees, int64_t n_trees, int64_t n_values, const Matrix& matrix,
                             int64_t first, int64_t n, double* out) {
-    constexpr int64_t kChunk = 8192;
+    int64_t most_nodes = 0;
+    for (int64_t t = 0; t < n_trees; ++t) most_nodes = std::max(most_nodes, trees[t].n_nodes);
+    // Packing a tree has to pay for every chunk of rows.
+    const int64_t chunk = std::min(n, std::clamp<int64_t>(most_nodes / 2, 8192, 65536));
     std::vector<Step> steps;
-    std::vector<float> block(std::min(kChunk, n) * matrix.n_columns);
-    std::vector<int32_t> leaves(std::min(kChunk, n));
-    for (int64_t start = 0; start < n; start += kChunk) {
-        const int64_t n_here = std::min(kChunk, n - start);
+    std::vector<float> block(chunk * matrix.n_columns);
+    std::vector<int32_t> leaves(chunk);
+    for (int64_t start = 0; start < n; start += chunk) {
+        const int64_t n_here = std::min(chunk, n - start);
         if (!copy_rows(matrix, nullptr, first + start, n_here, block.data())) return false;
         for (int64_t t = 0; t < n_trees; ++t) {
             const FittedTree& tree = trees[t];

@@ -26,8 +26,8 @@ def fit(n_outputs, classes):
 @pytest.mark.parametrize(("n_outputs", "classes"), [(1, False), (1, True), (2, False), (2, True)])
 def test_sums_are_those_of_the_trees(n_outputs, classes, layout):
     trees = [tree.tree_ for tree in fit(n_outputs, classes).estimators_]
-    # Rows that are few for a tree take another path than many.
-    for rows in (X, X[:3], X[:100]):
+    # Rows that are few for a tree take another path than many, and very many are walked in several blocks.
+    for rows in (X, X[:3], X[:100], np.tile(X, (6, 1))):
         expected = 0.0
         for tree in trees:
             expected = expected + tree.predict(rows).reshape(len(rows), *tree.value.shape[1:])
