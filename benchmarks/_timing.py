@@ -32,7 +32,7 @@ class Stopwatch:
     """
 
     def __init__(self) -> None:
-        self.values = {"imports_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT / _MIB}
+        self.values = {"imports_mib": peak_mib()}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -45,6 +45,11 @@ class Stopwatch:
         """Print the values and the versions of Python and the packages."""
         versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
         print(json.dumps({"values": self.values, "versions": versions}))
+
+
+def peak_mib() -> float:
+    """Peak memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT / _MIB
 
 
 @dataclass
