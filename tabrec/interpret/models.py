@@ -63,6 +63,14 @@ def _number_formats(step: Any) -> dict[str, NumberFormat]:
     return getattr(step, "number_formats_", {})
 
 
+def list_members(model: Any) -> list[Any]:
+    """The fitted members of an ensemble, or the steps of a pipeline; empty for other models."""
+    if isinstance(model, Pipeline):
+        return [step for _, step in model.steps]
+    members = getattr(model, "estimators_", [])
+    return members if isinstance(members, list) else []
+
+
 def fitted_steps(model: Any) -> list[Any]:
     """The fitted transformers of a model: steps of pipelines, `preprocessor_`, its parts, an ensemble's first."""
     if isinstance(model, Pipeline):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -73,7 +73,8 @@ class Trials:
     def predict(self, dropped: Iterable[str] = (), model: Any = None) -> Predictions:
         """Predictions of the scored rows without some columns; `model`, if given, is the result of `fit(dropped)`."""
         if self.folds is not None:
-            return self._by_folds(without(self.X, dropped))
+            X = without(self.X, dropped)
+            return self.predict_by_folds(self.fit_by_folds(X), X)
         model = self.fit(dropped) if model is None else model
         if self.valid is None:
             return out_of_bag_predictions(model, without(self.X, dropped), self.y, self.function)
@@ -123,12 +124,12 @@ class Trials:
     def _fit(self, X: Any, y: np.ndarray) -> Any:
         return _seed(make_model(self.model_factory), self.seed).fit(X, y)
 
-    def _by_folds(self, X: Any) -> Predictions:
+    def predict_by_folds(self, models: Any, X: Any) -> Predictions:
+        """Predictions of the rows of each fold by the model of that fold."""
         classes = np.unique(self.y) if is_classifier(make_model(self.model_factory)) else None
         predicted: Any = None
         seen = np.zeros(len(self.y), dtype=bool)
-        for train, test in self.folds:
-            model = self._fit(take_rows(X, train), self.y[train])
+        for model, (_, test) in zip(models, self.folds, strict=True):
             values = predictor(model)(take_rows(X, test))
             if predicted is None:
                 predicted = np.zeros((len(self.y), values.shape[1] if classes is None else len(classes)))
@@ -137,6 +138,10 @@ class Trials:
             predicted[test[:, None], np.arange(predicted.shape[1])[columns]] = values
             seen[test] = True
         return Predictions(predicted, seen, classes)
+
+    def fit_by_folds(self, X: Any) -> Iterator[Any]:
+        """A model fitted on the training rows of each fold."""
+        return (self._fit(take_rows(X, train), self.y[train]) for train, _ in self.folds)
 
 
 def read_trials(

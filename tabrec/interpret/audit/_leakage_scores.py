@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from tabrec.preprocess.column_kinds import is_date
 from tabrec.tables.columns import Column
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target, has_numbers_to_predict
+from tabrec.tables.text_numbers import read_text_numbers
 from tabrec.trees.fitted_trees import is_forest, read_trees
 from tabrec.trees.training_rows import find_drawn_rows
 
@@ -26,6 +27,8 @@ _N_FOLDS = 5
 # Numbers are cut into bins of this many rows, and into this many bins, whichever explains more of the target.
 _ROWS_A_BIN, _FEW_BINS = 20, 20
 _MOST_ROWS_FOR_IDS = 5_000
+_MOST_SUMMED, _LEAST_SUMMED = 60, 20  # columns of numbers that are paired, and rows
+_TARGET = " target"  # the name of no column
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,13 @@ def score_alone(column: Column, target: Target, folds: np.ndarray) -> tuple[floa
     correlation with the target of a regression, else NaN.
     """
     numbers = read_numbers(column)
-    if numbers is None:
-        return *_explained(column.values.codes + 1, target, folds), np.nan
-    cuts = {max(len(numbers) // _ROWS_A_BIN, 2), _FEW_BINS}
-    score, error = max(_explained(_bin(numbers, n_bins), target, folds) for n_bins in sorted(cuts))
-    return score, error, _rank_correlation(numbers, target)
+    codes = [] if numbers is not None else [column.values.codes + 1]
+    if numbers is None and (text := read_text_numbers(column)) is not None:
+        numbers = text[0].values.astype(np.float64)
+    if numbers is not None:
+        codes += [_bin(numbers, n_bins) for n_bins in sorted({max(len(numbers) // _ROWS_A_BIN, 2), _FEW_BINS})]
+    score, error = max(_explained(each, target, folds) for each in codes)
+    return score, error, np.nan if numbers is None else _rank_correlation(numbers, target)
 
 
 def _bin(numbers: np.ndarray, n_bins: int) -> np.ndarray:
@@ -109,6 +114,40 @@ def _explained(codes: np.ndarray, target: Target, folds: np.ndarray) -> tuple[fl
     # The error of 1 minus a ratio of two means, to first order.
     error = (left - left.mean() * whole).std() / np.sqrt(len(left))
     return float(1 - left.mean()), float(error)
+
+
+class TwoColumns(NamedTuple):
+    """A weighted sum of two columns that gives the target of a regression."""
+
+    names: tuple[str, str]
+    weights: np.ndarray  # (2,)
+    explained: float  # share of the variance
+
+
+def find_sums(columns: dict[str, Column], y: np.ndarray, least: float) -> list[TwoColumns]:
+    """Pairs of columns of numbers whose weighted sum explains at least this share of the target, the best first."""
+    numbers = {name: column.values.astype(np.float64) for name, column in columns.items() if column.is_number}
+    values = pd.DataFrame({name: each for name, each in numbers.items() if np.nanstd(each) > 0})
+    values = values[values.columns[:_MOST_SUMMED]]
+    correlation = values.assign(**{_TARGET: y}).fillna(values.mean()).corr().to_numpy()
+    of_target, between = correlation[:-1, -1], correlation[:-1, :-1]
+    first, second = np.triu_indices(len(of_target), k=1)
+    a, b, r = of_target[first], of_target[second], between[first, second]
+    rough = (a**2 + b**2 - 2 * a * b * r) / np.maximum(1 - r**2, 1e-9)
+    # Missing values weaken correlations.
+    pairs = zip(values.columns[first[rough > 0.5]], values.columns[second[rough > 0.5]], strict=True)
+    found = [_fit_sum(pair, values, y) for pair in pairs]
+    return sorted((each for each in found if each.explained >= least), key=lambda each: -each.explained)
+
+
+def _fit_sum(names: tuple[str, str], values: pd.DataFrame, y: np.ndarray) -> TwoColumns:
+    X = values[list(names)].to_numpy()
+    present = ~np.isnan(X).any(axis=1)
+    X, y = X[present] - X[present].mean(axis=0), y[present] - y[present].mean()
+    weights = np.linalg.lstsq(X, y, rcond=None)[0]
+    total = float(y @ y)
+    enough = len(y) >= _LEAST_SUMMED and total > 0
+    return TwoColumns(names, weights, 1 - float(np.square(y - X @ weights).sum()) / total if enough else 0.0)
 
 
 def _rank_correlation(numbers: np.ndarray, target: Target) -> float:

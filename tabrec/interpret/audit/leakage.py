@@ -12,6 +12,8 @@ from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameter
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit._leakage_scores import (
     Target,
+    TwoColumns,
+    find_sums,
     id_importance,
     make_target,
     missing_effect,
@@ -103,7 +105,8 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
     """Look for columns that contain the target, or are known only with it.
 
     The check asks the three questions of the book: is the model or a column too good to be true, do ids matter, and do
-    missing values predict the target? It cannot decide whether such a column is a leak: that depends on when its values
+    missing values predict the target? It also looks for two columns of numbers whose weighted sum is the target of a
+    regression. It cannot decide whether such a column is a leak: that depends on when its values
     are recorded.
 
     Parameters
@@ -170,7 +173,7 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
         table[name] = [losses.get(column, (np.nan, np.nan))[position] for column in table["column"]]
     order_score, order_error, _ = score_alone(Column("row order", rows.astype(np.float64)), target, folds)
     findings = [*_good_columns(table, score), *_good_model(score, is_out_of_bag), *_missing_values(table)]
-    findings += [*_ids(table), *_row_order(order_score, order_error)]
+    findings += [*_sums(columns, y[rows], table, is_class), *_ids(table), *_row_order(order_score, order_error)]
     findings.sort(key=lambda finding: finding.severity)
     table = table.sort_values("alone", ascending=False, kind="stable", ignore_index=True)
     return LeakageCheck(table, score, order_score, findings)
@@ -210,6 +213,24 @@ def _good_column(line: Any, severity: int, what: str) -> Finding:
     evidence = f"Alone it explains {explained} of the variance, out of fold{correlation}."
     action = "Check whether its value is known at the time of a prediction; if it is recorded later, drop it."
     return Finding("too-good column", severity, (line.column,), f"{line.column} {what}.", evidence, action)
+
+
+def _sums(columns: dict[str, Column], y: np.ndarray, table: pd.DataFrame, is_class: bool) -> list[Finding]:
+    """The two columns whose weighted sum is the target, unless either alone nearly is."""
+    if is_class:
+        return []
+    alone = set(table.loc[table["alone"] >= _NEARLY_PERFECT, "column"])
+    found = [pair for pair in find_sums(columns, y.astype(np.float64), _COPY) if not alone & set(pair.names)]
+    return [_sum_finding(pair) for pair in found[:1]]
+
+
+def _sum_finding(pair: TwoColumns) -> Finding:
+    (first, second), (a, b) = pair.names, pair.weights
+    what = f"{a:.3g} · {first} {'+' if b > 0 else '−'} {abs(b):.3g} · {second}"
+    text = f"{first} and {second} together give the target."
+    evidence = f"{what}, up to a constant, explains {pair.explained:.2%} of its variance."
+    action = "Check whether both are known at the time of a prediction; if one is recorded later, drop it."
+    return Finding("target of two columns", 1, pair.names, text, evidence, action)
 
 
 def _good_model(score: float, is_out_of_bag: bool) -> list[Finding]:

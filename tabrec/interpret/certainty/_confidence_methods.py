@@ -14,10 +14,9 @@ from scipy.stats import norm
 from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty._conformal import (
     KnownErrors,
-    Sides,
     conformal_quantile,
+    equal_sides,
     fit_sides,
-    lowest_target,
     needed_rows,
     oob_errors,
     unbiased,
@@ -33,7 +32,7 @@ from tabrec.trees.out_of_bag import OutOfBagRows, TreeSpread
 from tabrec.trees.training_rows import TrainingRows, predict_training_rows, read_training_rows
 
 Pair = tuple[Any, Any]
-_ROUNDING = 1e-12
+_ROUNDING, _TIE = 1e-14, 1e-9
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,7 @@ def _out_of_bag_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str,
         errors = ExpectedErrors(take_rows(rows.training[0], positions), np.abs(known.error))
         known, expected = known._replace(expected=errors.of_rows), errors.of(rows.X)
     sides = fit_sides(known, level)
-    factor = conformal_quantile(sides.scores(known), level)
-    ends = sides.intervals(found.mean, expected, factor)
+    ends = sides.intervals(found.mean, expected, sides.factors(known, level))
     return _between(found, *ends), [_width(*ends, level, len(known.error), "out-of-bag")]
 
 
@@ -106,16 +104,16 @@ def _split_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any]
     found = rows.predict(rows.X)
     errors = KnownErrors(known.mean, scale.of(known.spread), y - known.mean, y)
     if n < 2 * MIN_ROWS:
-        sides, expected = Sides(np.zeros(1), np.ones(1), np.ones(1), lowest_target(y)), scale.of(found.spread)
-        factor = conformal_quantile(sides.scores(errors), level)
+        sides = equal_sides(y)
+        factors, expected = sides.factors(errors, level), scale.of(found.spread)
     else:
         # Half of the rows shape the intervals. The other half stretch them, as those would be covered too often.
         shaping, stretching = np.arange(0, n, 2), np.arange(1, n, 2)
         model = ExpectedErrors(take_rows(X, shaping), np.abs(errors.error[shaping]))
         sides = fit_sides(errors.take(shaping)._replace(expected=model.of_rows), level)
         held = errors.take(stretching)._replace(expected=model.of(take_rows(X, stretching)))
-        factor, expected = conformal_quantile(sides.scores(held), level), model.of(rows.X)
-    ends = sides.intervals(found.mean, expected, factor)
+        factors, expected = sides.factors(held, level), model.of(rows.X)
+    ends = sides.intervals(found.mean, expected, factors)
     return _between(found, *ends), [_width(*ends, level, n, "calibration")]
 
 
@@ -158,6 +156,12 @@ def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
     else:
         known = predict(rows.calibration[0])
         y = check_target(rows.calibration[1], len(known), "confidence", numeric=False).reshape(len(known))
+    probabilities = predict(rows.X)
+    scores = probabilities
+    if rows.trees is not None:
+        # Ties are broken at random, the same way for the same row: else few trees give rare classes to every set.
+        known = known + _TIE * np.random.default_rng(0).random((len(known), 1))
+        scores = probabilities + _TIE * _row_hash(rows.trees.matrix(rows.X))[:, None]
     classes = np.asarray(rows.model.classes_)
     if len(y) < needed_rows(level):
         conformal_quantile(np.zeros(len(y)), level)  # raises the error that says how many rows are needed
@@ -169,10 +173,9 @@ def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
             for k, label in enumerate(classes)
         ]
     )
-    probabilities = predict(rows.X)
-    belongs = probabilities >= thresholds - _ROUNDING
+    belongs = scores >= thresholds - _ROUNDING
     # No set is empty: the label that is nearest to its threshold belongs to it.
-    belongs[np.arange(len(belongs)), (probabilities / np.maximum(thresholds, _ROUNDING)).argmax(axis=1)] = True
+    belongs[np.arange(len(belongs)), (scores / np.maximum(thresholds, _ROUNDING)).argmax(axis=1)] = True
     order = np.argsort(-probabilities, axis=1, kind="stable")
     in_order = np.take_along_axis(belongs, order, axis=1)
     sets = [tuple(classes[row[held]].tolist()) for row, held in zip(order, in_order, strict=True)]
@@ -185,6 +188,12 @@ def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
     }
     rare = classes[~is_known].tolist()
     return columns, [_set_sizes(sizes, thresholds, level), *_rare_classes(rare, counts[~is_known], level)]
+
+
+def _row_hash(matrix: np.ndarray) -> np.ndarray:
+    """A number from 0 to 1 for each row, which depends on its values alone."""
+    hashes = pd.util.hash_pandas_object(pd.DataFrame(matrix), index=False).to_numpy()
+    return hashes / 2.0**64
 
 
 METHODS = {"conformal": _conformal, "quantile": _quantile, "spread": _spread}

@@ -13,8 +13,8 @@ from tabrec.trees.out_of_bag import OutOfBagRows
 # Share of the typical error; the expected error of a row is at least this.
 _SMALLEST_SCALE = 0.1
 _ROUNDING = 1e-9
-# The two sides of intervals differ if each tail has this many rows; their lengths vary with the prediction between
-# groups of at least so many rows.
+# The two sides of intervals differ if each tail has this many rows; their lengths vary with the prediction and with the
+# expected error between groups of at least so many rows.
 _ROWS_PER_TAIL = 5
 _ROWS_PER_GROUP, _MOST_GROUPS = 150, 8
 _SHORTEST_SIDE = 0.05  # as a multiple of the expected error
@@ -92,37 +92,63 @@ class KnownErrors(NamedTuple):
         return KnownErrors(*(values[rows] for values in self))
 
 
+class Lengths(NamedTuple):
+    """Lengths of the two sides of intervals, as multiples of the expected error, between which is interpolated."""
+
+    at: np.ndarray  # (n_groups,)
+    below: np.ndarray
+    above: np.ndarray
+
+
 @dataclass(frozen=True)
 class Sides:
-    """Lengths of the two sides of intervals, as multiples of the expected error, by prediction.
+    """Lengths of the two sides of intervals, the geometric mean of those by prediction and by expected error.
+
+    Rows with a large prediction, or a large expected error, are partly those where the estimate is too large by chance.
+    The sides are then too long on one side by prediction, and too short by expected error.
 
     With `bound`, the lowest possible target, no interval extends below it. `starts_at_bound` says that every interval
     starts there, because many targets are equal to it.
     """
 
-    centres: np.ndarray  # predictions between which the lengths are interpolated
-    below: np.ndarray
-    above: np.ndarray
+    by_prediction: Lengths
+    by_expected: Lengths
     bound: float = -np.inf
     starts_at_bound: bool = False
+    is_symmetric: bool = False  # too few rows to tell the sides apart
 
-    def scores(self, known: KnownErrors) -> np.ndarray:
-        """Return by which factor the interval of each row has to be stretched to contain the actual value."""
+    def factors(self, known: KnownErrors, level: float) -> tuple[float, float]:
+        """By which factors the two sides have to be stretched for this coverage of rows like the known ones."""
         below, above = self._lengths(known.prediction, known.expected)
-        stretched = known.error / above
-        return stretched if self.starts_at_bound else np.maximum(-known.error / below, stretched)
+        if self.starts_at_bound:
+            return 1.0, conformal_quantile(known.error / above, level)
+        if self.is_symmetric:
+            factor = conformal_quantile(np.maximum(-known.error / below, known.error / above), level)
+            return factor, factor
+        each = (1 + level) / 2
+        return conformal_quantile(-known.error / below, each), conformal_quantile(known.error / above, each)
 
-    def intervals(self, prediction: np.ndarray, expected: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends of the intervals, stretched by `factor`; each contains its prediction if it can be."""
+    def intervals(
+        self, prediction: np.ndarray, expected: np.ndarray, factors: tuple[float, float]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the intervals, stretched by `factors`; each contains its prediction if it can be."""
         below, above = self._lengths(prediction, expected)
-        lower = np.full(len(prediction), self.bound) if self.starts_at_bound else prediction - factor * below
-        upper = np.maximum(prediction + factor * above, prediction)
+        lower = np.full(len(prediction), self.bound) if self.starts_at_bound else prediction - factors[0] * below
+        upper = np.maximum(prediction + factors[1] * above, prediction)
         lower = np.maximum(np.minimum(lower, prediction), self.bound)
         return lower, np.maximum(upper, lower)
 
     def _lengths(self, prediction: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        below, above = (np.interp(prediction, self.centres, lengths) for lengths in (self.below, self.above))
-        return below * expected, above * expected
+        first, second = self.by_prediction, self.by_expected
+        below = np.interp(prediction, first.at, first.below) * np.interp(expected, second.at, second.below)
+        above = np.interp(prediction, first.at, first.above) * np.interp(expected, second.at, second.above)
+        return np.sqrt(below) * expected, np.sqrt(above) * expected
+
+
+def equal_sides(actual: np.ndarray) -> Sides:
+    """Return sides as long as the expected error, which needs no rows to be estimated."""
+    one = Lengths(np.zeros(1), np.ones(1), np.ones(1))
+    return Sides(one, one, lowest_target(actual), is_symmetric=True)
 
 
 def lowest_target(actual: np.ndarray) -> float:
@@ -131,7 +157,7 @@ def lowest_target(actual: np.ndarray) -> float:
 
 
 def fit_sides(known: KnownErrors, level: float) -> Sides:
-    """Estimate the sides from quantiles of the relative errors, in groups of rows with similar predictions.
+    """Estimate the sides from quantiles of the relative errors, in groups of similar rows.
 
     Positive targets, such as prices and counts, have 0 as bound.
     """
@@ -139,16 +165,23 @@ def fit_sides(known: KnownErrors, level: float) -> Sides:
     tail = (1 - level) / 2
     bound = lowest_target(actual)
     if len(actual) * tail < _ROWS_PER_TAIL:
-        return Sides(np.zeros(1), np.ones(1), np.ones(1), bound)
+        return equal_sides(actual)
     starts_at_bound = bool(np.mean(np.abs(actual - bound) <= _ROUNDING * np.abs(actual).max()) > tail)
     low, high = (0.0, level) if starts_at_bound else (tail, 1 - tail)
-    n_groups = int(np.clip(len(actual) // _ROWS_PER_GROUP, 1, _MOST_GROUPS))
-    groups = np.array_split(np.argsort(known.prediction, kind="stable"), n_groups)
     relative = known.error / known.expected
+    by_prediction, by_expected = (_fit_lengths(by, relative, low, high) for by in (known.prediction, known.expected))
+    return Sides(by_prediction, by_expected, bound, starts_at_bound)
+
+
+def _fit_lengths(by: np.ndarray, relative: np.ndarray, low: float, high: float) -> Lengths:
+    n_groups = int(np.clip(len(by) // _ROWS_PER_GROUP, 1, _MOST_GROUPS))
+    groups = np.array_split(np.argsort(by, kind="stable"), n_groups)
+    at = np.array([np.median(by[rows]) for rows in groups])
+    if (np.diff(at) <= 0).any():
+        groups, at = [np.arange(len(by))], at[:1]
     below = [max(-np.quantile(relative[rows], low), _SHORTEST_SIDE) for rows in groups]
     above = [max(np.quantile(relative[rows], high), _SHORTEST_SIDE) for rows in groups]
-    centres = np.array([np.median(known.prediction[rows]) for rows in groups])
-    return Sides(centres, np.array(below), np.array(above), bound, starts_at_bound)
+    return Lengths(at, np.array(below), np.array(above))
 
 
 class OobErrors(NamedTuple):

@@ -56,7 +56,9 @@ def confidence(
           rows of `training` or 400 of `calibration`, so that the level also holds approximately in parts of the table;
           else it follows from the spread of the trees. Intervals of targets that are never negative start at 0 or
           above. For a classifier: the set of labels whose probability is high enough for their class, so that each
-          class is covered at this level, however rare it is. A set may lack the most probable label.
+          class is covered at this level, however rare it is. A set may lack the most probable label. Where many rows of
+          a class have the same probability, 0 for example, a forest's sets hold the label for a share of such rows,
+          which are chosen by a hash of the row.
         - ``"quantile"``: a quantile regression forest: quantiles of the targets of all training rows in the same
           leaves. Widths adapt to the row most closely, but coverage is not guaranteed; needs `training`.
         - ``"spread"``: the mean ± a normal quantile of the standard deviation over the trees. It ranks rows by
@@ -98,8 +100,9 @@ def confidence(
     Out-of-bag predictions average about a third of the trees. The squared error that the smaller number of trees adds
     is therefore subtracted, and widths use the spread of as many trees, so that coverage holds for few trees as well.
 
-    The two sides are quantiles of the relative errors of rows with similar predictions; one factor for all, the
-    conformal quantile, then makes the level hold. If more targets than the lower tail are 0, intervals start at 0.
+    The two sides are quantiles of the relative errors of rows with similar predictions and expected errors; a factor
+    for each, a conformal quantile, then makes the level hold. If more targets than the lower tail are 0, intervals
+    start at 0.
 
     References
     ----------

@@ -89,17 +89,26 @@ class Verdict:
         return [Finding("shifted correlation", 2, found.columns, text, evidence, action)]
 
 
-def describe_columns(table: pd.DataFrame, shifted: list[str], pairs: list[ColumnPair]) -> list[Finding]:
-    """One for each column to act on or with a large AUC, and one for all the others that have shifted."""
+def describe_columns(
+    table: pd.DataFrame, shifted: list[str], pairs: list[ColumnPair], unclear: set[str]
+) -> list[Finding]:
+    """One for each column to act on or with a large AUC, and one for all the others that have shifted.
+
+    The importance of the columns in `unclear` is not clearly above 0, whatever its estimate.
+    """
     id_reasons = {pair.name: pair.id_reason for pair in pairs}
     rows: list[Any] = list(table.assign(has_shifted=table["column"].isin(shifted)).itertuples())
     # More than the share that a model of equally important columns would give it.
     important = [row for row in rows if row.model_importance > 1 / len(rows)]
     relied_on = [row for row in important if row.has_shifted or id_reasons[row.column]]
+    perhaps = [row for row in relied_on if row.column in unclear and row.has_shifted]
+    relied_on = [row for row in relied_on if row.column not in unclear]
     relied_on = sorted(relied_on, key=lambda row: -row.model_importance)[:_MOST_FINDINGS]
-    others = [row for row in rows if row.has_shifted and row not in relied_on]
+    perhaps = sorted(perhaps, key=lambda row: -row.model_importance)[:_MOST_FINDINGS]
+    others = [row for row in rows if row.has_shifted and row not in relied_on + perhaps]
     apart = [row for row in others if row.auc >= _STANDS_OUT and row not in important][:_MOST_FINDINGS]
-    findings = [_relied_on(row, id_reasons[row.column]) for row in relied_on] + [_less_used(row) for row in apart]
+    findings = [_relied_on(row, id_reasons[row.column]) for row in relied_on]
+    findings += [_perhaps_used(row) for row in perhaps] + [_less_used(row) for row in apart]
     return findings + _of_the_rest([row for row in others if row not in apart])
 
 
@@ -112,6 +121,15 @@ def _relied_on(row: Any, id_reason: str) -> Finding:
     text = f"{row.column} has shifted, and the model relies on it{_colon(row.how)}."
     evidence = f"{_evidence(row)}, {share}."
     return Finding("shifted column", 1, (row.column,), text, evidence, action)
+
+
+def _perhaps_used(row: Any) -> Finding:
+    text = f"{row.column} has shifted, and these rows do not show whether the model needs it{_colon(row.how)}."
+    evidence = (
+        f"{_evidence(row)}, {row.model_importance:.0%} of the model's importance, within two standard errors of 0."
+    )
+    action = "Measure its importance on more rows, or retrain without it and compare, with drop_and_compare."
+    return Finding("shifted column", 2, (row.column,), text, evidence, action)
 
 
 def _less_used(row: Any) -> Finding:

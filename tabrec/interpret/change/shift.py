@@ -19,6 +19,7 @@ from tabrec.interpret.change._shift_columns import ColumnPair, pair_columns
 from tabrec.interpret.change._shift_findings import OF_CLASSIFIER, Verdict, describe_absent, describe_columns
 from tabrec.interpret.change._shift_plots import draw_bars, draw_points
 from tabrec.interpret.change._shift_rounds import Round, ShiftTest, draw_sample, single_aucs
+from tabrec.interpret.reliance.importance import FeatureImportance
 from tabrec.tables.columns import read_frame
 from tabrec.trees.fitted_trees import read_trees
 
@@ -212,7 +213,7 @@ def domain_shift(
     findings = [
         verdict.describe(),
         *verdict.describe_correlation(),
-        *describe_columns(table, shifted, pairs),
+        *describe_columns(table, shifted, pairs, _without_clear_importance(importance)),
         *describe_absent(only_train, "X_train"),
         *describe_absent(only_new, "X_new"),
     ]
@@ -237,6 +238,12 @@ def _importance_shares(model: Any, importance: Any, names: list[str]) -> pd.Seri
             f"The importances are of {list(given.index)[:20]}, none of which is a column of both tables: {names[:20]}."
         )
     return worth.fillna(0.0) / max(given.clip(lower=0).sum(), np.finfo(float).tiny)
+
+
+def _without_clear_importance(importance: Any) -> set[str]:
+    """Columns whose importance is known, but not clearly above 0."""
+    verdicts = importance.verdicts if isinstance(importance, FeatureImportance) else pd.Series(dtype=object)
+    return set(verdicts.index[~verdicts.isin(["clear", "clear together"])])
 
 
 def _given_importance(importance: Any) -> pd.Series:

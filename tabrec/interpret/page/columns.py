@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import Any
 
 from tabrec.interpret._result import Finding
 from tabrec.interpret.drawings.embedding_maps import embedding_map
 from tabrec.interpret.drawings.tree_drawing import draw_tree
 from tabrec.interpret.effects.dependence import partial_dependence
 from tabrec.interpret.page.blocks import Section
-from tabrec.interpret.page.report_data import MANY_ROWS, SOME_ROWS, ReportData
-from tabrec.interpret.reliance.redundant_columns import redundancy
+from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
 from tabrec.plotting.axes import make_axes
 
 _N_EFFECTS, _N_MAPS = 6, 4
 _N_BRUTE_ROWS = 200  # models other than forests predict every row at each value
 _MIN_LABELS = 4
+_MOST_NAMES = 8
+_CLEAR_IN_MOST = 3.3  # standard errors of an importance that is above two of them nine times in ten
 
 
 def add_importance(section: Section, data: ReportData) -> None:
@@ -24,52 +25,61 @@ def add_importance(section: Section, data: ReportData) -> None:
     rows = {
         "oob": "the rows that each tree left out",
         "permutation": "held-out rows" if data.X_valid is not None else "the training rows",
+        "cv": "the training rows, each predicted by one of five refits that did not see it",
     }[result.method]
     n_rows = data.n_rows_of_importance
     section.add_text(
         f"The loss in {result.metric} when a column is permuted, on {n_rows:,} rows: {rows}. Error bars are two "
-        "standard errors. The importance of grey columns is within two standard errors of 0; more rows may show it."
+        "standard errors. The importance of grey columns is not above 0 by two standard errors; more rows may show it. "
+        "Columns that carry the same information are also permuted together."
     )
     section.add_figure(result.plot(n=20), "Permutation importance.")
-    table = result.table[~result.table["is_group"]]
-    section.add_findings([*_find_harmful(table, result.metric), *_find_unclear(table, result.metric, n_rows)])
+    section.add_findings([*_find_harmful(result), *_find_unclear(result, n_rows)])
 
 
-def _find_unclear(table: pd.DataFrame, metric: str, n_rows: int) -> list[Finding]:
-    """Name the columns whose importance is within two standard errors of 0, and the importance that could be seen."""
-    unclear = table[table["importance"].abs() <= 2 * table["std_error"]]
-    if unclear.empty:
+def _find_unclear(result: Any, n_rows: int) -> list[Finding]:
+    """Name the columns without a clear importance, the importance that could be seen, and the rows it would take."""
+    verdicts = result.verdicts
+    columns = verdicts.index[verdicts.isin(["weak", "none"])].tolist()
+    if not columns:
         return []
-    columns = unclear["column"].tolist()
-    more = ", …" if len(columns) > 8 else "."
     text = (
-        f"{len(columns)} of {len(table)} columns have no clear importance with these {n_rows:,} rows: "
-        f"{', '.join(columns[:8])}{more}"
+        f"{len(columns)} of {len(verdicts)} columns have a weak importance or none with these {n_rows:,} rows: "
+        f"{_list(columns)}"
     )
+    rows = result.table[result.table["source"].isin(columns)]
     evidence = (
-        f"Each is within two standard errors of 0, which are up to {2 * unclear['std_error'].max():.2g} of {metric}: "
-        "smaller losses cannot be seen with these rows."
+        f"Each is within two standard errors of 0, which are up to {2 * rows['std_error'].max():.2g} of {result.metric}"
+        ": smaller losses cannot be seen with these rows."
     )
+    largest = rows.loc[rows["importance"].idxmax()]
+    if largest["importance"] > 0:
+        needed = float(f"{n_rows * (_CLEAR_IN_MOST * largest['std_error'] / largest['importance']) ** 2:.2g}")
+        evidence += (
+            f" If the loss of {largest['column']} is {largest['importance']:.2g}, as estimated, {needed:,.0f} rows "
+            "would show it nine times in ten."
+        )
     action = "drop_unimportant refits without them and reports the change in score."
     return [Finding("unclear importance", 3, tuple(columns), text, evidence, action)]
 
 
-def _find_harmful(table: pd.DataFrame, metric: str) -> list[Finding]:
+def _find_harmful(result: Any) -> list[Finding]:
     """Name the columns whose permuted values improve the score clearly."""
-    harmful = table[table["importance"] < -3 * table["std_error"]]
-    if harmful.empty:
+    columns = result.verdicts.index[result.verdicts == "harmful"].tolist()
+    if not columns:
         return []
-    columns = harmful["column"].tolist()
-    text = (
-        f"The model scores better with permuted values of {', '.join(columns[:8])}{', …' if len(columns) > 8 else '.'}"
-    )
-    evidence = f"{metric} improves by more than three standard errors."
+    text = f"The model scores better with permuted values of {_list(columns)}"
+    evidence = f"{result.metric} improves by more than three standard errors."
     return [Finding("harmful columns", 2, tuple(columns), text, evidence, "Refit without them and compare the scores.")]
+
+
+def _list(columns: list[str]) -> str:
+    return ", ".join(columns[:_MOST_NAMES]) + (", …" if len(columns) > _MOST_NAMES else ".")
 
 
 def add_redundancy(section: Section, data: ReportData) -> None:
     """Show clusters of columns that carry the same information."""
-    result = redundancy(data.X, max_rows=MANY_ROWS, random_state=data.random_state)
+    result = data.redundancy
     section.add_text("Columns that rank the rows alike (absolute Spearman correlation) merge early, at the left.")
     section.add_figure(result.plot(), "Hierarchical clustering of the columns.")
     section.add_findings(result.findings)

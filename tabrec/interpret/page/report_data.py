@@ -12,8 +12,10 @@ import pandas as pd
 from sklearn.base import is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from tabrec.interpret.models import predictor
-from tabrec.interpret.reliance.importance import feature_importance
+from tabrec.interpret._column_groups import read_groups
+from tabrec.interpret.models import list_members, predictor
+from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
+from tabrec.interpret.reliance.redundant_columns import Redundancy, redundancy
 from tabrec.tables.columns import read_frame
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import sample_rows
@@ -23,6 +25,8 @@ from tabrec.trees.training_rows import check_fitted_rows
 
 MANY_ROWS = 20_000  # enough for an average
 SOME_ROWS = 2_000  # enough for a plot
+FEW_ROWS = 1_000  # held-out rows; an importance measured on fewer has large standard errors
+MOST_REFITTED = 5_000  # training rows on which a model is refitted
 _N_REPEATS = 2  # permutations of a column; each predicts all rows, and more hardly reduce the standard error
 
 # scikit-learn warns when a model fitted to an array is given a frame, as it is here.
@@ -83,22 +87,51 @@ class ReportData:
         return predictor(dummy)(np.zeros((len(self.judged[1]), 1)))
 
     @cached_property
-    def importance(self) -> Any:
-        """Out-of-bag importance of a forest with bootstrap; permutation importance on the judged rows otherwise."""
-        options: dict[str, Any] = {"groups": "source", "max_rows": MANY_ROWS}
+    def redundancy(self) -> Redundancy:
+        """The columns that carry nearly the same information."""
+        return redundancy(self.X, max_rows=MANY_ROWS, random_state=self.random_state)
+
+    @cached_property
+    def importance(self) -> FeatureImportance:
+        """Importance of the columns, and of redundant ones together.
+
+        It is measured on out-of-bag rows of a forest with bootstrap; else on the judged rows, or by cross-validation on
+        the training rows if the held-out rows are few.
+        """
+        options: dict[str, Any] = {"method": "oob", "max_rows": MANY_ROWS}
         X, y = self.X, self.y
         if not self.has_oob:
-            rows = self.sample(len(self.judged[0]), SOME_ROWS)
-            X, y = self.judged[0].iloc[rows], self.judged[1][rows]
-            options = {"method": "permutation", "n_repeats": _N_REPEATS}
+            by_cv = self._has_few_rows and len(X) > len(self.judged[0])
+            options = {"method": "cv" if by_cv else "permutation", "max_rows": SOME_ROWS, "n_repeats": _N_REPEATS}
+            X, y = (X, y) if by_cv else self.judged
         # Accuracy does not change where a probability moves on one side of the threshold.
         metric = "log_loss" if self.is_classifier else None
-        return feature_importance(self.model, X, y, metric=metric, random_state=self.random_state, **options)
+        options |= {"metric": metric, "groups": self._groups, "random_state": self.random_state}
+        return feature_importance(self.model, X, y, **options)
+
+    @property
+    def _has_few_rows(self) -> bool:
+        """Whether there are few held-out rows and training rows, and refits of the model are quick."""
+        is_net = any(hasattr(each, "history_") for each in (self.model, *list_members(self.model)))
+        return self.X_valid is not None and len(self.X_valid) < FEW_ROWS and len(self.X) <= MOST_REFITTED and not is_net
+
+    @property
+    def _groups(self) -> dict[str, list[str]]:
+        """Redundant raw columns, and for a forest the encoded columns of each raw one."""
+        found = self.redundancy
+        names = [each.columns for each in found.findings if each.kind in ("redundant columns", "relabelled column")]
+        sources = [list(dict.fromkeys(found.sources[name] for name in columns)) for columns in names]
+        groups = {" + ".join(members): members for members in sources if len(members) > 1}
+        if self.trees is None or not self.has_oob:
+            return groups
+        return read_groups("source", self.trees.names, self.trees.sources) | groups
 
     @property
     def n_rows_of_importance(self) -> int:
         """Number of rows that the importance was measured on."""
-        return min(len(self.X), MANY_ROWS) if self.has_oob else min(len(self.judged[0]), SOME_ROWS)
+        measured = {"oob": (self.X, MANY_ROWS), "cv": (self.X, SOME_ROWS), "permutation": (self.judged[0], SOME_ROWS)}
+        rows, most = measured[self.importance.method]
+        return min(len(rows), most)
 
     def top_columns(self, n: int) -> list[str]:
         """Return the `n` most important encoded columns, leaving out those without importance."""

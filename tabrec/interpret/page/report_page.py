@@ -21,6 +21,7 @@ from tabrec.interpret._result import Finding
 from tabrec.interpret.page import columns, data, rankings, ratings, rows
 from tabrec.interpret.page import scores as scores_of
 from tabrec.interpret.page.blocks import Section
+from tabrec.interpret.page.consistency import reconcile
 from tabrec.interpret.page.report_data import FRAME_FOR_ARRAY, ReportData, read_report_data
 from tabrec.saving.files import new_file
 from tabrec.tables.columns import as_frame
@@ -303,7 +304,7 @@ def _make_section(spec: _SectionSpec, given: Any) -> Section:
 def _render(sections: list[Section], title: str, about: str, headline: str) -> Report:
     # The same text appears once; findings of one severity stay in the order of their sections.
     distinct = {(found.kind, found.text): found for section in sections for found in section.findings}
-    findings = sorted(distinct.values(), key=lambda finding: finding.severity)
+    findings = sorted(reconcile(list(distinct.values())), key=lambda finding: finding.severity)
     loader = PackageLoader("tabrec.interpret", "page")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = environment.get_template("page.html").render(

@@ -21,6 +21,11 @@ from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
 from tabrec.trees.training_rows import read_drawn_rows
 
 FUNCTION = "feature_importance"
+CLEAR, HARMFUL = 2, -3  # standard errors
+VERDICTS = ["clear", "clear together", "harmful", "weak", "none"]  # the strongest first
+_NEGLIGIBLE = 0.01  # as a share of the largest importance
+_N_FOLDS = 5
+_LEAST_ROWS = 10  # fewer scored rows have no standard error
 # Permutations are repeated until this many rows have been scored, but at most this often.
 _ENOUGH_ROWS, _MOST_REPEATS = 20_000, 5
 
@@ -35,8 +40,13 @@ class Scored:
     classes: Any
     permuted: Callable[[list[str], np.ndarray], np.ndarray]  # (columns, permutation) -> predictions of all rows
     n_jobs: int = 1
+    n_trees: np.ndarray | None = None  # the number of trees that predict each row, for forests of classes
 
     def gains(self, metric: Metric, predicted: np.ndarray) -> np.ndarray:
+        if self.n_trees is not None:
+            # One more tree, without knowledge: few trees often leave a class at 0, whose log loss hides all others.
+            n_trees = self.n_trees[:, None]
+            predicted = (predicted * n_trees + 1 / predicted.shape[1]) / (n_trees + 1)
         return metric.gains(self.y, predicted, self.classes)
 
     def score(self, metric: Metric) -> float:
@@ -91,12 +101,34 @@ def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.rand
     predict, frame, table = predictor(model), read_frame(X), is_table(X)
 
     def permuted(columns: list[str], donors: np.ndarray) -> np.ndarray:
-        moved = frame.copy(deep=False)
-        for name in columns:
-            moved[name] = frame[name].array.take(donors)
+        moved = _move(frame, columns, donors)
         return predict(moved if table else moved.to_numpy())
 
     return Scored(y, predict(X), np.ones(len(rows), bool), classes_of(model), permuted)
+
+
+def cross_validated_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
+    """Rows predicted by a refit of the model that did not see them; raw columns are permuted among all rows."""
+    rows = sample_rows(len(read_frame(X)), max_rows, rng)
+    y = read_target(model, X, y, FUNCTION)[rows]
+    X = take_rows(X, rows)
+    trials = read_trials(model, X, y, cv=_N_FOLDS, random_state=rng, function=FUNCTION)
+    models, frame, table = list(trials.fit_by_folds(X)), read_frame(X), is_table(X)
+    found = trials.predict_by_folds(models, X)
+
+    def permuted(columns: list[str], donors: np.ndarray) -> np.ndarray:
+        moved = _move(frame, columns, donors)
+        return trials.predict_by_folds(models, moved if table else moved.to_numpy()).predicted
+
+    return Scored(y[found.seen], found.predicted[found.seen], found.seen, found.classes, permuted)
+
+
+def _move(frame: pd.DataFrame, columns: list[str], donors: np.ndarray) -> pd.DataFrame:
+    """A frame whose rows take their values in some columns from other rows."""
+    moved = frame.copy(deep=False)
+    for name in columns:
+        moved[name] = frame[name].array.take(donors)
+    return moved
 
 
 def drop_columns(
@@ -129,7 +161,8 @@ def _by_trees(trees: FittedTrees, matrix: np.ndarray, y: np.ndarray, rows_of_tre
         encoded = [position[part] for name in columns for part in parts.get(name, [name])]
         return engine.permuted(encoded, donors)
 
-    return Scored(y[seen], engine.predicted[seen], seen, trees.classes, permuted, engine.n_jobs)
+    n_trees = engine.n_trees[seen] if trees.is_classifier else None
+    return Scored(y[seen], engine.predicted[seen], seen, trees.classes, permuted, engine.n_jobs, n_trees)
 
 
 def _parts_of(trees: FittedTrees, columns: list[str]) -> dict[str, list[str]] | None:
@@ -145,7 +178,12 @@ def _parts_of(trees: FittedTrees, columns: list[str]) -> dict[str, list[str]] | 
 
 
 def as_table(
-    columns: list[str], groups: dict[str, list[str]], losses: np.ndarray, sources: dict[str, str]
+    columns: list[str],
+    groups: dict[str, list[str]],
+    losses: np.ndarray,
+    sources: dict[str, str],
+    *,
+    measured_on_rows: bool = True,
 ) -> pd.DataFrame:
     """A tidy frame of columns and groups, the most important first."""
     of_columns = [sources.get(name, name) for name in columns]
@@ -158,9 +196,18 @@ def as_table(
             "std_error": losses[:, 1],
             "source": of_columns + of_groups,
             "is_group": np.arange(len(losses)) >= len(columns),
+            "verdict": _judge(losses[:, 0], losses[:, 1] if measured_on_rows else np.nan_to_num(losses[:, 1])),
         }
     )
     return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+
+def _judge(importance: np.ndarray, std_error: np.ndarray) -> np.ndarray:
+    """The verdict on each column: "none" only if its interval excludes more than a negligible importance."""
+    error = np.where(np.isnan(std_error), np.inf, std_error)
+    negligible = _NEGLIGIBLE * max(importance.max(initial=0.0), 0.0)
+    is_known = [importance > CLEAR * error, importance < HARMFUL * error, importance + CLEAR * error <= negligible]
+    return np.select(is_known, ["clear", "harmful", "none"], "weak")
 
 
 def _loss_by_permuting(
@@ -183,4 +230,5 @@ def _loss_by_permuting(
         centred = np.zeros(len(seen))
         centred[seen] = lost - lost.mean()
         variances.append((centred @ centred + 2 * centred @ centred[donors]) / len(lost) ** 2)
-    return float(np.mean(losses)), float(np.sqrt(max(np.mean(variances), 0.0)))
+    error = float(np.sqrt(max(np.mean(variances), 0.0)))
+    return float(np.mean(losses)), error if len(gains) >= _LEAST_ROWS else np.nan

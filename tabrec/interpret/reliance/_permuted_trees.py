@@ -27,8 +27,8 @@ class PermutedTrees:
     """A forest over the rows of a matrix, each tree predicting only the rows given to it.
 
     Trees of a classifier have one output. `rows_of` goes from the position of a tree to the positions of the rows that
-    it predicts. `predicted` is the mean over the trees that predict a row, 0 where there is none; `seen` are the rows
-    that some tree predicts.
+    it predicts. `predicted` is the mean over the trees that predict a row, 0 where there is none; `n_trees` is their
+    number; `seen` are the rows that some tree predicts.
     """
 
     def __init__(self, trees: FittedTrees, matrix: np.ndarray, rows_of: Callable[[int], np.ndarray]):
@@ -42,6 +42,7 @@ class PermutedTrees:
             self._total[walk.rows] += walk.values[walk.leaves]
             count[walk.rows] += 1
         self.seen = count > 0
+        self.n_trees = count
         self._count = np.maximum(count, 1)[:, None]
         self.predicted = self._total / self._count
 

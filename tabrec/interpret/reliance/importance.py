@@ -17,7 +17,9 @@ from tabrec.interpret.metrics import read_metric
 from tabrec.interpret.models import predictor
 from tabrec.interpret.reliance._importance_methods import (
     FUNCTION,
+    VERDICTS,
     as_table,
+    cross_validated_rows,
     drop_columns,
     held_out_rows,
     out_of_bag_rows,
@@ -34,6 +36,7 @@ from tabrec.trees.fitted_trees import FittedTrees, read_trees, split_pipeline
 _AXES = {
     "oob": "loss of out-of-bag {metric} when permuted",
     "permutation": "loss of held-out {metric} when permuted",
+    "cv": "loss of cross-validated {metric} when permuted",
     "drop": "loss of {metric} when refitted without",
     "impurity": "share of the decrease of impurity",
 }
@@ -49,10 +52,13 @@ class FeatureImportance(Result):
     Attributes
     ----------
     table : pandas.DataFrame
-        The most important first: ``column`` (encoded for "oob" and "impurity", raw for "permutation" and "drop") or
-        name of a group, ``importance``, ``std_error``, ``source`` (the raw column; for a group all of them) and
-        ``is_group``.
-    method : {"oob", "permutation", "drop", "impurity"}
+        The most important first: ``column`` (encoded for "oob" and "impurity", raw for the other methods) or name of a
+        group, ``importance``, ``std_error``, ``source`` (the raw column; for a group all of them), ``is_group``, and
+        ``verdict``: "clear" if the importance is above 0 by more than 2 standard errors, "harmful" if it is below 0 by
+        more than 3, "none" if 2 standard errors more would be at most 1% of the largest importance, else "weak": these
+        rows do not show whether the column matters. "none" holds for this model: refitted without the column, another
+        one may be worse.
+    method : {"oob", "permutation", "cv", "drop", "impurity"}
         How importance was measured.
     metric : str
         Name of the score whose loss is the importance, as "R²"; "decrease of impurity" for impurity.
@@ -81,7 +87,23 @@ class FeatureImportance(Result):
     @property
     def is_clear(self) -> pd.Series:
         """Whether each row of the table is above 0 by more than 2 standard errors."""
-        return self.table["importance"] > 2 * self.table["std_error"].fillna(0)
+        return self.table["verdict"] == "clear"
+
+    @property
+    def verdicts(self) -> pd.Series:
+        """The verdict on each raw column: the strongest of those on it, its parts and the groups that it is in.
+
+        A column that is clear only in a group with other columns is "clear together".
+        """
+        own = self.table[~self.table["is_group"]]
+        source, verdict = own.set_index("column")["source"], self.table.set_index("column")["verdict"]
+        found = {name: set(rows) for name, rows in own.groupby("source", sort=False)["verdict"]}
+        for name, members in self.groups.items():
+            sources = dict.fromkeys(source[member] for member in members)
+            shared = {"clear": "clear together"}.get(verdict[name], "none") if len(sources) > 1 else verdict[name]
+            for each in sources:
+                found[each].add(shared)
+        return pd.Series({name: min(each, key=VERDICTS.index) for name, each in found.items()}, dtype=object)
 
     @property
     def findings(self) -> list[Finding]:
@@ -144,7 +166,7 @@ class FeatureImportance(Result):
 
 
 @check_parameters(
-    method=[StrOptions({"auto", "oob", "permutation", "drop", "impurity"})],
+    method=[StrOptions({"auto", "oob", "permutation", "cv", "drop", "impurity"})],
     metric=METRIC,
     n_repeats=[at_least(1), None],
     max_rows=[at_least(1), None],
@@ -172,11 +194,14 @@ def feature_importance(
         The rows to score, which `method` describes.
     y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
         Their target.
-    method : {"auto", "oob", "permutation", "drop", "impurity"}, default="auto"
+    method : {"auto", "oob", "permutation", "cv", "drop", "impurity"}, default="auto"
         - "oob": for forests that draw rows. X and y are those of fit. Each encoded column is permuted, and each row
           predicted by the trees that left it out. All trees see the same permutation, so that results are comparable
           with those of "permutation" on held-out rows.
         - "permutation": for any model. X and y are held-out rows. Each raw column is permuted.
+        - "cv": for any model. X and y are those of fit. The model is refitted (without weights) to 4 of 5 parts of the
+          rows, and each raw column permuted in the part left out: with few held-out rows, the standard errors are
+          smaller than those of "permutation".
         - "drop": X and y are those of fit. The model is refitted (without weights) without each raw column, and scored
           on out-of-bag rows, or by 5 folds where it leaves no rows out.
         - "impurity": how much the splits on a column decrease impurity in training. It needs no rows, but overrates
@@ -192,7 +217,8 @@ def feature_importance(
     n_repeats : int, default=None
         Permutations of each column; None is as many as score 20,000 rows, from 1 to 5.
     max_rows : int, default=20_000
-        At most this many rows, drawn at random, are scored by "oob" and "permutation"; None for all.
+        At most this many rows, drawn at random, are scored by "oob", "permutation" and "cv", which also refits on them;
+        None for all.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of draws, permutations and folds.
 
@@ -217,7 +243,10 @@ def feature_importance(
     Notes
     -----
     Standard errors are those of the scored rows and permutations for this one model (for "drop", of the rows). They do
-    not include how another fit would differ.
+    not include how another fit would differ, and are NaN for fewer than 10 scored rows.
+
+    The log loss of a forest is measured with one more tree, which gives all classes the same probability: a class that
+    no tree votes for would otherwise hide all other losses.
 
     References
     ----------
@@ -261,7 +290,8 @@ def feature_importance(
             raise ValueError(f"{FUNCTION}: method='drop' needs columns to refit on, but all {len(columns)} would go.")
         losses, score = drop_columns(model, X, y, metric, blocks, rng)
     else:
-        scored = held_out_rows(model, X, y, max_rows, rng) if method == "permutation" else scored
+        if method != "oob":
+            scored = {"permutation": held_out_rows, "cv": cross_validated_rows}[method](model, X, y, max_rows, rng)
         losses, score = scored.losses(measure, blocks, n_repeats, rng), scored.score(measure)
     return FeatureImportance(as_table(columns, named, losses, sources), method, measure.name, score, named, unknown)
 
@@ -277,7 +307,9 @@ def _impurity(model: Any, X: Any, y: Any, groups: Any, rng: np.random.Generator)
     by_block = by_block[shares.any(axis=1)] if shares.any() else by_block
     n_trees = len(by_block)
     error = by_block.std(axis=0, ddof=1) / np.sqrt(n_trees) if n_trees > 1 else np.full(len(blocks), np.nan)
-    table = as_table(trees.names, named, np.column_stack([by_block.mean(axis=0), error]), trees.sources)
+    table = as_table(
+        trees.names, named, np.column_stack([by_block.mean(axis=0), error]), trees.sources, measured_on_rows=False
+    )
     _warn_of_overrated(trees, table, X, y, rng)
     return FeatureImportance(table, "impurity", "decrease of impurity", np.nan, named, _unknown_origin(trees))
 

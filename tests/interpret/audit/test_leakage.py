@@ -98,6 +98,23 @@ def test_a_planted_function_of_classes_is_found_first(n_classes, as_text):
         assert "under another name" in found.findings[0].text
 
 
+def test_two_columns_whose_weighted_sum_is_the_target_are_found():
+    frame, y = make_frame()
+    rng = np.random.default_rng(0)
+    frame["paid"] = rng.normal(0, 8, len(y))
+    frame["left"] = np.where(rng.random(len(y)) < 0.1, np.nan, (y - frame["paid"]) / 2)
+    assert kinds_of(leakage_check(None, frame, y)) == [("target of two columns", ("paid", "left"))]
+    (found,) = leakage_check(None, frame, y).findings
+    assert "1 · paid + 2 · left" in found.evidence
+    assert kinds_of(leakage_check(None, frame.drop(columns="left"), y)) == []
+
+
+def test_numbers_kept_as_text_are_read_as_numbers():
+    frame, y = make_frame()
+    frame["leak"] = [f"{value:.3f}" for value in y]  # hardly any label occurs twice
+    assert ("too-good column", ("leak",)) in kinds_of(leakage_check(None, frame, y))
+
+
 def test_alone_is_the_r2_of_out_of_fold_means_of_labels():
     rng = np.random.default_rng(0)
     level = rng.integers(0, 3, 6000)

@@ -191,6 +191,21 @@ def test_shifted_columns_that_the_model_leans_on_come_first(leaning):
     assert [finding.severity for finding in alone.findings if finding.columns == ("size",)] == [2]
 
 
+def test_a_column_without_a_clear_importance_is_not_said_to_be_relied_on(leaning):
+    forest, before, after = leaning
+    rng = np.random.default_rng(0)
+    price = before["size"] + rng.normal(size=400)
+    found = feature_importance(forest, before[:8], price[:8], "permutation")
+    assert not found.is_clear.any()
+    worth = found.table.set_index("column")["importance"]
+    (told,) = (
+        f for f in domain_shift(before, after, importance=found, n_estimators=20).findings if f.columns == ("size",)
+    )
+    assert worth["size"] == worth.max()
+    assert told.severity == 2
+    assert "do not show whether the model needs it" in told.text
+
+
 def test_many_shifted_columns_are_told_in_few_findings():
     rng = np.random.default_rng(0)
     before, after = (pd.DataFrame(rng.normal(size=(300, 40))).add_prefix("c") for _ in range(2))

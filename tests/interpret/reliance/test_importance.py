@@ -18,14 +18,16 @@ from sklearn.exceptions import NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from tabrec import ForestClassifier, ForestRegressor
 from tabrec.datasets import make_auctions
-from tabrec.interpret import feature_importance
+from tabrec.interpret import FeatureImportance, feature_importance
 from tabrec.interpret.models import predictor
+from tabrec.interpret.reliance._importance_methods import as_table
 from tabrec.interpret.reliance._permuted_trees import PermutedTrees, _tested_columns
 from tabrec.trees.fitted_trees import read_trees
 from tabrec.trees.training_rows import read_drawn_rows
@@ -644,3 +646,47 @@ def test_columns_of_unknown_origin_are_named():
     scaling = make_pipeline(StandardScaler(), RandomForestRegressor(5, random_state=0)).fit(X, y)
     assert feature_importance(scaling).unknown_origin == ()
     assert feature_importance(mixing, X, y, "permutation").findings == []
+
+
+@pytest.mark.parametrize(
+    ("importance", "std_error", "verdict"),
+    [(5.0, 2.4, "clear"), (5.0, 2.6, "weak"), (-5.0, 1.6, "harmful"), (-5.0, 1.8, "none"), (0.4, 0.3, "none")],
+)
+def test_a_verdict_names_what_the_interval_excludes(importance, std_error, verdict):
+    table = as_table(["largest", "a"], {}, np.array([[100.0, 1.0], [importance, std_error]]), {})
+    assert table.set_index("column")["verdict"].to_dict() == {"largest": "clear", "a": verdict}
+
+
+def test_a_column_that_is_clear_only_beside_its_copy_is_clear_together():
+    table = as_table(
+        ["a", "b", "c"], {"a + b": ["a", "b"]}, np.array([[1.0, 1.0], [2.0, 1.5], [0.0, 1.0], [9.0, 1.0]]), {}
+    )
+    found = FeatureImportance(table, "permutation", "R²", 0.5, {"a + b": ["a", "b"]})
+    assert found.verdicts.to_dict() == {"a": "clear together", "b": "clear together", "c": "weak"}
+
+
+def test_cross_validation_permutes_rows_that_the_refits_did_not_see():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=400), "b": rng.normal(size=400)})
+    y = 2 * X["a"] + rng.normal(size=400)
+    model = LinearRegression().fit(X, y)
+    found = feature_importance(model, X, y, "cv", metric="rmse", n_repeats=1, random_state=0)
+    # A permuted column adds the variance 2 · 2² to that of the noise.
+    assert by_column(found).loc["a", "importance"] == pytest.approx(3 - 1, abs=0.3)
+    assert by_column(found)["verdict"].to_dict() == {"a": "clear", "b": "none"}
+    assert found.score == pytest.approx(
+        -cross_val_score(model, X, y, scoring="neg_root_mean_squared_error").mean(), rel=0.05
+    )
+    classes = np.array(["x", "y", "z"])[pd.qcut(y, 3, labels=False)]
+    found = feature_importance(LogisticRegression().fit(X, classes), X, classes, "cv", metric="log_loss")
+    assert by_column(found).loc["a", "verdict"] == "clear"
+    assert abs(by_column(found).loc["b", "importance"]) < 0.02
+
+
+def test_classes_that_no_tree_votes_for_do_not_hide_other_losses():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"strong": rng.normal(size=600), "weaker": rng.normal(size=600)})
+    y = X["strong"] + 0.5 * X["weaker"] + 0.3 * rng.normal(size=600) > 0
+    forest = ForestClassifier(20, min_samples_leaf=1, random_state=0).fit(X, y)
+    found = by_column(feature_importance(forest, X, y, metric="log_loss"))
+    assert (found["importance"] > 4 * found["std_error"]).all()
