@@ -95,8 +95,9 @@ class FeatureImportance(Result):
 
         A column that is clear only in a group with other columns is "clear together".
         """
-        own = self.table[~self.table["is_group"]]
-        source, verdict = own.set_index("column")["source"], self.table.set_index("column")["verdict"]
+        is_group = self.table["is_group"]
+        own, source = self.table[~is_group], self.table[~is_group].set_index("column")["source"]
+        verdict = self.table[is_group].set_index("column")["verdict"]
         found = {name: set(rows) for name, rows in own.groupby("source", sort=False)["verdict"]}
         for name, members in self.groups.items():
             sources = dict.fromkeys(source[member] for member in members)

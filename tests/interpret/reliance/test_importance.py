@@ -663,6 +663,10 @@ def test_a_column_that_is_clear_only_beside_its_copy_is_clear_together():
     )
     found = FeatureImportance(table, "permutation", "R²", 0.5, {"a + b": ["a", "b"]})
     assert found.verdicts.to_dict() == {"a": "clear together", "b": "clear together", "c": "weak"}
+    # The parts of a raw column make a group of its name.
+    table = as_table(["a", "a_na"], {"a": ["a", "a_na"]}, np.array([[1.0, 1.0], [1.0, 1.0], [9.0, 1.0]]), {"a_na": "a"})
+    found = FeatureImportance(table, "oob", "R²", 0.5, {"a": ["a", "a_na"]})
+    assert found.verdicts.to_dict() == {"a": "clear"}
 
 
 def test_cross_validation_permutes_rows_that_the_refits_did_not_see():
