@@ -86,9 +86,16 @@ def fitted_steps(model: Any) -> list[Any]:
 
 
 def make_model(model_factory: Any) -> Any:
-    """A new unfitted estimator: the result of a function, or a clone of an estimator."""
+    """A new unfitted estimator: the result of a function, or a clone of an estimator.
+
+    A clone of fitted boosting grows as many trees as that has, instead of choosing their number again.
+    """
     if hasattr(model_factory, "fit"):
-        return clone(model_factory)
+        made = clone(model_factory)
+        last, fitted = (each[-1] if isinstance(each, Pipeline) else each for each in (made, model_factory))
+        if getattr(last, "max_iter", 0) is None and hasattr(fitted, "n_iter_"):
+            last.set_params(max_iter=fitted.n_iter_)
+        return made
     if not callable(model_factory):
         raise TypeError(
             f"model_factory={model_factory!r} must be an estimator, which is cloned, or a function that returns one."
