@@ -39,6 +39,14 @@ def test_the_model_is_fitted_to_all_rows_and_its_scores_are_not(classes):
     assert classes.metadata["refit"]
 
 
+def test_a_run_can_be_refitted_later(classes):
+    later = train(CLASSES, "dear", metric="f1", refit=False).refit(CLASSES)
+    X = CLASSES.drop(columns="dear")
+    np.testing.assert_array_equal(later.model.predict_proba(X), classes.model.predict_proba(X))
+    assert later.metadata["refit"]
+    assert later.metrics == classes.metrics
+
+
 def test_without_refit_the_model_is_that_of_the_scores(compared):
     predicted = compared.predict(AUCTIONS.iloc[compared.predictions["row"]])["SalePrice"]
     np.testing.assert_array_equal(predicted, compared.predictions["predicted"])
