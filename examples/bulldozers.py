@@ -58,9 +58,8 @@ show("RMSE without some of these, on the latest fifth of the training sales", wi
 
 # The mean of different models is better than each of them; the unimportant columns are dropped.
 columns = X.columns.drop(without.drop)
-boosting = BoostingRegressor(max_iter=1000, random_state=0)  # about as many as it would choose by cross-validation
-net = TabularRegressor(n_nets=1, n_members=4, random_state=0)
-ensemble = VotingRegressor([("forest", forest), ("boosting", boosting), ("net", net)]).fit(X[columns], y)
+booster, net = BoostingRegressor(max_iter=1000, random_state=0), TabularRegressor(n_nets=1, n_members=4, random_state=0)
+ensemble = VotingRegressor([("forest", forest), ("boosting", booster), ("net", net)]).fit(X[columns], y)
 print("\nRMSE of the log price, auctions of 2011:")
 for name, model in {**ensemble.named_estimators_, "ensemble": ensemble}.items():
     print(f"  {name:<9} {root_mean_squared_error(y_valid, model.predict(X_valid[columns])):.4f}")
