@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -85,6 +86,15 @@ def fitted_steps(model: Any) -> list[Any]:
     return [model]
 
 
+def _innermost(model: Any) -> Any:
+    """The last step of a pipeline, and the regressor within a transformation of the target; the fitted one if any."""
+    if isinstance(model, Pipeline):
+        return _innermost(model[-1])
+    if isinstance(model, TransformedTargetRegressor):
+        return _innermost(getattr(model, "regressor_", model.regressor))
+    return model
+
+
 def make_model(model_factory: Any) -> Any:
     """A new unfitted estimator: the result of a function, or a clone of an estimator.
 
@@ -92,7 +102,7 @@ def make_model(model_factory: Any) -> Any:
     """
     if hasattr(model_factory, "fit"):
         made = clone(model_factory)
-        last, fitted = (each[-1] if isinstance(each, Pipeline) else each for each in (made, model_factory))
+        last, fitted = _innermost(made), _innermost(model_factory)
         if getattr(last, "max_iter", 0) is None and hasattr(fitted, "n_iter_"):
             last.set_params(max_iter=fitted.n_iter_)
         return made
