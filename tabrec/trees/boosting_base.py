@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
+from sklearn.model_selection._split import GroupsConsumerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import column_or_1d
 from threadpoolctl import threadpool_limits
@@ -90,11 +91,9 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         check_row_labels(X, y=y, sample_weight=sample_weight)
         check_row_labels(X_val, y_val=y_val, sample_weight_val=sample_weight_val)
         y = column_or_1d(self._check_fit_target(y, len(frame)), warn=True)
-        chooses = self.max_iter is None and X_val is None and self.early_stopping is False
-        given = None
-        if chooses and not (self.cv is None or isinstance(self.cv, Integral)):
-            given = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(frame, y))
         weighting = read_weights(sample_weight, len(frame))
+        chooses = self.max_iter is None and X_val is None and not self._stops_early(len(weighting.rows))
+        given = self._read_splits(frame, y) if chooses else None
         y = y[weighting.rows]
         if is_classifier(self):
             check_class_weights(self.class_weight, y)
@@ -133,6 +132,24 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
 
     def _most_iterations(self, y: np.ndarray) -> int:
         return _MOST_ITERATIONS if self._trees_per_iteration(y) == 1 else _MOST_ITERATIONS_OF_CLASSES
+
+    def _stops_early(self, n_rows: int) -> bool:
+        return n_rows > _MANY_ROWS if self.early_stopping == "auto" else bool(self.early_stopping)
+
+    def _read_splits(self, frame: pd.DataFrame, y: np.ndarray) -> Pairs | None:
+        """Positions of the rows of a splitter or an iterable; None for a number of folds."""
+        if self.cv is None or isinstance(self.cv, Integral):
+            return None
+        splitter, rows = check_cv(self.cv, y, classifier=is_classifier(self)), np.arange(len(frame))
+        if isinstance(splitter, GroupsConsumerMixin):
+            raise ValueError(f"cv={self.cv} needs groups, which fit does not take: pass list(cv.split(X, y, groups)).")
+        try:
+            pairs = [(rows[train], rows[held]) for train, held in splitter.split(frame, y)]
+        except IndexError as error:
+            raise ValueError(f"cv has a position that the {len(rows)} rows do not have: {error}.") from error
+        if not pairs:
+            raise ValueError("cv has no folds: pass a number of folds, a splitter or at least one pair of positions.")
+        return pairs
 
     def _split_rows(self, y: np.ndarray, weighting: Weighting, order: np.ndarray, given: Pairs | None) -> Pairs:
         """Positions of training rows and of rows held out, from which the number of trees is chosen."""
@@ -194,8 +211,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
 
     def _check_stratified(self, y: np.ndarray, has_validation: bool) -> None:
         """Refuse a class of one row where early stopping sets aside rows of every class."""
-        stops = self.early_stopping is True or (self.early_stopping == "auto" and len(y) > _MANY_ROWS)
-        if not stops or has_validation or self.validation_fraction is None:
+        if not self._stops_early(len(y)) or has_validation or self.validation_fraction is None:
             return
         classes, counts = np.unique(y, return_counts=True)
         if counts.min() == 1:

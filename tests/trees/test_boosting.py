@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.inspection import partial_dependence
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 
 from tabrec import BoostingClassifier, BoostingRegressor, TabularPreprocessor
 from tabrec.preprocess import TimeSplit
@@ -213,6 +213,34 @@ def test_a_splitter_of_times_chooses_the_number_of_trees():
     target = y + np.where(np.arange(len(X)) < 150, 0, 1) * np.where(X["state"] == "Utah", 15, 0)
     model = BoostingRegressor(cv=TimeSplit(1, column="sold"), learning_rate=0.3, random_state=0).fit(drifting, target)
     assert model.n_iter_ != clone(model).set_params(cv=5).fit(drifting, target).n_iter_
+
+
+def test_rows_may_be_held_out_by_positions_or_masks():
+    X, y = noisy_rows()
+    is_held = np.arange(len(X)) % 4 == 0
+    masks, positions = [(~is_held, is_held)], [(np.flatnonzero(~is_held), np.flatnonzero(is_held))]
+    models = [BoostingRegressor(cv=cv, learning_rate=0.3, random_state=0).fit(X, y) for cv in (masks, positions)]
+    assert models[0].n_iter_ == models[1].n_iter_ < 200
+
+
+@pytest.mark.parametrize(
+    ("cv", "message"),
+    [
+        ([([0, 1, 2], [500])], "position that the 200 rows do not have"),
+        ([], "cv has no folds"),
+        (GroupKFold(3), r"needs groups, which fit does not take: pass list\(cv.split"),
+    ],
+    ids=["beyond the rows", "none", "of groups"],
+)
+def test_folds_that_cannot_be_made_are_refused(cv, message):
+    with pytest.raises(ValueError, match=message):
+        BoostingRegressor(cv=cv).fit(*noisy_rows())
+
+
+def test_early_stopping_auto_leaves_few_rows_to_the_folds():
+    X, y = noisy_rows()
+    by_folds = BoostingRegressor(learning_rate=0.3, random_state=0).fit(X, y)
+    assert clone(by_folds).set_params(early_stopping="auto").fit(X, y).n_iter_ == by_folds.n_iter_
 
 
 def test_a_class_of_one_row_does_not_stop_the_choice():
