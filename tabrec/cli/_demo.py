@@ -17,7 +17,7 @@ _SHOWN_FINDINGS = 4
 
 def demo(
     out: Annotated[Path | None, option("FOLDER", "Folder to create.", "runs/demo")] = None,
-    rows: Annotated[int, option("N", "Rows of the generated table, and a third of the ratings.", min=1000)] = 8_000,
+    rows: Annotated[int, option("N", "Rows of the generated table, and a third of the ratings.", min=1000)] = 4_000,
 ) -> None:
     """Generate auctions, ratings and clicks; compare models, predict, explain and recommend with the best.
 

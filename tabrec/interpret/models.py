@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone, is_classifier
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,6 +15,7 @@ from tabrec.preprocess import DateParts
 from tabrec.preprocess.lineage import Origin, input_names, trace_columns
 from tabrec.preprocess.text_columns import read_numbers
 from tabrec.tables.columns import read_frame, to_columns
+from tabrec.tables.copies import clone_for_refit
 from tabrec.tables.text_numbers import NumberFormat
 from tabrec.trees.fitted_trees import coded_labels
 
@@ -86,26 +86,13 @@ def fitted_steps(model: Any) -> list[Any]:
     return [model]
 
 
-def _innermost(model: Any) -> Any:
-    """The last step of a pipeline, and the regressor within a transformation of the target; the fitted one if any."""
-    if isinstance(model, Pipeline):
-        return _innermost(model[-1])
-    if isinstance(model, TransformedTargetRegressor):
-        return _innermost(getattr(model, "regressor_", model.regressor))
-    return model
-
-
 def make_model(model_factory: Any) -> Any:
     """A new unfitted estimator: the result of a function, or a clone of an estimator.
 
     A clone of fitted boosting grows as many trees as that has, instead of choosing their number again.
     """
     if hasattr(model_factory, "fit"):
-        made = clone(model_factory)
-        last, fitted = _innermost(made), _innermost(model_factory)
-        if getattr(last, "max_iter", 0) is None and hasattr(fitted, "n_iter_"):
-            last.set_params(max_iter=fitted.n_iter_)
-        return made
+        return clone_for_refit(model_factory)
     if not callable(model_factory):
         raise TypeError(
             f"model_factory={model_factory!r} must be an estimator, which is cloned, or a function that returns one."

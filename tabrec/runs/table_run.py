@@ -16,6 +16,7 @@ from tabrec.runs.run import Run
 from tabrec.runs.submission import as_submission, name_probabilities
 from tabrec.runs.table_target import rows_with_target, to_model_target
 from tabrec.runs.trained_table import check_trained_table, find_trained_table, recorded_options
+from tabrec.tables.copies import clone_for_refit
 from tabrec.tables.names import check_has_column
 
 
@@ -199,7 +200,7 @@ class TableRun(Run):
             This run.
         """
         y = self.split(frame)[0]
-        self.model = clone(self.model).fit(frame.drop(columns=self.metadata["target"]), y)
+        self.model = clone_for_refit(self.model).fit(frame.drop(columns=self.metadata["target"]), y)
         self.metadata["refit"] = True
         return self
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 
 from tabrec.ensemble import EnsembleClassifier, EnsembleRegressor, compare_models
 from tabrec.ensemble.members import DEFAULT_KINDS, make_member
 from tabrec.runs.metrics import TaskMetric
 from tabrec.runs.scores import Scores, predict_numbers, score, score_run, standard_error
+from tabrec.tables.copies import clone_for_refit
 
 MODELS = (*DEFAULT_KINDS, "ensemble", "all")
 
@@ -153,4 +153,4 @@ class TrialRows:
     def refit(self, trial: Trial) -> None:
         """Fit the model on all rows."""
         self.say(f"{trial.name}: fitting on all {len(self.y):,} rows")
-        trial.estimator = clone(trial.estimator).fit(self.X, self.y)
+        trial.estimator = clone_for_refit(trial.estimator).fit(self.X, self.y)

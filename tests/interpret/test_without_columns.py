@@ -5,11 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, ShuffleSplit
-from sklearn.pipeline import Pipeline, make_pipeline
 
-from tabrec import BoostingRegressor, ForestRegressor, TimeSplit
+from tabrec import ForestRegressor, TimeSplit
 from tabrec.interpret import drop_and_compare, drop_unimportant, try_dropping
-from tabrec.interpret.models import make_model
 
 
 def draw(seed, n=150):
@@ -75,14 +73,3 @@ def test_validation_rows_without_their_target_are_an_error_that_names_cv(n):
     X, y = draw(0)
     with pytest.raises(ValueError, match=rf"cv: .*\(X_valid, y_valid\); got a tuple of length {n}"):
         try_dropping(LinearRegression(), X, y, ["weak"], cv=(X, y, y)[:n])
-
-
-@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline], ids=["alone", "in a pipeline"])
-def test_a_copy_of_boosting_grows_as_many_trees_as_that_has(wrap):
-    X = np.random.default_rng(0).normal(size=(100, 2))
-    fitted = wrap(BoostingRegressor(learning_rate=0.3, random_state=0)).fit(X, X[:, 0])
-    last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
-    copy = make_model(fitted).fit(X, X[:, 0])
-    assert (copy[-1] if isinstance(copy, Pipeline) else copy).n_iter_ == last.n_iter_
-    assert last.max_iter is None
-    np.testing.assert_array_equal(copy.predict(X), fitted.predict(X))

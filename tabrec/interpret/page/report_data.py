@@ -26,7 +26,7 @@ from tabrec.trees.training_rows import check_fitted_rows
 MANY_ROWS = 20_000  # enough for an average
 SOME_ROWS = 2_000  # enough for a plot
 FEW_ROWS = 1_000  # held-out rows; an importance measured on fewer has large standard errors
-MOST_REFITTED = 5_000  # training rows on which a model is refitted
+MOST_REFITTED = 2_000  # training rows on which a model is refitted
 _N_REPEATS = 2  # permutations of a column; each predicts all rows, and more hardly reduce the standard error
 
 # scikit-learn warns when a model fitted to an array is given a frame, as it is here.
