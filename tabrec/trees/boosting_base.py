@@ -221,9 +221,11 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
                 "set early_stopping=False."
             )
 
-    def _raw_predict(self, X: Any, n_threads: int | None = None) -> np.ndarray:
-        """Called by the parent class; for few rows by one thread, as in `fit`."""
-        return super()._raw_predict(X, n_threads or (1 if len(X) < _FEW_ROWS else None))
+    def _predict_iterations(
+        self, X: np.ndarray, predictors: list, raw: np.ndarray, is_binned: bool, n_threads: int
+    ) -> None:
+        """Called by the parent class once the rows are encoded; for few rows by one thread, as in `fit`."""
+        super()._predict_iterations(X, predictors, raw, is_binned, 1 if len(X) < _FEW_ROWS else n_threads)
 
     def _bin_data(self, X: np.ndarray, *args: Any, is_training_data: bool) -> np.ndarray:
         """Bin the numbers; trees of an earlier fit need its bins, which scikit-learn would learn again."""
