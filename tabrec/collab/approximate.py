@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tabrec.collab.ranking import OfUsers, Ranked
+from tabrec.collab.ranking import OfUsers, Ranked, Rule
 from tabrec.collab.scorer import Scorer
 
+# How many times as many items are searched where a rule may exclude some.
+_MORE = 4
 # Users searched for at once.
 _USERS = 2**12
 # Vectors of an index that are compared with those of the model.
@@ -54,14 +56,23 @@ def open_index(index: str | os.PathLike, scorer: Scorer, items: np.ndarray) -> A
 
 
 def rank_by_index(
-    index: Any, scorer: Scorer, users: np.ndarray, items: np.ndarray, n: int, excluded: Sequence[OfUsers]
+    index: Any,
+    scorer: Scorer,
+    users: np.ndarray,
+    items: np.ndarray,
+    n: int,
+    excluded: Sequence[OfUsers],
+    rule: Rule | None,
 ) -> Ranked:
     """The best of the items that an index finds for each user, in the form that `rank_all` returns.
 
-    `items` are the codes of the keys of the index.
+    `items` are the codes of the keys of the index. The rule takes positions in `users`; the items that are searched may
+    not suffice where it excludes many.
     """
     starts = range(0, max(len(users), 1), _USERS)
-    parts = [_rank_some(index, scorer, users, items, n, excluded, slice(start, start + _USERS)) for start in starts]
+    parts = [
+        _rank_some(index, scorer, users, items, n, excluded, rule, slice(start, start + _USERS)) for start in starts
+    ]
     owner, rank, found, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
     return owner, rank, found, scores
 
@@ -73,15 +84,19 @@ def _rank_some(
     items: np.ndarray,
     n: int,
     excluded: Sequence[OfUsers],
+    rule: Rule | None,
     rows: slice,
 ) -> Ranked:
     """The best items of a slice of the users."""
     barred, most = _find_barred(excluded, rows, len(users[rows]))
     vectors = scorer.search_vectors("user", users[rows])
-    owner, found = _search(index, vectors, min(n + most, len(items)))
+    owner, found = _search(index, vectors, min(n * (1 if rule is None else _MORE) + most, len(items)))
     found = items[found]
     is_free = ~np.isin(owner * _MOST_CODES + found, barred)
     owner, found = owner[is_free], found[is_free]
+    if rule is not None and len(owner):
+        is_free = ~rule(rows.start + owner, found)
+        owner, found = owner[is_free], found[is_free]
     scores = np.einsum("pf,pf->p", vectors[owner], scorer.search_vectors("item", found), dtype=np.float64)
     order = np.lexsort([found, -scores, owner])
     owner, found, scores = owner[order], found[order], scores[order]

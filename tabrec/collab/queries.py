@@ -12,7 +12,7 @@ import pandas as pd
 
 from tabrec.collab.diversity import Choice
 from tabrec.collab.interactions import Context, sort_interactions
-from tabrec.collab.ranking import OfUsers, Ranked, rank_all
+from tabrec.collab.ranking import OfUsers, Ranked, Rule, rank_all
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.relevance import Relevance
 from tabrec.collab.scorer import Scorer
@@ -25,6 +25,7 @@ class Query:
 
     score_block: Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores of positions and items
     n_users: int
+    rule: Rule | None = None  # which positions and items are excluded
 
     def rank(
         self,
@@ -37,10 +38,10 @@ class Query:
         """The first n items of each user; `choice` chooses them from the best ones."""
         users = np.arange(self.n_users)
         if choice is None:
-            return rank_all(self.score_block, users, items, n, excluded, candidates)
+            return rank_all(self.score_block, users, items, n, excluded, candidates, self.rule)
         pool, chosen = choice.pool(n), np.empty(0, dtype=np.intp)
         while True:
-            owner, _, found, scores = rank_all(self.score_block, users, items, pool, excluded, candidates)
+            owner, _, found, scores = rank_all(self.score_block, users, items, pool, excluded, candidates, self.rule)
             bounds = np.searchsorted(owner, np.arange(self.n_users + 1))
             parts = [
                 start + choice.choose(found[start:stop], scores[start:stop], n) for start, stop in pairwise(bounds)
@@ -63,7 +64,7 @@ class Query:
                 break
             listed, _ = sort_interactions(ranked[0] + 1, ranked[2], np.ones(len(ranked[0])))
             without = [(listed, short + 1), *((pairs, codes[short]) for pairs, codes in excluded)]
-            owner, rank, found, scores = rank_all(self.score_block, short, items, n, without)
+            owner, rank, found, scores = rank_all(self.score_block, short, items, n, without, rule=self.rule)
             more = short[owner], rank + counts[short[owner]], found, scores
             is_needed = more[1] <= n
             parts = [np.concatenate([part, added[is_needed]]) for part, added in zip(ranked, more, strict=True)]

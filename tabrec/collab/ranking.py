@@ -10,12 +10,16 @@ from tabrec.collab.interactions import Interactions
 
 # Scores held at once.
 _BLOCK = 2**23
+# How many more of the best items are tested where a rule excludes some.
+_WIDER = 4
 # Chunks of a row, of which the maxima are compared first, for each item asked for.
 _CHUNKS_PER_ITEM = 8
 
 Ranked = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 # Pairs of users and items, and the codes that the users asked for have in them.
 OfUsers = tuple[Interactions, np.ndarray]
+# Whether pairs of users, as they are given to `rank_all`, and items are excluded.
+Rule = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def rank_all(
@@ -25,11 +29,12 @@ def rank_all(
     n: int,
     excluded: Iterable[OfUsers],
     candidates: OfUsers | None = None,
+    rule: Rule | None = None,
 ) -> Ranked:
     """The best items of each user, as arrays owner (a position in `users`), rank (from 1), item and score.
 
     `items` are codes in ascending order. Excluded interactions, and those that are the candidates of each user, come
-    with the codes that the users have in them.
+    with the codes that the users have in them. The rule is asked about the best items alone.
     """
     position = np.full(items.max(initial=0) + 1, -1)
     position[items] = np.arange(len(items))
@@ -49,9 +54,28 @@ def rank_all(
             scores[given] = everything[given]
         for pairs in excluded:
             scores[find(pairs, rows)] = -np.inf
+        if rule is not None:
+            owners = users[rows]
+            _exclude(scores, n, lambda owner, at: rule(owners[owner], items[at]))
         return scores
 
     return _rank(score, len(users), items, n)
+
+
+def _exclude(scores: np.ndarray, n: int, rule: Rule) -> None:
+    """Set scores to -inf where a rule excludes them, as far as the n highest others of each row depend on it."""
+    rows, width = np.arange(len(scores)), n
+    while len(rows):
+        highest = scores[rows]
+        best = top_n(highest, width)
+        owner, rank = np.nonzero(np.isfinite(np.take_along_axis(highest, best, axis=1)))
+        if not len(owner):
+            break
+        at = best[owner, rank]
+        is_excluded = rule(rows[owner], at)
+        scores[rows[owner[is_excluded]], at[is_excluded]] = -np.inf
+        n_left = np.bincount(owner[~is_excluded], minlength=len(rows))
+        rows, width = rows[(n_left < n) & np.isin(np.arange(len(rows)), owner[is_excluded])], _WIDER * width
 
 
 def rank_similar(

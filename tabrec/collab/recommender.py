@@ -258,8 +258,10 @@ class Recommender(Newcomers, Exports, ABC):
         candidates : array-like of ids, or table of shape (n_pairs, 2), default=None
             The items to choose from; None takes all items with ratings. A table has the candidates of each user, in
             columns named as in fit or "user" and "item".
-        exclude : table of shape (n_pairs, 2 or more), default=None
-            Pairs not to recommend, in columns named as in fit or "user" and "item".
+        exclude : table of shape (n_pairs, 2 or more) or callable, default=None
+            Pairs not to recommend, in columns named as in fit or "user" and "item". A callable is given a frame of
+            pairs, with the columns named as in fit, and returns a boolean for each, True for those not to recommend. It
+            is called several times, with those of the best items of each user that are needed to find n others.
         include_cold : bool, default=False
             Whether to choose also from the items that are in `item_features` but have no ratings, without `candidates`.
         unknown : {"ignore", "raise"}, default="ignore"
@@ -293,8 +295,19 @@ class Recommender(Newcomers, Exports, ABC):
         Raises
         ------
         ValueError
-            No candidate is known, `n` is less than 1, ids are of another type than in fit, or a model that does not
-            predict ratings is asked for their order.
+            No candidate is known, `n` is less than 1, ids are of another type than in fit, `exclude` fails or returns
+            something else than booleans, or a model that does not predict ratings is asked for their order.
+
+        Examples
+        --------
+        >>> from tabrec import Popular
+        >>> from tabrec.datasets import make_interactions
+        >>> clicks = make_interactions(1_000, random_state=0)
+        >>> model = Popular().fit(clicks[["user", "item"]])
+        >>> model.recommend(1, 3)["item"].tolist()
+        [51, 56, 100]
+        >>> model.recommend(1, 3, exclude=lambda pairs: pairs["item"] % 2 == 0)["item"].tolist()
+        [51, 73, 103]
         """
         if index is not None:
             self._check_searchable(candidates, include_cold, context, diversity, fill)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tabrec.collab.approximate import open_index, rank_by_index
 from tabrec.collab.diversity import make_choice
+from tabrec.collab.exclusion import ExclusionRule
 from tabrec.collab.ids import Ids, as_column, id_at
 from tabrec.collab.interactions import Pairs, sort_interactions
 from tabrec.collab.queries import Query, read_context, score_users
@@ -48,16 +49,21 @@ def recommend_items(
     if is_table(candidates):
         of_users, candidates = _read_pairs("candidates", reader, column, candidates)
     choice = _choose(reader.items, candidates, include_cold, unknown)
+    rule = None
+    if callable(exclude):
+        rule, exclude = ExclusionRule(exclude, reader.user_name, column, reader.items.ids.index), None
     without = [] if exclude is None else [_read_pairs("exclude", reader, column, exclude)[0]]
     seen = [(reader.ratings, codes)] if exclude_seen else []
     given = None if context is None else read_context(reader, context, len(codes))
-    query = Query(score_users(scorer, relevance, codes, given), len(codes))
+    query = Query(score_users(scorer, relevance, codes, given), len(codes), rule)
     chooser = make_choice(diversity, scorer, reader, item_features)
     if index is None:
         ranked = query.rank(choice, n, [*without, *seen], of_users, chooser)
     else:
         opened = open_index(index, scorer, choice)
-        ranked = rank_by_index(opened, scorer, codes, choice, n, [*without, *seen])
+        ranked = rank_by_index(opened, scorer, codes, choice, n, [*without, *seen], rule)
+        if rule is not None:
+            ranked = query.fill(ranked, choice, n, [[*without, *seen]])
     if fill:
         ranked = query.fill(ranked, reader.items.known(), n, [[*without, *seen], without])
     owner, rank, found, scores = ranked

@@ -47,6 +47,21 @@ def test_an_index_finds_the_recommendations_of_all_scores(fitted, tmp_path):
 
 
 @needs_usearch
+@pytest.mark.parametrize("n", [5, 40])  # the index is searched for some of the items, and for all
+def test_a_rule_excludes_items_that_an_index_finds(fitted, tmp_path, n):
+    path = fitted.to_ann(tmp_path / "items.usearch")
+    for least in (2, 100):
+        options = {"exclude": lambda pairs, least=least: pairs["item"] < least}
+        expected, found = (fitted.recommend(fitted.users_, n, index=index, **options) for index in (None, path))
+        pd.testing.assert_frame_equal(found[["user", "rank"]], expected[["user", "rank"]])
+        assert found["item"].min() >= least
+        assert not found.duplicated(["user", "item"]).any()
+        assert not found.merge(CLICKS, on=["user", "item"]).size
+        if n == 40:
+            np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-4, atol=1e-5)
+
+
+@needs_usearch
 def test_an_index_of_another_model_is_refused(tmp_path):
     model = MODELS["als"].fit(CLICKS)
     path = model.to_ann(tmp_path / "items.usearch")

@@ -70,6 +70,81 @@ def test_what_cannot_be_excluded_is_refused(model):
         model.recommend(0, exclude=pd.DataFrame({"who": ["0"], "what": [1]}))
 
 
+def is_barred(pairs):
+    """Whether the sum of user and item is a multiple of 3."""
+    return (pairs["who"] + pairs["what"]) % 3 == 0
+
+
+def test_a_rule_excludes_the_pairs_for_which_it_is_true():
+    asked = [1, 4, 5, 999, 1]
+    pairs = pd.DataFrame([(u, i) for u in asked for i in range(9)], columns=["who", "what"])
+    model = ItemKNN(item_features=pd.DataFrame({"half": np.arange(9) // 4})).fit(CLICKS.drop_duplicates())
+    barred = pairs[is_barred(pairs)].drop_duplicates()
+    for options in (
+        {},
+        {"exclude_seen": False},
+        {"candidates": [0, 1, 2, 6]},
+        {"candidates": pairs.iloc[::2]},
+        {"candidates": [0, 1], "fill": True},
+        {"diversity": 0.5},
+        {"diversity": {"half": 1}},
+        {"include_cold": True},
+    ):
+        for n in (1, 9):
+            found = model.recommend(asked, n, exclude=is_barred, **options)
+            pd.testing.assert_frame_equal(found, model.recommend(asked, n, exclude=barred, **options))
+
+
+def test_a_rule_is_asked_about_the_best_items_alone():
+    clicks = pd.DataFrame([(u, i) for u in range(200) for i in range(200 - u)], columns=["user", "item"])
+    popular, asked = Popular().fit(clicks), []
+
+    def rule(pairs):
+        asked.append(pairs)
+        return pairs["item"] < 20
+
+    found = popular.recommend([998, 999], 2, exclude=rule)
+    assert found["item"].tolist() == [20, 21] * 2
+    assert pd.concat(asked)["item"].max() < 10 + 2 * 4**2
+    assert pd.concat(asked)["user"].unique().tolist() == [998, 999]
+    with pytest.warns(UserWarning, match="2 of 2 users have no items left"):
+        assert popular.recommend([998, 999], exclude=lambda pairs: np.ones(len(pairs), bool)).empty
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda pairs: pairs["what"] > 3,
+        lambda pairs: (pairs["what"] > 3).tolist(),
+        lambda pairs: (pairs["what"] > 3).to_numpy(),
+        lambda pairs: (pairs["what"] > 3).astype("boolean"),
+        lambda pairs: (pairs["what"] > 3).astype(object),
+        lambda pairs: polars.from_pandas(pairs)["what"] > 3,
+        lambda pairs: pairs.set_index("what").index > 3,
+    ],
+)
+def test_a_rule_may_return_booleans_of_any_kind(model, answer):
+    assert items_of(model.recommend(999, exclude=answer)) == [1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (lambda pairs: pairs["user"] == 3, r"failed on a table of pairs with the columns \['who', 'what'\]: KeyError"),
+        (lambda pairs: None, r"must return a boolean for each of the 2 pairs .* Got NoneType of shape \(\)"),
+        (lambda pairs: True, "Got bool of shape"),
+        (lambda pairs: pairs["what"], "Got Series of shape .* dtype int64"),
+        (lambda pairs: (pairs["what"] > 3).where(pairs["what"] > 3), "without gaps. Got Series"),
+        (lambda pairs: pairs[["what"]] > 3, r"Got DataFrame of shape \(2, 1\)"),
+        (lambda pairs: (pairs["what"] > 3).head(1), r"of shape \(1,\)"),
+        (lambda pairs: (pairs["what"] > 3)[::-1], "of the pairs in another order"),
+    ],
+)
+def test_a_rule_that_does_not_return_booleans_is_refused(model, rule, message):
+    with pytest.raises(ValueError, match=message):
+        model.recommend(999, 2, exclude=rule)
+
+
 def test_items_without_ratings_are_recommended_by_their_features_on_demand():
     features = pd.DataFrame({"parity": np.arange(9) % 2}, index=range(9))
     model = ItemKNN(item_features=features).fit(CLICKS.drop_duplicates())
@@ -185,6 +260,8 @@ def test_all_users_are_written_in_parts(model, tmp_path, monkeypatch):
     assert pq.ParquetFile(path).num_row_groups == 3
     with pytest.raises(FileExistsError):
         model.recommend_all(path)
+    model.recommend_all(path, 3, users=[0, 1, 5], overwrite=True, exclude=is_barred)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), model.recommend([0, 1, 5], 3, exclude=is_barred))
     model.recommend_all(path, 1, users=[5, 999], overwrite=True, exclude_seen=False)
     pd.testing.assert_frame_equal(pd.read_parquet(path), model.recommend([5, 999], 1, exclude_seen=False))
     with pytest.raises(ValueError, match="recommend_all takes no context"):
