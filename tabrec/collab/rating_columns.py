@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tabrec.tables.columns import to_columns
+from tabrec.tables.columns import advise_on_index, to_columns
 from tabrec.tables.dates import looks_like_dates
 from tabrec.tables.names import names_of
 
@@ -87,6 +87,7 @@ def find_rating_columns(
     given = {"user": user, "item": item, "rating": rating}
     found = {role: name for role, name in given.items() if name is not None}
     _check_given(frame, [*found.values(), *others])
+    _check_index(frame, found)
     names = [name for name in frame.columns if name not in others]
     for role in given:
         _find_by_name(found, role, names)
@@ -173,11 +174,14 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
     if len(names) < 2:
         raise ValueError(
             f"X has {len(names)} feature(s), but {owner} needs at least two columns: ids of users and of items."
+            f"{advise_on_index(frame)}"
         )
     found = {role: name for role, name in (("user", user), ("item", item)) if name is not None}
     absent = [name for name in found.values() if name not in names]
     if absent:
-        raise ValueError(f"X has no column {absent[0]!r} for the ids; {names_of(names, absent[0])}.")
+        advice = advise_on_index(frame) if absent[0] in frame.index.names else ""
+        raise ValueError(f"X has no column {absent[0]!r} for the ids; {names_of(names, absent[0])}.{advice}")
+    _check_index(frame, found)
     if len(names) == 2:
         if not found:
             check_not_swapped(*names)
@@ -232,6 +236,20 @@ def _check_given(frame: pd.DataFrame, given: list[str]) -> None:
         raise ValueError(f"The table has no column {absent[0]!r}; {names_of(frame.columns, absent[0])}.")
     if len(set(given)) < len(given):
         raise ValueError(f"User, item, rating and time must be different columns. Got {given}.")
+
+
+def _check_index(frame: pd.DataFrame, found: dict[str, str]) -> None:
+    """Raise a ValueError where an index has a usual name of ids and no column has, so that others would be taken."""
+    for role in ("user", "item"):
+        index, columns = (
+            [name for name in names if any(re.fullmatch(pattern, _plain(str(name))) for pattern in _PATTERNS[role])]
+            for names in (frame.index.names, frame.columns)
+        )
+        if index and not columns and role not in found:
+            raise ValueError(
+                f"The table has the columns {frame.columns.tolist()[:20]}, none with the name of {role}s."
+                f"{advise_on_index(frame)} If a column holds them: {_advice([role])}"
+            )
 
 
 def _find_by_name(found: dict[str, str], role: str, names: list[str]) -> None:

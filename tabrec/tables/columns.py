@@ -115,6 +115,8 @@ def read_frame(X: Any) -> pd.DataFrame:
     """Convert a table to a pandas frame as `as_frame` does, but only for reading: it may be the frame of the caller."""
     if isinstance(X, str | os.PathLike):
         raise TypeError(f"Got the text {os.fspath(X)!r}, not a table: read the file first, as with pandas.read_csv.")
+    if isinstance(X, pd.Series) and X.index.nlevels > 1:
+        raise ValueError(f"Expected a 2-dimensional container, a table, but got a Series.{advise_on_index(X)}")
     if isinstance(X, pd.DataFrame):
         frame = X
     elif _offers_columns(X):
@@ -123,6 +125,15 @@ def read_frame(X: Any) -> pd.DataFrame:
         array = check_array(X, dtype=None, ensure_all_finite=False)
         frame = pd.DataFrame(array, copy=False, columns=[f"x{i}" for i in range(array.shape[1])])
     return _check_shape(frame)
+
+
+def advise_on_index(X: pd.DataFrame | pd.Series) -> str:
+    """How to make columns of an index that has names or several levels, for messages; empty for other indexes."""
+    names = [str(name) for name in X.index.names if name is not None]
+    if not names and X.index.nlevels == 1:
+        return ""
+    held = f"holds {', '.join(map(repr, names))}" if names else f"has {X.index.nlevels} levels"
+    return f" Its index {held}: pass it with reset_index(), which makes columns of the index."
 
 
 def is_table(X: Any) -> bool:
@@ -192,8 +203,9 @@ def code_texts(n_codes: int) -> list[str]:
 def _check_shape(frame: pd.DataFrame) -> pd.DataFrame:
     rows, width = frame.shape
     if width == 0:
+        advice = advise_on_index(frame)
         raise ValueError(
-            f"0 feature(s) (shape=({rows}, 0)) while a minimum of 1 is required: the table has no columns."
+            f"0 feature(s) (shape=({rows}, 0)) while a minimum of 1 is required: the table has no columns.{advice}"
         )
     if rows == 0:
         raise ValueError(f"0 sample(s) (shape=(0, {width})) while a minimum of 1 is required: the table has no rows.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.tables.columns import is_table, read_frame
+from tabrec.tables.columns import advise_on_index, is_table, read_frame
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.spelling import nearest_labels
 
@@ -39,9 +39,10 @@ def align_names(estimator: Any, X: Any, frame: pd.DataFrame, unused: Iterable[st
         spared = set(frame.columns) | set(unused)
         absent = [name for name in known if name not in spared]
         if absent:
+            advice = advise_on_index(frame) if set(absent) & set(map(str, frame.index.names)) else ""
             raise ValueError(
                 f"Column(s) {absent} seen in fit are missing; {owner} needs them, but the table has "
-                f"{frame.columns.tolist()[:20]}."
+                f"{frame.columns.tolist()[:20]}.{advice}"
             )
         return frame[[name for name in known if name in frame.columns]]
     if frame.shape[1] != estimator.n_features_in_:

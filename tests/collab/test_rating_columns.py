@@ -116,3 +116,37 @@ def test_a_matrix_of_users_and_items_is_not_read_as_pairs():
     matrix = pd.crosstab(np.arange(60), np.arange(60))
     with pytest.raises(ValueError, match="X has 60 columns, none with a usual name.*csr_matrix"):
         ItemKNN().fit(matrix)
+
+
+IDS_IN_INDEX = table(user="a", item="b", plays="r", ms="ms")
+
+
+@pytest.mark.parametrize(
+    ("names", "held"), [(["user", "item"], "'user', 'item'"), (["user"], "'user'"), (["item"], "'item'")]
+)
+def test_ids_in_the_index_are_refused_with_the_way_to_make_columns_of_them(names, held):
+    frame = IDS_IN_INDEX.set_index(names)
+    message = rf"Its index holds {held}: pass it with reset_index\(\), which makes columns of the index"
+    for columns in (list(frame), ["plays"], []):
+        with pytest.raises(ValueError, match=message):
+            ItemKNN().fit(frame[columns])
+    with pytest.raises(ValueError, match=message):
+        find_rating_columns(frame.rename(columns={"plays": "rating"}))
+    with pytest.raises(ValueError, match=message):
+        ItemKNN(user="user", item="item").fit(frame)
+    fitted = ItemKNN().fit(IDS_IN_INDEX[["user", "item"]])
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(frame)
+    if len(names) == 2:
+        for counts in (frame["plays"], IDS_IN_INDEX.groupby(names).size()):
+            with pytest.raises(ValueError, match=rf"a table, but got a Series.*{held}.*reset_index\(\)"):
+                ItemKNN().fit(counts)
+        with pytest.raises(ValueError, match="Its index has 2 levels"):
+            ItemKNN().fit(frame[["plays"]].rename_axis([None, None]))
+
+
+def test_an_index_that_repeats_a_column_or_names_no_ids_is_left_alone():
+    for index in ("user", "visit", None):
+        frame = IDS_IN_INDEX.set_index(IDS_IN_INDEX["user"].rename(index))
+        assert tuple(find_interaction_columns(frame)) == ("user", "item", "plays", "ms")
+        assert ItemKNN(user="plays", item="item").fit(frame).user_name_ == "plays"
