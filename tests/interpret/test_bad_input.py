@@ -253,12 +253,18 @@ def entries(*words: str, among: list[Entry] = ENTRIES, without: tuple[str, ...] 
 
 
 def pairs(variable: str, values: Any, fit: Callable, *words: str, among: list[Entry] = ENTRIES) -> Any:
-    """Entries that use all of the given parts, with each value that `fit(entry, value)` allows."""
+    """Entries that use all of the given parts, with each value that `fit(entry, value)` allows.
+
+    Each value meets every third entry in the short tests, and each entry every third value.
+    """
     chosen = [entry for entry in among if all(map(entry.has, words))]
-    found = [(entry, value) for value in values for entry in chosen if fit(entry, value)]
-    return pytest.mark.parametrize(
-        ("entry", variable), [pytest.param(entry, value, id=f"{value}-{entry.name}") for entry, value in found]
-    )
+    found = [
+        pytest.param(entry, value, id=f"{value}-{entry.name}", marks=pytest.mark.long if (i + j) % 3 else ())
+        for i, value in enumerate(values)
+        for j, entry in enumerate(chosen)
+        if fit(entry, value)
+    ]
+    return pytest.mark.parametrize(("entry", variable), found)
 
 
 def is_for(entry: Entry, situation: str) -> bool:

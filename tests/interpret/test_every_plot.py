@@ -451,6 +451,7 @@ def test_no_figure_stays_alive():
     assert [name for name, figure in figures.items() if figure() is not None] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PLOTS)
 def test_the_given_axes_are_drawn_into(name):
     figure = Figure(figsize=(9, 7), layout="constrained")
