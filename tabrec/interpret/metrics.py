@@ -15,61 +15,69 @@ class Metric:
     """A metric that is a function of the mean over rows."""
 
     name: str  # for tables and axes
-    # (y, predicted, classes) -> one per row, larger is better
-    gains: Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
-    score: Callable[[np.ndarray], float]  # gains -> the metric as it is reported
+    # (y, predicted, classes, weights of the rows or None) -> one per row, larger is better
+    gains: Callable[..., np.ndarray]
+    score: Callable[..., float]  # (gains, weights or None) -> the metric as it is reported
     greater_is_better: bool  # for the reported score
 
     def gain(self, before: float, after: float) -> float:
         """By how much a score has improved; negative when it has become worse."""
         return after - before if self.greater_is_better else before - after
 
-    def linear(self, gains: np.ndarray) -> np.ndarray:
+    def linear(self, gains: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Gains whose mean changes as the score does: for RMSE its linear approximation (the delta method)."""
         if self.name != "RMSE":
             return gains
-        score = self.score(gains)
+        score = self.score(gains, weights)
         return gains / (2 * score) if score > 0 else gains
 
-    def standard_error(self, gains: np.ndarray) -> float:
+    def standard_error(self, gains: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Standard error of the score; NaN for a single row."""
-        return _error_of_mean(self.linear(gains))
+        return error_of_mean(self.linear(gains, weights), weights)
 
-    def paired_error(self, before: np.ndarray, after: np.ndarray) -> float:
+    def paired_error(self, before: np.ndarray, after: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Standard error of the difference of two scores on the same rows."""
-        return _error_of_mean(self.linear(after) - self.linear(before))
+        return error_of_mean(self.linear(after, weights) - self.linear(before, weights), weights)
 
 
-def _error_of_mean(values: np.ndarray) -> float:
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
+def error_of_mean(values: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Standard error of a mean, weighted if there are weights; NaN for a single value."""
+    n = len(values)
+    if n < 2:
+        return np.nan
+    if weights is None:
+        return float(values.std(ddof=1) / np.sqrt(n))
+    parts = weights / weights.sum() * (values - np.average(values, weights=weights))
+    return float(np.sqrt(n / (n - 1) * (parts @ parts)))
 
 
-def _squared(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
+def _squared(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any = None) -> np.ndarray:
     return -np.square(_as_columns(y) - predicted).mean(axis=1)
 
 
-def _absolute(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
+def _absolute(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any = None) -> np.ndarray:
     return -np.abs(_as_columns(y) - predicted).mean(axis=1)
 
 
-def _explained(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
+def _explained(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any = None) -> np.ndarray:
     """Gains whose mean is R² (averaged over outputs) and whose spread is that of R² to first order.
 
     R² is a ratio of two means, so each gain includes the effect of its row on the variance of the target.
     """
     y = _as_columns(y)
-    variance = y.var(axis=0)
+    squares = np.square(y - np.average(y, axis=0, weights=weights))
+    variance = np.average(squares, axis=0, weights=weights)
     known = np.where(variance > 0, variance, 1.0)
     left = np.square(y - predicted) / known
-    own_part = np.where(variance > 0, np.square(y - y.mean(axis=0)) / known - 1, 0.0)
-    return 1 - (left - left.mean(axis=0) * own_part).mean(axis=1)
+    own_part = np.where(variance > 0, squares / known - 1, 0.0)
+    return 1 - (left - np.average(left, axis=0, weights=weights) * own_part).mean(axis=1)
 
 
-def _right(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
+def _right(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any = None) -> np.ndarray:
     return (np.asarray(classes)[predicted.argmax(axis=1)] == y).astype(np.float64)
 
 
-def _log_likelihood(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
+def _log_likelihood(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any = None) -> np.ndarray:
     hit = np.asarray(classes)[None, :] == np.asarray(y)[:, None]
     of_true = np.where(hit, predicted, 0).sum(axis=1)
     return np.log(np.clip(of_true, np.finfo(np.float64).eps, 1))
@@ -80,16 +88,24 @@ def _as_columns(y: np.ndarray) -> np.ndarray:
     return y.reshape(len(y), -1)
 
 
-def _mean(gains: np.ndarray) -> float:
-    return float(np.mean(gains))
+def _mean(gains: np.ndarray, weights: np.ndarray | None = None) -> float:
+    return float(np.average(gains, weights=weights))
+
+
+def _loss(gains: np.ndarray, weights: np.ndarray | None = None) -> float:
+    return -_mean(gains, weights)
+
+
+def _root(gains: np.ndarray, weights: np.ndarray | None = None) -> float:
+    return float(np.sqrt(-_mean(gains, weights)))
 
 
 METRICS: dict[str, Metric] = {
-    "rmse": Metric("RMSE", _squared, lambda gains: float(np.sqrt(-np.mean(gains))), False),
-    "mae": Metric("MAE", _absolute, lambda gains: -_mean(gains), False),
+    "rmse": Metric("RMSE", _squared, _root, False),
+    "mae": Metric("MAE", _absolute, _loss, False),
     "r2": Metric("R²", _explained, _mean, True),
     "accuracy": Metric("accuracy", _right, _mean, True),
-    "log_loss": Metric("log loss", _log_likelihood, lambda gains: -_mean(gains), False),
+    "log_loss": Metric("log loss", _log_likelihood, _loss, False),
 }
 _OF_CLASSIFIERS = ("accuracy", "log_loss")
 

@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
 from tabrec.interpret._result import Finding
+from tabrec.interpret._weights import as_fit_parameter, weight_of_rows
 from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.interpret.models import classes_of, make_model, predictor
 from tabrec.preprocess.time_split import TimeSplit, get_column, read_times
@@ -20,6 +21,7 @@ from tabrec.tables.columns import is_table, read_frame, to_columns
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target
+from tabrec.tables.weights import Weighting, read_weights
 from tabrec.trees.fitted_trees import is_forest, read_trees, split_pipeline
 from tabrec.trees.training_rows import predict_training_rows, read_drawn_rows
 
@@ -55,6 +57,8 @@ class Trials:
     metric: Metric
     seed: int  # for models whose random_state is None, so that all fits draw alike
     function: str  # the calling function, for messages
+    weights: np.ndarray | None = None  # of the rows to fit on
+    weights_valid: np.ndarray | None = None  # of the rows of `valid`
 
     @cached_property
     def full(self) -> Predictions:
@@ -64,11 +68,12 @@ class Trials:
     @property
     def baseline(self) -> float:
         """The score with all columns."""
-        return self.metric.score(self._gains(self.full, self.full.seen))
+        rows, weights = self._scored(self.full.seen)
+        return self.metric.score(self._gains(self.full, rows, weights), weights)
 
     def fit(self, dropped: Iterable[str] = ()) -> Any:
         """A model fitted on all rows of X without some columns."""
-        return self._fit(without(self.X, dropped), self.y)
+        return self._fit(without(self.X, dropped), self.y, self.weights)
 
     def predict(self, dropped: Iterable[str] = (), model: Any = None) -> Predictions:
         """Predictions of the scored rows without some columns; `model`, if given, is the result of `fit(dropped)`."""
@@ -90,14 +95,15 @@ class Trials:
         ``std_error``, from the pairs of predictions; ``verdict``; and ``n_rows``.
         """
         both = before.seen & after.seen
-        gains = [self._gains(found, both) for found in (before, after)]
-        scores = [self.metric.score(each) for each in gains]
-        std_error = self.metric.paired_error(*gains)
+        rows, weights = self._scored(both)
+        gains = [self._gains(found, rows, weights) for found in (before, after)]
+        scores = [self.metric.score(each, weights) for each in gains]
+        std_error = self.metric.paired_error(gains[0], gains[1], weights)
         gain = self.metric.gain(*scores)
         least = CLEAR * std_error + _ROUNDING * abs(scores[0])  # NaN for one row: no clear change
         verdict = "better" if gain > least else "worse" if gain < -least else "no clear change"
         change = {"before": scores[0], "after": scores[1], "change": scores[1] - scores[0], "std_error": std_error}
-        return change | {"verdict": verdict, "n_rows": int(both.sum())}
+        return change | {"verdict": verdict, "n_rows": len(rows)}
 
     def finding(self, dropped: Iterable[str], change: Any) -> Finding:
         """State the result of a comparison."""
@@ -115,14 +121,21 @@ class Trials:
         action = f"{'It' if it == 'it' else 'They'} can be left out: a smaller model is easier to explain and maintain."
         return Finding("can go", 3, names, text, evidence, action)
 
-    def _gains(self, found: Predictions, rows: np.ndarray) -> np.ndarray:
-        if not rows.any():
+    def _scored(self, seen: np.ndarray) -> Weighting:
+        """The scored rows among those seen, which whole weights repeat, and their weights."""
+        rows, weights = read_weights(self.weights if self.valid is None else self.weights_valid, len(seen))
+        used = seen[rows]
+        if not used.any():
             raise ValueError(f"{self.function}: no row is out of bag in both models. Use more trees, or pass cv=.")
-        y = self.y if self.valid is None else self.valid[1]
-        return self.metric.gains(y[rows], found.predicted[rows], found.classes)
+        return Weighting(rows[used], None if weights is None else weights[used])
 
-    def _fit(self, X: Any, y: np.ndarray) -> Any:
-        return _seed(make_model(self.model_factory), self.seed).fit(X, y)
+    def _gains(self, found: Predictions, rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+        y = self.y if self.valid is None else self.valid[1]
+        return self.metric.gains(y[rows], found.predicted[rows], found.classes, weights)
+
+    def _fit(self, X: Any, y: np.ndarray, weights: np.ndarray | None) -> Any:
+        model = _seed(make_model(self.model_factory), self.seed)
+        return model.fit(X, y) if weights is None else model.fit(X, y, **as_fit_parameter(model, weights))
 
     def predict_by_folds(self, models: Any, X: Any) -> Predictions:
         """Predictions of the rows of each fold by the model of that fold."""
@@ -141,7 +154,11 @@ class Trials:
 
     def fit_by_folds(self, X: Any) -> Iterator[Any]:
         """A model fitted on the training rows of each fold."""
-        return (self._fit(take_rows(X, train), self.y[train]) for train, _ in self.folds)
+        weights = self.weights
+        return (
+            self._fit(take_rows(X, train), self.y[train], None if weights is None else weights[train])
+            for train, _ in self.folds
+        )
 
 
 def read_trials(
@@ -155,28 +172,37 @@ def read_trials(
     metric: str | None = None,
     default_metric: str = "r2",
     random_state: Any = 0,
+    sample_weight: Any = None,
 ) -> Trials:
     """Check the arguments before any fit.
 
-    `cv` is None, int, splitter, iterable of (train, test), or tuple (X_valid, y_valid): None is out-of-bag rows for a
-    forest that draws rows and 5 folds for other models. `time` holds the times for a `TimeSplit` without a column.
+    `cv` is None, int, splitter, iterable of (train, test), or tuple (X_valid, y_valid), with the weights of these rows
+    as a third item: None is out-of-bag rows for a forest that draws rows and 5 folds for other models. `time` holds the
+    times for a `TimeSplit` without a column.
     """
     frame, model = read_frame(X), make_model(model_factory)
     y = read_target(model, X, y, function)
     measure = read_metric(model, metric, default=default_metric)
     seed = int(np.random.default_rng(random_state).integers(2**31))
+    weights, weights_valid = weight_of_rows(X, sample_weight), None
+    if weights is not None:
+        as_fit_parameter(model, weights)  # names a model without weights before any fit
     valid = folds = None
     if _is_rows(cv):
         rows, X_valid = "validation", _like(cv[0], X)
         valid = X_valid, read_target(model, X_valid, cv[1], function)
+        weights_valid = weight_of_rows(X_valid, *cv[2:]) if len(cv) == 3 else None
     elif cv is None and draws_rows(model):
         rows = "out of bag"
     else:
         rows = "later rows" if isinstance(cv, TimeSplit) else "cross-validation"
         splitter = _splitter(cv, y, is_classifier(model), seed)
         folds = [(np.asarray(train), np.asarray(test)) for train, test in splitter.split(frame, y, time)]
+        if weights is not None:
+            folds = [(train[weights[train] > 0], test[weights[test] > 0]) for train, test in folds]
     model_seed = random_state if isinstance(random_state, (int, np.integer)) else seed
-    return Trials(model_factory, X, y, valid, folds, rows, measure, int(model_seed), function)
+    found = (model_factory, X, y, valid, folds, rows, measure, int(model_seed), function)
+    return Trials(*found, weights, weights_valid)
 
 
 def read_moments(time: Any, X: Any) -> pd.Index:
@@ -221,7 +247,7 @@ def out_of_bag_predictions(model: Any, X: Any, y: Any, function: str) -> Predict
     trees = read_trees(model, function)
     training = read_drawn_rows(trees, X, y, function)
     found = predict_training_rows(trees, training)
-    predicted = np.zeros((training.rows.max() + 1, found.prediction.shape[1]))
+    predicted = np.zeros((trees.n_training_rows, found.prediction.shape[1]))
     count = np.zeros(len(predicted))
     predicted[training.rows], count[training.rows] = found.prediction, found.count
     return Predictions(predicted, count > 0, trees.classes)
@@ -238,10 +264,13 @@ def without(X: Any, columns: Iterable[str]) -> Any:
 
 
 def _is_rows(cv: Any) -> bool:
-    """Whether cv is (X_valid, y_valid) rather than two splits."""
-    if isinstance(cv, tuple) and len(cv) != 2 and any(map(is_table, cv)):
-        raise ValueError(f"cv: validation rows are a tuple (X_valid, y_valid); got a tuple of length {len(cv)}.")
-    return isinstance(cv, tuple) and len(cv) == 2 and (is_table(cv[0]) or getattr(cv[0], "ndim", 0) == 2)
+    """Whether cv is (X_valid, y_valid) or (X_valid, y_valid, sample_weight) rather than splits."""
+    if isinstance(cv, tuple) and len(cv) not in (2, 3) and any(map(is_table, cv)):
+        raise ValueError(
+            "cv: validation rows are a tuple (X_valid, y_valid) or (X_valid, y_valid, sample_weight); got a tuple of "
+            f"length {len(cv)}."
+        )
+    return isinstance(cv, tuple) and len(cv) in (2, 3) and (is_table(cv[0]) or getattr(cv[0], "ndim", 0) == 2)
 
 
 def _like(X_valid: Any, X: Any) -> Any:

@@ -27,13 +27,19 @@ def read_weights(sample_weight: Any, n_rows: int) -> Weighting:
     everything = np.arange(n_rows, dtype=np.int32)
     if sample_weight is None:
         return Weighting(everything, None)
-    weights = _check_sample_weight(sample_weight, everything[:, None])
+    weights = check_weights(sample_weight, n_rows)
+    if (weights == np.floor(weights)).all() and weights.sum() <= _MOST_COPIES * n_rows:
+        return Weighting(np.repeat(everything, weights.astype(np.int64)), None)
+    used = everything[weights > 0]
+    return Weighting(used, weights[used])
+
+
+def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
+    """Check sample weights as `read_weights` does, and return one number for each row."""
+    weights = _check_sample_weight(sample_weight, np.empty((n_rows, 1)))
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise ValueError(f"sample_weight must not be negative, but is {weights[row]} in row {row} (counted from 0).")
     if not (weights > 0).any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    if (weights == np.floor(weights)).all() and weights.sum() <= _MOST_COPIES * n_rows:
-        return Weighting(np.repeat(everything, weights.astype(np.int64)), None)
-    used = everything[weights > 0]
-    return Weighting(used, weights[used])
+    return weights

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.interpret._result import Result
+from tabrec.interpret._weights import weight_of_rows
 from tabrec.interpret.attribution._shown_values import to_text
 from tabrec.interpret.attribution._waterfall_bars import draw_bars, label_steps, make_bars
 from tabrec.plotting.axes import BLUE, finish, make_axes, shorten_all
@@ -228,13 +229,15 @@ class Contributions(Result):
             return self.values[source]
         return self.raw[source] if source in self.raw else self.values.iloc[:, sources.index(source)]
 
-    def mean(self, output: Any = None) -> pd.DataFrame:
+    def mean(self, output: Any = None, sample_weight: Any = None) -> pd.DataFrame:
         """Mean absolute contribution of each column over the rows.
 
         Parameters
         ----------
         output : object, default=None
             One of `outputs`; None takes the mean over all of them.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows.
 
         Returns
         -------
@@ -244,7 +247,9 @@ class Contributions(Result):
         cells = self._by_output(self.contributions)
         if output is not None:
             cells = cells[:, :, [self._position(output)]]
-        table = pd.DataFrame({"column": self.columns, "mean_absolute": np.abs(cells).mean(axis=(0, 2))})
+        weights = weight_of_rows(self.values, sample_weight)
+        sizes = np.average(np.abs(cells).mean(axis=2), axis=0, weights=weights)
+        table = pd.DataFrame({"column": self.columns, "mean_absolute": sizes})
         return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
 
     def plot(self, ax: Any = None, n_largest: int = 20) -> Any:

@@ -213,11 +213,12 @@ def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: Any
     else:
         scored = held_out_rows(model, X, y, _MOST_ROWS_FOR_IDS, rng)
 
-    def gains(y: np.ndarray, predicted: np.ndarray, classes: Any) -> np.ndarray:
+    def gains(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any = None) -> np.ndarray:
         truth = _truth(model, y)
         return 1 - np.square(truth - predicted).sum(axis=1) / _spread(truth)
 
-    losses = scored.losses(Metric("explained share", gains, lambda each: float(np.mean(each)), True), blocks, None, rng)
+    metric = Metric("explained share", gains, lambda each, weights: float(np.mean(each)), True)
+    losses = scored.losses(metric, blocks, None, rng)
     return {name: (float(loss), float(error)) for name, (loss, error) in zip(names, losses, strict=True)}
 
 

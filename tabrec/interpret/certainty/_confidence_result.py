@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._weights import weigh_rows
 from tabrec.plotting.axes import BLUE, ORANGE, finish, ink, make_axes
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.row_labels import check_row_labels
@@ -49,7 +50,7 @@ class Confidence(Result):
     _X: pd.DataFrame = field(compare=False)
     _fitted_target: np.ndarray | None = field(default=None, compare=False)  # the target of fit, if the model keeps it
 
-    def coverage(self, y: Any, by: Any = None) -> pd.DataFrame:
+    def coverage(self, y: Any, by: Any = None, sample_weight: Any = None) -> pd.DataFrame:
         """Share of rows whose true target is covered, overall or by subgroup.
 
         Parameters
@@ -59,6 +60,8 @@ class Confidence(Result):
         by : str or array-like of shape (n_rows,), default=None
             Subgroups: the name of a column of X, or a value for each row. Numbers with more than ten distinct values
             are cut into five groups of equal size. For a classifier ``by=y`` shows the coverage of each class.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows.
 
         Returns
         -------
@@ -74,14 +77,21 @@ class Confidence(Result):
         target = self._read_target(y, "coverage")
         if self._fitted_target is not None and np.array_equal(np.sort(target), np.sort(self._fitted_target)):
             warn_caller("y is the training target, so coverage would be overestimated; use held-out rows.")
+        used, weights = weigh_rows(self.table, sample_weight)
         rows = pd.DataFrame({"covered": self._covers(target), "width": self._width()})
         title, codes, names = ("rows", np.zeros(len(rows), dtype=int), ["all"]) if by is None else self._groups(by)
         width = "mean_size" if self._is_of_classes else "mean_width"
-        found = rows.groupby(codes).agg(
-            n=("covered", "size"), coverage=("covered", "mean"), mean_width=("width", "mean")
-        )
-        steadied = (found["coverage"] * found["n"] + 2) / (found["n"] + 4)
-        found.insert(2, "std_error", np.sqrt(steadied * (1 - steadied) / (found["n"] + 4)))
+        weights = np.ones(len(used)) if weights is None else weights
+        found = pd.DataFrame({"weight": weights}).assign(squares=weights**2, n=1, code=np.asarray(codes)[used])
+        for name, values in {"coverage": rows["covered"], "mean_width": rows["width"]}.items():
+            found[name] = values.to_numpy()[used] * weights
+        found = found.groupby("code").sum()
+        found[["coverage", "mean_width"]] = found[["coverage", "mean_width"]].div(found["weight"], axis=0)
+        # Weights reduce the number of rows that count (Kish 1965).
+        n = found["weight"] ** 2 / found["squares"]
+        steadied = (found["coverage"] * n + 2) / (n + 4)
+        found["std_error"] = np.sqrt(steadied * (1 - steadied) / (n + 4))
+        found = found[["n", "coverage", "std_error", "mean_width"]]
         found.index = pd.Index([names[code] for code in found.index], name=title)
         return found.rename(columns={"mean_width": width})
 

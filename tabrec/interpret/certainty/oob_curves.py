@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret._parameters import METRIC, check_parameters
 from tabrec.interpret._result import Result
+from tabrec.interpret._weights import as_fit_parameter, weight_of_rows, weights_of_copies
 from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.plotting.axes import PALETTE, finish, make_axes, number_axis
 from tabrec.trees.fitted_trees import FittedTrees, read_trees
@@ -71,7 +72,13 @@ class OobCurve(Result):
 
 @check_parameters(max_features=["array-like", None], metric=METRIC)
 def oob_curve(
-    forest: Any, X: Any, y: Any, *, max_features: Sequence[Any] | None = None, metric: str | None = None
+    forest: Any,
+    X: Any,
+    y: Any,
+    *,
+    max_features: Sequence[Any] | None = None,
+    metric: str | None = None,
+    sample_weight: Any = None,
 ) -> OobCurve:
     """Compute the out-of-bag error of a forest by its number of trees, without a refit for each number.
 
@@ -91,6 +98,9 @@ def oob_curve(
         None uses that of `forest`.
     metric : {"rmse", "mae", "r2"} or {"accuracy", "log_loss"}, default=None
         Metric of the scores; None is RMSE for a regressor and accuracy for a classifier.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows, in scores and in fits; None weights all rows equally, or as in fit where the weights of fit
+        were whole. A row of whole weight k counts as k rows.
 
     Returns
     -------
@@ -133,28 +143,33 @@ def oob_curve(
     """
     curves = []
     scorer = read_metric(forest, metric)
-    for name, model in _forests(forest, X, y, max_features):
+    weights = weight_of_rows(X, sample_weight)
+    for name, model in _forests(forest, X, y, max_features, weights):
         trees = read_trees(model, "oob_curve")
         if trees.is_classifier and trees.n_outputs > 1:
             raise ValueError(f"oob_curve is for one output of a classifier, but this one has {trees.n_outputs}.")
-        scores = _score_by_trees(trees, read_drawn_rows(trees, X, y, "oob_curve"), scorer)
+        training = read_drawn_rows(trees, X, y, "oob_curve")
+        scores = _score_by_trees(trees, training, scorer, weights_of_copies(training.rows, weights))
         curves.append(pd.DataFrame(scores, columns=["n_estimators", "score", "std_error", "rows"]))
         curves[-1].insert(0, "max_features", name)
     return OobCurve(pd.concat(curves, ignore_index=True), scorer.name)
 
 
-def _forests(forest: Any, X: Any, y: Any, max_features: Sequence[Any] | None) -> Iterator[tuple[str, Any]]:
+def _forests(
+    forest: Any, X: Any, y: Any, max_features: Sequence[Any] | None, weights: np.ndarray | None
+) -> Iterator[tuple[str, Any]]:
     """The fitted forests with the names of their curves."""
+    given = {} if weights is None else as_fit_parameter(forest, weights)
     prefix = f"{forest.steps[-1][0]}__" if isinstance(forest, Pipeline) else ""
     known = forest.get_params()
     if f"{prefix}max_features" not in known:
         raise TypeError(f"oob_curve needs a forest, but {type(forest).__name__} has no max_features.")
     if max_features is None:
         name = _as_text(known[f"{prefix}max_features"])
-        yield name, forest if _is_fitted(forest) else clone(forest).fit(X, y)
+        yield name, forest if _is_fitted(forest) else clone(forest).fit(X, y, **given)
         return
     for value in max_features:
-        yield _as_text(value), clone(forest).set_params(**{f"{prefix}max_features": value}).fit(X, y)
+        yield _as_text(value), clone(forest).set_params(**{f"{prefix}max_features": value}).fit(X, y, **given)
 
 
 def _as_text(max_features: Any) -> str:
@@ -169,7 +184,9 @@ def _is_fitted(forest: Any) -> bool:
     return True
 
 
-def _score_by_trees(trees: FittedTrees, training: TrainingRows, scorer: Metric) -> list[tuple[int, float, float, int]]:
+def _score_by_trees(
+    trees: FittedTrees, training: TrainingRows, scorer: Metric, weights: np.ndarray | None
+) -> list[tuple[int, float, float, int]]:
     """The score of the first trees, its standard error and its rows, for several numbers of trees."""
     n_trees, n_rows = len(trees.trees), len(training.matrix)
     numbers = set(np.unique(np.linspace(1, n_trees, min(n_trees, _MOST_POINTS)).round().astype(int)).tolist())
@@ -186,10 +203,11 @@ def _score_by_trees(trees: FittedTrees, training: TrainingRows, scorer: Metric) 
         if predicted is not None:
             total[rows] += predicted
             count[rows] += 1
-        seen = count > 0
+        seen = count > 0 if weights is None else (count > 0) & (weights > 0)
         if n in numbers and seen.any():
-            gains = scorer.gains(training.y[seen], total[seen] / count[seen, None], trees.classes)
-            found.append((n, scorer.score(gains), scorer.standard_error(gains), len(gains)))
+            of_seen = None if weights is None else weights[seen]
+            gains = scorer.gains(training.y[seen], total[seen] / count[seen, None], trees.classes, of_seen)
+            found.append((n, scorer.score(gains, of_seen), scorer.standard_error(gains, of_seen), len(gains)))
     if not found:
         raise ValueError("No row is out of bag: every tree drew every row. Grow more trees.")
     return found

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._weights import weigh_rows, weight_of_rows, weights_of_copies
 from tabrec.interpret.certainty._time_order import late_columns
 from tabrec.interpret.metrics import Metric, read_metric
 from tabrec.interpret.models import predictor
@@ -32,6 +33,15 @@ class _Score(NamedTuple):
     score: float
     std_error: float
     gains: np.ndarray
+    weights: np.ndarray | None
+
+
+class _Scored(NamedTuple):
+    """Rows to score: their target, their predictions and their weights."""
+
+    y: np.ndarray
+    predicted: np.ndarray
+    weights: np.ndarray | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,6 +110,8 @@ def oob_report(
     metric: str | None = None,
     max_rows: int = 20_000,
     random_state: int = 0,
+    sample_weight: Any = None,
+    sample_weight_valid: Any = None,
 ) -> OobReport:
     """Compare the error of a forest on its training rows, out of bag, and on validation rows.
 
@@ -126,6 +138,11 @@ def oob_report(
         Number of training rows that are drawn for the training error; the other errors use all rows.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of that draw.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows of fit, for the baseline and the training and out-of-bag errors; needs `X`. None weights all
+        rows equally, or as in fit where the weights of fit were whole. A row of whole weight k counts as k rows.
+    sample_weight_valid : array-like of shape (n_valid,), default=None
+        Weights of the validation rows.
 
     Returns
     -------
@@ -163,20 +180,29 @@ def oob_report(
     """
     trees = read_trees(forest, "oob_report", instead="domain_shift, which shows whether new rows differ")
     _check_request(trees, X, y)
+    if sample_weight is not None and X is None:
+        raise ValueError("sample_weight weights the rows of fit: pass X and y too.")
     scorer = read_metric(forest, metric)
     numeric = not trees.is_classifier
     check_row_labels(X_valid, y_valid=y_valid)
     target = check_target(y_valid, len(read_frame(X_valid)), "oob_report", numeric=numeric).reshape(-1)
-    y_oob, predicted_oob, y_train = _out_of_bag_rows(trees, X, y)
+    held_out, weights_valid = weigh_rows(X_valid, sample_weight_valid)
+    weights = None
+    if X is not None:
+        weights = weights_of_copies(trees.training_positions(trees.n_training_rows), weight_of_rows(X, sample_weight))
+    out_of_bag, baseline = _out_of_bag_rows(trees, X, y, weights)
     predict = predictor(forest)
-    parts = {_BASELINE: (target, _predict_baseline(y_train, len(target), trees.classes))}
+    target = target[held_out]
+    parts = {_BASELINE: _Scored(target, np.tile(baseline, (len(target), 1)), weights_valid)}
     if X is not None:
         known = _read_training_target(trees, X, y)
         rows = trees.training_positions(len(known))
-        rows = rows[sample_rows(len(rows), max_rows, np.random.default_rng(random_state))]
-        parts[_TRAIN] = (known[rows], predict(take_rows(X, rows)))
-    parts |= {_OOB: (y_oob, predicted_oob), _VALID: (target, predict(X_valid))}
-    scores = {name: _score(scorer, truth, predicted, trees.classes) for name, (truth, predicted) in parts.items()}
+        used = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
+        drawn = used[sample_rows(len(used), max_rows, np.random.default_rng(random_state))]
+        of_drawn = None if weights is None else weights[drawn]
+        parts[_TRAIN] = _Scored(known[rows[drawn]], predict(take_rows(X, rows[drawn])), of_drawn)
+    parts |= {_OOB: out_of_bag, _VALID: _Scored(target, predict(X_valid)[held_out], weights_valid)}
+    scores = {name: _score(scorer, part, trees.classes) for name, part in parts.items()}
     table = pd.DataFrame([(name, *score[:3]) for name, score in scores.items()], columns=["rows", *_Score._fields[:3]])
     late = late_columns(trees, X_valid, None if X is None else lambda: read_training_rows(trees, X, y, "").matrix)
     return OobReport(table, scorer.name, _explain(scores, scorer, late))
@@ -209,29 +235,25 @@ def _read_training_target(trees: FittedTrees, X: Any, y: Any) -> np.ndarray:
     return target
 
 
-def _out_of_bag_rows(trees: FittedTrees, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Targets and predictions of the rows that some tree left out, and the targets of all."""
+def _out_of_bag_rows(trees: FittedTrees, X: Any, y: Any, weights: np.ndarray | None) -> tuple[_Scored, np.ndarray]:
+    """The rows that some tree left out, and the mean target, or the class shares, of all."""
     if trees.keeps_out_of_bag:
         found = trees.kept_out_of_bag()
     else:
         found = predict_training_rows(trees, read_training_rows(trees, X, y, "oob_report"))
-    seen = found.count > 0
+    seen = found.count > 0 if weights is None else (found.count > 0) & (weights > 0)
     if not seen.any():
         raise ValueError("No row is out of bag: every tree drew every row. Grow more trees.")
     target = found.y.reshape(-1)
-    return target[seen], found.prediction[seen], target
+    parts = target[:, None] if trees.classes is None else target[:, None] == np.asarray(trees.classes)
+    baseline = np.average(parts, axis=0, weights=weights)
+    return _Scored(target[seen], found.prediction[seen], None if weights is None else weights[seen]), baseline
 
 
-def _predict_baseline(y: np.ndarray, n: int, classes: Any) -> np.ndarray:
-    """The mean, or the class shares, for each of n rows."""
-    if classes is None:
-        return np.full((n, 1), y.mean())
-    return np.tile([(y == label).mean() for label in classes], (n, 1))
-
-
-def _score(metric: Metric, y: np.ndarray, predicted: np.ndarray, classes: Any) -> _Score:
-    gains = metric.gains(y, predicted, classes)
-    return _Score(len(gains), metric.score(gains), metric.standard_error(gains), gains)
+def _score(metric: Metric, rows: _Scored, classes: Any) -> _Score:
+    gains = metric.gains(rows.y, rows.predicted, classes, rows.weights)
+    score, error = metric.score(gains, rows.weights), metric.standard_error(gains, rows.weights)
+    return _Score(len(gains), score, error, gains, rows.weights)
 
 
 def _explain(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> list[Finding]:
@@ -311,7 +333,7 @@ def _against_train(scores: dict[str, _Score], metric: Metric) -> Finding:
 
 def _against_baseline(scores: dict[str, _Score], metric: Metric) -> Finding | None:
     guessed, predicted = scores[_BASELINE], scores[_VALID]
-    error = metric.paired_error(predicted.gains, guessed.gains)
+    error = metric.paired_error(predicted.gains, guessed.gains, predicted.weights)
     if _in_errors(_loss(scores, metric, _BASELINE) - _loss(scores, metric, _VALID), error) > _N_ERRORS:
         return None
     return Finding(

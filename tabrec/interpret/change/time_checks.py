@@ -119,6 +119,7 @@ def drop_and_compare(
     time: Any = None,
     metric: str | None = None,
     random_state: Any = 0,
+    sample_weight: Any = None,
 ) -> DropAndCompare:
     """Compare a model with itself without each suspect column, and find the columns that can be left out together.
 
@@ -144,6 +145,9 @@ def drop_and_compare(
         The score; None is RMSE for a regressor and accuracy for a classifier.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the folds, and of models whose own `random_state` is None.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows of X, in fits and in scores; None weights all rows equally. A row of whole weight k counts
+        as k rows. Weights of given validation rows are a third item of `cv`.
 
     Returns
     -------
@@ -190,6 +194,7 @@ def drop_and_compare(
     moments = None if time is None else read_moments(time, X)
     cv = cv if time is None else TimeSplit(1, test_size=_LATEST)
     options: dict = {"metric": metric, "default_metric": "rmse", "random_state": random_state}
+    options |= {"sample_weight": sample_weight}
     trials = read_trials(model_factory, X, y, function="drop_and_compare", cv=cv, time=moments, **options)
     alone = [(block, trials.without(block)) for block in blocks]
     changes = [*alone, *_together(trials, _not_worse(trials, alone))]
@@ -212,6 +217,7 @@ def recent_only(
     test_size: Any = 0.2,
     metric: str | None = None,
     random_state: Any = 0,
+    sample_weight: Any = None,
 ) -> RecentOnly:
     """Compare a model trained on all but the latest rows with itself trained on the most recent of them only.
 
@@ -238,6 +244,9 @@ def recent_only(
         The score; None is RMSE for a regressor and accuracy for a classifier.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of models whose own `random_state` is None.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows, in fits and in scores; None weights all rows equally. A row of whole weight k counts as k
+        rows in scores.
 
     Returns
     -------
@@ -279,6 +288,7 @@ def recent_only(
     _check_shares(shares)
     moments = read_moments(time, X)
     options: dict = {"metric": metric, "default_metric": "rmse", "random_state": random_state}
+    options |= {"sample_weight": sample_weight}
     split = TimeSplit(1, test_size=test_size)
     trials = read_trials(model_factory, X, y, function="recent_only", cv=split, time=moments, **options)
     ((train, valid),) = trials.folds

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
+from tabrec.interpret._weights import weigh_rows
 from tabrec.interpret.drawings._tree_text import TreeText
 from tabrec.interpret.effects._grids import Grid, VariedColumn, count_cells, make_table
 from tabrec.interpret.models import find_date_formats, find_labels, fitted_columns, predictor, with_numbers
@@ -37,6 +38,7 @@ class EffectData:
     kept: np.ndarray  # positions of `outputs` among all outputs of the model
     as_given: Callable[[pd.DataFrame], Any]  # from a frame to the kind of table that the model takes
     unit: str  # axis label of the prediction
+    weights: np.ndarray | None  # of the rows of the frame; None where they are equal
 
     def describe(self, grids: list[Grid], effect: np.ndarray) -> dict[str, Any]:
         """Return the fields that all results share; `effect` has shape (n_outputs, *grid shape)."""
@@ -71,7 +73,14 @@ class EffectData:
 
 
 def read_effect_data(
-    model: Any, X: Any, features: Any, function: str, output: Any, max_rows: int | None, random_state: int
+    model: Any,
+    X: Any,
+    features: Any,
+    function: str,
+    output: Any,
+    max_rows: int | None,
+    random_state: int,
+    sample_weight: Any = None,
 ) -> EffectData:
     """Check the arguments of an effect, and sample the rows; a ValueError for unknown columns, classes and outputs."""
     predict = predictor(model)
@@ -81,7 +90,9 @@ def read_effect_data(
     fitted = fitted_columns(model, frame)
     is_encoded = _is_encoded(names, frame, fitted, trees)
     frame = frame[[name for name in fitted if name in frame.columns]]
-    frame = frame.iloc[sample_rows(len(frame), max_rows, np.random.default_rng(random_state))]
+    rows, weights = weigh_rows(X, sample_weight)
+    sampled = sample_rows(len(rows), max_rows, np.random.default_rng(random_state))
+    frame, weights = frame.iloc[rows[sampled]], None if weights is None else weights[sampled]
     stays_table = is_table(X) or hasattr(model, "feature_names_in_")
 
     def as_given(frame: pd.DataFrame) -> Any:
@@ -113,6 +124,7 @@ def read_effect_data(
         kept,
         as_given,
         _describe_unit(model, outputs),
+        weights,
     )
 
 

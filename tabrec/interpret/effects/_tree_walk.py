@@ -13,24 +13,27 @@ _ROWS_AT_ONCE = 20_000
 _NUMBERS_AT_ONCE = 2_000_000
 
 
-def walk_average(trees: FittedTrees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:
+def walk_average(
+    trees: FittedTrees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Return a forest's prediction at each grid point, averaged over the rows: (n_points, n_outputs, n_values).
 
     `matrix`, float32 of shape (n_rows, n_encoded), holds the encoded rows; `points`, float32 of shape (n_points,
-    n_varied), the values of the varied columns, and `varied` their positions in the matrix.
+    n_varied), the values of the varied columns, and `varied` their positions in the matrix. `weights` are of the rows.
     """
+    matrix, order = _ordered(trees, matrix)
+    ordered = None if weights is None else weights[order]
 
     def walk(tree: Any) -> np.ndarray:
         sets = _PointSets(tree, points, varied)
         hits = np.zeros(tree.node_count)
-        for _, leaves in _walk(tree, sets, matrix):
-            hits += np.bincount(leaves, minlength=len(hits))
+        for rows, leaves in _walk(tree, sets, matrix):
+            hits += np.bincount(leaves, None if ordered is None else ordered[rows], minlength=len(hits))
         reached = np.flatnonzero(hits)
         return sets.spread(reached, hits[reached, None, None] * trees.values(tree)[reached])
 
-    matrix = _ordered(trees, matrix)[0]
     total: Any = sum(trees.map(walk))
-    return total / (len(matrix) * len(trees.trees))
+    return total / ((len(matrix) if weights is None else weights.sum()) * len(trees.trees))
 
 
 def walk_rows(trees: FittedTrees, matrix: np.ndarray, points: np.ndarray, varied: np.ndarray) -> np.ndarray:

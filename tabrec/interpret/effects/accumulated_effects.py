@@ -81,6 +81,7 @@ def ale(
     output: Any = None,
     max_rows: int | None = None,
     random_state: int = 0,
+    sample_weight: Any = None,
 ) -> AccumulatedEffects:
     """Compute accumulated local effects of one or two columns.
 
@@ -106,6 +107,9 @@ def ale(
         Number of rows to sample if X has more; None uses all rows.
     random_state : int, default=0
         Seed of the sample.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows. Other
+        weights enter the effects, but neither the bins nor the order of labels.
 
     Returns
     -------
@@ -137,7 +141,7 @@ def ale(
     >>> (np.diff(effect.effect[0]) / np.diff(effect.grids[0])).round(6).tolist()
     [3.0, 3.0, 3.0, 3.0, 3.0]
     """
-    data = read_effect_data(model, X, features, "ale", output, max_rows, random_state)
+    data = read_effect_data(model, X, features, "ale", output, max_rows, random_state, sample_weight)
     axes = [_make_axis(column, data, n_bins) for column in data.columns]
     present = np.logical_and.reduce([axis.grid.cells >= 0 for axis in axes])
     if not present.any():
@@ -177,23 +181,23 @@ def _make_axis(column: VariedColumn, data: EffectData, n_bins: int) -> _Axis:
 
 def _first_order(data: EffectData, axes: list[_Axis], present: np.ndarray) -> np.ndarray:
     (axis,) = axes
-    n_steps = axis.size - 1
+    n_steps, weights = axis.size - 1, _weights(data)
     total, count = np.zeros((n_steps, len(data.outputs))), np.zeros(n_steps)
     for step in axis.steps:
         taking = np.flatnonzero(present & (step >= 0))
         change = _predict_at(data, axes, taking, [step[taking] + 1]) - _predict_at(data, axes, taking, [step[taking]])
-        total += _sum_by(step[taking], change, n_steps)
-        count += np.bincount(step[taking], minlength=n_steps)
+        total += _sum_by(step[taking], change, n_steps, weights[taking])
+        count += np.bincount(step[taking], weights[taking], minlength=n_steps)
     effect = np.zeros((axis.size, len(data.outputs)))
-    effect[1:] = np.cumsum(total / np.maximum(count, 1)[:, None], axis=0)
-    weight = sum(np.bincount(place[present], minlength=axis.size) for place in axis.places)
+    effect[1:] = np.cumsum(_mean(total, count), axis=0)
+    weight = sum(np.bincount(place[present], weights[present], minlength=axis.size) for place in axis.places)
     return (effect - np.average(effect, axis=0, weights=weight)).T
 
 
 def _second_order(data: EffectData, axes: list[_Axis], present: np.ndarray) -> np.ndarray:
     first, second = axes
     shape = (first.size - 1, second.size - 1)
-    n_cells = shape[0] * shape[1]
+    n_cells, weights = shape[0] * shape[1], _weights(data)
     total, count = np.zeros((n_cells, len(data.outputs))), np.zeros(n_cells)
     for one in first.steps:
         for other in second.steps:
@@ -201,13 +205,23 @@ def _second_order(data: EffectData, axes: list[_Axis], present: np.ndarray) -> n
             a, b = one[taking], other[taking]
             change = _predict_at(data, axes, taking, [a + 1, b + 1]) - _predict_at(data, axes, taking, [a, b + 1])
             change += _predict_at(data, axes, taking, [a, b]) - _predict_at(data, axes, taking, [a + 1, b])
-            total += _sum_by(a * shape[1] + b, change, n_cells)
-            count += np.bincount(a * shape[1] + b, minlength=n_cells)
+            total += _sum_by(a * shape[1] + b, change, n_cells, weights[taking])
+            count += np.bincount(a * shape[1] + b, weights[taking], minlength=n_cells)
     effects = np.zeros((len(data.outputs), first.size, second.size))
     if n_cells:
-        change = _fill_empty(total / np.maximum(count, 1)[:, None], count.reshape(shape))
+        change = _fill_empty(_mean(total, count), count.reshape(shape))
         effects[:, 1:, 1:] = change.T.reshape(-1, *shape).cumsum(axis=1).cumsum(axis=2)
-    return np.stack([_remove_main_effects(effect, first, second, present) for effect in effects])
+    weights = np.where(present, weights, 0)
+    return np.stack([_remove_main_effects(effect, first, second, weights) for effect in effects])
+
+
+def _weights(data: EffectData) -> np.ndarray:
+    return np.ones(len(data.frame)) if data.weights is None else data.weights
+
+
+def _mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Weighted means from sums and weights; 0 where there is no weight."""
+    return total / np.where(count > 0, count, 1)[:, None]
 
 
 def _predict_at(data: EffectData, axes: list[_Axis], taking: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
@@ -220,8 +234,8 @@ def _predict_at(data: EffectData, axes: list[_Axis], taking: np.ndarray, places:
     return predicted
 
 
-def _sum_by(groups: np.ndarray, values: np.ndarray, n_groups: int) -> np.ndarray:
-    return np.stack([np.bincount(groups, weights=column, minlength=n_groups) for column in values.T], axis=1)
+def _sum_by(groups: np.ndarray, values: np.ndarray, n_groups: int, weights: np.ndarray) -> np.ndarray:
+    return np.stack([np.bincount(groups, weights * column, minlength=n_groups) for column in values.T], axis=1)
 
 
 def _fill_empty(change: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -233,28 +247,29 @@ def _fill_empty(change: np.ndarray, count: np.ndarray) -> np.ndarray:
     return change
 
 
-def _remove_main_effects(effect: np.ndarray, first: _Axis, second: _Axis, present: np.ndarray) -> np.ndarray:
+def _remove_main_effects(effect: np.ndarray, first: _Axis, second: _Axis, weights: np.ndarray) -> np.ndarray:
     """Subtract the main effects of both columns, and the mean."""
-    alone = _accumulate_mean(np.diff(effect, axis=0), first, second, present)
-    other = _accumulate_mean(np.diff(effect, axis=1).T, second, first, present)
+    alone = _accumulate_mean(np.diff(effect, axis=0), first, second, weights)
+    other = _accumulate_mean(np.diff(effect, axis=1).T, second, first, weights)
     effect = effect - alone[:, None] - other
-    return effect - np.average(effect, weights=_joint(first.places, second.places, (first.size, second.size), present))
+    return effect - np.average(effect, weights=_joint(first.places, second.places, (first.size, second.size), weights))
 
 
-def _accumulate_mean(change: np.ndarray, along: _Axis, across: _Axis, present: np.ndarray) -> np.ndarray:
+def _accumulate_mean(change: np.ndarray, along: _Axis, across: _Axis, weights: np.ndarray) -> np.ndarray:
     """Average changes, (n_steps, n_grid), over the rows of each step, and accumulate them."""
-    weight = _joint(along.steps, across.places, change.shape, present)
-    mean = (change * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)
+    weight = _joint(along.steps, across.places, change.shape, weights)
+    mean = _mean((change * weight).sum(axis=1, keepdims=True), weight.sum(axis=1))[:, 0]
     return np.concatenate([[0.0], mean.cumsum()])
 
 
-def _joint(rows_of: list[np.ndarray], columns_of: list[np.ndarray], shape: tuple[int, ...], present: np.ndarray) -> Any:
-    """Count the rows at each pair of places."""
+def _joint(rows_of: list[np.ndarray], columns_of: list[np.ndarray], shape: tuple[int, ...], weights: np.ndarray) -> Any:
+    """Sum the weights of the rows at each pair of places."""
     total = np.zeros(shape)
     for one in rows_of:
         for other in columns_of:
-            both = present & (one >= 0) & (other >= 0)
-            total += np.bincount(one[both] * shape[1] + other[both], minlength=total.size).reshape(shape)
+            both = (weights > 0) & (one >= 0) & (other >= 0)
+            cells = one[both] * shape[1] + other[both]
+            total += np.bincount(cells, weights[both], minlength=total.size).reshape(shape)
     return total
 
 

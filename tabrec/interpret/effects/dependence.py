@@ -114,6 +114,7 @@ def partial_dependence(
     method: str = "auto",
     max_rows: int | None = None,
     random_state: int = 0,
+    sample_weight: Any = None,
 ) -> PartialDependence:
     """Compute the partial dependence of the prediction on one or two columns.
 
@@ -151,6 +152,8 @@ def partial_dependence(
         Number of rows to sample if X has more; None uses all rows.
     random_state : int, default=0
         Seed of the sample.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows.
 
     Returns
     -------
@@ -194,7 +197,7 @@ def partial_dependence(
     low, high = percentiles
     if not 0 <= low < high <= 1:
         raise ValueError(f"percentiles={percentiles!r} must satisfy 0 <= low < high <= 1.")
-    data = read_effect_data(model, X, features, "partial_dependence", output, max_rows, random_state)
+    data = read_effect_data(model, X, features, "partial_dependence", output, max_rows, random_state, sample_weight)
     grids = _make_grids(data, grid, grid_size, percentiles)
     walks = _decide_to_walk(model, data, method)
     points = np.stack(np.meshgrid(*[np.arange(len(grid.values)) for grid in grids], indexing="ij"), axis=-1)
@@ -227,24 +230,26 @@ def _walk(data: EffectData, grids: list[Grid], points: np.ndarray, keeps_rows: b
     """Return the average, (n_points, n_outputs), and predictions by row, (n_rows, n_points, n_outputs), of a forest."""
     trees: Any = data.trees
     at_points = data.matrix(_at_points(data, data.frame.iloc[:1], grids, points))[:, data.varied]
-    walk = walk_rows if keeps_rows else walk_average
-    values = flatten_outputs(trees, walk(trees, data.matrix(data.frame), at_points, data.varied))[..., data.kept]
-    return (values.mean(axis=0), values) if keeps_rows else (values, None)
+    given = (trees, data.matrix(data.frame), at_points, data.varied)
+    values = walk_rows(*given) if keeps_rows else walk_average(*given, data.weights)
+    values = flatten_outputs(trees, values)[..., data.kept]
+    return (np.average(values, axis=0, weights=data.weights), values) if keeps_rows else (values, None)
 
 
 def _predict(data: EffectData, grids: list[Grid], points: np.ndarray, keeps_rows: bool) -> tuple[np.ndarray, Any]:
     """Return the same as `_walk` for any model."""
     n_rows = len(data.frame)
+    weights = np.ones(n_rows) if data.weights is None else data.weights
     total = np.zeros((len(points), len(data.outputs)))
     individual = np.empty((n_rows, *total.shape)) if keeps_rows else None
     for some_rows, some_points in _batches(n_rows, len(points)):
         frame = data.frame.iloc[some_rows]
         predicted = data.predict(_at_points(data, frame, grids, points[some_points]))
         predicted = predicted.reshape(-1, len(frame), len(data.outputs))
-        total[some_points] += predicted.sum(axis=1)
+        total[some_points] += (predicted * weights[some_rows, None]).sum(axis=1)
         if individual is not None:
             individual[some_rows, some_points] = predicted.transpose(1, 0, 2)
-    return total / n_rows, individual
+    return total / weights.sum(), individual
 
 
 def _batches(n_rows: int, n_points: int) -> Iterator[tuple[slice, slice]]:

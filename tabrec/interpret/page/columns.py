@@ -95,9 +95,10 @@ def add_effects(section: Section, data: ReportData) -> None:
         "The average prediction over the same rows when all of them hold one value of the column and all other columns "
         "stay. Where columns are correlated, some of these rows may not exist."
     )
-    X = data.X.iloc[data.sample(len(data.X), SOME_ROWS if data.trees is not None else _N_BRUTE_ROWS)]
+    rows = data.sample(len(data.X), SOME_ROWS if data.trees is not None else _N_BRUTE_ROWS)
+    X, weights = data.X.iloc[rows], None if data.weights is None else data.weights[rows]
     for column in columns:
-        axes = partial_dependence(data.model, X, column).plot()
+        axes = partial_dependence(data.model, X, column, sample_weight=weights).plot()
         section.add_figure(axes, f"Partial dependence of {column}, averaged over {len(X):,} training rows.")
 
 

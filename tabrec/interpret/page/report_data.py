@@ -13,6 +13,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from tabrec.interpret._column_groups import read_groups
+from tabrec.interpret._weights import weight_of_rows
 from tabrec.interpret.models import list_members, predictor
 from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
 from tabrec.interpret.reliance.redundant_columns import Redundancy, redundancy
@@ -45,6 +46,8 @@ class ReportData:
     X_new: pd.DataFrame | None  # the newest rows, with or without a known target
     target: str  # name of the target
     random_state: int
+    weights: np.ndarray | None = None  # of the training rows
+    weights_valid: np.ndarray | None = None  # of the held-out rows
 
     @property
     def is_classifier(self) -> bool:
@@ -74,6 +77,11 @@ class ReportData:
         """The rows whose predictions are shown: the held-out rows, or else the training rows."""
         return (self.X, self.y) if self.X_valid is None or self.y_valid is None else (self.X_valid, self.y_valid)
 
+    @property
+    def judged_weights(self) -> np.ndarray | None:
+        """The weights of the judged rows."""
+        return self.weights if self.X_valid is None else self.weights_valid
+
     @cached_property
     def predicted(self) -> np.ndarray:
         """Predictions of the judged rows, as `predictor` returns them."""
@@ -83,7 +91,7 @@ class ReportData:
     def baseline(self) -> np.ndarray:
         """Predictions of the judged rows by the mean, or the class shares, of the training rows."""
         dummy = DummyClassifier(strategy="prior") if self.is_classifier else DummyRegressor()
-        dummy.fit(np.zeros((len(self.y), 1)), self.y)
+        dummy.fit(np.zeros((len(self.y), 1)), self.y, self.weights)
         return predictor(dummy)(np.zeros((len(self.judged[1]), 1)))
 
     @cached_property
@@ -99,15 +107,15 @@ class ReportData:
         the training rows if the held-out rows are few.
         """
         options: dict[str, Any] = {"method": "oob", "max_rows": MANY_ROWS}
-        X, y = self.X, self.y
+        X, y, weights = self.X, self.y, self.weights
         if not self.has_oob:
             by_cv = self._has_few_rows and len(X) > len(self.judged[0])
             options = {"method": "cv" if by_cv else "permutation", "max_rows": SOME_ROWS, "n_repeats": _N_REPEATS}
-            X, y = (X, y) if by_cv else self.judged
+            X, y, weights = (X, y, weights) if by_cv else (*self.judged, self.judged_weights)
         # Accuracy does not change where a probability moves on one side of the threshold.
         metric = "log_loss" if self.is_classifier else None
         options |= {"metric": metric, "groups": self._groups, "random_state": self.random_state}
-        return feature_importance(self.model, X, y, **options)
+        return feature_importance(self.model, X, y, sample_weight=weights, **options)
 
     @property
     def _has_few_rows(self) -> bool:
@@ -152,7 +160,16 @@ class ReportData:
 
 
 def read_report_data(
-    model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, X_new: Any, target: str | None, random_state: int
+    model: Any,
+    X: Any,
+    y: Any,
+    X_valid: Any,
+    y_valid: Any,
+    X_new: Any,
+    target: str | None,
+    random_state: int,
+    sample_weight: Any = None,
+    sample_weight_valid: Any = None,
 ) -> ReportData:
     """Check that model, tables and targets fit together, before any work."""
     if not (is_classifier(model) or is_regressor(model)):
@@ -161,6 +178,8 @@ def read_report_data(
         raise ValueError(f"report needs the rows that the {type(model).__name__} was fitted on: pass X and y.")
     if (X_valid is None) != (y_valid is None):
         raise ValueError("X_valid and y_valid belong together: pass both or neither (X_new needs no target).")
+    if sample_weight_valid is not None and X_valid is None:
+        raise ValueError("sample_weight_valid weights the held-out rows: pass X_valid and y_valid too.")
     check_row_labels(X, y=y)
     check_row_labels(X_valid, y_valid=y_valid)
     name = target if target is not None else getattr(y, "name", None)
@@ -175,6 +194,8 @@ def read_report_data(
         None if X_new is None else read_frame(X_new),
         "target" if name is None else str(name),
         random_state,
+        weight_of_rows(X, sample_weight),
+        None if X_valid is None else weight_of_rows(X_valid, sample_weight_valid),
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", FRAME_FOR_ARRAY)

@@ -169,6 +169,8 @@ def report(
     title: str | None = None,
     random_state: int = 0,
     verbose: bool | int | str = "auto",
+    sample_weight: Any = None,
+    sample_weight_valid: Any = None,
 ) -> Report:
     """Explain a fitted model on one HTML page, findings first.
 
@@ -199,6 +201,11 @@ def report(
         Seed of samples and permutations.
     verbose : bool, int or "auto", default="auto"
         Whether to show the progress by section, and the time left; "auto" does so in terminals and notebooks.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the training rows, for scores, importance and effects; None weights all rows equally. The checks of
+        the data (leakage, shift, redundancy) count each row once.
+    sample_weight_valid : array-like of shape (n_valid,), default=None
+        Weights of the held-out rows, for scores, curves, segments and coverage.
 
     Returns
     -------
@@ -244,12 +251,15 @@ def report(
     check_is_fitted(model)
     headline = ""
     if hasattr(model, "recommend"):
+        if sample_weight is not None or sample_weight_valid is not None:
+            raise ValueError("sample_weight is for regressors and classifiers, not for the report of a recommender.")
         rated = ratings.RatingData(model, _read_scores(model, X, y, X_valid, y_valid, scores))
         what, specs = ("ratings", _RATING_SECTIONS) if is_regressor(model) else ("interactions", _RANKING_SECTIONS)
         about = f"{type(model).__name__}, fitted to {len(model.ratings_):,} {what}."
         sections = _make_sections(specs, rated, verbose)
     else:
-        given = read_report_data(model, X, y, X_valid, y_valid, X_new, target, random_state)
+        tables = (X, y, X_valid, y_valid, X_new)
+        given = read_report_data(model, *tables, target, random_state, sample_weight, sample_weight_valid)
         about = _describe(given)
         sections = _make_sections(_TABLE_SECTIONS, given, verbose)
         headline = scores_of.summarise_scores(given)

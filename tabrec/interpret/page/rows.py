@@ -72,7 +72,11 @@ def add_confidence(section: Section, data: ReportData) -> None:
         "the training data. Their coverage is measured on held-out rows."
     )
     if data.X_valid is not None:
-        tables = [result.coverage(y[rows]).assign(calibration=name) for name, (result, rows) in results.items()]
+        weights = data.weights_valid
+        tables = [
+            result.coverage(y[rows], sample_weight=None if weights is None else weights[rows]).assign(calibration=name)
+            for name, (result, rows) in results.items()
+        ]
         table = pd.concat(tables, ignore_index=True)
         formats = {"n": "{:,}", "coverage": "{:.1%}", "std_error": "{:.1%}"}
         section.add_table(

@@ -30,16 +30,16 @@ _CURVES = {
 
 def summarise_scores(data: ReportData) -> str:
     """The scores of the judged rows, with two standard errors, beside those of the baseline."""
-    y, classes = data.judged[1], classes_of(data.model)
+    y, classes, weights = data.judged[1], classes_of(data.model), data.judged_weights
     told = []
     for metric in (METRICS[name] for name in (("log_loss", "accuracy") if data.is_classifier else ("rmse", "r2"))):
-        gains, base = (metric.gains(y, predicted, classes) for predicted in (data.predicted, data.baseline))
-        score, error = metric.score(gains), 2 * metric.standard_error(gains)
+        gains, base = (metric.gains(y, predicted, classes, weights) for predicted in (data.predicted, data.baseline))
+        score, error = metric.score(gains, weights), 2 * metric.standard_error(gains, weights)
         interval = f" ± {error:.2g}" if np.isfinite(error) else ""
         digits = 3 if not error > 0 else max(0, 1 - int(np.floor(np.log10(error))))
-        told.append(f"{metric.name} {score:,.{digits}f}{interval} (baseline {metric.score(base):,.{digits}f})")
+        told.append(f"{metric.name} {score:,.{digits}f}{interval} (baseline {metric.score(base, weights):,.{digits}f})")
     where = "training rows, which is too optimistic" if data.X_valid is None else "held-out rows"
-    return f"{', '.join(told)} on {len(y):,} {where}."
+    return f"{', '.join(told)} on {len(y):,} {'weighted ' if weights is not None else ''}{where}."
 
 
 def add_scores(section: Section, data: ReportData) -> None:
@@ -57,7 +57,8 @@ def add_scores(section: Section, data: ReportData) -> None:
 
 def _compare_with_oob(data: ReportData, section: Section) -> None:
     # All rows of fit: `oob_report` draws its own sample from them.
-    result = oob_report(data.model, data.X_valid, data.y_valid, X=data.X, y=data.y, max_rows=MANY_ROWS)
+    weights: dict[str, Any] = {"sample_weight": data.weights, "sample_weight_valid": data.weights_valid}
+    result = oob_report(data.model, data.X_valid, data.y_valid, X=data.X, y=data.y, max_rows=MANY_ROWS, **weights)
     section.add_table(result.table, f"{result.metric}.", {"n": "{:,}", "score": "{:.4f}", "std_error": "{:.4f}"})
     axes = result.plot(make_axes(None, (6.4, 2.8)))
     section.add_figure(axes, "Scores on the training rows, out of bag, and on held-out rows.")
@@ -66,22 +67,23 @@ def _compare_with_oob(data: ReportData, section: Section) -> None:
 
 def _compare_with_baseline(data: ReportData, section: Section) -> None:
     names = ["accuracy", "log_loss"] if data.is_classifier else ["rmse", "mae", "r2"]
-    y = data.judged[1]
-    baseline = data.baseline, y
+    y, weights = data.judged[1], data.judged_weights
+    baseline = data.baseline, y, weights
     if data.X_valid is None:
-        parts = {"training": (data.predicted, y), "baseline": baseline}
+        parts = {"training": (data.predicted, y, weights), "baseline": baseline}
         section.add_note("There are no held-out rows: scores on training rows are too optimistic.")
     else:
         rows = data.sample(len(data.X), MANY_ROWS)
-        training = predictor(data.model)(data.X.iloc[rows]), data.y[rows]
-        parts = {"training": training, "validation": (data.predicted, y), "baseline": baseline}
+        of_rows = None if data.weights is None else data.weights[rows]
+        training = predictor(data.model)(data.X.iloc[rows]), data.y[rows], of_rows
+        parts = {"training": training, "validation": (data.predicted, y, weights), "baseline": baseline}
     classes = data.model.classes_ if data.is_classifier else None
     table = pd.DataFrame({"rows": list(parts)})
     for metric in (METRICS[name] for name in names):
-        table[metric.name] = [metric.score(metric.gains(y, p, classes)) for p, y in parts.values()]
+        table[metric.name] = [metric.score(metric.gains(y, p, classes, w), w) for p, y, w in parts.values()]
     section.add_table(table, "The baseline predicts the mean, or the class shares, of the training rows for every row.")
     metric = read_metric(data.model, None)
-    of_model, of_baseline = (metric.score(metric.gains(y, p, classes)) for p, y in list(parts.values())[-2:])
+    of_model, of_baseline = (metric.score(metric.gains(y, p, classes, w), w) for p, y, w in list(parts.values())[-2:])
     if (of_model > of_baseline) != metric.greater_is_better or of_model == of_baseline:
         text = "The model is no better than a baseline that ignores all columns."
         evidence = f"{metric.name} {of_model:.4g}, baseline {of_baseline:.4g}."
@@ -94,13 +96,14 @@ def add_curves(section: Section, data: ReportData) -> None:
     if data.X_valid is None:
         section.add_note("The curves need held-out rows: on training rows they would be too optimistic.")
         return
-    result = classification_curves(data.model, *data.judged)
+    result = classification_curves(data.model, *data.judged, sample_weight=data.judged_weights)
     for kind, caption in _CURVES.items():
         section.add_figure(result.plot(kind=kind), f"{caption} of {shorten(result.output)}.")
     confusion = result.confusion(_HALF)
     confusion.columns = [f"predicted {name}" for name in confusion.columns]
     confusion = confusion.rename_axis("actual").reset_index()
-    section.add_table(confusion, "Rows by actual and predicted class, at a probability of 0.5.", {})
+    counted = "Rows" if data.judged_weights is None else "Weight of the rows"
+    section.add_table(confusion, f"{counted} by actual and predicted class, at a probability of 0.5.", {})
     rounded = result.table[np.isclose(result.table["threshold"] * 10 % 1, 0, atol=1e-6)]
     shares = dict.fromkeys(["selected", "precision", "recall", "false_positive_rate"], "{:.1%}")
     section.add_table(rounded.drop(columns="cost"), "What each threshold gives.", {"threshold": "{:.2f}"} | shares)
@@ -112,7 +115,8 @@ def add_segments(section: Section, data: ReportData) -> None:
     if data.X_valid is None or len(data.X_valid) < _LEAST_ROWS:
         section.add_note(f"Errors by segment need at least {_LEAST_ROWS} held-out rows.")
         return
-    result = error_segments(data.model, *data.judged, random_state=data.random_state)
+    options: dict[str, Any] = {"random_state": data.random_state, "sample_weight": data.judged_weights}
+    result = error_segments(data.model, *data.judged, **options)
     section.add_text(
         "Labels, fifths of numbers and dates, and pairs of these, with the worst scores. One half of the held-out "
         "rows chose them, the other half gives the scores."
@@ -126,11 +130,12 @@ def add_segments(section: Section, data: ReportData) -> None:
 def _add_classes(data: ReportData, section: Section) -> None:
     y = np.asarray(data.judged[1])
     guessed = np.asarray(data.model.classes_)[data.predicted.argmax(axis=1)]
+    weights = np.ones(len(y)) if data.judged_weights is None else data.judged_weights
     rows = []
     for label in data.model.classes_[:30]:
         actual, predicted = y == label, guessed == label
-        hits = (actual & predicted).sum()
-        rows.append((str(label), actual.sum(), hits / max(actual.sum(), 1), hits / max(predicted.sum(), 1)))
+        hits, of_actual, of_predicted = (weights[each].sum() for each in (actual & predicted, actual, predicted))
+        rows.append((str(label), actual.sum(), hits / (of_actual or 1), hits / (of_predicted or 1)))
     table = pd.DataFrame(rows, columns=["class", "rows", "recall", "precision"])
     section.add_table(table, "Scores by class.", {"rows": "{:,}", "recall": "{:.1%}", "precision": "{:.1%}"})
 

@@ -16,11 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret._parameters import check_parameters
 from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._weights import weigh_rows
 from tabrec.interpret.models import predictor
 from tabrec.interpret.without_columns import read_target
 from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, make_axes, shorten
 from tabrec.tables.columns import read_frame
-from tabrec.tables.weights import read_weights
 
 KINDS = ("roc", "precision_recall", "calibration", "gain")
 _N_BINS = 10
@@ -221,7 +221,7 @@ def classification_curves(
     if not is_classifier(model):
         raise TypeError(f"classification_curves needs a classifier, not {type(model).__name__}.")
     target = read_target(model, X, y, "classification_curves")
-    rows, given = read_weights(sample_weight, len(target))
+    rows, given = weigh_rows(X, sample_weight)
     target, weights = target[rows], np.ones(len(rows)) if given is None else given
     classes = np.asarray(model.classes_).tolist()
     output = _choose(classes, target) if output is None else output
@@ -290,12 +290,17 @@ def _tabulate(
     return pd.DataFrame(columns), best
 
 
-def _bin(is_class: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> pd.DataFrame:
-    """Bins of as many rows, which rows of equal probability share."""
+def _assign_bins(probability: np.ndarray) -> np.ndarray:
+    """The bin of each row: bins hold as many rows, and rows of equal probability share one."""
     order = np.argsort(probability, kind="stable")
     starts = np.searchsorted(probability[order], probability[order][np.arange(_N_BINS) * len(order) // _N_BINS])
     bins = np.empty(len(order), dtype=np.intp)
     bins[order] = np.searchsorted(np.unique(starts), np.arange(len(order)), side="right") - 1
+    return bins
+
+
+def _bin(is_class: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> pd.DataFrame:
+    bins = _assign_bins(probability)
     n, weight = np.bincount(bins), np.bincount(bins, weights)
     kept = weight > 0
     predicted, observed = (np.bincount(bins, weights * of)[kept] / weight[kept] for of in (probability, is_class))
@@ -317,6 +322,14 @@ def _calibration_error(bins: pd.DataFrame) -> float:
     return float(np.average((bins["predicted"] - bins["observed"]).abs(), weights=bins["weight"]))
 
 
+def _errors_by_chance(probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Calibration errors of classes that are drawn with the predicted probabilities."""
+    bins, generator = _assign_bins(probability), np.random.default_rng(0)
+    draws = (generator.random(len(probability)) < probability for _ in range(_N_DRAWS))
+    differences = np.array([np.bincount(bins, weights * (probability - draw)) for draw in draws])
+    return np.abs(differences).sum(axis=1) / weights.sum()
+
+
 def _auc_error(auc: float, n_class: int, n_rest: int) -> float:
     of_class, of_rest = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     variance = auc * (1 - auc) + (n_class - 1) * (of_class - auc**2) + (n_rest - 1) * (of_rest - auc**2)
@@ -329,9 +342,7 @@ def _find_miscalibration(
     """A finding where the calibration error is larger than chance explains."""
     if error < _LEAST_ERROR:
         return []
-    generator = np.random.default_rng(0)
-    draws = (generator.random(len(probability)) < probability for _ in range(_N_DRAWS))
-    by_chance = np.array([_calibration_error(_bin(draw, probability, weights)) for draw in draws])
+    by_chance = _errors_by_chance(probability, weights)
     if (by_chance >= error).mean() > _RARE:
         return []
     worst = bins.iloc[int((bins["predicted"] - bins["observed"]).abs().argmax())]

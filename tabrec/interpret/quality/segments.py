@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret._parameters import METRIC, RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
+from tabrec.interpret._weights import weigh_rows
 from tabrec.interpret.change._column_tests import adjust_p_values
 from tabrec.interpret.change._shift_columns import ColumnPair, pair_columns
-from tabrec.interpret.metrics import Metric, read_metric
+from tabrec.interpret.metrics import Metric, error_of_mean, read_metric
 from tabrec.interpret.models import classes_of, predictor, with_numbers
 from tabrec.interpret.without_columns import read_target
 from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, row_axes, shorten
@@ -103,7 +104,14 @@ class _Segment:
 
 @check_parameters(metric=METRIC, min_rows=[at_least(2), None], random_state=RANDOM_STATE)
 def error_segments(
-    model: Any, X: Any, y: Any, *, metric: str | None = None, min_rows: int | None = None, random_state: Any = 0
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    metric: str | None = None,
+    min_rows: int | None = None,
+    random_state: Any = 0,
+    sample_weight: Any = None,
 ) -> ErrorSegments:
     """Find the segments of rows on which a model is worst.
 
@@ -125,6 +133,8 @@ def error_segments(
         Least number of rows of a segment in either half; None is 20, or 1% of the half if that is more.
     random_state : int, Generator or None, default=0
         Seed of the halves.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows.
 
     Returns
     -------
@@ -156,34 +166,50 @@ def error_segments(
     check_is_fitted(model)
     measure = read_metric(model, metric or ("log_loss" if is_classifier(model) else None))
     frame, target = read_frame(X), read_target(model, X, y, "error_segments")
-    predicted = predictor(model)(frame)
-    gains = measure.gains(target, predicted, classes_of(model))
-    generator = np.random.default_rng(random_state)
-    choosing = generator.permutation(len(frame)) % 2 == 0
-    least = max(20, round(0.01 * len(frame) / 2)) if min_rows is None else min_rows
-    chosen = _choose_segments(with_numbers(model, frame), gains, choosing, least)
+    rows, weights = weigh_rows(X, sample_weight)
+    # Before whole weights repeat rows: all copies of a row belong to one half.
+    choosing = (np.random.default_rng(random_state).permutation(len(frame)) % 2 == 0)[rows]
+    predicted, target = predictor(model)(frame)[rows], target[rows]
+    gains = measure.gains(target, predicted, classes_of(model), weights)
+    scored = _ScoredRows(gains, np.ones(len(rows)) if weights is None else weights)
+    least = max(20, round(0.01 * len(rows) / 2)) if min_rows is None else min_rows
+    chosen = _choose_segments(with_numbers(model, frame).iloc[rows], scored, choosing, least)
     if not chosen:
-        raise ValueError(f"No segment has {least} rows in both halves of the {len(frame)} rows: pass more rows.")
+        raise ValueError(f"No segment has {least} rows in both halves of the {len(rows)} rows: pass more rows.")
     bias = None if is_classifier(model) else (predicted - target.reshape(len(target), -1)).mean(axis=1)
-    table = _measure(chosen, measure, gains, ~choosing, bias)
-    overall = measure.score(gains[~choosing])
+    table = _measure(chosen, measure, scored, ~choosing, bias)
+    overall = measure.score(*scored.take(~choosing))
     return ErrorSegments(table, measure.name, overall, _find(table, measure, overall, chosen))
 
 
-def _choose_segments(frame: pd.DataFrame, gains: np.ndarray, choosing: np.ndarray, least: int) -> list[_Segment]:
+class _ScoredRows(NamedTuple):
+    """The gains of rows, and their weights."""
+
+    gains: np.ndarray
+    weights: np.ndarray
+
+    def take(self, rows: np.ndarray) -> _ScoredRows:
+        return _ScoredRows(self.gains[rows], self.weights[rows])
+
+    @property
+    def mean(self) -> float:
+        return float(np.average(self.gains, weights=self.weights))
+
+
+def _choose_segments(frame: pd.DataFrame, scored: _ScoredRows, choosing: np.ndarray, least: int) -> list[_Segment]:
     def is_large(segment: _Segment) -> bool:
         n = int((segment.rows & choosing).sum())
         return least <= min(n, choosing.sum() - n) and (segment.rows & ~choosing).sum() >= least
 
     pairs, _, _ = pair_columns(frame, frame)
     single = [part for pair in pairs if pair.kind != "id" for part in _split(pair) if is_large(part)]
-    single.sort(key=lambda segment: gains[segment.rows & choosing].mean())
+    single.sort(key=lambda segment: scored.take(segment.rows & choosing).mean)
     combined = [
         first & second
         for first, second in combinations(single[:_N_COMBINED], 2)
         if first.columns != second.columns and is_large(first & second) and _narrows(first, second)
     ]
-    return sorted(single + combined, key=lambda segment: gains[segment.rows & choosing].mean())[:50]
+    return sorted(single + combined, key=lambda segment: scored.take(segment.rows & choosing).mean)[:50]
 
 
 def _narrows(first: _Segment, second: _Segment) -> bool:
@@ -219,25 +245,27 @@ def _show(pair: ColumnPair, value: float) -> str:
 
 
 def _measure(
-    segments: list[_Segment], metric: Metric, gains: np.ndarray, rows: np.ndarray, bias: np.ndarray | None
+    segments: list[_Segment], metric: Metric, scored: _ScoredRows, rows: np.ndarray, bias: np.ndarray | None
 ) -> pd.DataFrame:
     lines = []
     for segment in segments:
-        inside, outside = gains[segment.rows & rows], gains[~segment.rows & rows]
-        errors = metric.standard_error(inside), metric.standard_error(outside)
+        inside, outside = scored.take(segment.rows & rows), scored.take(~segment.rows & rows)
+        errors = metric.standard_error(*inside), metric.standard_error(*outside)
         # Of the mean gains, which are closer to normal than the scores are.
-        deviation = np.sqrt(inside.var(ddof=1) / len(inside) + outside.var(ddof=1) / len(outside))
-        z = (inside.mean() - outside.mean()) / deviation if deviation > 0 else 0.0
+        deviation = np.hypot(error_of_mean(*inside), error_of_mean(*outside))
+        z = (inside.mean - outside.mean) / deviation if deviation > 0 else 0.0
         line = {
             "segment": segment.text,
-            "n": len(inside),
-            "share": len(inside) / rows.sum(),
-            metric.name: metric.score(inside),
-            "rest": metric.score(outside),
+            "n": len(inside.gains),
+            "share": inside.weights.sum() / (inside.weights.sum() + outside.weights.sum()),
+            metric.name: metric.score(*inside),
+            "rest": metric.score(*outside),
             "std_error": float(np.hypot(errors[0], errors[1])),
             "p_value": float(2 * norm.sf(abs(z))),
         }
-        lines.append(line if bias is None else line | {"bias": float(bias[segment.rows & rows].mean())})
+        if bias is not None:
+            line["bias"] = float(np.average(bias[segment.rows & rows], weights=inside.weights))
+        lines.append(line)
     table = pd.DataFrame(lines)
     table["p_value"] = adjust_p_values(table["p_value"].to_numpy())
     return table.sort_values(metric.name, ascending=metric.greater_is_better, ignore_index=True)

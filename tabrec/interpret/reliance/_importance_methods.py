@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from tabrec.interpret._weights import weigh_rows, weight_of_rows, weights_of_copies
 from tabrec.interpret.metrics import Metric
 from tabrec.interpret.models import classes_of, fitted_columns, predictor
 from tabrec.interpret.reliance._permuted_trees import PermutedTrees
@@ -41,16 +42,21 @@ class Scored:
     permuted: Callable[[list[str], np.ndarray], np.ndarray]  # (columns, permutation) -> predictions of all rows
     n_jobs: int = 1
     n_trees: np.ndarray | None = None  # the number of trees that predict each row, for forests of classes
+    weights: np.ndarray | None = None  # of all rows; None where they are equal
+
+    @property
+    def weights_seen(self) -> np.ndarray | None:
+        return None if self.weights is None else self.weights[self.seen]
 
     def gains(self, metric: Metric, predicted: np.ndarray) -> np.ndarray:
         if self.n_trees is not None:
             # One more tree, without knowledge: few trees often leave a class at 0, whose log loss hides all others.
             n_trees = self.n_trees[:, None]
             predicted = (predicted * n_trees + 1 / predicted.shape[1]) / (n_trees + 1)
-        return metric.gains(self.y, predicted, self.classes)
+        return metric.gains(self.y, predicted, self.classes, self.weights_seen)
 
     def score(self, metric: Metric) -> float:
-        return metric.score(self.gains(metric, self.predicted))
+        return metric.score(self.gains(metric, self.predicted), self.weights_seen)
 
     def losses(
         self, metric: Metric, blocks: list[list[str]], n_repeats: int | None, rng: np.random.Generator
@@ -60,22 +66,33 @@ class Scored:
         n_repeats = n_repeats or int(np.clip(-(-_ENOUGH_ROWS // n_rows), 1, _MOST_REPEATS))
 
         def loss(columns: list[str], own: np.random.Generator) -> tuple[float, float]:
-            permutations = [own.permutation(n_rows) for _ in range(n_repeats)]
+            permutations = [self._draw_donors(own) for _ in range(n_repeats)]
 
             def gains_permuted(donors: np.ndarray) -> np.ndarray:
                 return self.gains(metric, self.permuted(columns, donors)[self.seen])
 
-            return _loss_by_permuting(metric, gains, gains_permuted, self.seen, permutations)
+            return _loss_by_permuting(metric, gains, gains_permuted, self.seen, permutations, self.weights_seen)
 
         work = (delayed(loss)(*task) for task in zip(blocks, rng.spawn(len(blocks)), strict=True))
         return np.array(Parallel(n_jobs=self.n_jobs, require="sharedmem")(work))
 
+    def _draw_donors(self, rng: np.random.Generator) -> np.ndarray:
+        """A permutation of the rows; with weights a draw by weight, so that values keep their weighted distribution."""
+        n_rows = len(self.seen)
+        if self.weights is None:
+            return rng.permutation(n_rows)
+        return rng.choice(n_rows, n_rows, p=self.weights / self.weights.sum())
 
-def out_of_bag_rows(trees: FittedTrees, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
+
+def out_of_bag_rows(
+    trees: FittedTrees, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator, sample_weight: Any = None
+) -> Scored:
     """The training rows of a forest, each predicted by the trees that left it out; encoded columns are permuted."""
     y = read_target(trees.estimator, X, y, FUNCTION)
     training = read_drawn_rows(trees, X, y, FUNCTION)
-    scored = sample_rows(len(training.matrix), max_rows, rng)
+    weights = weights_of_copies(training.rows, weight_of_rows(X, sample_weight))
+    used = np.arange(len(training.rows)) if weights is None else np.flatnonzero(weights)
+    scored = used[sample_rows(len(used), max_rows, rng)]
     place = np.full(len(training.matrix), -1)
     place[scored] = np.arange(len(scored))
 
@@ -83,36 +100,46 @@ def out_of_bag_rows(trees: FittedTrees, X: Any, y: Any, max_rows: int | None, rn
         rows = place[training.left_out(tree)]
         return rows[rows >= 0]
 
-    return _by_trees(trees, training.matrix[scored], training.y[scored], rows_of_tree, {})
+    found = _by_trees(trees, training.matrix[scored], training.y[scored], rows_of_tree, {})
+    return found if weights is None else replace(found, weights=weights[scored])
 
 
-def held_out_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
+def held_out_rows(
+    model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator, sample_weight: Any = None
+) -> Scored:
     """Rows that a model was not fitted on; raw columns are permuted."""
     frame = read_frame(X)
     y = read_target(model, X, y, FUNCTION)
-    rows = sample_rows(len(frame), max_rows, rng)
+    rows, weights = weigh_rows(X, sample_weight)
+    sampled = sample_rows(len(rows), max_rows, rng)
+    rows, weights = rows[sampled], None if weights is None else weights[sampled]
     if len(rows) < 2:
         raise ValueError(f"{FUNCTION}: permuting exchanges the values of rows, but there is only 1: give at least 2.")
-    X, y = (X, y) if len(rows) == len(frame) else (take_rows(X, rows), y[rows])
+    if sample_weight is not None or len(rows) < len(frame):
+        X, y = take_rows(X, rows), y[rows]
     trees = read_trees(model, FUNCTION) if is_forest(model) else None
     parts = None if trees is None else _parts_of(trees, raw_columns(model, X))
     if trees is not None and parts is not None:
-        return _by_trees(trees, trees.matrix(X), y, lambda tree: np.arange(len(rows)), parts)
+        found = _by_trees(trees, trees.matrix(X), y, lambda tree: np.arange(len(rows)), parts)
+        return replace(found, weights=weights)
     predict, frame, table = predictor(model), read_frame(X), is_table(X)
 
     def permuted(columns: list[str], donors: np.ndarray) -> np.ndarray:
         moved = _move(frame, columns, donors)
         return predict(moved if table else moved.to_numpy())
 
-    return Scored(y, predict(X), np.ones(len(rows), bool), classes_of(model), permuted)
+    return Scored(y, predict(X), np.ones(len(rows), bool), classes_of(model), permuted, weights=weights)
 
 
-def cross_validated_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator) -> Scored:
+def cross_validated_rows(
+    model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator, sample_weight: Any = None
+) -> Scored:
     """Rows predicted by a refit of the model that did not see them; raw columns are permuted among all rows."""
-    rows = sample_rows(len(read_frame(X)), max_rows, rng)
-    y = read_target(model, X, y, FUNCTION)[rows]
-    X = take_rows(X, rows)
-    trials = read_trials(model, X, y, cv=_N_FOLDS, random_state=rng, function=FUNCTION)
+    y, weights = read_target(model, X, y, FUNCTION), weight_of_rows(X, sample_weight)
+    rows = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
+    rows = rows[sample_rows(len(rows), max_rows, rng)]
+    X, y, weights = take_rows(X, rows), y[rows], None if weights is None else weights[rows]
+    trials = read_trials(model, X, y, cv=_N_FOLDS, random_state=rng, sample_weight=weights, function=FUNCTION)
     models, frame, table = list(trials.fit_by_folds(X)), read_frame(X), is_table(X)
     found = trials.predict_by_folds(models, X)
 
@@ -120,7 +147,7 @@ def cross_validated_rows(model: Any, X: Any, y: Any, max_rows: int | None, rng: 
         moved = _move(frame, columns, donors)
         return trials.predict_by_folds(models, moved if table else moved.to_numpy()).predicted
 
-    return Scored(y[found.seen], found.predicted[found.seen], found.seen, found.classes, permuted)
+    return Scored(y[found.seen], found.predicted[found.seen], found.seen, found.classes, permuted, weights=weights)
 
 
 def _move(frame: pd.DataFrame, columns: list[str], donors: np.ndarray) -> pd.DataFrame:
@@ -132,10 +159,17 @@ def _move(frame: pd.DataFrame, columns: list[str], donors: np.ndarray) -> pd.Dat
 
 
 def drop_columns(
-    model: Any, X: Any, y: Any, metric: str | None, blocks: list[list[str]], rng: np.random.Generator
+    model: Any,
+    X: Any,
+    y: Any,
+    metric: str | None,
+    blocks: list[list[str]],
+    rng: np.random.Generator,
+    sample_weight: Any = None,
 ) -> tuple[np.ndarray, float]:
     """Importance and standard error of each block by refitting without it, (n_blocks, 2), and the score with all."""
-    trials = read_trials(model, X, y, metric=metric, random_state=rng, function=FUNCTION)
+    options: dict[str, Any] = {"sample_weight": sample_weight, "function": FUNCTION}
+    trials = read_trials(model, X, y, metric=metric, random_state=rng, **options)
     changes = [trials.without(block) for block in blocks]
     losses = [(trials.metric.gain(change["after"], change["before"]), change["std_error"]) for change in changes]
     return np.array(losses), trials.baseline
@@ -211,7 +245,12 @@ def _judge(importance: np.ndarray, std_error: np.ndarray) -> np.ndarray:
 
 
 def _loss_by_permuting(
-    metric: Metric, gains: np.ndarray, gains_permuted: Callable, seen: np.ndarray, permutations: Sequence[np.ndarray]
+    metric: Metric,
+    gains: np.ndarray,
+    gains_permuted: Callable,
+    seen: np.ndarray,
+    permutations: Sequence[np.ndarray],
+    weights: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """How much of a score is lost by permuting, mean over permutations, and its standard error.
 
@@ -219,16 +258,18 @@ def _loss_by_permuting(
     and as the donor of another row's permuted values. For a loss θ + a(i) + b(j) + c(i, j) of row i with the values of
     row j, the variance of the mean over n rows is [var a + var b + 2 cov(a, b) + var c] / n. More permutations would
     divide the last term if rows were independent. Out-of-bag rows are not, since each is predicted by trees that were
-    fitted on others of them, and the standard error agrees with simulations without that division.
+    fitted on others of them, and the standard error agrees with simulations without that division. Weights multiply the
+    loss of a row; donors are drawn by them.
     """
     losses, variances = [], []
-    score, linear = metric.score(gains), metric.linear(gains)
+    score, linear = metric.score(gains, weights), metric.linear(gains, weights)
+    share = np.full(len(gains), 1 / len(gains)) if weights is None else weights / weights.sum()
     for donors in permutations:
         permuted = gains_permuted(donors)
-        losses.append(metric.gain(metric.score(permuted), score))
-        lost = linear - metric.linear(permuted)
+        losses.append(metric.gain(metric.score(permuted, weights), score))
+        lost = linear - metric.linear(permuted, weights)
         centred = np.zeros(len(seen))
-        centred[seen] = lost - lost.mean()
-        variances.append((centred @ centred + 2 * centred @ centred[donors]) / len(lost) ** 2)
+        centred[seen] = share * (lost - share @ lost)
+        variances.append(centred @ centred + 2 * centred @ centred[donors])
     error = float(np.sqrt(max(np.mean(variances), 0.0)))
     return float(np.mean(losses)), error if len(gains) >= _LEAST_ROWS else np.nan

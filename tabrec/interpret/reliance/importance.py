@@ -184,6 +184,7 @@ def feature_importance(
     n_repeats: int | None = None,
     max_rows: int | None = 20_000,
     random_state: Any = 0,
+    sample_weight: Any = None,
 ) -> FeatureImportance:
     """Measure how much a fitted model relies on each column.
 
@@ -200,11 +201,11 @@ def feature_importance(
           predicted by the trees that left it out. All trees see the same permutation, so that results are comparable
           with those of "permutation" on held-out rows.
         - "permutation": for any model. X and y are held-out rows. Each raw column is permuted.
-        - "cv": for any model. X and y are those of fit. The model is refitted (without weights) to 4 of 5 parts of the
-          rows, and each raw column permuted in the part left out: with few held-out rows, the standard errors are
-          smaller than those of "permutation".
-        - "drop": X and y are those of fit. The model is refitted (without weights) without each raw column, and scored
-          on out-of-bag rows, or by 5 folds where it leaves no rows out.
+        - "cv": for any model. X and y are those of fit. The model is refitted to 4 of 5 parts of the rows, and each raw
+          column permuted in the part left out: with few held-out rows, the standard errors are smaller than those of
+          "permutation".
+        - "drop": X and y are those of fit. The model is refitted without each raw column, and scored on out-of-bag
+          rows, or by 5 folds where it leaves no rows out.
         - "impurity": how much the splits on a column decrease impurity in training. It needs no rows, but overrates
           columns of many distinct values: a warning names them, with X and y (of fit) only those whose out-of-bag
           importance is not above 0 within 2 standard errors.
@@ -222,6 +223,9 @@ def feature_importance(
         None for all.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of draws, permutations and folds.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows, in scores and in refits; None weights all rows equally, or out of bag as in fit where the
+        weights of fit were whole. A row of whole weight k counts as k rows; "impurity" uses the weights of fit.
 
     Returns
     -------
@@ -278,7 +282,7 @@ def feature_importance(
         trees = read_trees(model, f"{FUNCTION} with method='oob'", instead="method='permutation' with rows held out")
         if trees.is_classifier and trees.n_outputs > 1:
             raise ValueError(f"{FUNCTION} is for one target of classes, not {trees.n_outputs}: fit a forest for each.")
-        scored = out_of_bag_rows(trees, X, y, max_rows, rng)
+        scored = out_of_bag_rows(trees, X, y, max_rows, rng, sample_weight)
         columns, sources, unknown = trees.names, trees.sources, _unknown_origin(trees)
         named = read_groups(groups, columns, sources)
     else:
@@ -289,10 +293,11 @@ def feature_importance(
         predictor(model)(take_rows(X, np.arange(1)))  # names missing columns before any fit
         if any(len(block) == len(columns) for block in blocks):
             raise ValueError(f"{FUNCTION}: method='drop' needs columns to refit on, but all {len(columns)} would go.")
-        losses, score = drop_columns(model, X, y, metric, blocks, rng)
+        losses, score = drop_columns(model, X, y, metric, blocks, rng, sample_weight)
     else:
         if method != "oob":
-            scored = {"permutation": held_out_rows, "cv": cross_validated_rows}[method](model, X, y, max_rows, rng)
+            score_rows = {"permutation": held_out_rows, "cv": cross_validated_rows}[method]
+            scored = score_rows(model, X, y, max_rows, rng, sample_weight)
         losses, score = scored.losses(measure, blocks, n_repeats, rng), scored.score(measure)
     return FeatureImportance(as_table(columns, named, losses, sources), method, measure.name, score, named, unknown)
 

@@ -169,6 +169,7 @@ def drop_unimportant(
     method: str = "auto",
     metric: str | None = None,
     random_state: Any = 0,
+    sample_weight: Any = None,
 ) -> DropUnimportant:
     """Fit, keep the columns that matter, refit on them, and compare.
 
@@ -193,6 +194,9 @@ def drop_unimportant(
         The score; None is R² for a regressor and accuracy for a classifier.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of permutations, of folds, and of models whose own `random_state` is None.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows of X, in fits and in scores; None weights all rows equally. A row of whole weight k counts
+        as k rows. Weights of given validation rows are a third item of `cv`.
 
     Returns
     -------
@@ -231,18 +235,18 @@ def drop_unimportant(
     """
     rng = np.random.default_rng(random_state)
     seed = random_state if isinstance(random_state, numbers.Integral) else rng
-    options: dict = {"metric": metric, "function": "drop_unimportant"}
+    options: dict = {"metric": metric, "sample_weight": sample_weight, "function": "drop_unimportant"}
     trials = read_trials(model_factory, X, y, cv=cv, random_state=seed, **options)
     before = trials.fit()
     if method == "auto":
         method = "oob" if draws_rows(before) else "drop" if trials.valid is None else "permutation"
     if method == "permutation" and trials.valid is None:
         raise ValueError("drop_unimportant: method='permutation' needs validation rows: give cv=(X_valid, y_valid).")
-    scored = trials.valid if method == "permutation" else (X, trials.y)
+    of_valid = method == "permutation"
+    scored, weights = (trials.valid, trials.weights_valid) if of_valid else ((X, trials.y), trials.weights)
     groups = "source" if method in ("oob", "impurity") else None
-    importance = feature_importance(
-        before, scored[0], scored[1], method, groups=groups, metric=metric, random_state=rng
-    )
+    chosen: dict = {"groups": groups, "metric": metric, "random_state": rng, "sample_weight": weights}
+    importance = feature_importance(before, *scored, method, **chosen)
     columns = read_frame(X).columns.tolist()
     shares = _shares(importance, columns)
     kept = [name for name in columns if shares[name] > threshold]
@@ -272,6 +276,7 @@ def try_dropping(
     cv: Any = None,
     metric: str | None = None,
     random_state: Any = 0,
+    sample_weight: Any = None,
 ) -> TryDropping:
     """Score a model without each of some columns, beside that of all.
 
@@ -294,6 +299,9 @@ def try_dropping(
         The score; None is R² for a regressor and accuracy for a classifier.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the folds, and of models whose own `random_state` is None.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows of X, in fits and in scores; None weights all rows equally. A row of whole weight k counts
+        as k rows. Weights of given validation rows are a third item of `cv`.
 
     Returns
     -------
@@ -327,7 +335,8 @@ def try_dropping(
     ['no clear change', 'worse']
     """
     blocks = columns_to_drop(columns, read_frame(X))
-    trials = read_trials(model_factory, X, y, cv=cv, metric=metric, random_state=random_state, function="try_dropping")
+    options: dict = {"metric": metric, "random_state": random_state, "sample_weight": sample_weight}
+    trials = read_trials(model_factory, X, y, cv=cv, function="try_dropping", **options)
     return make_trial_result(TryDropping, trials, [(tuple(block), trials.without(block)) for block in blocks])
 
 

@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from tabrec import ForestClassifier, ForestRegressor
 from tabrec.interpret import oob_report
-from tabrec.interpret.certainty.out_of_bag import _score
+from tabrec.interpret.certainty.out_of_bag import _score, _Scored
 from tabrec.interpret.metrics import METRICS
 
 
@@ -50,13 +50,14 @@ def test_a_standard_error_is_what_the_score_varies_by(metric):
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(600, 400))
     predicted = truth + rng.normal(size=truth.shape)
-    scores = [_score(METRICS[metric], *rows, None) for rows in zip(truth, predicted[:, :, None], strict=True)]
+    pairs = zip(truth, predicted[:, :, None], strict=True)
+    scores = [_score(METRICS[metric], _Scored(*rows, None), None) for rows in pairs]
     assert np.mean([score.std_error for score in scores]) == pytest.approx(np.std([s.score for s in scores]), rel=0.1)
 
 
 def test_a_score_without_any_error_has_no_standard_error():
     y = np.arange(5.0)
-    assert _score(METRICS["rmse"], y, y[:, None], None)[:3] == (5, 0.0, 0.0)
+    assert _score(METRICS["rmse"], _Scored(y, y[:, None], None), None)[:3] == (5, 0.0, 0.0)
 
 
 def test_sklearn_forests_are_read_by_their_training_rows():

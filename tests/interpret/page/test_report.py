@@ -267,3 +267,14 @@ def test_the_progress_by_section_is_shown_if_asked(capsys, empty_figures):
     assert output == ""
     n_sections = errors.splitlines()[-1].removeprefix("Explaining ").split("/")[0]
     assert errors.splitlines()[-1].startswith(f"Explaining {n_sections}/{n_sections}, ")
+
+
+def test_weights_of_held_out_rows_reach_every_score_of_the_page(forest_case):
+    model, X, y, X_valid, y_valid = forest_case
+    weights = np.random.default_rng(0).random(len(y_valid))
+    data = read_report_data(model, X, y, X_valid, y_valid, None, None, 0, None, weights)
+    rmse = np.sqrt(np.average(np.square(y_valid - model.predict(X_valid)), weights=weights))
+    assert f"RMSE {rmse:.2f} ±" in scores.summarise_scores(data)
+    section = Section("scores", "Scores")
+    scores.add_scores(section, data)
+    assert f"{rmse:.4f}" in section.blocks[0].rows[-1]
