@@ -33,7 +33,7 @@ from tabrec.collab.strengths import check_positive
 from tabrec.neural.devices import default_settings, one_thread, read_device
 from tabrec.neural.draws import OwnDraws
 from tabrec.neural.embeddings import embedding_size
-from tabrec.neural.tabular_estimator import predictor
+from tabrec.neural.prediction import predictor
 from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.training import predict
 from tabrec.neural.training_task import TrainingTask

@@ -22,10 +22,10 @@ from tabrec.ensemble.members import Members, is_pair, read_members
 from tabrec.ensemble.out_of_fold import (
     MemberRows,
     OutOfFold,
-    has_out_of_bag,
-    predict_out_of_bag,
     predict_out_of_fold,
+    predict_unseen,
     predict_values,
+    predicts_unseen,
 )
 from tabrec.tables.columns import read_frame, to_columns
 from tabrec.tables.failed_fit import restores_on_failure
@@ -41,6 +41,10 @@ from tabrec.tables.weights import read_weights
 _REFIT_TIME = 1.5
 # Share of a budget that the passes over the folds leave besides.
 _SPARE_TIME = 0.05
+
+
+# Weights are learned from at least as many rows.
+_ENOUGH_ROWS = 1_000
 
 
 class EnsembleBase(BaseEstimator, ABC):
@@ -227,13 +231,7 @@ class EnsembleBase(BaseEstimator, ABC):
         for name, estimator in members:
             try:
                 with clock.limit():
-                    if self.use_oob and is_random(self.cv) and has_out_of_bag(estimator):
-                        found = predict_out_of_bag(name, estimator, data, rows)
-                    else:
-                        keeps_fits = not self.refit or clock.budget is not None
-                        found = predict_out_of_fold(
-                            name, estimator, data, folds, keeps_fits=keeps_fits, clock=clock, advance=progress.advance
-                        )
+                    found = self._predict_member(name, estimator, data, folds, rows, clock, progress)
                     self._check_finite(found)
             except Exception as error:
                 errors[name] = error
@@ -244,6 +242,28 @@ class EnsembleBase(BaseEstimator, ABC):
             progress.add_row(self._describe(found, data))
         self._report_errors(errors, len(members), clock)
         return passes
+
+    def _predict_member(
+        self,
+        name: str,
+        estimator: Any,
+        data: MemberRows,
+        folds: Folds,
+        rows: np.ndarray,
+        clock: Clock,
+        progress: Progress,
+    ) -> OutOfFold:
+        """The predictions of a member of rows that it has not seen: its own if it makes enough, else by the folds."""
+        if self.use_oob and is_random(self.cv) and predicts_unseen(estimator):
+            found = predict_unseen(name, estimator, data, rows)
+            if (~np.isnan(found.prediction[:, 0])).sum() >= min(len(rows), _ENOUGH_ROWS):
+                for _ in range(len(folds) + self.refit):
+                    progress.advance()
+                return found
+        keeps_fits = not self.refit or clock.budget is not None
+        return predict_out_of_fold(
+            name, estimator, data, folds, keeps_fits=keeps_fits, clock=clock, advance=progress.advance
+        )
 
     def _check_finite(self, found: OutOfFold) -> None:
         if np.isinf(found.prediction).any():

@@ -104,17 +104,26 @@ def predict_out_of_fold(
     return found
 
 
-def predict_out_of_bag(name: str, estimator: Any, data: MemberRows, rows: np.ndarray) -> OutOfFold:
-    """Fit a forest once, to the given rows: its trees have not seen their out-of-bag rows."""
+def predict_unseen(name: str, estimator: Any, data: MemberRows, rows: np.ndarray) -> OutOfFold:
+    """Fit a model once, to the given rows, and take its predictions of rows that a part of it has not seen.
+
+    They are the out-of-bag rows of the trees of a forest, and those that boosting and nets hold out; `prediction` is
+    all NaN if a model holds out none.
+    """
     started = time.perf_counter()
     model = data.fit(estimator, rows)
-    values = model.oob_prediction_[:, None] if data.classes is None else model.oob_decision_function_
-    prediction = np.full((len(data.y), values.shape[1]), np.nan)
-    prediction[rows] = values
+    prediction = np.full((len(data.y), 1 if data.classes is None else len(data.classes)), np.nan)
+    attributes = ("oof_prediction_", "oob_prediction_" if data.classes is None else "oob_decision_function_")
+    values = next((found for name in attributes if (found := getattr(model, name, None)) is not None), None)
+    if values is not None:
+        columns = slice(None) if data.classes is None else np.isin(data.classes, model.classes_)
+        prediction[rows] = 0.0
+        prediction[rows[:, None], np.arange(prediction.shape[1])[columns]] = values.reshape(len(rows), -1)
     seconds = time.perf_counter() - started
     return OutOfFold(name, estimator, prediction, [model], is_final=True, fit_seconds=seconds)
 
 
-def has_out_of_bag(estimator: Any) -> bool:
-    """Whether a fit of an estimator predicts its out-of-bag rows."""
-    return bool(getattr(estimator, "bootstrap", False) and getattr(estimator, "oob_score", False))
+def predicts_unseen(estimator: Any) -> bool:
+    """Whether a fit of an estimator may predict rows that a part of it has not seen."""
+    has_out_of_bag = getattr(estimator, "bootstrap", False) and getattr(estimator, "oob_score", False)
+    return bool(has_out_of_bag or getattr(estimator, "max_iter", 1) is None or getattr(estimator, "n_nets", 1) != 1)

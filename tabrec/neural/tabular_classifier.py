@@ -142,6 +142,8 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
     history_ : pandas.DataFrame
         One row per epoch: net (if there are several; NaN where they are trained further), epoch, train_loss (smoothed
         as in fastai), valid_loss, metrics, learning_rate, seconds.
+    oof_prediction_ : ndarray of shape (n_rows, n_classes) or None
+        Probabilities of training rows by the net that was validated on them; NaN for rows of none. None for one net.
     embeddings_ : dict of str to pandas.DataFrame
         The learned vectors of each category column, one row per label; those of several nets are side by side.
     preprocessor_ : transformer
@@ -355,6 +357,9 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
 
     def _from_target(self, target: Tensor) -> np.ndarray:
         return self.classes_[target.cpu().numpy()]
+
+    def _to_values(self, output: Tensor) -> np.ndarray:
+        return _probabilities(output)
 
     def _to_prediction(self, output: Tensor) -> np.ndarray:
         return self.classes_[_probabilities(output).argmax(axis=1)]

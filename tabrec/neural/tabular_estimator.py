@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from tabrec.neural.devices import default_settings, explain_memory, read_device
+from tabrec.neural.devices import default_settings, read_device
 from tabrec.neural.draws import OwnDraws
 from tabrec.neural.embeddings import embedding_size
 from tabrec.neural.inputs import FrameReader, columns_of
@@ -27,8 +26,9 @@ from tabrec.neural.losses import Loss, LossUnits
 from tabrec.neural.metrics import read_metrics
 from tabrec.neural.net_ensemble import NetEnsemble, equal_rows
 from tabrec.neural.parameters import MODEL_PARAMETERS, NetParameters, default_batch_size, read_learning_rate
+from tabrec.neural.prediction import predict_held_out, predict_outputs
 from tabrec.neural.tabular_model import TabularModel, make_given_model
-from tabrec.neural.training import Trainer, TrainingConfig, predict
+from tabrec.neural.training import Trainer, TrainingConfig
 from tabrec.neural.training_data import TrainingData
 from tabrec.neural.training_task import TrainingTask
 from tabrec.preprocess.raw_frames import RawFrameMixin
@@ -40,12 +40,6 @@ from tabrec.tables.progress import quiet_if_auto
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import take_rows
 from tabrec.tables.weights import Weighting, read_weights
-
-# Upper bound on the activations of a hidden layer, over all members, that a prediction holds at once.
-_MAX_ACTIVATIONS = 2**19
-
-# Copies of models for prediction, with the version of the weights that they were copied from; see `predictor`.
-_PREDICTORS: weakref.WeakKeyDictionary[nn.Module, tuple[int, nn.Module]] = weakref.WeakKeyDictionary()
 
 
 class TabularEstimator(RawFrameMixin, NetParameters, ABC):
@@ -90,7 +84,9 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             The fitted estimator. A fit that fails leaves it as it was.
         """
         warm_start = self.warm_start and hasattr(self, "model_")
-        self._train(self._prepare(X, y, sample_weight, eval_set, eval_sample_weight, warm_start=warm_start), warm_start)
+        tasks = self._prepare(X, y, sample_weight, eval_set, eval_sample_weight, warm_start=warm_start)
+        self._train(tasks, warm_start)
+        self.oof_prediction_ = predict_held_out(tasks[: self.n_nets_], self._to_values, self._width())
         return self
 
     @property
@@ -166,13 +162,17 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         data = self._to_data(encoded, y[rows], weights).take(torch.from_numpy(order))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         parts: list[tuple[TrainingData, TrainingData | None]] = [(data, None)]
+        positions: list[np.ndarray | None] = [None]
         if warm_start:
             # A copy is trained: the model of the last fit stays whole if this one fails.
             self.model_, seed = copy.deepcopy(self.model_), seed + len(self.history_)
             nets = [self.model_]
         else:
             is_single = is_partial or eval_set is not None or held_out is not None or n_nets == 1
-            parts = parts if is_single else self._split_for_nets(data, seed) or parts
+            folds = [] if is_single else self._split_for_nets(data, seed)
+            if folds:
+                parts = [(data.take(torch.from_numpy(kept)), data.take(torch.from_numpy(held))) for kept, held in folds]
+                positions = [rows[order[held]] for _, held in folds]
             self.n_nets_ = len(parts)
             nets = [self._draw_model(data, seed + place) for place in range(len(parts))]
             self.model_ = nets[0] if len(nets) == 1 else NetEnsemble.of(nets)
@@ -182,19 +182,18 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
             encoded = self.encode(take_rows(X, held_out[0], frame))
             parts = [(data, self._to_data(encoded, y[held_out[0]], held_out[1]))]
         trainer, loss, tasks = self.trainer or Trainer, self._make_loss(), []
-        for place, (net, part) in enumerate(zip(nets, parts, strict=True)):
+        for place, (net, part, held) in enumerate(zip(nets, parts, positions, strict=True)):
             config = self._make_config(len(part[0]), seed + place, len(nets), is_partial)
             if len(nets) > 1:
                 config = replace(config, title=f"Training net {place + 1} of {len(nets)}")
-            tasks.append(TrainingTask(trainer(net, loss, config, device), *part, seed + place))
+            tasks.append(TrainingTask(trainer(net, loss, config, device), *part, seed + place, held, len(frame)))
         return tasks
 
-    def _split_for_nets(self, data: TrainingData, seed: int) -> list[tuple[TrainingData, TrainingData | None]]:
+    def _split_for_nets(self, data: TrainingData, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Training and validation rows of each of several nets; none if one net is trained on all rows."""
         groups = equal_rows(data)
         n_nets = min(self._count_nets(len(data)), int(groups[-1]) + 1)
-        folds = split_into_folds(groups, n_nets, seed) if n_nets > 1 else []
-        return [(data.take(torch.from_numpy(kept)), data.take(torch.from_numpy(held))) for kept, held in folds]
+        return split_into_folds(groups, n_nets, seed) if n_nets > 1 else []
 
     def _draw_model(self, data: TrainingData, seed: int) -> nn.Module:
         with OwnDraws(seed):
@@ -355,14 +354,11 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         """The outputs of the net for raw rows: (n_rows, [n_members,] n_outputs)."""
         check_is_fitted(self)
         codes, numbers = self._reader.read(self.encode_to_arrays(X))
-        device = read_device(self.device)
-        model = predictor(self.model_, device)
-        if device.type == "cpu":
-            numbers = numbers.double()
-        at_once = max(16, _MAX_ACTIVATIONS // (max(self.layers, default=1) * (self._n_members() or 1)))
-        n_bytes = codes.numel() * codes.element_size() + numbers.numel() * numbers.element_size()
-        with explain_memory(len(codes), n_bytes, at_once):
-            return predict(model, (codes.to(device), numbers.to(device)), at_once).cpu()
+        return predict_outputs(self.model_, (codes, numbers), read_device(self.device), self._width())
+
+    def _width(self) -> int:
+        """The largest number of activations of a row in a layer, over all members."""
+        return max(self.layers, default=1) * (self._n_members() or 1)
 
     # A subclass defines how the target is learned, scaled and restored.
 
@@ -382,6 +378,10 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     def _to_prediction(self, output: Tensor) -> np.ndarray:
         """Convert the outputs of the net to predictions."""
 
+    def _to_values(self, output: Tensor) -> np.ndarray:
+        """Convert the outputs of the net to numbers or probabilities."""
+        return self._to_prediction(output)
+
     @abstractmethod
     def _make_loss(self) -> Loss:
         """Make the function that returns the loss of each row."""
@@ -389,12 +389,3 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     @abstractmethod
     def _loss_units(self) -> LossUnits:
         """How the loss is shown in training."""
-
-
-def predictor(model: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of the model for prediction, cached; float64 on a CPU, so that a row does not depend on its batch."""
-    version = hash((device, *(p._version for p in model.parameters()), *(b._version for b in model.buffers())))
-    if model not in _PREDICTORS or _PREDICTORS[model][0] != version:
-        made = copy.deepcopy(model).to(device).eval().requires_grad_(False)
-        _PREDICTORS[model] = version, made.double() if device.type == "cpu" else made
-    return _PREDICTORS[model][1]

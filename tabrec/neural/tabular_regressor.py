@@ -149,18 +149,17 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
     ----------
     model_ : TabularModel or NetEnsemble
         The trained net or nets, on the CPU. With `module`, ``model_.net`` is the net that `module` made.
-    n_nets_ : int
-        Number of nets.
+    n_nets_, n_outputs_ : int
+        Number of nets, and of targets.
     history_ : pandas.DataFrame
         One row per epoch: net (if there are several; NaN where they are trained further), epoch, train_loss (smoothed
-        as in fastai), valid_loss, metrics, learning_rate, seconds.
-        Losses refer to the standardised target.
+        as in fastai) and valid_loss of the standardised target, metrics, learning_rate, seconds.
+    oof_prediction_ : ndarray of shape (n_rows,) or (n_rows, n_outputs), or None
+        Predictions of training rows by the net that was validated on them; NaN for rows of none. None for one net.
     embeddings_ : dict of str to pandas.DataFrame
         The learned vectors of each category column, one row per label; those of several nets are side by side.
     target_scaler_ : object
         The attributes `means` and `scales` standardise the target.
-    n_outputs_ : int
-        Number of targets.
     preprocessor_ : transformer
         The fitted preprocessor.
     encoded_names_ : ndarray of str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tabrec.neural.draws import seeded
@@ -19,6 +20,8 @@ class TrainingTask(NamedTuple):
     data: TrainingData
     valid: TrainingData | None
     seed: int
+    held_out: np.ndarray | None = None  # positions of the validation rows among those of `fit`
+    n_rows: int = 0  # of `fit`
 
     def run(self) -> pd.DataFrame:
         """Train; returns the history."""

@@ -90,6 +90,9 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
         Columns that are replaced by the mean target of their level, and their fitted encoder; None if there are none.
     n_iter_ : int
         Number of iterations.
+    oof_prediction_ : ndarray of shape (n_rows,) or None
+        Predictions of training rows by trees that have not seen them, those of the folds by which the number of
+        iterations was chosen; NaN for rows that no fold holds out. None if it was not chosen by folds.
     n_features_in_, feature_names_in_ : int and ndarray of str
         Number of raw columns, and their names, which are set only if X had names.
 
@@ -250,6 +253,9 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         Columns that are replaced by the mean target of their level, and their fitted encoder; None if there are none.
     n_iter_ : int
         Number of iterations.
+    oof_prediction_ : ndarray of shape (n_rows, n_classes) or None
+        Probabilities of training rows by trees that have not seen them, those of the folds by which the number of
+        iterations was chosen; NaN for rows that no fold holds out. None if it was not chosen by folds.
     n_features_in_, feature_names_in_ : int and ndarray of str
         Number of raw columns, and their names, which are set only if X had names.
 

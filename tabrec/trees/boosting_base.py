@@ -111,16 +111,19 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         watched = {}
         if X_val is not None or y_val is not None:
             watched = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        n_trees = self.max_iter or self._most_iterations(y)
+        n_trees, oof = self.max_iter or self._most_iterations(y), None
         # For few rows threads gain little, and cost much when they wait for each other on a busy machine.
         with threadpool_limits(1 if len(order) < _FEW_ROWS else None, user_api="openmp"):
             if chooses:
                 folds = self._split_rows(y, weighting, order, given)
-                n_trees = self._choose_n_trees(encoded, y, weighting.weights, folds)
+                n_trees, held_out = self._choose_n_trees(encoded, y, weighting.weights, folds)
+                if held_out:
+                    oof = self._predict_held_out(held_out, encoded, y, n_trees, weighting.rows, len(frame))
             if is_warm and self.max_iter is None:
                 n_trees = max(n_trees, len(self._predictors))
             with self._shown(is_warm, n_trees):
                 super().fit(encoded.iloc[order], y[order], weights, **watched)
+        self.oof_prediction_ = oof
         # The parent class has learned the encoded columns.
         learn_names(self, X, frame)
         self._kept_bins = None
@@ -171,12 +174,15 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         y: np.ndarray,
         weights: np.ndarray | None,
         folds: Pairs,
-    ) -> int:
-        """The number of iterations with the best mean score on the rows held out; if all tie, the most."""
+    ) -> tuple[int, list[tuple[Any, np.ndarray]]]:
+        """The number of iterations with the best mean score on the rows held out; if all tie, the most.
+
+        With it the models of the folds, each with the rows that were held out from it.
+        """
         most = self._most_iterations(y)
         settings = {"max_iter": most, "early_stopping": True, "n_iter_no_change": _PATIENCE, "verbose": 0}
         model = clone(self).set_params(**settings, warm_start=False, preprocessor=None, categorical_features=None)
-        scores, sizes = [], []
+        scores, sizes, models = [], [], []
         for train, held in track(folds, "Choosing the number of trees", len(folds), self.verbose):
             if is_classifier(self):
                 held = held[np.isin(y[held], y[train])]
@@ -184,13 +190,35 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
                 continue
             w, w_held = (None, None) if weights is None else (weights[train], weights[held])
             watched = {"X_val": encoded.iloc[held], "y_val": y[held], "sample_weight_val": w_held}
-            scores.append(model.fit(encoded.iloc[train], y[train], w, **watched).validation_score_)
+            models.append((clone(model).fit(encoded.iloc[train], y[train], w, **watched), held))
+            scores.append(models[-1][0].validation_score_)
             sizes.append(len(held) if w_held is None else w_held.sum())
         n_iterations = max(map(len, scores), default=0)
         curves = [np.pad(score, (0, n_iterations - len(score)), mode="edge") for score in scores]
         if not curves or not np.ptp(curves, axis=1).any():
-            return most
-        return max(int(np.argmax(np.average(curves, axis=0, weights=sizes))), 1)
+            return most, models
+        return max(int(np.argmax(np.average(curves, axis=0, weights=sizes))), 1), models
+
+    def _predict_held_out(
+        self,
+        models: list[tuple[Any, np.ndarray]],
+        encoded: pd.DataFrame,
+        y: np.ndarray,
+        n_trees: int,
+        rows: np.ndarray,
+        n_rows: int,
+    ) -> np.ndarray:
+        """Numbers (n_rows,) or probabilities (n_rows, n_classes) of rows by models that have not seen them, or NaN."""
+        classes = np.unique(y) if is_classifier(self) else None
+        found = np.full(n_rows if classes is None else (n_rows, len(classes)), np.nan)
+        for model, held in models:
+            model._predictors = model._predictors[:n_trees]
+            if classes is None:
+                found[rows[held]] = model.predict(encoded.iloc[held])
+            else:
+                found[rows[held]] = 0.0
+                found[np.ix_(rows[held], np.isin(classes, model.classes_))] = model.predict_proba(encoded.iloc[held])
+        return found
 
     @contextmanager
     def _shown(self, is_warm: bool, n_trees: int) -> Iterator[None]:

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -22,6 +22,7 @@ from tabrec import (
     EnsembleRegressor,
     ForestClassifier,
     ForestRegressor,
+    TabularRegressor,
     TimeSplit,
 )
 from tabrec.interpret import feature_importance, partial_dependence
@@ -101,6 +102,29 @@ def test_forests_may_predict_out_of_bag():
     fitted = clone(forest).fit(NUMBERS, LINE)
     np.testing.assert_array_equal(ensemble.oof_prediction_, fitted.oob_prediction_)
     np.testing.assert_array_equal(ensemble.predict(NUMBERS), fitted.predict(NUMBERS))
+
+
+def test_members_that_hold_out_rows_are_fitted_once():
+    members = [
+        ("boosting", BoostingRegressor(learning_rate=0.3, random_state=0)),
+        ("net", TabularRegressor(layers=(4,), n_nets=2, epochs=2, random_state=0)),
+    ]
+    ensemble = EnsembleRegressor(members, cv=3).fit(NUMBERS, LINE)
+    fitted = {name: member.fit(NUMBERS, LINE) for name, member in members}
+    expected = sum(weight * fitted[name].oof_prediction_ for name, weight in ensemble.weights_.items())
+    np.testing.assert_allclose(ensemble.oof_prediction_, expected)
+    for name, model in zip((n for n, weight in ensemble.weights_.items() if weight), ensemble.estimators_, strict=True):
+        np.testing.assert_array_equal(model.predict(NUMBERS), fitted[name].predict(NUMBERS))
+    by_folds = clone(ensemble).set_params(use_oob=False).fit(NUMBERS, LINE)
+    assert not np.allclose(by_folds.oof_prediction_, expected, atol=1e-6)
+
+
+def test_a_member_that_holds_out_few_of_many_rows_is_fitted_to_folds():
+    X = pd.DataFrame({"a": np.arange(1200.0)})
+    boosting = BoostingRegressor(cv=ShuffleSplit(1, random_state=0), learning_rate=0.3, random_state=0)
+    ensemble = EnsembleRegressor([("boosting", boosting)], cv=2, random_state=0).fit(X, X["a"])
+    assert np.isnan(ensemble.estimators_[0].oof_prediction_).sum() == 1080
+    assert np.isfinite(ensemble.oof_prediction_).all()
 
 
 def test_a_split_by_time_learns_weights_on_later_rows_and_fits_all_rows():

@@ -31,6 +31,21 @@ def regressor():
     return TabularRegressor(**NET).fit(X, Y)
 
 
+def test_each_row_is_predicted_by_the_net_that_was_validated_on_it(regressor):
+    codes, numbers = regressor._reader.read(regressor.encode_to_arrays(X))
+    with torch.no_grad():
+        each = np.column_stack(
+            [regressor.target_scaler_.restore(net.eval()(codes, numbers).numpy()) for net in regressor.model_.nets]
+        )
+    is_nearest = np.abs(each - regressor.oof_prediction_[:, None]).argmin(axis=1)
+    np.testing.assert_allclose(each[np.arange(len(X)), is_nearest], regressor.oof_prediction_, rtol=1e-4)
+    assert np.bincount(is_nearest).min() > len(X) // 4
+    classifier = TabularClassifier(**NET).fit(X, Y > 7, np.r_[np.zeros(10), np.ones(len(X) - 10)])
+    assert np.isnan(classifier.oof_prediction_).all(axis=1).tolist() == [True] * 10 + [False] * (len(X) - 10)
+    np.testing.assert_allclose(classifier.oof_prediction_[10:].sum(axis=1), 1)
+    assert clone(classifier).set_params(n_nets=1).fit(X, Y > 7).oof_prediction_ is None
+
+
 def test_equal_rows_have_one_number():
     codes = torch.tensor([[1], [1], [1], [2], [2]])
     numbers = torch.tensor([[0.5], [0.5], [0.5], [0.5], [0.5]])

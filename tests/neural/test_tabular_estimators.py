@@ -227,7 +227,7 @@ def test_a_table_too_large_to_predict_at_once_is_predicted_in_slices(monkeypatch
     X, y = make_frame()
     net = TabularRegressor(**MANY).fit(X, y)
     together = net.predict(X)
-    monkeypatch.setattr("tabrec.neural.tabular_estimator._MAX_ACTIVATIONS", 1)
+    monkeypatch.setattr("tabrec.neural.prediction._MAX_ACTIVATIONS", 1)
     np.testing.assert_allclose(net.predict(X), together, rtol=0, atol=1e-9)
 
 

@@ -223,6 +223,25 @@ def test_rows_may_be_held_out_by_positions_or_masks():
     assert models[0].n_iter_ == models[1].n_iter_ < 200
 
 
+def test_rows_held_out_are_predicted_by_trees_that_have_not_seen_them():
+    X, y = noisy_rows()
+    is_held = np.arange(len(X)) % 4 == 0
+    for make, target in ((BoostingRegressor, y), (BoostingClassifier, np.where(y > 0, "high", "low"))):
+        model = make(cv=[(~is_held, is_held)], learning_rate=0.3, random_state=0).fit(X, target)
+        alone = clone(model).set_params(max_iter=model.n_iter_).fit(X[~is_held], target[~is_held])
+        predict = alone.predict if make is BoostingRegressor else alone.predict_proba
+        np.testing.assert_allclose(model.oof_prediction_[is_held], predict(X[is_held]), rtol=1e-12)
+        assert np.isnan(model.oof_prediction_[~is_held]).all()
+        assert alone.oof_prediction_ is None
+
+
+def test_rows_of_weight_zero_are_not_held_out():
+    X, y = noisy_rows()
+    weights = np.repeat([0, 1, 2], [20, 100, 80])
+    model = BoostingRegressor(learning_rate=0.3, random_state=0).fit(X, y, weights)
+    assert np.isnan(model.oof_prediction_).tolist() == (weights == 0).tolist()
+
+
 @pytest.mark.parametrize(
     ("cv", "message"),
     [

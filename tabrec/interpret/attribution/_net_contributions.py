@@ -11,7 +11,8 @@ from torch import Tensor
 
 from tabrec.interpret.attribution._occlusion import AgainstBackground
 from tabrec.neural.devices import default_settings, read_device
-from tabrec.neural.tabular_estimator import TabularEstimator, predictor
+from tabrec.neural.prediction import predictor
+from tabrec.neural.tabular_estimator import TabularEstimator
 
 # Minimum number of points on all lines to a row, and on each; numbers that a hidden layer may hold at once.
 _N_POINTS, _LEAST_POINTS = 1024, 16
