@@ -21,6 +21,7 @@ from tabrec.interpret.audit._leakage_scores import (
     read_target,
     score_alone,
 )
+from tabrec.interpret.audit.copies import describe_copies, find_copies
 from tabrec.interpret.models import predictor
 from tabrec.plotting.axes import BLUE, GREY, ORANGE, RED, finish, ink, row_axes
 from tabrec.preprocess import column_kinds
@@ -28,6 +29,7 @@ from tabrec.tables.columns import Column, read_frame, to_columns
 from tabrec.tables.names import as_named
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import sample_rows, take_rows
+from tabrec.tables.target import check_target
 
 _MOST_DRAWN = 25
 _COPY, _NEARLY_PERFECT, _TOO_GOOD_MODEL = 0.999, 0.95, 0.99
@@ -101,13 +103,22 @@ class LeakageCheck(Result):
 
 
 @check_parameters(max_rows=[at_least(10)], random_state=RANDOM_STATE)
-def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_state: Any = 0) -> LeakageCheck:
+def leakage_check(
+    model: Any,
+    X: Any,
+    y: Any,
+    X_valid: Any = None,
+    y_valid: Any = None,
+    *,
+    max_rows: int = 20_000,
+    random_state: Any = 0,
+) -> LeakageCheck:
     """Look for columns that contain the target, or are known only with it.
 
     The check asks the three questions of the book: is the model or a column too good to be true, do ids matter, and do
     missing values predict the target? It also looks for two columns of numbers whose weighted sum is the target of a
-    regression. It cannot decide whether such a column is a leak: that depends on when its values
-    are recorded.
+    regression, and for rows that occur twice: in X, and in X and X_valid. It cannot decide whether such a column is a
+    leak: that depends on when its values are recorded.
 
     Parameters
     ----------
@@ -117,8 +128,12 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
         Raw rows: those of fit for a forest that kept out-of-bag predictions, otherwise held-out rows.
     y : array-like of shape (n_rows,)
         The target.
+    X_valid : table or array-like of shape (n_valid, n_features), default=None
+        Held-out rows, to look for copies of rows of X, which make the score too good.
+    y_valid : array-like of shape (n_valid,), default=None
+        Their target.
     max_rows : int, default=20_000
-        At most this many rows are used, drawn at random.
+        At most this many rows are used, drawn at random; copies are looked for in all rows.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the folds and draws.
 
@@ -129,7 +144,8 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
     Raises
     ------
     ValueError
-        A target that is constant, has several outputs, missing values or another length, or a parameter out of range.
+        A target that is constant, has several outputs, missing values or another length, only one of X_valid and
+        y_valid, or a parameter out of range.
     sklearn.exceptions.NotFittedError
         The model is not fitted.
 
@@ -158,6 +174,7 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
         predictor(model)(take_rows(X, np.arange(1)))  # names missing columns
     check_row_labels(X, y=y)
     y, is_class = read_target(model, y, len(frame))
+    held_out = _read_held_out(model, X_valid, y_valid, is_class)
     generator = np.random.default_rng(random_state)
     rows = sample_rows(len(y), max_rows, generator)
     target = make_target(y[rows], is_class)
@@ -174,9 +191,20 @@ def leakage_check(model: Any, X: Any, y: Any, *, max_rows: int = 20_000, random_
     order_score, order_error, _ = score_alone(Column("row order", rows.astype(np.float64)), target, folds)
     findings = [*_good_columns(table, score), *_good_model(score, is_out_of_bag), *_missing_values(table)]
     findings += [*_sums(columns, y[rows], table, is_class), *_ids(table), *_row_order(order_score, order_error)]
+    findings += describe_copies(find_copies(frame, y, *held_out), model, *held_out)
     findings.sort(key=lambda finding: finding.severity)
     table = table.sort_values("alone", ascending=False, kind="stable", ignore_index=True)
     return LeakageCheck(table, score, order_score, findings)
+
+
+def _read_held_out(model: Any, X: Any, y: Any, is_class: bool) -> tuple[Any, np.ndarray | None]:
+    if (X is None) != (y is None):
+        raise ValueError("leakage_check: X_valid and y_valid belong together: pass both or neither.")
+    if X is None:
+        return None, None
+    check_row_labels(X, y_valid=y)
+    n_rows = len(read_frame(X))
+    return as_named(model, X), check_target(y, n_rows, "leakage_check", numeric=not is_class).reshape(n_rows)
 
 
 def _score_columns(columns: dict[str, Column], target: Target, folds: np.ndarray) -> pd.DataFrame:

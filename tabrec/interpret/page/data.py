@@ -36,10 +36,12 @@ def add_data(section: Section, data: ReportData) -> None:
 
 def add_leakage(section: Section, data: ReportData) -> None:
     """Show columns that predict the target suspiciously well."""
-    result = leakage_check(data.model, data.X, data.y, random_state=data.random_state)
+    held_out = (data.X_valid, data.y_valid)
+    result = leakage_check(data.model, data.X, data.y, *held_out, random_state=data.random_state)
     section.add_text(
         "How well each column alone predicts the target out of fold, and how well its missing values do. A column that "
-        "predicts almost everything was often recorded after the outcome."
+        "predicts almost everything was often recorded after the outcome. Rows that occur twice, on both sides of the "
+        "split or among the training rows, are a leak too: they are among the findings, if there are any."
     )
     section.add_figure(result.plot(), "Score of each column alone.")
     section.add_findings(result.findings)

@@ -348,3 +348,40 @@ def test_bulldozers_hold_no_leak_but_a_planted_one_is_found(data_dir):
     assert all(f.severity > 1 for f in leakage_check(None, sales, y).findings)
     found = leakage_check(None, sales.assign(commission=np.exp(y) * 0.05 + 100), y)
     assert found.findings[0].columns == ("commission",)
+
+
+def copies_of(found):
+    return [finding for finding in found.findings if finding.kind in ("copied rows", "copies across the split")]
+
+
+def test_copies_across_the_split_and_within_are_found_beside_their_effect_on_the_score():
+    frame, y = make_frame(600)
+    train, valid = np.r_[0:400, 0:20], np.r_[400:600, 50:90]  # 20 copies within, 40 of 240 across
+    X = frame.iloc[train].assign(key=[f"new {i}" for i in range(420)])
+    forest = ForestRegressor(10, random_state=0, n_jobs=1).fit(X, y[train])
+    for fitted, severity in ((None, 2), (forest, 1)):
+        across, within = copies_of(leakage_check(fitted, X, y[train], frame.iloc[valid], y[valid]))
+        assert across.text.startswith("40 held-out rows (16.7%) equal a training row in every column but ")
+        assert within.text.startswith("20 training rows (4.8%) equal an earlier one in every column but ")
+        assert (across.severity, within.severity) == (severity, 2)
+        assert "key" in across.text
+    gains = np.abs(forest.predict(frame.iloc[valid]) - y[valid]) ** 2
+    assert f"RMSE {gains[200:].mean() ** 0.5:.4g} on them and {gains[:200].mean() ** 0.5:.4g} on" in across.evidence
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_that_are_equal_by_chance_are_no_copies(seed):
+    rng = np.random.default_rng(seed)
+    frame, y = make_frame(600, seed)
+    assert not copies_of(leakage_check(None, frame[:400], y[:400], frame[400:], y[400:]))
+    labels = pd.DataFrame({name: rng.choice(list("abcd"), 600) for name in ("x", "y", "z")})
+    for name in "uvw":
+        labels[name] = labels["x"] + name  # the same label in other words
+    target = np.where(rng.random(600) < 0.3, "yes", "no")
+    assert not copies_of(leakage_check(None, labels[:400], target[:400], labels[400:], target[400:]))
+
+
+def test_held_out_rows_need_their_target():
+    frame, y = make_frame(60)
+    with pytest.raises(ValueError, match="X_valid and y_valid belong together"):
+        leakage_check(None, frame, y, frame)

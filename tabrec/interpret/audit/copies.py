@@ -1,0 +1,104 @@
+"""Rows that occur more than once: among the training rows, and among the held-out rows too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.interpret._result import Finding
+from tabrec.interpret.metrics import read_metric
+from tabrec.interpret.models import classes_of, predictor
+from tabrec.preprocess import column_kinds
+from tabrec.tables.columns import read_frame
+
+# Equal rows count as copies if fewer than so many others would be equal to them by chance, were columns independent.
+_RARE = 1e-4
+_LEAST_SHARE, _MANY = 0.001, 0.01  # of the rows: fewer copies are not reported, and from here on they are a finding
+_CLEAR = 2  # standard errors
+_ADDS = 1.05  # a column that multiplies the number of distinct rows by less follows from the others
+_LEAST_ROWS = 10  # with fewer on a side, scores are not compared
+_MOST_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Which rows are copies of another one, in every column but ids and in the target."""
+
+    of_train: np.ndarray  # bool, (n_rows,): a training row that equals an earlier one
+    of_valid: np.ndarray  # bool, (n_valid,): a held-out row that equals a training row
+    ids: list[str]  # columns that were not compared
+
+
+def find_copies(X: pd.DataFrame, y: np.ndarray, X_valid: Any, y_valid: np.ndarray | None) -> Copies:
+    """Find the copies of rows, leaving out equal rows that are common enough to be equal by chance."""
+    kinds = column_kinds(X)["kind"]
+    ids = kinds.index[kinds == "id"].tolist()
+    held_out = X.head(0) if X_valid is None else read_frame(X_valid)
+    pairs = [(X[name], held_out[name]) for name in X.columns if name not in ids and name in held_out]
+    pairs.append((pd.Series(y), pd.Series(y[:0] if y_valid is None else y_valid)))
+    columns = [(pd.factorize(pd.concat(pair, ignore_index=True))[0] + 1).astype(np.int32) for pair in pairs]
+    n, n_distinct = len(X), 1
+    key, chance = np.zeros(n + len(held_out), dtype=np.int64), np.zeros(n + len(held_out))
+    for codes in sorted(columns, key=lambda codes: codes.max()):
+        key, before = pd.factorize(key * (int(codes.max()) + 1) + codes)[0], n_distinct
+        n_distinct = len(np.unique(key[:n]))
+        if before < n / 2 and n_distinct < _ADDS * before:
+            continue  # the other columns fix its value, such as that of a label with another spelling
+        share = np.bincount(codes[:n], minlength=codes.max() + 1) / n
+        with np.errstate(divide="ignore"):
+            chance += np.log(share)[codes]
+    is_rare = n * np.exp(chance) < _RARE
+    of_train = pd.Series(key[:n]).duplicated().to_numpy() & is_rare[:n]
+    return Copies(of_train, np.isin(key[n:], key[:n]) & is_rare[n:], ids)
+
+
+def describe_copies(copies: Copies, model: Any, X_valid: Any, y_valid: Any) -> list[Finding]:
+    """Findings on the copies among the held-out rows, with their effect on the score, and among the training rows."""
+    where = "every column and in the target"
+    if copies.ids:
+        more = ", …" if len(copies.ids) > _MOST_NAMES else ""
+        where = f"every column but {', '.join(copies.ids[:_MOST_NAMES])}{more}, and in the target"
+    chance = "Rows with such values would hardly be equal by chance, if the columns were independent of each other."
+    found = []
+    n, share = _summarise(copies.of_valid)
+    if share >= _LEAST_SHARE:
+        scores, is_easier = ("", False) if model is None else _compare(model, X_valid, y_valid, copies.of_valid)
+        text = f"{_count(n, 'held-out row')} ({share:.1%}) equal a training row in {where}."
+        action = "If they are copies of one event, leave them out, or split so that copies stay together; score again."
+        severity = 3 if share < _MANY else 1 if is_easier else 2
+        found.append(Finding("copies across the split", severity, (), text, chance + scores, action))
+    n, share = _summarise(copies.of_train)
+    if share >= _LEAST_SHARE:
+        text = f"{_count(n, 'training row')} ({share:.1%}) equal an earlier one in {where}."
+        action = (
+            "If they are copies of one event, drop them: out-of-bag and cross-validated scores predict a row by its "
+            "copy. If they are separate events, keep them."
+        )
+        found.append(Finding("copied rows", 3 if share < _MANY else 2, (), text, chance, action))
+    return found
+
+
+def _summarise(is_copy: np.ndarray) -> tuple[int, float]:
+    """The number and the share of the copies."""
+    return int(is_copy.sum()), float(is_copy.mean()) if len(is_copy) else 0.0
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' if n > 1 else ''}"
+
+
+def _compare(model: Any, X: Any, y: np.ndarray, is_copy: np.ndarray) -> tuple[str, bool]:
+    """The scores of copies and of other rows in a sentence, and whether copies are predicted clearly better."""
+    if min(is_copy.sum(), (~is_copy).sum()) < _LEAST_ROWS:
+        return "", False
+    classes = classes_of(model)
+    metric = read_metric(model, None if classes is None else "log_loss")
+    predicted = predictor(model)(X)
+    parts = [metric.gains(y[rows], predicted[rows], classes) for rows in (is_copy, ~is_copy)]
+    scores, errors = [metric.score(each) for each in parts], [metric.standard_error(each) for each in parts]
+    z = metric.gain(scores[1], scores[0]) / max(np.hypot(errors[0], errors[1]), 1e-300)
+    text = f" {metric.name} {scores[0]:.4g} on them and {scores[1]:.4g} on the other held-out rows"
+    return f"{text}, {abs(z):.1f} standard errors apart.", z > _CLEAR
