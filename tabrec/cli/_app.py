@@ -53,7 +53,7 @@ for _panel, _commands in _COMMANDS.items():
 def main() -> None:
     """Run the command line: an error is one line and exit code 2, Ctrl-C one line and 130, without a traceback."""
     forget_warnings()
-    warnings.showwarning = print_warning
+    warnings.showwarning = _show_warning
     replace_unencodable(sys.stdout, sys.stderr)
     with _stopped_by_interrupt():
         sys.exit(_run())
@@ -69,6 +69,10 @@ def _run() -> int:
     except MemoryError:
         print_error("Not enough memory for this table: use fewer rows or columns.")
     return _MISTAKE
+
+
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+    print_warning(name_options(one_line(message), _commands_of_app()))
 
 
 def _commands_of_app() -> Iterable[Any]:

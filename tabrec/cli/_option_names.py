@@ -1,4 +1,4 @@
-"""Errors of Python functions in the words of the command line: parameters become options."""
+"""Errors and warnings of Python functions in the words of the command line: parameters become options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,30 @@ from collections.abc import Iterable
 from typing import Any
 
 # Parameters of the preprocessor that options of other names set.
-_ALIASES = {"drop_columns": "--drop", "categorical_columns": "--categorical", "date_columns": "--date-format"}
+_ALIASES = {"drop_columns": "--drop", "categorical_columns": "--categorical", "date_columns": "--date"}
+_QUOTED = r"'((?:[^'\\]|\\.)*)'"
+# Advice that names Python, and the advice for the command line: patterns of regular expressions.
+_ADVICE = {
+    rf"[Pp]ass the format, as in (?:date_columns=|DateParts\(columns=)\{{{_QUOTED}: {_QUOTED}\}}"
+    r"(?:\), or convert the column .*?\))?": r"Give its format: --date '\1=\2'",
+    "Pass date_columns with the format of a column": "Give the format of a column, --date COLUMN=FORMAT,",
+    "continuous_columns or (?=categorical_columns)": "",
+    r", or pass add_indicator=False": "",
+    r", as with \.str\.strip\(\)\.str\.lower\(\),": "",
+    r", pass X_val and y_val, or set early_stopping=False": "",
+    "Lower batch_size, layers or n_members, or set ": "Use fewer rows or columns, or ",
+    r": lower it \(find_learning_rate suggests one\).*?limits them\.": (
+        ". Look for extreme numbers in the table, or use --model boosting."
+    ),
+    "use EASE, ImplicitALS, BPR or ItemKNN": "use `tabrec rank`",
+    "To rank, use ImplicitALS or EASE; .*": "To rank, use `tabrec rank`.",
+    r"use (ImplicitALS) or (ItemKNN)": "use --model als or knn",
+    r"name two of them by user= and item=\. If X is a matrix .*": "name two of them by --user and --item.",
+    r", as in frame\.explode\(.*?\)": "",
+    r"All ratings in y\b": "All ratings",
+    r"The values in y\b": "The ratings",
+    r"\bX has (?=\d+ columns)": "The table has ",
+}
 
 
 def name_options(message: str, commands: Iterable[Any]) -> str:
@@ -20,6 +43,8 @@ def name_options(message: str, commands: Iterable[Any]) -> str:
     names = "|".join(map(re.escape, options))
     # The same as an argument of the function.
     message = re.sub(r" \(([^(]*? in Python|in Python: ([^()]|\([^()]*\))*)\)", "", message)
+    for pattern, advice in _ADVICE.items():
+        message = re.sub(pattern, advice, message)
     message = re.sub(rf"The '({names})' parameter of \w+ must", lambda found: f"{options[found[1]]} must", message)
     # A flag has no value; words without an underscore are parameters only before "=".
     pattern = rf"(?<![\w'\"-])({names})(=True\b|=(?=\S)|(?=[^\w=]|$))"

@@ -99,9 +99,8 @@ def forget_warnings() -> None:
     _warned.clear()
 
 
-def print_warning(message: Any, *_: Any, **__: Any) -> None:
+def print_warning(text: str) -> None:
     """Print a warning to standard error, unless the command has printed it before."""
-    text = one_line(message)
     if text in _warned:
         return
     _warned.add(text)

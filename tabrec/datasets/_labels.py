@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from tabrec.tables.durations import read_duration
+from tabrec.tables.measures import read_measure
 from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
-from tabrec.tables.text_numbers import find_number_format
+from tabrec.tables.text_numbers import find_number_format, odd_among_numbers, units_of
 
 # A delimiter that no label contains.
 _NO_DELIMITER = "\x1f"
@@ -26,16 +26,22 @@ _SAMPLE = 20
 _LIKELY_VALUE = re.compile(
     r"([A-Z]{3}|US|R)?[\W\d_]*\d[\W\d_]*([eETZ][\W\d_]*){0,2}([A-Z]{3}|(?<=[\s\d°])[^\W\d_][\w°²³/.]{0,9})?"
 )
+_TWO_NUMBERS = re.compile(r"\d+ ?[/:x×] ?\d+")
 _MOST_CHARACTERS = 60  # Of a number or date.
 _MOST_MARKS = 5  # In a column that holds nothing but marks.
+_FEWEST_NUMBERS = 10  # Distinct ones, for a column that is likely to be meant as numbers.
 
 
 class Settled(NamedTuple):
-    """A column with its type, the unit of numbers that were text (None if they were not), and the marks in it."""
+    """A column with its type, the unit of numbers that were text (None if they were not), and the marks in it.
+
+    `doubt` says why a column stays text although it holds numbers.
+    """
 
     column: pa.ChunkedArray
     unit: str | None = None
     marks: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 def settle_type(
@@ -111,7 +117,7 @@ def _may_be_values(labels: pa.Array) -> bool:
 def _is_likely_value(text: str) -> bool:
     if len(text) > _MOST_CHARACTERS:
         return False
-    return _LIKELY_VALUE.fullmatch(text) is not None or read_duration(text) is not None
+    return _LIKELY_VALUE.fullmatch(text) is not None or read_measure(text) is not None
 
 
 def _read_values(labels: pa.DictionaryArray, decimal: str | None, as_number: bool) -> Settled:
@@ -130,12 +136,25 @@ def _read_values(labels: pa.DictionaryArray, decimal: str | None, as_number: boo
             return Settled(_spread(typed.take(positions), labels), None, tuple(marks))
     found = find_number_format(texts, counts.tolist(), given=as_number, decimal=decimal)
     if found is None or (as_number and not all(map(is_known_mark, found.marks))):
-        return Settled(pa.chunked_array([labels]))
+        return Settled(pa.chunked_array([labels]), doubt=_why_text(texts))
     numbers = pa.array(found.read(texts), from_pandas=True)
     if numbers.null_count == 0 and pc.all(pc.equal(numbers, pc.round(numbers))).as_py():
         numbers = numbers.cast(pa.int64())
     simplified = found.simplified and f"{found.simplified} as {found.read([found.simplified])[0]:.12g}"
     return Settled(_spread(numbers, labels), found.unit or simplified or "", tuple(found.marks))
+
+
+def _why_text(texts: list[str]) -> str:
+    """Why labels are not numbers although most of them are, "" if they are not."""
+    texts = [text for text in texts if not is_known_mark(text)]
+    if len(texts) < _FEWEST_NUMBERS:
+        return ""
+    if all(map(_TWO_NUMBERS.fullmatch, texts)):
+        return f"two numbers, such as {texts[0]}"
+    if odd := odd_among_numbers(texts):
+        return f"{quoted(odd)} among numbers"
+    units = [unit for unit in units_of(texts) if not unit.startswith("/")]  # 120/80 is not in a unit.
+    return f"several units: {_listed([unit or 'none' for unit in units])}" if len(units) > 1 else ""
 
 
 def infer_type(labels: pa.Array, decimal: str | None) -> pa.Array | None:
@@ -157,15 +176,18 @@ def infer_type(labels: pa.Array, decimal: str | None) -> pa.Array | None:
 
 def describe(names: Iterable[str], columns: Iterable[Settled]) -> list[str]:
     """The assumptions about the values of columns."""
-    numbers, missing = [], []
+    numbers, missing, doubts = [], [], []
     for name, settled in zip(names, columns, strict=False):
         if settled.unit is not None:
             numbers.append(f"{name} ({settled.unit})" if settled.unit else name)
         if settled.marks:
             missing.append(f"{quoted(settled.marks)} in {name}")
+        if settled.doubt:
+            doubts.append(f"{name} ({settled.doubt})")
     return [
         *([f"{_listed(numbers)} read as numbers"] if numbers else []),
         *([f"{_listed(missing)} taken as missing"] if missing else []),
+        *([f"{_listed(doubts)} kept as text"] if doubts else []),
     ]
 
 

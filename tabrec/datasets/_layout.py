@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from tabrec.datasets._errors import NoHeaderError
 from tabrec.datasets._header import clean_names, describes_columns, has_header
@@ -93,16 +94,16 @@ def _count_descriptions(rows: list[list[str]]) -> int:
 
 def _names_groups(first: list[str], below: list[list[str]]) -> bool:
     """Whether the header names groups of columns, so that it has gaps, and the row below names the columns in them."""
-    if len(below) != 1 or len(below[0]) != len(first):
+    if len(below) != 1 or len(below[0]) > len(first):
         return False
-    gaps = [name.strip() for group, name in zip(first, below[0], strict=True) if not group.strip()]
+    gaps = [name.strip() for group, name in zip_longest(first, below[0], fillvalue="") if not group.strip()]
     return bool(gaps) and bool(first[0].strip()) and all(gaps)
 
 
 def _join_names(groups: list[str], names: list[str]) -> list[str]:
     """The names of columns behind that of their group, which stands above the first of them."""
     joined, last = [], ""
-    for group, name in zip(groups, names, strict=True):
+    for group, name in zip_longest(groups, names, fillvalue=""):
         last = group.strip() or (last if name.strip() else "")
         joined.append(f"{last} {name.strip()}".strip())
     return joined

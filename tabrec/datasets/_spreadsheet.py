@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,11 +18,13 @@ from tabrec.datasets._labels import Settled, describe, settle_type
 from tabrec.datasets._layout import find_layout
 from tabrec.datasets._marks import MISSING
 from tabrec.datasets._totals import settle_without_total
+from tabrec.tables.text_numbers import find_number_format, is_currency
 
 # The first bytes of the format of Excel 97, which also holds workbooks with a password.
 _OLD_FORMAT = bytes.fromhex("d0cf11e0a1b11ae1")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _MOST_ROWS = 100  # Rows that the layout is found from.
+_FEW_COLUMNS = 2  # A row of such a table may lack all values but one.
 
 
 def read_spreadsheet(
@@ -42,7 +45,8 @@ def read_spreadsheet(
     width = max(map(len, rows))
     texts = [[_to_text(cell) or "" for cell in row] for row in rows[:_MOST_ROWS]]
     layout = find_layout(str(path), texts, names=names, header=header, width=width)
-    body = [row + [None] * (width - len(row)) for row in rows[layout.n_above :]]
+    data, notes = _without_notes(rows[layout.n_above :], width)
+    body = [row + [None] * (width - len(row)) for row in data]
     if not body:
         raise ValueError(f"{path} has a header but no rows.")
     marks = [*MISSING, *missing]
@@ -54,10 +58,14 @@ def read_spreadsheet(
         ]
 
     cells_of = zip(layout.names, zip(*body, strict=True), strict=True)
-    columns = [_to_column(column, as_text=name in text_columns) for name, column in cells_of]
+    mixed = [_to_column(column, as_text=name in text_columns) for name, column in cells_of]
+    columns = [column for column, _ in mixed]
+    written = [name for name, (_, is_mixed) in zip(layout.names, mixed, strict=True) if is_mixed]
+    if written:
+        notes = [*notes, f"text in {', '.join(written)} read as numbers"]
     settled, total = settle_without_total(columns, settle)
     table, more = name_columns(str(path), layout.names, [found.column for found in settled])
-    return to_frame(table), [*assumed, *layout.assumed, *total, *describe(layout.names, settled), *more]
+    return to_frame(table), [*assumed, *layout.assumed, *notes, *total, *describe(layout.names, settled), *more]
 
 
 def _read_rows(path: Path, sheet: str | None) -> tuple[list[tuple], list[str]]:
@@ -114,14 +122,37 @@ def _to_text(cell: Any) -> str | None:
     return None if cell is None else str(cell)
 
 
-def _to_column(cells: Sequence[Any], *, as_text: bool) -> pa.ChunkedArray:
-    """Cells of one type as they are, others as text."""
+def _without_notes(rows: list[list[Any]], width: int) -> tuple[list[list[Any]], list[str]]:
+    """The rows without notes below them, which are text in the first cell alone, and what was assumed."""
+    n = len(rows)
+    while n > 1 and width > _FEW_COLUMNS and len(rows[n - 1]) == 1 and isinstance(rows[n - 1][0], str):
+        n -= 1
+    said = f"{len(rows) - n} line{'s' * (len(rows) - n > 1)} of notes left out"
+    return rows[:n], [said] * (n < len(rows))
+
+
+def _to_column(cells: Sequence[Any], *, as_text: bool) -> tuple[pa.ChunkedArray, bool]:
+    """Cells of one type as they are, others as text; and whether cells of text were read as numbers beside others."""
     kinds = {float if isinstance(cell, int) and not isinstance(cell, bool) else type(cell) for cell in cells}
     kinds.discard(type(None))
+    numbers = _read_mixed(cells) if kinds == {float, str} and not as_text else None
+    if numbers is not None:
+        return pa.chunked_array([pa.array(numbers, pa.float64())]), True
     if as_text or len(kinds) > 1:
         cells = [_to_text(cell) for cell in cells]
-        return pa.chunked_array([pa.array(cells, pa.string())])
+        return pa.chunked_array([pa.array(cells, pa.string())]), False
     whole = kinds == {float} and all(cell is None or float(cell).is_integer() for cell in cells)
     if whole:
         cells = [None if cell is None else int(cell) for cell in cells]
-    return pa.chunked_array([pa.array(cells)])
+    return pa.chunked_array([pa.array(cells)]), False
+
+
+def _read_mixed(cells: Sequence[Any]) -> list[float | None] | None:
+    """Numbers of cells, some of which are text such as ``1.234,50 €`` or ``5 %``; None if the text is not numbers."""
+    counts = Counter(cell for cell in cells if isinstance(cell, str))
+    found = find_number_format(list(counts), list(counts.values()))
+    if found is None or not (found.unit in ("", "%") or is_currency(found.unit)) or found.marks:
+        return None
+    scale = 0.01 if found.unit == "%" else 1.0  # as Excel keeps percentages
+    read = dict(zip(counts, (found.read(list(counts)) * scale).tolist(), strict=True))
+    return [read.get(cell, cell) if isinstance(cell, str) else cell for cell in cells]

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt
 from tabrec.preprocess.frame_transformer import InvertibleTransformer
 from tabrec.preprocess.lineage import Origin, Origins
 from tabrec.tables.columns import Column, Labels, in_threads
+from tabrec.tables.label_order import in_natural_order
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.missing_marks import quoted
 from tabrec.tables.names import check_named
@@ -39,7 +40,8 @@ class Categorify(InvertibleTransformer):
     ordered : dict of str to list, default=None
         Levels of ordered columns, lowest first: ``{"size": ["small", "medium", "large"]}``. Their codes follow this
         order, and every level has a code even if it does not occur in fit. An ordered ``category`` dtype provides
-        such a list itself. The codes of other columns follow the sorted labels.
+        such a list itself. The codes of other columns follow the sorted labels, except that weekdays and months
+        follow the calendar, and ranges such as "5-9" and "10-49" their numbers.
     min_frequency : int or float, default=None
         Labels with fewer rows (int), or with a smaller share of the rows (float), are encoded as 0.
     max_categories : int, default=None
@@ -164,7 +166,7 @@ class Categorify(InvertibleTransformer):
         if self.max_categories is not None and len(kept) > self.max_categories:
             frequent = sorted(kept, key=counts.__getitem__, reverse=True)[: self.max_categories]
             kept = sorted_labels(frequent)
-        return kept
+        return in_natural_order(kept) or kept
 
     def _new_origins(self) -> Origins:
         return {name: Origin(name, "codes", labels=labels) for name, labels in self.categories_.items()}

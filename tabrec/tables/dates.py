@@ -16,7 +16,7 @@ from tabrec.tables.periods import PERIODS, QUARTER_TEXT, WEEK_TEXT, read_periods
 
 ISO = "ISO8601"
 _ISO_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
-_OFFSET = re.compile(r"[T ].*\d(Z|[+-]\d\d:?\d\d)$")
+_OFFSET = re.compile(r"[T ].*\d ?(Z|[+-]\d\d:?\d\d)$")
 _CLOCK = r"( \d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)?"
 _SLASHED_TEXT = re.compile(rf"\d{{1,4}}([/.-])\d{{1,2}}\1\d{{1,4}}{_CLOCK}")
 _DAY_MONTH_TEXT = re.compile(
@@ -24,14 +24,19 @@ _DAY_MONTH_TEXT = re.compile(
 )
 _MONTH_DAY_TEXT = re.compile(rf"{MONTH} \d{{1,2}}(,?) \d{{4}}{_CLOCK}", re.IGNORECASE)
 _YEAR = r"(?:1[89]|20)\d{2}"
-_COMPACT_TEXT = re.compile(rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])((?:[01]\d|2[0-3])[0-5]\d([0-5]\d)?)?")
-_YEAR_MONTH_TEXT = re.compile(rf"{_YEAR}([-/.])(?:0?[1-9]|1[0-2])")
+_COMPACT_TEXT = re.compile(
+    rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(T?(?:[01]\d|2[0-3])[0-5]\d([0-5]\d)?(Z)?)?"
+)
+_YEAR_MONTH_TEXT = re.compile(rf"{_YEAR}([-/.M])(?:0?[1-9]|1[0-2])")
 _MONTH_YEAR_TEXT = re.compile(rf"{MONTH}( de | del | |-){_YEAR}", re.IGNORECASE)
 _TEXTS = (
     *(_ISO_TEXT, _SLASHED_TEXT, _DAY_MONTH_TEXT, _MONTH_DAY_TEXT, _COMPACT_TEXT, _YEAR_MONTH_TEXT, _MONTH_YEAR_TEXT),
     *(QUARTER_TEXT, WEEK_TEXT),
 )
 _DIGIT = re.compile(r"\d")
+# Around a date, as in the headers of mail: Mon, 04 Jan 2021 10:00:00 +0100
+_WEEKDAY = re.compile(r"((?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*)(,?) ")
+_ZONE = re.compile(r":\d{2} (GMT|UTC|[+-]\d{4})$")
 # Between the formats of a column that is written in several ways.
 _NEXT = " | "
 _MOST_FORMATS = 3
@@ -68,6 +73,10 @@ def _looks_like_date(label: Any) -> bool:
     if not isinstance(label, str) or not _DIGIT.search(label):
         return False
     text = label.strip()
+    if match := _WEEKDAY.match(text):
+        text = text[match.end() :]
+    if match := _ZONE.search(text):
+        text = text[: match.start(1) - 1]
     return any(pattern.fullmatch(text) for pattern in _TEXTS)
 
 
@@ -114,9 +123,10 @@ def find_format(name: str, labels: list) -> str:
 
     Candidates are ISO 8601, year, day and month in either order with ``/``, ``.`` or ``-``, names of months (English,
     German, French, Spanish, Italian, Portuguese or Dutch; ``%B`` is a full name, but reads abbreviations too),
-    year and month alone, quarters, weeks of ISO 8601, and eight to fourteen digits that start with the year; a time may
-    have AM or PM. A column that fits two formats is ambiguous even if both give the same dates, because the next row
-    may not. Where the labels are written in up to three ways, each has its format, and ``" | "`` separates the formats.
+    year and month alone, quarters, weeks of ISO 8601, and eight to fourteen digits that start with the year; a weekday
+    may precede, in English, and a time may have AM or PM, GMT or an offset. A column that fits two formats is ambiguous
+    even if both give the same dates, because the next row may not. Where the labels are written in up to three ways,
+    each has its format, and ``" | "`` separates the formats.
     """
     for label in labels:
         if not isinstance(label, str):
@@ -294,8 +304,16 @@ def _zone_name(name: str, dates: pd.DatetimeIndex) -> str | None:
 
 
 def _candidates(example: str) -> list[str]:
+    if match := _WEEKDAY.match(example):
+        name = "%a" if len(match.group(1)) == 3 else "%A"
+        return [f"{name}{match.group(2)} {rest}" for rest in _candidates(example[match.end() :])]
+    if match := _ZONE.search(example):
+        zone = "%Z" if match.group(1).isalpha() else "%z"
+        return [f"{rest} {zone}" for rest in _candidates(example[: match.start(1) - 1])]
     if match := _COMPACT_TEXT.fullmatch(example):
-        return ["%Y%m%d" + ("%H%M" if match.group(1) else "") + ("%S" if match.group(2) else "")]
+        clock, seconds, zulu = match.groups()
+        mark = "T" if clock and clock[0] == "T" else ""
+        return ["%Y%m%d" + mark + "%H%M" * bool(clock) + "%S" * bool(seconds) + "%z" * bool(zulu)]
     if QUARTER_TEXT.fullmatch(example):
         return ["quarter"]
     if WEEK_TEXT.fullmatch(example):

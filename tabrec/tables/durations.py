@@ -14,9 +14,14 @@ _CLOCK = re.compile(
     r"(?::(?P<seconds>[0-5]\d(?:[.,]\d+)?))?(?: ?(?P<half>[ap])\.?m\.?| ?uhr)?",
     re.IGNORECASE,
 )
+# A fraction follows seconds alone.
+_MINUTES = re.compile(r"(\d{1,3}):([0-5]\d[.,]\d+)")
 _PART = re.compile(r"(\d+(?:[.,]\d+)?) ?([^\W\d_]+)?[. ,]*")
 # In hours.
-_LENGTHS = dict.fromkeys(["d", "day", "days", "tag", "tage", "j", "jour", "jours"], 24.0)
+_LENGTHS = dict.fromkeys(["year", "years", "yr", "yrs", "jahr", "jahre", "an", "ans"], 365.25 * 24)
+_LENGTHS |= dict.fromkeys(["month", "months", "mo", "mos", "monat", "monate", "mois"], 365.25 * 2)
+_LENGTHS |= dict.fromkeys(["week", "weeks", "wk", "wks", "woche", "wochen", "semaine", "semaines"], 7 * 24.0)
+_LENGTHS |= dict.fromkeys(["d", "day", "days", "tag", "tage", "j", "jour", "jours"], 24.0)
 _LENGTHS |= dict.fromkeys(["h", "hr", "hrs", "hour", "hours", "std", "stunde", "stunden", "heure", "heures"], 1.0)
 _LENGTHS |= dict.fromkeys(["m", "min", "mins", "minute", "minutes", "minuten"], 1 / 60)
 _LENGTHS |= dict.fromkeys(["s", "sec", "secs", "second", "seconds", "sek", "sekunden", "secondes"], 1 / 3600)
@@ -51,6 +56,8 @@ def hours_of(time: datetime.time) -> float:
 
 
 def _read_clock(text: str) -> tuple[float, str] | None:
+    if match := _MINUTES.fullmatch(text):
+        return int(match[1]) / 60 + float(match[2].replace(",", ".")) / 3600, HOURS
     match = _CLOCK.fullmatch(text)
     if match is None:
         return None

@@ -27,7 +27,13 @@ _KNOWN = {
     "none",
 }
 _KNOWN |= {"n.a.", "n.a", "n/d", "\\n", "(null)", "(blank)", "#value!", "#div/0!", "#ref!", "no data", "not applicable"}
-_KNOWN |= {"k.a.", "keine angabe", *(f".{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")}  # the latter in Stata
+_KNOWN |= {"n.d.", "n.n.", "bdl", "<lod", "< lod", "<loq", "< loq"}  # not detected
+_KNOWN |= {
+    "k.a.",
+    "k. a.",
+    "keine angabe",
+    *(f".{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),
+}  # the latter in Stata
 _KNOWN |= {"nil", "unknown", "missing", "not available", "undefined", "0000-00-00", "0000-00-00 00:00:00", "00/00/0000"}
 
 # Other marks are misspellings or rare remarks: few, and in few rows, or the column holds more than numbers or dates.

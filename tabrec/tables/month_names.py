@@ -20,8 +20,8 @@ _NAMES = (
     "november nov novembre noviembre novembro",
     "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro",
 )
-_OF = {name: english for names, english in zip(_NAMES, _ENGLISH, strict=True) for name in names.split()}
-_MONTH = rf"(?<![^\W\d_])(?:{'|'.join(sorted(_OF, key=len, reverse=True))})(?![^\W\d_])"
+MONTH_NUMBERS = {name: number for number, names in enumerate(_NAMES, start=1) for name in names.split()}
+_MONTH = rf"(?<![^\W\d_])(?:{'|'.join(sorted(MONTH_NUMBERS, key=len, reverse=True))})(?![^\W\d_])"
 # A point after the name is part of an abbreviation.
 MONTH = rf"{_MONTH}\.?"
 _FOUND = re.compile(rf"({_MONTH})\.?", re.IGNORECASE)
@@ -36,4 +36,4 @@ def with_english_months(text: str) -> str:
     >>> with_english_months("1. März 2021"), with_english_months("3 févr. 2020"), with_english_months("May 5, 2021")
     ('1. Mar 2021', '3 Feb 2020', 'May 5, 2021')
     """
-    return _FOUND.sub(lambda match: _OF[match[1].casefold()], text)
+    return _FOUND.sub(lambda match: _ENGLISH[MONTH_NUMBERS[match[1].casefold()] - 1], text)

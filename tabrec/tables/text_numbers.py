@@ -7,16 +7,20 @@ A label is a number if it is digits with an optional sign, exponent, decimal mar
 surrounding spaces; parentheses are a negative number: ``1234``, ``-1,234.5``, ``1.234,56``, ``12,5``, ``1 234``,
 ``1'234``, ``12,34,567``, ``1.5e-3``, ``$1,234.00``, ``€ 12``, ``37%``, ``12 kg``, ``(1,234)``, ``1,234-``. Percentages
 keep their unit: ``37%`` is 37. Any word after the digits is a unit if it is the same in the whole column (``12 kg``,
-``12cm``). Thousands, millions and billions may be abbreviated, ``207k`` beside ``1.2M``.
+``12cm``). Thousands, millions and billions may be abbreviated, ``207k`` beside ``1.2M``, or words, ``$1.2 million``.
 
 - One decimal mark holds for the column: the one with which more rows are numbers. The other mark, a space or an
   apostrophe separates groups of three digits.
 - If the point and the comma are equally possible, the point is the decimal mark: ``1,234`` is 1234 and ``1.234`` is
   1.234. But where a column holds ``1,234`` beside ``12345``, which would have a separator too, the comma is the decimal
   mark. `NumberFormat.ambiguous` gives a label that has two readings.
-- A column has one unit. Percentages and numbers with a word are not mixed with other numbers except zero.
-- Single letters and asterisks after fewer than half of the numbers are notes (``12.3 p``, ``7*``), and limits of fewer
-  than half of them stand for themselves: ``<0.5`` is 0.5.
+- A column has one unit. Percentages and numbers with a word are not mixed with other numbers except zero. Units of
+  weight, length, volume, storage or time are converted to one of them, and debits (``5 DR``) are negative credits.
+- Single letters after fewer than half of the numbers, asterisks, footnotes and half the width of an interval are notes
+  (``12.3 p``, ``7*``, ``8 (p)``, ``9[1]``, ``12.3 ± 0.4``), and limits of fewer than half of them stand for themselves:
+  ``<0.5`` is 0.5, ``10+ years`` is 10.
+- Angles (``52°30'36" N`` is 52.51), feet and inches (``6'2"`` is 74), fractions (``3 1/4``) and scores of one total
+  (``7/10`` is 7) are numbers.
 - Times of day and durations (``12:30``, ``1:02:03``, ``8:15 PM``, ``12h30``, ``2h 5min`` beside ``45 min``, ``PT2H5M``)
   are numbers of hours; two fields are hours and minutes, and a column with both two and three is not read.
 - Codes are not numbers: columns with leading zeros (``00123``), with more than 15 digits, of whole numbers that all
@@ -36,14 +40,21 @@ from typing import Any
 import numpy as np
 
 from tabrec.tables.columns import Column, check_finite
-from tabrec.tables.durations import HOURS, hours_of, in_hours, read_duration
+from tabrec.tables.durations import HOURS, hours_of
+from tabrec.tables.measures import read_measure
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.missing_marks import is_known_mark, may_be_missing, quoted
+from tabrec.tables.units import FRACTIONS, common_unit, convert
 
 _UNIT = r"US\$|R\$|[$€£¥₹₽₩₺₪₫₴₦₱฿]|USD|EUR|GBP|CHF|JPY|CNY|INR"
 # A unit of measurement; a single letter after digits, as in 12a, is part of a code.
-_WORD = r"(?:(?<=\s)[^\W\d_]|(?<=\d)[^\W\d_](?=[^\W\d_]|[°²³/]))[\w°²³/.]{0,9}(?<!\d)|(?<=[\s\d])°[^\W\d_]?"
+_WORD = r"(?:(?<=\s)[^\W\d_¹²³]|(?<=\d)[^\W\d_¹²³](?=[^\W\d_]|[°²³/]))[\w°²³/.]{0,9}(?<!\d)|(?<=[\s\d])°[^\W\d_NSEW]?"
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
+_SCALE_WORDS = {"thousand": 1e3, "tsd": 1e3, "million": 1e6, "mio": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9}
+_SCALE_WORDS |= {"mrd": 1e9, "trillion": 1e12, "lakh": 1e5, "crore": 1e7}
+# After a number: provisional or revised figures, footnotes, and half the width of an interval.
+_NOTE = r"\*{1,3}|\([a-z]\)|\[\w{1,3}\]|[¹²³†‡]"
+_SPREAD = r"\s?(?:±|\+/-|\+-)\s?[0-9]+(?:[.,][0-9]+)?"
 _SPACES = "\u0020\u00a0\u2009\u202f"
 _SEPARATORS = {".": f",'’{_SPACES}", ",": f".'’{_SPACES}"}
 _PATTERNS = {
@@ -52,8 +63,11 @@ _PATTERNS = {
         # Lakh and crore have groups of two digits before the last one of three.
         rf"(?P<number>(?:[1-9][0-9]{{0,2}}(?P<mark>[{separators}])(?:(?<=,)(?:[0-9]{{2}},)+)?[0-9]{{3}}"
         rf"(?:(?P=mark)[0-9]{{3}})*|[0-9]+)"
-        rf"(?:{re.escape(decimal)}[0-9]*)?(?:[eE][-+]?[0-9]+)?|{re.escape(decimal)}[0-9]+(?:[eE][-+]?[0-9]+)?)"
-        rf"(?P<scale>[{''.join(_SCALES)}](?![^\W_]))?(?P<sign_3>[-−])?\s*(?P<unit_2>{_UNIT}|%|{_WORD})?\s*(?P<close>\))?\s*(?P<note>\*{{1,3}}\s*)?"
+        # Dashes stand for no cents, as in 12.– and 12,--
+        rf"(?:{re.escape(decimal)}(?:[-–—]{{1,2}}|[0-9]*))?(?:[eE][-+]?[0-9]+)?|{re.escape(decimal)}[0-9]+(?:[eE][-+]?[0-9]+)?)"
+        rf"(?P<scale>[{''.join(_SCALES)}](?![^\W_])|\s?(?i:{'|'.join(_SCALE_WORDS)})(?![^\W_])\.?)?"
+        rf"(?P<sign_3>[-−])?(?P<spread>{_SPREAD})?(?P<plus>\+(?=\s[^\W\d_]))?\s*(?P<unit_2>{_UNIT}|%|{_WORD})?\s*"
+        rf"(?P<close>\))?\s*(?P<note>(?:{_NOTE})\s*)?"
     )
     for decimal, separators in _SEPARATORS.items()
 }
@@ -191,8 +205,8 @@ class _Number:
         """The value in the unit of a column, NaN if it has another one."""
         if self.unit in ("", unit) or (not unit and self.is_flagged):
             return self.value
-        hours = in_hours(self.value, self.unit) if unit == HOURS else None
-        return np.nan if hours is None else hours
+        value = convert(self.value, self.unit, unit)
+        return np.nan if value is None else value
 
 
 def _read(label: Any, decimal: str) -> _Number | None:
@@ -203,16 +217,23 @@ def _read(label: Any, decimal: str) -> _Number | None:
         return _Number(float(label), "", "", None) if is_number else None
     match = _PATTERNS[decimal].fullmatch(label)
     if match is None:
-        duration = read_duration(label)
-        return None if duration is None else _Number(*duration, text="")
-    bound, opened, sign, unit, sign_2, number, mark, scale, sign_3, unit_2, closed, note = match.groups()
-    n_signs = sum(map(bool, (opened, sign, sign_2, sign_3)))
-    if bool(opened) != bool(closed) or n_signs > 1 or (unit and unit_2):
+        measure = read_measure(label)
+        return None if measure is None else _Number(*measure, text="")
+    opened, closed, unit, unit_2, scale = match.group("open", "close", "unit", "unit_2", "scale")
+    signs = [sign for sign in match.group("sign", "sign_2", "sign_3") if sign]
+    if bool(opened) != bool(closed) or len(signs) + bool(opened) > 1 or (unit and unit_2):
         return None
-    text = number.translate(_REMOVED[decimal])
-    value = float(text) * _SCALES[scale] if scale else float(text)
-    is_negative = opened or (sign or sign_2 or sign_3) in ("-", "−")
-    return _Number(-value if is_negative else value, unit or unit_2 or "", text, mark, scale, bool(bound), bool(note))
+    text = match["number"].translate(_REMOVED[decimal]).rstrip("-–—")
+    value = float(text) * (_SCALES.get(scale) or _SCALE_WORDS[scale.strip(" .").casefold()] if scale else 1)
+    return _Number(
+        -value if opened or (signs and signs[0] in ("-", "−")) else value,
+        unit or unit_2 or "",
+        text,
+        match["mark"],
+        scale if scale in _SCALES else None,
+        is_bound=bool(match["bound"] or match["plus"]),
+        has_note=bool(match["note"] or match["spread"]),
+    )
 
 
 def find_number_format(
@@ -279,12 +300,26 @@ def other_than_numbers(column: Column) -> list:
     """The labels of a column that are not numbers, if most of its text labels are; else an empty list."""
     if not column.is_label or hasattr(column.raw.dtype, "categories"):
         return []
-    labels = [label for label in column.values.rows if isinstance(label, str)]
+    return odd_among_numbers([label for label in column.values.rows if isinstance(label, str)])
+
+
+def odd_among_numbers(labels: Sequence[str]) -> list[str]:
+    """The labels that are not numbers, if most are; else an empty list."""
     sample = labels[:: max(len(labels) // _SAMPLE, 1)]
     if sum(map(_is_number, sample)) * 2 < len(sample):
         return []
     odd = [label for label in labels if not _is_number(label)]
     return odd if 2 * len(odd) < len(labels) else []
+
+
+def is_currency(unit: str) -> bool:
+    return _CURRENCY.fullmatch(unit) is not None
+
+
+def units_of(labels: Iterable[str]) -> list[str]:
+    """The units of numbers among the labels."""
+    numbers = (_read(label, ".") or _read(label, ",") for label in labels)
+    return sorted({number.unit for number in numbers if number is not None})
 
 
 def _is_number(label: Any) -> bool:
@@ -313,12 +348,15 @@ def _find_unit(numbers: list[_Number | None], counts: list[int], given: bool) ->
     if all(number.is_flagged for number in read if number.unit) and 2 * rows.get("", 0) > sum(rows.values()):
         return ""
     units = sorted((unit for unit in rows if unit), key=lambda unit: -rows[unit])
-    letters = any(len(number.unit) == 1 and not number.text for number in read)
+    letters = any(len(number.unit) == 1 and number.unit.isalpha() and not number.text for number in read)
     if letters and HOURS not in units and not given:
         return None  # 2d beside 3d may be codes.
-    if len(units) > 1 and all(in_hours(1, unit) for unit in units):
-        units = [HOURS]
-    if not given and (len(units) > 1 or (units and "" in rows and not _CURRENCY.fullmatch(units[0]))):
+    if len(units) > 1:
+        with_unit = [number for number in read if number.unit]
+        shared = common_unit([number.value for number in with_unit], [number.unit for number in with_unit])
+        units = units if shared is None else [shared]
+    may_lack = bool(units) and (is_currency(units[0]) or units[0] == FRACTIONS)
+    if not given and (len(units) > 1 or (units and "" in rows and not may_lack)):
         return None
     return units[0] if units else ""
 

@@ -1,10 +1,16 @@
-"""Errors of the library name parameters as options."""
+"""Errors and warnings of the library name parameters as options."""
 
+import warnings
+
+import pandas as pd
 import pytest
 import typer
 
+from tabrec import TabularPreprocessor
 from tabrec.cli._app import app
 from tabrec.cli._option_names import name_options
+from tabrec.collab.rating_columns import find_id_columns
+from tabrec.preprocess.date_parts import DateParts
 
 COMMANDS = list(typer.main.get_command(app).commands.values())
 
@@ -30,3 +36,41 @@ COMMANDS = list(typer.main.get_command(app).commands.values())
 )
 def test_parameters_become_options_and_columns_do_not(message, expected):
     assert name_options(message, COMMANDS) == expected
+
+
+FRAMES = {
+    "two formats": {"day": ["2020-01-31", "2020-02-01", "31.01.2020", "13.02.2020"], "x": [1.5, 2, 3, 4]},
+    "ambiguous": {"day": ["01/02/2020", "03/04/2020", "05/06/2020"], "x": [1.5, 2, 3]},
+    "row numbers": {"Unnamed: 0": [0, 1, 2, 3], "x": [1.5, 2, 3, 4]},
+    "spellings": {"state": ["Ohio", "ohio", "Utah"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("two formats", "Give the format of a column, --date COLUMN=FORMAT, if this is wrong."),
+        ("ambiguous", "Give its format: --date 'day=%d/%m/%Y'."),
+        ("row numbers", "list them in --categorical to keep them."),
+        ("spellings", "Rewrite them if they are the same."),
+    ],
+)
+def test_warnings_of_columns_advise_options(name, advice):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        TabularPreprocessor().fit(pd.DataFrame(FRAMES[name]))
+    said = name_options(str(caught[0].message), COMMANDS)
+    assert said.endswith(advice)
+    assert "columns=" not in said
+    assert "_columns" not in said
+
+
+def test_errors_of_columns_advise_options():
+    days = pd.DataFrame({"day": ["01/02/2020", "03/04/2020"]})
+    with pytest.raises(ValueError, match="can be read as") as caught:
+        DateParts(["day"]).fit(days)
+    assert name_options(str(caught.value), COMMANDS).endswith("Give its format: --date 'day=%m/%d/%Y'.")
+    wide = pd.DataFrame([range(40)], columns=[f"x{i}" for i in range(40)])
+    with pytest.raises(ValueError, match="none with a usual name") as caught:
+        find_id_columns(wide, None, None, "EASE")
+    assert name_options(str(caught.value), COMMANDS).endswith("name two of them by --user and --item.")

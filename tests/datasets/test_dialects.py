@@ -28,11 +28,12 @@ MARKED = ("whole", "money", "day")
 def frames(draw):
     kinds = draw(st.lists(st.sampled_from(list(VALUES)), min_size=2, max_size=5))
     n_rows = draw(st.integers(4, 12))
+    full = draw(st.integers(0, len(kinds) - 1))  # Rows without any value are left out.
     columns = {}
     for position, kind in enumerate(kinds):
         # A mark such as "?" is a missing value among several numbers or dates, and a label among others.
         values = draw(st.lists(VALUES[kind], min_size=n_rows, max_size=n_rows, unique=kind in MARKED))
-        for row in draw(st.lists(st.integers(0, n_rows - 1), max_size=n_rows // 4)):
+        for row in draw(st.lists(st.integers(0, n_rows - 1), max_size=n_rows // 4)) if position != full else ():
             values[row] = None
         columns[f"{kind} {position}"] = values
     return columns

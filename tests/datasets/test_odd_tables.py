@@ -197,3 +197,35 @@ def test_a_file_larger_than_the_memory_is_refused_before_it_is_read(tmp_path, mo
     monkeypatch.setattr("tabrec.datasets.tables.physical_memory", lambda: 50)
     with pytest.raises(ValueError, match="has 0.0 GiB, and reading it takes two to three times as much memory, but"):
         read_table(path)
+
+
+def test_numbers_that_stay_text_are_said(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [f"{'$€'[i % 2]}{i}.50,{'closed' if i % 5 == 0 else i},K{i},{i}/{i + 5}\n" for i in range(60)]
+    path.write_text("price,visits,code,pair\n" + "".join(rows), encoding="utf-8")
+    said = read_table(path).attrs["assumed"][-1]
+    reasons = ["price (several units: $ and €)", "visits ('closed' among numbers)", "pair (two numbers, such as 0/5)"]
+    assert said == f"{reasons[0]}, {reasons[1]} and {reasons[2]} kept as text"
+
+
+def test_measures_of_several_numbers_are_read(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = ["52°30'36\"N;3 1/4;6'2\";12,50 ± 0,25\n", "10°30'S;1/2;5'11\";7,25 ± 0,50\n"]
+    path.write_text("lat;inch;height;lead\n" + "".join(rows), encoding="utf-8")
+    frame = read_table(path)
+    assert frame.to_numpy().tolist() == [[52.51, 3.25, 74, 12.5], [-10.5, 0.5, 71, 7.25]]
+
+
+def test_a_spreadsheet_with_groups_of_names_a_total_and_notes(tmp_path):
+    book = openpyxl.Workbook()
+    rows = [[f"s{i}", i + 0.5, f"{i},25 €" if i % 3 else i + 0.25, f"{i} %" if i % 3 else i / 100] for i in range(12)]
+    total = ["Total", 72.0, 69.0, None]
+    for row in [["Report"], [], ["shop", "sales", None, "rate"], [None, "Q1", "Q2"], *rows, total, [], ["* estimated"]]:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    frame = read_table(tmp_path / "a.xlsx")
+    assert frame.columns.tolist() == ["shop", "sales Q1", "sales Q2", "rate"]
+    assert frame["sales Q2"].tolist() == [i + 0.25 for i in range(12)]
+    assert frame["rate"].tolist() == pytest.approx([i / 100 for i in range(12)])
+    assert "1 line of notes left out" in frame.attrs["assumed"]
+    assert SUM_LEFT_OUT in frame.attrs["assumed"]

@@ -177,6 +177,25 @@ def test_dates_are_referred_to_date_parts():
     assert labels(pd.to_datetime([None])) == ["#na#"]
 
 
+@pytest.mark.parametrize(
+    ("in_order", "other"),
+    [
+        (["Mon", "Tue", "Wed", "Sun"], "holiday"),
+        (["lundi", "mardi", "vendredi", "dimanche"], "férié"),
+        (["Mo", "Di", "Do", "So"], "xx"),
+        (["jan", "feb", "mar", "apr", "dec"], "all"),
+        (["MARS", "Août", "déc."], "été"),
+        (["under 18", "18-24", "25-34", "100-120", "over 120"], "unknown"),
+        (["< €5,000", "€5,000 – €9,999", "€10,000 – €29,999", "€100,000 or more"], "?"),
+        (["(-1, 0.5]", "(0.5, 2.0]", "(2.0, 10.0]"], "none"),
+    ],
+)
+def test_weekdays_months_and_ranges_have_codes_in_their_order(in_order, other):
+    assert labels(in_order[::-1]) == ["#na#", *in_order]
+    assert labels([other, *in_order]) == ["#na#", *sorted([other, *in_order])]
+    assert codes(Categorify().fit(table(in_order)), [other, in_order[1]]) == [0, 2]
+
+
 def test_ordered_levels_keep_their_order_and_have_codes_whether_or_not_they_occur():
     fitted = Categorify(ordered={"x": ["small", "medium", "large"]}).fit(table(["large", "small"]))
     assert codes(fitted, ["small", "medium", "large", "huge"]) == [1, 2, 3, 0]

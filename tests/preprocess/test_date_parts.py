@@ -152,6 +152,11 @@ def test_dates_that_gain_or_lose_a_time_zone_are_refused(fit_zone, zone):
         (["2/1/2011 0:00:00", "12/31/2012 23:59:59"], "%m/%d/%Y %H:%M:%S"),
         (["2011/2/1", "2012/12/31"], "%Y/%m/%d"),
         (["02-01-11", "12-31-12"], "%m-%d-%y"),
+        (["20110201", "20121231"], "%Y%m%d"),
+        (["20110201T101532Z", "20121231T235900Z"], "%Y%m%dT%H%M%S%z"),
+        (["Tue, 01 Feb 2011 10:00:00 +0000", "Mon, 31 Dec 2012 23:59:00 +0000"], "%a, %d %b %Y %H:%M:%S %z"),
+        (["Tue, 01 Feb 2011 10:00:00 GMT", "Mon, 31 Dec 2012 23:59:00 GMT"], "%a, %d %b %Y %H:%M:%S %Z"),
+        (["Tuesday, February 1, 2011", "Monday, December 31, 2012"], "%A, %B %d, %Y"),
     ],
 )
 def test_the_format_of_text_is_found_where_it_is_beyond_doubt(values, date_format):
