@@ -17,8 +17,9 @@ from tabrec.collab.interactions import Interactions, sort_interactions
 from tabrec.collab.metrics import per_user_rmse, rank_metrics
 from tabrec.collab.ranking import rank_all
 from tabrec.collab.rating_columns import find_interaction_columns, find_rating_columns, is_named_rating
+from tabrec.collab.reader import as_pairs
 from tabrec.collab.sides import KINDS, Side, learn_side
-from tabrec.tables.columns import as_frame, to_columns
+from tabrec.tables.columns import to_columns
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.target import check_target
 
@@ -107,7 +108,7 @@ def evaluate(
     >>> bool(table.loc["EASE", "ndcg"] > table.loc["most popular", "ndcg"])
     True
     """
-    frames = as_frame(train), as_frame(test)
+    frames = as_pairs(train), as_pairs(test)
     names = _find_columns(model, frames[0], rating)
     (X, y), (X_test, y_test) = (_split_rating(frame, names) for frame in frames)
     name, predicts_ratings = type(model).__name__, is_regressor(model)

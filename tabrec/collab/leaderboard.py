@@ -19,7 +19,8 @@ from tabrec.collab.ids import labels_by_row
 from tabrec.collab.metrics import coverage, gini, intra_list_diversity, novelty, popularity_bias, serendipity
 from tabrec.collab.popular import Popular
 from tabrec.collab.rating_columns import InteractionColumns, find_interaction_columns
-from tabrec.tables.columns import as_frame, to_columns
+from tabrec.collab.reader import as_pairs
+from tabrec.tables.columns import to_columns
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.target import check_target
 
@@ -123,7 +124,7 @@ def compare_recommenders(
     True
     """
     named = _name_models(models)
-    frame = as_frame(interactions)
+    frame = as_pairs(interactions)
     columns = find_interaction_columns(frame, user=user, item=item, strength=strength, time=time)
     _check_strengths(named, columns)
     frame = _drop_missing_ids(frame, columns)

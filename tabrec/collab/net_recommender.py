@@ -88,6 +88,9 @@ class NetRecommender(RatingRecommender):
     def _read_target(self, frame: pd.DataFrame, y: Any) -> Any:
         return np.ones(len(frame)) if y is None and self.objective == "ranking" else y
 
+    def _fill_ratings(self, ratings: Any) -> Any:
+        return self._fill_strengths(ratings) if self.objective == "ranking" else ratings
+
     def _check_ratings(self, values: np.ndarray) -> None:
         if self.objective == "ranking":
             check_positive(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from tabrec.collab.relevance import Relevance
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.side_table import read_new_features
 from tabrec.collab.views import LabelledViews
+from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 
 
@@ -78,6 +80,16 @@ class Newcomers(LabelledViews):
 
     def _fill_ratings(self, ratings: Any) -> Any:
         """The ratings that `new_user` is given, in a form that `read_given` reads."""
+        return ratings
+
+    def _fill_strengths(self, ratings: Any) -> Any:
+        """Items, or users and items, without strengths have the mean strength."""
+        if not isinstance(ratings, Mapping | pd.Series) and not is_table(ratings) and np.ndim(ratings) == 1:
+            return dict.fromkeys(ratings, self.mean_rating_)
+        if is_table(ratings):
+            frame = read_frame(ratings)
+            if self.item_name_ in frame.columns and set(frame.columns) <= {self.user_name_, self.item_name_}:
+                return frame.assign(rating=self.mean_rating_)
         return ratings
 
     def new_item(self, item: Any, *, features: Any = None, ratings: Any = None) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,6 @@ import scipy.sparse as sp
 from tabrec.collab.cv_scorers import make_ranking_scorer
 from tabrec.collab.recommender import Recommender
 from tabrec.collab.strengths import RATING_WEIGHT, check_positive
-from tabrec.tables.columns import is_table, read_frame
 
 
 class RankingRecommender(Recommender):
@@ -94,14 +92,7 @@ class RankingRecommender(Recommender):
         return super()._read_sparse(X, y)
 
     def _fill_ratings(self, ratings: Any) -> Any:
-        """Items, or users and items, without strengths have the mean strength."""
-        if not isinstance(ratings, Mapping | pd.Series) and not is_table(ratings) and np.ndim(ratings) == 1:
-            return dict.fromkeys(ratings, self.mean_rating_)
-        if is_table(ratings):
-            frame = read_frame(ratings)
-            if self.item_name_ in frame.columns and set(frame.columns) <= {self.user_name_, self.item_name_}:
-                return frame.assign(rating=self.mean_rating_)
-        return ratings
+        return self._fill_strengths(ratings)
 
     def _read_target(self, frame: pd.DataFrame, y: Any) -> Any:
         return np.ones(len(frame)) if y is None else y

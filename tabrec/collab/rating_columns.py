@@ -58,6 +58,7 @@ _OUTLIERS = 0.01
 _RECURRENT = 0.9
 # Times since 1970 in seconds, milliseconds, microseconds and nanoseconds, from 1980 to 2100.
 _UNIX_TIMES = [(unit * 315_532_800, unit * 4_102_444_800) for unit in (1, 10**3, 10**6, 10**9)]
+_MATRIX_ADVICE = "If X is a matrix of users and items, pass scipy.sparse.csr_matrix(X), with y=None. "
 _RANKING_MODELS = "EASE, ImplicitALS, BPR or ItemKNN"
 
 
@@ -193,8 +194,7 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
         if not found and len(names) > _MOST_UNNAMED:
             raise ValueError(
                 f"X has {len(names)} columns, none with a usual name of users or items such as 'user' or 'item': name "
-                "two of them by user= and item=. If X is a matrix of users and items, pass "
-                "scipy.sparse.csr_matrix(X), with y=None."
+                f"two of them by user= and item=. {_MATRIX_ADVICE.strip()}"
             )
         likely = [] if len(found) == 2 else _unused(frame, found, names)
         doubts = {name: _rate_as_ids(frame[name]) for name in likely}
@@ -246,9 +246,11 @@ def _check_index(frame: pd.DataFrame, found: dict[str, str]) -> None:
             for names in (frame.index.names, frame.columns)
         )
         if index and not columns and role not in found:
+            is_matrix = len(frame.columns) > _MOST_UNNAMED or all(name.isdecimal() for name in frame.columns)
             raise ValueError(
-                f"The table has the columns {frame.columns.tolist()[:20]}, none with the name of {role}s."
-                f"{advise_on_index(frame)} If a column holds them: {_advice([role])}"
+                f"The table has the columns {frame.columns.tolist()[:20]}, none with the name of {role}s. "
+                + (_MATRIX_ADVICE if is_matrix else f"{advise_on_index(frame).strip()} ")
+                + f"If a column holds them: {_advice([role])}"
             )
 
 

@@ -17,7 +17,7 @@ from tabrec.collab.interactions import Context, Interactions, Pairs, sort_intera
 from tabrec.collab.side_table import read_new_features
 from tabrec.collab.sides import FOLDED_IN, LEARNED, Side, learn_side
 from tabrec.preprocess import TabularPreprocessor
-from tabrec.tables.columns import Column, is_table, read_frame, to_columns
+from tabrec.tables.columns import Column, as_frame, is_table, read_frame, to_columns
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.output import pandas_output
 from tabrec.tables.target import check_target
@@ -333,6 +333,16 @@ def _order_columns(frame: pd.DataFrame, user_name: str, item_name: str) -> pd.Da
         f"ratings has the columns {frame.columns.tolist()[:20]}, but must have an item and a rating, or a user, "
         "an item and a rating."
     )
+
+
+def as_pairs(X: Any) -> pd.DataFrame:
+    """A table of pairs as a new pandas frame; a sparse matrix is a TypeError."""
+    if sp.issparse(X):
+        raise TypeError(
+            "Got a sparse matrix, which only fit and partial_fit take: pass its pairs, as in "
+            "pandas.DataFrame({'user': X.nonzero()[0], 'item': X.nonzero()[1]})."
+        )
+    return as_frame(X)
 
 
 def read_sparse(X: Any, y: Any) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from tabrec.collab.exports import Exports
 from tabrec.collab.interactions import Context, Pairs
 from tabrec.collab.newcomers import Newcomers
 from tabrec.collab.rating_columns import find_id_columns
-from tabrec.collab.reader import RatingsReader, read_sparse
+from tabrec.collab.reader import RatingsReader, as_pairs, read_sparse
 from tabrec.collab.recommending import recommend_items
 from tabrec.collab.relevance import Relevance
 from tabrec.collab.scorer import Scorer
@@ -385,4 +385,4 @@ class Recommender(Newcomers, Exports, ABC):
 
     def _read_pairs(self, X: Any) -> Pairs:
         check_is_fitted(self)
-        return self._reader.read_pairs(align_names(self, X, read_frame(X), self._unused()))
+        return self._reader.read_pairs(align_names(self, X, as_pairs(X), self._unused()))

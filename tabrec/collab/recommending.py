@@ -11,14 +11,14 @@ from tabrec.collab.approximate import open_index, rank_by_index
 from tabrec.collab.diversity import make_choice
 from tabrec.collab.exclusion import ExclusionRule
 from tabrec.collab.ids import Ids, as_column, id_at
-from tabrec.collab.interactions import Pairs, sort_interactions
+from tabrec.collab.interactions import Interactions, Pairs, sort_interactions
 from tabrec.collab.queries import Query, read_context, score_users
 from tabrec.collab.ranking import OfUsers
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.relevance import Relevance
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import Side
-from tabrec.tables.columns import Column, is_table, read_frame, to_columns
+from tabrec.tables.columns import Column, advise_on_index, is_table, read_frame, to_columns
 from tabrec.tables.messages import warn_caller
 
 _SHOWN = 3  # Ids in a warning.
@@ -102,10 +102,12 @@ def _choose(items: Side, candidates: Any, include_cold: bool, unknown: str) -> n
 
 def _read_pairs(parameter: str, reader: RatingsReader, users: Column, pairs: Any) -> tuple[OfUsers, Any]:
     """The pairs of a table, with codes of their own for the users and those of the users asked for, and its items."""
+    if hasattr(pairs, "__len__") and len(pairs) == 0:
+        return (Interactions(*[np.empty(0, dtype=np.int32)] * 3), np.zeros(len(users.raw), dtype=np.int32)), []
     if not is_table(pairs) and np.ndim(pairs) != 2:
         raise TypeError(
-            f"{parameter} must be a table of pairs, with the columns {reader.user_name!r} and {reader.item_name!r}. To "
-            "leave out items for all users, pass the others as candidates."
+            f"{parameter} must be a table of pairs, with the columns {reader.user_name!r} and {reader.item_name!r}, or "
+            "a function of such a table. To leave out items for all users, pass the others as candidates."
         )
     frame = read_frame(pairs)
     names = [reader.user_name, reader.item_name]
@@ -114,7 +116,7 @@ def _read_pairs(parameter: str, reader: RatingsReader, users: Column, pairs: Any
     if len(names) != 2:
         raise ValueError(
             f"{parameter} has the columns {frame.columns.tolist()[:20]}, but must have {reader.user_name!r} and "
-            f"{reader.item_name!r}."
+            f"{reader.item_name!r}.{advise_on_index(frame)}"
         )
     columns = to_columns(frame[names])
     asked = Ids.learn(users)  # Unknown users have pairs, too.

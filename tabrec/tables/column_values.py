@@ -122,7 +122,8 @@ def _from_objects(name: str, objects: np.ndarray) -> Any:
         try:
             return pd.to_datetime(pd.Series(objects)).array
         except (ValueError, TypeError) as error:
-            raise ValueError(f"Column {name!r} holds dates that cannot be combined: {error}") from error
+            advice = f"; pass pandas.to_datetime(X[{name!r}], utc=True)" if "utc" in str(error) else ""
+            raise ValueError(f"Column {name!r} holds dates that cannot be combined: {error}{advice}.") from error
     if held in ("timedelta", "timedelta64"):
         return pd.TimedeltaIndex(objects).total_seconds().to_numpy(np.float64)
     if held == "complex":

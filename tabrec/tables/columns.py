@@ -115,6 +115,9 @@ def read_frame(X: Any) -> pd.DataFrame:
     """Convert a table to a pandas frame as `as_frame` does, but only for reading: it may be the frame of the caller."""
     if isinstance(X, str | os.PathLike):
         raise TypeError(f"Got the text {os.fspath(X)!r}, not a table: read the file first, as with pandas.read_csv.")
+    if isinstance(X, Mapping) or (isinstance(X, list) and len(X) and isinstance(X[0], Mapping)):
+        kind = "a list of dicts" if isinstance(X, list) else f"a {type(X).__name__}"
+        raise TypeError(f"Got {kind}, not a table: pass pandas.DataFrame(X).")
     if isinstance(X, pd.Series) and X.index.nlevels > 1:
         raise ValueError(f"Expected a 2-dimensional container, a table, but got a Series.{advise_on_index(X)}")
     if isinstance(X, pd.DataFrame):

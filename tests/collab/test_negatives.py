@@ -71,6 +71,11 @@ def test_weights_matter(fitted):
     assert weighted.predict(TEST[low]).mean() > weighted.predict(TEST[~low]).mean()
 
 
+def test_a_new_user_may_have_items_without_strengths(fitted):
+    expected = fitted.new_user(dict.fromkeys([0, 2], fitted.mean_rating_)).recommend("new user", 3)
+    pd.testing.assert_frame_equal(fitted.new_user([0, 2]).recommend("new user", 3), expected)
+
+
 def test_models_that_rank_refuse_what_is_for_ratings(fitted):
     with pytest.raises(ValueError, match="does not predict ratings"):
         fitted.recommend(1, order="rating")

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from tabrec import ItemKNN
+from tabrec.collab import compare_recommenders, evaluate
 from tabrec.collab.rating_columns import find_interaction_columns, find_rating_columns
 
 N = 12
@@ -150,3 +152,23 @@ def test_an_index_that_repeats_a_column_or_names_no_ids_is_left_alone():
         frame = IDS_IN_INDEX.set_index(IDS_IN_INDEX["user"].rename(index))
         assert tuple(find_interaction_columns(frame)) == ("user", "item", "plays", "ms")
         assert ItemKNN(user="plays", item="item").fit(frame).user_name_ == "plays"
+
+
+def test_a_table_of_users_and_items_with_its_users_in_the_index_is_refused_with_the_way_to_pass_it():
+    for n_items in (3, 40):
+        table = pd.DataFrame(1, index=pd.RangeIndex(3, name="user"), columns=range(n_items))
+        with pytest.raises(ValueError, match=r"pass scipy\.sparse\.csr_matrix\(X\)"):
+            ItemKNN().fit(table)
+
+
+def test_a_sparse_matrix_to_predict_is_refused_with_the_way_to_its_pairs():
+    matrix = sp.csr_matrix(np.eye(4))
+    model = ItemKNN().fit(matrix)
+    for use in (
+        model.predict,
+        model.score,
+        lambda X: evaluate(model, X, X),
+        lambda X: compare_recommenders([model], X),
+    ):
+        with pytest.raises(TypeError, match="which only fit and partial_fit take: pass its pairs"):
+            use(matrix)

@@ -267,3 +267,10 @@ def test_all_users_are_written_in_parts(model, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="recommend_all takes no context"):
         model.recommend_all(tmp_path / "other.parquet", context=pd.DataFrame({"device": ["desk"]}))
     assert not (tmp_path / "other.parquet").exists()
+
+
+@pytest.mark.parametrize("no_pairs", [[], CLICKS[:0], polars.DataFrame({"who": [], "what": []})])
+def test_a_table_without_pairs_excludes_nothing_and_offers_nothing(model, no_pairs):
+    pd.testing.assert_frame_equal(model.recommend([0, 1], 3, exclude=no_pairs), model.recommend([0, 1], 3))
+    with pytest.warns(UserWarning, match="2 of 2 users have no items left"):
+        assert model.recommend([0, 1], candidates=no_pairs).empty

@@ -131,6 +131,14 @@ def test_dates_mixed_with_text_are_refused_by_name_and_value():
 def test_objects_of_dates_with_and_without_time_zone_are_refused_by_name():
     with pytest.raises(ValueError, match="Column 'x' holds dates that cannot be combined"):
         _ = column([pd.Timestamp("2011-01-02", tz="UTC"), pd.Timestamp("2011-01-02")], object).values
+    with pytest.raises(ValueError, match=r"pass pandas\.to_datetime\(X\['x'\], utc=True\)"):
+        _ = column([pd.Timestamp("2011-01-02", tz=zone) for zone in ("UTC", "Asia/Tokyo")], object).values
+
+
+@pytest.mark.parametrize(("X", "kind"), [({"a": [1, 2]}, "a dict"), ([{"a": 1}, {"a": 2}], "a list of dicts")])
+def test_dicts_are_refused_with_the_way_to_make_a_table(X, kind):
+    with pytest.raises(TypeError, match=rf"Got {kind}, not a table: pass pandas.DataFrame\(X\)"):
+        read_frame(X)
 
 
 def test_durations_are_numbers_of_seconds():
