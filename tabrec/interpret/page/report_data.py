@@ -15,6 +15,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from tabrec.interpret._column_groups import read_groups
 from tabrec.interpret._weights import weight_of_rows
 from tabrec.interpret.models import list_members, predictor
+from tabrec.interpret.quality.segments import ErrorSegments, error_segments
 from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
 from tabrec.interpret.reliance.redundant_columns import Redundancy, redundancy
 from tabrec.tables.columns import read_frame
@@ -28,6 +29,7 @@ MANY_ROWS = 20_000  # enough for an average
 SOME_ROWS = 2_000  # enough for a plot
 FEW_ROWS = 1_000  # held-out rows; an importance measured on fewer has large standard errors
 MOST_REFITTED = 2_000  # training rows on which a model is refitted
+LEAST_SEGMENTED = 200  # held-out rows; half of fewer are too few to choose segments from
 _N_REPEATS = 2  # permutations of a column; each predicts all rows, and more hardly reduce the standard error
 
 # scikit-learn warns when a model fitted to an array is given a frame, as it is here.
@@ -116,6 +118,17 @@ class ReportData:
         metric = "log_loss" if self.is_classifier else None
         options |= {"metric": metric, "groups": self._groups, "random_state": self.random_state}
         return feature_importance(self.model, X, y, sample_weight=weights, **options)
+
+    @cached_property
+    def segments(self) -> ErrorSegments:
+        """The segments of the judged rows with the largest errors."""
+        options: dict[str, Any] = {"random_state": self.random_state, "sample_weight": self.judged_weights}
+        return error_segments(self.model, *self.judged, **options)
+
+    @property
+    def has_segments(self) -> bool:
+        """Whether there are enough held-out rows to choose segments from a half of them."""
+        return self.X_valid is not None and len(self.X_valid) >= LEAST_SEGMENTED
 
     @property
     def _has_few_rows(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabrec.interpret._result import Finding
 from tabrec.interpret.attribution.path_contributions import contributions
 from tabrec.interpret.attribution.waterfall_chart import waterfall
 from tabrec.interpret.certainty.intervals import confidence
@@ -14,6 +15,8 @@ from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
 
 _LEVEL = 0.9
+_MOST_PARTS, _WORST = 10, "worst segment: "
+_CLEARLY_LOW = 3  # standard errors; there are several parts
 _MIN_ROWS = 60  # half of fewer held-out rows estimate the size of errors too poorly
 
 
@@ -82,8 +85,46 @@ def add_confidence(section: Section, data: ReportData) -> None:
         section.add_table(
             table[["calibration", *tables[0].columns.drop("calibration")]], "Coverage by calibration rows.", formats
         )
+        _add_coverage_by_part(section, data, shown, checked)
         section.add_figure(shown.plot(y=y[checked]), "Held-out rows, sorted by prediction.")
     section.add_findings(shown.findings)
+
+
+def _add_coverage_by_part(section: Section, data: ReportData, result: Any, rows: np.ndarray) -> None:
+    """Show the coverage by fifth of the prediction, or by class, and on the segment with the largest errors."""
+    y, weights = data.judged[1][rows], None if data.weights_valid is None else data.weights_valid[rows]
+    name = "actual class" if data.is_classifier else "prediction"
+    by = pd.Series(y.astype(str), name=name) if data.is_classifier else result.table["prediction"]
+    table = result.coverage(y, by=by, sample_weight=weights)
+    left_out = ""
+    if len(table) > _MOST_PARTS:
+        left_out = f" The {_MOST_PARTS} of {len(table)} classes with the lowest coverage."
+        table = table.nsmallest(_MOST_PARTS, "coverage")
+    if data.has_segments:
+        is_worst = np.isin(np.flatnonzero(rows), data.segments._worst_rows)
+        segment = f"{_WORST}{data.segments.table['segment'].iloc[0]}"
+        if is_worst.any():
+            left_out += " The worst segment is shown on the rows that did not choose it."
+            of_worst = result.coverage(y, by=np.where(is_worst, segment, ""), sample_weight=weights)
+            table = pd.concat([table, of_worst.loc[[segment]]])
+    formats = {"n": "{:,}", "coverage": "{:.1%}", "std_error": "{:.1%}"}
+    caption = f"Coverage by {name}, where {_LEVEL:.0%} are meant; few rows (n) have a large standard error."
+    section.add_table(table.rename_axis(name).reset_index(), caption + left_out, formats)
+    section.add_findings(_find_low_coverage(table, name))
+
+
+def _find_low_coverage(table: pd.DataFrame, name: str) -> list[Finding]:
+    """Name the part that is covered least, where that is clearly less than the level."""
+    missed = (_LEVEL - table["coverage"]) / table["std_error"]
+    if missed.max() <= _CLEARLY_LOW:
+        return []
+    worst = int(missed.argmax())
+    part, row = str(table.index[worst]), table.iloc[worst]
+    where = f"where {part.removeprefix(_WORST)}" if part.startswith(_WORST) else f"with {name} {part}"
+    text = f"Of the rows {where}, {row['coverage']:.0%} are covered, where {_LEVEL:.0%} are meant."
+    evidence = f"{row['n']:,.0f} held-out rows, standard error {row['std_error']:.1%}."
+    action = "Calibrate on rows like these, or do not rely on the level there."
+    return [Finding("low coverage", 2, (), text, evidence, action)]
 
 
 def _calibrate(data: ReportData) -> tuple[Any, np.ndarray]:

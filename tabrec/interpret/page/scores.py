@@ -12,14 +12,12 @@ from tabrec.interpret.certainty.out_of_bag import oob_report
 from tabrec.interpret.metrics import METRICS, read_metric
 from tabrec.interpret.models import classes_of, predictor
 from tabrec.interpret.page.blocks import Section
-from tabrec.interpret.page.report_data import MANY_ROWS, ReportData
+from tabrec.interpret.page.report_data import LEAST_SEGMENTED, MANY_ROWS, ReportData
 from tabrec.interpret.quality.classification import classification_curves
-from tabrec.interpret.quality.segments import error_segments
 from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, make_axes, shorten
 
 _N_DOTS = 1_500
 _HALF = 0.5
-_LEAST_ROWS = 200  # held-out rows; half of fewer are too few to choose segments from
 _CURVES = {
     "roc": "ROC curve",
     "precision_recall": "Precision and recall",
@@ -112,11 +110,10 @@ def add_curves(section: Section, data: ReportData) -> None:
 
 def add_segments(section: Section, data: ReportData) -> None:
     """Show the segments of the judged rows with the largest errors."""
-    if data.X_valid is None or len(data.X_valid) < _LEAST_ROWS:
-        section.add_note(f"Errors by segment need at least {_LEAST_ROWS} held-out rows.")
+    if not data.has_segments:
+        section.add_note(f"Errors by segment need at least {LEAST_SEGMENTED} held-out rows.")
         return
-    options: dict[str, Any] = {"random_state": data.random_state, "sample_weight": data.judged_weights}
-    result = error_segments(data.model, *data.judged, **options)
+    result = data.segments
     section.add_text(
         "Labels, fifths of numbers and dates, and pairs of these, with the worst scores. One half of the held-out "
         "rows chose them, the other half gives the scores."

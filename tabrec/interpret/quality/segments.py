@@ -60,6 +60,7 @@ class ErrorSegments(Result):
     metric: str
     overall: float
     findings: list[Finding]
+    _worst_rows: np.ndarray  # positions of the scored rows of the first segment
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the scores of the worst segments, at most 15, beside the score on all rows.
@@ -179,7 +180,9 @@ def error_segments(
     bias = None if is_classifier(model) else (predicted - target.reshape(len(target), -1)).mean(axis=1)
     table = _measure(chosen, measure, scored, ~choosing, bias)
     overall = measure.score(*scored.take(~choosing))
-    return ErrorSegments(table, measure.name, overall, _find(table, measure, overall, chosen))
+    worst = next(segment for segment in chosen if segment.text == table["segment"].iloc[0])
+    worst_rows = np.unique(rows[worst.rows & ~choosing])
+    return ErrorSegments(table, measure.name, overall, _find(table, measure, overall, chosen), worst_rows)
 
 
 class _ScoredRows(NamedTuple):

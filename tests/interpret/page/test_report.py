@@ -5,6 +5,7 @@ import html.parser
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
@@ -23,7 +24,7 @@ from tabrec import (
 )
 from tabrec.datasets import make_auctions, make_ratings, read_table
 from tabrec.interpret import report
-from tabrec.interpret.page import scores
+from tabrec.interpret.page import rows, scores
 from tabrec.interpret.page.blocks import Figure, Section
 from tabrec.interpret.page.report_data import read_report_data
 from tabrec.interpret.page.report_page import NOT_SHOWN
@@ -278,3 +279,25 @@ def test_weights_of_held_out_rows_reach_every_score_of_the_page(forest_case):
     section = Section("scores", "Scores")
     scores.add_scores(section, data)
     assert f"{rmse:.4f}" in section.blocks[0].rows[-1]
+
+
+class Narrow:
+    """A result of `confidence` whose intervals hold the target of the rows with a low prediction alone."""
+
+    table = pd.DataFrame({"prediction": np.arange(400.0)})
+
+    def coverage(self, y, by, sample_weight=None):
+        covered = pd.Series(np.arange(400) < 300).groupby(np.asarray(pd.qcut(np.arange(400), 4, labels=False)))
+        found = pd.DataFrame({"n": covered.size(), "coverage": covered.mean(), "std_error": 0.03, "mean_width": 1.0})
+        return found.set_axis(pd.Index(["low", "middle", "high", "highest"], name="prediction"))
+
+
+def test_a_part_that_is_covered_too_rarely_is_a_finding_with_its_rows(forest_case):
+    model, X, y, *_ = forest_case
+    data = read_report_data(model, X, y, X.iloc[:150], y.iloc[:150], None, None, 0)
+    section = Section("confidence", "Prediction uncertainty")
+    rows._add_coverage_by_part(section, data, Narrow(), np.ones(150, dtype=bool))
+    (finding,) = section.findings
+    assert finding.text == "Of the rows with prediction highest, 0% are covered, where 90% are meant."
+    assert finding.evidence == "100 held-out rows, standard error 3.0%."
+    assert [row[:3] for row in section.blocks[0].rows][-1] == ["highest", "100", "0.0%"]
