@@ -137,15 +137,16 @@ class Trials:
         model = _seed(make_model(self.model_factory), self.seed)
         return model.fit(X, y) if weights is None else model.fit(X, y, **as_fit_parameter(model, weights))
 
-    def predict_by_folds(self, models: Any, X: Any) -> Predictions:
-        """Predictions of the rows of each fold by the model of that fold."""
+    def predict_by_folds(self, models: Any, X: Any, n_copies: int = 1) -> Predictions:
+        """Predictions of the rows of each fold by the model of that fold; X may hold several copies of the rows."""
         classes = np.unique(self.y) if is_classifier(make_model(self.model_factory)) else None
         predicted: Any = None
-        seen = np.zeros(len(self.y), dtype=bool)
+        n_rows, seen = len(self.y), np.zeros(n_copies * len(self.y), dtype=bool)
         for model, (_, test) in zip(models, self.folds, strict=True):
+            test = (test + n_rows * np.arange(n_copies)[:, None]).ravel()
             values = predictor(model)(take_rows(X, test))
             if predicted is None:
-                predicted = np.zeros((len(self.y), values.shape[1] if classes is None else len(classes)))
+                predicted = np.zeros((len(seen), values.shape[1] if classes is None else len(classes)))
             # The rows of a fold may lack classes.
             columns = slice(None) if classes is None else np.searchsorted(classes, model.classes_)
             predicted[test[:, None], np.arange(predicted.shape[1])[columns]] = values

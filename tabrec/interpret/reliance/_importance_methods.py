@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,12 @@ _LEAST_ROWS = 10  # fewer scored rows have no standard error
 _ENOUGH_ROWS, _MOST_REPEATS = 20_000, 5
 
 
+# Cells of permuted tables that are predicted in one call.
+_CELLS_AT_ONCE = 2_000_000
+
+Move = tuple[list[str], np.ndarray]  # columns, and the rows whose values they take
+
+
 @dataclass(frozen=True)
 class Scored:
     """The scored rows, and how they are predicted when columns are permuted."""
@@ -39,10 +45,11 @@ class Scored:
     predicted: np.ndarray  # likewise
     seen: np.ndarray  # bool, of shape (n_rows,)
     classes: Any
-    permuted: Callable[[list[str], np.ndarray], np.ndarray]  # (columns, permutation) -> predictions of all rows
+    permuted: Callable[[Sequence[Move]], Iterable[np.ndarray]]  # the predictions of all rows after each move
     n_jobs: int = 1
     n_trees: np.ndarray | None = None  # the number of trees that predict each row, for forests of classes
     weights: np.ndarray | None = None  # of all rows; None where they are equal
+    rows_at_once: int = 1  # that `permuted` had better predict
 
     @property
     def weights_seen(self) -> np.ndarray | None:
@@ -65,16 +72,21 @@ class Scored:
         gains, n_rows = self.gains(metric, self.predicted), len(self.seen)
         n_repeats = n_repeats or int(np.clip(-(-_ENOUGH_ROWS // n_rows), 1, _MOST_REPEATS))
 
-        def loss(columns: list[str], own: np.random.Generator) -> tuple[float, float]:
-            permutations = [self._draw_donors(own) for _ in range(n_repeats)]
+        def losses_of(part: list[tuple[list[str], np.random.Generator]]) -> list[tuple[float, float]]:
+            donors = [[self._draw_donors(own) for _ in range(n_repeats)] for _, own in part]
+            moves = [
+                (columns, rows)
+                for (columns, _), permutations in zip(part, donors, strict=True)
+                for rows in permutations
+            ]
+            permuted = (self.gains(metric, predicted[self.seen]) for predicted in self.permuted(moves))
+            return [_loss_by_permuting(metric, gains, permuted, self.seen, rows, self.weights_seen) for rows in donors]
 
-            def gains_permuted(donors: np.ndarray) -> np.ndarray:
-                return self.gains(metric, self.permuted(columns, donors)[self.seen])
-
-            return _loss_by_permuting(metric, gains, gains_permuted, self.seen, permutations, self.weights_seen)
-
-        work = (delayed(loss)(*task) for task in zip(blocks, rng.spawn(len(blocks)), strict=True))
-        return np.array(Parallel(n_jobs=self.n_jobs, require="sharedmem")(work))
+        tasks = list(zip(blocks, rng.spawn(len(blocks)), strict=True))
+        size = max(1, self.rows_at_once // (n_rows * n_repeats))
+        parts = [tasks[start : start + size] for start in range(0, len(tasks), size)]
+        found = Parallel(n_jobs=self.n_jobs, require="sharedmem")(delayed(losses_of)(part) for part in parts)
+        return np.array([loss for part in found for loss in part])
 
     def _draw_donors(self, rng: np.random.Generator) -> np.ndarray:
         """A permutation of the rows; with weights a draw by weight, so that values keep their weighted distribution."""
@@ -124,11 +136,12 @@ def held_out_rows(
         return replace(found, weights=weights)
     predict, frame, table = predictor(model), read_frame(X), is_table(X)
 
-    def permuted(columns: list[str], donors: np.ndarray) -> np.ndarray:
-        moved = _move(frame, columns, donors)
-        return predict(moved if table else moved.to_numpy())
+    def permuted(moves: Sequence[Move]) -> Iterable[np.ndarray]:
+        moved = _move_each(frame, moves)
+        return np.split(predict(moved if table else moved.to_numpy()), len(moves))
 
-    return Scored(y, predict(X), np.ones(len(rows), bool), classes_of(model), permuted, weights=weights)
+    is_seen, at_once = np.ones(len(rows), bool), _CELLS_AT_ONCE // frame.shape[1]
+    return Scored(y, predict(X), is_seen, classes_of(model), permuted, rows_at_once=at_once, weights=weights)
 
 
 def cross_validated_rows(
@@ -143,11 +156,22 @@ def cross_validated_rows(
     models, frame, table = list(trials.fit_by_folds(X)), read_frame(X), is_table(X)
     found = trials.predict_by_folds(models, X)
 
-    def permuted(columns: list[str], donors: np.ndarray) -> np.ndarray:
-        moved = _move(frame, columns, donors)
-        return trials.predict_by_folds(models, moved if table else moved.to_numpy()).predicted
+    def permuted(moves: Sequence[Move]) -> Iterable[np.ndarray]:
+        moved = _move_each(frame, moves)
+        found = trials.predict_by_folds(models, moved if table else moved.to_numpy(), n_copies=len(moves))
+        return np.split(found.predicted, len(moves))
 
-    return Scored(y[found.seen], found.predicted[found.seen], found.seen, found.classes, permuted, weights=weights)
+    y, at_once = y[found.seen], _CELLS_AT_ONCE // frame.shape[1]
+    return Scored(
+        y, found.predicted[found.seen], found.seen, found.classes, permuted, rows_at_once=at_once, weights=weights
+    )
+
+
+def _move_each(frame: pd.DataFrame, moves: Sequence[Move]) -> pd.DataFrame:
+    """The frame after each of the moves, one below the other."""
+    if len(moves) == 1:
+        return _move(frame, *moves[0])
+    return pd.concat([_move(frame, *move) for move in moves], ignore_index=True)
 
 
 def _move(frame: pd.DataFrame, columns: list[str], donors: np.ndarray) -> pd.DataFrame:
@@ -191,9 +215,10 @@ def _by_trees(trees: FittedTrees, matrix: np.ndarray, y: np.ndarray, rows_of_tre
         )
     position = {name: i for i, name in enumerate(trees.names)}
 
-    def permuted(columns: list[str], donors: np.ndarray) -> np.ndarray:
-        encoded = [position[part] for name in columns for part in parts.get(name, [name])]
-        return engine.permuted(encoded, donors)
+    def permuted(moves: Sequence[Move]) -> Iterable[np.ndarray]:
+        for columns, donors in moves:
+            encoded = [position[part] for name in columns for part in parts.get(name, [name])]
+            yield engine.permuted(encoded, donors)
 
     n_trees = engine.n_trees[seen] if trees.is_classifier else None
     return Scored(y[seen], engine.predicted[seen], seen, trees.classes, permuted, engine.n_jobs, n_trees)
@@ -247,25 +272,25 @@ def _judge(importance: np.ndarray, std_error: np.ndarray) -> np.ndarray:
 def _loss_by_permuting(
     metric: Metric,
     gains: np.ndarray,
-    gains_permuted: Callable,
+    gains_permuted: Iterator[np.ndarray],
     seen: np.ndarray,
     permutations: Sequence[np.ndarray],
     weights: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """How much of a score is lost by permuting, mean over permutations, and its standard error.
 
-    `gains_permuted` maps a permutation to the gains of the rows seen. Each row enters twice: as the row being predicted
-    and as the donor of another row's permuted values. For a loss θ + a(i) + b(j) + c(i, j) of row i with the values of
-    row j, the variance of the mean over n rows is [var a + var b + 2 cov(a, b) + var c] / n. More permutations would
-    divide the last term if rows were independent. Out-of-bag rows are not, since each is predicted by trees that were
-    fitted on others of them, and the standard error agrees with simulations without that division. Weights multiply the
-    loss of a row; donors are drawn by them.
+    `gains_permuted` yields the gains of the rows seen for each permutation. Each row enters twice: as the row being
+    predicted and as the donor of another row's permuted values. For a loss θ + a(i) + b(j) + c(i, j) of row i with the
+    values of row j, the variance of the mean over n rows is [var a + var b + 2 cov(a, b) + var c] / n. More
+    permutations would divide the last term if rows were independent. Out-of-bag rows are not, since each is predicted
+    by trees that were fitted on others of them, and the standard error agrees with simulations without that division.
+    Weights multiply the loss of a row; donors are drawn by them.
     """
     losses, variances = [], []
     score, linear = metric.score(gains, weights), metric.linear(gains, weights)
     share = np.full(len(gains), 1 / len(gains)) if weights is None else weights / weights.sum()
     for donors in permutations:
-        permuted = gains_permuted(donors)
+        permuted = next(gains_permuted)
         losses.append(metric.gain(metric.score(permuted, weights), score))
         lost = linear - metric.linear(permuted, weights)
         centred = np.zeros(len(seen))
