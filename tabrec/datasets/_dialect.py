@@ -116,7 +116,7 @@ def find_dialect(
     n_above = layout.n_above
     n_skipped = records[n_above].above if n_above < len(records) else records[-1].line
     if decimal not in (None, ".", ","):
-        raise ValueError(f"decimal={decimal!r} must be '.' or ',' (--decimal).")
+        raise ValueError(f"decimal={decimal!r} must be '.' or ','.")
     given_decimal, decimal = decimal, decimal or _find_decimal(layout.body)
     codes = _find_codes(layout.names, layout.body)
     quotes = ["single quotes"] if quote == "'" else []
@@ -159,9 +159,7 @@ def read_delimiter(delimiter: str | None) -> str | None:
         return None
     found = _DELIMITER_NAMES.get(delimiter.lower(), delimiter)
     if len(found) != 1 or found in '"\r\n':
-        raise ValueError(
-            f"delimiter={delimiter!r} must be one character, or one of {', '.join(_DELIMITER_NAMES)} (--delimiter)."
-        )
+        raise ValueError(f"delimiter={delimiter!r} must be one character, or one of {', '.join(_DELIMITER_NAMES)}.")
     return found
 
 

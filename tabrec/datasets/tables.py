@@ -17,6 +17,7 @@ from tabrec.datasets._repairs import repair
 from tabrec.datasets._sources import STANDARD_INPUT, Source, is_workbook, packing_of, starts_as_json, text_suffix
 from tabrec.datasets._spreadsheet import read_spreadsheet
 from tabrec.tables.memory import physical_memory
+from tabrec.tables.spelling import absent_file
 
 _PARQUET = (".parquet", ".pq")
 _FEATHER = (".feather", ".arrow")
@@ -199,7 +200,7 @@ def _check_exists(path: Path) -> None:
     if str(path) == STANDARD_INPUT:
         return
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+        raise absent_file(path)
     size = path.stat().st_size
     if size == 0:
         raise ValueError(f"{path} is empty.")

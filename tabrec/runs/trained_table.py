@@ -11,6 +11,7 @@ import pandas as pd
 
 from tabrec.datasets.tables import table_files
 from tabrec.preprocess import TabularPreprocessor
+from tabrec.tables.spelling import absent_file
 
 _CHUNK = 1 << 20
 
@@ -48,7 +49,7 @@ def describe_reading(frame: pd.DataFrame, target: str, preprocessor: TabularPrep
 def check_is_there(path: str | os.PathLike | None) -> None:
     """Raise a FileNotFoundError if a table that is read later does not exist."""
     if path is not None and str(path) != "-" and not all(part.is_file() for part in table_files(path)):
-        raise FileNotFoundError(f"There is no file {path}.")
+        raise absent_file(Path(path))
 
 
 def recorded_options(metadata: Mapping) -> dict:

@@ -195,6 +195,8 @@ def train(
 
 def _check_columns(frame: pd.DataFrame, target: str, time_column: str | None, valid_from: str | None) -> None:
     check_has_column(target, frame.columns, "target")
+    if frame.shape[1] == 1:
+        raise ValueError(f"The table has no column but the target {target!r}: there is nothing to predict it from.")
     if valid_from is not None and time_column is None:
         raise ValueError(f"valid_from={valid_from!r} requires time_column, the column that the date refers to.")
     if time_column == target:

@@ -1,9 +1,10 @@
-"""`nearest_labels`: known labels with a spelling like that of an unknown one, for errors."""
+"""Known labels and files with a spelling like that of an unknown one, for errors."""
 
 from __future__ import annotations
 
 import difflib
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 
@@ -16,6 +17,15 @@ def nearest_labels(label: Any, labels: list, n: int = 3) -> list:
     holding = [text for text in texts if wanted in text][:n]
     close = difflib.get_close_matches(wanted, list(texts), n=n, cutoff=0.5) if len(holding) < n else []
     return [texts[text] for text in dict.fromkeys([*holding, *close])][:n]
+
+
+def absent_file(path: Path) -> FileNotFoundError:
+    """The error of a file that does not exist, with the files beside its place whose names are similar."""
+    folder = path.parent
+    if not folder.is_dir():
+        return FileNotFoundError(f"There is no file {path}: {folder} is not a folder.")
+    near = nearest_labels(path.name, [file.name for file in folder.iterdir()])
+    return FileNotFoundError(f"There is no file {path}" + f"; similar: {', '.join(near)}" * bool(near) + ".")
 
 
 def _fold(text: str) -> str:

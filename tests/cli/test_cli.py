@@ -208,6 +208,8 @@ def test_program_is_installed_and_its_help_names_the_commands():
 
 MISTAKES = {
     "missing file": (["nothing.csv"], None, "There is no file nothing.csv"),
+    "misspelt file": (["tabel.csv"], "a,SalePrice\n1,2\n", "There is no file tabel.csv; similar: table.csv."),
+    "nothing but the target": (["table.csv"], "SalePrice\n1\n2\n", "no column but the target 'SalePrice'"),
     "empty file": (["table.csv"], "", "table.csv is empty"),
     "header only": (["table.csv"], "a,SalePrice\n", "has a header but no rows"),
     "one row": (["table.csv"], "a,SalePrice\n1,2\n", "is constant (2)"),
