@@ -11,12 +11,13 @@ from typing import Any
 import pandas as pd
 
 from tabrec.interpret._result import Finding
+from tabrec.plotting.axes import BLUE
 
 _FONTS = ["DejaVu Sans", "Arial", "sans-serif"]
 # Plots are no wider, in inches, so that two fit side by side and one fits a phone.
 _WIDTH = 4.9
 # Colours of a plot that follow the style of the page, dark or light.
-_OF_PAGE = {"#000000": "currentColor", "#ffffff": "var(--paper)"}
+_OF_PAGE = {"#000000": "currentColor", "#ffffff": "var(--paper)", BLUE: "var(--blue)"}
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def _to_text(value: Any, form: str) -> str:
 def to_svg(figure: Any, name: str, follows_page: bool = True) -> str:
     """Return a figure as an SVG element whose ids start with `name`, so that they are unique on the page.
 
-    Text stays text, so that it can be read aloud, searched and copied. By default black and white become the colours of
-    text and background of the page.
+    Text stays text, so that it can be read aloud, searched and copied. By default black, white and blue become the
+    colours of text, background and links of the page, which suit a dark page too.
     """
     import matplotlib
 
