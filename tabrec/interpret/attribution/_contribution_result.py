@@ -1,4 +1,4 @@
-"""`Contributions`, the result for all rows, and `RowContributions` for one row."""
+"""`Contributions`, the result for all rows."""
 
 from __future__ import annotations
 
@@ -8,77 +8,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import StrOptions
 
+from tabrec.interpret._parameters import at_least, check_parameters
 from tabrec.interpret._result import Result
 from tabrec.interpret._weights import weight_of_rows
+from tabrec.interpret.attribution._contribution_plots import draw_beeswarm, draw_dependence
+from tabrec.interpret.attribution._row_contributions import RowContributions
 from tabrec.interpret.attribution._shown_values import to_text
-from tabrec.interpret.attribution._waterfall_bars import draw_bars, label_steps, make_bars
-from tabrec.plotting.axes import BLUE, finish, make_axes, shorten_all
-
-
-@dataclass(frozen=True)
-class RowContributions(Result):
-    """Contribution of each column to the prediction of one row.
-
-    Attributes
-    ----------
-    prediction, base : float
-        The prediction and its base: ``prediction = base + contributions.sum()``.
-    columns : list of str
-        Names of the columns.
-    values : list of str
-        The row's value in each column, as text.
-    contributions : ndarray of shape (n_columns,)
-        Contribution of each column.
-    output : object
-        The class or output of the prediction; None if the model has only one.
-    is_probability : bool
-        Whether the prediction is the probability of a class.
-    table : pandas.DataFrame
-        Columns ``column``, ``value`` and ``contribution``, the largest contributions first.
-
-    See Also
-    --------
-    waterfall : Plot of the contributions to one prediction.
-    """
-
-    prediction: float
-    base: float
-    columns: list[str]
-    values: list[str]
-    contributions: np.ndarray
-    output: Any = None
-    is_probability: bool = False
-
-    @property
-    def unit(self) -> str:
-        """The quantity that is predicted, as the label of an axis."""
-        if self.output is None:
-            return "prediction"
-        return f"{'predicted probability' if self.is_probability else 'prediction'} of {self.output}"
-
-    @cached_property
-    def table(self) -> pd.DataFrame:  # type: ignore[override]
-        """`column`, `value` and `contribution`, the largest first."""
-        table = pd.DataFrame({"column": self.columns, "value": self.values, "contribution": self.contributions})
-        order = np.argsort(-np.abs(self.contributions), kind="stable")
-        return table.iloc[order].reset_index(drop=True)
-
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the waterfall from the base to the prediction, the largest steps first.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None creates a figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            The axes drawn on.
-        """
-        labels = label_steps(self.columns, self.values)
-        return draw_bars(make_bars(labels, self.contributions, self.base, sorted_value=True), ax, ylabel=self.unit)
+from tabrec.plotting.axes import BLUE, finish, make_axes, shorten, shorten_all
 
 
 @dataclass(frozen=True, repr=False)
@@ -201,6 +139,64 @@ class Contributions(Result):
             is_probability=self.is_classifier,
         )
 
+    def compare(self, i: int, reference: Any, output: Any = None) -> RowContributions:
+        """Why the prediction of one row differs from that of another row, or from the mean of a group of rows.
+
+        The contribution of each column to the difference is its contribution to the row minus its mean contribution to
+        the reference rows. It also changes where the values are the same, if the effect of a column depends on others.
+
+        Parameters
+        ----------
+        i : int
+            Position of the row, from 0; negative positions count from the end.
+        reference : int or array-like of int or bool
+            The position of a row, the positions of several, or for each row whether it belongs to the reference.
+        output : object, default=None
+            One of `outputs`, as in `row`.
+
+        Returns
+        -------
+        RowContributions
+            Its base is the mean prediction of the reference rows.
+
+        See Also
+        --------
+        Contributions.row : The contributions to one prediction, from the base of all rows.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from tabrec.interpret import contributions
+        >>> X = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "age": [5.0, 3.0, 8.0, 1.0]})
+        >>> model = LinearRegression().fit(X, 10 * X["size"] - X["age"])
+        >>> why = contributions(model, X, background=X).compare(3, 0)  # why 39 and not 5?
+        >>> why.contributions.round(6).tolist(), why.values
+        ([30.0, 4.0], ['4 (not 1)', '1 (not 5)'])
+        """
+        one = self.row(i, output)
+        rows = self._read_reference(reference)
+        at = self._position(one.output)
+        means = self._by_output(self.contributions)[rows, :, at].mean(axis=0)
+        values, name = one.values, f"mean of {len(rows):,} rows"
+        if len(rows) == 1:
+            others = self.row(int(rows[0]), one.output).values
+            pairs = zip(values, others, strict=True)
+            values = [value if value == other else f"{value} (not {other})" for value, other in pairs]
+            name = f"row {self.values.index[rows[0]]}"
+        base = float(self._by_output(self.prediction)[rows, at].mean())
+        return replace(one, base=base, contributions=one.contributions - means, values=values, base_name=name)
+
+    def _read_reference(self, reference: Any) -> np.ndarray:
+        rows = np.atleast_1d(np.asarray(reference))
+        if rows.dtype == bool:
+            if len(rows) != len(self):
+                raise ValueError(f"reference has {len(rows)} flags, but there are {len(self)} rows: pass one for each.")
+            rows = np.flatnonzero(rows)
+        if not len(rows) or rows.dtype.kind not in "iu" or (rows < -len(self)).any() or (rows >= len(self)).any():
+            raise ValueError(f"reference={reference!r} must name at least one of the {len(self)} rows by its position.")
+        return rows % len(self)
+
     def by_source(self) -> Contributions:
         """Contributions of the raw columns: the sum over all encoded columns that come from each.
 
@@ -252,8 +248,9 @@ class Contributions(Result):
         table = pd.DataFrame({"column": self.columns, "mean_absolute": sizes})
         return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
 
-    def plot(self, ax: Any = None, n_largest: int = 20) -> Any:
-        """Draw the largest mean absolute contributions of the columns.
+    @check_parameters(kind=[StrOptions({"bar", "beeswarm"})], n_largest=[at_least(1)])
+    def plot(self, ax: Any = None, n_largest: int = 20, kind: str = "bar", output: Any = None) -> Any:
+        """Draw the contributions of the columns with the largest ones.
 
         Parameters
         ----------
@@ -261,13 +258,24 @@ class Contributions(Result):
             Axes to draw on; None creates a figure.
         n_largest : int, default=20
             Number of columns to draw.
+        kind : {"bar", "beeswarm"}, default="bar"
+            "bar" draws the mean absolute contributions; "beeswarm" a dot for each row, at most 2,000 evenly spread
+            ones, coloured by the rank of its value.
+        output : object, default=None
+            One of `outputs`; None takes for bars the mean over all of them, and for a beeswarm the second of two
+            classes.
 
         Returns
         -------
         matplotlib.axes.Axes
             The axes drawn on.
         """
-        table = self.mean().head(n_largest)
+        if kind == "beeswarm":
+            at = self._drawn_position(output)
+            names = self.mean(self._names[at])["column"].head(n_largest).tolist()
+            cells = self._by_output(self.contributions)[:, [self.columns.index(name) for name in names], at]
+            return draw_beeswarm(ax, cells, self.values[names], self._unit(at))
+        table = self.mean(output).head(n_largest)
         ax = make_axes(ax, (6.4, 1.2 + 0.28 * len(table)))
         positions = np.arange(len(table))
         ax.barh(positions, table["mean_absolute"], color=BLUE, height=0.7)
@@ -275,8 +283,46 @@ class Contributions(Result):
         ax.set_ylim(len(table) - 0.4, -0.6)
         rows = "1 row" if len(self) == 1 else f"{len(self):,} rows"
         unit = "in units of the prediction" if self.outputs is None else "mean over the outputs"
+        if output is not None:
+            unit = f"to {self._unit(self._position(output)).removeprefix('contribution to ')}"
         ax.set_xlabel(f"mean |contribution| over {rows}\n{unit}")
         return finish(ax)
+
+    def plot_dependence(self, column: str, ax: Any = None, output: Any = None) -> Any:
+        """Draw the contributions of a column against its values, a dot for each row.
+
+        Dots of one value at different heights are rows in which the effect of the column depends on other columns.
+
+        Parameters
+        ----------
+        column : str
+            One of `columns`.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None creates a figure.
+        output : object, default=None
+            One of `outputs`; None takes the second of two classes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes drawn on.
+        """
+        if column not in self.columns:
+            raise ValueError(f"column={column!r} must be one of {self.columns[:20]}.")
+        at = self._drawn_position(output)
+        cells = self._by_output(self.contributions)[:, self.columns.index(column), at]
+        return draw_dependence(ax, cells, self.values[column].rename(column), self._unit(at))
+
+    def _drawn_position(self, output: Any) -> int:
+        if output is None and len(self._names) > 2 - (not self.is_classifier):
+            raise ValueError(f"output must be one of {self._names[:20]}: there are {len(self._names)}.")
+        return self._usual_position(self._by_output(self.prediction)[0]) if output is None else self._position(output)
+
+    def _unit(self, at: int) -> str:
+        if self.outputs is None:
+            return "contribution to the prediction"
+        what = "predicted probability" if self.is_classifier else "prediction"
+        return f"contribution to the {what} of {shorten(self._names[at], 20)}"
 
     def __repr__(self) -> str:
         return (

@@ -15,10 +15,10 @@ _COLORS = {"base": GREY, "positive": BLUE, "negative": ORANGE}
 _MARGIN, _NEAR = 0.16, 1.0
 
 
-def label_steps(columns: Sequence, values: Sequence) -> list[str]:
-    """Columns with their values, both shortened so that a long name leaves room for the value."""
-    names = shorten_all(columns, 20)
-    labels = [f"{name} = {shorten(value, 14)}" for name, value in zip(names, values, strict=True)]
+def label_steps(columns: Sequence, values: Sequence, compares: bool = False) -> list[str]:
+    """Columns with their values, both shortened so that a long name leaves room for the value, or for two values."""
+    names, longest = (shorten_all(columns, 12), 22) if compares else (shorten_all(columns, 20), 14)
+    labels = [f"{name} = {shorten(value, longest)}" for name, value in zip(names, values, strict=True)]
     return [label.replace(r"\$", "$") for label in labels]
 
 
@@ -60,6 +60,7 @@ def make_bars(
     threshold: float = 0.0,
     sorted_value: bool = False,
     n_largest: int | None = 12,
+    base_name: str = "base",
 ) -> pd.DataFrame:
     """The bars of a waterfall: `label`, `start`, `end` and `kind`, as `waterfall_bars` gives them."""
     order = np.argsort(-np.abs(amounts), kind="stable")
@@ -74,7 +75,7 @@ def make_bars(
     levels = (base or 0.0) + np.concatenate([[0.0], np.cumsum(steps)])
     bars = pd.DataFrame({"label": names, "start": levels[:-1], "end": levels[1:], "kind": kinds})
     total = pd.DataFrame({"label": ["total"], "start": [0.0], "end": [levels[-1]], "kind": ["total"]})
-    first = pd.DataFrame({"label": ["base"], "start": [0.0], "end": [base], "kind": ["base"]})
+    first = pd.DataFrame({"label": [base_name], "start": [0.0], "end": [base], "kind": ["base"]})
     return pd.concat([bars, total] if base is None else [first, bars, total], ignore_index=True)
 
 

@@ -12,8 +12,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
-from tabrec.interpret.attribution._contribution_result import Contributions, RowContributions
+from tabrec.interpret.attribution._contribution_result import Contributions
 from tabrec.interpret.attribution._occlusion import AgainstBackground, occlude
+from tabrec.interpret.attribution._row_contributions import RowContributions
 from tabrec.interpret.attribution._shown_values import show_encoded
 from tabrec.interpret.attribution._tree_paths import sum_by_column, sum_by_set
 from tabrec.interpret.models import classes_of, fitted_columns, predictor

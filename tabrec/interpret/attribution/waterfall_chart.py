@@ -11,8 +11,9 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval
 
 from tabrec.interpret._parameters import at_least, check_parameters
-from tabrec.interpret.attribution._contribution_result import Contributions, RowContributions
-from tabrec.interpret.attribution._waterfall_bars import draw_bars, label_steps, make_bars
+from tabrec.interpret.attribution._contribution_result import Contributions
+from tabrec.interpret.attribution._row_contributions import RowContributions
+from tabrec.interpret.attribution._waterfall_bars import draw_bars, make_bars
 
 
 @check_parameters(
@@ -112,11 +113,11 @@ def waterfall_bars(
 
     `kind` is "base", "positive", "negative", "other" or "total".
     """
-    labels, amounts, base = _read(row, base)
-    return make_bars(labels, amounts, base, threshold, sorted_value, n_largest)
+    labels, amounts, base, base_name = _read(row, base)
+    return make_bars(labels, amounts, base, threshold, sorted_value, n_largest, base_name)
 
 
-def _read(row: Any, base: float | None) -> tuple[list[str], np.ndarray, float | None]:
+def _read(row: Any, base: float | None) -> tuple[list[str], np.ndarray, float | None, str]:
     if isinstance(row, (RowContributions, Contributions)):
         if base is not None:
             raise TypeError(f"base={base!r} is for a Series or dict: {type(row).__name__} has its own.")
@@ -124,7 +125,7 @@ def _read(row: Any, base: float | None) -> tuple[list[str], np.ndarray, float | 
             if len(row) != 1:
                 raise ValueError(f"waterfall draws one row, but there are {len(row)}: pick one, as in .row(0).")
             row = row.row(0)
-        return label_steps(row.columns, row.values), row.contributions, row.base
+        return row.labels, row.contributions, row.base, row.base_name
     if not isinstance(row, (pd.Series, Mapping)):
         raise TypeError(
             "waterfall draws the contributions to one prediction: contributions(...).row(i), a Series or a dict, "
@@ -136,4 +137,4 @@ def _read(row: Any, base: float | None) -> tuple[list[str], np.ndarray, float | 
         raise ValueError(
             "There are no contributions to draw." if not len(odd) else f"{odd.index[0]!r} adds {odd.iloc[0]}."
         )
-    return [str(label) for label in series.index], series.to_numpy(), base
+    return [str(label) for label in series.index], series.to_numpy(), base, "base"

@@ -537,6 +537,58 @@ def test_columns_that_differ_from_fit_are_named(auctions, forest, nets):
         contributions(RandomForestRegressor(2).fit(numbers, y), numbers[:, :3])
 
 
+def test_the_difference_of_two_rows_is_shared_among_the_columns_that_differ():
+    X = pd.DataFrame({"a": [1.0, 2.0, 4.0, 1.0], "b": [0.0, 5.0, 5.0, 0.0], "c": [7.0, 7.0, 7.0, 7.0]})
+    X = pd.concat([X] * 5, ignore_index=True)
+    model = LinearRegression().fit(X, 3 * X["a"] - X["b"])
+    found = contributions(model, X, background=X)
+    one = found.compare(2, 0)
+    assert one.values == ["4 (not 1)", "5 (not 0)", "7"]
+    assert one.contributions == pytest.approx([9, -5, 0])
+    assert (one.base, one.prediction) == pytest.approx((3, 7))
+    group = found.compare(2, X["a"] == 1)
+    assert group.contributions == pytest.approx([9, -5, 0])
+    assert group.values == ["4", "5", "7"]
+    assert [one.base_name, group.base_name] == ["row 0", "mean of 10 rows"]
+    assert group.plot().get_xticklabels()[0].get_text() == "mean of 10 rows"
+    plt.close("all")
+
+
+@pytest.mark.parametrize("function", [contributions, shap_values])
+def test_the_difference_from_a_group_adds_up_on_forests_and_classes(auctions, forest, function):
+    found = function(forest, auctions.head(30)).by_source()
+    why = found.compare(-1, range(10))
+    assert why.base == pytest.approx(forest.predict(auctions.head(10)).mean())
+    assert why.base + why.contributions.sum() == pytest.approx(forest.predict(auctions.iloc[29:30])[0])
+    labels = np.where(auctions["SalePrice"] > auctions["SalePrice"].median(), "high", "low")
+    model = ForestClassifier(5, random_state=0).fit(auctions[COLUMNS], labels)
+    why = function(model, auctions.head(30)).compare(3, [0, 1], output="high")
+    assert why.base == pytest.approx(model.predict_proba(auctions.head(2))[:, 0].mean())
+    assert why.base + why.contributions.sum() == pytest.approx(model.predict_proba(auctions.iloc[3:4])[0, 0])
+
+
+@pytest.mark.parametrize("reference", [[], 30, -31, 1.5, "row", np.ones(3, dtype=bool), np.zeros(30, dtype=bool)])
+def test_a_reference_that_names_no_row_is_refused(auctions, forest, reference):
+    with pytest.raises(ValueError, match="reference"):
+        contributions(forest, auctions.head(30)).compare(0, reference)
+
+
+def test_each_row_is_a_dot_at_its_contribution(auctions, forest):
+    found = contributions(forest, auctions.head(30)).by_source()
+    first = found.mean()["column"][0]
+    position = found.columns.index(first)
+    dots = np.asarray(found.plot(kind="beeswarm").collections[0].get_offsets())
+    assert dots[:, 0] == pytest.approx(found.contributions[:, position])
+    assert np.abs(dots[:, 1]).max() < 0.5
+    ax = found.plot_dependence("YearMade")
+    expected = np.column_stack([auctions["YearMade"].head(30), found.contributions[:, found.columns.index("YearMade")]])
+    expected = expected[auctions["YearMade"].head(30).notna()]
+    assert np.asarray(ax.collections[0].get_offsets()) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="column='size'"):
+        found.plot_dependence("size")
+    plt.close("all")
+
+
 def test_plots_bear_any_label_and_leave_no_figure():
     before = plt.get_fignums()
     names = ["<script>", "$x^2$ $", "a\nb", "x" * 100, "tab\t", "🚜"]
