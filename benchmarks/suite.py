@@ -130,6 +130,33 @@ def _lightgbm(of_classes: bool, seed: int) -> Any:
     return on_ordinal_codes((LGBMClassifier if of_classes else LGBMRegressor)(random_state=seed, verbose=-1))
 
 
+def _catboost(of_classes: bool, seed: int) -> Any:
+    from catboost import CatBoostClassifier, CatBoostRegressor
+
+    return _CatBoost((CatBoostClassifier if of_classes else CatBoostRegressor)(random_seed=seed, verbose=0))
+
+
+class _CatBoost:
+    """CatBoost on raw frames: all but numbers are categories, as text."""
+
+    def __init__(self, model: Any):
+        self.model = model
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> None:
+        self.categories = [name for name in X if X[name].dtype.kind not in "iufb"]
+        self.model.fit(self._read(X), y, cat_features=self.categories)
+        self.classes_ = getattr(self.model, "classes_", None)
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        return self.model.predict(self._read(X))
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        return self.model.predict_proba(self._read(X))
+
+    def _read(self, X: pd.DataFrame) -> pd.DataFrame:
+        return X.astype(dict.fromkeys(self.categories, str))
+
+
 MODELS: dict[str, Model] = {
     "forest": _of_package("ForestRegressor", "ForestClassifier"),
     "boosting": _of_package("BoostingRegressor", "BoostingClassifier"),
@@ -137,7 +164,16 @@ MODELS: dict[str, Model] = {
     "ensemble": _of_package("EnsembleRegressor", "EnsembleClassifier"),
     "histogram boosting": _histogram_boosting,
     "lightgbm": _lightgbm,
+    "catboost": _catboost,
 }
+_PACKAGES = ("lightgbm", "catboost")
+
+
+def calibration_error(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray, n_bins: int = 15) -> float:
+    """Return the mean distance, over bins of equally many rows, of mean confidence and accuracy (Guo et al., 2017)."""
+    confidence, is_right = probabilities.max(axis=1), classes[probabilities.argmax(axis=1)] == y
+    bins = np.array_split(np.argsort(confidence, kind="stable"), n_bins)
+    return float(sum(abs(np.sum(confidence[rows] - is_right[rows])) for rows in bins) / len(y))
 
 
 def measure(name: str, table: str, seed: int, folder: Path) -> dict[str, Any]:
@@ -147,11 +183,13 @@ def measure(name: str, table: str, seed: int, folder: Path) -> dict[str, Any]:
     started, cpu = time.perf_counter(), time.process_time()
     model.fit(split.X_train, split.y_train)
     fitted, fitted_cpu = time.perf_counter(), time.process_time()
+    found = {"table": table, "model": name, "seed": seed}
     if of_classes:
-        error = log_loss(split.y_test, model.predict_proba(split.X_test), labels=model.classes_)
+        probabilities = model.predict_proba(split.X_test)
+        found["error"] = float(log_loss(split.y_test, probabilities, labels=model.classes_))
+        found["calibration_error"] = calibration_error(split.y_test.to_numpy(), probabilities, model.classes_)
     else:
-        error = root_mean_squared_error(split.y_test, model.predict(split.X_test))
-    found = {"table": table, "model": name, "seed": seed, "error": float(error)}
+        found["error"] = float(root_mean_squared_error(split.y_test, model.predict(split.X_test)))
     found |= {"fit_seconds": fitted - started, "fit_cpu_seconds": fitted_cpu - cpu}
     found["predict_seconds"] = time.perf_counter() - fitted
     if hasattr(model, "weights_"):
@@ -175,7 +213,16 @@ def report(runs: list[dict[str, Any]], anchor: dict[str, float]) -> str:
     rows.append(["geometric mean of ratios ± standard error (tables)", "1", *geometric])
     seconds = frame.groupby("model")["fit_seconds"].sum()
     rows.append(["fit seconds, all tables and seeds", "", *(f"{seconds[name]:.0f}" for name in errors.columns)])
-    return markdown_table(["table", "CatBoost, recorded", *errors.columns], rows)
+    tables = [markdown_table(["table", "CatBoost, recorded", *errors.columns], rows)]
+    if "calibration_error" in frame:
+        found = frame.pivot_table(index="table", columns="model", values="calibration_error", sort=False)
+        found.loc["mean"] = found.mean()
+        rows = [
+            [table, *(f"{value:.4f}" for value in line)]
+            for table, line in zip(found.index, found.to_numpy(), strict=True)
+        ]
+        tables.append("Expected calibration error\n\n" + markdown_table(["table", *found.columns], rows))
+    return "\n\n".join(tables)
 
 
 def _shown(error: float, anchor: float) -> str:
@@ -202,7 +249,7 @@ def main() -> None:
         for seed in range(options.seeds)
         for table in options.tables.split(",")
         for model in options.models.split(",")
-        if (table, model, seed) not in done and (model != "lightgbm" or find_spec("lightgbm"))
+        if (table, model, seed) not in done and (model not in _PACKAGES or find_spec(model))
     ]
     for table, model, seed in wanted:
         if time.perf_counter() - started > options.seconds:

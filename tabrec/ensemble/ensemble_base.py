@@ -237,7 +237,7 @@ class EnsembleBase(BaseEstimator, ABC):
                 errors[name] = error
                 continue
             passes.append(found)
-            if self.refit and not found.is_final:
+            if self.refit and not found.is_final and found.refitted is None:
                 clock.reserved += _REFIT_TIME * found.fit_seconds / len(folds)
             progress.add_row(self._describe(found, data))
         self._report_errors(errors, len(members), clock)
@@ -254,16 +254,20 @@ class EnsembleBase(BaseEstimator, ABC):
         progress: Progress,
     ) -> OutOfFold:
         """The predictions of a member of rows that it has not seen: its own if it makes enough, else by the folds."""
+        refitted = None
         if self.use_oob and is_random(self.cv) and predicts_unseen(estimator):
             found = predict_unseen(name, estimator, data, rows)
             if (~np.isnan(found.prediction[:, 0])).sum() >= min(len(rows), _ENOUGH_ROWS):
                 for _ in range(len(folds) + self.refit):
                     progress.advance()
                 return found
+            refitted = found.fits[0]
         keeps_fits = not self.refit or clock.budget is not None
-        return predict_out_of_fold(
+        found = predict_out_of_fold(
             name, estimator, data, folds, keeps_fits=keeps_fits, clock=clock, advance=progress.advance
         )
+        found.refitted = refitted
+        return found
 
     def _check_finite(self, found: OutOfFold) -> None:
         if np.isinf(found.prediction).any():
@@ -369,6 +373,10 @@ def _refit(used: list[OutOfFold], data: MemberRows, rows: np.ndarray, clock: Clo
     """Fit members to all rows; those for which there is no time keep their fits of the folds."""
     for found in used:
         if found.is_final:
+            continue
+        if found.refitted is not None:
+            found.fits = [found.refitted]
+            progress.advance()
             continue
         try:
             clock.check(found.fit_seconds / max(len(found.fits), 1) if clock.budget is not None else 0.0)

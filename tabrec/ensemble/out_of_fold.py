@@ -57,6 +57,7 @@ class OutOfFold:
     prediction: np.ndarray  # (n_rows, 1), or (n_rows, n_classes) of probabilities
     fits: list[Any] = field(default_factory=list)
     is_final: bool = False  # whether the fits saw all rows
+    refitted: Any = None  # a fit to all rows, if there is one already
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
 

@@ -125,6 +125,7 @@ def test_a_member_that_holds_out_few_of_many_rows_is_fitted_to_folds():
     ensemble = EnsembleRegressor([("boosting", boosting)], cv=2, random_state=0).fit(X, X["a"])
     assert np.isnan(ensemble.estimators_[0].oof_prediction_).sum() == 1080
     assert np.isfinite(ensemble.oof_prediction_).all()
+    np.testing.assert_array_equal(ensemble.predict(X), boosting.fit(X, X["a"]).predict(X))
 
 
 def test_a_split_by_time_learns_weights_on_later_rows_and_fits_all_rows():
