@@ -83,6 +83,10 @@ def _log_likelihood(y: np.ndarray, predicted: np.ndarray, classes: Any, weights:
     return np.log(np.clip(of_true, np.finfo(np.float64).eps, 1))
 
 
+def _squared_probability(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any = None) -> np.ndarray:
+    return -np.square((np.asarray(classes)[None, :] == np.asarray(y)[:, None]) - predicted).sum(axis=1)
+
+
 def _as_columns(y: np.ndarray) -> np.ndarray:
     y = np.asarray(y, dtype=np.float64)
     return y.reshape(len(y), -1)
@@ -107,7 +111,25 @@ METRICS: dict[str, Metric] = {
     "accuracy": Metric("accuracy", _right, _mean, True),
     "log_loss": Metric("log loss", _log_likelihood, _loss, False),
 }
+# Probabilities of a rare class may be good although the most probable class is always the other one.
+BRIER = Metric("Brier score", _squared_probability, _loss, False)
 _OF_CLASSIFIERS = ("accuracy", "log_loss")
+
+
+def beats_baseline(
+    y: np.ndarray, predicted: np.ndarray, baseline: np.ndarray, classes: Any, weights: np.ndarray | None = None
+) -> tuple[bool, str]:
+    """Whether predictions are clearly better than those of a baseline, and the scores of both in a phrase.
+
+    They are compared by the Brier score of classifiers and by RMSE, and are clearly better by more than 2 standard
+    errors.
+    """
+    metric = METRICS["rmse"] if classes is None else BRIER
+    gains = [metric.gains(y, each, classes, weights) for each in (predicted, baseline)]
+    scores = [metric.score(each, weights) for each in gains]
+    difference, error = scores[1] - scores[0], metric.paired_error(gains[0], gains[1], weights)
+    text = f"{metric.name} {scores[0]:.4g}, baseline {scores[1]:.4g}, difference {difference:.2g} ± {2 * error:.2g}"
+    return bool(difference > 2 * error), text
 
 
 def read_metric(model: Any, metric: str | None, default: str = "rmse") -> Metric:

@@ -18,7 +18,9 @@ from tabrec.tables.columns import read_frame
 _RARE = 1e-4
 _LEAST_SHARE, _MANY = 0.001, 0.01  # of the rows: fewer copies are not reported, and from here on they are a finding
 _CLEAR = 2  # standard errors
-_ADDS = 1.05  # a column that multiplies the number of distinct rows by less follows from the others
+# A column of few levels, as a share of the rows, that multiplies the number of distinct rows by less follows from the
+# others.
+_FEW_LEVELS, _ADDS = 0.05, 1.05
 _LEAST_ROWS = 10  # with fewer on a side, scores are not compared
 _MOST_NAMES = 3
 
@@ -45,7 +47,7 @@ def find_copies(X: pd.DataFrame, y: np.ndarray, X_valid: Any, y_valid: np.ndarra
     for codes in sorted(columns, key=lambda codes: codes.max()):
         key, before = pd.factorize(key * (int(codes.max()) + 1) + codes)[0], n_distinct
         n_distinct = len(np.unique(key[:n]))
-        if before < n / 2 and n_distinct < _ADDS * before:
+        if codes.max() <= _FEW_LEVELS * n and n_distinct < _ADDS * before:
             continue  # the other columns fix its value, such as that of a label with another spelling
         share = np.bincount(codes[:n], minlength=codes.max() + 1) / n
         with np.errstate(divide="ignore"):

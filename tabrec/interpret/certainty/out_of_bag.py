@@ -13,7 +13,7 @@ from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameter
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret._weights import weigh_rows, weight_of_rows, weights_of_copies
 from tabrec.interpret.certainty._time_order import late_columns
-from tabrec.interpret.metrics import Metric, read_metric
+from tabrec.interpret.metrics import Metric, beats_baseline, read_metric
 from tabrec.interpret.models import predictor
 from tabrec.plotting.axes import BLUE, GREY, finish, ink, make_axes
 from tabrec.tables.columns import read_frame
@@ -205,7 +205,8 @@ def oob_report(
     scores = {name: _score(scorer, part, trees.classes) for name, part in parts.items()}
     table = pd.DataFrame([(name, *score[:3]) for name, score in scores.items()], columns=["rows", *_Score._fields[:3]])
     late = late_columns(trees, X_valid, None if X is None else lambda: read_training_rows(trees, X, y, "").matrix)
-    return OobReport(table, scorer.name, _explain(scores, scorer, late))
+    against = _against_baseline(scores, scorer, parts[_VALID], parts[_BASELINE].predicted, trees.classes)
+    return OobReport(table, scorer.name, _explain(scores, scorer, late, against))
 
 
 def _check_request(trees: FittedTrees, X: Any, y: Any) -> None:
@@ -256,7 +257,9 @@ def _score(metric: Metric, rows: _Scored, classes: Any) -> _Score:
     return _Score(len(gains), score, error, gains, rows.weights)
 
 
-def _explain(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) -> list[Finding]:
+def _explain(
+    scores: dict[str, _Score], metric: Metric, late: dict[str, float], against_baseline: Finding | None
+) -> list[Finding]:
     if 1 in (scores[_VALID].n, scores[_OOB].n):
         return [
             Finding(
@@ -268,7 +271,7 @@ def _explain(scores: dict[str, _Score], metric: Metric, late: dict[str, float]) 
                 "Pass more rows: the score of one row has no standard error.",
             )
         ]
-    findings = [_against_baseline(scores, metric), _against_out_of_bag(scores, metric, late)]
+    findings = [against_baseline, _against_out_of_bag(scores, metric, late)]
     if _TRAIN in scores:
         findings.append(_against_train(scores, metric))
     return sorted((finding for finding in findings if finding), key=lambda finding: finding.severity)
@@ -331,17 +334,23 @@ def _against_train(scores: dict[str, _Score], metric: Metric) -> Finding:
     )
 
 
-def _against_baseline(scores: dict[str, _Score], metric: Metric) -> Finding | None:
+def _against_baseline(
+    scores: dict[str, _Score], metric: Metric, valid: _Scored, baseline: np.ndarray, classes: Any
+) -> Finding | None:
     guessed, predicted = scores[_BASELINE], scores[_VALID]
     error = metric.paired_error(predicted.gains, guessed.gains, predicted.weights)
     if _in_errors(_loss(scores, metric, _BASELINE) - _loss(scores, metric, _VALID), error) > _N_ERRORS:
+        return None
+    is_better, by_probability = beats_baseline(valid.y, valid.predicted, baseline, classes, valid.weights)
+    if classes is not None and is_better:
         return None
     return Finding(
         "no better than the baseline",
         1,
         (),
         "On validation rows the forest is not clearly better than the mean or the class shares of the training target.",
-        f"{metric.name} {_show(scores, _VALID)}, baseline {_show(scores, _BASELINE)}.",
+        f"{metric.name} {_show(scores, _VALID)}, baseline {_show(scores, _BASELINE)}"
+        + (f"; {by_probability} (two standard errors)." if classes is not None else "."),
         "Before using it for such rows, run domain_shift and leakage_check.",
     )
 

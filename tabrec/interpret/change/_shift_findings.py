@@ -55,12 +55,12 @@ class Verdict:
         first, last = self.rounds[0], self.rounds[-1]
         removed_columns = [name for found in self.rounds for name in found.removed_columns]
         names = tuple(dict.fromkeys([*removed_columns, *self.shifted_columns]))
-        evidence = f"Classifier: AUC {first.auc:.2f} on held-out rows, p = {first.p_value:.3g}."
+        evidence = f"Classifier: AUC {first.auc:.2f} on held-out rows, p {_show_p(first.p_value)}."
         if removed_columns and not last.removed_columns:
-            evidence += f" Without {len(removed_columns)} column(s): AUC {last.auc:.2f}, p = {last.p_value:.3g}."
-        evidence += f" Columns: smallest adjusted p = {self.table['p_value'].min():.3g}."
+            evidence += f" Without {len(removed_columns)} column(s): AUC {last.auc:.2f}, p {_show_p(last.p_value)}."
+        evidence += f" Columns: smallest adjusted p {_show_p(self.table['p_value'].min())}."
         if self.correlations is not None:
-            evidence += f" Correlations: smallest adjusted p = {self.correlations.p_value:.3g}."
+            evidence += f" Correlations: smallest adjusted p {_show_p(self.correlations.p_value)}."
         if self.p_value > self.level:
             return self._describe_none(evidence)
         if not names and not self.correlation_shifted:
@@ -83,7 +83,7 @@ class Verdict:
             return []
         text = f"The correlation of {found.columns[0]} and {found.columns[1]} has shifted."
         evidence = (
-            f"Rank correlation {found.train:.2f} in training, {found.new:.2f} in new rows; p = {found.p_value:.3g}."
+            f"Rank correlation {found.train:.2f} in training, {found.new:.2f} in new rows; p {_show_p(found.p_value)}."
         )
         action = "Look at both columns together in the new rows."
         return [Finding("shifted correlation", 2, found.columns, text, evidence, action)]
@@ -154,7 +154,7 @@ def _of_the_rest(rows: list[Any]) -> list[Finding]:
 
 def _evidence(row: Any) -> str:
     reason = f"; {row.reason}" if row.reason else ""
-    return f"AUC {row.auc:.2f} by itself, distance {row.distance:.2f}, adjusted p = {row.p_value:.2g}{reason}"
+    return f"AUC {row.auc:.2f} by itself, distance {row.distance:.2f}, adjusted p {_show_p(row.p_value)}{reason}"
 
 
 def _colon(how: str) -> str:
@@ -171,3 +171,7 @@ def describe_absent(names: list[str], side: str) -> list[Finding]:
     text = f"Only {side} has {_list(names)}"
     action = "Fit the model without it." if side == "X_train" else "A model of the training rows cannot use it."
     return [Finding("column of one side", 3, tuple(names), text, f"{len(names)} column(s) were not compared.", action)]
+
+
+def _show_p(p_value: float) -> str:
+    return "< 1e-16" if p_value < 1e-16 else f"= {p_value:.3g}"

@@ -44,7 +44,8 @@ def _find_unclear(result: Any, n_rows: int) -> list[Finding]:
     if not columns:
         return []
     text = (
-        f"{len(columns)} of {len(verdicts)} columns have a weak importance or none with these {n_rows:,} rows: "
+        f"{len(columns)} of {len(verdicts)} columns {'has' if len(columns) == 1 else 'have'} a weak importance or none "
+        f"with these {n_rows:,} rows: "
         f"{_list(columns)}"
     )
     rows = result.table[result.table["source"].isin(columns)]
@@ -53,7 +54,8 @@ def _find_unclear(result: Any, n_rows: int) -> list[Finding]:
         ": smaller losses cannot be seen with these rows."
     )
     largest = rows.loc[rows["importance"].idxmax()]
-    if largest["importance"] > 0:
+    # An estimate far below its standard error says nothing of the rows that would show it.
+    if largest["importance"] > _CLEAR_IN_MOST / 10 * largest["std_error"]:
         needed = float(f"{n_rows * (_CLEAR_IN_MOST * largest['std_error'] / largest['importance']) ** 2:.2g}")
         evidence += (
             f" If the loss of {largest['column']} is {largest['importance']:.2g}, as estimated, {needed:,.0f} rows "

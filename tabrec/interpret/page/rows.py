@@ -121,7 +121,7 @@ def _find_low_coverage(table: pd.DataFrame, name: str) -> list[Finding]:
     worst = int(missed.argmax())
     part, row = str(table.index[worst]), table.iloc[worst]
     where = f"where {part.removeprefix(_WORST)}" if part.startswith(_WORST) else f"with {name} {part}"
-    text = f"Of the rows {where}, {row['coverage']:.0%} are covered, where {_LEVEL:.0%} are meant."
+    text = f"Of the rows {where}, {row['coverage']:.0%} are covered: the level of {_LEVEL:.0%} does not hold there."
     evidence = f"{row['n']:,.0f} held-out rows, standard error {row['std_error']:.1%}."
     action = "Calibrate on rows like these, or do not rely on the level there."
     return [Finding("low coverage", 2, (), text, evidence, action)]

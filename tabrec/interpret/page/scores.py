@@ -9,7 +9,7 @@ import pandas as pd
 
 from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty.out_of_bag import oob_report
-from tabrec.interpret.metrics import METRICS, read_metric
+from tabrec.interpret.metrics import METRICS, beats_baseline
 from tabrec.interpret.models import classes_of, predictor
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import LEAST_SEGMENTED, MANY_ROWS, ReportData
@@ -80,11 +80,10 @@ def _compare_with_baseline(data: ReportData, section: Section) -> None:
     for metric in (METRICS[name] for name in names):
         table[metric.name] = [metric.score(metric.gains(y, p, classes, w), w) for p, y, w in parts.values()]
     section.add_table(table, "The baseline predicts the mean, or the class shares, of the training rows for every row.")
-    metric = read_metric(data.model, None)
-    of_model, of_baseline = (metric.score(metric.gains(y, p, classes, w), w) for p, y, w in list(parts.values())[-2:])
-    if (of_model > of_baseline) != metric.greater_is_better or of_model == of_baseline:
-        text = "The model is no better than a baseline that ignores all columns."
-        evidence = f"{metric.name} {of_model:.4g}, baseline {of_baseline:.4g}."
+    is_better, scores = beats_baseline(y, data.predicted, data.baseline, classes, weights)
+    if not is_better:
+        text = "The model is not clearly better than a baseline that ignores all columns."
+        evidence = f"{scores} (two standard errors) on {len(y):,} rows."
         action = "Do not use the model yet: check the target, the split, and whether the columns can predict it."
         section.add_findings([Finding("no better than a baseline", 1, (), text, evidence, action)])
 

@@ -30,6 +30,7 @@ _MOST_DRAWN = 15
 _LEVEL = 0.05  # false discovery rate
 _CLEARLY_WORSE = 1.2  # times the error of all rows
 _MOST_FINDINGS = 3
+_CLEAR = 2  # standard errors
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,8 +43,8 @@ class ErrorSegments(Result):
         One row for each segment: ``segment``, its condition; ``n``, its rows; ``share`` of all rows; the score on it,
         in a column named by the metric; ``rest``, the score on all other rows; ``std_error`` of the difference;
         ``p_value`` of no difference, adjusted for the number of segments (Benjamini & Hochberg 1995); and, for a
-        regressor, ``bias``, the mean of predicted minus actual. All are measured on rows that did not choose the
-        segments.
+        regressor, ``bias``, the mean of predicted minus actual, and its standard error ``bias_error``. All are measured
+        on rows that did not choose the segments.
     metric : str
         Name of the metric.
     overall : float
@@ -267,7 +268,9 @@ def _measure(
             "p_value": float(2 * norm.sf(abs(z))),
         }
         if bias is not None:
-            line["bias"] = float(np.average(bias[segment.rows & rows], weights=inside.weights))
+            of_segment = bias[segment.rows & rows]
+            line["bias"] = float(np.average(of_segment, weights=inside.weights))
+            line["bias_error"] = error_of_mean(of_segment, inside.weights)
         lines.append(line)
     table = pd.DataFrame(lines)
     table["p_value"] = adjust_p_values(table["p_value"].to_numpy())
@@ -295,9 +298,10 @@ def _describe(row: pd.Series, metric: Metric, columns: tuple[str, ...]) -> Findi
         f"{metric.name} {row[metric.name]:.4g} against {row['rest']:.4g} on the other rows; {row['n']:,} rows, "
         f"adjusted p-value {row['p_value']:.2g}."
     )
-    if "bias" in row:
+    if "bias" in row and abs(row["bias"]) > _CLEAR * row["bias_error"]:
         evidence += (
-            f" On average the predictions are {abs(row['bias']):.4g} too {'high' if row['bias'] > 0 else 'low'}."
+            f" On average the predictions are {abs(row['bias']):.4g} ± {_CLEAR * row['bias_error']:.2g} too "
+            f"{'high' if row['bias'] > 0 else 'low'}."
         )
     action = "Check these rows for errors in the data, and whether further columns or rows would help there."
     return Finding("worse segment", 2, columns, text, evidence, action)

@@ -369,6 +369,17 @@ def test_copies_across_the_split_and_within_are_found_beside_their_effect_on_the
     assert f"RMSE {gains[200:].mean() ** 0.5:.4g} on them and {gains[:200].mean() ** 0.5:.4g} on" in across.evidence
 
 
+def test_a_table_of_copies_alone_is_found():
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 200, 600)
+    frame, y = pd.DataFrame(rng.normal(size=(200, 3)), columns=list("abc")), rng.normal(size=200)
+    X, target = frame.iloc[rows], y[rows]
+    across, within = copies_of(leakage_check(None, X[:400], target[:400], X[400:], target[400:]))
+    seen = np.isin(rows[400:], rows[:400])
+    assert across.text.startswith(f"{seen.sum()} held-out rows ({seen.mean():.1%})")
+    assert within.text.startswith(f"{400 - len(np.unique(rows[:400]))} training rows")
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_rows_that_are_equal_by_chance_are_no_copies(seed):
     rng = np.random.default_rng(seed)

@@ -153,6 +153,21 @@ def test_a_forest_that_learned_nothing_is_no_better_than_a_guess():
     assert kinds(report)[0] == "no better than the baseline"
 
 
+def test_probabilities_of_a_rare_class_are_not_judged_by_accuracy():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2400, 2))
+    y = np.where(rng.random(2400) < 1 / (1 + np.exp(3 - 1.5 * X[:, 0])), "rare", "common")
+    forest = ForestClassifier(20, min_samples_leaf=60, random_state=0, n_jobs=1).fit(X[:1200], y[:1200])
+    assert set(forest.predict(X[1200:])) == {"common"}  # its accuracy is that of the baseline
+    assert "no better than the baseline" not in kinds(oob_report(forest, X[1200:], y[1200:]))
+    random = ForestClassifier(20, min_samples_leaf=60, random_state=0, n_jobs=1).fit(
+        X[:1200], rng.permutation(y[:1200])
+    )
+    found = oob_report(random, X[1200:], y[1200:]).findings[0]
+    assert found.kind == "no better than the baseline"
+    assert "Brier score" in found.evidence
+
+
 def test_one_validation_row_tells_of_no_world():
     X, y = make_rows(100, 0)
     forest = ForestRegressor(n_estimators=20, random_state=0).fit(X, y)

@@ -298,6 +298,6 @@ def test_a_part_that_is_covered_too_rarely_is_a_finding_with_its_rows(forest_cas
     section = Section("confidence", "Prediction uncertainty")
     rows._add_coverage_by_part(section, data, Narrow(), np.ones(150, dtype=bool))
     (finding,) = section.findings
-    assert finding.text == "Of the rows with prediction highest, 0% are covered, where 90% are meant."
+    assert finding.text == "Of the rows with prediction highest, 0% are covered: the level of 90% does not hold there."
     assert finding.evidence == "100 held-out rows, standard error 3.0%."
     assert [row[:3] for row in section.blocks[0].rows][-1] == ["highest", "100", "0.0%"]

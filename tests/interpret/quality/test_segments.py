@@ -77,7 +77,10 @@ def test_scores_are_those_of_the_rows_that_chose_nothing():
     assert line["n"] == inside.sum()
     assert line["RMSE"] == pytest.approx(root_mean_squared_error(y[inside], np.zeros(inside.sum())))
     assert line["bias"] == pytest.approx(-y[inside].mean())
-    assert "too low" in result.findings[0].evidence
+    assert line["bias_error"] == pytest.approx(y[inside].std(ddof=1) / np.sqrt(inside.sum()))
+    assert " too low." in result.findings[0].evidence
+    unclear = segments(NOISE * np.where(X["region"] == "south", 4.0, 1.0)).findings[0]
+    assert " too " not in unclear.evidence  # errors are larger there, but not to one side
     assert result.overall == pytest.approx(root_mean_squared_error(y[others], np.zeros(others.sum())))
 
 
