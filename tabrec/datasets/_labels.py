@@ -30,6 +30,7 @@ _TWO_NUMBERS = re.compile(r"\d+ ?[/:x×] ?\d+")
 _MOST_CHARACTERS = 60  # Of a number or date.
 _MOST_MARKS = 5  # In a column that holds nothing but marks.
 _FEWEST_NUMBERS = 10  # Distinct ones, for a column that is likely to be meant as numbers.
+_FEW = 4  # Other labels or units in such a column; names of models, as 310G and 580 XL, have more.
 
 
 class Settled(NamedTuple):
@@ -152,9 +153,9 @@ def _why_text(texts: list[str]) -> str:
     if all(map(_TWO_NUMBERS.fullmatch, texts)):
         return f"two numbers, such as {texts[0]}"
     if odd := odd_among_numbers(texts):
-        return f"{quoted(odd)} among numbers"
+        return f"{quoted(odd)} among numbers" if len(odd) <= _FEW else ""
     units = [unit for unit in units_of(texts) if not unit.startswith("/")]  # 120/80 is not in a unit.
-    return f"several units: {_listed([unit or 'none' for unit in units])}" if len(units) > 1 else ""
+    return f"several units: {_listed([unit or 'none' for unit in units])}" if 1 < len(units) <= _FEW else ""
 
 
 def infer_type(labels: pa.Array, decimal: str | None) -> pa.Array | None:

@@ -208,6 +208,13 @@ def test_numbers_that_stay_text_are_said(tmp_path):
     assert said == f"{reasons[0]}, {reasons[1]} and {reasons[2]} kept as text"
 
 
+def test_names_with_numbers_are_no_numbers_in_several_units(tmp_path):
+    path = tmp_path / "t.csv"
+    series = ("XL", "XT", "CX", "ZTS", "LC", "SR")
+    path.write_text("model,x\n" + "".join(f"{i} {series[i % 6]},1\n" for i in range(60)))
+    assert read_table(path).attrs["assumed"] == ["delimiter ','", "UTF-8"]
+
+
 def test_measures_of_several_numbers_are_read(tmp_path):
     path = tmp_path / "t.csv"
     rows = ["52°30'36\"N;3 1/4;6'2\";12,50 ± 0,25\n", "10°30'S;1/2;5'11\";7,25 ± 0,50\n"]
