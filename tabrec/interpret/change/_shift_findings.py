@@ -17,6 +17,7 @@ from tabrec.interpret.change._shift_rounds import Round
 _MOST_NAMES = 10
 # A shifted column with at least this AUC gets its own finding; at most this many of a kind do.
 _STANDS_OUT, _MOST_FINDINGS = 0.6, 5
+_FAR = 0.2  # distance of two distributions; a smaller one, with an AUC that does not stand out, is slight
 # Distances from which on a significant difference of a column counts as a shift.
 _LEAST_DISTANCE = 0.08
 # The share of the level that each kind of test has.
@@ -118,8 +119,12 @@ def _relied_on(row: Any, id_reason: str) -> Finding:
     if not row.has_shifted:
         text = f"The model relies on {row.column}, which {id_reason}."
         return Finding("id that matters", 1, (row.column,), text, f"{share}.", action)
-    text = f"{row.column} has shifted, and the model relies on it{_colon(row.how)}."
     evidence = f"{_evidence(row)}, {share}."
+    if row.auc < _STANDS_OUT and row.distance < _FAR:
+        text = f"{row.column} has shifted slightly, and the model relies on it{_colon(row.how)}."
+        action = "The shift is small: compare the scores of older and newer rows before acting on it."
+        return Finding("shifted column", 2, (row.column,), text, evidence, action)
+    text = f"{row.column} has shifted, and the model relies on it{_colon(row.how)}."
     return Finding("shifted column", 1, (row.column,), text, evidence, action)
 
 

@@ -139,6 +139,16 @@ def test_ids_that_do_not_shift_stay_in_but_are_named_where_the_model_leans_on_th
     assert (first.kind, first.severity, first.columns) == ("id that matters", 1, ("key",))
 
 
+@pytest.mark.parametrize(("moved", "severity"), [(0.3, 2), (1.0, 1)])
+def test_a_slight_shift_is_no_reason_to_act(moved, severity):
+    before, after = _draw(0, 2000), _draw(1, 2000)
+    after["size"] += moved * before["size"].std()
+    shift = domain_shift(before, after, importance={"size": 0.9, "town": 0.1}, n_permutations=199)
+    (found,) = [finding for finding in shift.findings if finding.kind == "shifted column"]
+    assert (found.columns, found.severity) == (("size",), severity)
+    assert ("slightly" in found.text) == (severity == 2)
+
+
 def test_two_columns_that_both_tell_are_both_named():
     before, after = _draw(0, 400), _draw(1, 400)
     after["size"] += 1.5
