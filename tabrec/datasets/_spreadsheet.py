@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -24,6 +25,8 @@ from tabrec.tables.text_numbers import find_number_format, is_currency
 _OLD_FORMAT = bytes.fromhex("d0cf11e0a1b11ae1")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _MOST_ROWS = 100  # Rows that the layout is found from.
+# Not billions, where other cells are plain numbers.
+_CODE = re.compile(r"\d+[^\W\d_]")
 _FEW_COLUMNS = 2  # A row of such a table may lack all values but one.
 
 
@@ -150,6 +153,8 @@ def _to_column(cells: Sequence[Any], *, as_text: bool) -> tuple[pa.ChunkedArray,
 def _read_mixed(cells: Sequence[Any]) -> list[float | None] | None:
     """Numbers of cells, some of which are text such as ``1.234,50 €`` or ``5 %``; None if the text is not numbers."""
     counts = Counter(cell for cell in cells if isinstance(cell, str))
+    if any(map(_CODE.fullmatch, counts)):
+        return None
     found = find_number_format(list(counts), list(counts.values()))
     if found is None or not (found.unit in ("", "%") or is_currency(found.unit)) or found.marks:
         return None

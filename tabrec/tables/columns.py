@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow.interchange import from_dataframe
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from tabrec.tables.column_values import LARGEST_EXACT, Labels, check_finite, number_labels, read_values
@@ -115,7 +116,8 @@ def read_frame(X: Any) -> pd.DataFrame:
     """Convert a table to a pandas frame as `as_frame` does, but only for reading: it may be the frame of the caller."""
     if isinstance(X, str | os.PathLike):
         raise TypeError(f"Got the text {os.fspath(X)!r}, not a table: read the file first, as with pandas.read_csv.")
-    if isinstance(X, Mapping) or (isinstance(X, list) and len(X) and isinstance(X[0], Mapping)):
+    # Some sparse matrices are mappings; check_array refuses them.
+    if (isinstance(X, Mapping) and not issparse(X)) or (isinstance(X, list) and len(X) and isinstance(X[0], Mapping)):
         kind = "a list of dicts" if isinstance(X, list) else f"a {type(X).__name__}"
         raise TypeError(f"Got {kind}, not a table: pass pandas.DataFrame(X).")
     if isinstance(X, pd.Series) and X.index.nlevels > 1:
