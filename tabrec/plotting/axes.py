@@ -37,11 +37,11 @@ def finish(ax: Any) -> Any:
     return ax
 
 
-def number_axis(axis: Any, whole: bool = False) -> None:
+def number_axis(axis: Any, whole: bool = False, n_ticks: int = 6) -> None:
     """Label an axis with plain numbers, without exponent or offset; `whole` keeps the ticks at integers."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], integer=whole))
+    axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10], integer=whole))
     axis.set_major_formatter(lambda value, _: format_tick(value, max(map(abs, axis.get_view_interval()))))
 
 

@@ -23,6 +23,7 @@ from tabrec.plotting.axes import (
 
 _N_BINS = 40
 _N_EXTREME = 3  # labels with the smallest and the largest effects that are always drawn
+_LONG_NAME = 32  # characters
 _FEW_TICKS = 6  # so few values are labelled one by one
 _WIDE_GAP = 3  # a gap is compressed when it is this many times wider than all others together
 
@@ -251,9 +252,11 @@ def _draw_dots(
     names = [f"{text} ({count:,})" for text, count in zip(texts, counts[levels.drawn], strict=True)]
     if levels.n_pooled:
         names.insert(0, f"other: {levels.n_pooled:,} labels ({counts[levels.pooled].sum():,})")
-    ax.set_yticks(range(len(names)), names)
+    # Long labels leave little room for the dots.
+    is_long = max(map(len, names)) > _LONG_NAME
+    ax.set_yticks(range(len(names)), names, fontsize=7 if is_long else None)
     ax.set_ylim(-0.6, len(names) - 0.4)
-    number_axis(ax.xaxis)
+    number_axis(ax.xaxis, n_ticks=3 if is_long else 6)
     ax.set_title(f"{shorten(grid.name)} (rows)", loc="left", fontsize="medium")
 
 
