@@ -15,6 +15,7 @@ _ADVICE = {
     r"(?:\), or convert the column .*?\))?": r"Give its format: --date '\1=\2'",
     "Pass date_columns with the format of a column": "Give the format of a column, --date COLUMN=FORMAT,",
     "continuous_columns or (?=categorical_columns)": "",
+    "List it in continuous_columns to read these as missing, or in": "Pass --missing to read these as missing, or",
     r", or pass add_indicator=False": "",
     r", as with \.str\.strip\(\)\.str\.lower\(\),": "",
     r", pass X_val and y_val, or set early_stopping=False": "",

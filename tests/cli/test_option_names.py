@@ -43,6 +43,7 @@ FRAMES = {
     "ambiguous": {"day": ["01/02/2020", "03/04/2020", "05/06/2020"], "x": [1.5, 2, 3]},
     "row numbers": {"Unnamed: 0": [0, 1, 2, 3], "x": [1.5, 2, 3, 4]},
     "spellings": {"state": ["Ohio", "ohio", "Utah"]},
+    "mixed": {"width": ["12 inch", "16 inch", "20 inch", "24 inch", "28 inch", "None or so", "30 inch"]},
 }
 
 
@@ -53,6 +54,7 @@ FRAMES = {
         ("ambiguous", "Give its format: --date 'day=%d/%m/%Y'."),
         ("row numbers", "list them in --categorical to keep them."),
         ("spellings", "Rewrite them if they are the same."),
+        ("mixed", "Pass --missing to read these as missing, or --categorical if it holds labels."),
     ],
 )
 def test_warnings_of_columns_advise_options(name, advice):
