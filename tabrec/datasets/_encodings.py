@@ -55,7 +55,11 @@ def _guess_by_letters(head: bytes) -> str:
     lines = [line for line in head.splitlines() if not line.isascii()][:_MOST_LINES]
     sample = b"\n".join(lines)
     match = from_bytes(sample, cp_isolation=_NOT_LATIN + _LATIN).best()
-    if match is not None and match.encoding in _NOT_LATIN and _is_not_latin(str(match)):
+    if (
+        match is not None
+        and match.encoding in _NOT_LATIN
+        and _is_not_latin(sample.decode(match.encoding, "ignore"), match.encoding)
+    ):
         return match.encoding
     try:
         sample.decode("cp1252")
@@ -64,8 +68,12 @@ def _guess_by_letters(head: bytes) -> str:
     return "cp1252"
 
 
-def _is_not_latin(text: str) -> bool:
-    """Whether most words with other letters than ASCII have no ASCII letter; accented words have both."""
+def _is_not_latin(text: str, encoding: str) -> bool:
+    """Whether most words with other letters than ASCII have no ASCII letter; accented words have both.
+
+    Signs of cp1252 that stand alone are no words: its euro sign is a letter in cp1251.
+    """
     words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
+    words = [word for word in words if len(word) > 1 or word.encode(encoding).decode("cp1252", "replace").isalpha()]
     pure = sum(re.search("[A-Za-z]", word) is None for word in words)
     return pure > 0.8 * len(words)

@@ -134,6 +134,15 @@ def test_letters_that_are_not_latin_show_the_encoding(tmp_path, text, encoding):
     assert read_table(path)["town"].tolist()[0] == f"{text} 0"
 
 
+def test_a_sign_beside_each_number_is_no_foreign_letter(tmp_path):
+    path = tmp_path / "table.csv"
+    rows = [["bewölkt" if i % 4 == 0 else "Regen", f"{i + 1},50 €"] for i in range(60)]
+    path.write_bytes(csv_of([["weather", "price"], *rows], ";").encode("cp1252"))
+    frame = read_table(path)
+    assert frame["weather"].tolist()[0] == "bewölkt"
+    assert frame["price"].tolist()[0] == 1.5
+
+
 def test_an_encoding_that_only_late_rows_show(tmp_path):
     path = tmp_path / "table.csv"
     path.write_bytes(csv_of([["town", "n"], *([["Bonn", "1"]] * 20_000), ["Köln", "2"]]).encode("cp1252"))
