@@ -51,9 +51,16 @@ class Endless(Failing):
             time.sleep(1e-3)
 
 
-class EndlessOnAllRows(DummyRegressor):
+class Timed(LinearRegression):
+    """A fit takes these seconds of a clock that is set by hand."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
+
     def fit(self, X, y, sample_weight=None):
-        return super().fit(X, y) if len(y) < 90 else Endless().fit(X, y)
+        self.now[0] += self.seconds
+        return super().fit(X, y)
 
 
 def test_the_member_that_knows_the_answer_has_all_the_weight():
@@ -182,14 +189,19 @@ def test_a_member_without_time_is_interrupted_and_left_out():
     with pytest.warns(UserWarning, match="Member 'endless' is left out: the time budget is spent"):
         ensemble.fit(NUMBERS, LINE)
     assert ensemble.weights_ == {"line": 1.0}
-    assert len(ensemble.estimators_) == 1  # time for its fit to all rows was reserved
     with pytest.raises(ValueError, match="time_budget=0.01 is too short for any of the members endless"):
         EnsembleRegressor([("endless", Endless())], time_budget=0.01).fit(NUMBERS, LINE)
 
 
-def test_without_time_for_refits_the_fits_of_the_folds_are_kept():
-    ensemble = EnsembleRegressor([("slow", EndlessOnAllRows())], cv=3, refit=True, time_budget=0.5).fit(NUMBERS, LINE)
-    assert len(ensemble.estimators_) == 3
+@pytest.mark.parametrize(("seconds", "n_fits"), [(2, 1), (6.5, 3)])
+def test_the_time_of_refits_is_reserved_and_without_it_the_fits_of_the_folds_are_kept(seconds, n_fits, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(Timed, "now", now)
+    ensemble = EnsembleRegressor([("line", Timed(1)), ("long", Timed(seconds))], cv=3, time_budget=10)
+    with pytest.warns(UserWarning, match="Member 'long' is left out: the time budget is spent"):
+        ensemble.fit(NUMBERS, LINE)
+    assert len(ensemble.estimators_) == n_fits
 
 
 def test_the_probabilities_of_a_class_that_a_fold_lacks():
