@@ -54,6 +54,8 @@ class Endless(Failing):
 class Timed(LinearRegression):
     """A fit takes these seconds of a clock that is set by hand."""
 
+    now = np.zeros(1)
+
     def __init__(self, seconds):
         super().__init__()
         self.seconds = seconds
@@ -195,9 +197,7 @@ def test_a_member_without_time_is_interrupted_and_left_out():
 
 @pytest.mark.parametrize(("seconds", "n_fits"), [(2, 1), (6.5, 3)])
 def test_the_time_of_refits_is_reserved_and_without_it_the_fits_of_the_folds_are_kept(seconds, n_fits, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    monkeypatch.setattr(Timed, "now", now)
+    monkeypatch.setattr("time.perf_counter", lambda: float(Timed.now[0]))
     ensemble = EnsembleRegressor([("line", Timed(1)), ("long", Timed(seconds))], cv=3, time_budget=10)
     with pytest.warns(UserWarning, match="Member 'long' is left out: the time budget is spent"):
         ensemble.fit(NUMBERS, LINE)
