@@ -103,7 +103,9 @@ def _interrupt(*_: object) -> None:
 
 def _explain_usage(error: Exception) -> str:
     message = one_line(error.format_message()).removesuffix(".")  # type: ignore[attr-defined]
-    context = getattr(error, "ctx", None)
+    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    if parameter is not None and message.startswith("Missing"):
+        message += f": {parameter.help[:1].lower()}{parameter.help[1:].removesuffix('.')}"
     return f"{message}. See {context.command_path} --help." if context else f"{message}."
 
 

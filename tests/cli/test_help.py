@@ -131,7 +131,7 @@ def test_the_version_is_printed(start):
 USAGE = {
     "no such command": (["tran"], "No such command 'tran'"),
     "no such option": (["train", "t.csv", "--targt", "y"], "--targt"),
-    "missing option": (["train", "t.csv"], "Missing option '--target'"),
+    "missing option": (["train", "t.csv"], "Missing option '--target': column to predict. See tabrec train --help."),
     "missing argument": (["similar", "runs/ml"], "ITEM"),
     "not a number": (["demo", "--rows", "many"], "--rows"),
     "too few": (["demo", "--rows", "5"], "1000"),
