@@ -204,6 +204,9 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
     item_name = found.get("item") or rest.pop(0)
     if user_name == item_name:
         raise ValueError(f"user and item must be two columns, but both are {user_name!r}.")
+    for role, name, given in (("user", user_name, user), ("item", item_name, item)):
+        if given is None and re.fullmatch(_PATTERNS["time"][0], _plain(name)):
+            raise ValueError(f"X has no column of {role}s: {name!r} has the name of a time; {_advice([role])}")
     return user_name, item_name
 
 

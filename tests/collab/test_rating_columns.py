@@ -104,8 +104,6 @@ def test_fit_finds_ids_by_name_among_more_than_two_columns():
     assert (model.user_name_, model.item_name_) == ("a", "words")
     model = ItemKNN().fit(frame.to_numpy())
     assert (model.user_name_, model.item_name_) == ("x0", "x1")
-    model = ItemKNN().fit(frame[["user_id", "timestamp"]])
-    assert model.item_name_ == "timestamp"
 
 
 def test_a_time_of_a_wrong_clock_does_not_hide_the_others():
@@ -172,3 +170,12 @@ def test_a_sparse_matrix_to_predict_is_refused_with_the_way_to_its_pairs():
     ):
         with pytest.raises(TypeError, match="which only fit and partial_fit take: pass its pairs"):
             use(matrix)
+
+
+def test_a_time_is_not_taken_for_ids_unless_named():
+    visits = pd.DataFrame({"user": [1, 1, 2], "timestamp": [1_000_000_000, 1_000_000_100, 1_000_000_200]})
+    with pytest.raises(ValueError, match="X has no column of items: 'timestamp' has the name of a time"):
+        ItemKNN().fit(visits)
+    with pytest.raises(ValueError, match="X has no column of users: 'timestamp'"):
+        ItemKNN().fit(visits[["timestamp", "user"]].rename(columns={"user": "place"}))
+    assert ItemKNN(item="timestamp").fit(visits).item_name_ == "timestamp"
