@@ -1,4 +1,4 @@
-"""Errors and warnings of Python functions in the words of the command line: parameters become options."""
+"""Errors, warnings and advice of Python functions in the words of the command line: parameters become options."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ _ADVICE = {
     r"All ratings in y\b": "All ratings",
     r"The values in y\b": "The ratings",
     r"\bX has (?=\d+ columns)": "The table has ",
+    "try_dropping shows the value of each": "leave them out with --drop",
+    "drop_unimportant refits without them and reports the change in score": (
+        "Train without them, with --drop, and compare the scores"
+    ),
+    "drop_and_compare": "--drop",
+    r"coverage\(y\)": "coverage",
+    r"\(model all of `tabrec rank`, or compare_recommenders\)": "(`tabrec rank --model all`)",
+    ", or set patience, which keeps the weights of the best epoch": "",
+    r" \(user_features, item_features\)": "",
 }
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape as _escape_markup
 from rich.table import Table
 
+from tabrec.cli._option_names import name_options
 from tabrec.tables.progress import show_progress, standard_error
 
 # NO_COLOR also disables bold and dim: no escape sequences are printed.
@@ -243,7 +244,7 @@ def print_findings(findings: Any) -> None:
     """Print findings with their severity, in the given order."""
     styles = {1: "[red]act[/]", 2: "[yellow]check[/]", 3: "note"}
     for finding in findings:
-        text = f"{escape(finding.text)} [dim]{escape(finding.action)}[/]"
+        text = f"{escape(finding.text)} [dim]{escape(name_options(finding.action, ()))}[/]"
         _print_labelled(styles[finding.severity], text, width=6)
 
 

@@ -32,6 +32,9 @@ COMMANDS = list(typer.main.get_command(app).commands.values())
             "The table has no column 'time_column' for the target",
         ),
         ("the target and the model", "the target and the model"),
+        ("Retrain without it, with drop_and_compare.", "Retrain without it, with --drop."),
+        ("Check their coverage(y) on rows held out.", "Check their coverage on rows held out."),
+        ("All but one: try_dropping shows the value of each.", "All but one: leave them out with --drop."),
     ],
 )
 def test_parameters_become_options_and_columns_do_not(message, expected):
