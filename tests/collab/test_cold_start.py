@@ -280,7 +280,7 @@ def test_further_ratings_move_predictions_towards_them(name):
     model = clone(MODELS[name]).set_params(**slowly).fit(X, Y)
     changed = pairs(6, np.arange(1, N_ITEMS, 2))
     before = model.predict(changed)
-    model.partial_fit(pd.concat([changed] * 5), np.full(5 * len(changed), 5.0))
+    model.partial_fit(pd.concat([changed] * 20), np.full(20 * len(changed), 5.0))
     assert model.predict(changed).mean() > before.mean() + 0.1
 
 

@@ -24,7 +24,14 @@ SMALL = {
 LEARNING = {
     "dot": DotProductBias(n_factors=3, epochs=30, learning_rate=0.05, weight_decay=0.0, init_std=0.1, random_state=0),
     "nn": EmbeddingNN(
-        layers=(16,), embedding_size=4, batch_size=64, epochs=30, learning_rate=0.03, embedding_std=0.1, random_state=0
+        layers=(16,),
+        embedding_size=4,
+        batch_size=64,
+        epochs=60,
+        learning_rate=0.01,
+        weight_decay=0.01,
+        embedding_std=0.1,
+        random_state=0,
     ),
     "bayes": BayesianFactorization(n_factors=2, n_sweeps=30, n_burn_in=10, random_state=0),
     "ordinal": BayesianFactorization(n_factors=2, n_sweeps=30, n_burn_in=10, likelihood="ordinal", random_state=0),

