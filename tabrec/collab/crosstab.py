@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from tabrec.collab.ids import labels_by_row
 from tabrec.collab.rating_columns import find_rating_columns
-from tabrec.plotting.axes import make_axes, shorten, shorten_all
+from tabrec.plotting.axes import make_axes, paper, shorten, shorten_all
 from tabrec.tables.columns import as_frame, to_columns
 
 _INK, _BLANK, _FAINT = "#24292f", "#f3f4f6", "#6b7280"
@@ -161,7 +161,7 @@ def _draw_cells(ax: Any, values: np.ndarray) -> None:
     colors = colormaps["YlGnBu"].with_extremes(bad=_BLANK)
     n_users, n_items = values.shape
     edges = np.arange(n_items + 1) - 0.5, np.arange(n_users + 1) - 0.5
-    ax.pcolormesh(*edges, np.ma.masked_invalid(values), cmap=colors, norm=scale, edgecolor="white", linewidth=2)
+    ax.pcolormesh(*edges, np.ma.masked_invalid(values), cmap=colors, norm=scale, edgecolor=paper(), linewidth=2)
     for row, column in np.argwhere(np.isfinite(values)):
         value = values[row, column]
         red, green, blue, _ = colors(scale(value))

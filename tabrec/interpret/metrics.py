@@ -116,6 +116,15 @@ BRIER = Metric("Brier score", _squared_probability, _loss, False)
 _OF_CLASSIFIERS = ("accuracy", "log_loss")
 
 
+def add_even_tree(predicted: np.ndarray, n_trees: np.ndarray) -> np.ndarray:
+    """Class shares of a forest with one more tree, which gives all classes the same share.
+
+    Few trees often leave a class at 0, whose log loss hides all others. `n_trees` predicted each row.
+    """
+    n_trees = n_trees[:, None]
+    return (predicted * n_trees + 1 / predicted.shape[1]) / (n_trees + 1)
+
+
 def beats_baseline(
     y: np.ndarray, predicted: np.ndarray, baseline: np.ndarray, classes: Any, weights: np.ndarray | None = None
 ) -> tuple[bool, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
@@ -59,6 +60,7 @@ class Trials:
     function: str  # the calling function, for messages
     weights: np.ndarray | None = None  # of the rows to fit on
     weights_valid: np.ndarray | None = None  # of the rows of `valid`
+    n_repeats: int = 1  # fits, each with another seed, whose predictions are averaged
 
     @cached_property
     def full(self) -> Predictions:
@@ -77,6 +79,8 @@ class Trials:
 
     def predict(self, dropped: Iterable[str] = (), model: Any = None) -> Predictions:
         """Predictions of the scored rows without some columns; `model`, if given, is the result of `fit(dropped)`."""
+        if self.n_repeats > 1 and model is None:
+            return _mean([trial.predict(dropped) for trial in self._repeats()])
         if self.folds is not None:
             X = without(self.X, dropped)
             return self.predict_by_folds(self.fit_by_folds(X), X)
@@ -86,13 +90,15 @@ class Trials:
         predicted = predictor(model)(without(self.valid[0], dropped))
         return Predictions(predicted, np.ones(len(predicted), bool), classes_of(model))
 
-    def without(self, dropped: Iterable[str]) -> dict[str, Any]:
-        """The comparison of the model without some columns with that of all columns."""
-        return self.compare(self.full, self.predict(dropped))
+    def without(self, dropped: Iterable[str], n_compared: int = 1) -> dict[str, Any]:
+        """The comparison of the model without some columns with that of all columns, one of `n_compared`."""
+        return self.compare(self.full, self.predict(dropped), n_compared)
 
-    def compare(self, before: Predictions, after: Predictions) -> dict[str, Any]:
+    def compare(self, before: Predictions, after: Predictions, n_compared: int = 1) -> dict[str, Any]:
         """Scores on the rows that both predict: ``before`` and ``after``; ``change``, after minus before; its
         ``std_error``, from the pairs of predictions; ``verdict``; and ``n_rows``.
+
+        With `n_compared` comparisons, a verdict needs more standard errors (Bonferroni).
         """
         both = before.seen & after.seen
         rows, weights = self._scored(both)
@@ -100,7 +106,8 @@ class Trials:
         scores = [self.metric.score(each, weights) for each in gains]
         std_error = self.metric.paired_error(gains[0], gains[1], weights)
         gain = self.metric.gain(*scores)
-        least = CLEAR * std_error + _ROUNDING * abs(scores[0])  # NaN for one row: no clear change
+        needed = float(norm.isf(norm.sf(CLEAR) / n_compared))
+        least = needed * std_error + _ROUNDING * abs(scores[0])  # NaN for one row: no clear change
         verdict = "better" if gain > least else "worse" if gain < -least else "no clear change"
         change = {"before": scores[0], "after": scores[1], "change": scores[1] - scores[0], "std_error": std_error}
         return change | {"verdict": verdict, "n_rows": len(rows)}
@@ -132,6 +139,12 @@ class Trials:
     def _gains(self, found: Predictions, rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
         y = self.y if self.valid is None else self.valid[1]
         return self.metric.gains(y[rows], found.predicted[rows], found.classes, weights)
+
+    def _repeats(self) -> Iterator[Trials]:
+        """Single fits with all seeds."""
+        for repeat in range(self.n_repeats):
+            model = _seed(make_model(self.model_factory), self.seed, repeat)
+            yield replace(self, model_factory=model, n_repeats=1)
 
     def _fit(self, X: Any, y: np.ndarray, weights: np.ndarray | None) -> Any:
         model = _seed(make_model(self.model_factory), self.seed)
@@ -174,6 +187,7 @@ def read_trials(
     default_metric: str = "r2",
     random_state: Any = 0,
     sample_weight: Any = None,
+    n_repeats: int = 1,
 ) -> Trials:
     """Check the arguments before any fit.
 
@@ -203,7 +217,7 @@ def read_trials(
             folds = [(train[weights[train] > 0], test[weights[test] > 0]) for train, test in folds]
     model_seed = random_state if isinstance(random_state, (int, np.integer)) else seed
     found = (model_factory, X, y, valid, folds, rows, measure, int(model_seed), function)
-    return Trials(*found, weights, weights_valid)
+    return Trials(*found, weights, weights_valid, n_repeats)
 
 
 def read_moments(time: Any, X: Any) -> pd.Index:
@@ -295,10 +309,19 @@ def _splitter(cv: Any, y: np.ndarray, of_classes: bool, seed: int) -> Any:
     return (StratifiedKFold if fills_folds else KFold)(n_folds, shuffle=True, random_state=seed)
 
 
-def _seed(model: Any, seed: int) -> Any:
-    """A model whose open random states are set, so that all fits draw alike."""
+def _seed(model: Any, seed: int, repeat: int = 0) -> Any:
+    """A model whose open random states are set, so that all fits draw alike; each repeat has seeds of its own."""
     parameters = model.get_params() if hasattr(model, "get_params") else {}
-    unset = {
-        name: seed for name, value in parameters.items() if name.split("__")[-1] == "random_state" and value is None
-    }
-    return model.set_params(**unset) if unset else model
+    states = {name: value for name, value in parameters.items() if name.split("__")[-1] == "random_state"}
+    seeds = {name: seed + repeat for name, value in states.items() if value is None}
+    if repeat:
+        seeds |= {name: value + repeat for name, value in states.items() if isinstance(value, (int, np.integer))}
+    return model.set_params(**seeds) if seeds else model
+
+
+def _mean(found: list[Predictions]) -> Predictions:
+    """The mean of the predictions of each row by the fits that predict it."""
+    n_seen = sum(each.seen.astype(np.float64) for each in found)
+    total = sum(np.where(each.seen[:, None], each.predicted, 0.0) for each in found)
+    seen = np.asarray(n_seen > 0)
+    return Predictions(total / np.maximum(n_seen, 1)[:, None], seen, found[0].classes)

@@ -30,6 +30,15 @@ def ink() -> str:
     return rcParams["text.color"]
 
 
+def paper() -> str:
+    """Return the colour of the background of axes in matplotlib's current style; white where there is none."""
+    from matplotlib import rcParams
+    from matplotlib.colors import to_hex, to_rgba
+
+    color = to_rgba(rcParams["axes.facecolor"])
+    return to_hex(color) if color[3] > 0 else "#ffffff"
+
+
 def finish(ax: Any) -> Any:
     """Add a light grid, remove the top and right spines, and return the axes."""
     ax.grid(alpha=0.25)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, ink, make_axes, shorten, shorten_all
+from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, ink, make_axes, paper, shorten, shorten_all
 
 _COLORS = {"base": GREY, "positive": BLUE, "negative": ORANGE}
 # As shares of the span of the steps: margin of the axis, and distance within which zero is on the axis.
@@ -100,7 +100,7 @@ def _draw_steps(ax: Any, bars: pd.DataFrame, number_format: str) -> None:
     for position in range(len(bars)):
         _write_amount(ax, position, starts[position], ends[position], is_step[position], number_format)
         if edge is not None and not is_step[position]:
-            ax.text(position, edge, "≈", color="white", fontsize=15, weight="bold", ha="center", va="center", zorder=4)
+            ax.text(position, edge, "≈", color=paper(), fontsize=15, weight="bold", ha="center", va="center", zorder=4)
 
 
 def _limit(ax: Any, levels: np.ndarray, fallen: np.ndarray) -> float | None:

@@ -11,6 +11,7 @@ from tabrec.interpret.change._shift_columns import ColumnPair
 
 # Labels with fewer expected rows in either table are pooled for the chi-squared test (Cochran's rule).
 _EXPECTED_ROWS = 5
+_MOSTLY_RARE = 0.5  # share of the rows
 # Correlations beyond this are compared as this: Fisher's transform has no limit.
 _LARGEST_CORRELATION = 0.999
 _MOST_CORRELATED = 60  # columns of numbers whose correlations are compared, so that their number stays bounded
@@ -21,8 +22,9 @@ class ColumnTest:
     """The test of one column.
 
     `distance` is the largest difference of the cumulative shares of numbers and dates (Kolmogorov and Smirnov's
-    statistic), half the sum of the differences of the shares of labels (total variation), or the difference of the
-    shares of missing values if that is larger.
+    statistic), half the sum of the differences of the shares of labels, rare ones pooled (total variation), or the
+    difference of the shares of missing values if that is larger. Where most rows have a rare label, as in columns of
+    ids, labels are also compared as numbers are, by their order.
     """
 
     p_value: float  # the smallest of the tests of values and of missing values, times their number
@@ -104,14 +106,16 @@ def _compare_numbers(train: np.ndarray, new: np.ndarray) -> tuple[list[float], f
 def _compare_labels(train: np.ndarray, new: np.ndarray) -> tuple[list[float], float]:
     labels, codes = np.unique(np.concatenate([train, new]), return_inverse=True)
     counts = np.stack([np.bincount(side, minlength=len(labels)) for side in np.split(codes, [len(train)])])
-    distance = float(np.abs(np.diff(counts / counts.sum(axis=1, keepdims=True), axis=0)).sum() / 2)
     expected = counts.sum(axis=0) * min(len(train), len(new)) / (len(train) + len(new))
     rare = expected < _EXPECTED_ROWS
     pooled = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)]) if rare.any() else counts
     pooled = pooled[:, pooled.sum(axis=0) > 0]
-    if pooled.shape[1] < 2:
-        return [1.0], distance
-    return [_test_shares(pooled)], distance
+    distance = float(np.abs(np.diff(pooled / pooled.sum(axis=1, keepdims=True), axis=0)).sum() / 2)
+    p_values = [_test_shares(pooled)] if pooled.shape[1] > 1 else []
+    if counts[:, rare].sum() > _MOSTLY_RARE * counts.sum():
+        by_order, moved = _compare_numbers(train, new)
+        return [*p_values, *by_order], max(distance, moved)
+    return p_values or [1.0], distance
 
 
 def _compare_missing(n_train: int, all_train: int, n_new: int, all_new: int) -> tuple[float, float]:

@@ -42,10 +42,15 @@ class Verdict:
         return min(*p_values, 1.0)
 
     @property
+    def clear_columns(self) -> set[str]:
+        """Columns whose own test is significant."""
+        return set(self.table["column"][self.table["p_value"] <= self.level * OF_COLUMNS])
+
+    @property
     def shifted_columns(self) -> list[str]:
         """Columns whose own test is significant, and whose distance is not small, in the order of the table."""
-        significant = self.table["p_value"] <= self.level * OF_COLUMNS
-        return self.table["column"][significant & (self.table["distance"] >= _LEAST_DISTANCE)].tolist()
+        is_far = self.table["distance"] >= _LEAST_DISTANCE
+        return self.table["column"][self.table["column"].isin(self.clear_columns) & is_far].tolist()
 
     @property
     def correlation_shifted(self) -> bool:
@@ -91,14 +96,16 @@ class Verdict:
 
 
 def describe_columns(
-    table: pd.DataFrame, shifted: list[str], pairs: list[ColumnPair], unclear: set[str]
+    table: pd.DataFrame, shifted: list[str], verdict: Verdict, pairs: list[ColumnPair], unclear: set[str]
 ) -> list[Finding]:
-    """One for each column to act on or with a large AUC, and one for all the others that have shifted.
+    """One for each column to act on or with a large AUC, one for all the others that have shifted, one for the rest.
 
-    The importance of the columns in `unclear` is not clearly above 0, whatever its estimate.
+    The importance of the columns in `unclear` is not clearly above 0, whatever its estimate. The rest are columns that
+    the classifier uses, although their own test is not significant.
     """
     id_reasons = {pair.name: pair.id_reason for pair in pairs}
-    rows: list[Any] = list(table.assign(has_shifted=table["column"].isin(shifted)).itertuples())
+    own = table["column"].isin(shifted) & table["column"].isin(verdict.clear_columns)
+    rows: list[Any] = list(table.assign(has_shifted=own).itertuples())
     # More than the share that a model of equally important columns would give it.
     important = [row for row in rows if row.model_importance > 1 / len(rows)]
     relied_on = [row for row in important if row.has_shifted or id_reasons[row.column]]
@@ -110,7 +117,8 @@ def describe_columns(
     apart = [row for row in others if row.auc >= _STANDS_OUT and row not in important][:_MOST_FINDINGS]
     findings = [_relied_on(row, id_reasons[row.column]) for row in relied_on]
     findings += [_perhaps_used(row) for row in perhaps] + [_less_used(row) for row in apart]
-    return findings + _of_the_rest([row for row in others if row not in apart])
+    findings += _of_the_rest([row for row in others if row not in apart])
+    return findings + _joint([row for row in rows if row.column in shifted and not row.has_shifted], important)
 
 
 def _relied_on(row: Any, id_reason: str) -> Finding:
@@ -155,6 +163,20 @@ def _of_the_rest(rows: list[Any]) -> list[Finding]:
     text = f"Columns with smaller shifts: {_list(names)}"
     evidence = f"{len(rows)} column(s), each with an AUC of {rows[0].auc:.2f} or less by itself."
     return [Finding("shifted columns", 3, names, text, evidence, "See in the table how they differ.")]
+
+
+def _joint(rows: list[Any], important: list[Any]) -> list[Finding]:
+    """Columns that the classifier uses, although they have not clearly shifted by themselves."""
+    if not rows:
+        return []
+    names, used = tuple(row.column for row in rows), [row for row in rows if row in important]
+    itself = "has not clearly shifted by itself" if len(names) == 1 else "have not clearly shifted by themselves"
+    text = f"The classifier distinguishes the new rows by {_list(names).removesuffix('.')}, which {itself}."
+    evidence = f"Smallest adjusted p {_show_p(min(row.p_value for row in rows))}."
+    if used:
+        evidence = f"{evidence[:-1]}; {sum(row.model_importance for row in used):.0%} of the model's importance."
+    action = "Look at pairs of these columns in both tables: their combinations may differ."
+    return [Finding("joint shift", 2 if used else 3, names, text, evidence, action)]
 
 
 def _evidence(row: Any) -> str:

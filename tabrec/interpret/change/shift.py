@@ -35,8 +35,9 @@ class DomainShift(Result):
     table : pandas.DataFrame
         One row for each column, those set aside first, in that order, then by ``auc``: ``column``; ``kind``, by
         `column_kinds` of the training rows; ``auc``, how well the column alone distinguishes the tables (0.5: not at
-        all); ``distance``, the largest difference of the cumulative shares of numbers and dates, half the summed
-        differences of the shares of labels, or the difference of the shares of missing values if that is larger;
+        all); ``distance``, the largest difference of the cumulative shares of numbers, dates and ids, half the summed
+        differences of the shares of labels, rare ones pooled, or the difference of the shares of missing values if that
+        is larger;
         ``p_value``, of the test of the column, adjusted for the number of columns; ``how``, how the new rows differ in
         it, in words; ``removed_in_round``, an integer, missing for columns that were never set aside; ``reason``,
         why; ``shift_importance``, the loss of the probability of the true table when the column is shuffled, in the
@@ -47,7 +48,8 @@ class DomainShift(Result):
         half that the classifier was fitted on), ``p_value`` (of ``auc``), ``removed_columns`` (a tuple of columns).
     shifted : list of str
         The columns set aside, the most telling first, then those whose own test is significant and whose distance is
-        at least 0.08.
+        at least 0.08. A column can be set aside for what it shows together with others, while its own test is not
+        significant; the findings say so.
     p_value : float
         Of the whole table: the smallest p-value of the classifier of the first round, of the columns and of the
         correlations of pairs of numbers, each divided by its share of the level.
@@ -162,8 +164,9 @@ def domain_shift(
     permuting these is an exact test: without shift, and with rows drawn independently, p-values are uniform. This holds
     for the first round; the columns of later rounds were chosen by the same rows.
 
-    Columns are tested by Kolmogorov and Smirnov's and by Mann and Whitney's test (numbers and dates), the chi-squared
-    test (labels, rare ones pooled) and Fisher's exact test (missing values), with control of the false discovery rate.
+    Columns are tested by Kolmogorov and Smirnov's and by Mann and Whitney's test (numbers, dates, and text of which
+    most rows have a rare value, by its order), the chi-squared test (labels, rare ones pooled) and Fisher's exact test
+    (missing values), with control of the false discovery rate.
     Correlations are compared by Fisher's transform of rank correlations, at the level divided by the number of pairs.
 
     Dates count as moments. Rounds also end where the AUC is below 0.55: the shift may be significant, but is small.
@@ -213,7 +216,7 @@ def domain_shift(
     findings = [
         verdict.describe(),
         *verdict.describe_correlation(),
-        *describe_columns(table, shifted, pairs, _without_clear_importance(importance)),
+        *describe_columns(table, shifted, verdict, pairs, _without_clear_importance(importance)),
         *describe_absent(only_train, "X_train"),
         *describe_absent(only_new, "X_new"),
     ]

@@ -15,6 +15,7 @@ _STATEMENTS = {
     "shifted column": ("shift", "found"),
     "shifted columns": ("shift", "found"),
     "shifted correlation": ("shift", "found"),
+    "joint shift": ("shift", "found"),
 }
 # Findings of severity 1 of these kinds state that the model relies on the column.
 _RELIED_ON = ("shifted column", "id that matters")

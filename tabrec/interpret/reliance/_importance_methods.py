@@ -11,7 +11,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from tabrec.interpret._weights import weigh_rows, weight_of_rows, weights_of_copies
-from tabrec.interpret.metrics import Metric
+from tabrec.interpret.metrics import Metric, add_even_tree
 from tabrec.interpret.models import classes_of, fitted_columns, predictor
 from tabrec.interpret.reliance._permuted_trees import PermutedTrees
 from tabrec.interpret.without_columns import read_target, read_trials
@@ -57,9 +57,7 @@ class Scored:
 
     def gains(self, metric: Metric, predicted: np.ndarray) -> np.ndarray:
         if self.n_trees is not None:
-            # One more tree, without knowledge: few trees often leave a class at 0, whose log loss hides all others.
-            n_trees = self.n_trees[:, None]
-            predicted = (predicted * n_trees + 1 / predicted.shape[1]) / (n_trees + 1)
+            predicted = add_even_tree(predicted, self.n_trees)
         return metric.gains(self.y, predicted, self.classes, self.weights_seen)
 
     def score(self, metric: Metric) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.interpret._column_groups import columns_to_drop, importance_by_source
-from tabrec.interpret._parameters import METRIC, MODEL_FACTORY, RANDOM_STATE, check_parameters
+from tabrec.interpret._parameters import METRIC, MODEL_FACTORY, RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.reliance.importance import FeatureImportance, feature_importance
 from tabrec.interpret.without_columns import CLEAR, Trials, draws_rows, read_trials
@@ -101,7 +101,8 @@ class TryDropping(Result):
     table : pandas.DataFrame
         One row for each model with fewer columns: ``dropped`` (a tuple of columns), ``score``, ``change`` (minus the
         score with all columns), its ``std_error`` from the pairs of predictions of each row, and ``verdict``: "worse"
-        or "better" by more than 2 standard errors, else "no clear change".
+        or "better" by more than 2 standard errors (more for several models, see `try_dropping`), else "no clear
+        change".
     baseline : float
         Score with all columns.
     metric : str
@@ -266,7 +267,7 @@ def drop_unimportant(
     )
 
 
-@check_parameters(model_factory=MODEL_FACTORY, metric=METRIC, random_state=RANDOM_STATE)
+@check_parameters(model_factory=MODEL_FACTORY, metric=METRIC, n_repeats=[at_least(1)], random_state=RANDOM_STATE)
 def try_dropping(
     model_factory: Any,
     X: Any,
@@ -275,6 +276,7 @@ def try_dropping(
     *,
     cv: Any = None,
     metric: str | None = None,
+    n_repeats: int = 1,
     random_state: Any = 0,
     sample_weight: Any = None,
 ) -> TryDropping:
@@ -297,6 +299,9 @@ def try_dropping(
         that draws rows and 5 folds for other models.
     metric : {"r2", "rmse", "mae", "accuracy", "log_loss"}, default=None
         The score; None is R² for a regressor and accuracy for a classifier.
+    n_repeats : int, default=1
+        Number of fits, with other seeds, whose predictions are averaged. Two fits of a model with few trees, or of a
+        net, differ by chance as much as by the removal of a column; more fits show smaller changes.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the folds, and of models whose own `random_state` is None.
     sample_weight : array-like of shape (n_rows,), default=None
@@ -318,6 +323,11 @@ def try_dropping(
     drop_unimportant : Chooses the columns by importance.
     redundancy : Clusters of columns that carry nearly the same information.
 
+    Notes
+    -----
+    All models without columns are compared with the same model of all columns. With several of them, "worse" and
+    "better" therefore need more than 2 standard errors: 2.6 for 5 models, 3.1 for 20 (Bonferroni's correction).
+
     References
     ----------
     Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Removing Redundant Features".
@@ -336,8 +346,9 @@ def try_dropping(
     """
     blocks = columns_to_drop(columns, read_frame(X))
     options: dict = {"metric": metric, "random_state": random_state, "sample_weight": sample_weight}
-    trials = read_trials(model_factory, X, y, cv=cv, function="try_dropping", **options)
-    return make_trial_result(TryDropping, trials, [(tuple(block), trials.without(block)) for block in blocks])
+    trials = read_trials(model_factory, X, y, cv=cv, n_repeats=n_repeats, function="try_dropping", **options)
+    changes = [(tuple(block), trials.without(block, n_compared=len(blocks))) for block in blocks]
+    return make_trial_result(TryDropping, trials, changes)
 
 
 def make_trial_result(kind: Callable, trials: Trials, changes: list[tuple[tuple[str, ...], dict]], **more: Any) -> Any:

@@ -11,6 +11,7 @@ import pytest
 mpl.use("Agg")
 
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgba
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeRegressor
 
@@ -235,3 +236,14 @@ def test_the_axis_names_the_class():
     row = contributions(model, X[:1]).row(0)
     assert waterfall(row).get_ylabel() == row.plot().get_ylabel() == "predicted probability of rich"
     assert partial_dependence(model, X, "x0").plot().get_ylabel() == "average predicted probability of rich"
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_the_mark_of_a_cut_bar_has_the_colour_of_the_background(style):
+    with plt.style.context(style):
+        ax = waterfall({"a": 0.3}, base=100.0)
+        (total,) = [bar for bar in ax.patches if bar.get_height() > 100.1]
+        marks = [text for text in ax.texts if text.get_text() == "≈"]
+        assert len(marks) == 2
+        assert {to_rgba(mark.get_color()) for mark in marks} == {to_rgba(ax.get_facecolor())}
+        assert total.get_facecolor() != to_rgba(marks[0].get_color())

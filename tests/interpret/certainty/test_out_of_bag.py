@@ -6,14 +6,17 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from tabrec import ForestClassifier, ForestRegressor
 from tabrec.interpret import oob_report
-from tabrec.interpret.certainty.out_of_bag import _score, _Scored
+from tabrec.interpret.certainty._oob_findings import PredictedRows
+from tabrec.interpret.certainty.out_of_bag import _predict_by_some
 from tabrec.interpret.metrics import METRICS
+from tabrec.trees.fitted_trees import read_trees
 
 
 def make_rows(n_rows, seed, shift=0.0):
@@ -51,13 +54,13 @@ def test_a_standard_error_is_what_the_score_varies_by(metric):
     truth = rng.normal(size=(600, 400))
     predicted = truth + rng.normal(size=truth.shape)
     pairs = zip(truth, predicted[:, :, None], strict=True)
-    scores = [_score(METRICS[metric], _Scored(*rows, None), None) for rows in pairs]
+    scores = [PredictedRows(*rows, None).score(METRICS[metric], None) for rows in pairs]
     assert np.mean([score.std_error for score in scores]) == pytest.approx(np.std([s.score for s in scores]), rel=0.1)
 
 
 def test_a_score_without_any_error_has_no_standard_error():
     y = np.arange(5.0)
-    assert _score(METRICS["rmse"], _Scored(y, y[:, None], None), None)[:3] == (5, 0.0, 0.0)
+    assert PredictedRows(y, y[:, None], None).score(METRICS["rmse"], None)[:3] == (5, 0.0, 0.0)
 
 
 def test_sklearn_forests_are_read_by_their_training_rows():
@@ -70,22 +73,37 @@ def test_sklearn_forests_are_read_by_their_training_rows():
     assert oob_report(piped, *valid, X=X, y=y).table.shape == (4, 4)
 
 
-def test_classifiers_are_judged_by_accuracy_beside_the_majority():
+def test_classifiers_are_judged_by_log_loss_beside_the_class_shares():
     (X, y), (X_valid, y_valid) = make_rows(300, 0), make_rows(200, 1)
     labels, truth = np.where(y > 1, "$high$", "low\n<b>"), np.where(y_valid > 1, "$high$", "low\n<b>")
     ours = ForestClassifier(n_estimators=30, random_state=0).fit(X, labels)
-    report = oob_report(ours, X_valid, truth)
+    report = oob_report(ours, X_valid, truth, X=X, y=labels)
+    scores = report.table.set_index("rows")["score"]
+    assert report.metric == "log loss"
+    shares = np.tile([np.mean(labels == label) for label in ours.classes_], (200, 1))
+    assert scores["baseline"] == pytest.approx(log_loss(truth, shares))
+    assert scores["train"] == pytest.approx(log_loss(labels, ours.predict_proba(X)))
+    assert scores["validation"] == pytest.approx(log_loss(truth, ours.predict_proba(X_valid)))
+    n_trees = np.zeros(300)
+    for drawn in ours.estimators_samples_:
+        n_trees += ~np.isin(np.arange(300), drawn)
+    even = (ours.oob_decision_function_ * n_trees[:, None] + 0.5) / (n_trees[:, None] + 1)
+    assert scores["out of bag"] == pytest.approx(log_loss(labels, even))
+
+
+def test_accuracy_is_that_of_the_forest():
+    (X, y), (X_valid, y_valid) = make_rows(300, 0), make_rows(200, 1)
+    labels, truth = np.where(y > 1, "$high$", "low\n<b>"), np.where(y_valid > 1, "$high$", "low\n<b>")
+    ours = ForestClassifier(n_estimators=30, random_state=0).fit(X, labels)
+    report = oob_report(ours, X_valid, truth, metric="accuracy")
     table = report.table.set_index("rows")
-    assert report.metric == "accuracy"
     assert table.index.tolist() == ["baseline", "out of bag", "validation"]
     assert table.loc["baseline", "score"] == np.mean(truth == "low\n<b>")
     assert table.loc["out of bag", "score"] == pytest.approx(ours.oob_score_)
     assert table.loc["validation", "score"] == pytest.approx(np.mean(ours.predict(X_valid) == truth))
     theirs = RandomForestClassifier(30, oob_score=True, random_state=0).fit(X, labels)
-    table = oob_report(theirs, X_valid, truth, X=X, y=labels).table.set_index("rows")
+    table = oob_report(theirs, X_valid, truth, X=X, y=labels, metric="accuracy").table.set_index("rows")
     assert table.loc["out of bag", "score"] == pytest.approx(theirs.oob_score_)
-    loss = oob_report(ours, X_valid, truth, metric="log_loss").table.set_index("rows")["score"]
-    assert loss["validation"] < loss["baseline"]
 
 
 def test_thirty_classes():
@@ -93,7 +111,7 @@ def test_thirty_classes():
     y = np.arange(300) % 30
     X = y[:, None] + rng.normal(0, 0.1, size=(300, 2))
     report = oob_report(ForestClassifier(n_estimators=20, random_state=0).fit(X, y), X, y)
-    assert report.table.set_index("rows").loc["baseline", "score"] == pytest.approx(1 / 30)
+    assert report.table.set_index("rows").loc["baseline", "score"] == pytest.approx(np.log(30))
 
 
 def test_the_error_in_training_is_of_a_sample_of_the_rows_that_count():
@@ -118,6 +136,29 @@ def test_the_error_in_training_is_of_a_sample_of_the_rows_that_count():
 def test_rows_of_the_same_world_are_said_to_be(forest):
     report = oob_report(forest, *make_rows(300, 1), X=make_rows(400, 0)[0], y=make_rows(400, 0)[1])
     assert kinds(report) == ["no distribution shift", "overfitting"]
+
+
+@pytest.mark.parametrize("kind", [ForestRegressor, ForestClassifier])
+def test_few_trees_out_of_bag_are_no_sign_of_easier_rows(kind):
+    found = []
+    for seed in range(6):
+        (X, y), (X_valid, y_valid) = make_rows(1500, 10 + seed), make_rows(1500, 100 + seed)
+        y, y_valid = (y > 1, y_valid > 1) if kind is ForestClassifier else (y, y_valid)
+        report = oob_report(kind(n_estimators=8, random_state=seed).fit(X, y), X_valid, y_valid)
+        scores = report.table.set_index("rows")["score"]
+        # About three of the eight trees predict a row out of bag.
+        assert kind is ForestClassifier or scores["out of bag"] > 1.03 * scores["validation"]
+        found += [finding for finding in report.findings if "as many trees" in finding.evidence]
+    assert [finding.kind for finding in found].count("no distribution shift") >= 5
+
+
+def test_rows_are_compared_by_as_many_trees_as_left_a_row_out(forest):
+    y, X_valid = make_rows(400, 0)[1], make_rows(300, 1)[0]
+    trees, rng = read_trees(forest, ""), np.random.default_rng(0)
+    every = PredictedRows(y, forest.oob_prediction_[:, None], None, np.full(400, 40))
+    assert _predict_by_some(trees, X_valid, every, rng).predicted[:, 0] == pytest.approx(forest.predict(X_valid))
+    some = _predict_by_some(trees, X_valid, PredictedRows(y, every.predicted, None, np.full(400, 10)), rng)
+    assert some.n_trees.mean() == pytest.approx(10, abs=0.7)
 
 
 def test_a_changed_world_is_told_from_overfitting(forest):

@@ -89,3 +89,15 @@ def test_the_verdict_without_a_shift_says_which_shift_would_have_been_found():
     (found,) = domain_shift(mixed(rng, 300), mixed(rng, 300), n_permutations=99, n_estimators=3).findings
     assert found.text == "No difference between the new rows and the training rows was found with these rows."
     assert "would be found nine times in ten" in found.evidence
+
+
+def test_labels_of_which_most_are_rare_are_compared_by_their_order_too():
+    rng = np.random.default_rng(0)
+    ids = np.array([f"id {i:05d}" for i in range(2000)])
+    early, late = rng.permutation(ids[:1000])[:300], rng.permutation(ids[1000:])[:300]
+    assert compare(early, late).p_value < 1e-16
+    assert compare(early, late).distance == 1
+    same = rng.permutation(ids)
+    found = compare(same[:300], same[300:600])
+    assert found.p_value > 0.05
+    assert found.distance < 0.12

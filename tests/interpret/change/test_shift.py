@@ -465,3 +465,30 @@ def test_few_distinct_values_that_all_differ_are_compared_by_their_order():
     values = rng.permutation(30).astype(float)
     found = domain_shift(pd.DataFrame({"x": values}), pd.DataFrame({"x": values + 1000})).table
     assert found["auc"][0] > 0.95
+
+
+def test_ids_as_text_have_the_p_value_of_their_order():
+    rng = np.random.default_rng(0)
+
+    def rows(first):
+        return pd.DataFrame({"id": [f"S{first + i:06d}" for i in range(300)], "x": rng.normal(size=300)})
+
+    found = domain_shift(rows(0), rows(300), n_permutations=99, n_estimators=5)
+    row = found.table.set_index("column").loc["id"]
+    assert row["p_value"] < 1e-16
+    assert row["distance"] == 1
+    assert "id has shifted: labels never seen: 100%." in [finding.text for finding in found.findings]
+
+
+def test_columns_that_differ_only_together_are_not_said_to_have_shifted():
+    rng = np.random.default_rng(0)
+    train, new = (pd.DataFrame(rng.normal(size=(600, 3)), columns=list("uvx")) for _ in range(2))
+    new["v"] = 0.95 * new["u"] + 0.3 * new["v"]
+    found = domain_shift(train, new, n_permutations=99, n_estimators=20)
+    assert found.table["p_value"].min() > 0.05
+    assert set(found.shifted) == {"u", "v"}
+    assert not any(" has shifted" in finding.text and "correlation" not in finding.text for finding in found.findings)
+    (joint,) = [finding for finding in found.findings if finding.kind == "joint shift"]
+    assert (
+        joint.text == "The classifier distinguishes the new rows by v, u, which have not clearly shifted by themselves."
+    )

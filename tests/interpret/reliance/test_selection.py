@@ -242,3 +242,34 @@ def test_on_bulldozers_half_of_the_columns_can_go(data_dir):
     assert len(found.kept) < 35
     assert {"YearMade", "ProductSize"} <= set(found.kept)
     assert abs(found.table["change"][0]) < 0.02
+
+
+def test_repeats_are_averaged_over_the_fits_with_other_seeds():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(200, 3)), columns=list("abc"))
+    y = X["a"].to_numpy() + rng.normal(size=200)
+    forest, valid = ForestRegressor(5, random_state=3), (X[:50], y[:50])
+    found = try_dropping(forest, X[50:], y[50:], ["c"], cv=valid, metric="rmse", n_repeats=4)
+    fits = [ForestRegressor(5, random_state=3 + repeat).fit(X[50:], y[50:]) for repeat in range(4)]
+    mean = np.mean([fit.predict(X[:50]) for fit in fits], axis=0)
+    assert found.baseline == pytest.approx(np.sqrt(np.mean((y[:50] - mean) ** 2)))
+    out_of_bag = try_dropping(forest, X, y, ["c"], metric="rmse", n_repeats=4)
+    sums, counts = np.zeros(200), np.zeros(200)
+    for fit in (ForestRegressor(5, random_state=3 + repeat).fit(X, y) for repeat in range(4)):
+        seen = ~np.isnan(fit.oob_prediction_)
+        sums[seen] += fit.oob_prediction_[seen]
+        counts += seen
+    seen = counts > 0
+    assert out_of_bag.baseline == pytest.approx(np.sqrt(np.mean((y[seen] - sums[seen] / counts[seen]) ** 2)))
+
+
+def test_a_verdict_on_one_of_many_columns_needs_more_standard_errors():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 21))).add_prefix("x")
+    y = X["x0"] + rng.normal(size=300)
+    table = try_dropping(LinearRegression(), X, y, list(X.columns[1:])).table
+    z = (table["change"] / table["std_error"]).abs()
+    assert ((z > 2) & (z < 3.05)).any()
+    assert (table["verdict"] != "no clear change").equals(z > 3.0518)
+    alone = try_dropping(LinearRegression(), X, y, list(table["dropped"][z.where(z < 3.05).idxmax()])).table
+    assert alone["verdict"].tolist() == ["better"]
