@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 import torch
+from hypothesis import assume
 from sklearn.base import clone
 
 import tabrec
@@ -240,12 +241,23 @@ def _halves(case: Case) -> list[tuple[Any, ...]]:
 
 def _in_chunks(case: Case, rng: Rng) -> Case:
     def run(case: Case) -> dict[str, Any]:
-        model = case.make()
-        for half in _halves(case):
+        model, halves = case.make(), _halves(case)
+        # The first chunk decides which columns hold labels, and which parts a date has.
+        first, whole = (case.make().partial_fit(*rows) for rows in (halves[0], (case.X, case.y)[: len(halves[0])]))
+        assume(_kinds_out(first, case) == _kinds_out(whole, case))
+        for half in halves:
             model.partial_fit(*half)
         return outputs(model, case)
 
     return replace(case, run=run)
+
+
+def _kinds_out(transformer: Any, case: Case) -> list[tuple[str, bool]]:
+    """The encoded columns of a transformer, and whether each holds labels."""
+    if not hasattr(transformer, "transform"):
+        return []
+    dtypes = transformer.transform(case.X[:1]).dtypes
+    return [(name, isinstance(dtype, pd.CategoricalDtype)) for name, dtype in dtypes.items()]
 
 
 def _first_chunk(case: Case) -> Case:

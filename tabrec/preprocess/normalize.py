@@ -114,13 +114,14 @@ class Normalize(InvertibleTransformer):
             self.number_formats_ = learn_given_numbers(columns, named or [])
             warn_of_text(self.number_formats_, {}, "Leave them out of columns if they are not numbers.")
             self._moments = dict.fromkeys(chosen, (0, 0.0, 0.0))
+            self._origins: dict[str, float] = {}
             sampled = chosen if self.method == "quantile" else []
             self._samples = {name: UniformSample(self.random_state) for name in sampled}
             self.float64_columns_: list[str] = []
         else:
             self._samples = {name: copy(sample) for name, sample in self._samples.items()}
         columns = read_numbers(columns, self.number_formats_, self._warned)
-        self._moments = dict(self._moments)
+        self._moments, self._origins = dict(self._moments), dict(getattr(self, "_origins", {}))
         self.means_: dict[str, float] = {}
         self.stds_: dict[str, float] = {}
         self.quantiles_: dict[str, np.ndarray] = {}
@@ -128,8 +129,12 @@ class Normalize(InvertibleTransformer):
             raw = as_numbers(columns[name])
             numbers = raw.astype(np.float64)
             observed = numbers[~np.isnan(numbers)]
+            if not moments[0] and len(observed):
+                self._origins[name] = float(observed[0])
+            origin = self._origins.get(name, 0.0)
             with np.errstate(over="ignore"):
-                self._moments[name] = n, mean, squares = _merge_moments(moments, observed)
+                self._moments[name] = n, mean, squares = _merge_moments(moments, observed - origin)
+            mean += origin
             if not np.isfinite(squares):
                 raise ValueError(
                     f"Column {name!r} holds {abs(observed).max():g}, too large to normalise; rescale the column, "
@@ -177,7 +182,8 @@ class Normalize(InvertibleTransformer):
     def _scaled(self, name: str, numbers: np.ndarray) -> np.ndarray:
         if self.method == "quantile":
             return _to_normal(numbers.astype(np.float64), self.quantiles_[name])
-        return (numbers - np.float64(self.means_[name])) / self.stds_[name]
+        origin = getattr(self, "_origins", {}).get(name, 0.0)
+        return (numbers - np.float64(origin) - self._moments[name][1]) / self.stds_[name]
 
     def unscale(self, name: str, scaled: np.ndarray) -> np.ndarray:
         """Scale numbers of one column back to its original scale.

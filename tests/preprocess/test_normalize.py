@@ -177,3 +177,12 @@ def test_close_numbers_far_from_the_others_stay_distinct():
     fitted = Normalize().fit(values)
     assert fitted.float64_columns_ == ["x"]
     assert fitted.transform(values)["x"].nunique() == 5200
+
+
+def test_numbers_far_from_zero_are_scaled_alike_in_one_part_and_in_two():
+    ids = pd.DataFrame({"id": 2**53 + np.random.default_rng(0).permutation(32)})
+    whole = Normalize().fit(ids)
+    parts = Normalize().partial_fit(ids[:13]).partial_fit(ids[13:])
+    np.testing.assert_array_equal(parts.transform(ids), whole.transform(ids))
+    assert parts.means_ == whole.means_
+    assert whole.transform(ids)["id"].mean() == 0.0
