@@ -12,9 +12,11 @@ import pandas as pd
 from scipy.stats import norm
 
 from tabrec.interpret._result import Finding
+from tabrec.interpret._weights import weights_of_copies
 from tabrec.interpret.certainty._conformal import (
     KnownErrors,
     conformal_quantile,
+    count_rows,
     equal_sides,
     fit_sides,
     needed_rows,
@@ -27,6 +29,7 @@ from tabrec.interpret.certainty._quantile_forest import forest_quantiles
 from tabrec.interpret.models import predictor
 from tabrec.tables.rows import take_rows
 from tabrec.tables.target import check_target
+from tabrec.tables.weights import check_weights
 from tabrec.trees.fitted_trees import FittedTrees
 from tabrec.trees.out_of_bag import OutOfBagRows, TreeSpread
 from tabrec.trees.training_rows import TrainingRows, predict_training_rows, read_training_rows
@@ -44,6 +47,19 @@ class ConfidenceTask:
     X: Any
     training: Pair | None
     calibration: Pair | None
+    sample_weight: Any = None
+
+    @property
+    def weights_of_fit(self) -> np.ndarray | None:
+        """The weight of each row that the forest was grown on; None if all are equal."""
+        assert self.trees is not None
+        if self.sample_weight is None:
+            return None
+        weights = check_weights(self.sample_weight, self.trees.n_training_rows)
+        return weights_of_copies(self.trees.training_positions(len(weights)), weights)
+
+    def weights_of_calibration(self, n_rows: int) -> np.ndarray | None:
+        return None if self.sample_weight is None else check_weights(self.sample_weight, n_rows)
 
     @cached_property
     def learned(self) -> TrainingRows:
@@ -81,40 +97,45 @@ def _conformal(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
 def _out_of_bag_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
     assert rows.trees is not None
     left_out = rows.left_out()
-    known, scale, n_trees = oob_errors(left_out, len(rows.trees.trees))
+    weights = rows.weights_of_fit
+    known, scale, n_trees = oob_errors(left_out, len(rows.trees.trees), weights)
     # The spread of as many trees as left out a training row: that of more trees would be less noisy than the errors.
     found = rows.predict(rows.X, n_trees)
     expected = scale.of(unbiased(found.of_first, n_trees))
     if rows.training is not None and len(known.error) >= MIN_ROWS:
-        positions = rows.learned.rows[left_out.count > 0]
-        errors = ExpectedErrors(take_rows(rows.training[0], positions), np.abs(known.error))
+        seen = left_out.count > 0 if weights is None else (left_out.count > 0) & (weights > 0)
+        positions = rows.learned.rows[seen]
+        errors = ExpectedErrors(take_rows(rows.training[0], positions), np.abs(known.error), known.weights)
         known, expected = known._replace(expected=errors.of_rows), errors.of(rows.X)
     sides = fit_sides(known, level)
     ends = sides.intervals(found.mean, expected, sides.factors(known, level))
-    return _between(found, *ends), [_width(*ends, level, len(known.error), "out-of-bag")]
+    return _between(found, *ends), [_width(*ends, level, known.n_rows, "out-of-bag")]
 
 
 def _split_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
     assert rows.calibration is not None
     X = rows.calibration[0]
     known = rows.predict(X)
-    n = len(known.mean)
-    y = check_target(rows.calibration[1], n, "confidence", numeric=True).reshape(n)
-    scale = unfitted_scale(known.spread)
+    y = check_target(rows.calibration[1], len(known.mean), "confidence", numeric=True).reshape(len(known.mean))
+    weights = rows.weights_of_calibration(len(y))
+    used = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
+    scale = unfitted_scale(known.spread[used])
     found = rows.predict(rows.X)
-    errors = KnownErrors(known.mean, scale.of(known.spread), y - known.mean, y)
-    if n < 2 * MIN_ROWS:
-        sides = equal_sides(y)
+    errors = KnownErrors(known.mean, scale.of(known.spread), y - known.mean, y).take(used)
+    errors = errors if weights is None else errors._replace(weights=count_rows(weights[used]))
+    if len(used) < 2 * MIN_ROWS:
+        sides = equal_sides(errors.actual)
         factors, expected = sides.factors(errors, level), scale.of(found.spread)
     else:
         # Half of the rows shape the intervals. The other half stretch them, as those would be covered too often.
-        shaping, stretching = np.arange(0, n, 2), np.arange(1, n, 2)
-        model = ExpectedErrors(take_rows(X, shaping), np.abs(errors.error[shaping]))
-        sides = fit_sides(errors.take(shaping)._replace(expected=model.of_rows), level)
-        held = errors.take(stretching)._replace(expected=model.of(take_rows(X, stretching)))
+        shaping, stretching = np.arange(0, len(used), 2), np.arange(1, len(used), 2)
+        shape = errors.take(shaping)
+        model = ExpectedErrors(take_rows(X, used[shaping]), np.abs(shape.error), shape.weights)
+        sides = fit_sides(shape._replace(expected=model.of_rows), level)
+        held = errors.take(stretching)._replace(expected=model.of(take_rows(X, used[stretching])))
         factors, expected = sides.factors(held, level), model.of(rows.X)
     ends = sides.intervals(found.mean, expected, factors)
-    return _between(found, *ends), [_width(*ends, level, n, "calibration")]
+    return _between(found, *ends), [_width(*ends, level, errors.n_rows, "calibration")]
 
 
 def _quantile(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
@@ -122,7 +143,7 @@ def _quantile(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[
     learned = rows.learned
     tails = (1 - level) / 2, (1 + level) / 2
     lower, upper = forest_quantiles(
-        rows.trees, learned.matrix, learned.y.reshape(-1), rows.trees.matrix(rows.X), tails
+        rows.trees, learned.matrix, learned.y.reshape(-1), rows.trees.matrix(rows.X), tails, rows.weights_of_fit
     ).T
     finding = _width(lower, upper, level, len(learned.y), "training")
     return _between(rows.predict(rows.X), lower, upper), [finding]
@@ -151,11 +172,14 @@ def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
     predict = predictor(rows.model)
     if rows.calibration is None:
         left_out = rows.left_out()
-        seen = left_out.count > 0
+        weights = rows.weights_of_fit
+        seen = left_out.count > 0 if weights is None else (left_out.count > 0) & (weights > 0)
         y, known = left_out.y[seen].reshape(-1), left_out.prediction[seen]
+        weights = None if weights is None else weights[seen]
     else:
         known = predict(rows.calibration[0])
         y = check_target(rows.calibration[1], len(known), "confidence", numeric=False).reshape(len(known))
+        weights = rows.weights_of_calibration(len(known))
     probabilities = predict(rows.X)
     scores = probabilities
     if rows.trees is not None:
@@ -163,16 +187,8 @@ def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
         known = known + _TIE * np.random.default_rng(0).random((len(known), 1))
         scores = probabilities + _TIE * _row_hash(rows.trees.matrix(rows.X))[:, None]
     classes = np.asarray(rows.model.classes_)
-    if len(y) < needed_rows(level):
-        conformal_quantile(np.zeros(len(y)), level)  # raises the error that says how many rows are needed
-    counts = np.array([np.count_nonzero(y == label) for label in classes])
+    thresholds, counts = _thresholds(y, known, weights, classes, level)
     is_known = counts >= needed_rows(level)
-    thresholds = np.array(
-        [
-            1 - conformal_quantile(1 - known[y == label, k], level) if is_known[k] else 0.0
-            for k, label in enumerate(classes)
-        ]
-    )
     belongs = scores >= thresholds - _ROUNDING
     # No set is empty: the label that is nearest to its threshold belongs to it.
     belongs[np.arange(len(belongs)), (scores / np.maximum(thresholds, _ROUNDING)).argmax(axis=1)] = True
@@ -190,6 +206,23 @@ def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
     return columns, [_set_sizes(sizes, thresholds, level), *_rare_classes(rare, counts[~is_known], level)]
 
 
+def _thresholds(
+    y: np.ndarray, known: np.ndarray, weights: np.ndarray | None, classes: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The probability from which on a class belongs to sets, 0 if too few rows are known; and its number of rows."""
+    each = [None if weights is None else count_rows(weights[y == label]) for label in classes]
+    counts = np.array(
+        [np.count_nonzero(y == label) if w is None else w.sum() for label, w in zip(classes, each, strict=True)]
+    )
+    if counts.sum() < needed_rows(level):
+        conformal_quantile(np.zeros(int(counts.sum())), level)  # raises the error that says how many rows are needed
+    thresholds = [
+        1 - conformal_quantile(1 - known[y == label, k], level, each[k]) if counts[k] >= needed_rows(level) else 0.0
+        for k, label in enumerate(classes)
+    ]
+    return np.array(thresholds), counts
+
+
 def _row_hash(matrix: np.ndarray) -> np.ndarray:
     """A number from 0 to 1 for each row, which depends on its values alone."""
     hashes = pd.util.hash_pandas_object(pd.DataFrame(matrix), index=False).to_numpy()
@@ -203,7 +236,7 @@ def several_outputs(model: Any, n_outputs: int) -> str:
     return f"confidence is for one output, but this {type(model).__name__} has {n_outputs}: fit a model for each."
 
 
-def _width(lower: np.ndarray, upper: np.ndarray, level: float, n_rows: int, source: str) -> Finding:
+def _width(lower: np.ndarray, upper: np.ndarray, level: float, n_rows: float, source: str) -> Finding:
     typical, wide = map(_number, np.quantile(upper - lower, [0.5, 0.9]))
     text = f"Half of the {level:.0%} intervals are at most {typical} wide; the widest tenth are at least {wide} wide."
     return Finding(
@@ -211,7 +244,7 @@ def _width(lower: np.ndarray, upper: np.ndarray, level: float, n_rows: int, sour
         3,
         (),
         f"Nearly all {level:.0%} intervals are at most {wide} wide." if typical == wide else text,
-        f"From {n_rows:,} {source} rows.",
+        f"From {n_rows:,.0f} {source} rows.",
         "Check their coverage(y) on rows held out of fit, by the subgroups that matter.",
     )
 
@@ -235,7 +268,9 @@ def _rare_classes(rare: list, counts: np.ndarray, level: float) -> list[Finding]
         return []
     names = ", ".join(map(str, rare[:8])) + (", …" if len(rare) > 8 else "")
     text = f"Every set holds {names}, as too few rows are known to exclude {'it' if len(rare) == 1 else 'them'}."
-    evidence = f"A {level:.0%} threshold needs {needed_rows(level)} rows of a class; at most {counts.max()} are known."
+    evidence = (
+        f"A {level:.0%} threshold needs {needed_rows(level)} rows of a class; at most {counts.max():.4g} are known."
+    )
     return [Finding("rare classes", 2, (), text, evidence, "Lower the level, or pass more rows of these classes.")]
 
 

@@ -41,29 +41,59 @@ def needed_rows(level: float) -> int:
     return math.ceil(level / (1 - level) - _ROUNDING)
 
 
-def conformal_quantile(scores: np.ndarray, level: float) -> float:
-    """The score that a new row does not exceed with probability `level`: the ceil((n + 1) level)-th smallest of n."""
-    n = len(scores)
-    if n < needed_rows(level):
+def conformal_quantile(scores: np.ndarray, level: float, weights: np.ndarray | None = None) -> float:
+    """The score that a new row does not exceed with probability `level`: the ceil((n + 1) level)-th smallest of n.
+
+    With weights, which add up to n, it is the smallest score up to which the weights add up to (n + 1) level.
+    """
+    n = len(scores) if weights is None else float(weights.sum())
+    if n < needed_rows(level) - _ROUNDING:
         raise ValueError(
-            f"level={level} needs at least {needed_rows(level)} rows held out of fit or out of bag, but there are {n}: "
-            "pass more rows, grow more trees, or lower the level."
+            f"level={level} needs at least {needed_rows(level)} rows held out of fit or out of bag, but there are "
+            f"{n:.4g}: pass more rows, grow more trees, or lower the level."
         )
-    rank = math.ceil((n + 1) * level - _ROUNDING)
-    return float(np.partition(scores, rank - 1)[rank - 1])
+    if weights is None:
+        rank = math.ceil((n + 1) * level - _ROUNDING)
+        return float(np.partition(scores, rank - 1)[rank - 1])
+    order = np.argsort(scores, kind="stable")
+    reached = int(np.searchsorted(np.cumsum(weights[order]), (n + 1) * level - _ROUNDING))
+    return float(scores[order[min(reached, len(order) - 1)]])
 
 
-def fit_scale(spread: np.ndarray, errors: np.ndarray) -> Scale:
-    """Least squares of absolute errors on spread, with no coefficient below 0."""
-    typical = float(errors.mean())
+def count_rows(weights: np.ndarray) -> np.ndarray:
+    """Scale weights so that they add up to the number of rows that count; whole weights are numbers of rows.
+
+    Others reduce the number of rows by their inequality (Kish 1965).
+    """
+    if (weights == np.floor(weights)).all():
+        return weights
+    return weights * (weights.sum() / np.square(weights).sum())
+
+
+def quantile(values: np.ndarray, level: float, weights: np.ndarray | None = None) -> float:
+    """The quantile of values, with weights by linear interpolation between the middles of their shares."""
+    if weights is None:
+        return float(np.quantile(values, level))
+    order = np.argsort(values, kind="stable")
+    if (weights == np.floor(weights)).all():
+        return float(np.quantile(np.repeat(values, weights.astype(np.intp)), level))
+    middles = np.cumsum(weights[order]) - weights[order] / 2
+    return float(np.interp(level * weights.sum(), middles, values[order]))
+
+
+def fit_scale(spread: np.ndarray, errors: np.ndarray, weights: np.ndarray | None = None) -> Scale:
+    """Weighted least squares of absolute errors on spread, with no coefficient below 0."""
+    each = np.ones(len(errors)) if weights is None else weights
+    typical = float(np.average(errors, weights=each))
     if typical == 0:
         return ONE
-    centred = spread - spread.mean()
-    varies = float(centred @ centred)
-    slope = max(float(centred @ errors) / varies, 0.0) if varies > 0 else 0.0
-    base = typical - slope * float(spread.mean())
+    mean = float(np.average(spread, weights=each))
+    centred = spread - mean
+    varies = float((each * centred) @ centred)
+    slope = max(float((each * centred) @ errors) / varies, 0.0) if varies > 0 else 0.0
+    base = typical - slope * mean
     if base < 0:
-        base, slope = 0.0, float(spread @ errors) / float(spread @ spread)
+        base, slope = 0.0, float((each * spread) @ errors) / float((each * spread) @ spread)
     return Scale(base, slope, _SMALLEST_SCALE * typical)
 
 
@@ -86,10 +116,16 @@ class KnownErrors(NamedTuple):
     expected: np.ndarray  # the expected error of each row
     error: np.ndarray  # actual minus predicted, for an out-of-bag row as small as that of all trees would be
     actual: np.ndarray
+    weights: np.ndarray | None = None  # as `count_rows` scales them
+
+    @property
+    def n_rows(self) -> float:
+        """The number of rows that count."""
+        return len(self.error) if self.weights is None else float(self.weights.sum())
 
     def take(self, rows: np.ndarray) -> KnownErrors:
         """Return the errors of some rows."""
-        return KnownErrors(*(values[rows] for values in self))
+        return KnownErrors(*(None if values is None else values[rows] for values in self))
 
 
 class Lengths(NamedTuple):
@@ -120,13 +156,14 @@ class Sides:
     def factors(self, known: KnownErrors, level: float) -> tuple[float, float]:
         """By which factors the two sides have to be stretched for this coverage of rows like the known ones."""
         below, above = self._lengths(known.prediction, known.expected)
+        downwards, upwards, weights = -known.error / below, known.error / above, known.weights
         if self.starts_at_bound:
-            return 1.0, conformal_quantile(known.error / above, level)
+            return 1.0, conformal_quantile(upwards, level, weights)
         if self.is_symmetric:
-            factor = conformal_quantile(np.maximum(-known.error / below, known.error / above), level)
+            factor = conformal_quantile(np.maximum(downwards, upwards), level, weights)
             return factor, factor
         each = (1 + level) / 2
-        return conformal_quantile(-known.error / below, each), conformal_quantile(known.error / above, each)
+        return conformal_quantile(downwards, each, weights), conformal_quantile(upwards, each, weights)
 
     def intervals(
         self, prediction: np.ndarray, expected: np.ndarray, factors: tuple[float, float]
@@ -164,23 +201,35 @@ def fit_sides(known: KnownErrors, level: float) -> Sides:
     actual = known.actual
     tail = (1 - level) / 2
     bound = lowest_target(actual)
-    if len(actual) * tail < _ROWS_PER_TAIL:
+    if known.n_rows * tail < _ROWS_PER_TAIL:
         return equal_sides(actual)
-    starts_at_bound = bool(np.mean(np.abs(actual - bound) <= _ROUNDING * np.abs(actual).max()) > tail)
+    is_lowest = np.abs(actual - bound) <= _ROUNDING * np.abs(actual).max()
+    starts_at_bound = bool(np.average(is_lowest, weights=known.weights) > tail)
     low, high = (0.0, level) if starts_at_bound else (tail, 1 - tail)
-    relative = known.error / known.expected
-    by_prediction, by_expected = (_fit_lengths(by, relative, low, high) for by in (known.prediction, known.expected))
+    by_prediction, by_expected = (_fit_lengths(by, known, low, high) for by in (known.prediction, known.expected))
     return Sides(by_prediction, by_expected, bound, starts_at_bound)
 
 
-def _fit_lengths(by: np.ndarray, relative: np.ndarray, low: float, high: float) -> Lengths:
-    n_groups = int(np.clip(len(by) // _ROWS_PER_GROUP, 1, _MOST_GROUPS))
-    groups = np.array_split(np.argsort(by, kind="stable"), n_groups)
-    at = np.array([np.median(by[rows]) for rows in groups])
+def _fit_lengths(by: np.ndarray, known: KnownErrors, low: float, high: float) -> Lengths:
+    relative, weights = known.error / known.expected, known.weights
+    n_groups = int(np.clip(known.n_rows // _ROWS_PER_GROUP, 1, _MOST_GROUPS))
+    order = np.argsort(by, kind="stable")
+    if weights is None:
+        groups = np.array_split(order, n_groups)
+    else:
+        ends = np.searchsorted(np.cumsum(weights[order]), known.n_rows * np.arange(1, n_groups) / n_groups)
+        groups = np.split(order, ends)
+    if any(len(rows) == 0 for rows in groups):
+        groups = [order]
+
+    def of_group(values: np.ndarray, rows: np.ndarray, level: float) -> float:
+        return quantile(values[rows], level, None if weights is None else weights[rows])
+
+    at = np.array([of_group(by, rows, 0.5) for rows in groups])
     if (np.diff(at) <= 0).any():
         groups, at = [np.arange(len(by))], at[:1]
-    below = [max(-np.quantile(relative[rows], low), _SHORTEST_SIDE) for rows in groups]
-    above = [max(np.quantile(relative[rows], high), _SHORTEST_SIDE) for rows in groups]
+    below = [max(-of_group(relative, rows, low), _SHORTEST_SIDE) for rows in groups]
+    above = [max(of_group(relative, rows, high), _SHORTEST_SIDE) for rows in groups]
     return Lengths(at, np.array(below), np.array(above))
 
 
@@ -192,13 +241,16 @@ class OobErrors(NamedTuple):
     n_trees: int  # mean number of trees that left out a row; at least two if there are two, as one has no spread
 
 
-def oob_errors(left_out: OutOfBagRows, n_trees: int) -> OobErrors:
-    """Return the out-of-bag errors of a forest of `n_trees` trees.
+def oob_errors(left_out: OutOfBagRows, n_trees: int, weights: np.ndarray | None = None) -> OobErrors:
+    """Return the out-of-bag errors of a forest of `n_trees` trees; rows of weight 0 are left out.
 
     An out-of-bag prediction averages fewer trees than that of a new row, so its squared error contains
     `variance / count` instead of `variance / n_trees`; the difference is subtracted.
     """
     seen = left_out.count > 0
+    if weights is not None:
+        seen &= weights > 0
+        weights = count_rows(weights[seen])
     if not seen.any():
         return OobErrors(KnownErrors(*[np.empty(0)] * 4), ONE, 1)
     count = left_out.count[seen]
@@ -207,9 +259,9 @@ def oob_errors(left_out: OutOfBagRows, n_trees: int) -> OobErrors:
     spread[~several] = spread[several].mean() if several.any() else 0.0
     prediction, actual = left_out.prediction[seen, 0], left_out.y[seen].reshape(-1)
     errors = actual - prediction
-    scale = fit_scale(spread, np.abs(errors))
+    scale = fit_scale(spread, np.abs(errors), weights)
     expected = scale.of(spread)
-    squared = max(float(np.mean(np.square(errors / expected))), np.finfo(float).tiny)
+    squared = max(float(np.average(np.square(errors / expected), weights=weights)), np.finfo(float).tiny)
     surplus = np.square(spread) * (1 / count - 1 / n_trees) / (squared * np.square(expected))
-    known = KnownErrors(prediction, expected, errors * np.sqrt(np.maximum(1 - surplus, 0)), actual)
+    known = KnownErrors(prediction, expected, errors * np.sqrt(np.maximum(1 - surplus, 0)), actual, weights)
     return OobErrors(known, scale, min(max(round(count.mean()), 2), n_trees))

@@ -25,16 +25,17 @@ class ExpectedErrors:
         Expected errors of the rows themselves, from the trees that did not draw them.
     """
 
-    def __init__(self, X: Any, errors: np.ndarray):
+    def __init__(self, X: Any, errors: np.ndarray, weights: np.ndarray | None = None):
         leaf = max(2, len(errors) // _LEAVES_PER_TREE)
-        self._smallest = _SMALLEST * errors.mean() or 1.0
+        mean = float(np.average(errors, weights=weights))
+        self._smallest = _SMALLEST * mean or 1.0
         self._forest = ForestRegressor(_N_TREES, min_samples_leaf=leaf, max_features=1.0, random_state=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the model has warned about the same columns
-            self._forest.fit(X, errors)
+            self._forest.fit(X, errors, sample_weight=weights)
             out_of_bag = self._forest.oob_prediction_
         # Hardly any row is drawn by all trees.
-        self.of_rows = np.maximum(np.where(np.isnan(out_of_bag), errors.mean(), out_of_bag), self._smallest)
+        self.of_rows = np.maximum(np.where(np.isnan(out_of_bag), mean, out_of_bag), self._smallest)
 
     def of(self, X: Any) -> np.ndarray:
         """Return the expected error of each row of X."""

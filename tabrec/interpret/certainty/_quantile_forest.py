@@ -17,22 +17,28 @@ _ROUNDING = 1e-6
 
 
 def forest_quantiles(
-    trees: FittedTrees, matrix: np.ndarray, y: np.ndarray, X: np.ndarray, levels: tuple[float, ...]
+    trees: FittedTrees,
+    matrix: np.ndarray,
+    y: np.ndarray,
+    X: np.ndarray,
+    levels: tuple[float, ...],
+    sample_weight: np.ndarray | None = None,
 ) -> np.ndarray:
     """Quantiles of the target of each row of X, (n_rows, n_levels), from all training rows in its leaves.
 
     A training row in the row's leaf of a tree weighs 1 / (size of the leaf), averaged over the trees. See Meinshausen
-    (2006), "Quantile regression forests".
+    (2006), "Quantile regression forests". Weights multiply the weight of a training row, and count in sizes.
     """
     order = np.argsort(y, kind="stable")
-    members, sizes, offsets = _leaf_members(trees, matrix[order])
+    each = np.ones(len(y), np.float32) if sample_weight is None else sample_weight[order].astype(np.float32)
+    members, sizes, offsets = _leaf_members(trees, matrix[order], each)
     sorted_y = np.asarray(y, dtype=np.float64)[order]
     quantiles = np.empty((len(X), len(levels)))
     for start in range(0, len(X), _MOST_ROWS):
         block = X[start : start + _MOST_ROWS]
         leaves = np.column_stack([tree.apply(block) for tree in trees.trees]) + offsets
         for rows in _slices(sizes[leaves].sum(axis=1)):
-            weights = _weights(leaves[rows], members, sizes)
+            weights = _weights(leaves[rows], members)
             quantiles[start : start + len(block)][rows] = _weighted_quantiles(weights, sorted_y, levels)
     return quantiles
 
@@ -48,8 +54,10 @@ def _slices(n_entries: np.ndarray) -> Iterator[slice]:
         start = stop
 
 
-def _leaf_members(trees: FittedTrees, matrix: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Which rows are in which node (sparse), the sizes of the nodes, numbered over all trees, and each tree's first."""
+def _leaf_members(trees: FittedTrees, matrix: np.ndarray, each: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    """The shares of the rows in the nodes (sparse), by the weight of each; the numbers of rows of the nodes, numbered
+    over all trees; and each tree's first node.
+    """
     rows, sizes = [], []
     for tree in trees.trees:
         leaves = tree.apply(matrix)
@@ -59,17 +67,18 @@ def _leaf_members(trees: FittedTrees, matrix: np.ndarray) -> tuple[Any, np.ndarr
     all_sizes = np.concatenate(sizes)
     bounds = np.concatenate([[0], np.cumsum(all_sizes)])
     indices = np.concatenate(rows)
-    ones = np.ones(len(indices), dtype=np.float32)
-    members = sparse.csr_array((ones, indices, bounds), shape=(len(all_sizes), len(matrix)))
+    members = sparse.csr_array((each[indices], indices, bounds), shape=(len(all_sizes), len(matrix)))
+    totals = members.sum(axis=1)
+    members.data /= np.repeat(np.where(totals > 0, totals, 1), all_sizes).astype(np.float32)
     return members, all_sizes, offsets
 
 
-def _weights(leaves: np.ndarray, members: Any, sizes: np.ndarray) -> Any:
+def _weights(leaves: np.ndarray, members: Any) -> Any:
     """The weights of the training rows for each row: sparse array of shape (n_rows, n_training), by rising target."""
     n_rows, n_trees = leaves.shape
-    shares = (1 / (n_trees * np.maximum(sizes[leaves], 1))).astype(np.float32)
+    shares = np.full(leaves.size, 1 / n_trees, dtype=np.float32)
     picked = sparse.csr_array(
-        (shares.ravel(), leaves.ravel(), np.arange(n_rows + 1) * n_trees), shape=(n_rows, members.shape[0])
+        (shares, leaves.ravel(), np.arange(n_rows + 1) * n_trees), shape=(n_rows, members.shape[0])
     )
     weights = picked @ members
     weights.sort_indices()

@@ -37,6 +37,7 @@ def confidence(
     *,
     training: Pair | None = None,
     calibration: Pair | None = None,
+    sample_weight: Any = None,
 ) -> Confidence:
     """Estimate the uncertainty of each prediction of a fitted model, without refitting.
 
@@ -70,6 +71,11 @@ def confidence(
     calibration : (X, y), default=None
         Rows held out of `fit`, for ``"conformal"``, at least level / (1 - level) of them. For data ordered in time, the
         latest rows with a known target.
+    sample_weight : array-like of shape (n_calibration,) or (n_training,), default=None
+        Weights of the rows that intervals or sets rest on: those of `calibration`, else the rows of fit. None weights
+        all rows equally, or out of bag as in fit where the weights of fit were whole. A row of whole weight k counts as
+        k rows. With other weights, the level holds for rows that are drawn by them, such as new rows of a known shift.
+        ``"spread"`` takes none.
 
     Returns
     -------
@@ -104,6 +110,9 @@ def confidence(
     for each, a conformal quantile, then makes the level hold. If more targets than the lower tail are 0, intervals
     start at 0.
 
+    Weighted quantiles are those of Tibshirani, Barber, Candès & Ramdas (2019), "Conformal prediction under covariate
+    shift", with a mean weight for the new row; weights that are not whole reduce the number of rows (Kish 1965).
+
     References
     ----------
     Johansson, Boström, Löfström & Linusson (2014), "Regression conformal prediction with random forests", Machine
@@ -128,9 +137,13 @@ def confidence(
     True
     """
     _check_request(method, is_classifier(model), training, calibration)
+    if sample_weight is not None and method == "spread":
+        raise ValueError("sample_weight is for methods that rest on rows; method='spread' rests on the trees alone.")
+    if sample_weight is not None and (rests_on := calibration or training) is not None:
+        check_row_labels(rests_on[0], sample_weight=sample_weight)
     trees = _read_trees(model, method, training, calibration)
     frame = read_frame(X)
-    rows = ConfidenceTask(model, trees, X, training, calibration)
+    rows = ConfidenceTask(model, trees, X, training, calibration, sample_weight)
     columns, findings = (label_sets if is_classifier(model) else METHODS[method])(rows, level)
     findings = _late_rows(rows, method) + findings
     known = trees.kept_out_of_bag().y.reshape(-1) if trees is not None and trees.keeps_out_of_bag else None

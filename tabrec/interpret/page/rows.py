@@ -63,7 +63,10 @@ def add_confidence(section: Section, data: ReportData) -> None:
     results: dict[str, tuple[Any, np.ndarray]] = {}
     if data.keeps_oob:
         every = np.ones(len(y), dtype=bool)
-        results["out-of-bag rows"] = confidence(data.model, X, _LEVEL, training=(data.X, data.y)), every
+        results["out-of-bag rows"] = (
+            confidence(data.model, X, _LEVEL, training=(data.X, data.y), sample_weight=data.weights),
+            every,
+        )
     if data.X_valid is not None and len(X) >= _MIN_ROWS:
         results["every other held-out row"] = _calibrate(data)
     if not results:
@@ -131,4 +134,5 @@ def _calibrate(data: ReportData) -> tuple[Any, np.ndarray]:
     """Calibrate on every other held-out row; also returns which rows are left to measure coverage on."""
     X, y = data.judged
     used = np.arange(len(X)) % 2 == 0
-    return confidence(data.model, X[~used], _LEVEL, calibration=(X[used], y[used])), ~used
+    weights = None if data.judged_weights is None else data.judged_weights[used]
+    return confidence(data.model, X[~used], _LEVEL, calibration=(X[used], y[used]), sample_weight=weights), ~used

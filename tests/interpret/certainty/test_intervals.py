@@ -768,3 +768,95 @@ def test_calibration_on_later_auctions_mends_what_out_of_bag_errors_miss(data_di
     mended = confidence(forest, X[middle:], calibration=(X[n:middle], y[n:middle]))
     assert naive < 0.88
     assert 0.86 < mended.coverage(y[middle:]).loc["all", "coverage"] < 0.94
+
+
+# Weights of the rows that intervals rest on
+
+
+def test_whole_weights_of_calibration_rows_repeat_them():
+    rng = np.random.default_rng(0)
+    X, new = (pd.DataFrame(rng.normal(size=(n, 2)), columns=list("ab")) for n in (90, 40))
+    y = X["a"].to_numpy() + rng.normal(size=90)
+    whole = rng.integers(0, 4, 90)
+    copies = np.repeat(np.arange(90), whole)
+    for model, target in ((LinearRegression(), y), (LogisticRegression(), np.where(y > 0, "yes", "no"))):
+        model.fit(X, target)
+        weighted = confidence(model, new, 0.8, calibration=(X, target), sample_weight=whole)
+        repeated = confidence(model, new, 0.8, calibration=(X.iloc[copies], target[copies]))
+        pd.testing.assert_frame_equal(weighted.table, repeated.table)
+        assert weighted.findings == repeated.findings
+
+
+def test_quantiles_of_a_forest_weigh_the_rows_of_fit():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 2))
+    y, weights = rng.normal(size=80), rng.uniform(0, 2, 80)
+    forest = RandomForestRegressor(7, min_samples_leaf=5, random_state=0).fit(X, y)
+    found = confidence(forest, X[:5], 0.8, "quantile", training=(X, y), sample_weight=weights).table
+    order, leaves = np.argsort(y), forest.apply(X)
+    for row in range(5):
+        same = (leaves == leaves[row]) * weights[:, None]
+        share = (same / same.sum(axis=0)).mean(axis=1)[order].cumsum()
+        assert found["lower"][row] == y[order][np.searchsorted(share, 0.1 - 1e-6)]
+        assert found["upper"][row] == y[order][np.searchsorted(share, 0.9 - 1e-6)]
+
+
+def draw_by(x, of_classes, rng):
+    """Errors grow with x: the spread of a number, or the share of classes that do not follow the rule."""
+    if of_classes:
+        return np.where(rng.random(len(x)) < 0.6 * x, "no", "yes")
+    return x + 4 * x**2 * rng.normal(size=len(x))
+
+
+@pytest.mark.parametrize("n_calibration", [150, 1200])
+@pytest.mark.parametrize("of_classes", [False, True])
+def test_weights_by_the_density_of_new_rows_keep_the_level(n_calibration, of_classes):
+    covered = {"weighted": [], "equal": []}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x, fresh = rng.uniform(size=1000), rng.uniform(size=n_calibration)
+        late = np.sqrt(rng.uniform(size=3000))  # of density 2 x
+        model = (LogisticRegression if of_classes else LinearRegression)().fit(x[:, None], draw_by(x, of_classes, rng))
+        pair, truth = (fresh[:, None], draw_by(fresh, of_classes, rng)), draw_by(late, of_classes, rng)
+        for name, weights in (("weighted", 1.1 * fresh), ("equal", None)):
+            found = confidence(model, late[:, None], 0.8, calibration=pair, sample_weight=weights)
+            by = truth if of_classes else None
+            covered[name].append(found.coverage(truth, by=by)["coverage"].mean())
+    assert np.mean(covered["weighted"]) == pytest.approx(0.8, abs=0.025)
+    assert of_classes or n_calibration > 200 or np.mean(covered["equal"]) < 0.76
+
+
+def test_equal_weights_of_any_size_change_nothing():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(500, 2)), columns=list("ab"))
+    y = X["a"].to_numpy() + rng.normal(size=500)
+    forest = ForestRegressor(20, random_state=0).fit(X, y)
+    for more in ({}, {"training": (X, y)}, {"training": (X, y), "method": "quantile"}):
+        plain = confidence(forest, X[:50], **more).table
+        pd.testing.assert_frame_equal(confidence(forest, X[:50], sample_weight=np.full(500, 0.7), **more).table, plain)
+
+
+def test_out_of_bag_rows_of_weight_zero_do_not_count():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(400, 2)), columns=list("ab"))
+    is_wild = np.arange(400) % 2 == 0
+    y = X["a"].to_numpy() + np.where(is_wild, 5, 0.5) * rng.normal(size=400)
+    forest = ForestRegressor(30, min_samples_leaf=20, random_state=0).fit(X, y)
+    found = {}
+    for more in ({}, {"training": (X, y)}):
+        for name, weights in (("calm", 0.5 * ~is_wild), ("wild", 0.5 * is_wild), ("both", None)):
+            table = confidence(forest, X, sample_weight=weights, **more).table
+            found[name] = (table["upper"] - table["lower"]).mean()
+        assert found["calm"] < 0.6 * found["both"] < found["both"] < 0.8 * found["wild"]
+
+
+def test_weights_where_they_mean_nothing_are_refused():
+    X, y = np.arange(60.0)[:, None], np.arange(60.0)
+    forest = ForestRegressor(10, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="method='spread' rests on the trees alone"):
+        confidence(forest, X, method="spread", sample_weight=np.ones(60))
+    for weights in (np.ones(59), -np.ones(60), np.zeros(60)):
+        with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
+            confidence(forest, X, sample_weight=weights)
+    with pytest.raises(ValueError, match="needs at least 9 rows held out of fit or out of bag, but there are 1"):
+        confidence(forest, X, calibration=(X, y), sample_weight=np.where(y == 3, 1.0, 1e-9))
