@@ -67,7 +67,7 @@ def describe_copies(copies: Copies, model: Any, X_valid: Any, y_valid: Any) -> l
     found = []
     n, share = _summarise(copies.of_valid)
     if share >= _LEAST_SHARE:
-        scores, is_easier = ("", False) if model is None else _compare(model, X_valid, y_valid, copies.of_valid)
+        scores, is_easier = ("", False) if model is None else compare_scores(model, X_valid, y_valid, copies.of_valid)
         text = f"{_count(n, 'held-out row')} ({share:.1%}) equal a training row in {where}."
         action = "If they are copies of one event, leave them out, or split so that copies stay together; score again."
         severity = 3 if share < _MANY else 1 if is_easier else 2
@@ -92,14 +92,17 @@ def _count(n: int, what: str) -> str:
     return f"{n:,} {what}{'s' if n > 1 else ''}"
 
 
-def _compare(model: Any, X: Any, y: np.ndarray, is_copy: np.ndarray) -> tuple[str, bool]:
-    """The scores of copies and of other rows in a sentence, and whether copies are predicted clearly better."""
-    if min(is_copy.sum(), (~is_copy).sum()) < _LEAST_ROWS:
+def compare_scores(model: Any, X: Any, y: np.ndarray, chosen: np.ndarray) -> tuple[str, bool]:
+    """The scores of chosen rows and of the others in a sentence, and whether the chosen are predicted clearly better.
+
+    The sentence is empty with fewer than 10 rows on a side.
+    """
+    if min(chosen.sum(), (~chosen).sum()) < _LEAST_ROWS:
         return "", False
     classes = classes_of(model)
     metric = read_metric(model, None if classes is None else "log_loss")
     predicted = predictor(model)(X)
-    parts = [metric.gains(y[rows], predicted[rows], classes) for rows in (is_copy, ~is_copy)]
+    parts = [metric.gains(y[rows], predicted[rows], classes) for rows in (chosen, ~chosen)]
     scores, errors = [metric.score(each) for each in parts], [metric.standard_error(each) for each in parts]
     z = metric.gain(scores[1], scores[0]) / max(np.hypot(errors[0], errors[1]), 1e-300)
     text = f" {metric.name} {scores[0]:.4g} on them and {scores[1]:.4g} on the other held-out rows"

@@ -22,6 +22,7 @@ from tabrec.interpret.audit._leakage_scores import (
     score_alone,
 )
 from tabrec.interpret.audit.copies import describe_copies, find_copies
+from tabrec.interpret.audit.groups import describe_shared_groups, find_shared_groups
 from tabrec.interpret.models import predictor
 from tabrec.plotting.axes import BLUE, GREY, ORANGE, RED, finish, ink, row_axes
 from tabrec.preprocess import column_kinds
@@ -117,8 +118,9 @@ def leakage_check(
 
     The check asks the three questions of the book: is the model or a column too good to be true, do ids matter, and do
     missing values predict the target? It also looks for two columns of numbers whose weighted sum is the target of a
-    regression, and for rows that occur twice: in X, and in X and X_valid. It cannot decide whether such a column is a
-    leak: that depends on when its values are recorded.
+    regression, for rows that occur twice, in X, and in X and X_valid, and for groups of similar rows, such as those of one
+    person, that are both in X and X_valid. It cannot decide whether such a column is a leak: that depends on when its
+    values are recorded, and on whether new rows will be of known groups.
 
     Parameters
     ----------
@@ -129,7 +131,7 @@ def leakage_check(
     y : array-like of shape (n_rows,)
         The target.
     X_valid : table or array-like of shape (n_valid, n_features), default=None
-        Held-out rows, to look for copies of rows of X, which make the score too good.
+        Held-out rows, to look for copies of rows of X and for groups that are in X too, which make the score too good.
     y_valid : array-like of shape (n_valid,), default=None
         Their target.
     max_rows : int, default=20_000
@@ -192,6 +194,7 @@ def leakage_check(
     findings = [*_good_columns(table, score), *_good_model(score, is_out_of_bag), *_missing_values(table)]
     findings += [*_sums(columns, y[rows], table, is_class), *_ids(table), *_row_order(order_score, order_error)]
     findings += describe_copies(find_copies(frame, y, *held_out), model, *held_out)
+    findings += describe_shared_groups(find_shared_groups(frame, y, held_out[0], is_class), model, *held_out)
     findings.sort(key=lambda finding: finding.severity)
     table = table.sort_values("alone", ascending=False, kind="stable", ignore_index=True)
     return LeakageCheck(table, score, order_score, findings)

@@ -1,0 +1,103 @@
+"""Groups of rows, such as those of one person or machine, that are on both sides of a split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.interpret._result import Finding
+from tabrec.interpret.audit.copies import compare_scores
+from tabrec.preprocess import column_kinds
+from tabrec.tables.columns import read_frame
+
+# Values of a column are groups if there are many of them, most of few rows, and enough of these have several.
+_LEAST_GROUPS, _LARGEST_MEAN, _LEAST_REPEATED = 20, 20, 0.2
+_LEAST_SHARED = 0.05  # of the held-out rows
+_LEAST_PAIRS = 20
+_LEAST_LIKENESS, _N_ERRORS = 0.1, 4
+_MOST_NAMES = 3
+
+
+@dataclass(frozen=True)
+class SharedGroups:
+    """A column whose values are groups of similar rows, some of them on both sides of the split.
+
+    `likeness` says by how much less the targets of two rows of one group differ (in squares) than those of two rows of
+    neighbouring groups: 0 if the group does not matter, 1 if it fixes the target.
+    """
+
+    column: str
+    likeness: float
+    is_seen: np.ndarray  # bool, (n_valid,): whether the group of a held-out row has training rows
+    n_groups: int
+
+
+def find_shared_groups(X: pd.DataFrame, y: np.ndarray, X_valid: Any, is_class: bool) -> list[SharedGroups]:
+    """Find the columns whose groups are on both sides of a split, the most alike first."""
+    if X_valid is None:
+        return []
+    held_out, kinds = read_frame(X_valid), column_kinds(X)["kind"]
+    names = [name for name in X.columns if name in held_out and kinds[name] not in ("date", "constant")]
+    found = [_share_groups(name, X[name], held_out[name], y, is_class) for name in names]
+    return sorted((each for each in found if each is not None), key=lambda each: -each.likeness)
+
+
+def describe_shared_groups(found: list[SharedGroups], model: Any, X_valid: Any, y_valid: Any) -> list[Finding]:
+    """One finding on the groups that are most alike, which names the other columns."""
+    if not found:
+        return []
+    first, names = found[0], tuple(each.column for each in found)
+    also = f" The same holds for {', '.join(names[1 : 1 + _MOST_NAMES])}" if len(names) > 1 else ""
+    also += ", …" if len(names) > 1 + _MOST_NAMES else "." if also else ""
+    text = (
+        f"Rows of one {first.column} have similar targets, and {first.is_seen.mean():.0%} of the held-out rows share "
+        f"theirs with training rows.{also}"
+    )
+    evidence = (
+        f"{first.n_groups:,} groups; squared differences of the target are {first.likeness:.0%} smaller within a group "
+        "than between neighbouring ones."
+    )
+    if model is not None:
+        evidence += compare_scores(model, X_valid, y_valid, first.is_seen)[0]
+    action = f"If new rows will be of other groups, split by {first.column}, as with GroupKFold, and score again."
+    return [Finding("groups across the split", 2, names, text, evidence, action)]
+
+
+def _share_groups(name: str, train: pd.Series, valid: pd.Series, y: np.ndarray, is_class: bool) -> SharedGroups | None:
+    codes, values = pd.factorize(train, sort=_can_sort(train))
+    counts = np.bincount(codes[codes >= 0], minlength=len(values))
+    n = counts.sum()
+    if len(values) < _LEAST_GROUPS or n > _LARGEST_MEAN * len(values):
+        return None
+    is_seen = valid.isin(values).to_numpy()
+    if counts[counts > 1].sum() < _LEAST_REPEATED * n or is_seen.mean() < _LEAST_SHARED:
+        return None
+    likeness, z = _compare_pairs(codes, y, is_class)
+    if likeness < _LEAST_LIKENESS or z < _N_ERRORS:
+        return None
+    return SharedGroups(name, likeness, is_seen, len(values))
+
+
+def _can_sort(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) or all(isinstance(value, str) for value in column.dropna().head(1000))
+
+
+def _compare_pairs(codes: np.ndarray, y: np.ndarray, is_class: bool) -> tuple[float, float]:
+    """The likeness of rows in one group, and the number of standard errors that it is above 0.
+
+    Groups are compared with their neighbours in the order of their values: where the target follows a number smoothly,
+    as a price follows an area, rows of one value are no more alike than those of neighbouring values.
+    """
+    order = np.argsort(codes, kind="stable")
+    order = order[codes[order] >= 0]
+    steps = np.diff(codes[order])
+    difference = y[order[1:]] != y[order[:-1]] if is_class else np.diff(y[order].astype(np.float64)) ** 2
+    within, between = (difference[where].astype(np.float64) for where in (steps == 0, steps > 0))
+    if min(len(within), len(between)) < _LEAST_PAIRS or between.mean() == 0:
+        return 0.0, 0.0
+    error = np.sqrt(within.var(ddof=1) / len(within) + between.var(ddof=1) / len(between))
+    gap = between.mean() - within.mean()
+    return float(gap / between.mean()), float(gap / max(error, 1e-300))
