@@ -6,6 +6,7 @@ from typing import Any
 # A submodule named like a function would hide it once imported.
 _MODULES = {
     "attribution.path_contributions": ["Contributions", "RowContributions", "contributions"],
+    "attribution.cohorts": ["Cohorts"],
     "attribution.shapley": ["shap_values"],
     "attribution.waterfall_chart": ["waterfall"],
     "reliance.importance": ["FeatureImportance", "feature_importance"],

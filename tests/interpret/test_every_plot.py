@@ -265,6 +265,8 @@ PLOTS: dict[str, Callable[[Any], Any]] = {
     "contributions of a number": lambda ax: reasons().plot_dependence(A, ax),
     "contributions of labels": lambda ax: reasons().plot_dependence(tables().kind, ax),
     "contributions of a row beside another": lambda ax: reasons().compare(0, 1).plot(ax),
+    "contributions of cohorts": lambda ax: reasons().by_cohort(3).plot(ax),
+    "contributions of labels as cohorts": lambda ax: class_reasons().by_cohort(tables().kind, ugly(1)[0]).plot(ax),
     "contributions of a row": lambda ax: reasons().row(0).plot(ax),
     "contributions of a row to a class": lambda ax: class_reasons().row(0).plot(ax),
     "shap_values": lambda ax: shap_values(forest(), tables().new[:5]).by_source().plot(ax),

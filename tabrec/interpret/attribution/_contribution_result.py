@@ -16,6 +16,7 @@ from tabrec.interpret._weights import weight_of_rows
 from tabrec.interpret.attribution._contribution_plots import draw_beeswarm, draw_dependence
 from tabrec.interpret.attribution._row_contributions import RowContributions
 from tabrec.interpret.attribution._shown_values import to_text
+from tabrec.interpret.attribution.cohorts import Cohorts, average_by_cohort, read_cohorts
 from tabrec.plotting.axes import BLUE, finish, make_axes, shorten, shorten_all
 
 
@@ -186,6 +187,44 @@ class Contributions(Result):
             name = f"row {self.values.index[rows[0]]}"
         base = float(self._by_output(self.prediction)[rows, at].mean())
         return replace(one, base=base, contributions=one.contributions - means, values=values, base_name=name)
+
+    def by_cohort(self, by: Any, output: Any = None) -> Cohorts:
+        """Mean contributions of groups of rows: of the labels of a column, or of groups that differ most.
+
+        Parameters
+        ----------
+        by : str, int, or array-like of shape (n_rows,)
+            A column of the rows, whose seven most frequent labels, or quarters of numbers and dates, are the cohorts; a
+            cohort for each row; or a number of cohorts, which are then the leaves of a small tree that predicts the
+            contributions from the values.
+        output : object, default=None
+            One of `outputs`; None takes the second of two classes.
+
+        Returns
+        -------
+        Cohorts
+
+        See Also
+        --------
+        Contributions.compare : Why one row differs from a group of rows.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from tabrec.interpret import contributions
+        >>> X = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "age": [5.0, 3.0, 8.0, 1.0]})
+        >>> model = LinearRegression().fit(X, 10 * X["size"] - X["age"])
+        >>> found = contributions(model, X, background=X).by_cohort(["new", "new", "old", "old"])
+        >>> found.table.query("column == 'size'")[["cohort", "n", "contribution"]].round(6).values.tolist()
+        [['new', 2, -10.0], ['old', 2, 10.0]]
+        """
+        at = self._drawn_position(output)
+        cells = self._by_output(self.contributions)[:, :, at]
+        cohorts = read_cohorts(by, self.raw, self.values, cells)
+        prediction, base = (self._by_output(array)[:, at] for array in (self.prediction, self.bias))
+        table = average_by_cohort(cells, prediction, self.columns, cohorts)
+        return Cohorts(table, float(base.mean()), self._names[at], self._unit(at))
 
     def _read_reference(self, reference: Any) -> np.ndarray:
         rows = np.atleast_1d(np.asarray(reference))

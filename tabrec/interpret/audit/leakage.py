@@ -118,9 +118,9 @@ def leakage_check(
 
     The check asks the three questions of the book: is the model or a column too good to be true, do ids matter, and do
     missing values predict the target? It also looks for two columns of numbers whose weighted sum is the target of a
-    regression, for rows that occur twice, in X, and in X and X_valid, and for groups of similar rows, such as those of one
-    person, that are both in X and X_valid. It cannot decide whether such a column is a leak: that depends on when its
-    values are recorded, and on whether new rows will be of known groups.
+    regression, for rows that occur twice, in X, and in X and X_valid, and for groups of similar rows, such as those of
+    one person, that are both in X and X_valid. It cannot decide whether such a column is a leak: that depends on when
+    its values are recorded, and on whether new rows will be of known groups.
 
     Parameters
     ----------

@@ -125,7 +125,8 @@ class KnownErrors(NamedTuple):
 
     def take(self, rows: np.ndarray) -> KnownErrors:
         """Return the errors of some rows."""
-        return KnownErrors(*(None if values is None else values[rows] for values in self))
+        weights = None if self.weights is None else self.weights[rows]
+        return KnownErrors(self.prediction[rows], self.expected[rows], self.error[rows], self.actual[rows], weights)
 
 
 class Lengths(NamedTuple):
