@@ -181,6 +181,10 @@ class Categorify(InvertibleTransformer):
         out = {name: column.raw for name, column in columns.items()}
         return out | {column.name: of_column for column, of_column in zip(encoded, codes, strict=True)}
 
+    def _keeps(self, column: Column) -> bool:
+        """Whether a column holds the codes that it is encoded as, so that its labels need not be read."""
+        return column.name in self._codes and self._codes[column.name].are_kept(column)
+
     def _restored_from(self) -> Iterable[str]:
         return self.categories_
 
@@ -224,7 +228,17 @@ class Codes:
         self.code_dtype = pd.Categorical.from_codes([], dtype=self.dtype).codes.dtype.str
         self.known = set(known)
 
+    def are_kept(self, column: Column) -> bool:
+        """Whether a column has codes of an encoded frame, each of which stays as it is; not if all are 0."""
+        n_codes = len(self.code_of) + 1
+        if column.n_codes != n_codes or not column.raw.codes.any():
+            return False
+        return list(self.code_of) == list(range(1, n_codes))
+
     def encode(self, column: Column) -> pd.Categorical:
+        if self.are_kept(column):
+            codes = np.maximum(column.raw.codes, 0)
+            return pd.Categorical.from_codes(codes, dtype=self.dtype, validate=False)
         if column.is_date and not column.missing.all():
             raise ValueError(
                 f"Column {column.name!r} held labels in fit, but now holds dates such as {column.example()}."

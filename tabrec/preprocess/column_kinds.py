@@ -187,3 +187,12 @@ def _is_id(column: Column, distinct: Any, n_present: int, max_card: int) -> bool
         return True
     steps = np.sign(np.diff(column.values.astype(np.float64))) if whole else np.array([-1, 1])
     return len(distinct) > max_card and abs(steps.min() - steps.max()) <= 1
+
+
+def check_still_numbers(column: Column) -> None:
+    """Raise a ValueError if a column that had no values in fit has other values than numbers now."""
+    if (column.is_label or column.is_date) and not column.missing.all():
+        raise ValueError(
+            f"Column {column.name!r} had no values in fit and was read as numbers, but now holds {column.family()} "
+            f"such as {column.example()!r}; list it in categorical_columns, date_columns or drop_columns."
+        )

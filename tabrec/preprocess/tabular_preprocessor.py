@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.preprocess.categorify import Categorify
-from tabrec.preprocess.column_kinds import is_continuous, is_date
+from tabrec.preprocess.column_kinds import check_still_numbers, is_continuous, is_date
 from tabrec.preprocess.date_parts import DateParts, may_be_part
 from tabrec.preprocess.encoded_frames import are_encoded, without_code_0
 from tabrec.preprocess.fill_missing import FillMissing
@@ -329,10 +329,10 @@ class TabularPreprocessor(InvertibleTransformer):
         given = check_named("continuous_columns", self._of_table("continuous_columns", self.kinds_), self.kinds_)
         return self.kinds_[column.name] == "continuous" and column.name not in given and bool(column.missing.all())
 
-    def _read_encoded(self, columns: dict[str, Column]) -> dict[str, Column]:
-        """Drop unused columns; in a frame that is already encoded, read code 0 as missing and flags as booleans."""
+    def _read_encoded(self, columns: dict[str, Column], kept: Collection[str] = ()) -> dict[str, Column]:
+        """Drop unused columns; in an encoded frame, read flags as booleans and code 0, if not in `kept`, as missing."""
         for name in self._empty:
-            _check_still_numbers(columns[name])
+            check_still_numbers(columns[name])
         used = {name: column for name, column in columns.items() if self.kinds_[name] != "dropped"}
         used = read_numbers(used, self.number_formats_, self._warned)
         for name, marks in self.date_marks_.items():
@@ -342,7 +342,7 @@ class TabularPreprocessor(InvertibleTransformer):
             for name, column in used.items():
                 if name in self._flags:
                     used[name] = self._flag(column)
-                elif column.is_label:
+                elif name not in kept and column.is_label:
                     used[name] = without_code_0(column)
         return used
 
@@ -374,8 +374,9 @@ class TabularPreprocessor(InvertibleTransformer):
         return origins
 
     def _transform_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
-        read_in_threads(columns.values())
-        columns = self._read_encoded(columns)
+        kept = {name for name, column in columns.items() if self._is_encoded and self.categorify_._keeps(column)}
+        read_in_threads(column for name, column in columns.items() if name not in kept)
+        columns = self._read_encoded(columns, kept)
         steps = self.date_parts_, self.categorify_, self.fill_missing_, self.normalize_
         for step in track(steps, "Encoding columns", len(steps), verbose_if_large(columns)):
             columns = columns if step is None else step._apply(columns)
@@ -390,11 +391,3 @@ class TabularPreprocessor(InvertibleTransformer):
             columns = columns if step is None else step._restore(columns)
         arrays = self.date_parts_._restore_dates(columns, rounded)
         return {name: arrays[name] for name, kind in self.kinds_.items() if kind != "dropped"}
-
-
-def _check_still_numbers(column: Column) -> None:
-    if (column.is_label or column.is_date) and not column.missing.all():
-        raise ValueError(
-            f"Column {column.name!r} had no values in fit and was read as numbers, but now holds {column.family()} "
-            f"such as {column.example()!r}; list it in categorical_columns, date_columns or drop_columns."
-        )

@@ -32,12 +32,20 @@ _Result = TypeVar("_Result")
 class Column:
     """A named column: its array in the frame (`raw`) and its `values`, one of four families; see `column_values`."""
 
-    __slots__ = ("_values", "name", "raw")
+    __slots__ = ("_n_codes", "_values", "name", "raw")
 
     def __init__(self, name: str, raw: Any):
         self.name = name
         self.raw = raw
         self._values: Any = None
+        self._n_codes: int | None = None
+
+    @property
+    def n_codes(self) -> int:
+        """Number of codes of a column of an encoded frame, cached; 0 for other columns."""
+        if self._n_codes is None:
+            self._n_codes = len(self.raw.dtype.categories) if are_codes(self.raw.dtype) else 0
+        return self._n_codes
 
     @property
     def values(self) -> Any:
@@ -197,6 +205,8 @@ def are_codes(dtype: Any) -> bool:
     if not isinstance(dtype, pd.CategoricalDtype):
         return False
     codes = dtype.categories
+    if isinstance(codes, pd.RangeIndex):
+        return len(codes) > 0 and codes.start == 0 and codes.step == 1
     return codes.dtype.kind in "iu" and len(codes) > 0 and np.array_equal(codes, np.arange(len(codes)))
 
 

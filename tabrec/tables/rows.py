@@ -51,7 +51,7 @@ def _hash_rows(encoded: pd.DataFrame) -> np.ndarray:
     hashes = np.zeros(len(encoded), dtype=np.uint64)
     for name in encoded.columns:
         column = encoded[name]
-        values = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
+        values = column.array.codes if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy()
         # Adding 0 turns -0.0 into 0.0, which has another hash.
-        hashes = hashes * np.uint64(1_000_003) + pd.util.hash_array(values.to_numpy() + np.int8(0))
+        hashes = hashes * np.uint64(1_000_003) + pd.util.hash_array(values + np.int8(0))
     return hashes

@@ -25,7 +25,7 @@ from tabrec.tables.names import learn_names
 from tabrec.tables.progress import show_progress, track
 from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
 from tabrec.tables.weights import read_weights
-from tabrec.trees.grower.growth import ForestGrower, in_threads, why_not_grown
+from tabrec.trees.grower.growth import ForestGrower, in_threads, is_grown, why_not_grown
 from tabrec.trees.grower.walking import predict_rows, sum_predictions
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
@@ -119,7 +119,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         self._growing = growing  # `_make_estimator` fills it
 
         def count() -> int:
-            return n_kept + sum(map(_is_grown, growing))
+            return n_kept + sum(map(is_grown, growing))
 
         with (
             show_progress("Growing trees", self.n_estimators, self.verbose, count),
@@ -151,7 +151,13 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
 
     def _make_estimator(self, append: bool = True, random_state: Any = None) -> Any:
         """The hook through which the parent class makes every tree, before it grows them all."""
-        tree = super()._make_estimator(append, random_state)
+        if self._growing:  # trees differ by their seed alone; to set the parameters of each takes longer
+            tree = copy.copy(self._growing[0])
+            tree.random_state = random_state.randint(np.iinfo(np.int32).max)
+            if append:
+                self.estimators_.append(tree)
+        else:
+            tree = super()._make_estimator(append, random_state)
         self._growing.append(tree)
         if self._grower is not None:
             self._grower.take_over(tree)
@@ -260,10 +266,10 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
 
     def _validate_X_predict(self, X: Any) -> np.ndarray:
         """The hook through which every predicting method of the parent class reads X."""
-        return self._to_matrix(self.encode(X))
+        return self._to_matrix(self.encode_to_arrays(X))
 
-    def _to_matrix(self, encoded: pd.DataFrame) -> np.ndarray:
-        """The numbers that the trees see of an encoded frame; see `Float32Map` for columns that float32 would merge."""
+    def _to_matrix(self, encoded: Any) -> np.ndarray:
+        """The numbers that the trees see of an encoded frame or its arrays."""
         return to_matrix(encoded, maps=self._float32_maps)
 
     def _range_of(self, encoded: pd.DataFrame, matrix: np.ndarray) -> np.ndarray:
@@ -390,9 +396,3 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         by_row = np.full((self._n_raw_rows, *values.shape[1:]), missing)
         by_row[self._rows] = values
         return by_row
-
-
-def _is_grown(tree: Any) -> bool:
-    """Whether a tree that other threads grow is complete: scikit-learn then gives back the memory of further nodes."""
-    nodes = getattr(tree, "tree_", None)
-    return nodes is not None and 0 < nodes.node_count == nodes.capacity

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, trace_columns
 from tabrec.preprocess.raw_frames import RawFrameMixin
+from tabrec.tables.columns import from_columns
 from tabrec.tables.float32_maps import Float32Map
 from tabrec.tables.numbers import needs_float64
 from tabrec.tables.rows import hash_table
@@ -55,9 +56,16 @@ class TargetEncodingMixin(RawFrameMixin):
         encoded = super().encode(X)
         if not self.target_encoded_:
             return encoded
+        return self._replace_in_frame(encoded, self._mean_targets(arrays_of(encoded)))
+
+    def encode_to_arrays(self, X: Any) -> dict[str, Any]:
+        """The columns of `encode(X)` by name, without making a frame of them; see `RawFrameMixin`."""
+        arrays = super().encode_to_arrays(X)
+        return self._replace_by_target(arrays, self._mean_targets(arrays)) if self.target_encoded_ else arrays
+
+    def _mean_targets(self, arrays: Mapping[str, Any]) -> np.ndarray:
         with config_context(transform_output="default"):
-            values = self.target_encoder_.transform(_codes(encoded, self.target_encoded_))
-        return self._replace_by_target(encoded, values)
+            return self.target_encoder_.transform(_codes(arrays, self.target_encoded_))
 
     def origins(self) -> Origins:
         """Where each encoded column comes from, by name; see `tabrec.preprocess.trace_columns`."""
@@ -88,15 +96,15 @@ class TargetEncodingMixin(RawFrameMixin):
             self.target_encoder_: Any = None
             self.target_encoded_ = self._high_cardinality_columns(encoded, y)
             if self.target_encoded_:
-                codes = _codes(encoded, self.target_encoded_)
+                codes = _codes(arrays_of(encoded), self.target_encoded_)
                 self.target_encoder_ = TargetEncoder(target_type=self._target_type(y)).fit(codes, y.ravel())
         self._table_hash = table_hash
         if self.target_encoded_:
-            codes = _codes(encoded, self.target_encoded_)
+            codes = _codes(arrays_of(encoded), self.target_encoded_)
             values = _encode_out_of_fold(codes, self._target_columns(y.ravel()), self._folds(weighting.rows, order))
             if not is_warm:
                 self._mean_dtype = "float64" if any(map(needs_float64, values.T)) else "float32"
-            encoded = self._replace_by_target(encoded, values)
+            encoded = self._replace_in_frame(encoded, values)
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
         return encoded, order
 
@@ -117,9 +125,9 @@ class TargetEncodingMixin(RawFrameMixin):
             return encoded
         targets = self._target_columns(y[order].ravel())
         values = _encode_out_of_fold(
-            _codes(encoded, self.target_encoded_), targets, self._folds(order, np.arange(len(order)))
+            _codes(arrays_of(encoded), self.target_encoded_), targets, self._folds(order, np.arange(len(order)))
         )
-        return self._replace_by_target(encoded, values)
+        return self._replace_in_frame(encoded, values)
 
     def _most_levels(self) -> Any:
         """Categories of more levels than this are encoded by the target."""
@@ -163,21 +171,22 @@ class TargetEncodingMixin(RawFrameMixin):
         fold[order] = folds[np.cumsum(is_new) - 1]
         return fold
 
-    def _replace_by_target(self, encoded: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
+    def _replace_in_frame(self, encoded: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
+        return from_columns(self._replace_by_target(arrays_of(encoded), values), encoded.index)
+
+    def _replace_by_target(self, arrays: Mapping[str, Any], values: np.ndarray) -> dict[str, Any]:
         """Each target-encoded column as the mean target of its level, one per class if there are more than two."""
         n_each = values.shape[1] // len(self.target_encoded_)
-        arrays: dict[str, Any] = {
-            name: encoded[name].array for name in encoded.columns if name not in self.target_encoded_
-        }
+        replaced = {name: array for name, array in arrays.items() if name not in self.target_encoded_}
         for position, name in enumerate(self.target_encoded_):
             for k in range(n_each):
                 key = name if n_each == 1 else f"{name}_{self.target_encoder_.classes_[k]}"
-                if key in arrays:
+                if key in replaced:
                     raise ValueError(
                         f"Target encoding {name!r} needs the column name {key!r}, which is taken: rename it."
                     )
-                arrays[key] = values[:, position * n_each + k].astype(self._mean_dtype)
-        return pd.DataFrame(arrays, index=encoded.index, copy=False)
+                replaced[key] = values[:, position * n_each + k].astype(self._mean_dtype)
+        return replaced
 
     def _compute_partial_dependence_recursion(self, grid: Any, target_features: Any) -> np.ndarray:
         """Called by `sklearn.inspection` with raw columns; possible for those that the trees see unchanged."""
@@ -208,23 +217,32 @@ class TargetEncodingMixin(RawFrameMixin):
 
 
 def to_matrix(
-    encoded: pd.DataFrame, rows: np.ndarray | None = None, maps: Mapping[str, Float32Map] | None = None
+    encoded: pd.DataFrame | Mapping[str, Any],
+    rows: np.ndarray | None = None,
+    maps: Mapping[str, Float32Map] | None = None,
 ) -> np.ndarray:
     """An encoded frame (or the given rows of it) as float32 numbers, codes for categories, column by column.
 
-    `maps` has the columns of which plain float32 would merge values.
+    `encoded` may also have the arrays of the frame by name. `maps` has the columns of which plain float32 would merge
+    values.
     """
-    n_rows = len(encoded) if rows is None else len(rows)
-    matrix = np.empty((n_rows, encoded.shape[1]), dtype=np.float32, order="F")
-    for position, (name, column) in enumerate(encoded.items()):
-        values = (column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column).to_numpy()
+    arrays = arrays_of(encoded) if isinstance(encoded, pd.DataFrame) else encoded
+    n_rows = len(next(iter(arrays.values()))) if rows is None else len(rows)
+    matrix = np.empty((n_rows, len(arrays)), dtype=np.float32, order="F")
+    for position, (name, array) in enumerate(arrays.items()):
+        values = array.codes if isinstance(array, pd.Categorical) else np.asarray(array)
         values = values if rows is None else values[rows]
-        matrix[:, position] = maps[str(name)].apply(values) if maps and name in maps else values
+        matrix[:, position] = maps[name].apply(values) if maps and name in maps else values
     return matrix
 
 
-def _codes(encoded: pd.DataFrame, names: list[str]) -> np.ndarray:
-    return np.column_stack([encoded[name].cat.codes for name in names])
+def arrays_of(encoded: pd.DataFrame) -> dict[str, Any]:
+    """The arrays of an encoded frame by name."""
+    return {str(name): column.array for name, column in encoded.items()}
+
+
+def _codes(arrays: Mapping[str, Any], names: list[str]) -> np.ndarray:
+    return np.column_stack([arrays[name].codes for name in names])
 
 
 def _encode_out_of_fold(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:

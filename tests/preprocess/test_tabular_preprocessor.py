@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from tabrec import TabularPreprocessor
+from tabrec.preprocess.categorify import Codes
 
 SALES = pd.DataFrame(
     {
@@ -118,6 +119,30 @@ def test_an_encoded_frame_is_used_as_it_is(purpose):
     again = TabularPreprocessor(purpose).fit(encoded)
     assert_frame_equal(again.transform(encoded), encoded)
     assert_frame_equal(again.transform(encoded.iloc[[1]]), encoded.iloc[[1]])
+
+
+def test_codes_that_are_kept_are_those_of_reading_their_labels(monkeypatch):
+    encoded = TabularPreprocessor("forest").fit_transform(pd.concat([SALES] * 5, ignore_index=True))
+    fitted = TabularPreprocessor("forest").fit(encoded)
+    n_codes = len(encoded["state"].cat.categories)
+    tables = [
+        encoded,
+        encoded.iloc[::-1],
+        encoded.assign(state=pd.Categorical.from_codes([-1, 0, 1, 1] * 5, categories=range(n_codes))),
+        encoded.assign(state=pd.Categorical([0] * 20, categories=range(n_codes))),
+        encoded.assign(state=pd.Categorical([2, 1, 0, 0] * 5, categories=range(n_codes + 3))),
+        encoded.assign(state=pd.Categorical([2, 1, 0, 0] * 5, categories=[2, 1, 0])),
+    ]
+    kept = [fitted.transform(table) for table in tables]
+    arrays = [fitted.transform_to_arrays(table) for table in tables]
+    monkeypatch.setattr(Codes, "are_kept", lambda codes, column: False)
+    for table, of_table, by_name in zip(tables, kept, arrays, strict=True):
+        assert_frame_equal(of_table, fitted.transform(table))
+        assert_frame_equal(pd.DataFrame(by_name, index=table.index), of_table)
+    monkeypatch.undo()
+    before = encoded["state"].tolist()
+    fitted.transform(encoded)["state"].array.codes.base[:] = 0
+    assert encoded["state"].tolist() == before
 
 
 def test_code_0_of_an_encoded_frame_stays_the_code_of_what_is_unknown():

@@ -22,7 +22,7 @@ from tabrec import Categorify, DateParts, FillMissing, ForestClassifier, ForestR
 from tabrec.interpret import feature_importance
 from tabrec.tables.compiled import SWITCH, find_compiled
 from tabrec.tables.rows import canonical_order
-from tabrec.trees.forest_base import _is_grown
+from tabrec.trees.grower.growth import is_grown
 
 FAST = {"n_estimators": 12, "n_jobs": 1, "random_state": 0}
 N_ROWS = 200
@@ -626,9 +626,9 @@ def test_a_forest_shows_its_grown_trees_if_asked(capsys):
 def test_a_tree_counts_as_grown_once_it_is_complete():
     X, y = make_array()
     tree = DecisionTreeRegressor()
-    assert not _is_grown(tree)
-    assert _is_grown(tree.fit(X, y))
-    assert _is_grown(DecisionTreeRegressor(max_depth=3).fit(X, y))
+    assert not is_grown(tree)
+    assert is_grown(tree.fit(X, y))
+    assert is_grown(DecisionTreeRegressor(max_depth=3).fit(X, y))
 
 
 def test_leaves_and_paths_are_those_of_scikit_learn():

@@ -17,7 +17,7 @@ from tabrec import (
     TabularPreprocessor,
 )
 from tabrec.tables.weights import read_weights
-from tabrec.trees.target_encoding import _encode_out_of_fold
+from tabrec.trees.target_encoding import _encode_out_of_fold, to_matrix
 
 FOREST = {"n_estimators": 20, "n_jobs": 1, "random_state": 0}
 
@@ -34,6 +34,21 @@ def make_frame(n_rows=300, n_levels=3, seed=0):
     frame.loc[::10, "city"] = None
     effect = frame["city"].map(lambda city: 0 if city is None or city != city else int(city[1:]) % 7)
     return frame, (effect + frame["size"] + generator.normal(0, 0.1, n_rows)).to_numpy()
+
+
+@pytest.mark.parametrize("n_levels", [3, 290])
+@pytest.mark.parametrize("as_array", [False, True])
+def test_arrays_are_those_of_the_encoded_frame(n_levels, as_array):
+    X, y = make_frame(n_levels=n_levels)
+    X = X.assign(at=pd.Timestamp("2020-01-01")) if not as_array else X[["size", "gap"]].to_numpy()
+    for target in (y, np.digitize(y, [1, 4])):
+        forest = (ForestRegressor if target is y else ForestClassifier)(**FOREST).fit(X, target)
+        encoded = forest.encode(X[::2])
+        arrays = forest.encode_to_arrays(X[::2])
+        assert list(arrays) == list(encoded.columns) == list(forest.encoded_names_)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(np.asarray(array, dtype=float), np.asarray(encoded[name], dtype=float))
+        np.testing.assert_array_equal(to_matrix(arrays), to_matrix(encoded))
 
 
 @pytest.mark.parametrize("model", [ForestRegressor(**FOREST), BoostingRegressor(max_iter=20, random_state=0)])

@@ -1,5 +1,7 @@
 // The functions that Python calls through ctypes, which releases the GIL. Each returns 0, or a code of `Outcome`.
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <new>
 
 #include "codes.hpp"
@@ -43,7 +45,7 @@ int32_t guarded(Work work) {
 }  // namespace
 
 // Increased whenever a signature or a struct changes.
-EXPORTED int32_t grower_version() { return 1; }
+EXPORTED int32_t grower_version() { return 2; }
 
 EXPORTED int32_t grower_encode(const float* matrix, int64_t n_rows, int32_t n_columns, int64_t row_step,
                                int64_t column_step, grower::Codes** out) {
@@ -90,18 +92,23 @@ EXPORTED int64_t grower_count(const grower::Nodes* nodes) { return static_cast<i
 
 EXPORTED int64_t grower_depth(const grower::Nodes* nodes) { return nodes->max_depth; }
 
-EXPORTED const void* grower_field(const grower::Nodes* nodes, int32_t field) {
-    switch (field) {
-        case 0: return nodes->left.data();
-        case 1: return nodes->right.data();
-        case 2: return nodes->feature.data();
-        case 3: return nodes->n_rows.data();
-        case 4: return nodes->threshold.data();
-        case 5: return nodes->impurity.data();
-        case 6: return nodes->weight.data();
-        case 7: return nodes->missing_left.data();
-        default: return nodes->value.data();
-    }
+// Writes the nodes into records of `record` bytes, whose fields are at `offsets` in the order of the lines below, and
+// what the nodes hold into `values`.
+EXPORTED void grower_write(const grower::Nodes* nodes, char* records, int64_t record, const int64_t* offsets,
+                           double* values) {
+    const auto write = [&](int field, const auto& of_nodes) {
+        char* to = records + offsets[field];
+        for (size_t i = 0; i < of_nodes.size(); ++i) std::memcpy(to + i * record, &of_nodes[i], sizeof(of_nodes[i]));
+    };
+    write(0, nodes->left);
+    write(1, nodes->right);
+    write(2, nodes->feature);
+    write(3, nodes->n_rows);
+    write(4, nodes->threshold);
+    write(5, nodes->impurity);
+    write(6, nodes->weight);
+    write(7, nodes->missing_left);
+    std::copy(nodes->value.begin(), nodes->value.end(), values);
 }
 
 EXPORTED int32_t grower_find_leaves(const grower::FittedTree* tree, const grower::Matrix* matrix, const int64_t* rows,

@@ -79,7 +79,7 @@ def _declare(functions: ctypes.CDLL) -> ctypes.CDLL:
         "grower_free_nodes": (None, [pointer]),
         "grower_count": (number, [pointer]),
         "grower_depth": (number, [pointer]),
-        "grower_field": (pointer, [pointer, ctypes.c_int32]),
+        "grower_write": (None, [pointer, pointer, number, pointer, pointer]),
         "grower_find_leaves": (ctypes.c_int32, [trees, matrix, pointer, number, pointer]),
         "grower_add_predictions": (ctypes.c_int32, [trees, number, number, matrix, number, number, pointer]),
     }

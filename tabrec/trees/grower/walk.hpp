@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace grower {
@@ -31,6 +32,9 @@ struct Step {
 
 // Rows that are walked at once, so that one waits for memory while another one moves.
 constexpr int kTogether = 16;
+// Levels that rows go down before those that have reached a leaf are left out.
+constexpr int kLevels = 4;
+constexpr int64_t kWalking = 256;
 constexpr int64_t kRowsOfBlock = 64;
 
 // Leaves lead to themselves. A float32 is at most a float64 threshold if it is at most that threshold rounded down.
@@ -66,29 +70,46 @@ inline bool copy_rows(const Matrix& matrix, const int64_t* rows, int64_t first, 
     return !missing;
 }
 
-// A child is chosen by its position, as a branch would be mispredicted at every other node.
+// Moves rows down some levels. A child is chosen by its position, as a branch would be mispredicted at every other node.
+template <int kRows>
+inline void descend(const Step* steps, const float* block, int64_t n_columns, const int32_t* rows, int32_t* nodes) {
+    const float* row[kRows];
+    int32_t at[kRows];
+    for (int k = 0; k < kRows; ++k) {
+        row[k] = block + rows[k] * n_columns;
+        at[k] = nodes[k];
+    }
+    for (int level = 0; level < kLevels; ++level)
+#pragma GCC unroll 16
+        for (int k = 0; k < kRows; ++k) {
+            const Step& step = steps[at[k]];
+            at[k] = step.children[row[k][step.feature] > step.threshold];
+        }
+    std::copy_n(at, kRows, nodes);
+}
+
 inline void walk(const std::vector<Step>& steps, const float* rows, int64_t n_columns, int64_t n, int32_t* leaves) {
     const Step* const all = steps.data();
-    int64_t first = 0;
-    for (; first + kTogether <= n; first += kTogether) {
-        int32_t at[kTogether] = {0};
+    int32_t walking[kWalking], nodes[kWalking];
+    for (int64_t first = 0; first < n; first += kWalking) {
         const float* const block = rows + first * n_columns;
-        for (int32_t moved = 1; moved;) {
-            moved = 0;
-            for (int k = 0; k < kTogether; ++k) {
-                const Step& step = all[at[k]];
-                const int32_t next = step.children[block[k * n_columns + step.feature] > step.threshold];
-                moved |= next ^ at[k];
-                at[k] = next;
+        int64_t n_walking = std::min(kWalking, n - first);
+        std::iota(walking, walking + n_walking, 0);
+        std::fill_n(nodes, n_walking, 0);
+        while (n_walking > 0) {
+            int64_t i = 0, n_left = 0;
+            for (; i + kTogether <= n_walking; i += kTogether)
+                descend<kTogether>(all, block, n_columns, walking + i, nodes + i);
+            for (; i < n_walking; ++i) descend<1>(all, block, n_columns, walking + i, nodes + i);
+            for (i = 0; i < n_walking; ++i) {
+                const int32_t row = walking[i], at = nodes[i];
+                leaves[first + row] = at;
+                walking[n_left] = row;
+                nodes[n_left] = at;
+                n_left += all[at].children[0] != at;
             }
+            n_walking = n_left;
         }
-        std::copy_n(at, kTogether, leaves + first);
-    }
-    for (; first < n; ++first) {
-        const float* const row = rows + first * n_columns;
-        int32_t at = 0;
-        while (all[at].children[0] != at) at = all[at].children[row[all[at].feature] > all[at].threshold];
-        leaves[first] = at;
     }
 }
 
