@@ -22,6 +22,8 @@ from tabrec.tables.names import check_named
 
 MISSING_LABEL = "#na#"
 
+# Of a column that `partial_fit` counts.
+_MOST_LABELS = 1_000_000
 # A column with fewer labelled rows may be all new by chance.
 _MIN_ROWS_UNSEEN = 3
 
@@ -52,6 +54,9 @@ class Categorify(InvertibleTransformer):
     ----------
     categories_ : dict of str to list
         Labels of each encoded column: ``categories_["state"][code]``; position 0 holds ``"#na#"``.
+    count_errors_ : dict of str to int
+        For each column of which `partial_fit` met more labels than it counts, by how many rows at most a label is
+        counted too low.
     input_to_outputs_, output_to_input_ : dict
         Output columns that come from each input column, and the input column that each output column comes from.
     n_features_in_, feature_names_in_ : int, ndarray of str
@@ -76,9 +81,13 @@ class Categorify(InvertibleTransformer):
     -----
     `inverse_transform` turns codes back into labels, and code 0 into NaN.
 
+    `partial_fit` counts at most 1,000,000 labels of a column, by the algorithm of Misra and Gries: a label in more
+    rows than `count_errors_` says, at most a millionth of all rows, is never lost, and rarer ones are encoded as 0.
+
     References
     ----------
-    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9.
+    Howard & Gugger (2020), *Deep Learning for Coders with fastai and PyTorch*, chapter 9. Misra & Gries (1982),
+    "Finding repeated elements".
 
     Examples
     --------
@@ -98,6 +107,8 @@ class Categorify(InvertibleTransformer):
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
     }
 
+    categories_: dict[str, list]
+    _codes: dict[str, Codes]
     _counts: dict[str, dict]  # rows by label, for each encoded column
     _n_rows: int
 
@@ -118,6 +129,7 @@ class Categorify(InvertibleTransformer):
         if reset:
             self._choose_columns(columns)
             self._warned: set[str] = set()
+            self.count_errors_: dict[str, int] = {}
         counts = {}
         for name, counted in self._counts.items():
             column = columns[name]
@@ -125,14 +137,34 @@ class Categorify(InvertibleTransformer):
                 raise ValueError(f"Column {name!r} holds dates such as {column.example()}; use DateParts for it.")
             counts[name] = _add_counts(counted, column.as_labels())
             check_labels(name, counts[name])
-        _warn_of_spellings({name: list(counts[name]) for name in counts if len(counts[name]) > len(self._counts[name])})
+        grown = [name for name in counts if len(counts[name]) > len(self._counts[name])]
+        _warn_of_spellings({name: list(counts[name]) for name in grown if len(counts[name]) <= _MOST_LABELS})
+        if not reset:
+            self._limit_labels(counts)
         self._counts = counts
         self._n_rows += len(next(iter(columns.values())).raw)
-        self.categories_, self._codes = {}, {}
+        # Frequencies decide which labels are kept; otherwise only new labels change the codes.
+        chosen = grown if not reset and self.min_frequency is None and self.max_categories is None else list(counts)
+        kept = {name: self._kept(name, counts[name]) for name in chosen}
+        self.categories_ = {n: [MISSING_LABEL, *kept[n]] if n in kept else self.categories_[n] for n in counts}
+        self._codes = {n: Codes(kept[n], list(counts[n])) if n in kept else self._codes[n] for n in counts}
+
+    def _limit_labels(self, counts: dict[str, dict]) -> None:
+        """Drop the rarest labels of columns with too many of them, as Misra and Gries do."""
+        errors = dict(getattr(self, "count_errors_", {}))  # absent from transformers that were saved before
         for name, counted in counts.items():
-            kept = self._kept(name, counted)
-            self.categories_[name] = [MISSING_LABEL, *kept]
-            self._codes[name] = Codes(kept, list(counted))
+            if len(counted) <= _MOST_LABELS or name in self._levels:
+                continue
+            n_rows = np.fromiter(counted.values(), np.int64, len(counted))
+            least = int(np.partition(n_rows, len(n_rows) - _MOST_LABELS - 1)[len(n_rows) - _MOST_LABELS - 1])
+            counts[name] = {label: count - least for label, count in counted.items() if count > least}
+            if name not in errors:
+                warn_caller(
+                    f"Column {name!r} has more than {_MOST_LABELS:,} labels; the rarest are not counted and are "
+                    "encoded as 0. Pass max_categories, or leave the column out."
+                )
+            errors[name] = errors.get(name, 0) + least
+        self.count_errors_ = errors
 
     def _choose_columns(self, columns: dict[str, Column]) -> None:
         ordered = check_named("ordered", self.ordered or {}, columns)

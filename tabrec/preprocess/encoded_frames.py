@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tabrec.tables.columns import Column, Labels, are_codes
-from tabrec.tables.numbers import needs_float64
+from tabrec.tables.messages import warn_caller
+from tabrec.tables.numbers import as_numbers, needs_float64
 
 
 def are_encoded(columns: list[Column]) -> bool:
@@ -31,7 +32,20 @@ def _is_encoded(column: Column, takes_float64: bool) -> bool:
 def without_code_0(column: Column) -> Column:
     """A column of codes with 0 as missing."""
     codes, labels = column.values
-    entered = Column(column.name, column.raw)
     zero = [position for position, label in enumerate(labels) if isinstance(label, int) and label == 0]
-    entered._values = Labels(np.where(np.isin(codes, zero), -1, codes), labels)
-    return entered
+    return Column.of_labels(column.name, column.raw, Labels(np.where(np.isin(codes, zero), -1, codes), labels))
+
+
+def read_flag(column: Column, warned: set[str]) -> Column:
+    """Read a column that was a flag in fit as booleans; gaps are warned of once."""
+    if column.raw.dtype == np.dtype(bool):
+        return column
+    numbers = as_numbers(column)
+    missing = np.isnan(numbers)
+    odd = numbers[~missing & (numbers != 0) & (numbers != 1)]
+    if len(odd):
+        raise ValueError(f"Column {column.name!r} held true and false in fit, but now holds {odd[0]:g}.")
+    if missing.any() and column.name not in warned:
+        warned.add(column.name)
+        warn_caller(f"Column {column.name!r} had no missing values in fit but has some now; they are read as False.")
+    return Column(column.name, numbers == 1)

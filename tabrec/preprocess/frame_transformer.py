@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabrec.preprocess.lineage import LineageMixin, Origins, input_names, values_of
 from tabrec.preprocess.warm_start import check_parameters_kept, describe_parameters, select_kept_columns
+from tabrec.tables.chunks import TakesChunksMixin
 from tabrec.tables.columns import Column, as_frame, from_columns, is_table, read_frame, to_columns
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
@@ -22,7 +23,7 @@ from tabrec.tables.output import as_output
 _MANY_VALUES = 5_000_000
 
 
-class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
+class FrameTransformer(TakesChunksMixin, LineageMixin, TransformerMixin, BaseEstimator, ABC):
     """Base class of transformers that take any table and return a new pandas frame.
 
     A subclass implements `_fit_columns(columns, reset)`, which learns from a dict of `Column` by name, and
@@ -48,7 +49,7 @@ class FrameTransformer(LineageMixin, TransformerMixin, BaseEstimator, ABC):
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_columns)
-            A pandas, polars or arrow table, or an array. It is not modified.
+            A pandas, polars or arrow table, an array, or chunks (`tabrec.scale`). It is not modified.
         y : None
             Ignored; present for API consistency.
 

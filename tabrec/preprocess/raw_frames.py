@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from tabrec.preprocess.warm_start import (
     select_kept_columns,
     warn_of_new_labels,
 )
+from tabrec.tables.chunks import TakesChunksMixin
 from tabrec.tables.columns import are_codes, is_table, read_frame
 from tabrec.tables.output import pandas_output
 from tabrec.tables.rows import canonical_order, take_rows
@@ -29,7 +30,7 @@ from tabrec.tables.weights import Weighting
 _Estimator: Any = BaseEstimator if TYPE_CHECKING else object
 
 
-class RawFrameMixin(LineageMixin, _Estimator):
+class RawFrameMixin(TakesChunksMixin, LineageMixin, _Estimator):
     """Encode raw frames by a preprocessor that is fitted with the estimator.
 
     `fit` of the estimator calls `_check_fit_target` and `_fit_encoding`, which sets `preprocessor_` and
@@ -41,6 +42,7 @@ class RawFrameMixin(LineageMixin, _Estimator):
     # Parameters that a fit which continues an earlier one cannot change.
     _kept_names: tuple[str, ...] = ("preprocessor", "categorical_features")
     preprocessor_: Any
+    _fitted_before: Any = None  # the preprocessor of `fit_encoded`, meanwhile
     _kept_parameters: dict[str, str]  # their values in the first fit, as text
 
     def __sklearn_tags__(self):
@@ -88,6 +90,30 @@ class RawFrameMixin(LineageMixin, _Estimator):
         preprocessed = trace_columns(self.preprocessor_, input_names(self))
         return {str(name): preprocessed.get(str(name)) for name in self.encoded_names_}
 
+    def fit_encoded(self, encoded: pd.DataFrame, y: np.ndarray, preprocessor: Any) -> Self:
+        """Fit to rows that a preprocessor has encoded, which was fitted to more rows than these.
+
+        Parameters
+        ----------
+        encoded : pandas.DataFrame of shape (n_rows, n_encoded)
+            What `preprocessor.transform` returns for the rows.
+        y : ndarray of shape (n_rows,)
+            Their target.
+        preprocessor : transformer
+            The fitted preprocessor, as `make_preprocessor` makes it.
+
+        Returns
+        -------
+        self
+        """
+        self._fitted_before = preprocessor
+        try:
+            self.fit(encoded, y)
+        finally:
+            del self._fitted_before
+        self.n_features_in_, self.feature_names_in_ = preprocessor.n_features_in_, preprocessor.feature_names_in_
+        return self
+
     def _check_fit_target(self, y: Any, n_rows: int) -> np.ndarray:
         """Check the target before any work."""
         y = check_target(y, n_rows, type(self).__name__, numeric=not is_classifier(self))
@@ -111,8 +137,11 @@ class RawFrameMixin(LineageMixin, _Estimator):
             warn_of_new_labels(self, taken, encoded)
             return encoded, canonical_order(encoded, y)
         self._kept_parameters = describe_parameters(self, self._kept_names)
-        self.preprocessor_ = self._make_preprocessor()
-        encoded = self._preprocess("fit_transform", taken, y)
+        if self._fitted_before is None:
+            self.preprocessor_ = self.make_preprocessor()
+            encoded = self._preprocess("fit_transform", taken, y)
+        else:
+            self.preprocessor_, encoded = self._fitted_before, taken
         self._check_encoded(encoded)
         self.encoded_names_ = np.asarray(encoded.columns, dtype=object)
         return encoded, canonical_order(encoded, y)
@@ -122,7 +151,8 @@ class RawFrameMixin(LineageMixin, _Estimator):
         check_parameters_kept(self, getattr(self, "_kept_parameters", {}))  # absent from models of tabrec 0.1
         return select_kept_columns(self, X)
 
-    def _make_preprocessor(self) -> Any:
+    def make_preprocessor(self) -> Any:
+        """The preprocessor that `fit` uses, not yet fitted."""
         if self.preprocessor is None:
             return TabularPreprocessor(self._purpose, categorical_columns=self.categorical_features)
         if self.categorical_features is not None:

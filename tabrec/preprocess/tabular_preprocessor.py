@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -13,11 +13,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from tabrec.preprocess.categorify import Categorify
 from tabrec.preprocess.column_kinds import check_still_numbers, is_continuous, is_date
 from tabrec.preprocess.date_parts import DateParts, may_be_part
-from tabrec.preprocess.encoded_frames import are_encoded, without_code_0
+from tabrec.preprocess.encoded_frames import are_encoded, read_flag, without_code_0
 from tabrec.preprocess.fill_missing import FillMissing
 from tabrec.preprocess.frame_transformer import InvertibleTransformer, verbose_if_large
 from tabrec.preprocess.lineage import Origins, compose_origins, input_names, values_of
 from tabrec.preprocess.normalize import Normalize
+from tabrec.preprocess.table_survey import TableSurvey
 from tabrec.preprocess.text_columns import (
     learn_given_numbers,
     leave_out_row_numbers,
@@ -26,11 +27,11 @@ from tabrec.preprocess.text_columns import (
     warn_of_labels,
     warn_of_text,
 )
+from tabrec.preprocess.warm_start import describe_parameters
 from tabrec.tables.columns import Column, read_in_threads
 from tabrec.tables.dates import find_date_marks, without_marks
-from tabrec.tables.messages import warn_caller
+from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import check_named
-from tabrec.tables.numbers import as_numbers
 from tabrec.tables.progress import show_progress, track
 from tabrec.tables.text_numbers import NumberFormat, read_text_numbers
 
@@ -115,9 +116,9 @@ class TabularPreprocessor(InvertibleTransformer):
 
     Notes
     -----
-    `partial_fit` determines the kinds from the first chunk. Labels, means and standard deviations are then those of
-    one fit to all rows; medians have the error given in `FillMissing`. Statistics are computed before missing numbers
-    are filled.
+    `partial_fit` determines the kinds from the first chunk, unless `start_fit` has. Labels, means and standard
+    deviations are then those of one fit to all rows; medians have the error given in `FillMissing`. Statistics are
+    computed before missing numbers are filled.
 
     Text whose labels are numbers is read as numbers, with a warning: ``"1,234.5"``, ``"1.234,5"``, ``"12,5"``,
     ``"$1,234.00"``, ``"37%"`` (37), ``"(1,234)"`` (-1234). If a comma can be either mark, as in ``"1,234"``, it
@@ -213,34 +214,56 @@ class TabularPreprocessor(InvertibleTransformer):
         return self.categorify_.categories_
 
     def _fit_columns(self, columns: dict[str, Column], reset: bool) -> None:
-        with show_progress("Learning the columns", 3, verbose_if_large(columns)) as shown:
-            self._learn_columns(columns, reset, shown.advance)
+        with show_progress("Learning the columns", 2, verbose_if_large(columns)) as shown:
+            read_in_threads(columns.values())
+            columns = self._learn_kinds(columns) if reset else self.date_parts_._apply(self._read_encoded(columns))
+            shown.advance()
+            self._learn_steps(columns, reset)
 
-    def _learn_columns(self, columns: dict[str, Column], reset: bool, advance: Callable[[], None]) -> None:
-        read_in_threads(columns.values())
-        if reset:
-            self._is_encoded = are_encoded(list(columns.values()))
-            self._flags = [name for name, column in columns.items() if self._is_encoded and column.is_boolean]
-            self._warned: set[str] = set()
-            self.number_formats_: dict[str, NumberFormat] = {}
-            self.date_marks_: dict[str, list] = {}
-            self.kinds_ = self._choose_kinds(columns)
-            warn_of_text(self.number_formats_, self.date_marks_, _ADVICE)
-            self._empty = [name for name, column in columns.items() if self._is_empty(column)]
-        advance()
-        columns = self._read_encoded(columns)
-        if reset:
-            self.date_parts_ = DateParts(self._date_formats(), time=self.time)._fit_to_columns(columns)
-            warn_of_formats(self.date_parts_.formats_)
-        columns = self.date_parts_._apply(columns)
-        advance()
-        if reset:
-            self._make_steps(columns)
+    @restores_on_failure
+    def start_fit(self, survey: TableSurvey) -> Self:
+        """Choose the kind of each column of a whole table; `partial_fit` then learns from its chunks.
+
+        Parameters
+        ----------
+        survey : TableSurvey
+            What was found in all chunks.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        self._kept_parameters = describe_parameters(self, self.get_params(deep=False))
+        self.n_features_in_, self.feature_names_in_ = len(survey.names), np.asarray(survey.names, dtype=object)
+        columns = self._learn_kinds(survey.columns())
+        self._learn_steps({name: Column(name, column.raw[:0]) for name, column in columns.items()}, reset=True)
+        return self
+
+    def _learn_steps(self, columns: dict[str, Column], reset: bool) -> None:
+        """Fit the steps after those of dates."""
         # Copies, so that the steps of an earlier fit stay as they are if one of these fails.
         self.categorify_ = copy(self.categorify_)._fit_to_columns(columns, reset)
         self.fill_missing_ = copy(self.fill_missing_)._fit_to_columns(columns, reset)
         if self.normalize_ is not None:
             self.normalize_ = copy(self.normalize_)._fit_to_columns(columns, reset)
+
+    def _learn_kinds(self, columns: dict[str, Column]) -> dict[str, Column]:
+        """Choose the kinds of the columns and make the steps; returns the columns that the later steps see."""
+        self._is_encoded = are_encoded(list(columns.values()))
+        self._flags = [name for name, column in columns.items() if self._is_encoded and column.is_boolean]
+        self._warned: set[str] = set()
+        self.number_formats_: dict[str, NumberFormat] = {}
+        self.date_marks_: dict[str, list] = {}
+        self.kinds_ = self._choose_kinds(columns)
+        warn_of_text(self.number_formats_, self.date_marks_, _ADVICE)
+        self._empty = [name for name, column in columns.items() if self._is_empty(column)]
+        columns = self._read_encoded(columns)
+        self.date_parts_ = DateParts(self._date_formats(), time=self.time)._fit_to_columns(columns)
+        warn_of_formats(self.date_parts_.formats_)
+        columns = self.date_parts_._apply(columns)
+        self._make_steps(columns)
+        return columns
 
     def _choose_kinds(self, columns: dict[str, Column]) -> dict[str, str]:
         given: dict[str, str] = {}
@@ -341,26 +364,10 @@ class TabularPreprocessor(InvertibleTransformer):
         if self._is_encoded:
             for name, column in used.items():
                 if name in self._flags:
-                    used[name] = self._flag(column)
+                    used[name] = read_flag(column, self._warned)
                 elif name not in kept and column.is_label:
                     used[name] = without_code_0(column)
         return used
-
-    def _flag(self, column: Column) -> Column:
-        """Read a column that was a flag in fit as booleans."""
-        if column.raw.dtype == np.dtype(bool):
-            return column
-        numbers = as_numbers(column)
-        missing = np.isnan(numbers)
-        odd = numbers[~missing & (numbers != 0) & (numbers != 1)]
-        if len(odd):
-            raise ValueError(f"Column {column.name!r} held true and false in fit, but now holds {odd[0]:g}.")
-        if missing.any() and column.name not in self._warned:
-            self._warned.add(column.name)
-            warn_caller(
-                f"Column {column.name!r} had no missing values in fit but has some now; they are read as False."
-            )
-        return Column(column.name, numbers == 1)
 
     def _unused(self) -> list[str]:
         return [name for name, kind in self.kinds_.items() if kind == "dropped"]

@@ -27,6 +27,7 @@ _OURS = {
     "time-split": "tabrec.preprocess.time_split.TimeSplit",
     "float32-map": "tabrec.tables.float32_maps.Float32Map",
     "number-format": "tabrec.tables.text_numbers.NumberFormat",
+    "value-counts": "tabrec.tables.numbers.ValueCounts",
     "uniform-sample": "tabrec.tables.numbers.UniformSample",
     "forest-regressor": "tabrec.trees.forest.ForestRegressor",
     "forest-classifier": "tabrec.trees.forest.ForestClassifier",

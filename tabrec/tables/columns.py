@@ -19,6 +19,7 @@ from pyarrow.interchange import from_dataframe
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
+from tabrec.tables.chunks import refuse_chunks
 from tabrec.tables.column_values import LARGEST_EXACT, Labels, check_finite, number_labels, read_values
 
 # Starting threads is worthwhile from this many rows on.
@@ -46,6 +47,13 @@ class Column:
         if self._n_codes is None:
             self._n_codes = len(self.raw.dtype.categories) if are_codes(self.raw.dtype) else 0
         return self._n_codes
+
+    @classmethod
+    def of_labels(cls, name: str, raw: Any, values: Labels) -> Column:
+        """A column of labels that are known; `raw` gives the dtype."""
+        column = cls(name, raw)
+        column._values = values
+        return column
 
     @property
     def values(self) -> Any:
@@ -128,6 +136,7 @@ def read_frame(X: Any) -> pd.DataFrame:
     if (isinstance(X, Mapping) and not issparse(X)) or (isinstance(X, list) and len(X) and isinstance(X[0], Mapping)):
         kind = "a list of dicts" if isinstance(X, list) else f"a {type(X).__name__}"
         raise TypeError(f"Got {kind}, not a table: pass pandas.DataFrame(X).")
+    refuse_chunks(X)
     if isinstance(X, pd.Series) and X.index.nlevels > 1:
         raise ValueError(f"Expected a 2-dimensional container, a table, but got a Series.{advise_on_index(X)}")
     if isinstance(X, pd.DataFrame):

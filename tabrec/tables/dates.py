@@ -91,9 +91,7 @@ def without_marks(column: Column, marks: list | None) -> Column:
     missing = [i for i, label in enumerate(labels) if label in known or is_known_mark(label)]
     if not missing:
         return column
-    cleared = Column(column.name, column.raw)
-    cleared._values = Labels(np.where(np.isin(codes, missing), -1, codes), labels)
-    return cleared
+    return Column.of_labels(column.name, column.raw, Labels(np.where(np.isin(codes, missing), -1, codes), labels))
 
 
 def learn_dates(column: Column, date_format: str | None) -> tuple[str | None, str | None]:

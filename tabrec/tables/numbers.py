@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ _FEWEST_STEPS = 2**16
 _LARGEST_ID = 2.0**64
 # Relative error of a few float64 operations.
 _ROUNDING = 2.0**-47
+_MOST_COUNTED = 2**16
 _FEW_ROWS, _SAMPLE = 1_000, 2**11
 
 
@@ -131,6 +133,30 @@ def as_float(name: str, numbers: np.ndarray, *, double: bool = False) -> np.ndar
             raise ValueError(
                 f"Column {name!r} holds {largest:g}, too large for float32; rescale the column, or take its logarithm."
             ) from error
+
+
+@dataclass(frozen=True)
+class ValueCounts:
+    """Number of rows of each distinct number, while there are at most 65,536 of them; see `add_values`."""
+
+    values: np.ndarray  # ascending
+    counts: np.ndarray
+
+    def median(self) -> float:
+        """The exact median of all rows."""
+        last = np.cumsum(self.counts)
+        middle = np.searchsorted(last, [(last[-1] - 1) // 2, last[-1] // 2], side="right")
+        return float(np.mean(self.values[middle]))
+
+
+def add_values(known: ValueCounts, values: np.ndarray) -> ValueCounts | None:
+    """The counts with more values, given without NaN; None if there are too many distinct ones."""
+    more, n_more = np.unique(values, return_counts=True)
+    distinct, place = np.unique(np.concatenate([known.values, more]), return_inverse=True)
+    if len(distinct) > _MOST_COUNTED:
+        return None
+    counts = np.bincount(place, weights=np.concatenate([known.counts, n_more]), minlength=len(distinct))
+    return ValueCounts(distinct, counts.astype(np.int64))
 
 
 class UniformSample:

@@ -72,9 +72,9 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         Parameters
         ----------
         X : table or array-like of shape (n_rows, n_features)
-            A raw pandas, polars or arrow table, or an encoded frame, which is used as it is.
+            A raw pandas, polars or arrow table, an encoded frame, which is used as it is, or chunks (`tabrec.scale`).
         y : array-like of shape (n_rows,)
-            Target, without gaps.
+            Target, without gaps; its column in chunks.
         sample_weight : array-like of shape (n_rows,), default=None
             Integer weights are frequencies: a row of weight k counts as k rows, in medians and vocabularies too (up to
             ten times as many rows as there are); its own k copies never enter its target encoding. Other weights are

@@ -10,7 +10,7 @@ import pytest
 import tabrec
 
 API = Path(__file__).parent.parent.parent / "docs" / "api"
-ROOMS = ["preprocess", "trees", "neural", "ensemble", "collab", "interpret", "datasets", "runs", "testing"]
+ROOMS = ["preprocess", "trees", "neural", "ensemble", "collab", "interpret", "datasets", "runs", "scale", "testing"]
 PUBLIC = {f"tabrec.{room}.{name}": room for room in ROOMS for name in import_module(f"tabrec.{room}").__all__}
 PUBLIC |= {"tabrec.save": "index", "tabrec.load": "index", "tabrec.show_versions": "index"}
 

@@ -2,6 +2,7 @@
 
 import datetime
 import warnings
+from collections import deque
 from decimal import Decimal
 from fractions import Fraction
 
@@ -342,3 +343,24 @@ def test_a_column_of_unseen_labels_is_named_once():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         categorify.transform(new)
+
+
+@pytest.mark.parametrize("frequent", ["often", "zzz"])
+def test_a_vocabulary_of_chunks_is_bounded_and_keeps_every_frequent_label(monkeypatch, frequent):
+    monkeypatch.setattr("tabrec.preprocess.categorify._MOST_LABELS", 10)
+    chunked = Categorify().partial_fit(pd.DataFrame({"x": [frequent]}))
+    chunks = [pd.DataFrame({"x": [frequent, *(f"label {chunk} {i}" for i in range(5))]}) for chunk in range(50)]
+    with pytest.warns(UserWarning, match="Column 'x' has more than 10 labels"):
+        deque(map(chunked.partial_fit, chunks))
+    # A label in more of the 301 rows than the error is kept, and the error is at most a share of 1 / 11 of them.
+    assert frequent in chunked.categories_["x"]
+    assert len(chunked.categories_["x"]) <= 11
+    assert 0 < chunked.count_errors_["x"] <= 301 / 11
+    assert chunked.transform(pd.DataFrame({"x": [frequent, "label 0 0"]}))["x"].astype(int).gt(0).tolist() == [
+        True,
+        False,
+    ]
+
+
+def test_a_small_vocabulary_has_no_errors():
+    assert Categorify().partial_fit(pd.DataFrame({"x": ["a", "b"]})).count_errors_ == {}

@@ -230,3 +230,13 @@ def test_inverse_transform_makes_missing_again_what_an_indicator_marks():
     assert array.inverse_transform(np.asarray(out))["x0"].isna().tolist() == [False, True, False]
     new = fitted.transform(frame.assign(c=[np.nan, 2.0, 3.0]).assign(a=[1.0, 2.0, 3.0]))
     assert fitted.inverse_transform(new)["c"].tolist() == [2.0, 2.0, 3.0]
+
+
+def test_medians_of_many_chunks_are_exact_where_values_repeat():
+    values = np.random.default_rng(0).integers(0, 3_000, 250_000).astype(float) ** 2
+    chunked = FillMissing()
+    for start in range(0, 250_000, 50_000):
+        chunked.partial_fit(table(values[start : start + 50_000], "float64"))
+    assert chunked.fill_values_ == {"x": np.median(values)}
+    even = FillMissing().partial_fit(table([1.0, 2.0])).partial_fit(table([4.0, 7.0]))
+    assert even.fill_values_ == {"x": 3.0}

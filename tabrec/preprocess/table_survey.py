@@ -1,0 +1,142 @@
+"""`TableSurvey`: what the choice of kinds has to know of a table that is read in chunks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.tables.columns import Column, Labels, read_frame, to_columns
+
+# More distinct numbers or dates than this are counted as this many: a column of so many is continuous.
+_MOST_VALUES = 2**16
+_MOST_LABELS = 1_000_000
+# The labels of a column are shown to the choice of kinds on about so many rows, in the shares of all rows.
+_SHOWN_ROWS = 1_000_000
+
+
+class TableSurvey:
+    """The dtypes, labels, distinct values and gaps of every column of a table, read chunk by chunk.
+
+    See Also
+    --------
+    TabularPreprocessor.start_fit : Chooses the kinds of columns from a survey.
+    """
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self._columns: dict[str, _ColumnSurvey] = {}
+
+    def add(self, X: Any) -> None:
+        """Look at one more chunk, which has the columns of the first."""
+        frame = read_frame(X)
+        self.n_rows += len(frame)
+        for name, column in to_columns(frame).items():
+            self._columns.setdefault(name, _ColumnSurvey()).add(column)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns in order."""
+        return list(self._columns)
+
+    def columns(self) -> dict[str, Column]:
+        """Columns of the same kinds as those of the whole table, which hold their distinct values; lengths differ."""
+        return {name: survey.column(name) for name, survey in self._columns.items()}
+
+
+class _ColumnSurvey:
+    """The distinct values of one column, of numbers and dates up to a limit, and the rows of each label."""
+
+    def __init__(self) -> None:
+        self._family = ""
+        self._raw: Any = None  # without rows, for its dtype
+        self._example: Any = None
+        self._values: Any = None
+        self._rows: dict[Any, int] = {}
+        self._n_missing = 0
+
+    def add(self, column: Column) -> None:
+        missing = column.missing
+        self._n_missing += int(missing.sum())
+        if missing.all():
+            if self._raw is None:
+                self._raw = column.raw[:0]
+            return
+        family = self._join_family(column)
+        if not self._family or family == "labels" != self._family:
+            self._raw, self._example = column.raw[:0], column.example()
+        if family == "labels":
+            self._count(column.as_labels().rows if column.is_boolean else column.values.rows)
+        else:
+            self._keep(column.values[~missing])
+        self._family = family
+
+    def _join_family(self, column: Column) -> str:
+        """The family of the column in this chunk and all before; booleans with gaps are labels."""
+        family = column.family()
+        if not self._family or self._family == family:
+            return family
+        if {family, self._family} == {"labels", "booleans"}:
+            labels = {*self._rows, *(column.values.in_use if column.is_label else ())}
+            if labels <= {True, False}:
+                self._count({} if self._values is None else dict.fromkeys(self._values.tolist(), 1))
+                return "labels"
+        raise ValueError(
+            f"Column {column.name!r} holds {self._family} such as {self._example!r} in one part of the table and "
+            f"{family} such as {column.example()!r} in another: give it one type."
+        )
+
+    def _count(self, rows: dict[Any, int]) -> None:
+        for label, count in rows.items():
+            if label in self._rows or len(self._rows) < _MOST_LABELS:
+                self._rows[label] = self._rows.get(label, 0) + count
+
+    def _keep(self, values: Any) -> None:
+        """Add distinct values; beyond the limit, only the dtype and the ends still change."""
+        if self._values is None:
+            merged = _unique(values)
+        elif len(self._values) < _MOST_VALUES:
+            merged = _unique(_concatenate(self._values, _unique(values)))
+        else:
+            ends = values[[values.argmin(), values.argmax()]]
+            merged = _unique(_concatenate(self._values, ends))
+        self._values = merged[np.unique(np.linspace(0, len(merged) - 1, _MOST_VALUES).astype(int))]
+
+    def column(self, name: str) -> Column:
+        """A column with these values, at least one of them missing if any was."""
+        has_gaps = self._n_missing > 0
+        if self._family in ("", "labels"):
+            return self._labels(name)
+        if self._family == "dates":
+            dates = pd.Series(self._values)
+            return Column(name, pd.concat([dates, pd.Series([pd.NaT] * has_gaps, dtype=dates.dtype)]).array)
+        values = self._values
+        if has_gaps and self._family == "numbers":
+            values = np.append(values if values.dtype.kind == "f" else values.astype(np.float64), np.nan)
+        return Column(name, values)
+
+    def _labels(self, name: str) -> Column:
+        if not self._family:
+            return Column(name, _missing_like(self._raw))
+        share = min(1.0, _SHOWN_ROWS / max(sum(self._rows.values()) + self._n_missing, 1))
+        counts = np.ceil(np.array([*self._rows.values(), self._n_missing]) * share).astype(np.int64)
+        codes = np.repeat(np.append(np.arange(len(self._rows)), -1), counts)
+        return Column.of_labels(name, self._raw, Labels(codes, list(self._rows)))
+
+
+def _unique(values: Any) -> Any:
+    return np.unique(values) if isinstance(values, np.ndarray) else values.unique()[values.unique().argsort()]
+
+
+def _concatenate(first: Any, second: Any) -> Any:
+    if isinstance(first, np.ndarray):
+        return np.concatenate([first, second])
+    return pd.concat([pd.Series(first), pd.Series(second)]).array
+
+
+def _missing_like(raw: Any) -> Any:
+    """One missing value in a column of the dtype of another."""
+    if isinstance(raw, np.ndarray):
+        return np.full(1, np.nan) if raw.dtype.kind == "f" else np.full(1, None, dtype=object)
+    return pd.Series(raw).reindex([0]).array

@@ -1,0 +1,179 @@
+"""Fit estimators to tables in chunks: encodings to all rows, trees to rows that are drawn uniformly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone, is_classifier
+from sklearn.utils import check_random_state
+
+from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.raw_frames import RawFrameMixin
+from tabrec.preprocess.table_survey import TableSurvey
+from tabrec.scale.row_draw import EncodedRows, RowDraw
+from tabrec.scale.target_column import TargetColumn
+from tabrec.tables.chunks import Chunks
+from tabrec.tables.failed_fit import restores_on_failure
+from tabrec.tables.messages import distinct_warnings, warn_caller
+from tabrec.tables.progress import show_progress
+from tabrec.trees.boosting_base import BoostingMixin
+from tabrec.trees.forest_base import ForestMixin
+
+# Bytes that a drawn row takes while a model is fitted: for each encoded column, and in addition.
+_BYTES = {ForestMixin: (12, 120), BoostingMixin: (30, 120)}
+
+
+class _Encoding(NamedTuple):
+    """What the passes over all rows found."""
+
+    preprocessor: Any
+    n_rows: int
+    classes: dict[Any, int]  # rows of each class; empty for a regression
+    width: int  # number of encoded columns
+
+
+def fit_to_chunks(estimator: Any, chunks: Any, y: Any, options: Mapping[str, Any]) -> Any:
+    """Fit a transformer or an estimator to all rows of a table in chunks."""
+    if options:
+        raise ValueError(
+            f"{type(estimator).__name__} takes {', '.join(options)} with tables in memory only, not with chunks."
+        )
+    with distinct_warnings():
+        if isinstance(estimator, FrameTransformer):
+            return _fit_transformer(estimator, chunks)
+        if any(isinstance(estimator, kind) for kind in _BYTES):
+            return _fit_to_drawn_rows(estimator, chunks, y)
+    raise TypeError(
+        f"{type(estimator).__name__} does not learn from chunks: pass rows that fit in memory, as "
+        "chunks.sample(100_000)."
+    )
+
+
+@restores_on_failure
+def _fit_transformer(transformer: Any, chunks: Chunks) -> Any:
+    fresh = learn_encoding(clone(transformer), chunks)
+    for name in [name for name in vars(transformer) if name not in vars(fresh)]:
+        delattr(transformer, name)
+    for name, value in vars(fresh).items():
+        setattr(transformer, name, value)
+    return transformer
+
+
+def learn_encoding(transformer: Any, chunks: Chunks, verbose: Any = "auto") -> Any:
+    """Fit a new transformer to all rows: a first pass finds the kinds of the columns, a second one their statistics."""
+    if not hasattr(transformer, "partial_fit"):
+        raise TypeError(
+            f"preprocessor={transformer!r} has no partial_fit, by which it could learn from chunks: use a "
+            "TabularPreprocessor."
+        )
+    if hasattr(transformer, "start_fit"):
+        survey = TableSurvey()
+        with show_progress("Looking at the columns", chunks.n_rows, verbose) as progress:
+            for frame in chunks:
+                survey.add(frame)
+                progress.advance(len(frame))
+        _check_some_rows(survey.n_rows)
+        transformer.start_fit(survey)
+    n_rows = 0
+    with show_progress("Learning the columns", chunks.n_rows, verbose) as progress:
+        for frame in chunks:
+            transformer.partial_fit(frame)
+            n_rows += len(frame)
+            progress.advance(len(frame))
+    _check_some_rows(n_rows)
+    return transformer
+
+
+def _check_some_rows(n_rows: int) -> None:
+    if not n_rows:
+        raise ValueError("The table has no rows.")
+
+
+@restores_on_failure
+def _fit_to_drawn_rows(estimator: Any, chunks: Any, y: Any) -> Any:
+    """Learn the encoding from all rows, and the trees from rows that are drawn in one more pass."""
+    estimator._validate_params()
+    if estimator.warm_start:
+        raise ValueError("warm_start=True continues a fit to tables in memory, not to chunks.")
+    target = TargetColumn.parse(y, list(chunks.schema))
+    learned = _learn(estimator, chunks, target)
+    n_drawn = min(_count_wanted(estimator, learned.n_rows), _count_fitting(estimator, chunks.memory, learned.width))
+    seed = 0
+    if n_drawn < learned.n_rows:
+        seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
+        _warn_of_memory(estimator, chunks.memory, n_drawn, learned)
+    draw = RowDraw(learned.n_rows, n_drawn, seed)
+    encoded, values, positions = _draw_rows(estimator, chunks, target, learned.preprocessor, draw)
+    _check_classes(learned.classes, values)
+    estimator.fit_encoded(encoded, values, learned.preprocessor)
+    estimator.sample_rows_ = positions
+    return estimator
+
+
+def _learn(estimator: RawFrameMixin, chunks: Any, target: TargetColumn) -> _Encoding:
+    """Fit the preprocessor to all rows, and check the target of all."""
+    classes: dict[Any, int] = {}
+    numeric, n_rows = not is_classifier(estimator), 0
+    for frame in chunks.select([target.column]):
+        found = target.read(frame, n_rows, numeric)
+        n_rows += len(frame)
+        if not numeric:
+            for label, count in pd.Series(found).value_counts().items():
+                classes[label] = classes.get(label, 0) + count
+    _check_some_rows(n_rows)
+    features = chunks.drop([target.column])
+    preprocessor = learn_encoding(estimator.make_preprocessor(), features, estimator.verbose)
+    width = preprocessor.transform(features.head(1)).shape[1]
+    return _Encoding(preprocessor, n_rows, classes, width)
+
+
+def _count_wanted(estimator: Any, n_rows: int) -> int:
+    """Number of rows that all trees together draw at most."""
+    if not isinstance(estimator, ForestMixin) or not estimator.bootstrap or estimator.max_samples is None:
+        return n_rows
+    each = estimator.max_samples
+    each = int(each) if isinstance(each, (int, np.integer)) else max(int(each * n_rows), 1)
+    return min(n_rows, estimator.n_estimators * each)
+
+
+def _count_fitting(estimator: Any, memory: int, width: int) -> int:
+    by_column, in_addition = next(size for kind, size in _BYTES.items() if isinstance(estimator, kind))
+    return max(memory // (by_column * width + in_addition), 1)
+
+
+def _warn_of_memory(estimator: Any, memory: int, n_drawn: int, learned: _Encoding) -> None:
+    if n_drawn < _count_wanted(estimator, learned.n_rows):
+        warn_caller(
+            f"{type(estimator).__name__} grows its trees on {n_drawn:,} rows, drawn from all {learned.n_rows:,}, which "
+            f"is what memory={memory:,} bytes holds; its encoding is learned from all rows."
+        )
+
+
+def _draw_rows(
+    estimator: Any, chunks: Any, target: TargetColumn, preprocessor: Any, draw: RowDraw
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """The encoded rows that are drawn, their targets and their positions in the table."""
+    rows, values, positions, start = EncodedRows(draw.n_drawn), [], [], 0
+    with show_progress("Drawing rows", draw.n_rows, estimator.verbose) as progress:
+        for frame in chunks:
+            drawn = draw.positions(start, len(frame))
+            if len(drawn):
+                taken = frame if len(drawn) == len(frame) else frame.iloc[drawn]
+                rows.add(preprocessor.transform(taken))
+                values.append(target.read(taken, start, not is_classifier(estimator)))
+                positions.append(start + drawn)
+            start += len(frame)
+            progress.advance(len(frame))
+    return rows.frame(), np.concatenate(values), np.concatenate(positions)
+
+
+def _check_classes(classes: Mapping[Any, int], drawn: np.ndarray) -> None:
+    lost = [label for label in classes if label not in set(drawn.tolist())] if classes else []
+    if lost:
+        raise ValueError(
+            f"No row of the class {lost[0]!r} was drawn, which has {classes[lost[0]]:,} of {sum(classes.values()):,} "
+            "rows: merge rare classes, or raise memory of the chunks or max_samples."
+        )
