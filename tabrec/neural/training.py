@@ -1,6 +1,7 @@
 """The training loop of every net in the package: `Trainer`, its configuration and its state.
 
-All rows stay on the device. An epoch takes a permutation of the rows in slices, without a data loader.
+Rows stay on the device. An epoch takes a permutation of the rows in slices, without a data loader; `StreamedData`
+gives it blocks of rows, one after the other.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from tabrec.neural.devices import (
 from tabrec.neural.draws import set_generator
 from tabrec.neural.losses import GivenLoss, Loss, LossUnits
 from tabrec.neural.optimizers import Rates, make_optimizer, needs_closure, scheduled_rates, set_rates
-from tabrec.neural.training_data import TrainingData, batch_starts, iterate, mean_loss
+from tabrec.neural.streamed_data import StreamedData
+from tabrec.neural.training_data import TrainingData, batch_starts, mean_loss
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.progress import show_progress
 
@@ -164,13 +166,13 @@ class Trainer:
         self._average: WeightAverage | None = None
         self.was_interrupted = False
 
-    def fit(self, data: TrainingData, valid: TrainingData | None = None) -> pd.DataFrame:
+    def fit(self, data: TrainingData | StreamedData, valid: TrainingData | None = None) -> pd.DataFrame:
         """Train the model in place.
 
         Parameters
         ----------
-        data : TrainingData
-            All training rows, which are moved to the device at once.
+        data : TrainingData or StreamedData
+            All training rows, which are moved to the device at once, or in blocks.
         valid : TrainingData, default=None
             Rows to validate on after each epoch; the weights of the best epoch are kept.
 
@@ -266,15 +268,17 @@ class Trainer:
         rates = config.learning_rate, config.weight_decay, config.momentum, config.lowest_share
         return make_optimizer(self.model, config.optimizer, *rates)
 
-    def make_update(self, optimizer: torch.optim.Optimizer, data: TrainingData) -> Callable[[Tensor, Rates], Tensor]:
+    def make_update(
+        self, optimizer: torch.optim.Optimizer, data: TrainingData | StreamedData
+    ) -> Callable[[Tensor, Rates], Tensor]:
         """Make the function that updates the weights by one batch.
 
         Parameters
         ----------
         optimizer : torch.optim.Optimizer
             The optimizer of the model's parameters.
-        data : TrainingData
-            All training rows, on the device.
+        data : TrainingData or StreamedData
+            All training rows, on the device, or the block of them that is on the device.
 
         Returns
         -------
@@ -291,7 +295,9 @@ class Trainer:
         def step(rows: Tensor) -> Tensor:
             return self.train_step(data.take(rows))
 
-        if is_default and self.device.type == "cuda" and len(data) >= config.batch_size and not config.compile:
+        # A graph is captured with the memory of the rows, and rows that are read in blocks have none of their own.
+        is_resident = isinstance(data, TrainingData) and len(data) >= config.batch_size
+        if is_default and self.device.type == "cuda" and is_resident and not config.compile:
             step = CapturedStep(step, self.model, config.batch_size, self._generator)  # type: ignore[assignment]
 
         has_closure = needs_closure(optimizer)
@@ -309,7 +315,7 @@ class Trainer:
         return update
 
     def _run_epochs(
-        self, state: TrainingState, data: TrainingData, valid: TrainingData | None, best: BestEpoch
+        self, state: TrainingState, data: TrainingData | StreamedData, valid: TrainingData | None, best: BestEpoch
     ) -> None:
         update, smoothed = self.make_update(state.optimizer, data), SmoothedLoss(self.config.learning_rate)
         config = self.config
@@ -329,15 +335,15 @@ class Trainer:
                 if state.stop:
                     break
 
-    def _run_epoch(self, state: TrainingState, update: Callable, data: TrainingData, smoothed: SmoothedLoss) -> dict:
+    def _run_epoch(self, state: TrainingState, update: Callable, data: Any, smoothed: SmoothedLoss) -> dict:
         """Train on all rows once; returns the record of the epoch."""
         config, started = self.config, time.perf_counter()
         self.model.train()
         self._notify("epoch_start", state)  # after model.train(): a callback may freeze layers by eval()
-        batches = list(iterate(len(data), config.batch_size, self.device, self._generator))
-        losses, n_done = torch.empty(len(batches), dtype=torch.float32, device=self.device), 0
-        for n_done, batch in enumerate(batches, start=1):
-            n_steps = config.epochs * len(batches)
+        n_batches = len(batch_starts(len(data), config.batch_size))
+        losses, n_done = torch.empty(n_batches, dtype=torch.float32, device=self.device), 0
+        for n_done, batch in enumerate(data.batches(config.batch_size, self._generator), start=1):
+            n_steps = config.epochs * n_batches
             rates = scheduled_rates(config.schedule, state.step, n_steps, config.learning_rate, config.momentum)
             losses[n_done - 1] = update(batch, rates)
             if self._average is not None:

@@ -48,6 +48,10 @@ class TrainingData:
         weight = None if self.weight is None else self.weight.index_select(0, rows)
         return TrainingData(inputs, self.target.index_select(0, rows), weight)
 
+    def batches(self, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+        """The positions of the rows of each batch of an epoch, for `take`."""
+        return iterate(len(self), batch_size, self.target.device, generator)
+
     @property
     def n_bytes(self) -> int:
         """Size of inputs and target in memory."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.neural.draws import seeded
+from tabrec.neural.streamed_data import StreamedData
 from tabrec.neural.training import Trainer
 from tabrec.neural.training_data import TrainingData
 
@@ -17,7 +18,7 @@ class TrainingTask(NamedTuple):
     """A trainer with the data and the seed of one training."""
 
     trainer: Trainer
-    data: TrainingData
+    data: TrainingData | StreamedData
     valid: TrainingData | None
     seed: int
     held_out: np.ndarray | None = None  # positions of the validation rows among those of `fit`

@@ -64,6 +64,8 @@ class RawFrameMixin(TakesChunksMixin, LineageMixin, _Estimator):
         -------
         pandas.DataFrame of shape (n_rows, len(encoded_names_))
         """
+        if self._fitted_before is not None:
+            return X  # rows that `fit` holds out of those that are encoded
         check_is_fitted(self)
         return self._preprocess("transform", X)
 

@@ -10,10 +10,12 @@ import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 
+from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.preprocess.table_survey import TableSurvey
-from tabrec.scale.row_draw import EncodedRows, RowDraw
+from tabrec.scale.row_draw import RowDraw
+from tabrec.scale.streaming import EncodedTable, fit_net_to_blocks
 from tabrec.scale.target_column import TargetColumn
 from tabrec.tables.chunks import Chunks
 from tabrec.tables.failed_fit import restores_on_failure
@@ -23,7 +25,7 @@ from tabrec.trees.boosting_base import BoostingMixin
 from tabrec.trees.forest_base import ForestMixin
 
 # Bytes that a drawn row takes while a model is fitted: for each encoded column, and in addition.
-_BYTES = {ForestMixin: (12, 120), BoostingMixin: (30, 120)}
+_BYTES = {ForestMixin: (12, 120), BoostingMixin: (30, 120), TabularEstimator: (30, 120)}
 
 
 class _Encoding(NamedTuple):
@@ -45,7 +47,7 @@ def fit_to_chunks(estimator: Any, chunks: Any, y: Any, options: Mapping[str, Any
         if isinstance(estimator, FrameTransformer):
             return _fit_transformer(estimator, chunks)
         if any(isinstance(estimator, kind) for kind in _BYTES):
-            return _fit_to_drawn_rows(estimator, chunks, y)
+            return _fit_estimator(estimator, chunks, y)
     raise TypeError(
         f"{type(estimator).__name__} does not learn from chunks: pass rows that fit in memory, as "
         "chunks.sample(100_000)."
@@ -93,22 +95,26 @@ def _check_some_rows(n_rows: int) -> None:
 
 
 @restores_on_failure
-def _fit_to_drawn_rows(estimator: Any, chunks: Any, y: Any) -> Any:
-    """Learn the encoding from all rows, and the trees from rows that are drawn in one more pass."""
+def _fit_estimator(estimator: Any, chunks: Any, y: Any) -> Any:
+    """Learn the encoding from all rows, and the model from rows that are drawn, or in blocks for a net."""
     estimator._validate_params()
     if estimator.warm_start:
         raise ValueError("warm_start=True continues a fit to tables in memory, not to chunks.")
     target = TargetColumn.parse(y, list(chunks.schema))
     learned = _learn(estimator, chunks, target)
-    n_drawn = min(_count_wanted(estimator, learned.n_rows), _count_fitting(estimator, chunks.memory, learned.width))
-    seed = 0
+    table = EncodedTable(chunks, target, learned.preprocessor, not is_classifier(estimator), learned.n_rows)
+    n_fitting = _count_fitting(estimator, chunks.memory, learned.width)
+    if isinstance(estimator, TabularEstimator) and n_fitting < learned.n_rows:
+        fit_net_to_blocks(estimator, table, learned.width, list(learned.classes) or None)
+        return estimator
+    n_drawn, seed = min(_count_wanted(estimator, learned.n_rows), n_fitting), 0
     if n_drawn < learned.n_rows:
         seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
         _warn_of_memory(estimator, chunks.memory, n_drawn, learned)
-    draw = RowDraw(learned.n_rows, n_drawn, seed)
-    encoded, values, positions = _draw_rows(estimator, chunks, target, learned.preprocessor, draw)
-    _check_classes(learned.classes, values)
-    estimator.fit_encoded(encoded, values, learned.preprocessor)
+    with show_progress("Drawing rows", None, estimator.verbose):
+        drawn, positions = table.draw(RowDraw(learned.n_rows, n_drawn, seed))
+    _check_classes(learned.classes, drawn.y)
+    estimator.fit_encoded(drawn.encoded, drawn.y, learned.preprocessor)
     estimator.sample_rows_ = positions
     return estimator
 
@@ -150,24 +156,6 @@ def _warn_of_memory(estimator: Any, memory: int, n_drawn: int, learned: _Encodin
             f"{type(estimator).__name__} grows its trees on {n_drawn:,} rows, drawn from all {learned.n_rows:,}, which "
             f"is what memory={memory:,} bytes holds; its encoding is learned from all rows."
         )
-
-
-def _draw_rows(
-    estimator: Any, chunks: Any, target: TargetColumn, preprocessor: Any, draw: RowDraw
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """The encoded rows that are drawn, their targets and their positions in the table."""
-    rows, values, positions, start = EncodedRows(draw.n_drawn), [], [], 0
-    with show_progress("Drawing rows", draw.n_rows, estimator.verbose) as progress:
-        for frame in chunks:
-            drawn = draw.positions(start, len(frame))
-            if len(drawn):
-                taken = frame if len(drawn) == len(frame) else frame.iloc[drawn]
-                rows.add(preprocessor.transform(taken))
-                values.append(target.read(taken, start, not is_classifier(estimator)))
-                positions.append(start + drawn)
-            start += len(frame)
-            progress.advance(len(frame))
-    return rows.frame(), np.concatenate(values), np.concatenate(positions)
 
 
 def _check_classes(classes: Mapping[Any, int], drawn: np.ndarray) -> None:

@@ -51,7 +51,7 @@ class TableSource(Chunks):
         Parameters
         ----------
         estimator : estimator
-            A forest, a boosting model or a transformer.
+            A forest, a boosting model, a net or a transformer.
         y : str, default=None
             Column of the target, which is not a feature, or its logarithm or square root, as ``"log(SalePrice)"``;
             None for transformers.
