@@ -59,7 +59,18 @@ class TargetEncodingMixin(RawFrameMixin):
         return self._replace_in_frame(encoded, self._mean_targets(arrays_of(encoded)))
 
     def encode_to_arrays(self, X: Any) -> dict[str, Any]:
-        """The columns of `encode(X)` by name, without making a frame of them; see `RawFrameMixin`."""
+        """The columns of `encode(X)` by name, without making a frame of them.
+
+        Parameters
+        ----------
+        X : table or array-like of shape (n_rows, n_features)
+            Raw, or already encoded.
+
+        Returns
+        -------
+        dict of str to array
+            They may share memory with X and must not be modified.
+        """
         arrays = super().encode_to_arrays(X)
         return self._replace_by_target(arrays, self._mean_targets(arrays)) if self.target_encoded_ else arrays
 
