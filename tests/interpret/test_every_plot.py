@@ -48,6 +48,7 @@ from tabrec.interpret import (
     recent_only,
     redundancy,
     report,
+    shap_interactions,
     shap_values,
     try_dropping,
     waterfall,
@@ -173,6 +174,11 @@ def shift(with_model: bool) -> Any:
 
 
 @functools.cache
+def pairs() -> Any:
+    return shap_interactions(classifier(), tables().new[:20], output=ugly(1)[0]).by_source()
+
+
+@functools.cache
 def oob() -> Any:
     return oob_report(forest(), tables().new, tables().truth, X=tables().X, y=tables().y)
 
@@ -265,6 +271,10 @@ PLOTS: dict[str, Callable[[Any], Any]] = {
     "contributions of a number": lambda ax: reasons().plot_dependence(A, ax),
     "contributions of labels": lambda ax: reasons().plot_dependence(tables().kind, ax),
     "contributions of a row beside another": lambda ax: reasons().compare(0, 1).plot(ax),
+    "interactions": lambda ax: pairs().plot(ax),
+    "interaction of numbers": lambda ax: pairs().plot_pair(A, B, ax),
+    "interaction of labels": lambda ax: pairs().plot_pair(tables().kind, A, ax),
+    "interaction with labels": lambda ax: pairs().plot_pair(A, tables().kind, ax),
     "contributions of cohorts": lambda ax: reasons().by_cohort(3).plot(ax),
     "contributions of labels as cohorts": lambda ax: class_reasons().by_cohort(tables().kind, ugly(1)[0]).plot(ax),
     "contributions of a row": lambda ax: reasons().row(0).plot(ax),

@@ -12,6 +12,7 @@ from tabrec.plotting.axes import (
     BLUE,
     GREY,
     ORANGE,
+    PALETTE,
     date_axis,
     finish,
     make_axes,
@@ -50,12 +51,19 @@ def draw_beeswarm(ax: Any, cells: np.ndarray, values: pd.DataFrame, unit: str) -
     return finish(ax)
 
 
-def draw_dependence(ax: Any, contributions: np.ndarray, column: pd.Series, unit: str) -> Any:
-    """Draw the contributions of a column, (n_rows,), against its values; labels are rows of dots."""
+def draw_dependence(
+    ax: Any, contributions: np.ndarray, column: pd.Series, unit: str, other: pd.Series | None = None
+) -> Any:
+    """Draw the contributions of a column, (n_rows,), against its values; labels are rows of dots.
+
+    Dots are coloured by the values of `other`: by rank, or by its most frequent labels.
+    """
     rows = _spread(len(column))
     shown, contributions, note = column.iloc[rows], contributions[rows], _count(len(rows), len(column))
+    colours, legend = _colour_by(None if other is None else other.iloc[rows])
     if not _has_order(column):
-        return _draw_labels(ax, contributions, shown, unit, note)
+        ax = _draw_labels(ax, contributions, shown, unit, note, colours)
+        return _add_legend(ax, legend)
     ax = make_axes(ax, (6.4, 4.0))
     missing = shown.isna().to_numpy()
     if missing.any():
@@ -63,17 +71,50 @@ def draw_dependence(ax: Any, contributions: np.ndarray, column: pd.Series, unit:
     is_date = pd.api.types.is_datetime64_any_dtype(shown)
     values = shown[~missing].dt.tz_localize(None).to_numpy() if is_date else shown[~missing].to_numpy(np.float64)
     ax.axhline(0, color=GREY, linewidth=1, zorder=0)
-    ax.scatter(values, contributions[~missing], s=9, color=BLUE, alpha=0.5, linewidths=0)
+    style = {"color": BLUE} if other is None else {"c": colours[~missing]}
+    ax.scatter(values, contributions[~missing], s=9, alpha=0.6, linewidths=0, **style)
     if is_date:
         date_axis(ax.xaxis)
     else:
         number_axis(ax.xaxis, whole=bool((values % 1 == 0).all()))
     number_axis(ax.yaxis)
     ax.set(xlabel=f"{shorten(column.name)}\n{note}", ylabel=unit)
-    return finish(ax)
+    return finish(_add_legend(ax, legend))
 
 
-def _draw_labels(ax: Any, contributions: np.ndarray, shown: pd.Series, unit: str, note: str) -> Any:
+def _colour_by(column: pd.Series | None) -> tuple[np.ndarray, list[tuple[Any, str]]]:
+    """A colour for each row, and the colours with their meaning."""
+    from matplotlib.colors import to_rgb
+
+    if column is None:
+        return np.full(0, BLUE), []
+    name = shorten(column.name, 20)
+    if _has_order(column):
+        rank = _ranks(column)
+        colours = np.where(np.isnan(rank)[:, None], _mix(np.zeros(1), GREY, GREY), _mix(rank, BLUE, ORANGE))
+        legend = [(BLUE, f"{name}: low"), (ORANGE, "high")]
+        return colours, legend + ([(GREY, "missing")] if np.isnan(rank).any() else [])
+    texts = column.astype(object).map(to_text)
+    kept = texts.value_counts().index[: len(PALETTE) - 1]
+    place = kept.get_indexer(pd.Index(texts))
+    palette = [*PALETTE[: len(kept)], GREY]
+    legend = [(palette[i], shorten(label, 20)) for i, label in enumerate(kept)]
+    legend += [(GREY, "other")] if (place < 0).any() else []
+    return np.array([to_rgb(palette[i]) for i in place]), legend
+
+
+def _add_legend(ax: Any, legend: list[tuple[Any, str]]) -> Any:
+    for colour, name in legend:
+        ax.scatter([], [], color=colour, s=16, label=name)
+    if legend:
+        place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+        ax.legend(ncols=min(3, len(legend)), frameon=False, fontsize=8, **place)
+    return ax
+
+
+def _draw_labels(
+    ax: Any, contributions: np.ndarray, shown: pd.Series, unit: str, note: str, colours: np.ndarray
+) -> Any:
     texts = shown.astype(object).map(to_text).to_numpy()
     frequent = pd.Series(texts).value_counts()
     drawn = frequent.index[:_MOST_LABELS]
@@ -88,7 +129,8 @@ def _draw_labels(ax: Any, contributions: np.ndarray, shown: pd.Series, unit: str
     for place, label in enumerate(order):
         of_label = contributions[texts == label]
         jitter = np.linspace(-0.25, 0.25, len(of_label)) if len(of_label) > 1 else np.zeros(1)
-        ax.scatter(of_label, place + jitter, s=7, color=BLUE, alpha=0.5, linewidths=0)
+        style = {"color": BLUE} if colours.ndim == 1 else {"c": colours[texts == label]}
+        ax.scatter(of_label, place + jitter, s=7, alpha=0.6, linewidths=0, **style)
     ax.axvline(0, color=GREY, linewidth=1, zorder=0)
     number_axis(ax.xaxis)
     ax.set_xlabel(f"{unit}\n{note}")

@@ -67,7 +67,7 @@ def tree_shapley(tree: Any, values: np.ndarray, matrix: np.ndarray) -> tuple[np.
     bias = weights[levels.is_leaf] @ values[levels.is_leaf] / weights[0]
     values[~levels.is_leaf] = 1.0  # inner nodes hold sums that are already weighted by the leaves below
     spread = [_by_column(levels, column, n_columns) for column in values.T]
-    points, point_weights = _quadrature(levels.n_tested)
+    points, point_weights = quadrature(levels.n_tested)
     size = len(weights) * len(points)
     n_at_once = int(np.clip(_MOST_NUMBERS // size, 1, min(_MOST_ROWS, n_rows)))
     pieces = list(_cut(levels, points, point_weights, n_at_once))
@@ -118,7 +118,7 @@ def _walk_levels(tree: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         nodes = np.column_stack([tree.children_left[nodes[inner]], tree.children_right[nodes[inner]]]).ravel()
 
 
-def _quadrature(n_tested: int) -> tuple[np.ndarray, np.ndarray]:
+def quadrature(n_tested: int) -> tuple[np.ndarray, np.ndarray]:
     """Points and weights on [0, 1], exact for the polynomials of paths that test so many columns."""
     points, weights = np.polynomial.legendre.leggauss(max((n_tested + 1) // 2, 1))
     return (points + 1) / 2, weights / 2
