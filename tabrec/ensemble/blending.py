@@ -1,4 +1,4 @@
-"""Weights of an average of models, on squared error or log-loss, and the temperature of its probabilities.
+"""Weights of an average of models, on squared error or log-loss.
 
 Models are compared by one value per row: the prediction of a number, or the probability of the true class. The average
 of probabilities gives the true class the average of these, so that the others need not be known.
@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize_scalar, nnls
-from scipy.special import logsumexp
+from scipy.optimize import nnls
 
 # Weights are multiples of 1/50.
 _N_STEPS = 50
 _N_ITERATIONS = 300
 _TINY = np.finfo(np.float64).eps
-_TEMPERATURES = (0.1, 10.0)
-_N_HALVES = 2
 
 # Losses of rows, from values of the shape (n_rows,) or (n_rows, n_models).
 RowLoss = Callable[[np.ndarray], np.ndarray]
@@ -77,44 +74,8 @@ def mixture_weights(values: np.ndarray, row_weights: np.ndarray) -> np.ndarray:
     return weights / weights.sum()
 
 
-def choose_temperature(probabilities: np.ndarray, codes: np.ndarray, row_weights: np.ndarray) -> float:
-    """The temperature that minimises the log-loss; 1 unless one learned on half of the rows lowers that of the other.
-
-    References
-    ----------
-    Guo, Pleiss, Sun & Weinberger (2017), "On calibration of modern neural networks".
-    """
-    halves = [np.arange(len(codes)) % _N_HALVES == half for half in range(_N_HALVES)]
-    if len(codes) < _N_HALVES or not all(row_weights[half].any() for half in halves):
-        return 1.0
-    logs = np.log(np.clip(probabilities, _TINY, 1.0))
-    learned = [_best_temperature(logs[half], codes[half], row_weights[half]) for half in halves]
-    gains = [
-        _scaled_loss(temperature, logs[~half], codes[~half], row_weights[~half])
-        - _scaled_loss(1.0, logs[~half], codes[~half], row_weights[~half])
-        for temperature, half in zip(learned, halves, strict=True)
-    ]
-    return _best_temperature(logs, codes, row_weights) if sum(gains) < 0 else 1.0
-
-
-def scale_probabilities(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities of which the logarithms are divided by the temperature."""
-    if temperature == 1.0:
-        return probabilities
-    logs = np.log(np.clip(probabilities, _TINY, 1.0)) / temperature
-    return np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
-
-
-def _best_temperature(logs: np.ndarray, codes: np.ndarray, row_weights: np.ndarray) -> float:
-    low, high = np.log(_TEMPERATURES)
-    found = minimize_scalar(
-        lambda log_temperature: _scaled_loss(np.exp(log_temperature), logs, codes, row_weights),
-        bounds=(low, high),
-        method="bounded",
-    )
-    return float(np.exp(found.x))
-
-
-def _scaled_loss(temperature: float, logs: np.ndarray, codes: np.ndarray, row_weights: np.ndarray) -> float:
-    scaled = logs / temperature
-    return float(row_weights @ (logsumexp(scaled, axis=1) - scaled[np.arange(len(codes)), codes]))
+def mean_and_error(losses: np.ndarray, row_weights: np.ndarray) -> tuple[float, float]:
+    """The weighted mean of losses of rows and its standard error."""
+    shares = row_weights / row_weights.sum()
+    mean = shares @ losses
+    return float(mean), float(np.sqrt(shares**2 @ (losses - mean) ** 2))

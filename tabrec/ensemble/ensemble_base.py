@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from tabrec.ensemble.calibration import Calibration
 from tabrec.ensemble.clock import Clock, OutOfTime
 from tabrec.ensemble.folds import Folds, is_random, keep_weighted, make_folds
 from tabrec.ensemble.members import Members, is_pair, read_members
@@ -41,8 +42,6 @@ from tabrec.tables.weights import read_weights
 _REFIT_TIME = 1.5
 # Share of a budget that the passes over the folds leave besides.
 _SPARE_TIME = 0.05
-
-
 # Weights are learned from at least as many rows.
 _ENOUGH_ROWS = 1_000
 
@@ -214,6 +213,7 @@ class EnsembleBase(BaseEstimator, ABC):
         self.estimator_weights_ = np.array(
             [self.weights_[found.name] / len(found.fits) for found in used for _ in found.fits]
         )
+        self._keep_calibration([found.calibration for found in used for _ in found.fits])
 
     def _pass_over_folds(
         self,
@@ -233,6 +233,7 @@ class EnsembleBase(BaseEstimator, ABC):
                 with clock.limit():
                     found = self._predict_member(name, estimator, data, folds, rows, clock, progress)
                     self._check_finite(found)
+                    self._calibrate_member(found, data)
             except Exception as error:
                 errors[name] = error
                 continue
@@ -333,9 +334,22 @@ class EnsembleBase(BaseEstimator, ABC):
         given = frame if hasattr(self, "feature_names_in_") else frame.to_numpy()
         total: Any = 0.0
         with distinct_warnings():
-            for weight, model in zip(self.estimator_weights_, self.estimators_, strict=True):
-                total = total + weight * predict_values(model, given, getattr(self, "classes_", None))
+            for position, (weight, model) in enumerate(zip(self.estimator_weights_, self.estimators_, strict=True)):
+                predicted = predict_values(model, given, getattr(self, "classes_", None))
+                total = total + weight * self._calibrate(predicted, position)
         return total
+
+    # Probabilities are calibrated; numbers stay as they are.
+
+    def _calibrate_member(self, found: OutOfFold, data: MemberRows) -> None:
+        """Learn the calibration of a member, and apply it to its out-of-fold predictions."""
+
+    def _keep_calibration(self, by_estimator: list[Calibration]) -> None:
+        """Set the calibration of each of `estimators_`."""
+
+    def _calibrate(self, predicted: np.ndarray, position: int) -> np.ndarray:
+        """The calibrated predictions of one of `estimators_`."""
+        return predicted
 
     # A subclass defines the loss and the prediction.
 
@@ -360,13 +374,6 @@ class EnsembleBase(BaseEstimator, ABC):
         self, blended: np.ndarray, data: MemberRows, known: np.ndarray, row_weights: np.ndarray
     ) -> None:
         """Set the out-of-fold predictions of the ensemble."""
-
-
-def mean_and_error(losses: np.ndarray, row_weights: np.ndarray) -> tuple[float, float]:
-    """The weighted mean of losses of rows and its standard error."""
-    shares = row_weights / row_weights.sum()
-    mean = shares @ losses
-    return float(mean), float(np.sqrt(shares**2 @ (losses - mean) ** 2))
 
 
 def _refit(used: list[OutOfFold], data: MemberRows, rows: np.ndarray, clock: Clock, progress: Progress) -> None:

@@ -10,17 +10,17 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 
 from tabrec.ensemble.blending import (
-    choose_temperature,
     greedy_weights,
     log_loss,
+    mean_and_error,
     mixture_weights,
     nnls_weights,
-    scale_probabilities,
     squared_error,
 )
-from tabrec.ensemble.ensemble_base import EnsembleBase, mean_and_error
+from tabrec.ensemble.calibration import Calibration
+from tabrec.ensemble.ensemble_base import EnsembleBase
 from tabrec.ensemble.members import DEFAULT_KINDS
-from tabrec.ensemble.out_of_fold import MemberRows
+from tabrec.ensemble.out_of_fold import MemberRows, OutOfFold
 from tabrec.tables.row_labels import CheckedScoreMixin
 
 
@@ -174,7 +174,8 @@ class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
     """A weighted mean of the probabilities of different kinds of models, from a raw frame.
 
     Each member predicts rows that it has not seen: those out of its bags, or of folds of the rows. These out-of-fold
-    probabilities determine the weights of the members, by their log-loss, and the temperature that calibrates the mean.
+    probabilities determine the calibration of each member, the weights of the members, by their log-loss, and the
+    calibration of the mean.
 
     Parameters
     ----------
@@ -199,8 +200,9 @@ class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
         folds are random and there are 1,000 such rows or all: forests (out of bag), boosting that chooses its number
         of iterations by folds, and several nets, each validated on other rows. About four times as fast as folds.
     calibrate : bool, default=True
-        Whether to scale the logarithms of the probabilities by a temperature, if that lowers the log-loss of
-        out-of-fold rows that it was not learned on.
+        Whether to calibrate the probabilities of each member, and then their mean: an offset is added to them, and
+        the sum is taken to the power of an exponent. Both are learned from out-of-fold rows, and used if they lower
+        the log-loss of rows that they were not learned on.
     time_budget : float, default=None
         Seconds that `fit` may take. Members whose folds cannot be fitted in time are left out, with a warning.
     verbose : bool, int or "auto", default="auto"
@@ -221,8 +223,10 @@ class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
         The fitted models that are averaged: of each member with a positive weight one, or one for each fold.
     estimator_weights_ : ndarray of shape (len(estimators_),)
         Their weights.
-    temperature_ : float
-        What the logarithms of the mean probabilities are divided by.
+    estimator_calibration_ : ndarray of shape (len(estimators_), 2)
+        Exponent and offset of each model; 1 and 0 leave its probabilities as they are.
+    calibration_ : ndarray of shape (2,)
+        Exponent and offset of the mean.
     oof_prediction_ : ndarray of shape (n_rows, n_classes)
         Calibrated out-of-fold probabilities of the training rows; NaN for rows that no fold tests.
     n_features_in_, feature_names_in_ : int and ndarray of str
@@ -302,7 +306,7 @@ class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
             Probabilities in the order of `classes_`.
         """
         blended = self._blend(X)
-        return scale_probabilities(blended / blended.sum(axis=1, keepdims=True), self.temperature_)
+        return Calibration(*self.calibration_).apply(blended / blended.sum(axis=1, keepdims=True))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most probable class of each row.
@@ -343,8 +347,24 @@ class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
     def _keep_out_of_fold(
         self, blended: np.ndarray, data: MemberRows, known: np.ndarray, row_weights: np.ndarray
     ) -> None:
-        self.temperature_ = 1.0
+        calibration = Calibration()
         if self.calibrate and len(self.classes_) > 1:
             codes = np.searchsorted(self.classes_, data.y[known])
-            self.temperature_ = choose_temperature(blended[known], codes, row_weights)
-        self.oof_prediction_ = scale_probabilities(blended, self.temperature_)
+            calibration = Calibration.learn(blended[known], codes, row_weights)
+        self.calibration_ = np.array([calibration.exponent, calibration.offset])
+        self.oof_prediction_ = calibration.apply(blended)
+
+    def _calibrate_member(self, found: OutOfFold, data: MemberRows) -> None:
+        if not self.calibrate or len(self.classes_) < 2:
+            return
+        known = ~np.isnan(found.prediction[:, 0]) & np.isin(data.y, self.classes_)
+        codes = np.searchsorted(self.classes_, data.y[known])
+        row_weights = np.ones(len(codes)) if data.weights is None else data.weights[known]
+        found.calibration = Calibration.learn(found.prediction[known], codes, row_weights)
+        found.prediction = found.calibration.apply(found.prediction)
+
+    def _keep_calibration(self, by_estimator: list[Calibration]) -> None:
+        self.estimator_calibration_ = np.array([[each.exponent, each.offset] for each in by_estimator])
+
+    def _calibrate(self, predicted: np.ndarray, position: int) -> np.ndarray:
+        return Calibration(*self.estimator_calibration_[position]).apply(predicted)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from tabrec.ensemble.calibration import Calibration
 from tabrec.ensemble.clock import Clock
 from tabrec.ensemble.folds import Folds
 from tabrec.ensemble.members import weight_parameters
@@ -58,6 +59,7 @@ class OutOfFold:
     fits: list[Any] = field(default_factory=list)
     is_final: bool = False  # whether the fits saw all rows
     refitted: Any = None  # a fit to all rows, if there is one already
+    calibration: Calibration = field(default_factory=Calibration)  # of probabilities
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
 

@@ -1,15 +1,13 @@
-"""Weights and temperatures of which the best values are known."""
+"""Weights of which the best values are known."""
 
 import numpy as np
 import pytest
 
 from tabrec.ensemble.blending import (
-    choose_temperature,
     greedy_weights,
     log_loss,
     mixture_weights,
     nnls_weights,
-    scale_probabilities,
     squared_error,
 )
 
@@ -37,19 +35,3 @@ def test_weights_of_probabilities_are_the_shares_of_rows_that_each_member_knows(
     values = np.repeat([[1.0, 0.0], [0.0, 1.0]], [150, 50], axis=0)
     np.testing.assert_allclose(mixture_weights(values, ONES), [0.75, 0.25], atol=1e-9)
     np.testing.assert_allclose(greedy_weights(values, log_loss, ONES), [0.75, 0.25], atol=0.02)
-
-
-def test_the_temperature_undoes_overconfidence_and_is_1_without_it():
-    logits = RNG.normal(size=(4000, 3))
-    honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    codes = (honest.cumsum(axis=1) > RNG.random(4000)[:, None]).argmax(axis=1)
-    overconfident = scale_probabilities(honest, 0.5)
-    assert choose_temperature(overconfident, codes, np.ones(4000)) == pytest.approx(2, rel=0.1)
-    few = slice(0, 30)
-    assert choose_temperature(honest[few], honest[few].argmax(axis=1)[::-1], np.zeros(30)) == 1.0
-
-
-def test_scaled_probabilities_add_up_to_1_and_keep_their_order():
-    scaled = scale_probabilities(np.array([[0.7, 0.3, 0.0], [0.2, 0.2, 0.6]]), 3.0)
-    np.testing.assert_allclose(scaled.sum(axis=1), 1)
-    assert scaled.argmax(axis=1).tolist() == [0, 2]

@@ -225,8 +225,21 @@ def test_calibrated_probabilities_have_a_lower_loss():
     tree = [("tree", DecisionTreeClassifier(max_depth=7, random_state=0))]
     fits = [EnsembleClassifier(tree, calibrate=calibrate, random_state=0).fit(X, y) for calibrate in (False, True)]
     raw, calibrated = (log_loss(y, fit.oof_prediction_) for fit in fits)
-    assert fits[1].temperature_ > 1 == fits[0].temperature_
+    assert fits[1].estimator_calibration_[0, 0] < 1 == fits[0].estimator_calibration_[0, 0]
     assert calibrated < raw
+
+
+def test_members_are_calibrated_before_they_are_weighted():
+    X = pd.DataFrame(RNG.normal(size=(400, 6)))
+    y = X.iloc[:, :4].to_numpy().argmax(axis=1)
+    forest = [("forest", ForestClassifier(40, n_jobs=1, random_state=0))]
+    raw, ensemble = (EnsembleClassifier(forest, calibrate=calibrate).fit(X, y) for calibrate in (False, True))
+    assert ensemble.estimator_calibration_[0, 0] > 1.3  # the mean of trees is too cautious
+    assert ensemble.leaderboard_["log_loss"][0] < 0.95 * raw.leaderboard_["log_loss"][0]
+    assert ensemble.calibration_.tolist() == [1, 0] or ensemble.calibration_[0] == pytest.approx(1, abs=0.1)
+    held_out = pd.DataFrame(RNG.normal(size=(400, 6)))
+    truth = held_out.iloc[:, :4].to_numpy().argmax(axis=1)
+    assert log_loss(truth, ensemble.predict_proba(held_out)) < 0.95 * log_loss(truth, raw.predict_proba(held_out))
 
 
 def test_members_are_cloned_and_set_by_name():
