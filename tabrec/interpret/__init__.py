@@ -7,6 +7,7 @@ from typing import Any
 _MODULES = {
     "attribution.path_contributions": ["Contributions", "RowContributions", "contributions"],
     "attribution.cohorts": ["Cohorts"],
+    "attribution.counterfactuals": ["Counterfactuals", "counterfactuals"],
     "attribution.interactions": ["ShapInteractions", "shap_interactions"],
     "attribution.shapley": ["shap_values"],
     "attribution.waterfall_chart": ["waterfall"],

@@ -33,6 +33,7 @@ from tabrec.interpret import (
     cluster_columns,
     confidence,
     contributions,
+    counterfactuals,
     domain_shift,
     draw_tree,
     drop_and_compare,
@@ -174,6 +175,13 @@ def shift(with_model: bool) -> Any:
 
 
 @functools.cache
+def changes() -> Any:
+    row = tables().new.iloc[[int(forest().predict(tables().new).argmin())]]
+    goal = (float(np.quantile(tables().y, 0.6)), None)
+    return counterfactuals(forest(), row, tables().X, [*ugly(3), tables().kind], goal=goal)
+
+
+@functools.cache
 def pairs() -> Any:
     return shap_interactions(classifier(), tables().new[:20], output=ugly(1)[0]).by_source()
 
@@ -271,6 +279,7 @@ PLOTS: dict[str, Callable[[Any], Any]] = {
     "contributions of a number": lambda ax: reasons().plot_dependence(A, ax),
     "contributions of labels": lambda ax: reasons().plot_dependence(tables().kind, ax),
     "contributions of a row beside another": lambda ax: reasons().compare(0, 1).plot(ax),
+    "counterfactuals": lambda ax: changes().plot(ax),
     "interactions": lambda ax: pairs().plot(ax),
     "interaction of numbers": lambda ax: pairs().plot_pair(A, B, ax),
     "interaction of labels": lambda ax: pairs().plot_pair(tables().kind, A, ax),

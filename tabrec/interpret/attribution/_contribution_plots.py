@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabrec.interpret.attribution._shown_values import to_text
+from tabrec.interpret.attribution._shown_values import has_order, to_text
 from tabrec.plotting.axes import (
     BLUE,
     GREY,
@@ -61,7 +61,7 @@ def draw_dependence(
     rows = _spread(len(column))
     shown, contributions, note = column.iloc[rows], contributions[rows], _count(len(rows), len(column))
     colours, legend = _colour_by(None if other is None else other.iloc[rows])
-    if not _has_order(column):
+    if not has_order(column):
         ax = _draw_labels(ax, contributions, shown, unit, note, colours)
         return _add_legend(ax, legend)
     ax = make_axes(ax, (6.4, 4.0))
@@ -89,7 +89,7 @@ def _colour_by(column: pd.Series | None) -> tuple[np.ndarray, list[tuple[Any, st
     if column is None:
         return np.full(0, BLUE), []
     name = shorten(column.name, 20)
-    if _has_order(column):
+    if has_order(column):
         rank = _ranks(column)
         colours = np.where(np.isnan(rank)[:, None], _mix(np.zeros(1), GREY, GREY), _mix(rank, BLUE, ORANGE))
         legend = [(BLUE, f"{name}: low"), (ORANGE, "high")]
@@ -148,14 +148,9 @@ def _count(n_drawn: int, n_rows: int) -> str:
     return rows if n_drawn == n_rows else f"{n_drawn:,} of {rows}, evenly spread"
 
 
-def _has_order(column: pd.Series) -> bool:
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return is_number or pd.api.types.is_datetime64_any_dtype(column)
-
-
 def _ranks(column: pd.Series) -> np.ndarray:
     """Ranks of numbers and dates, scaled to 0 to 1; NaN for labels and missing values."""
-    if not _has_order(column):
+    if not has_order(column):
         return np.full(len(column), np.nan)
     ranks = column.rank().to_numpy(np.float64, na_value=np.nan)
     if np.isnan(ranks).all():

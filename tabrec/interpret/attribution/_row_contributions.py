@@ -13,7 +13,7 @@ from tabrec.interpret._result import Result
 from tabrec.interpret.attribution._waterfall_bars import draw_bars, label_steps, make_bars
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RowContributions(Result):
     """Contribution of each column to the prediction of one row.
 

@@ -49,6 +49,12 @@ def _labels_of(encoded: pd.Series, labels: list | None) -> Any:
     return np.asarray([str(label) for label in labels], dtype=object)[codes.to_numpy().astype(np.intp)]
 
 
+def has_order(column: pd.Series) -> bool:
+    """Whether a column holds numbers or dates, and not labels or flags."""
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return is_number or pd.api.types.is_datetime64_any_dtype(column)
+
+
 def to_text(value: Any) -> str:
     """A value as text: integers without decimals, days without the time, missing values as "missing"."""
     if (pd.api.types.is_scalar(value) and pd.isna(value)) or (isinstance(value, str) and value == MISSING_LABEL):

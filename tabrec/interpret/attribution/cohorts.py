@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.tree import DecisionTreeRegressor
 
 from tabrec.interpret._result import Result
-from tabrec.interpret.attribution._shown_values import to_text
+from tabrec.interpret.attribution._shown_values import has_order, to_text
 from tabrec.interpret.metrics import error_of_mean
 from tabrec.plotting.axes import GREY, PALETTE, finish, ink, number_axis, row_axes, shorten, shorten_all
 
@@ -119,7 +119,7 @@ def read_cohorts(by: Any, raw: pd.DataFrame, values: pd.DataFrame, cells: np.nda
 def name_cohorts(values: pd.Series) -> tuple[list[str], np.ndarray]:
     """Names of cohorts and the number of each row's: frequent labels, or quarters of numbers and dates."""
     name = "" if values.name is None else str(values.name)
-    if _has_order(values) and values.nunique() > _MOST_COHORTS:
+    if has_order(values) and values.nunique() > _MOST_COHORTS:
         parts = pd.qcut(values, _N_PARTS, labels=False, duplicates="drop")
         ends = values.groupby(parts).agg(["min", "max"])
         names = [f"{name} {to_text(low)} to {to_text(high)}".strip() for low, high in ends.itertuples(index=False)]
@@ -145,11 +145,6 @@ def split_by_tree(cells: np.ndarray, values: pd.DataFrame, n_cohorts: int) -> tu
     return [_name_leaf(tree.tree_, int(leaf), tests, values) for leaf in leaves], codes
 
 
-def _has_order(column: pd.Series) -> bool:
-    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return is_number or pd.api.types.is_datetime64_any_dtype(column)
-
-
 def _as_numbers(column: pd.Series) -> np.ndarray:
     """Numbers, or seconds since 1970; NaN where missing."""
     if not pd.api.types.is_datetime64_any_dtype(column):
@@ -163,13 +158,13 @@ def _read_tests(values: pd.DataFrame) -> tuple[np.ndarray, list[tuple[str, Any]]
     tests: list[tuple[str, Any]] = []
     for name, column in values.items():
         labels: list[str] = ["missing"] if column.isna().any() else []
-        if _has_order(column):
+        if has_order(column):
             numbers = _as_numbers(column)
             known = numbers[~np.isnan(numbers)]
             columns.append(np.where(np.isnan(numbers), np.median(known) if len(known) else 0.0, numbers))
             tests.append((str(name), None))
         texts = column.astype(object).map(to_text)
-        if not _has_order(column):
+        if not has_order(column):
             labels = texts.value_counts().index[:_MOST_LABELS].tolist()
         columns += [(texts == label).to_numpy(np.float64) for label in labels]
         tests += [(str(name), label) for label in labels]

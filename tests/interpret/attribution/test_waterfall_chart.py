@@ -247,3 +247,9 @@ def test_the_mark_of_a_cut_bar_has_the_colour_of_the_background(style):
         assert len(marks) == 2
         assert {to_rgba(mark.get_color()) for mark in marks} == {to_rgba(ax.get_facecolor())}
         assert total.get_facecolor() != to_rgba(marks[0].get_color())
+
+
+def test_the_contributions_of_a_row_are_printed_as_a_table():
+    X = pd.DataFrame({"a": [0.0, 1.0], "b": [1.0, 1.0]})
+    row = contributions(DecisionTreeRegressor().fit(X, [0.0, 4.0]), X).row(1)
+    assert repr(row).splitlines() == ["RowContributions", *row.table.to_string().splitlines()]
