@@ -3,9 +3,9 @@
     python benchmarks/scale.py --folder /tmp/auctions --json benchmarks/results/scale-cpu.json
 
 Files of a million rows are written to the folder once. For every number of rows, a new process learns the encoding,
-fits a forest of 20 trees to the logarithm of the price, which learns the encoding again, and writes predictions.
-Seconds are those of the processor, summed over threads, so that they hold on a busy machine; the peak memory is that of
-the whole process.
+fits a forest of 20 trees to the logarithm of the price, which learns the encoding again, writes predictions, and trains
+a net for one epoch. Seconds are those of the processor, summed over threads, so that they hold on a busy machine; the
+peak memory is that of the whole process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _COLUMNS = [
 _STAGES = {
     "encoding": "learning the encoding, of all rows",
     "forest": "forest of 20 trees: the encoding again, the draw of its rows and the growth",
-    "predictions": "predictions, written to parquet",
+    "predictions": "its predictions, written to parquet",
+    "net": "net with layers of 100 and 50, one epoch: the encoding again, and the epoch",
 }
 
 
@@ -48,7 +49,7 @@ def write_files(folder: Path, n_files: int) -> None:
 
 def work(folder: str, n_files: int, memory: str) -> None:
     """Fit and predict, and print the measurements, in a separate process."""
-    from tabrec import ForestRegressor, TabularPreprocessor
+    from tabrec import ForestRegressor, TabularPreprocessor, TabularRegressor
     from tabrec.scale import FileChunks, predict_to
 
     values: dict[str, Any] = {"imports_mib": peak_mib()}
@@ -66,6 +67,9 @@ def work(folder: str, n_files: int, memory: str) -> None:
     path = Path(folder).with_name("predictions.parquet")
     timed("predictions", lambda: predict_to(path, model, sales, keep=["SalesID"], overwrite=True))
     path.unlink()
+    net = TabularRegressor((100, 50), n_members=None, epochs=1, device="cpu", random_state=0, verbose=0)
+    timed("net", lambda: net.fit(sales, "log(SalePrice)"))
+    values["net_loss"] = float(net.history_["train_loss"].iloc[-1])
     values |= {"n_rows": sales.n_rows, "n_drawn": len(model.sample_rows_), "oob_score": model.oob_score_}
     print(json.dumps({"values": values, "versions": {}}))
 
