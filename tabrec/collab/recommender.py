@@ -21,6 +21,7 @@ from tabrec.collab.recommending import recommend_items
 from tabrec.collab.relevance import Relevance
 from tabrec.collab.scorer import Scorer
 from tabrec.preprocess.warm_start import check_parameters_kept, describe_parameters
+from tabrec.tables.chunks import TakesChunksMixin
 from tabrec.tables.columns import read_frame
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
@@ -34,7 +35,7 @@ _KEPT = (
 )
 
 
-class Recommender(Newcomers, Exports, ABC):
+class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
     """Base class of the recommenders: it holds a reader, which turns ids into codes, and a scorer, which learns.
 
     A subclass defines a constructor with at least the parameters named below, and `_make_scorer`. If it has a parameter

@@ -10,10 +10,12 @@ import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 
+from tabrec.collab.recommender import Recommender
 from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.preprocess.table_survey import TableSurvey
+from tabrec.scale.ratings import fit_recommender
 from tabrec.scale.row_draw import RowDraw
 from tabrec.scale.streaming import EncodedTable, fit_net_to_blocks
 from tabrec.scale.target_column import TargetColumn
@@ -46,6 +48,8 @@ def fit_to_chunks(estimator: Any, chunks: Any, y: Any, options: Mapping[str, Any
     with distinct_warnings():
         if isinstance(estimator, FrameTransformer):
             return _fit_transformer(estimator, chunks)
+        if isinstance(estimator, Recommender):
+            return fit_recommender(estimator, chunks, y)
         if any(isinstance(estimator, kind) for kind in _BYTES):
             return _fit_estimator(estimator, chunks, y)
     raise TypeError(

@@ -51,10 +51,10 @@ class TableSource(Chunks):
         Parameters
         ----------
         estimator : estimator
-            A forest, a boosting model, a net or a transformer.
+            A forest, a boosting model, a net, a recommender or a transformer.
         y : str, default=None
             Column of the target, which is not a feature, or its logarithm or square root, as ``"log(SalePrice)"``;
-            None for transformers.
+            None for transformers, and for recommenders without ratings.
         **options : object
             Further arguments of `fit`; those that are one value for each row are not supported.
 

@@ -1,0 +1,94 @@
+"""Fit recommenders to ratings and interactions in files: ids become codes chunk by chunk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.collab.ids import check_ids
+from tabrec.collab.rating_columns import find_id_columns
+from tabrec.collab.recommender import Recommender
+from tabrec.scale.target_column import TargetColumn
+from tabrec.tables.columns import Column, to_columns
+from tabrec.tables.failed_fit import restores_on_failure
+from tabrec.tables.memory import physical_memory
+from tabrec.tables.progress import show_progress
+
+# A recommender holds its interactions as codes, and sorts them in fit: bytes of each, at the peak.
+_BYTES = 90
+
+
+@restores_on_failure
+def fit_recommender(recommender: Recommender, chunks: Any, y: Any) -> Any:
+    """Fit a recommender to all rows of a table in chunks, of which it holds the codes of the ids, as it does else."""
+    target = None if y is None else TargetColumn.parse(y, list(chunks.schema))
+    names = [name for name in chunks.schema if target is None or name != target.column]
+    id_names = find_id_columns(
+        chunks.head(1_000)[names], recommender.user, recommender.item, type(recommender).__name__
+    )
+    others = [getattr(recommender, "time", None), *(getattr(recommender, "context", None) or ())]
+    others = [str(name) for name in dict.fromkeys(others) if name is not None and name not in id_names]
+    read = [*id_names, *others]
+    frame, values = _read_codes(chunks.select([*read, *([] if target is None else [target.column])]), read, target)
+    recommender.fit(frame, values)
+    recommender.n_features_in_, recommender.feature_names_in_ = len(names), np.asarray(names, dtype=object)
+    return recommender
+
+
+def _read_codes(chunks: Any, names: list[str], target: TargetColumn | None) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """The columns of a table, those of the ids as categories, and its target."""
+    ids = {name: _GrowingCodes() for name in names[:2]}
+    others: dict[str, list] = {name: [] for name in names[2:]}
+    values: list[np.ndarray] = []
+    n_rows = 0
+    with show_progress("Reading interactions", chunks.n_rows) as progress:
+        for frame in chunks:
+            _check_memory(chunks.n_rows or n_rows)
+            for name, column in to_columns(frame[names]).items():
+                if name in ids:
+                    check_ids(column)
+                    ids[name].add(column)
+                else:
+                    others[name].append(frame[name])
+            if target is not None:
+                values.append(target.read(frame, n_rows, numeric=True))
+            n_rows += len(frame)
+            progress.advance(len(frame))
+    if not n_rows:
+        raise ValueError("The table has no rows.")
+    columns: dict[str, Any] = {name: codes.column() for name, codes in ids.items()}
+    columns |= {name: pd.concat(parts, ignore_index=True) for name, parts in others.items()}
+    return pd.DataFrame(columns, copy=False), np.concatenate(values) if values else None
+
+
+class _GrowingCodes:
+    """The labels of a column that is read in chunks, as codes in the order in which they occur."""
+
+    def __init__(self) -> None:
+        self._code_of: dict[Any, int] = {}
+        self._codes: list[np.ndarray] = []
+
+    def add(self, column: Column) -> None:
+        """Append the rows of a chunk."""
+        labels = column.as_labels()
+        table = np.full(len(labels.labels) + 1, -1, dtype=np.int32)  # the last is that of missing ids
+        for position in np.flatnonzero(labels.counts).tolist():
+            table[position] = self._code_of.setdefault(labels.labels[position], len(self._code_of))
+        self._codes.append(table[labels.codes])
+
+    def column(self) -> pd.Categorical:
+        """All rows as a column of categories."""
+        codes = np.concatenate(self._codes)
+        self._codes.clear()
+        return pd.Categorical.from_codes(codes, categories=pd.Index(list(self._code_of)), validate=False)
+
+
+def _check_memory(n_rows: int) -> None:
+    needed, available = n_rows * _BYTES, physical_memory()
+    if available is not None and needed > available:
+        raise MemoryError(
+            f"A recommender of {n_rows:,} interactions needs about {needed / 2**30:.0f} GiB for their codes, and this "
+            f"machine has {available / 2**30:.0f} GiB: leave out interactions, such as the oldest ones."
+        )
