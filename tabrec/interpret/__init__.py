@@ -21,6 +21,7 @@ _MODULES = {
     "certainty.oob_curves": ["OobCurve", "oob_curve"],
     "change.shift": ["DomainShift", "domain_shift"],
     "change.time_checks": ["DropAndCompare", "RecentOnly", "drop_and_compare", "recent_only"],
+    "change.drift": ["DriftOverTime", "drift_over_time"],
     "change.extrapolation": ["ExtrapolationCheck", "extrapolation_check"],
     "audit.leakage": ["LeakageCheck", "leakage_check"],
     "quality.classification": ["ClassificationCurves", "classification_curves"],

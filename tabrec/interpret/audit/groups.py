@@ -75,8 +75,9 @@ def _share_groups(name: str, train: pd.Series, valid: pd.Series, y: np.ndarray, 
     is_seen = valid.isin(values).to_numpy()
     if counts[counts > 1].sum() < _LEAST_REPEATED * n or is_seen.mean() < _LEAST_SHARED:
         return None
-    likeness, z = _compare_pairs(codes, y, is_class)
-    if likeness < _LEAST_LIKENESS or z < _N_ERRORS:
+    likeness, z, of_neighbours = _compare_pairs(codes, y, is_class)
+    is_quantity = pd.api.types.is_numeric_dtype(train) and of_neighbours >= _LEAST_LIKENESS
+    if likeness < _LEAST_LIKENESS or z < _N_ERRORS or is_quantity:
         return None
     return SharedGroups(name, likeness, is_seen, len(values))
 
@@ -85,19 +86,24 @@ def _can_sort(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) or all(isinstance(value, str) for value in column.dropna().head(1000))
 
 
-def _compare_pairs(codes: np.ndarray, y: np.ndarray, is_class: bool) -> tuple[float, float]:
-    """The likeness of rows in one group, and the number of standard errors that it is above 0.
+def _compare_pairs(codes: np.ndarray, y: np.ndarray, is_class: bool) -> tuple[float, float, float]:
+    """The likeness of rows in one group, its standard errors above 0, and the likeness of neighbouring groups.
 
-    Groups are compared with their neighbours in the order of their values: where the target follows a number smoothly,
-    as a price follows an area, rows of one value are no more alike than those of neighbouring values.
+    Groups are compared with their neighbours in the order of their values: where the target follows a number, as a
+    price follows an area, neighbouring values are alike too, and the number is not an id.
     """
     order = np.argsort(codes, kind="stable")
     order = order[codes[order] >= 0]
-    steps = np.diff(codes[order])
-    difference = y[order[1:]] != y[order[:-1]] if is_class else np.diff(y[order].astype(np.float64)) ** 2
-    within, between = (difference[where].astype(np.float64) for where in (steps == 0, steps > 0))
-    if min(len(within), len(between)) < _LEAST_PAIRS or between.mean() == 0:
-        return 0.0, 0.0
+    steps, values = np.diff(codes[order]), y if is_class else y.astype(np.float64)
+
+    def apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return (values[first] != values[second]).astype(float) if is_class else (values[first] - values[second]) ** 2
+
+    near, far = apart(order[1:], order[:-1]), apart(order, np.roll(order, len(order) // 2))
+    within, between = near[steps == 0], near[steps > 0]
+    if min(len(within), len(between)) < _LEAST_PAIRS or between.mean() == 0 or far.mean() == 0:
+        return 0.0, 0.0, 0.0
     error = np.sqrt(within.var(ddof=1) / len(within) + between.var(ddof=1) / len(between))
     gap = between.mean() - within.mean()
-    return float(gap / between.mean()), float(gap / max(error, 1e-300))
+    of_neighbours = float(1 - between.mean() / far.mean())
+    return float(gap / between.mean()), float(gap / max(error, 1e-300)), of_neighbours

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
+
 from tabrec.interpret._result import Finding
 from tabrec.interpret.audit.leakage import leakage_check
 from tabrec.interpret.audit.placeholders import find_placeholders
+from tabrec.interpret.change.drift import drift_over_time
 from tabrec.interpret.change.extrapolation import extrapolation_check
 from tabrec.interpret.change.shift import domain_shift
 from tabrec.interpret.page.blocks import Section
@@ -14,6 +17,7 @@ from tabrec.interpret.page.report_data import ReportData
 from tabrec.preprocess import column_kinds
 
 _MAX_COLUMNS = 200
+_LEAST_DRIFTING, _MOST_DRIFTING = 300, 5_000  # rows with a date
 _LOW_IMPORTANCE = 0.05  # share of the total importance below which a finding on a column is not urgent
 
 
@@ -49,6 +53,7 @@ def add_leakage(section: Section, data: ReportData) -> None:
 
 def add_shift(section: Section, data: ReportData) -> None:
     """Show how the newest rows differ from the training rows, and which of their values lie outside."""
+    _add_drift(section, data)
     if data.newest is None:
         section.add_note("There are no newer rows to compare with: pass X_valid or X_new.")
         return
@@ -67,6 +72,28 @@ def add_shift(section: Section, data: ReportData) -> None:
     named = {name for finding in result.findings for name in finding.columns}
     found = _soften(outside.findings, data)
     section.add_findings([each for each in found if each.severity == 1 or not named.issuperset(each.columns)])
+
+
+def _add_drift(section: Section, data: ReportData) -> None:
+    """Show how columns change from period to period, for tables with a column of dates."""
+    kinds = column_kinds(data.X)["kind"]
+    newest = data.X.head(0) if data.newest is None else data.newest
+    dates = [name for name in kinds.index[kinds == "date"] if data.newest is None or name in newest]
+    shared = [name for name in data.X.columns if data.newest is None or name in newest]
+    if not dates or len(shared) < 2:
+        return
+    both = pd.concat([data.X[shared], newest[shared]], ignore_index=True)
+    name = min(dates, key=lambda each: (both[each].isna().sum(), dates.index(each)))
+    both = both[both[name].notna()]
+    both = both.iloc[data.sample(len(both), _MOST_DRIFTING)]
+    if len(both) < _LEAST_DRIFTING:
+        return
+    result = drift_over_time(both, name)
+    section.add_figure(result.plot(), f"Distance of each column from the first of six periods of {name}.")
+    section.add_text(
+        f"Six periods of {name} with as many rows each, training and newest rows together. The distance is that of the "
+        "cumulative shares of numbers, or of the shares of labels: 0 for no change, 1 for no value in common."
+    )
 
 
 def _soften(findings: list[Finding], data: ReportData) -> list[Finding]:

@@ -67,3 +67,15 @@ def test_a_split_by_group_and_useless_groups_are_no_finding():
     for seed in range(20):
         X, y = visits(seed, effect=0.0)
         assert not kinds(leakage_check(None, X[:800], y[:800], X[800:], y[800:]))
+
+
+def test_a_quantity_of_repeated_values_is_no_group():
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 150, 1500)  # houses of a kind have the same area, and the same extras
+    area = np.sort(rng.integers(50, 900, 150))[kind]
+    extras = 30 * rng.normal(size=150)
+    X = pd.DataFrame({"area": area})
+    y = area + extras[kind] + 5 * rng.normal(size=1500)
+    assert not kinds(leakage_check(None, X[:1000], y[:1000], X[1000:], y[1000:]))
+    shuffled = pd.DataFrame({"machine": rng.permutation(150)[kind] + 5000})
+    assert kinds(leakage_check(None, shuffled[:1000], y[:1000], shuffled[1000:], y[1000:]))
