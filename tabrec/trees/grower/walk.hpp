@@ -35,6 +35,8 @@ constexpr int kTogether = 16;
 // Levels that rows go down before those that have reached a leaf are left out.
 constexpr int kLevels = 4;
 constexpr int64_t kWalking = 256;
+// Bytes that stay in the cache from one tree to the next; rows that take more are fetched before they are walked.
+constexpr int64_t kCache = 1 << 20;
 constexpr int64_t kRowsOfBlock = 64;
 
 // Leaves lead to themselves. A float32 is at most a float64 threshold if it is at most that threshold rounded down.
@@ -59,12 +61,16 @@ inline void pack(const FittedTree& tree, std::vector<Step>& steps) {
 // False if a value is missing, whose direction is not known here.
 inline bool copy_rows(const Matrix& matrix, const int64_t* rows, int64_t first, int64_t n, float* to) {
     bool missing = false;
-    for (int64_t c = 0; c < matrix.n_columns; ++c) {
-        const float* column = matrix.data + c * matrix.column_step;
-        for (int64_t i = 0; i < n; ++i) {
-            const float value = column[(rows == nullptr ? first + i : rows[first + i]) * matrix.row_step];
-            missing |= value != value;
-            to[i * matrix.n_columns + c] = value;
+    // Few rows at a time, so that these stay in the cache while column after column is copied.
+    for (int64_t start = 0; start < n; start += kRowsOfBlock) {
+        const int64_t end = std::min(start + kRowsOfBlock, n);
+        for (int64_t c = 0; c < matrix.n_columns; ++c) {
+            const float* column = matrix.data + c * matrix.column_step;
+            for (int64_t i = start; i < end; ++i) {
+                const float value = column[(rows == nullptr ? first + i : rows[first + i]) * matrix.row_step];
+                missing |= value != value;
+                to[i * matrix.n_columns + c] = value;
+            }
         }
     }
     return !missing;
@@ -91,11 +97,13 @@ inline void descend(const Step* steps, const float* block, int64_t n_columns, co
 inline void walk(const std::vector<Step>& steps, const float* rows, int64_t n_columns, int64_t n, int32_t* leaves) {
     const Step* const all = steps.data();
     int32_t walking[kWalking], nodes[kWalking];
+    const bool are_far = n * n_columns * static_cast<int64_t>(sizeof(float)) > kCache;
     for (int64_t first = 0; first < n; first += kWalking) {
         const float* const block = rows + first * n_columns;
         int64_t n_walking = std::min(kWalking, n - first);
         std::iota(walking, walking + n_walking, 0);
         std::fill_n(nodes, n_walking, 0);
+        for (int64_t i = 0; are_far && i < n_walking * n_columns; i += 64 / sizeof(float)) __builtin_prefetch(block + i);
         while (n_walking > 0) {
             int64_t i = 0, n_left = 0;
             for (; i + kTogether <= n_walking; i += kTogether)
@@ -150,8 +158,9 @@ inline bool add_predictions(const FittedTree* trees, int64_t n_trees, int64_t n_
                             int64_t first, int64_t n, double* out) {
     int64_t most_nodes = 0;
     for (int64_t t = 0; t < n_trees; ++t) most_nodes = std::max(most_nodes, trees[t].n_nodes);
-    // Packing a tree has to pay for every chunk of rows.
-    const int64_t chunk = std::min(n, std::clamp<int64_t>(most_nodes / 2, 8192, 65536));
+    // Packing a tree has to pay for every chunk of rows; chunks are of equal size.
+    const int64_t most = std::clamp<int64_t>(most_nodes, 8192, 131072), n_chunks = (n + most - 1) / most;
+    const int64_t chunk = n_chunks == 0 ? 0 : (n + n_chunks - 1) / n_chunks;
     std::vector<Step> steps;
     std::vector<float> block(chunk * matrix.n_columns);
     std::vector<int32_t> leaves(chunk);
