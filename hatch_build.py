@@ -20,7 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _FOLDER = Path("tabrec", "trees", "grower")
 # The order of operations is that of the source on every processor, so that the same seed gives the same forest.
-_FLAGS = ["-std=c++17", "-O2", "-ftree-vectorize", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off"]
+_FLAGS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off"]
 _FLAGS += ["-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
 _FLAGS += ["-static"] if os.name == "nt" else []
 _COMPILERS = ("c++", "g++", "clang++")

@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.preprocess.warm_start import check_target_kept
 from tabrec.tables.class_weights import check_class_weights
 from tabrec.tables.columns import read_frame
-from tabrec.tables.compiled import find_compiled
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.float32_maps import Float32Map, learn_maps
 from tabrec.tables.messages import warn_caller
@@ -25,7 +24,7 @@ from tabrec.tables.names import learn_names
 from tabrec.tables.progress import show_progress, track
 from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
 from tabrec.tables.weights import read_weights
-from tabrec.trees.grower.growth import ForestGrower, in_threads, is_grown, why_not_grown
+from tabrec.trees.grower.growth import ForestGrower, fastest_grower, is_grown
 from tabrec.trees.grower.walking import predict_rows, sum_predictions
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
@@ -48,7 +47,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
     verbose: Any
     n_estimators: int
     grower_: str
-    _grower: ForestGrower | None = None  # while trees are grown by it
+    _grower: ForestGrower | None
     min_impurity_decrease: float
     ccp_alpha: float
     _float32_maps: dict[str, Float32Map]
@@ -99,24 +98,28 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         y = y[self._rows]
         weights = None if weighting.weights is None else weighting.weights[order]
         self._forget_oob()
-        self._grow(matrix, y, weights, n_kept=len(self.estimators_) if is_warm else 0)
-        if self.bootstrap and self.oob_score:
-            if self.drew_from_one_table:
-                self._score_out_of_bag(matrix, y)
-            else:
-                warn_caller(
-                    "warm_start added trees on other rows than those of the earlier fit (another X, y or "
-                    "sample_weight), so there are no out-of-bag predictions: pass oob_score=False."
-                )
+        with fastest_grower(self, matrix, y) as grower:
+            matrix = matrix if grower is None else grower.stand_in  # frees the table
+            self._grow(matrix, y, weights, grower, n_kept=len(self.estimators_) if is_warm else 0)
+            if self.bootstrap and self.oob_score:
+                if self.drew_from_one_table:
+                    self._score_out_of_bag(matrix, y, grower)
+                else:
+                    warn_caller(
+                        "warm_start added trees on other rows than those of the earlier fit (another X, y or "
+                        "sample_weight), so there are no out-of-bag predictions: pass oob_score=False."
+                    )
         # The parent class has learned the encoded columns.
         learn_names(self, X, frame)
         return self
 
-    def _grow(self, matrix: np.ndarray, y: np.ndarray, weights: np.ndarray | None, n_kept: int) -> None:
+    def _grow(
+        self, matrix: np.ndarray, y: np.ndarray, weights: np.ndarray | None, grower: ForestGrower | None, n_kept: int
+    ) -> None:
         """Grow the trees after the first `n_kept`, in units that suit the target, and convert them to its own."""
         units = None if is_classifier(self) else choose_units(y, weights, self.criterion)
         growing: list[Any] = []
-        self._growing = growing  # `_make_estimator` fills it
+        self._growing, self._grower = growing, grower  # `_make_estimator` uses both
 
         def count() -> int:
             return n_kept + sum(map(is_grown, growing))
@@ -124,30 +127,14 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         with (
             show_progress("Growing trees", self.n_estimators, self.verbose, count),
             self._parameters_that_fit(len(matrix), units),
-            self._fastest_grower(matrix, y),
         ):
             super().fit(matrix, y if units is None else units.scale(y), sample_weight=weights)
-        del self._growing
+        del self._growing, self._grower
         if units is None:
             return
         for tree in self.estimators_[n_kept:]:
             units.restore(tree.tree_)
             tree.min_impurity_decrease, tree.ccp_alpha = self.min_impurity_decrease, self.ccp_alpha
-
-    @contextmanager
-    def _fastest_grower(self, matrix: np.ndarray, y: np.ndarray) -> Iterator[None]:
-        """Let the compiled grower fit the trees that are made meanwhile, where it can, and record who grew them."""
-        why_not = why_not_grown(self, matrix, y)
-        self.grower_ = f"scikit-learn's ({why_not})" if why_not else str(find_compiled())
-        if why_not:
-            yield
-            return
-        with ForestGrower(matrix) as grower, in_threads(self.n_jobs):
-            self._grower = grower
-            try:
-                yield
-            finally:
-                del self._grower
 
     def _make_estimator(self, append: bool = True, random_state: Any = None) -> Any:
         """The hook through which the parent class makes every tree, before it grows them all."""
@@ -339,11 +326,15 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
                 "pass oob_score=False."
             )
 
-    def _score_out_of_bag(self, X: np.ndarray, y: np.ndarray) -> None:
+    def _score_out_of_bag(self, X: np.ndarray, y: np.ndarray, grower: ForestGrower | None) -> None:
         """Set `oob_score_` and the out-of-bag predictions; X and y are the rows that the trees were grown on."""
+
+        def predict(tree: Any, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            return predict_rows(tree, X, rows) if grower is None else grower.predict_rows(tree, rows)
+
         n_values = 1 if not is_classifier(self) else int(np.max(self.n_classes_))
         values, spread, count = predict_out_of_bag(
-            predict_rows,
+            predict,
             track([tree.tree_ for tree in self.estimators_], "Predicting out of bag", self.n_estimators, self.verbose),
             self._get_estimators_indices(),
             X,

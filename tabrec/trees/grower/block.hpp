@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "boundaries.hpp"
 #include "classes.hpp"
@@ -37,7 +36,7 @@ public:
 
     // Copies a node; its columns in `constants` are not looked at.
     void enter(Todo& node, const uint32_t* rows, const Stat* stats, const double* target,
-               const std::vector<int32_t>& constants) {
+               const Buffer<int32_t>& constants) {
         const int64_t n = node.n_rows();
         rows += node.start;
         if (ids_.empty()) prepare();
@@ -87,7 +86,7 @@ public:
     }
 
     // The best split of each of the given features.
-    void evaluate(const Todo& node, const std::vector<int32_t>& features, Best* best) {
+    void evaluate(const Todo& node, const Buffer<int32_t>& features, Best* best) {
         if constexpr (kCriterion == kClasses) {
             for (size_t k = 0; k < features.size(); ++k) best[k] = find_by_sorting(node, features[k]);
         } else {
@@ -128,7 +127,7 @@ public:
                          [&](uint16_t id) { return column[id * stride_] <= split.low; });
     }
 
-    Totals sum_up(int64_t start, int64_t end, std::vector<double>& class_weights) const {
+    Totals sum_up(int64_t start, int64_t end, Buffer<double>& class_weights) const {
         return grower::sum_up<kCriterion>(ids_.data() + start, end - start, stats_.data(), target_.data(),
                                           class_weights);
     }
@@ -315,18 +314,18 @@ private:
 
     const int64_t most_rows_;
     int64_t stride_;  // codes of a row
-    std::vector<int32_t> position_;  // of each feature in a row
-    std::vector<uint16_t> codes_of_block_, ids_, spare_ids_, differs_;
-    std::vector<Stat> stats_, bins_;
-    std::vector<double> target_, pair_codes_;
-    std::vector<const float*> values_;  // by position, then by code
-    std::vector<float> own_values_;
-    std::vector<uint32_t> n_values_, local_codes_, before_;
-    std::vector<uint64_t> words_;
-    std::vector<uint8_t> is_known_;
-    std::vector<Use> pairs_, uses_;
-    std::vector<int32_t> columns_;
-    std::vector<Stat*> bases_;
+    Buffer<int32_t> position_;  // of each feature in a row
+    Buffer<uint16_t> codes_of_block_, ids_, spare_ids_, differs_;
+    Buffer<Stat> stats_, bins_;
+    Buffer<double> target_, pair_codes_;
+    Buffer<const float*> values_;  // by position, then by code
+    Buffer<float> own_values_;
+    Buffer<uint32_t> n_values_, local_codes_, before_;
+    Buffer<uint64_t> words_;
+    Buffer<uint8_t> is_known_;
+    Buffer<Use> pairs_, uses_;
+    Buffer<int32_t> columns_;
+    Buffer<Stat*> bases_;
 };
 
 }  // namespace grower

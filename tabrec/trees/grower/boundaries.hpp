@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "codes.hpp"
 #include "criteria.hpp"
@@ -13,8 +12,8 @@ namespace grower {
 
 // Sum, weight and number of the rows of each group and of those before it.
 struct Groups {
-    std::vector<double> sum, weight, count;
-    std::vector<uint32_t> code;
+    Buffer<double> sum, weight, count;
+    Buffer<uint32_t> code;
     int64_t n = 0;
 
     void reserve(int64_t most) {
@@ -120,7 +119,7 @@ private:
     }
 
     const Settings& set_;
-    std::vector<uint8_t> one_by_one_;
+    Buffer<uint8_t> one_by_one_;
 };
 
 }  // namespace grower

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "codes.hpp"
 #include "criteria.hpp"
@@ -24,7 +23,7 @@ public:
         for (int64_t i = 0; i < n; ++i) total_[static_cast<int32_t>(stats[ids[i]].sum)] += stats[ids[i]].weight();
     }
 
-    const std::vector<double>& of_node() const { return total_; }
+    const Buffer<double>& of_node() const { return total_; }
 
     template <class Stat>
     Best best_boundary(const Todo& node, const Keys& keys, const Stat* stats, const float* values) {
@@ -74,7 +73,7 @@ private:
     }
 
     const Settings& set_;
-    std::vector<double> total_, left_;
+    Buffer<double> total_, left_;
 };
 
 }  // namespace grower

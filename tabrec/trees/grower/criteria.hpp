@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <vector>
 
+#include "buffers.hpp"
 #include "lanes.hpp"
 
 namespace grower {
@@ -64,7 +64,7 @@ inline double impurity(const Totals& node) {
     }
 }
 
-inline double impurity_of_classes(const std::vector<double>& weights, double weight, bool entropy) {
+inline double impurity_of_classes(const Buffer<double>& weights, double weight, bool entropy) {
     double total = 0.0;
     for (double part : weights) total += entropy ? entropy_term(part, weight) : part * part;
     return entropy ? -total : 1.0 - total / (weight * weight);
@@ -72,7 +72,7 @@ inline double impurity_of_classes(const std::vector<double>& weights, double wei
 
 // Totals of the given rows; `classes` receives the weights of more than two classes.
 template <int kCriterion, class Stat, class Id>
-inline Totals sum_up(const Id* ids, int64_t n, const Stat* stats, const double* target, std::vector<double>& classes) {
+inline Totals sum_up(const Id* ids, int64_t n, const Stat* stats, const double* target, Buffer<double>& classes) {
     Totals totals;
     if constexpr (kCriterion == kClasses) std::fill(classes.begin(), classes.end(), 0.0);
     for (int64_t i = 0; i < n; ++i) {

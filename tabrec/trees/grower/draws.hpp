@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <numeric>
 #include <utility>
-#include <vector>
+
+#include "buffers.hpp"
 
 namespace grower {
 
@@ -18,7 +19,7 @@ public:
 
     // Constant columns count towards `max_features`, and are not looked at again below. `n_constants` is their number.
     template <class IsConstant>
-    const std::vector<int32_t>& draw(int64_t max_features, int64_t& n_constants, IsConstant is_constant) {
+    const Buffer<int32_t>& draw(int64_t max_features, int64_t& n_constants, IsConstant is_constant) {
         drawn_.clear();
         int64_t not_drawn = static_cast<int64_t>(features_.size()), n_visited = 0, n_found = 0, n_drawn_constants = 0;
         const int64_t n_known = n_constants;
@@ -48,7 +49,7 @@ public:
     }
 
     // The first `n_constants` of a node are the columns known to be constant in it.
-    const std::vector<int32_t>& constants() const { return constants_; }
+    const Buffer<int32_t>& constants() const { return constants_; }
 
 private:
     int64_t random(int64_t low, int64_t high) {
@@ -60,7 +61,7 @@ private:
     }
 
     uint32_t state_;
-    std::vector<int32_t> features_, constants_, drawn_;
+    Buffer<int32_t> features_, constants_, drawn_;
 };
 
 }  // namespace grower

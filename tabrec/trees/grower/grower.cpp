@@ -7,6 +7,7 @@
 #include "codes.hpp"
 #include "tree.hpp"
 #include "walk.hpp"
+#include "walk_codes.hpp"
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 
@@ -45,7 +46,7 @@ int32_t guarded(Work work) {
 }  // namespace
 
 // Increased whenever a signature or a struct changes.
-EXPORTED int32_t grower_version() { return 2; }
+EXPORTED int32_t grower_version() { return 3; }
 
 EXPORTED int32_t grower_encode(const float* matrix, int64_t n_rows, int32_t n_columns, int64_t row_step,
                                int64_t column_step, grower::Codes** out) {
@@ -63,7 +64,10 @@ EXPORTED int32_t grower_encode(const float* matrix, int64_t n_rows, int32_t n_co
     });
 }
 
-EXPORTED void grower_free_codes(grower::Codes* codes) { delete codes; }
+EXPORTED void grower_free_codes(grower::Codes* codes) {
+    delete codes;
+    grower::Spares::of_thread().release();
+}
 
 EXPORTED int32_t grower_grow(const grower::Codes* codes, const grower::Settings* settings, const double* target,
                              const double* weights, grower::Nodes** out) {
@@ -115,6 +119,14 @@ EXPORTED int32_t grower_find_leaves(const grower::FittedTree* tree, const grower
                                     int64_t n_rows, int32_t* leaves) {
     return guarded(
         [&]() -> int32_t { return grower::find_leaves(*tree, *matrix, rows, n_rows, leaves) ? kDone : kMissing; });
+}
+
+EXPORTED int32_t grower_find_leaves_of_codes(const grower::Codes* codes, const grower::FittedTree* tree,
+                                             const int64_t* rows, int64_t n_rows, int32_t* leaves) {
+    return guarded([&]() -> int32_t {
+        grower::find_leaves(*tree, *codes, rows, n_rows, leaves);
+        return kDone;
+    });
 }
 
 EXPORTED int32_t grower_add_predictions(const grower::FittedTree* trees, int64_t n_trees, int64_t n_values,

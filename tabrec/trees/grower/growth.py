@@ -20,6 +20,7 @@ from sklearn.utils import check_random_state, compute_sample_weight
 
 from tabrec.tables.compiled import find_compiled
 from tabrec.trees.grower.library import Settings, check_memory, load_functions
+from tabrec.trees.grower.walking import describe_trees
 
 _CRITERIA = {"squared_error": 0, "gini": 1, "entropy": 2, "log_loss": 2}
 _MOST_CLASSES = 256
@@ -67,15 +68,31 @@ def is_grown(tree: Any) -> bool:
     return nodes is not None and 0 < nodes.node_count == nodes.capacity
 
 
+@contextmanager
+def fastest_grower(forest: Any, matrix: np.ndarray, y: np.ndarray) -> Iterator[ForestGrower | None]:
+    """The grower for the trees of a forest, None where scikit-learn's builder has to grow them; records which it is."""
+    why_not = why_not_grown(forest, matrix, y)
+    forest.grower_ = f"scikit-learn's ({why_not})" if why_not else str(find_compiled())
+    if why_not:
+        yield None
+        return
+    grower = ForestGrower(matrix)
+    del matrix  # so that the caller can free it
+    with grower, in_threads(forest.n_jobs):
+        yield grower
+
+
 class ForestGrower:
     """Grows trees of scikit-learn from one table; use it as a context manager, which ends threads and frees the ranks.
 
+    It keeps the ranks alone, so that the table may be freed; `stand_in` has its shape, which scikit-learn checks.
     The features drawn, the splits and their order are those of scikit-learn's best splitter, so that trees are equal
     wherever the sums of the target are exact; elsewhere, splits of equal gain may differ by the rounding of sums.
     """
 
     def __init__(self, matrix: np.ndarray):
-        self._matrix = matrix
+        self._matrix: np.ndarray | None = matrix
+        self.stand_in = np.broadcast_to(np.float32(0), matrix.shape)
         self._codes = ctypes.c_void_p()
         self._stop = ctypes.c_int32(0)
         self._n_growing = 0
@@ -83,10 +100,11 @@ class ForestGrower:
         self._functions = load_functions()
 
     def __enter__(self) -> ForestGrower:
-        n_rows, n_columns = self._matrix.shape
-        row_step, column_step = (stride // 4 for stride in self._matrix.strides)
+        matrix, self._matrix = self._matrix, None
+        assert matrix is not None, "A grower is entered once."
+        row_step, column_step = (stride // 4 for stride in matrix.strides)
         outcome = self._functions.grower_encode(
-            self._matrix.ctypes.data, n_rows, n_columns, row_step, column_step, ctypes.byref(self._codes)
+            matrix.ctypes.data, *matrix.shape, row_step, column_step, ctypes.byref(self._codes)
         )
         check_memory(outcome, "rank the columns")
         return self
@@ -131,6 +149,18 @@ class ForestGrower:
             self._functions.grower_free_nodes(nodes)
         tree._prune_tree()
         return tree
+
+    def predict_rows(self, tree: Tree, rows: np.ndarray) -> np.ndarray:
+        """The values of the leaf of each of the given rows of the table: (n_rows, n_values, n_outputs)."""
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        leaves = np.empty(len(rows), dtype=np.int32)
+        fitted, _kept = describe_trees([tree])
+        with self._growing():
+            outcome = self._functions.grower_find_leaves_of_codes(
+                self._codes, fitted, rows.ctypes.data, len(rows), leaves.ctypes.data
+            )
+        check_memory(outcome, "predict out of bag")
+        return tree.value[leaves].transpose(0, 2, 1)
 
     @contextmanager
     def _growing(self) -> Iterator[None]:

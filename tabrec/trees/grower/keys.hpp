@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
+
+#include "buffers.hpp"
 
 namespace grower {
 
@@ -57,8 +58,8 @@ private:
         }
     }
 
-    std::vector<uint64_t> keys_, spare_;
-    std::vector<uint32_t> starts_;
+    Buffer<uint64_t> keys_, spare_;
+    Buffer<uint32_t> starts_;
 };
 
 }  // namespace grower

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 
 #include "boundaries.hpp"
 #include "classes.hpp"
@@ -52,7 +51,7 @@ public:
     }
 
     // The best split of each of the given features.
-    void evaluate(const Todo& node, const std::vector<int32_t>& features, Best* best) {
+    void evaluate(const Todo& node, const Buffer<int32_t>& features, Best* best) {
         narrow_.clear();
         wide_.clear();
         size_t n_bins = 0;
@@ -94,7 +93,7 @@ public:
         });
     }
 
-    Totals sum_up(int64_t start, int64_t end, std::vector<double>& class_weights) const {
+    Totals sum_up(int64_t start, int64_t end, Buffer<double>& class_weights) const {
         return grower::sum_up<kCriterion>(rows_.data() + start, end - start, stats_.data(), target_, class_weights);
     }
 
@@ -172,10 +171,10 @@ private:
     Keys& keys_;
     ClassWeights& classes_;
 
-    std::vector<Stat> stats_, bins_;
-    std::vector<uint32_t> rows_, spare_, offsets_;
-    std::vector<Stat*> bases_;
-    std::vector<Use> narrow_, wide_;
+    Buffer<Stat> stats_, bins_;
+    Buffer<uint32_t> rows_, spare_, offsets_;
+    Buffer<Stat*> bases_;
+    Buffer<Use> narrow_, wide_;
 };
 
 }  // namespace grower

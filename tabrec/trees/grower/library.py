@@ -81,6 +81,7 @@ def _declare(functions: ctypes.CDLL) -> ctypes.CDLL:
         "grower_depth": (number, [pointer]),
         "grower_write": (None, [pointer, pointer, number, pointer, pointer]),
         "grower_find_leaves": (ctypes.c_int32, [trees, matrix, pointer, number, pointer]),
+        "grower_find_leaves_of_codes": (ctypes.c_int32, [pointer, trees, pointer, number, pointer]),
         "grower_add_predictions": (ctypes.c_int32, [trees, number, number, matrix, number, number, pointer]),
     }
     for name, (result, arguments) in signatures.items():

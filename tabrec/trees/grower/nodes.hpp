@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "criteria.hpp"
 #include "lanes.hpp"
@@ -29,9 +28,9 @@ struct Settings {
 };
 
 struct Nodes {
-    std::vector<int64_t> left, right, feature, n_rows;
-    std::vector<double> threshold, impurity, weight, value;
-    std::vector<uint8_t> missing_left;
+    Buffer<int64_t> left, right, feature, n_rows;
+    Buffer<double> threshold, impurity, weight, value;
+    Buffer<uint8_t> missing_left;
     int64_t max_depth = 0;
 };
 

@@ -5,7 +5,6 @@
 #include <cfloat>
 #include <cstdint>
 #include <type_traits>
-#include <vector>
 
 #include "block.hpp"
 #include "boundaries.hpp"
@@ -29,7 +28,7 @@ public:
 
     // False if it was stopped.
     bool build() {
-        std::vector<Todo> stack;
+        Buffer<Todo> stack;
         Todo root;
         root.end = large_.n_rows();
         sum_up(root, large_);
@@ -44,7 +43,7 @@ public:
     }
 
 private:
-    void visit(Todo node, std::vector<Todo>& stack) {
+    void visit(Todo node, Buffer<Todo>& stack) {
         bool is_leaf = node.depth >= set_.max_depth || node.n_rows() < set_.min_samples_split ||
                        node.n_rows() < 2 * set_.min_samples_leaf ||
                        node.totals.weight < 2 * set_.min_weight_leaf || node.impurity <= DBL_EPSILON;
@@ -88,7 +87,7 @@ private:
     template <class Rows>
     bool find_split(const Todo& node, Rows& rows, int64_t& n_constants, Split& split) {
         if constexpr (std::is_same_v<Rows, Block<Stat, kCriterion>>) rows.find_differences(node);
-        const std::vector<int32_t>& drawn = draws_.draw(
+        const Buffer<int32_t>& drawn = draws_.draw(
             set_.max_features, n_constants, [&](int32_t feature) { return rows.is_constant(node, feature); });
         rows.evaluate(node, drawn, best_.data());
         Best best;
@@ -166,11 +165,11 @@ private:
     const Settings& set_;
     const double* target_;
     Nodes& nodes_;
-    std::vector<double> class_weights_;
+    Buffer<double> class_weights_;
     ClassWeights classes_;
     Boundaries<kCriterion> boundaries_;
     FeatureDraws draws_;
-    std::vector<Best> best_;
+    Buffer<Best> best_;
     Groups groups_;
     Keys keys_;
     LargeNodes<Stat, kCriterion> large_;

@@ -76,39 +76,51 @@ inline bool copy_rows(const Matrix& matrix, const int64_t* rows, int64_t first, 
     return !missing;
 }
 
+// Rows of numbers, one after the other.
+struct Numbers {
+    const float* block;
+    int64_t n_columns;
+
+    int64_t bytes() const { return n_columns * static_cast<int64_t>(sizeof(float)); }
+    const float* row(int64_t i) const { return block + i * n_columns; }
+    static bool goes_right(const float* row, const Step& step) { return row[step.feature] > step.threshold; }
+};
+
 // Moves rows down some levels. A child is chosen by its position, as a branch would be mispredicted at every other node.
-template <int kRows>
-inline void descend(const Step* steps, const float* block, int64_t n_columns, const int32_t* rows, int32_t* nodes) {
-    const float* row[kRows];
+template <int kRows, class AnyStep, class Rows>
+inline void descend(const AnyStep* steps, const Rows& rows, int64_t first, const int32_t* walking, int32_t* nodes) {
+    decltype(rows.row(0)) row[kRows];
     int32_t at[kRows];
     for (int k = 0; k < kRows; ++k) {
-        row[k] = block + rows[k] * n_columns;
+        row[k] = rows.row(first + walking[k]);
         at[k] = nodes[k];
     }
     for (int level = 0; level < kLevels; ++level)
 #pragma GCC unroll 16
         for (int k = 0; k < kRows; ++k) {
-            const Step& step = steps[at[k]];
-            at[k] = step.children[row[k][step.feature] > step.threshold];
+            const AnyStep& step = steps[at[k]];
+            at[k] = step.children[Rows::goes_right(row[k], step)];
         }
     std::copy_n(at, kRows, nodes);
 }
 
-inline void walk(const std::vector<Step>& steps, const float* rows, int64_t n_columns, int64_t n, int32_t* leaves) {
-    const Step* const all = steps.data();
+template <class AnyStep, class Rows>
+inline void walk(const std::vector<AnyStep>& steps, const Rows& rows, int64_t n, int32_t* leaves) {
+    const AnyStep* const all = steps.data();
     int32_t walking[kWalking], nodes[kWalking];
-    const bool are_far = n * n_columns * static_cast<int64_t>(sizeof(float)) > kCache;
+    const bool are_far = n * rows.bytes() > kCache;
     for (int64_t first = 0; first < n; first += kWalking) {
-        const float* const block = rows + first * n_columns;
         int64_t n_walking = std::min(kWalking, n - first);
         std::iota(walking, walking + n_walking, 0);
         std::fill_n(nodes, n_walking, 0);
-        for (int64_t i = 0; are_far && i < n_walking * n_columns; i += 64 / sizeof(float)) __builtin_prefetch(block + i);
+        for (int64_t i = 0; are_far && i < n_walking; ++i)
+            for (int64_t byte = 0; byte < rows.bytes(); byte += 64)
+                __builtin_prefetch(reinterpret_cast<const char*>(rows.row(first + i)) + byte);
         while (n_walking > 0) {
             int64_t i = 0, n_left = 0;
             for (; i + kTogether <= n_walking; i += kTogether)
-                descend<kTogether>(all, block, n_columns, walking + i, nodes + i);
-            for (; i < n_walking; ++i) descend<1>(all, block, n_columns, walking + i, nodes + i);
+                descend<kTogether>(all, rows, first, walking + i, nodes + i);
+            for (; i < n_walking; ++i) descend<1>(all, rows, first, walking + i, nodes + i);
             for (i = 0; i < n_walking; ++i) {
                 const int32_t row = walking[i], at = nodes[i];
                 leaves[first + row] = at;
@@ -148,7 +160,7 @@ inline bool find_leaves(const FittedTree& tree, const Matrix& matrix, const int6
         if (few)
             walk_unpacked(tree, block.data(), matrix.n_columns, n_here, leaves + first);
         else
-            walk(steps, block.data(), matrix.n_columns, n_here, leaves + first);
+            walk(steps, Numbers{block.data(), matrix.n_columns}, n_here, leaves + first);
     }
     return true;
 }
@@ -173,7 +185,7 @@ inline bool add_predictions(const FittedTree* trees, int64_t n_trees, int64_t n_
                 walk_unpacked(tree, block.data(), matrix.n_columns, n_here, leaves.data());
             } else {
                 pack(tree, steps);
-                walk(steps, block.data(), matrix.n_columns, n_here, leaves.data());
+                walk(steps, Numbers{block.data(), matrix.n_columns}, n_here, leaves.data());
             }
             for (int64_t i = 0; i < n_here; ++i) {
                 const double* value = tree.value + leaves[i] * n_values;

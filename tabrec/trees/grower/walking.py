@@ -25,7 +25,7 @@ def find_leaves(tree: Tree, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
         functions = load_functions()
         rows = np.ascontiguousarray(rows, dtype=np.int64)
         leaves = np.empty(len(rows), dtype=np.int32)
-        fitted, _kept = _describe([tree])
+        fitted, _kept = describe_trees([tree])
         outcome = functions.grower_find_leaves(
             fitted, ctypes.byref(Matrix.of(matrix)), rows.ctypes.data, len(rows), leaves.ctypes.data
         )
@@ -51,7 +51,7 @@ def sum_predictions(trees: Sequence[Tree], matrix: np.ndarray, n_jobs: int | Non
     functions = load_functions()
     n_outputs, n_values = trees[0].value.shape[1:]
     sums = np.zeros((len(matrix), n_outputs, n_values))
-    fitted, kept = _describe(trees)
+    fitted, kept = describe_trees(trees)
     view = Matrix.of(matrix)
 
     def add(first: int, last: int) -> int:
@@ -71,7 +71,7 @@ def sum_predictions(trees: Sequence[Tree], matrix: np.ndarray, n_jobs: int | Non
     return None if _MISSING in outcomes else sums
 
 
-def _describe(trees: Sequence[Tree]) -> tuple[Any, list]:
+def describe_trees(trees: Sequence[Tree]) -> tuple[Any, list]:
     """The trees as the library sees them, and the arrays that these point to."""
     fitted, kept = (FittedTree * len(trees))(), []
     for described, tree in zip(fitted, trees, strict=True):

@@ -1,6 +1,7 @@
 """The compiled grower: the trees of scikit-learn's builder, and forests that do not depend on who grew them."""
 
 import threading
+import weakref
 from pkgutil import iter_modules
 
 import numpy as np
@@ -144,6 +145,34 @@ def test_every_instruction_set_grows_the_same_tree(monkeypatch):
     monkeypatch.setenv(SWITCH, "baseline")
     assert find_compiled().level == "baseline"
     assert_same_tree(grow(DecisionTreeRegressor(max_features=0.5, random_state=0), X, y), best)
+
+
+@needs_compiled
+def test_leaves_are_found_by_the_ranks_of_the_table():
+    generator = np.random.default_rng(7)
+    n_rows = 70_000
+    # Ranks of one, two and four bytes.
+    X = np.column_stack([generator.integers(0, 9, n_rows), generator.integers(-300, 300, n_rows), np.arange(n_rows)])
+    X = np.asfortranarray(X, dtype=np.float32)
+    y = X[:, 0] * (X[:, 1] > 7) + np.sin(X[:, 2] / 999)
+    with ForestGrower(X) as grower:
+        tree = grower.fit_tree(DecisionTreeRegressor(min_samples_leaf=3, ccp_alpha=1e-9), X, y[:, None]).tree_
+        assert set(tree.feature) == {-2, 0, 1, 2}
+        for rows in (np.arange(n_rows), np.array([n_rows - 1, 5, 5]), np.array([], dtype=int)):
+            np.testing.assert_array_equal(grower.predict_rows(tree, rows)[:, 0, 0], tree.predict(X[rows])[:, 0])
+    with pytest.raises(RuntimeError, match="has ended"):
+        grower.predict_rows(tree, np.arange(3))
+
+
+@needs_compiled
+def test_the_table_is_freed_while_trees_are_grown():
+    X, generator = make_rows(6, 500, 4)
+    table = weakref.ref(X)
+    with ForestGrower(X) as grower:
+        del X
+        assert table() is None
+        tree = grower.fit_tree(DecisionTreeRegressor(), grower.stand_in, generator.normal(size=(500, 1)))
+    assert tree.tree_.n_node_samples[0] == 500
 
 
 @needs_compiled
