@@ -91,11 +91,10 @@ def main() -> None:
         ending = "the latest fifth of the ratings as test, users and items of the training set"
         tables[f"MovieLens 100k, {ending}"] = [split_by_time(ratings)], side_tables
         tables[f"MovieLens latest-small, {ending}"] = [split_by_time(small)], small_tables
+    if "tenths" not in arguments.skip:
         tenths = [split_by_time(small, start / 10, (start + 1) / 10) for start in range(2, 10)]
-        tables["MovieLens latest-small, each tenth of the ratings in time from the third on as test"] = (
-            tenths,
-            small_tables,
-        )
+        title = "MovieLens latest-small, each tenth of the ratings in time from the third on as test"
+        tables[title] = tenths, small_tables
     for title, (splits, features) in tables.items():
         for name in models.keys() & {_WITH_TABLES}:
             models[name] = clone(models[name]).set_params(**features)

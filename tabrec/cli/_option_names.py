@@ -35,6 +35,7 @@ _ADVICE = {
     "drop_unimportant refits without them and reports the change in score": (
         "Train without them, with --drop, and compare the scores"
     ),
+    "Drop the column if these are ids of rows": "Leave the column out with --drop if these are ids of rows",
     "drop_and_compare": "--drop",
     r"coverage\(y\)": "coverage",
     r"\(model all of `tabrec rank`, or compare_recommenders\)": "(`tabrec rank --model all`)",

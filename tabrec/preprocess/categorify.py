@@ -241,7 +241,8 @@ class Categorify(InvertibleTransformer):
             self._warned.add(column.name)
             warn_caller(
                 f"No label of column {column.name!r} was seen in fit, such as {quoted(labels)}; all are encoded as 0. "
-                f"Labels of fit are such as {quoted(self.categories_[column.name][1:])}."
+                f"Labels of fit are such as {quoted(self.categories_[column.name][1:])}. "
+                "Drop the column if these are ids of rows."
             )
 
 
