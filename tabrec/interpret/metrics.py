@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
+from tabrec.interpret._numbers import show_number
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -137,7 +139,9 @@ def beats_baseline(
     gains = [metric.gains(y, each, classes, weights) for each in (predicted, baseline)]
     scores = [metric.score(each, weights) for each in gains]
     difference, error = scores[1] - scores[0], metric.paired_error(gains[0], gains[1], weights)
-    text = f"{metric.name} {scores[0]:.4g}, baseline {scores[1]:.4g}, difference {difference:.2g} ± {2 * error:.2g}"
+    shown, of_baseline = map(show_number, scores)
+    gain = f"{show_number(difference, 2)} ± {show_number(2 * error, 2)}"
+    text = f"{metric.name} {shown}, baseline {of_baseline}, difference {gain}"
     return bool(difference > 2 * error), text
 
 

@@ -13,6 +13,7 @@ from scipy.stats import norm
 from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._result import Finding
 from tabrec.interpret._weights import as_fit_parameter, weight_of_rows
 from tabrec.interpret.metrics import Metric, read_metric
@@ -234,8 +235,9 @@ def read_moments(time: Any, X: Any) -> pd.Index:
 def describe_change(change: Any, metric: Metric, rows: str) -> str:
     """The numbers of a comparison in a sentence."""
     return (
-        f"{rows} ({change['n_rows']:,} rows): {metric.name} {change['before']:.4g} → {change['after']:.4g}, "
-        f"a change of {change['change']:+.2g} ± {change['std_error']:.1g} (standard error)."
+        f"{rows} ({change['n_rows']:,} rows): {metric.name} {show_number(change['before'])} → "
+        f"{show_number(change['after'])}, a change of {change['change']:+.2g} ± {change['std_error']:.1g} (standard "
+        "error)."
     )
 
 

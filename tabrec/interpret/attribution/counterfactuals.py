@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.attribution._counterfactual_search import KEEP, Distances, GoalSearch, choose_donors, search
@@ -322,7 +323,8 @@ def _state_none(task: _ChangedRow, before: float, found: GoalSearch, best: np.nd
     evidence = f"{found.n_tried:,} combinations of values of the data were tried."
     if n_changes:
         closest = task.goal.shown(task.predict(best[None]))[0]
-        evidence = f"{evidence[:-1]}; the closest is {closest:.4g} instead of {before:.4g}, with {task.in_words(best)}."
+        closest = f"{show_number(closest)} instead of {show_number(before)}, with {task.in_words(best)}"
+        evidence = f"{evidence[:-1]}; the closest is {closest}."
     action = "Allow more changes or more columns: the prediction may rest on the columns that cannot change."
     return Finding("no counterfactual", 3, tuple(task.changeable), text, evidence, action)
 
@@ -331,7 +333,9 @@ def _state_found(task: _ChangedRow, table: pd.DataFrame, before: float, found: G
     first = table.iloc[0]
     what = "The prediction" if task.goal.position is None else f"The probability of {task.goal.wanted}"
     names = tuple(name for name in task.changeable if f"{name}: " in first["changes"])
-    text = f"{what} would be {first['prediction']:.4g} instead of {before:.4g} with {first['changes']}."
+    text = (
+        f"{what} would be {show_number(first['prediction'])} instead of {show_number(before)} with {first['changes']}."
+    )
     fewer = "none of fewer changes reaches the goal" if found.is_complete else "fewer changes may reach it too"
     evidence = f"{found.n_tried:,} combinations of values of the data were tried; {fewer}."
     if first["plausibility"] < _UNUSUAL:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._result import Finding
 from tabrec.interpret.metrics import read_metric
 from tabrec.interpret.models import classes_of, predictor
@@ -105,5 +106,5 @@ def compare_scores(model: Any, X: Any, y: np.ndarray, chosen: np.ndarray) -> tup
     parts = [metric.gains(y[rows], predicted[rows], classes) for rows in (chosen, ~chosen)]
     scores, errors = [metric.score(each) for each in parts], [metric.standard_error(each) for each in parts]
     z = metric.gain(scores[1], scores[0]) / max(np.hypot(errors[0], errors[1]), 1e-300)
-    text = f" {metric.name} {scores[0]:.4g} on them and {scores[1]:.4g} on the other held-out rows"
+    text = f" {metric.name} {show_number(scores[0])} on them and {show_number(scores[1])} on the other held-out rows"
     return f"{text}, {abs(z):.1f} standard errors apart.", z > _CLEAR

@@ -16,8 +16,9 @@ from tabrec.tables.columns import read_frame
 # Values of a column are groups if there are many of them, most of few rows, and enough of these have several.
 _LEAST_GROUPS, _LARGEST_MEAN, _LEAST_REPEATED = 20, 20, 0.2
 _LEAST_SHARED = 0.05  # of the held-out rows
-_LEAST_PAIRS = 20
+_LEAST_PAIRS, _MOST_CLASSES = 20, 30
 _LEAST_LIKENESS, _N_ERRORS = 0.1, 4
+_CLEARLY = 3  # standard errors of a correlation
 _MOST_NAMES = 3
 
 
@@ -76,10 +77,21 @@ def _share_groups(name: str, train: pd.Series, valid: pd.Series, y: np.ndarray, 
     if counts[counts > 1].sum() < _LEAST_REPEATED * n or is_seen.mean() < _LEAST_SHARED:
         return None
     likeness, z, of_neighbours = _compare_pairs(codes, y, is_class)
-    is_quantity = pd.api.types.is_numeric_dtype(train) and of_neighbours >= _LEAST_LIKENESS
+    least = max(_LEAST_LIKENESS, _CLEARLY / np.sqrt(len(values)))
+    is_quantity = pd.api.types.is_numeric_dtype(train) and max(of_neighbours, _rank_correlation(codes, y)) >= least
     if likeness < _LEAST_LIKENESS or z < _N_ERRORS or is_quantity:
         return None
     return SharedGroups(name, likeness, is_seen, len(values))
+
+
+def _rank_correlation(codes: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's correlation of the values with the target, the largest over classes."""
+    known = codes >= 0
+    targets = (
+        [y] if y.dtype.kind in "fiu" and len(np.unique(y)) > _MOST_CLASSES else [y == each for each in np.unique(y)]
+    )
+    found = [pd.Series(codes[known]).corr(pd.Series(each[known]).astype(float), "spearman") for each in targets]
+    return float(np.nanmax(np.abs(found)))
 
 
 def _can_sort(column: pd.Series) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret._weights import weigh_rows
-from tabrec.plotting.axes import BLUE, ORANGE, finish, ink, make_axes
+from tabrec.plotting.axes import BLUE, ORANGE, finish, format_tick, ink, make_axes, number_axis
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.target import check_target
@@ -165,7 +165,7 @@ def _number_groups(groups: pd.Series) -> tuple[np.ndarray, list[str]]:
 def _value(value: Any) -> str:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
-    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
+    return format_tick(float(f"{value:.6g}")) if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _draw_intervals(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
@@ -186,6 +186,7 @@ def _draw_intervals(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
     ax.set_xlim(-0.03 * n - 0.5, 1.03 * n - 0.5)
     ax.set_xlabel("rows, by their prediction" if n > 1 else "the row")
     ax.set_ylabel("target")
+    number_axis(ax.yaxis)
     return _finish_with_legend(ax)
 
 

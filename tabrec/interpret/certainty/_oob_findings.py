@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._result import Finding
 from tabrec.interpret.metrics import Metric, add_even_tree, beats_baseline
 
@@ -168,9 +169,4 @@ def _loss(scores: dict[str, RowScore], metric: Metric, part: str) -> float:
 
 
 def _show(scores: dict[str, RowScore], part: str) -> str:
-    return f"{show_number(scores[part].score)} (standard error {show_number(scores[part].std_error)})"
-
-
-def show_number(value: float) -> str:
-    """A score with three digits."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{show_number(scores[part].score, 3)} (standard error {show_number(scores[part].std_error, 2)})"

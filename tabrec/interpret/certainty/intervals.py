@@ -163,9 +163,9 @@ def _late_rows(rows: ConfidenceTask, method: str) -> list[Finding]:
             "later than training",
             1,
             (column,),
-            f"Rows of X are later in {column!r} than every row that the intervals rest on, so the intervals may be too "
+            f"The predicted rows are later in {column!r} than all rows that the intervals rest on, so these may be too "
             "narrow or biased.",
-            f"{share:.0%} of the rows of X.",
+            f"{share:.0%} of the rows that are predicted.",
             "Pass calibration=(X, y) of the latest rows with a known target, with method='conformal'.",
         )
         for column, share in late.items()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret._weights import weigh_rows, weight_of_rows, weights_of_copies
@@ -19,12 +20,11 @@ from tabrec.interpret.certainty._oob_findings import (
     PredictedRows,
     against_baseline,
     explain,
-    show_number,
 )
 from tabrec.interpret.certainty._time_order import late_columns
 from tabrec.interpret.metrics import METRICS, read_metric
 from tabrec.interpret.models import predictor
-from tabrec.plotting.axes import BLUE, GREY, finish, ink, make_axes
+from tabrec.plotting.axes import BLUE, GREY, finish, ink, make_axes, number_axis
 from tabrec.tables.columns import read_frame
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.rows import sample_rows, take_rows
@@ -84,11 +84,12 @@ class OobReport(Result):
         ax.errorbar(scores["score"], position, xerr=bars, fmt="o", color=BLUE, ecolor=ink(), capsize=3, zorder=3)
         for height, value in zip(position, scores["score"], strict=True):
             ax.annotate(
-                show_number(value), (value, height), (0, 7), textcoords="offset points", ha="center", fontsize=9
+                show_number(value, 3), (value, height), (0, 7), textcoords="offset points", ha="center", fontsize=9
             )
         names = [f"{name} ({n:,} rows)" for name, n in scores["n"].items()]
         ax.set_yticks(position, names)
         ax.set_ylim(-0.6, len(scores) - 0.3)
+        number_axis(ax.xaxis, n_ticks=5)
         ax.set_xlabel(f"{self.metric}, ± {_N_ERRORS} standard errors")
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=9, borderaxespad=0.2)
         return finish(ax)

@@ -22,7 +22,7 @@ from tabrec.tables.numbers import as_numbers
 from tabrec.tables.rows import sample_rows, take_rows
 from tabrec.trees.fitted_trees import is_forest, read_trees
 
-_MOST_DRAWN = 30
+_MOST_DRAWN = 15
 _WAYS = {"below_min": BLUE, "above_max": ORANGE, "unseen": GREEN, "newly_missing": GREY}
 _IN_WORDS = {
     "below_min": "below",
@@ -78,7 +78,7 @@ class ExtrapolationCheck(Result):
     findings: list[Finding]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the shares of new rows outside of the training range, for at most 30 columns.
+        """Draw the shares of new rows outside of the training range, for at most 15 columns.
 
         Parameters
         ----------
@@ -102,6 +102,7 @@ class ExtrapolationCheck(Result):
                 ax.barh(places, shown[way], left=start, color=color, label=_IN_WORDS[way], height=0.7)
                 start = start + shown[way].to_numpy()
         ax.set(xlim=(0, min(1.0, start.max() * 1.05)), xlabel="share of new rows outside the training range")
+        ax.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8, frameon=False)
         finish(ax).grid(visible=False, axis="y")
         return ax

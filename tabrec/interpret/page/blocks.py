@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._result import Finding
 from tabrec.plotting.axes import BLUE
 
 _FONTS = ["DejaVu Sans", "Arial", "sans-serif"]
-# Plots are no wider, in inches, so that two fit side by side and one fits a phone.
-_WIDTH = 4.9
+# Plots are no wider, in inches, so that two fit side by side, or three narrow ones.
+WIDE, NARROW = 4.9, 3.85
 # Colours of a plot that follow the style of the page, dark or light.
 _OF_PAGE = {"#000000": "currentColor", "#ffffff": "var(--paper)", BLUE: "var(--blue)"}
 
@@ -70,11 +71,11 @@ class Section:
         """Add a frame as a table; `formats` maps columns to format strings."""
         self.blocks.append(make_table(frame, caption, formats or {}))
 
-    def add_figure(self, axes: Any, caption: str, kind: str = "plot") -> None:
-        """Add the figure that the axes belong to."""
-        width, height = axes.figure.get_size_inches()
-        if kind == "plot" and width > _WIDTH:
-            axes.figure.set_size_inches(_WIDTH, height)
+    def add_figure(self, axes: Any, caption: str, kind: str = "plot", width: float = WIDE) -> None:
+        """Add the figure that the axes belong to, a "plot" no wider than `width`, in inches."""
+        own, height = axes.figure.get_size_inches()
+        if kind == "plot" and own > width:
+            axes.figure.set_size_inches(width, height)
         svg = to_svg(axes.figure, f"{self.anchor}-{len(self.blocks)}", follows_page=kind != "plain")
         self.blocks.append(Figure(svg, caption, kind))
 
@@ -86,7 +87,7 @@ def make_table(frame: pd.DataFrame, caption: str, formats: dict[str, str]) -> Ta
     """Format a frame: numbers by the format of their column, missing values as a dash."""
     numeric = [pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype) for dtype in frame.dtypes]
     columns = [
-        [_to_text(value, formats.get(str(name), "{:,.4g}" if is_number else "{}")) for value in frame[name].tolist()]
+        [_to_text(value, formats.get(str(name), "" if is_number else "{}")) for value in frame[name].tolist()]
         for name, is_number in zip(frame.columns, numeric, strict=True)
     ]
     return Table(list(map(str, frame.columns)), [list(row) for row in zip(*columns, strict=True)], caption, numeric)
@@ -95,7 +96,9 @@ def make_table(frame: pd.DataFrame, caption: str, formats: dict[str, str]) -> Ta
 def _to_text(value: Any, form: str) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
-    return "–" if value is None or pd.isna(value) else form.format(value)
+    if value is None or pd.isna(value):
+        return "–"
+    return form.format(value) if form else show_number(value)
 
 
 def to_svg(figure: Any, name: str, follows_page: bool = True) -> str:

@@ -8,7 +8,7 @@ from tabrec.interpret._result import Finding
 from tabrec.interpret.drawings.embedding_maps import embedding_map
 from tabrec.interpret.drawings.tree_drawing import draw_tree
 from tabrec.interpret.effects.dependence import partial_dependence
-from tabrec.interpret.page.blocks import Section
+from tabrec.interpret.page.blocks import NARROW, WIDE, Section
 from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
 from tabrec.plotting.axes import make_axes
 
@@ -101,7 +101,9 @@ def add_effects(section: Section, data: ReportData) -> None:
     X, weights = data.X.iloc[rows], None if data.weights is None else data.weights[rows]
     for column in columns:
         axes = partial_dependence(data.model, X, column, sample_weight=weights).plot()
-        section.add_figure(axes, f"Partial dependence of {column}, averaged over {len(X):,} training rows.")
+        caption = f"Partial dependence of {column}, averaged over {len(X):,} training rows."
+        # Plots of labels have rows instead of a vertical axis, and need room for them.
+        section.add_figure(axes, caption, width=NARROW if axes.get_ylabel() else WIDE)
 
 
 def add_embeddings(section: Section, data: ReportData) -> None:
@@ -114,7 +116,9 @@ def add_embeddings(section: Section, data: ReportData) -> None:
         return
     section.add_text("Labels with similar embedding vectors are close (first two principal components).")
     for name in shown:
-        section.add_figure(embedding_map(data.model, name, n=30).plot(make_axes(None, (8, 5.6))), f"Labels of {name}.")
+        section.add_figure(
+            embedding_map(data.model, name, n=20).plot(make_axes(None, (4.9, 5.2))), f"Labels of {name}."
+        )
 
 
 def add_tree(section: Section, data: ReportData) -> None:

@@ -89,11 +89,11 @@ def _add_drift(section: Section, data: ReportData) -> None:
     if len(both) < _LEAST_DRIFTING:
         return
     result = drift_over_time(both, name)
-    section.add_figure(result.plot(), f"Distance of each column from the first of six periods of {name}.")
     section.add_text(
         f"Six periods of {name} with as many rows each, training and newest rows together. The distance is that of the "
         "cumulative shares of numbers, or of the shares of labels: 0 for no change, 1 for no value in common."
     )
+    section.add_figure(result.plot(), f"Distance of each column from the first of six periods of {name}.")
 
 
 def _soften(findings: list[Finding], data: ReportData) -> list[Finding]:

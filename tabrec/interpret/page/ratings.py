@@ -11,7 +11,7 @@ import pandas as pd
 from tabrec.interpret._result import Finding
 from tabrec.interpret.attribution.waterfall_chart import waterfall
 from tabrec.interpret.page.blocks import Section
-from tabrec.plotting.axes import BLUE, ORANGE, finish, make_axes
+from tabrec.plotting.axes import BLUE, ORANGE, finish, make_axes, number_axis
 
 _N_ITEMS = 8
 _FEW = 5
@@ -45,6 +45,19 @@ def add_rating_scores(section: Section, data: RatingData) -> None:
     formats = dict.fromkeys(map(str, shown.columns), "{:.4f}")
     section.add_table(shown.rename_axis("model").reset_index(), "Scores on held-out ratings.", formats)
     section.add_findings([*_compare_with_biases(scores), *_compare_with_popular(scores)])
+
+
+def summarise_ratings(data: RatingData) -> str:
+    """The error and the ranking score beside those of the baselines; empty without held-out ratings."""
+    scores = data.scores
+    if scores is None:
+        return ""
+    told = []
+    for name, baseline in (("rmse", "biases only"), ("ndcg", "most popular")):
+        if name in scores and np.isfinite(scores[name].iloc[0]):
+            beside = f" ({baseline} {scores[name][baseline]:.3f})" if baseline in scores.index else ""
+            told.append(f"{_METRICS[name]} {scores[name].iloc[0]:.3f}{beside}")
+    return f"{', '.join(told)} on held-out ratings." if told else ""
 
 
 def _compare_with_biases(scores: pd.DataFrame) -> list[Finding]:
@@ -108,6 +121,7 @@ def _plot_values(values: np.ndarray) -> Any:
     else:
         ax.bar([f"{value:g}" for value in distinct], counts, color=BLUE, width=0.7)
     ax.set(xlabel="rating", ylabel="ratings")
+    number_axis(ax.yaxis, whole=True)
     return finish(ax)
 
 
@@ -136,7 +150,7 @@ def add_item_map(section: Section, data: RatingData) -> None:
         section.add_note("There is only one item.")
         return
     section.add_text("Items liked by the same users are close to each other.")
-    axes = data.model.plot_items(30, ax=make_axes(None, (8, 6)))
+    axes = data.model.plot_items(20, ax=make_axes(None, (4.9, 5.4)))
     section.add_figure(axes, "First two principal components of the item vectors.")
 
 
@@ -154,7 +168,7 @@ def add_recommendation(section: Section, data: RatingData) -> None:
     section.add_text(f"{model.user_name_} {user} has given {counts[user]:,} ratings, the median number.")
     section.add_table(
         top[["rank", "item", "score"]].astype({"item": str}).rename(columns={"score": "predicted"}),
-        f"Recommendations for {model.user_name_} {user}.",
+        f"Recommendations for {model.user_name_} {user}, by relevance, of which the predicted rating is one part.",
         {"rank": "{}", "predicted": "{:.2f}"},
     )
     parts = reasons.parts.drop("mean")

@@ -33,7 +33,8 @@ from tabrec.trees.fitted_trees import is_forest
 _RATING = " rating"  # a column name that no table of ids has
 NOT_SHOWN = "Not shown:"  # start of the note on a section that failed
 _FRAME = "width: 100%; height: 45em; border: 1px solid #8888"
-_SEVERITIES = {1: "Act", 2: "Check", 3: "Note"}
+_NOTE = 3
+_SEVERITIES = {1: "Act", 2: "Check", _NOTE: "Note"}
 _N_SHOWN = 3  # cards of findings on the page that are not folded
 _N_PRINTED = 7
 
@@ -46,7 +47,7 @@ class _SectionSpec:
     title: str
     fill: Callable[[Section, Any], None]
     applies: Callable[[Any], bool] = lambda model: True
-    is_open: bool = True
+    is_open: bool | None = True  # None: if it has a finding to act on or to check
 
 
 def _has(attribute: str) -> Callable[[Any], bool]:
@@ -64,9 +65,9 @@ _TABLE_SECTIONS = [
     _SectionSpec("redundancy", "Redundant columns", columns.add_redundancy, is_open=False),
     _SectionSpec("effects", "Partial dependence", columns.add_effects),
     _SectionSpec("rows", "Contributions to single predictions", rows.add_contributions),
-    _SectionSpec("confidence", "Prediction uncertainty", rows.add_confidence),
+    _SectionSpec("confidence", "Prediction uncertainty", rows.add_confidence, is_open=None),
     _SectionSpec("leaks", "Target leakage", data.add_leakage, is_open=False),
-    _SectionSpec("shift", "Domain shift", data.add_shift),
+    _SectionSpec("shift", "Domain shift", data.add_shift, is_open=None),
     _SectionSpec("embeddings", "Embeddings", columns.add_embeddings, _has("embeddings_"), is_open=False),
     _SectionSpec("tree", "Example tree", columns.add_tree, is_forest, is_open=False),
 ]
@@ -257,6 +258,7 @@ def report(
         what, specs = ("ratings", _RATING_SECTIONS) if is_regressor(model) else ("interactions", _RANKING_SECTIONS)
         about = f"{type(model).__name__}, fitted to {len(model.ratings_):,} {what}."
         sections = _make_sections(specs, rated, verbose)
+        headline = ratings.summarise_ratings(rated) if is_regressor(model) else ""
     else:
         tables = (X, y, X_valid, y_valid, X_new)
         given = read_report_data(model, *tables, target, random_state, sample_weight, sample_weight_valid)
@@ -297,7 +299,7 @@ def _make_sections(specs: list[_SectionSpec], given: Any, verbose: Any) -> list[
 
 def _make_section(spec: _SectionSpec, given: Any) -> Section:
     """Fill a section; its warnings, and the error that stops it, become notes."""
-    section = Section(spec.anchor, spec.title, spec.is_open)
+    section = Section(spec.anchor, spec.title, bool(spec.is_open))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", FRAME_FOR_ARRAY)
@@ -308,6 +310,8 @@ def _make_section(spec: _SectionSpec, given: Any) -> Section:
     for message in dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning):
         if not any(finding.text in message for finding in section.findings):
             section.add_note(message)
+    if spec.is_open is None:
+        section.is_open = any(finding.severity < _NOTE for finding in section.findings)
     return section
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._result import Finding
 from tabrec.interpret.attribution.path_contributions import contributions
 from tabrec.interpret.attribution.waterfall_chart import waterfall
@@ -15,6 +16,7 @@ from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
 
 _LEVEL = 0.9
+_N_STEPS = 6  # of a waterfall; more do not fit side by side
 _MOST_PARTS, _WORST = 10, "worst segment: "
 _CLEARLY_LOW = 3  # standard errors; there are several parts
 _MIN_ROWS = 60  # half of fewer held-out rows estimate the size of errors too poorly
@@ -31,7 +33,7 @@ def add_contributions(section: Section, data: ReportData) -> None:
     result = contributions(data.model, data.judged[0].iloc[list(chosen.values())], background=background).by_source()
     for position, (name, row) in enumerate(chosen.items()):
         # By default the second of two classes, as in the effects, else the most probable one.
-        axes = waterfall(result.row(position), sorted_value=True)
+        axes = waterfall(result.row(position), sorted_value=True, n_largest=_N_STEPS)
         section.add_figure(axes, f"{name}: {_describe(data, row)}")
 
 
@@ -52,7 +54,9 @@ def _describe(data: ReportData, row: int) -> str:
     actual: Any = data.judged[1][row]
     index = data.judged[0].index[row]
     if not data.is_classifier:
-        return f"row {index}, predicted {data.predicted[row, 0]:,.4g}, actual {float(np.ravel(actual)[0]):,.4g}."
+        return (
+            f"row {index}, predicted {show_number(data.predicted[row, 0])}, actual {show_number(np.ravel(actual)[0])}."
+        )
     best = data.model.classes_[data.predicted[row].argmax()]
     return f"row {index}, predicted {best} (probability {data.predicted[row].max():.2f}), actual {actual}."
 

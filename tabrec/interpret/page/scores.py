@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty.out_of_bag import oob_report
 from tabrec.interpret.metrics import METRICS, beats_baseline
@@ -14,7 +15,7 @@ from tabrec.interpret.models import classes_of, predictor
 from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import LEAST_SEGMENTED, MANY_ROWS, ReportData
 from tabrec.interpret.quality.classification import classification_curves
-from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, make_axes, shorten
+from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, make_axes, number_axis, shorten
 
 _N_DOTS = 1_500
 _HALF = 0.5
@@ -33,10 +34,11 @@ def summarise_scores(data: ReportData) -> str:
     for metric in (METRICS[name] for name in (("log_loss", "accuracy") if data.is_classifier else ("rmse", "r2"))):
         gains, base = (metric.gains(y, predicted, classes, weights) for predicted in (data.predicted, data.baseline))
         score, error = metric.score(gains, weights), 2 * metric.standard_error(gains, weights)
-        interval = f" ± {error:.2g}" if np.isfinite(error) else ""
+        interval = f" ± {show_number(error, 2)}" if np.isfinite(error) else ""
         digits = 3 if not error > 0 else max(0, 1 - int(np.floor(np.log10(error))))
         told.append(f"{metric.name} {score:,.{digits}f}{interval} (baseline {metric.score(base, weights):,.{digits}f})")
     where = "training rows, which is too optimistic" if data.X_valid is None else "held-out rows"
+    told[0] = told[0][0].upper() + told[0][1:]
     return f"{', '.join(told)} on {len(y):,} {'weighted ' if weights is not None else ''}{where}."
 
 
@@ -57,7 +59,8 @@ def _compare_with_oob(data: ReportData, section: Section) -> None:
     # All rows of fit: `oob_report` draws its own sample from them.
     weights: dict[str, Any] = {"sample_weight": data.weights, "sample_weight_valid": data.weights_valid}
     result = oob_report(data.model, data.X_valid, data.y_valid, X=data.X, y=data.y, max_rows=MANY_ROWS, **weights)
-    section.add_table(result.table, f"{result.metric}.", {"n": "{:,}", "score": "{:.4f}", "std_error": "{:.4f}"})
+    metric = result.metric[0].upper() + result.metric[1:]
+    section.add_table(result.table, f"{metric}.", {"n": "{:,}"})
     axes = result.plot(make_axes(None, (6.4, 2.8)))
     section.add_figure(axes, "Scores on the training rows, out of bag, and on held-out rows.")
     section.add_findings(result.findings)
@@ -145,6 +148,7 @@ def _plot_predicted(data: ReportData) -> Any:
     ax.plot(ends, ends, color=GREY, linewidth=1)
     ax.scatter(actual, predicted, s=7, color=BLUE, alpha=0.35, linewidth=0)
     ax.set(xlabel=f"actual {shorten(data.target)}", ylabel="predicted")
+    _number_axes(ax)
     return finish(ax)
 
 
@@ -167,7 +171,13 @@ def _plot_residuals(data: ReportData) -> Any:
     )
     ax.legend(frameon=False, fontsize=8)
     ax.set(xlabel=f"predicted {shorten(data.target)}", ylabel="actual minus predicted")
+    _number_axes(ax)
     return finish(ax)
+
+
+def _number_axes(ax: Any) -> None:
+    number_axis(ax.xaxis, n_ticks=5)
+    number_axis(ax.yaxis)
 
 
 def add_training(section: Section, data: Any) -> None:

@@ -12,6 +12,7 @@ from scipy.stats import norm
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._parameters import METRIC, RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret._weights import weigh_rows
@@ -20,7 +21,7 @@ from tabrec.interpret.change._shift_columns import ColumnPair, pair_columns
 from tabrec.interpret.metrics import Metric, error_of_mean, read_metric
 from tabrec.interpret.models import classes_of, predictor, with_numbers
 from tabrec.interpret.without_columns import read_target
-from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, row_axes, shorten
+from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, format_tick, number_axis, row_axes, shorten
 from tabrec.tables.columns import read_frame
 
 _N_BINS = 5
@@ -87,6 +88,7 @@ class ErrorSegments(Result):
         errors = 1.96 * shown["std_error"]
         ax.barh(np.arange(len(shown)), shown[self.metric], xerr=errors, color=colors, height=0.65, ecolor=GREY)
         ax.axvline(self.overall, color=BLUE, linewidth=1.2)
+        number_axis(ax.xaxis, n_ticks=5)
         ax.set(xlabel=f"{self.metric} (line: all rows)")
         finish(ax).grid(visible=False, axis="y")
         return ax
@@ -245,7 +247,7 @@ def _show(pair: ColumnPair, value: float) -> str:
         return repr(pair.labels[int(value)])
     if pair.family == "dates":
         return str(pd.Timestamp(value, unit="s").date())
-    return f"{value:.6g}"
+    return format_tick(float(f"{value:.6g}"))
 
 
 def _measure(
@@ -295,13 +297,13 @@ def _find(table: pd.DataFrame, metric: Metric, overall: float, segments: list[_S
 def _describe(row: pd.Series, metric: Metric, columns: tuple[str, ...]) -> Finding:
     text = f"The model is clearly worse where {row['segment']}, which holds for {row['share']:.0%} of the rows."
     evidence = (
-        f"{metric.name} {row[metric.name]:.4g} against {row['rest']:.4g} on the other rows; {row['n']:,} rows, "
-        f"adjusted p-value {row['p_value']:.2g}."
+        f"{metric.name} {show_number(row[metric.name])} against {show_number(row['rest'])} on the other rows; "
+        f"{row['n']:,} rows, adjusted p-value {row['p_value']:.2g}."
     )
     if "bias" in row and abs(row["bias"]) > _CLEAR * row["bias_error"]:
         evidence += (
-            f" On average the predictions are {abs(row['bias']):.4g} ± {_CLEAR * row['bias_error']:.2g} too "
-            f"{'high' if row['bias'] > 0 else 'low'}."
+            f" On average the predictions are {show_number(abs(row['bias']))} ± "
+            f"{show_number(_CLEAR * row['bias_error'], 2)} too {'high' if row['bias'] > 0 else 'low'}."
         )
     action = "Check these rows for errors in the data, and whether further columns or rows would help there."
     return Finding("worse segment", 2, columns, text, evidence, action)

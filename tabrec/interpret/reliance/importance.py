@@ -155,7 +155,8 @@ class FeatureImportance(Result):
         error = 2 * table["std_error"].fillna(0)
         ax.barh(at, table["importance"], color=colours, height=0.7, xerr=error, error_kw={"lw": 1, "alpha": 0.7})
         ax.axvline(0, color=GREY, lw=1)
-        ax.set_xlabel(_AXES[self.method].format(metric=self.metric) + "\n(± 2 standard errors)")
+        what = _AXES[self.method].format(metric=self.metric)
+        ax.set_xlabel(what.replace(" when", "\nwhen") + " (± 2 standard errors)")
         ax.set_axisbelow(True)
         said = [finding.text for finding in self._nothing_relied_on()]
         said += [f"the first {len(table)} of {len(self.table)}"] if len(table) < len(self.table) else []
