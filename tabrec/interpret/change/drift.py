@@ -23,7 +23,8 @@ from tabrec.tables.target import check_target
 
 _LEAST_ROWS = 30  # of a period
 _LEAST_DISTANCE = 0.1  # of a column that is reported
-_SUDDEN = 0.6  # share of the largest distance that arises between two periods
+# Shares of the largest distance that arise between two periods, or within one, which then lies between two others.
+_SUDDEN, _WITHIN_ONE = 0.6, 0.8
 _MOST_FINDINGS = 5
 
 
@@ -141,6 +142,10 @@ def drift_over_time(
     domain_shift : Compares two tables, also by combinations of columns.
     recent_only : Whether old rows help the model.
 
+    Notes
+    -----
+    Seasons are differences too: where columns follow them, compare whole years.
+
     Examples
     --------
     >>> from tabrec.datasets import make_auctions
@@ -231,13 +236,11 @@ def _find_drift(table: pd.DataFrame, periods: pd.DataFrame, reference: str, leve
 
 def _describe(rows: pd.DataFrame, periods: pd.DataFrame, reference: str) -> Finding:
     largest = rows.iloc[int(rows["distance"].argmax())]
-    distances = rows["distance"].to_numpy()
-    steps = np.diff(distances, prepend=0.0) if reference == "first" else distances
-    at = int(steps.argmax())
-    when = to_text(rows["start"].iloc[at])
-    is_sudden = steps[at] >= _SUDDEN * distances.max() if reference == "first" else True
+    at = _find_step(rows["distance"].to_numpy(), reference)
+    when = to_text(rows["start"].iloc[0 if at is None else at])
     name = shorten(largest["column"], 40).replace(r"\$", "$")
-    text = f"{name} changes at about {when}" if is_sudden else f"{name} drifts from {to_text(periods['start'][0])} on"
+    gradual = f"{name} drifts from {to_text(periods['start'][0])} on"
+    text = gradual if at is None else f"{name} changes in the period from {when}"
     how = f": {largest['how']}" if largest["how"] else ""
     p_value = "< 1e-16" if largest["p_value"] < 1e-16 else f"= {largest['p_value']:.2g}"
     evidence = (
@@ -246,3 +249,15 @@ def _describe(rows: pd.DataFrame, periods: pd.DataFrame, reference: str) -> Find
     )
     action = "Validate on the latest rows; recent_only tests whether old rows still help."
     return Finding("drift", 2, (largest["column"],), f"{text}{how}.", evidence, action)
+
+
+def _find_step(distances: np.ndarray, reference: str) -> int | None:
+    """The period with a sudden change; None where the distance from the first period grows gradually."""
+    if reference == "previous":
+        return int(distances.argmax())
+    steps = np.diff(distances, prepend=0.0)
+    if steps.max() >= _SUDDEN * distances.max():
+        return int(steps.argmax())
+    pairs = steps[:-1] + steps[1:]
+    is_within = len(steps) > 2 and pairs.max() >= _WITHIN_ONE * distances.max()
+    return int(pairs.argmax()) if is_within else None

@@ -43,10 +43,18 @@ def test_sudden_and_gradual_changes_are_told_apart():
     texts = {finding.columns[0]: finding.text for finding in found.findings}
     assert set(texts) == {"slow", "jump", "town", "gap"}
     assert texts["slow"].startswith("slow drifts from 2020-01-01 on: new values larger")
-    assert texts["jump"].startswith("jump changes at about 2021-04-")
-    assert texts["town"].startswith("town changes at about 2021-04-")
-    assert texts["gap"].startswith("gap changes at about 2020-0")
+    assert texts["jump"].startswith("jump changes in the period from 2021-04-")
+    assert texts["town"].startswith("town changes in the period from 2021-04-")
+    assert texts["gap"].startswith("gap changes in the period from 2020-0")
     assert "missing more often" in texts["gap"]
+
+
+def test_a_change_within_a_period_is_sudden_too():
+    rng = np.random.default_rng(0)
+    time = pd.date_range("2022-01-01", periods=1500, freq="6h")
+    X = pd.DataFrame({"volt": rng.normal(size=1500) + (np.arange(1500) > 900)})  # from August 14 on
+    (found,) = drift_over_time(X, time, periods="QS").findings
+    assert found.text.startswith("volt changes in the period from 2022-07-01: new values larger")
 
 
 def test_without_drift_nothing_is_found():
