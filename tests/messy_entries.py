@@ -69,6 +69,7 @@ ENTRIES = [
     Entry("TabularPreprocessor-forest", TabularPreprocessor),
     Entry("TabularPreprocessor-net", lambda: TabularPreprocessor("net")),
     Entry("ForestRegressor", lambda: ForestRegressor(**FOREST), "numbers"),
+    Entry("ForestRegressor of few leaves", lambda: ForestRegressor(max_leaf_nodes=9, **FOREST), "numbers"),
     Entry("ForestClassifier", lambda: ForestClassifier(**FOREST), "classes"),
     Entry("BoostingRegressor", lambda: BoostingRegressor(**BOOSTING), "numbers"),
     Entry("BoostingClassifier", lambda: BoostingClassifier(**BOOSTING), "classes"),

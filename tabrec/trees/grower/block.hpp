@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "boundaries.hpp"
-#include "classes.hpp"
+#include "parts.hpp"
 #include "codes.hpp"
 #include "keys.hpp"
 #include "nodes.hpp"
@@ -22,8 +22,8 @@ template <class Stat, int kCriterion>
 class Block {
 public:
     Block(const Codes& codes, const Settings& settings, int64_t n_rows, const Boundaries<kCriterion>& boundaries,
-          Groups& groups, Keys& keys, ClassWeights& classes)
-        : codes_(codes), set_(settings), boundaries_(boundaries), groups_(groups), keys_(keys), classes_(classes),
+          Groups& groups, Keys& keys, Parts<kCriterion>& parts)
+        : codes_(codes), set_(settings), boundaries_(boundaries), groups_(groups), keys_(keys), parts_(parts),
           most_rows_(std::min(kBlock, n_rows)) {
         int32_t n_wide = 0;
         for (const Column& column : codes.columns)
@@ -87,7 +87,7 @@ public:
 
     // The best split of each of the given features.
     void evaluate(const Todo& node, const Buffer<int32_t>& features, Best* best) {
-        if constexpr (kCriterion == kClasses) {
+        if constexpr (has_parts(kCriterion)) {
             for (size_t k = 0; k < features.size(); ++k) best[k] = find_by_sorting(node, features[k]);
         } else {
             const int64_t n = node.n_rows();
@@ -302,7 +302,7 @@ private:
         keys_.resize(node.n_rows());
         for (int64_t i = node.start; i < node.end; ++i) keys_.set(i - node.start, row(i)[at], ids_[i]);
         keys_.sort(n_values_[at]);
-        return classes_.best_boundary(node, keys_, stats_.data(), values_[at]);
+        return parts_.best_boundary(node, keys_, stats_.data(), values_[at]);
     }
 
     const Codes& codes_;
@@ -310,7 +310,7 @@ private:
     const Boundaries<kCriterion>& boundaries_;
     Groups& groups_;
     Keys& keys_;
-    ClassWeights& classes_;
+    Parts<kCriterion>& parts_;
 
     const int64_t most_rows_;
     int64_t stride_;  // codes of a row

@@ -23,7 +23,10 @@ public:
         for (int64_t i = 0; i < n; ++i) total_[static_cast<int32_t>(stats[ids[i]].sum)] += stats[ids[i]].weight();
     }
 
-    const Buffer<double>& of_node() const { return total_; }
+    // The shares of the classes of the counted node.
+    void append_values(double weight, Buffer<double>& values) const {
+        for (double part : total_) values.push_back(part / weight);
+    }
 
     template <class Stat>
     Best best_boundary(const Todo& node, const Keys& keys, const Stat* stats, const float* values) {

@@ -25,6 +25,7 @@ bool build(const grower::Codes& codes, const grower::Settings& settings, const d
 bool build_any(const grower::Codes& codes, const grower::Settings& set, const double* target, const double* weights,
                grower::Nodes& nodes) {
     using namespace grower;
+    if (set.n_outputs > 1) return build<Loose, kOutputs>(codes, set, target, weights, nodes);
     if (set.criterion == kSquaredError)
         return set.is_packed ? build<Packed, kSquaredError>(codes, set, target, weights, nodes)
                              : build<Loose, kSquaredError>(codes, set, target, weights, nodes);
@@ -46,7 +47,7 @@ int32_t guarded(Work work) {
 }  // namespace
 
 // Increased whenever a signature or a struct changes.
-EXPORTED int32_t grower_version() { return 3; }
+EXPORTED int32_t grower_version() { return 4; }
 
 EXPORTED int32_t grower_encode(const float* matrix, int64_t n_rows, int32_t n_columns, int64_t row_step,
                                int64_t column_step, grower::Codes** out) {

@@ -43,11 +43,10 @@ def why_not_grown(forest: Any, matrix: np.ndarray, y: np.ndarray) -> str:
         return library.reason
     if forest.criterion not in _CRITERIA:
         return f"criterion={forest.criterion!r}"
-    if forest.max_leaf_nodes is not None:
-        return "max_leaf_nodes"
-    if y.ndim == 2 and y.shape[1] > 1:
-        return "several outputs"
-    if is_classifier(forest) and len(np.unique(y)) > _MOST_CLASSES:
+    outputs = y.reshape(len(y), -1).T
+    if len(outputs) > 1 and forest.monotonic_cst is not None:
+        return "monotonic_cst of several outputs"
+    if is_classifier(forest) and max(len(np.unique(output)) for output in outputs) > _MOST_CLASSES:
         return f"more than {_MOST_CLASSES} classes"
     if not np.isfinite(matrix.sum(dtype=np.float64)):
         return "missing or infinite values"
@@ -127,8 +126,10 @@ class ForestGrower:
 
     def fit_tree(self, tree: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any = None, **_: Any) -> Any:
         """Fit a tree estimator as its own `_fit` would; X has the values of the table."""
-        target, weights = _describe_target(tree, X, y, sample_weight)
-        settings, monotonic = _settings(tree, len(X), weights)
+        outputs, weights = _describe_target(tree, X, y, sample_weight)
+        # Of several outputs, the grower looks up those of a row by its number.
+        target = outputs.ravel() if tree.n_outputs_ == 1 else np.arange(len(X), dtype=np.float64)
+        settings, kept = _settings(tree, outputs, weights)
         settings.stop = ctypes.addressof(self._stop)
         nodes = ctypes.c_void_p()
         with self._growing():
@@ -139,7 +140,7 @@ class ForestGrower:
                 None if weights is None else weights.ctypes.data,
                 ctypes.byref(nodes),
             )
-        del monotonic  # The settings point to it.
+        del kept
         check_memory(outcome, "grow a tree")
         if outcome == _STOPPED:
             raise RuntimeError("The growth of the tree was stopped.")
@@ -178,57 +179,73 @@ class ForestGrower:
     def _to_tree(self, nodes: ctypes.c_void_p, tree: Any) -> Tree:
         """The grown nodes as a tree of scikit-learn."""
         count = self._functions.grower_count(nodes)
-        n_values = int(tree.n_classes_) if is_classifier(tree) else 1
-        table, values = np.zeros(count, dtype=NODE_DTYPE), np.empty((count, 1, n_values))
+        n_classes = _class_counts(tree)
+        table = np.zeros(count, dtype=NODE_DTYPE)
+        values = np.empty((count, len(n_classes), n_classes.max()))
         self._functions.grower_write(
             nodes, table.ctypes.data, NODE_DTYPE.itemsize, _OFFSETS.ctypes.data, values.ctypes.data
         )
-        grown = Tree(tree.n_features_in_, np.array([n_values], dtype=np.intp), 1)
+        grown = Tree(tree.n_features_in_, n_classes, len(n_classes))
         depth = self._functions.grower_depth(nodes)
         grown.__setstate__({"max_depth": depth, "node_count": count, "nodes": table, "values": values})
         return grown
 
 
 def _describe_target(tree: Any, X: np.ndarray, y: np.ndarray, weights: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """Set the attributes of a tree that describe its target; return the target, of a classifier as class positions."""
-    tree.n_features_in_, tree.n_outputs_ = X.shape[1], 1
-    target = np.ascontiguousarray(y, dtype=np.float64).reshape(len(X))
+    """Set the attributes of a tree that describe its target; return the outputs of each row, classes as positions."""
+    tree.n_features_in_, tree.n_outputs_ = X.shape[1], y.shape[1]
     weights = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
+    if not is_classifier(tree):
+        return np.ascontiguousarray(y, dtype=np.float64), weights
+    found = [np.unique(output, return_inverse=True) for output in y.T]
+    classes = [of_output for of_output, _ in found]
+    tree.classes_ = classes[0] if len(classes) == 1 else classes
+    n_classes = np.array([len(of_output) for of_output in classes], dtype=np.intp)
+    tree.n_classes_ = n_classes[0] if len(classes) == 1 else n_classes
+    if tree.class_weight is not None:
+        expanded = compute_sample_weight(tree.class_weight, y)
+        weights = expanded if weights is None else weights * expanded
+    codes = [positions.reshape(len(X)) for _, positions in found]
+    return np.ascontiguousarray(np.column_stack(codes), dtype=np.float64), weights
+
+
+def _class_counts(tree: Any) -> np.ndarray:
+    """The number of classes of each output; 1 for a number."""
     if is_classifier(tree):
-        tree.classes_, codes = np.unique(y, return_inverse=True)
-        tree.n_classes_ = np.intp(len(tree.classes_))
-        target = codes.reshape(len(X)).astype(np.float64)
-        if tree.class_weight is not None:
-            expanded = compute_sample_weight(tree.class_weight, y)
-            weights = expanded if weights is None else weights * expanded
-    return target, weights
+        return np.atleast_1d(tree.n_classes_)
+    return np.ones(tree.n_outputs_, dtype=np.intp)
 
 
-def _settings(tree: Any, n_rows: int, weights: np.ndarray | None) -> tuple[Settings, np.ndarray | None]:
-    """The parameters of a tree as numbers, and the array of constraints that they point to."""
+def _settings(tree: Any, outputs: np.ndarray, weights: np.ndarray | None) -> tuple[Settings, Any]:
+    """The parameters of a tree as numbers, and the arrays that they point to."""
+    n_rows, n_outputs = outputs.shape
     total = float(n_rows if weights is None else weights.sum())
     least_leaf = _rows_of(tree.min_samples_leaf, n_rows)
     least_split = tree.min_samples_split
     if not isinstance(least_split, Integral):
         least_split = max(2, ceil(least_split * n_rows))
     tree.max_features_ = _max_features(tree.max_features, tree.n_features_in_)
-    monotonic = _constraints(tree)
+    monotonic, counts = _constraints(tree), _class_counts(tree).astype(np.int32)
     is_packed = weights is None or (total < _LARGEST_PACKED and bool((weights == np.floor(weights)).all()))
     settings = Settings(
         criterion=_CRITERIA[tree.criterion],
-        n_classes=int(tree.n_classes_) if is_classifier(tree) else 0,
+        n_classes=int(tree.n_classes_) if is_classifier(tree) and n_outputs == 1 else 0,
         max_features=tree.max_features_,
         min_samples_split=max(least_split, 2 * least_leaf),
         min_samples_leaf=least_leaf,
         max_depth=np.iinfo(np.int32).max if tree.max_depth is None else tree.max_depth,
+        max_leaves=0 if tree.max_leaf_nodes is None else tree.max_leaf_nodes,
         min_weight_leaf=tree.min_weight_fraction_leaf * total,
         min_impurity_decrease=tree.min_impurity_decrease,
         total_weight=total,
         monotonic=None if monotonic is None else monotonic.ctypes.data,
+        outputs=outputs.ctypes.data,
+        classes_of_outputs=counts.ctypes.data if is_classifier(tree) else None,
         seed=_draw_seed(tree.random_state),
         is_packed=int(is_packed and n_rows < _LARGEST_PACKED),
+        n_outputs=n_outputs,
     )
-    return settings, monotonic
+    return settings, (outputs, monotonic, counts)
 
 
 def _draw_seed(random_state: Any) -> int:

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "boundaries.hpp"
-#include "classes.hpp"
+#include "parts.hpp"
 #include "codes.hpp"
 #include "keys.hpp"
 #include "nodes.hpp"
@@ -20,14 +20,14 @@ template <class Stat, int kCriterion>
 class LargeNodes {
 public:
     LargeNodes(const Codes& codes, const double* target, const double* weights,
-               const Boundaries<kCriterion>& boundaries, Groups& groups, Keys& keys, ClassWeights& classes)
-        : codes_(codes), target_(target), boundaries_(boundaries), groups_(groups), keys_(keys), classes_(classes) {
+               const Boundaries<kCriterion>& boundaries, Groups& groups, Keys& keys, Parts<kCriterion>& parts)
+        : codes_(codes), target_(target), boundaries_(boundaries), groups_(groups), keys_(keys), parts_(parts) {
         stats_.resize(codes.n_rows);
         rows_.reserve(codes.n_rows);
         for (int64_t i = 0; i < codes.n_rows; ++i) {
             const double weight = weights == nullptr ? 1.0 : weights[i];
             if (weight == 0.0) continue;
-            stats_[i] = Stat::of(kCriterion == kClasses ? target[i] : weight * target[i], weight);
+            stats_[i] = Stat::of(has_parts(kCriterion) ? target[i] : weight * target[i], weight);
             rows_.push_back(static_cast<uint32_t>(i));
         }
         spare_.resize(rows_.size());
@@ -59,7 +59,7 @@ public:
         for (int32_t k = 0; k < static_cast<int32_t>(features.size()); ++k) {
             const Column& column = codes_.columns[features[k]];
             const int64_t n_values = static_cast<int64_t>(column.values.size());
-            if (kCriterion == kClasses || n_values > node.n_rows()) {
+            if (has_parts(kCriterion) || n_values > node.n_rows()) {
                 best[k] = find_by_sorting(node, features[k]);
                 continue;
             }
@@ -151,8 +151,8 @@ private:
             keys_.set(i, codes_.code(row, column), row);
         }
         keys_.sort(static_cast<uint32_t>(column.values.size()));
-        if constexpr (kCriterion == kClasses) {
-            return classes_.best_boundary(node, keys_, stats_.data(), column.values.data());
+        if constexpr (has_parts(kCriterion)) {
+            return parts_.best_boundary(node, keys_, stats_.data(), column.values.data());
         } else {
             groups_.reserve(n + 1);
             Prefix<Stat> prefix(groups_);
@@ -169,7 +169,7 @@ private:
     const Boundaries<kCriterion>& boundaries_;
     Groups& groups_;
     Keys& keys_;
-    ClassWeights& classes_;
+    Parts<kCriterion>& parts_;
 
     Buffer<Stat> stats_, bins_;
     Buffer<uint32_t> rows_, spare_, offsets_;

@@ -22,13 +22,15 @@ class Settings(ctypes.Structure):
         ("min_samples_split", ctypes.c_int64),
         ("min_samples_leaf", ctypes.c_int64),
         ("max_depth", ctypes.c_int64),
+        ("max_leaves", ctypes.c_int64),
         ("min_weight_leaf", ctypes.c_double),
         ("min_impurity_decrease", ctypes.c_double),
         ("total_weight", ctypes.c_double),
-        ("monotonic", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("monotonic", "outputs", "classes_of_outputs")),
         ("stop", ctypes.c_void_p),
         ("seed", ctypes.c_uint32),
         ("is_packed", ctypes.c_int32),
+        ("n_outputs", ctypes.c_int32),
     )
 
 

@@ -16,13 +16,17 @@ struct Settings {
     int64_t min_samples_split;
     int64_t min_samples_leaf;
     int64_t max_depth;
+    int64_t max_leaves;  // 0 for no limit
     double min_weight_leaf;
     double min_impurity_decrease;
     double total_weight;
     const int8_t* monotonic;  // of each column, or null
+    const double* outputs;    // of each row, if there are several
+    const int32_t* classes_of_outputs;  // their number, or null
     const volatile int32_t* stop;
     uint32_t seed;
     int32_t is_packed;  // whole weights of a sum below 2**25
+    int32_t n_outputs;
 
     int monotonic_sign(int32_t feature) const { return monotonic == nullptr ? 0 : monotonic[feature]; }
 };

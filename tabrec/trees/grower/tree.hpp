@@ -8,11 +8,11 @@
 
 #include "block.hpp"
 #include "boundaries.hpp"
-#include "classes.hpp"
 #include "codes.hpp"
 #include "draws.hpp"
 #include "large_nodes.hpp"
 #include "nodes.hpp"
+#include "parts.hpp"
 #include "stats.hpp"
 
 namespace grower {
@@ -21,18 +21,28 @@ template <class Stat, int kCriterion>
 class Builder {
 public:
     Builder(const Codes& codes, const Settings& settings, const double* target, const double* weights, Nodes& nodes)
-        : set_(settings), target_(target), nodes_(nodes), class_weights_(settings.n_classes), classes_(settings),
+        : set_(settings), target_(target), nodes_(nodes), class_weights_(settings.n_classes), parts_(settings),
           boundaries_(codes, settings), draws_(codes.n_columns, settings.seed), best_(codes.n_columns),
-          large_(codes, target, weights, boundaries_, groups_, keys_, classes_),
-          block_(codes, settings, large_.n_rows(), boundaries_, groups_, keys_, classes_) {}
+          large_(codes, target, weights, boundaries_, groups_, keys_, parts_),
+          block_(codes, settings, large_.n_rows(), boundaries_, groups_, keys_, parts_) {}
 
     // False if it was stopped.
-    bool build() {
+    bool build() { return set_.max_leaves > 0 ? build_best_first() : build_depth_first(); }
+
+private:
+    // A node whose best split is known.
+    struct Candidate {
+        Todo left, right;
+        int64_t id = 0;
+        double improvement = 0;
+        bool is_leaf = true;
+
+        friend bool operator<(const Candidate& a, const Candidate& b) { return a.improvement < b.improvement; }
+    };
+
+    bool build_depth_first() {
         Buffer<Todo> stack;
-        Todo root;
-        root.end = large_.n_rows();
-        sum_up(root, large_);
-        stack.push_back(root);
+        stack.push_back(root());
         while (!stack.empty()) {
             if (*set_.stop) return false;
             const Todo node = stack.back();
@@ -42,19 +52,73 @@ public:
         return true;
     }
 
-private:
+    // The splits of the largest improvement first, in the order of scikit-learn's heap.
+    bool build_best_first() {
+        Buffer<Candidate> heap;
+        heap.push_back(propose(root()));
+        int64_t n_splits = set_.max_leaves - 1;
+        while (!heap.empty()) {
+            if (*set_.stop) return false;
+            std::pop_heap(heap.begin(), heap.end());
+            const Candidate best = heap.back();
+            heap.pop_back();
+            if (best.is_leaf) continue;
+            if (n_splits <= 0) {
+                nodes_.feature[best.id] = -2;
+                nodes_.threshold[best.id] = -2.0;
+                continue;
+            }
+            --n_splits;
+            const Candidate left = propose(best.left), right = propose(best.right);
+            for (const Candidate& child : {left, right}) {
+                heap.push_back(child);
+                std::push_heap(heap.begin(), heap.end());
+            }
+        }
+        return true;
+    }
+
+    Todo root() {
+        Todo root;
+        root.end = large_.n_rows();
+        sum_up(root, large_);
+        return root;
+    }
+
+    Candidate propose(Todo node) {
+        Candidate found;
+        Split split;
+        node.n_constants = 0;  // columns known to be constant are those of the parent only in depth-first order
+        if constexpr (has_parts(kCriterion)) count_parts(node);
+        found.is_leaf = ends(node) || !divide(node, large_, split, found.left, found.right, found.improvement);
+        found.id = append(node, found.is_leaf, split, found.left, found.right);
+        if (found.is_leaf) {
+            found.improvement = 0;
+            return found;
+        }
+        bound_children(node, split, found.left, found.right);
+        found.right.parent = found.left.parent = found.id;
+        found.left.is_left = true;
+        return found;
+    }
+
+    bool ends(const Todo& node) const {
+        return node.depth >= set_.max_depth || node.n_rows() < set_.min_samples_split ||
+               node.n_rows() < 2 * set_.min_samples_leaf || node.totals.weight < 2 * set_.min_weight_leaf ||
+               node.impurity <= DBL_EPSILON;
+    }
+
     void visit(Todo node, Buffer<Todo>& stack) {
-        bool is_leaf = node.depth >= set_.max_depth || node.n_rows() < set_.min_samples_split ||
-                       node.n_rows() < 2 * set_.min_samples_leaf ||
-                       node.totals.weight < 2 * set_.min_weight_leaf || node.impurity <= DBL_EPSILON;
+        bool is_leaf = ends(node);
         if (!is_leaf && !node.in_block && node.n_rows() <= kBlock)
             block_.enter(node, large_.ids(), large_.stats(), target_, draws_.constants());
-        if constexpr (kCriterion == kClasses) count_classes(node);
+        if constexpr (has_parts(kCriterion)) count_parts(node);
         Split split;
         Todo left, right;
+        double improvement;
         if (!is_leaf)
-            is_leaf = node.in_block ? !divide(node, block_, split, left, right)
-                                    : !divide(node, large_, split, left, right);
+            is_leaf = node.in_block ? !divide(node, block_, split, left, right, improvement)
+                                    : !divide(node, large_, split, left, right, improvement);
         const int64_t id = append(node, is_leaf, split, left, right);
         if (is_leaf) return;
         bound_children(node, split, left, right);
@@ -66,7 +130,7 @@ private:
 
     // Splits a node whose rows are in a block or not; false if no split is good enough.
     template <class Rows>
-    bool divide(const Todo& node, Rows& rows, Split& split, Todo& left, Todo& right) {
+    bool divide(const Todo& node, Rows& rows, Split& split, Todo& left, Todo& right, double& improvement) {
         left.n_constants = node.n_constants;
         if (!find_split(node, rows, left.n_constants, split)) return false;
         const int64_t middle = rows.divide(node, split);
@@ -78,9 +142,9 @@ private:
         right.n_constants = left.n_constants;
         sum_up(left, rows);
         sum_up(right, rows);
-        const double improvement = node.totals.weight / set_.total_weight *
-                                   (node.impurity - right.totals.weight / node.totals.weight * right.impurity -
-                                    left.totals.weight / node.totals.weight * left.impurity);
+        improvement = node.totals.weight / set_.total_weight *
+                      (node.impurity - right.totals.weight / node.totals.weight * right.impurity -
+                       left.totals.weight / node.totals.weight * left.impurity);
         return improvement + DBL_EPSILON >= set_.min_impurity_decrease;
     }
 
@@ -103,7 +167,9 @@ private:
     }
 
     template <class Rows>
-    void sum_up(Todo& node, const Rows& rows) {
+    void sum_up(Todo& node, Rows& rows) {
+        if constexpr (kCriterion == kOutputs)
+            return parts_.sum_up(node, rows.ids() + node.start, node.n_rows(), rows.stats());
         node.totals = rows.sum_up(node.start, node.end, class_weights_);
         if constexpr (kCriterion == kClasses)
             node.impurity = impurity_of_classes(class_weights_, node.totals.weight, set_.criterion == kEntropy);
@@ -111,11 +177,11 @@ private:
             node.impurity = impurity<kCriterion>(node.totals);
     }
 
-    void count_classes(const Todo& node) {
+    void count_parts(const Todo& node) {
         if (node.in_block)
-            classes_.count(block_.ids() + node.start, node.n_rows(), block_.stats());
+            parts_.count(block_.ids() + node.start, node.n_rows(), block_.stats());
         else
-            classes_.count(large_.ids() + node.start, node.n_rows(), large_.stats());
+            parts_.count(large_.ids() + node.start, node.n_rows(), large_.stats());
     }
 
     int64_t append(const Todo& node, bool is_leaf, const Split& split, const Todo& left, const Todo& right) {
@@ -136,8 +202,8 @@ private:
 
     void append_value(const Todo& node) {
         const double sum = node.totals.sum, weight = node.totals.weight;
-        if constexpr (kCriterion == kClasses) {
-            for (double part : classes_.of_node()) nodes_.value.push_back(part / weight);
+        if constexpr (has_parts(kCriterion)) {
+            parts_.append_values(weight, nodes_.value);
         } else {
             const double value = clipped(bounded_value<kCriterion>(sum, weight), node);
             nodes_.value.push_back(value);
@@ -166,7 +232,7 @@ private:
     const double* target_;
     Nodes& nodes_;
     Buffer<double> class_weights_;
-    ClassWeights classes_;
+    Parts<kCriterion> parts_;
     Boundaries<kCriterion> boundaries_;
     FeatureDraws draws_;
     Buffer<Best> best_;
