@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import check_random_state
 
 from tabrec.neural.devices import default_settings, read_device
@@ -17,18 +15,8 @@ from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.neural.training import Trainer
 from tabrec.neural.training_data import TrainingData
 from tabrec.neural.training_task import TrainingTask
+from tabrec.preprocess.encoded_frames import EncodedSample
 from tabrec.preprocess.warm_start import describe_parameters
-
-
-@dataclass(frozen=True)
-class EncodedSample:
-    """Encoded rows with their targets."""
-
-    encoded: pd.DataFrame
-    y: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.y)
 
 
 def check_streamed(net: TabularEstimator) -> None:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 
 from tabrec.tables.columns import Column, Labels, are_codes
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.numbers import as_numbers, needs_float64
+
+
+@dataclass(frozen=True)
+class EncodedSample:
+    """Encoded rows with their targets."""
+
+    encoded: pd.DataFrame
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
 
 
 def are_encoded(columns: list[Column]) -> bool:

@@ -10,14 +10,11 @@ import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 
-from tabrec.collab.recommender import Recommender
-from tabrec.neural.tabular_estimator import TabularEstimator
 from tabrec.preprocess.frame_transformer import FrameTransformer
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.preprocess.table_survey import TableSurvey
-from tabrec.scale.ratings import fit_recommender
+from tabrec.scale.encoded_table import EncodedTable
 from tabrec.scale.row_draw import RowDraw
-from tabrec.scale.streaming import EncodedTable, fit_net_to_blocks
 from tabrec.scale.target_column import TargetColumn
 from tabrec.tables.chunks import Chunks
 from tabrec.tables.failed_fit import restores_on_failure
@@ -27,7 +24,7 @@ from tabrec.trees.boosting_base import BoostingMixin
 from tabrec.trees.forest_base import ForestMixin
 
 # Bytes that a drawn row takes while a model is fitted: for each encoded column, and in addition.
-_BYTES = {ForestMixin: (12, 120), BoostingMixin: (30, 120), TabularEstimator: (30, 120)}
+_FOREST_BYTES, _BYTES = (12, 120), (30, 120)
 
 
 class _Encoding(NamedTuple):
@@ -48,10 +45,17 @@ def fit_to_chunks(estimator: Any, chunks: Any, y: Any, options: Mapping[str, Any
     with distinct_warnings():
         if isinstance(estimator, FrameTransformer):
             return _fit_transformer(estimator, chunks)
+        if isinstance(estimator, (ForestMixin, BoostingMixin)):
+            return _fit_estimator(estimator, chunks, y)
+        # They import torch.
+        from tabrec.collab.recommender import Recommender
+        from tabrec.neural.tabular_estimator import TabularEstimator
+        from tabrec.scale.ratings import fit_recommender
+
+        if isinstance(estimator, TabularEstimator):
+            return _fit_estimator(estimator, chunks, y)
         if isinstance(estimator, Recommender):
             return fit_recommender(estimator, chunks, y)
-        if any(isinstance(estimator, kind) for kind in _BYTES):
-            return _fit_estimator(estimator, chunks, y)
     raise TypeError(
         f"{type(estimator).__name__} does not learn from chunks: pass rows that fit in memory, as "
         "chunks.sample(100_000)."
@@ -108,7 +112,9 @@ def _fit_estimator(estimator: Any, chunks: Any, y: Any) -> Any:
     learned = _learn(estimator, chunks, target)
     table = EncodedTable(chunks, target, learned.preprocessor, not is_classifier(estimator), learned.n_rows)
     n_fitting = _count_fitting(estimator, chunks.memory, learned.width)
-    if isinstance(estimator, TabularEstimator) and n_fitting < learned.n_rows:
+    if n_fitting < learned.n_rows and not isinstance(estimator, (ForestMixin, BoostingMixin)):
+        from tabrec.scale.streaming import fit_net_to_blocks
+
         fit_net_to_blocks(estimator, table, learned.width, list(learned.classes) or None)
         return estimator
     n_drawn, seed = min(_count_wanted(estimator, learned.n_rows), n_fitting), 0
@@ -150,7 +156,7 @@ def _count_wanted(estimator: Any, n_rows: int) -> int:
 
 
 def _count_fitting(estimator: Any, memory: int, width: int) -> int:
-    by_column, in_addition = next(size for kind, size in _BYTES.items() if isinstance(estimator, kind))
+    by_column, in_addition = _FOREST_BYTES if isinstance(estimator, ForestMixin) else _BYTES
     return max(memory // (by_column * width + in_addition), 1)
 
 

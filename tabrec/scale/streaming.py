@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from tabrec.neural.streamed_fit import EncodedSample, check_streamed, fit_to_stream
+from tabrec.neural.streamed_fit import check_streamed, fit_to_stream
+from tabrec.preprocess.encoded_frames import EncodedSample
+from tabrec.scale.encoded_table import EncodedTable
 from tabrec.scale.row_draw import EncodedRows, RowDraw
-from tabrec.scale.target_column import TargetColumn
 
 # Scales and bins of a net are learned from so many rows.
 _SAMPLE = 200_000
@@ -21,47 +21,26 @@ _SHARDS = 64
 _BYTES = 14, 60
 
 
-@dataclass(frozen=True)
-class EncodedTable:
-    """A table in chunks with its target and the fitted preprocessor that encodes it."""
-
-    chunks: Any
-    target: TargetColumn
-    preprocessor: Any
-    numeric: bool
-    n_rows: int
-
-    def draw(self, draw: RowDraw) -> tuple[EncodedSample, np.ndarray]:
-        """The rows that are drawn, and their positions in the table."""
-        rows, values, positions, start = EncodedRows(draw.n_drawn), [], [], 0
-        for frame in self.chunks:
-            drawn = draw.positions(start, len(frame))
-            if len(drawn):
-                taken = frame if len(drawn) == len(frame) else frame.iloc[drawn]
-                rows.add(self.preprocessor.transform(taken))
-                values.append(self.target.read(taken, start, self.numeric))
-                positions.append(start + drawn)
+def read_blocks(
+    table: EncodedTable, left_out: RowDraw | None, seed: int, n_rows: int, batch_size: int
+) -> Iterator[EncodedSample]:
+    """All rows but those left out, in blocks of about `n_rows`; the order of the files is random."""
+    shards = table.chunks.split(_SHARDS)
+    counts = [shard.count_rows() for shard in shards]
+    starts = np.cumsum([0, *counts])
+    n_left = table.n_rows - (0 if left_out is None else left_out.n_drawn)
+    cutter = _BlockCutter(n_left, max(n_rows // batch_size, 1) * batch_size)
+    for number in np.random.default_rng(seed).permutation(len(shards)):
+        start = int(starts[number])
+        for frame in shards[number]:
+            kept = np.arange(len(frame))
+            if left_out is not None:
+                kept = np.delete(kept, left_out.positions(start, len(frame)))
+            if len(kept):
+                taken = frame if len(kept) == len(frame) else frame.iloc[kept]
+                encoded, y = table.preprocessor.transform(taken), table.target.read(taken, start, table.numeric)
+                yield from cutter.add(encoded, y)
             start += len(frame)
-        return EncodedSample(rows.frame(), np.concatenate(values)), np.concatenate(positions)
-
-    def blocks(self, left_out: RowDraw | None, seed: int, n_rows: int, batch_size: int) -> Iterator[EncodedSample]:
-        """All rows but those left out, in blocks of about `n_rows`; the order of the files is random."""
-        shards = self.chunks.split(_SHARDS)
-        counts = [shard.count_rows() for shard in shards]
-        starts = np.cumsum([0, *counts])
-        n_left = self.n_rows - (0 if left_out is None else left_out.n_drawn)
-        cutter = _BlockCutter(n_left, max(n_rows // batch_size, 1) * batch_size)
-        for number in np.random.default_rng(seed).permutation(len(shards)):
-            start = int(starts[number])
-            for frame in shards[number]:
-                kept = np.arange(len(frame))
-                if left_out is not None:
-                    kept = np.delete(kept, left_out.positions(start, len(frame)))
-                if len(kept):
-                    taken = frame if len(kept) == len(frame) else frame.iloc[kept]
-                    encoded, y = self.preprocessor.transform(taken), self.target.read(taken, start, self.numeric)
-                    yield from cutter.add(encoded, y)
-                start += len(frame)
 
 
 class _BlockCutter:
@@ -106,8 +85,8 @@ def fit_net_to_blocks(net: Any, table: EncodedTable, width: int, classes: Any) -
         valid = table.draw(left_out)[0]
     sample = table.draw(RowDraw(table.n_rows, _SAMPLE, seed + 1))[0]
 
-    def read_blocks(epoch: int, batch_size: int) -> Iterator[EncodedSample]:
-        return table.blocks(left_out, seed + 2 + epoch, n_block, batch_size)
+    def read_epoch(epoch: int, batch_size: int) -> Iterator[EncodedSample]:
+        return read_blocks(table, left_out, seed + 2 + epoch, n_block, batch_size)
 
     n_trained = table.n_rows - (0 if left_out is None else left_out.n_drawn)
-    fit_to_stream(net, table.preprocessor, sample, classes, n_trained, read_blocks, valid)
+    fit_to_stream(net, table.preprocessor, sample, classes, n_trained, read_epoch, valid)

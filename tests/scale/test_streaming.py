@@ -7,8 +7,9 @@ from tabrec import TabularClassifier, TabularRegressor
 from tabrec.datasets import make_auctions
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.scale import FileChunks, FrameChunks
+from tabrec.scale.encoded_table import EncodedTable
 from tabrec.scale.row_draw import RowDraw
-from tabrec.scale.streaming import EncodedTable
+from tabrec.scale.streaming import read_blocks
 from tabrec.scale.target_column import TargetColumn
 
 COLUMNS = [
@@ -63,7 +64,7 @@ def test_blocks_hold_every_row_once_in_whole_batches_and_in_another_order_in_eve
     table, left_out = make_table(folder, n_drawn)
     orders = []
     for epoch in range(2):
-        blocks = list(table.blocks(left_out, epoch, n_rows, batch_size))
+        blocks = list(read_blocks(table, left_out, epoch, n_rows, batch_size))
         assert all(len(block) % batch_size == 0 for block in blocks[:-1])
         assert len(blocks[-1]) > 1
         assert len(blocks[0]) <= max(n_rows, batch_size) + 1

@@ -1,6 +1,8 @@
 """How estimators take chunks: any subclass of `Chunks` will do."""
 
 import inspect
+import subprocess
+import sys
 
 import pandas as pd
 
@@ -58,3 +60,8 @@ def test_signatures_and_docstrings_stay():
     assert list(inspect.signature(ForestClassifier.fit).parameters) == ["self", "X", "y", "sample_weight"]
     assert ForestClassifier.predict.__doc__
     assert list(inspect.signature(FillMissing.transform).parameters) == ["self", "X"]
+
+
+def test_chunks_of_tables_need_no_torch():
+    code = "import sys, tabrec.scale; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
