@@ -141,10 +141,14 @@ class Categorify(InvertibleTransformer):
         _warn_of_spellings({name: list(counts[name]) for name in grown if len(counts[name]) <= _MOST_LABELS})
         if not reset:
             self._limit_labels(counts)
-        self._counts = counts
         self._n_rows += len(next(iter(columns.values())).raw)
         # Frequencies decide which labels are kept; otherwise only new labels change the codes.
         chosen = grown if not reset and self.min_frequency is None and self.max_categories is None else list(counts)
+        self._choose_codes(counts, chosen)
+
+    def _choose_codes(self, counts: dict[str, dict], chosen: list[str]) -> None:
+        """Give the labels of the chosen columns codes by their counts; the other columns keep theirs."""
+        self._counts = counts
         kept = {name: self._kept(name, counts[name]) for name in chosen}
         self.categories_ = {n: [MISSING_LABEL, *kept[n]] if n in kept else self.categories_[n] for n in counts}
         self._codes = {n: Codes(kept[n], list(counts[n])) if n in kept else self._codes[n] for n in counts}

@@ -173,30 +173,42 @@ class FillMissing(InvertibleTransformer):
     def _learn_column(self, column: Column, reset: bool) -> _Learned:
         numbers = as_numbers(column)
         observed = numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers
-        fill_value = self._learn_value(column.name, observed.astype(np.float64), reset)
+        fill_value = self._learn_value(column.name, numbers.astype(np.float64), observed.astype(np.float64), reset)
         has_gaps, exceeds_float64 = len(observed) < len(numbers), merges_in_float64(column, observed)
         return _Learned(has_gaps, fill_value, needs_float64(observed), exceeds_float64)
 
-    def _learn_value(self, name: str, observed: np.ndarray, reset: bool) -> float:
-        if self.strategy == "constant":
-            return float(self.fill_value)
+    def _learn_value(self, name: str, numbers: np.ndarray, observed: np.ndarray, reset: bool) -> float:
         if self.strategy == "most_frequent":
             counts = self._counts[name]
             for value, count in zip(*np.unique(observed, return_counts=True), strict=True):
                 counts[float(value)] = counts.get(float(value), 0) + int(count)
-            return min(counts, key=lambda value: (-counts[value], value)) if counts else float(self.fill_value)
-        sample = self._samples[name]
-        if not reset:
-            known = self._value_counts.get(name)
-            if known is None and name not in self._value_counts and sample.is_complete:
-                known = add_values(ValueCounts(np.empty(0), np.empty(0, np.int64)), sample.values)
-            self._value_counts[name] = None if known is None else add_values(known, observed)
-        sample.add(observed)
-        counted = self._value_counts.get(name)
-        if counted is not None and len(counted.values):
-            return counted.median()
-        values = observed if reset else sample.values
-        return float(np.median(values)) if len(values) else float(self.fill_value)
+        elif self.strategy == "median":
+            if not reset:
+                self._count_values(name, observed)
+            self._samples[name].add(numbers)
+            if reset and len(observed):
+                return float(np.median(observed))
+        return self._fill_value(name)
+
+    def _count_values(self, name: str, observed: np.ndarray) -> None:
+        """Count the distinct values of chunks, unless some rows before were not counted."""
+        sample, known = self._samples[name], self._value_counts.get(name)
+        if name not in self._value_counts and sample.is_complete:
+            known = add_values(ValueCounts(np.empty(0), np.empty(0, np.int64)), sample.values)
+        self._value_counts[name] = None if known is None else add_values(known, observed)
+
+    def _fill_value(self, name: str) -> float:
+        """The replacement, from the statistics of all rows so far."""
+        if self.strategy == "most_frequent" and self._counts[name]:
+            counts = self._counts[name]
+            return min(counts, key=lambda value: (-counts[value], value))
+        if self.strategy == "median":
+            counted, sampled = self._value_counts.get(name), self._samples[name].values
+            if counted is not None and len(counted.values):
+                return counted.median()
+            if len(sampled):
+                return float(np.median(sampled))
+        return float(self.fill_value)
 
     def _new_origins(self) -> Origins:
         return {f"{name}_na": Origin(name, "missing") for name in self.indicators_}

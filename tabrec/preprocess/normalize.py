@@ -133,27 +133,32 @@ class Normalize(InvertibleTransformer):
                 self._origins[name] = float(observed[0])
             origin = self._origins.get(name, 0.0)
             with np.errstate(over="ignore"):
-                self._moments[name] = n, mean, squares = _merge_moments(moments, observed - origin)
-            mean += origin
-            if not np.isfinite(squares):
+                self._moments[name] = merge_moments(moments, _moments_of(observed - origin))
+            if not np.isfinite(self._moments[name][2]):
                 raise ValueError(
                     f"Column {name!r} holds {abs(observed).max():g}, too large to normalise; rescale the column, "
                     "or take its logarithm."
                 )
-            std = np.sqrt(squares / n) if n else 0.0
-            self.means_[name] = mean
-            # A spread within the rounding error of the mean, or too small to square in float32, counts as constant.
-            self.stds_[name] = float(std) if std > max(1e-12 * abs(mean), _SMALLEST_SPREAD) else 1.0
+            self._set_scale(name)
             if self.method == "quantile":
-                self._learn_quantiles(name, observed)
+                self._samples[name].add(numbers)
+                self._set_quantiles(name)
             # Integers that float32 represents stay distinct.
             may_merge = raw.dtype.kind == "f" or needs_float64(raw)
             if may_merge and name not in self.float64_columns_ and needs_float64(self._scaled(name, observed)):
                 self.float64_columns_ = [*self.float64_columns_, name]
 
-    def _learn_quantiles(self, name: str, observed: np.ndarray) -> None:
+    def _set_scale(self, name: str) -> None:
+        """Set mean and standard deviation from the moments."""
+        n, mean, squares = self._moments[name]
+        mean += self._origins.get(name, 0.0)
+        std = np.sqrt(squares / n) if n else 0.0
+        self.means_[name] = mean
+        # A spread within the rounding error of the mean, or too small to square in float32, counts as constant.
+        self.stds_[name] = float(std) if std > max(1e-12 * abs(mean), _SMALLEST_SPREAD) else 1.0
+
+    def _set_quantiles(self, name: str) -> None:
         sample = self._samples[name]
-        sample.add(observed)
         n_quantiles = min(self.n_quantiles, max(len(sample.values), 2))
         values = sample.values if len(sample.values) else np.zeros(1)
         # Interpolated quantiles can decrease by a rounding error, but searching them needs ascending order.
@@ -219,12 +224,18 @@ def _to_normal(numbers: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     return ndtri(np.clip((low + high) / 2, _SMALLEST, 1 - _SMALLEST))
 
 
-def _merge_moments(moments: tuple[int, float, float], more: np.ndarray) -> tuple[int, float, float]:
-    """Count, mean and sum of squared deviations after more values."""
-    if not len(more):
-        return moments
-    n, mean, squares = moments
-    n_more, mean_more = len(more), float(more.mean())
-    squares_more = float(((more - mean_more) ** 2).sum())
+def _moments_of(values: np.ndarray) -> tuple[int, float, float]:
+    """Count, mean and sum of squared deviations."""
+    if not len(values):
+        return 0, 0.0, 0.0
+    mean = float(values.mean())
+    return len(values), mean, float(((values - mean) ** 2).sum())
+
+
+def merge_moments(first: tuple[int, float, float], second: tuple[int, float, float]) -> tuple[int, float, float]:
+    """Count, mean and sum of squared deviations of the values of both."""
+    (n, mean, squares), (n_more, mean_more, squares_more) = first, second
+    if not n_more:
+        return first
     gap, total = mean_more - mean, n + n_more
     return total, mean + gap * n_more / total, squares + squares_more + gap * gap * n * n_more / total

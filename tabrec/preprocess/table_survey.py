@@ -35,6 +35,15 @@ class TableSurvey:
         for name, column in to_columns(frame).items():
             self._columns.setdefault(name, _ColumnSurvey()).add(column)
 
+    def merge(self, other: TableSurvey) -> None:
+        """Add what was found in further chunks."""
+        self.n_rows += other.n_rows
+        for name, found in other._columns.items():
+            if name in self._columns:
+                self._columns[name].merge(name, found)
+            else:
+                self._columns[name] = found
+
     @property
     def names(self) -> list[str]:
         """The columns in order."""
@@ -71,6 +80,22 @@ class _ColumnSurvey:
         else:
             self._keep(column.values[~missing])
         self._family = family
+
+    def merge(self, name: str, other: _ColumnSurvey) -> None:
+        """Add the values of further chunks."""
+        n_missing = self._n_missing + other._n_missing
+        if not other._family:
+            self._n_missing = n_missing
+            return
+        if not self._family:
+            vars(self).update(vars(other))
+        elif other._family == self._family:
+            self._count(other._rows)
+            if other._values is not None:
+                self._keep(other._values)
+        else:
+            self.add(other.column(name))
+        self._n_missing = n_missing
 
     def _join_family(self, column: Column) -> str:
         """The family of the column in this chunk and all before; booleans with gaps are labels."""

@@ -29,9 +29,13 @@ def survey(*frames):
     return found
 
 
+@pytest.mark.parametrize("merged", [False, True])
 @pytest.mark.parametrize("cuts", [[], [30], [1, 2, 50]])
-def test_the_columns_hold_the_distinct_values_of_the_table(cuts):
-    found = survey(*(TABLE[start:stop] for start, stop in zip([0, *cuts], [*cuts, 90], strict=True)))
+def test_the_columns_hold_the_distinct_values_of_the_table(cuts, merged):
+    parts = [TABLE[start:stop] for start, stop in zip([0, *cuts], [*cuts, 90], strict=True)]
+    found = survey(*([] if merged else parts))
+    for part in parts if merged else []:
+        found.merge(survey(part))
     columns = found.columns()
     assert found.n_rows == 90
     assert found.names == TABLE.columns.tolist()
