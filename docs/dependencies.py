@@ -29,6 +29,7 @@ WHAT_FOR = {
     "torch": "nets",
     "typer": "the command line",
     "optuna": "proposes the candidates of `tune`",
+    "ray": "datasets on a cluster",
     "openpyxl": "reading spreadsheets",
     "sqlalchemy": "reading the result of a query",
     "usearch": "approximate search for items",

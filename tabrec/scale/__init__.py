@@ -1,7 +1,8 @@
-"""Tables larger than memory: the same estimators, fitted to chunks of files."""
+"""Tables larger than memory: the same estimators, fitted to chunks of files or of a dataset on a cluster."""
 
 from tabrec.scale.files import FileChunks
 from tabrec.scale.frames import FrameChunks
+from tabrec.scale.ray_chunks import RayChunks
 from tabrec.scale.writing import predict_to
 
-__all__ = ["FileChunks", "FrameChunks", "predict_to"]
+__all__ = ["FileChunks", "FrameChunks", "RayChunks", "predict_to"]

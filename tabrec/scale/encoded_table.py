@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,32 @@ class EncodedTable:
 
     def draw(self, draw: RowDraw) -> tuple[EncodedSample, np.ndarray]:
         """The rows that are drawn, and their positions in the table."""
-        rows, values, positions, start = EncodedRows(draw.n_drawn), [], [], 0
-        for frame in self.chunks:
-            drawn = draw.positions(start, len(frame))
-            if len(drawn):
-                taken = frame if len(drawn) == len(frame) else frame.iloc[drawn]
-                rows.add(self.preprocessor.transform(taken))
-                values.append(self.target.read(taken, start, self.numeric))
-                positions.append(start + drawn)
-            start += len(frame)
-        return EncodedSample(rows.frame(), np.concatenate(values)), np.concatenate(positions)
+        parts = [part for part in self.chunks.map_parts(partial(_draw_part, self._without_chunks(), draw)) if part]
+        if len(parts) == 1:
+            return parts[0]
+        rows = EncodedRows(sum(len(sample) for sample, _ in parts))
+        for sample, _ in parts:
+            rows.add(sample.encoded)
+        y = np.concatenate([sample.y for sample, _ in parts])
+        return EncodedSample(rows.frame(), y), np.concatenate([positions for _, positions in parts])
+
+    def _without_chunks(self) -> EncodedTable:
+        return replace(self, chunks=None)
+
+
+def _draw_part(table: EncodedTable, draw: RowDraw, part: Any, start: int) -> tuple[EncodedSample, np.ndarray] | None:
+    """The drawn rows of a part of the table, None if there are none."""
+    n_rows = table.n_rows if part.n_rows is None else part.n_rows
+    n_drawn = draw.n_drawn if n_rows == table.n_rows else draw.count(start, n_rows)
+    if not n_drawn:
+        return None
+    rows, values, positions = EncodedRows(n_drawn), [], []
+    for frame in part:
+        drawn = draw.positions(start, len(frame))
+        if len(drawn):
+            taken = frame if len(drawn) == len(frame) else frame.iloc[drawn]
+            rows.add(table.preprocessor.transform(taken))
+            values.append(table.target.read(taken, start, table.numeric))
+            positions.append(start + drawn)
+        start += len(frame)
+    return EncodedSample(rows.frame(), np.concatenate(values)), np.concatenate(positions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,12 +12,12 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 
 from tabrec.preprocess.frame_transformer import FrameTransformer
+from tabrec.preprocess.merging import merge_fits, start_at
 from tabrec.preprocess.raw_frames import RawFrameMixin
 from tabrec.preprocess.table_survey import TableSurvey
 from tabrec.scale.encoded_table import EncodedTable
 from tabrec.scale.row_draw import RowDraw
 from tabrec.scale.target_column import TargetColumn
-from tabrec.tables.chunks import Chunks
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.messages import distinct_warnings, warn_caller
 from tabrec.tables.progress import show_progress
@@ -63,7 +64,7 @@ def fit_to_chunks(estimator: Any, chunks: Any, y: Any, options: Mapping[str, Any
 
 
 @restores_on_failure
-def _fit_transformer(transformer: Any, chunks: Chunks) -> Any:
+def _fit_transformer(transformer: Any, chunks: Any) -> Any:
     fresh = learn_encoding(clone(transformer), chunks)
     for name in [name for name in vars(transformer) if name not in vars(fresh)]:
         delattr(transformer, name)
@@ -72,27 +73,46 @@ def _fit_transformer(transformer: Any, chunks: Chunks) -> Any:
     return transformer
 
 
-def learn_encoding(transformer: Any, chunks: Chunks, verbose: Any = "auto") -> Any:
-    """Fit a new transformer to all rows: a first pass finds the kinds of the columns, a second one their statistics."""
+def learn_encoding(transformer: Any, chunks: Any, verbose: Any = "auto") -> Any:
+    """Fit a new transformer to all rows: a first pass finds the kinds of the columns, a second one their statistics.
+
+    Parts of the table are learned from on their own, and the results are merged.
+    """
     if not hasattr(transformer, "partial_fit"):
         raise TypeError(
             f"preprocessor={transformer!r} has no partial_fit, by which it could learn from chunks: use a "
             "TabularPreprocessor."
         )
-    if hasattr(transformer, "start_fit"):
-        survey = TableSurvey()
-        with show_progress("Looking at the columns", chunks.n_rows, verbose) as progress:
-            for frame in chunks:
-                survey.add(frame)
-                progress.advance(len(frame))
-        _check_some_rows(survey.n_rows)
-        transformer.start_fit(survey)
+    if not hasattr(transformer, "start_fit"):
+        return _learn_part(transformer, chunks)
+    with show_progress("Looking at the columns", None, verbose):
+        first, *others = chunks.map_parts(_survey)
+        for survey in others:
+            first.merge(survey)
+    _check_some_rows(first.n_rows)
+    transformer.start_fit(first)
+    with show_progress("Learning the columns", None, verbose):
+        fitted = reduce(merge_fits, chunks.map_parts(partial(_learn_part_from, transformer)))
+    return fitted
+
+
+def _survey(part: Any, start: int) -> TableSurvey:
+    survey = TableSurvey()
+    for frame in part:
+        survey.add(frame)
+    return survey
+
+
+def _learn_part_from(transformer: Any, part: Any, start: int) -> Any:
+    """A copy of a transformer without rows, fitted to a part of a table that starts at a row."""
+    return _learn_part(start_at(transformer, start), part)
+
+
+def _learn_part(transformer: Any, part: Any) -> Any:
     n_rows = 0
-    with show_progress("Learning the columns", chunks.n_rows, verbose) as progress:
-        for frame in chunks:
-            transformer.partial_fit(frame)
-            n_rows += len(frame)
-            progress.advance(len(frame))
+    for frame in part:
+        transformer.partial_fit(frame)
+        n_rows += len(frame)
     _check_some_rows(n_rows)
     return transformer
 

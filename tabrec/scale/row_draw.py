@@ -29,6 +29,10 @@ class RowDraw:
             return np.arange(n_rows)
         return np.flatnonzero(self._keys(start, n_rows) < self._threshold)
 
+    def count(self, start: int, n_rows: int) -> int:
+        """Number of rows that are drawn of those from row `start` on."""
+        return len(self.positions(start, n_rows))
+
     def _keys(self, start: int, n_rows: int) -> np.ndarray:
         return np.random.Generator(np.random.PCG64(self._seed).advance(start)).random(n_rows)
 

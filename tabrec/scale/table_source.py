@@ -80,6 +80,21 @@ class TableSource(Chunks):
         """
         return AppliedChunks(self, function, columns)
 
+    def map_parts(self, function: Callable[[TableSource, int], Any]) -> list[Any]:
+        """What a function returns for each part of the table that is read by a process of its own: here, for all of it.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a table in chunks, and the position of its first row in this one.
+
+        Returns
+        -------
+        list
+            The results in order of the parts.
+        """
+        return [function(self, 0)]
+
     def head(self, n_rows: int = 5) -> pd.DataFrame:
         """The first rows.
 
