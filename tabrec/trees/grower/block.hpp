@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "boundaries.hpp"
-#include "parts.hpp"
+#include "part_bins.hpp"
 #include "codes.hpp"
 #include "keys.hpp"
 #include "nodes.hpp"
@@ -24,6 +24,7 @@ public:
     Block(const Codes& codes, const Settings& settings, int64_t n_rows, const Boundaries<kCriterion>& boundaries,
           Groups& groups, Keys& keys, Parts<kCriterion>& parts)
         : codes_(codes), set_(settings), boundaries_(boundaries), groups_(groups), keys_(keys), parts_(parts),
+          part_bins_(settings, parts),
           most_rows_(std::min(kBlock, n_rows)) {
         int32_t n_wide = 0;
         for (const Column& column : codes.columns)
@@ -88,7 +89,15 @@ public:
     // The best split of each of the given features.
     void evaluate(const Todo& node, const Buffer<int32_t>& features, Best* best) {
         if constexpr (has_parts(kCriterion)) {
-            for (size_t k = 0; k < features.size(); ++k) best[k] = find_by_sorting(node, features[k]);
+            for (size_t k = 0; k < features.size(); ++k) {
+                const int32_t at = position_[features[k]];
+                best[k] = !part_bins_.pay(node.n_rows(), n_values_[at])
+                              ? find_by_sorting(node, features[k])
+                              : part_bins_.find(
+                                    node, n_values_[at], values_[at],
+                                    [&](int64_t i) { return row(node.start + i)[at]; },
+                                    [&](int64_t i) -> const Stat& { return stats_[ids_[node.start + i]]; });
+            }
         } else {
             const int64_t n = node.n_rows();
             pairs_.clear();
@@ -311,6 +320,7 @@ private:
     Groups& groups_;
     Keys& keys_;
     Parts<kCriterion>& parts_;
+    PartBins<kCriterion> part_bins_;
 
     const int64_t most_rows_;
     int64_t stride_;  // codes of a row

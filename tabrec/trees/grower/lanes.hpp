@@ -21,6 +21,12 @@ inline Doubles all(double value) { return value - Doubles{}; }
 inline Doubles load(const double* from) { return *reinterpret_cast<const LooseDoubles*>(from); }
 inline void store(double* to, Doubles values) { *reinterpret_cast<LooseDoubles*>(to) = values; }
 
+typedef double Four __attribute__((vector_size(32)));
+typedef double LooseFour __attribute__((vector_size(32), aligned(8), may_alias));
+
+inline Four load_four(const double* from) { return *reinterpret_cast<const LooseFour*>(from); }
+inline double sum_of(Four values) { return (values[0] + values[1]) + (values[2] + values[3]); }
+
 // Codes of a block, compared many at once.
 constexpr int kShorts = 16;
 typedef uint16_t Shorts __attribute__((vector_size(2 * kShorts), aligned(2), may_alias));

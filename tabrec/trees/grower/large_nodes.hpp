@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "boundaries.hpp"
-#include "parts.hpp"
+#include "part_bins.hpp"
 #include "codes.hpp"
 #include "keys.hpp"
 #include "nodes.hpp"
@@ -19,9 +19,10 @@ constexpr int64_t kAhead = 12;
 template <class Stat, int kCriterion>
 class LargeNodes {
 public:
-    LargeNodes(const Codes& codes, const double* target, const double* weights,
+    LargeNodes(const Codes& codes, const Settings& settings, const double* target, const double* weights,
                const Boundaries<kCriterion>& boundaries, Groups& groups, Keys& keys, Parts<kCriterion>& parts)
-        : codes_(codes), target_(target), boundaries_(boundaries), groups_(groups), keys_(keys), parts_(parts) {
+        : codes_(codes), target_(target), boundaries_(boundaries), groups_(groups), keys_(keys), parts_(parts),
+          part_bins_(settings, parts) {
         stats_.resize(codes.n_rows);
         rows_.reserve(codes.n_rows);
         for (int64_t i = 0; i < codes.n_rows; ++i) {
@@ -59,6 +60,12 @@ public:
         for (int32_t k = 0; k < static_cast<int32_t>(features.size()); ++k) {
             const Column& column = codes_.columns[features[k]];
             const int64_t n_values = static_cast<int64_t>(column.values.size());
+            if constexpr (has_parts(kCriterion)) {
+                if (part_bins_.pay(node.n_rows(), n_values)) {
+                    best[k] = find_by_part_bins(node, column);
+                    continue;
+                }
+            }
             if (has_parts(kCriterion) || n_values > node.n_rows()) {
                 best[k] = find_by_sorting(node, features[k]);
                 continue;
@@ -142,6 +149,19 @@ private:
         return boundaries_.find(groups_, node, feature, values.data());
     }
 
+    Best find_by_part_bins(const Todo& node, const Column& column) {
+        const uint32_t* const rows = rows_.data() + node.start;
+        const int64_t last = node.n_rows() - 1;
+        const auto code_at = [&](int64_t i) {
+            const uint32_t ahead = rows[std::min(i + kAhead, last)];
+            __builtin_prefetch(codes_.row(ahead) + column.offset);
+            __builtin_prefetch(&stats_[ahead]);
+            return codes_.code(rows[i], column);
+        };
+        const auto stat_at = [&](int64_t i) -> const Stat& { return stats_[rows[i]]; };
+        return part_bins_.find(node, static_cast<int64_t>(column.values.size()), column.values.data(), code_at, stat_at);
+    }
+
     Best find_by_sorting(const Todo& node, int32_t feature) {
         const Column& column = codes_.columns[feature];
         const int64_t n = node.n_rows();
@@ -170,6 +190,7 @@ private:
     Groups& groups_;
     Keys& keys_;
     Parts<kCriterion>& parts_;
+    PartBins<kCriterion> part_bins_;
 
     Buffer<Stat> stats_, bins_;
     Buffer<uint32_t> rows_, spare_, offsets_;

@@ -28,7 +28,27 @@ public:
     template <class Id, class Stat>
     void count(const Id* ids, int64_t n, const Stat* stats) {
         std::fill(total_.begin(), total_.end(), 0.0);
-        for (int64_t i = 0; i < n; ++i) add(total_, stats[ids[i]]);
+        for (int64_t i = 0; i < n; ++i) add(stats[ids[i]], total_.data());
+    }
+
+    int64_t n_parts() const { return static_cast<int64_t>(total_.size()); }
+
+    template <class Stat>
+    void add(const Stat& stat, double* parts) const {
+        const double* const outputs = outputs_of(stat);
+        const double weight = stat.weight();
+        for (int32_t k = 0; k < set_.n_outputs; ++k) {
+            if (has_classes())
+                parts[starts_[k] + static_cast<int64_t>(outputs[k])] += weight;
+            else
+                parts[k] += weight * outputs[k];
+        }
+    }
+
+    // The gain of a split, from the parts left of it.
+    double gain(const double* left, double left_weight, double right_weight) const {
+        return has_classes() ? gain_of_classes(left, left_weight, right_weight)
+                             : gain_of_sums(left, left_weight, right_weight);
     }
 
     // Sets the weight and the impurity of a node.
@@ -43,7 +63,7 @@ public:
             const Stat& stat = stats[ids[i]];
             const double* const outputs = outputs_of(stat);
             node.totals.weight += stat.weight();
-            add(own_, stat);
+            add(stat, own_.data());
             for (int32_t k = 0; k < set_.n_outputs; ++k) {
                 squares += stat.weight() * outputs[k] * outputs[k];
                 is_pure = is_pure && outputs[k] == first[k];
@@ -70,16 +90,15 @@ public:
         double left_weight = 0;
         for (int64_t i = 0; i + 1 < n; ++i) {
             const Stat& stat = stats[keys.row(i)];
-            add(left_, stat);
+            add(stat, left_.data());
             left_weight += stat.weight();
             const uint32_t code = keys.code(i), next = keys.code(i + 1);
             if (code == next || i + 1 < set_.min_samples_leaf || n - i - 1 < set_.min_samples_leaf) continue;
             const double right_weight = node.totals.weight - left_weight;
             if (left_weight < set_.min_weight_leaf || right_weight < set_.min_weight_leaf) continue;
             if (are_one_value(values[code], values[next])) continue;
-            const double gain = has_classes() ? gain_of_classes(left_weight, right_weight)
-                                              : gain_of_sums(left_weight, right_weight);
-            if (gain > best.gain) best = {gain, code, next};
+            const double found = gain(left_.data(), left_weight, right_weight);
+            if (found > best.gain) best = {found, code, next};
         }
         return best;
     }
@@ -92,33 +111,21 @@ private:
         return set_.outputs + static_cast<int64_t>(stat.sum) * set_.n_outputs;
     }
 
-    template <class Stat>
-    void add(Buffer<double>& parts, const Stat& stat) const {
-        const double* const outputs = outputs_of(stat);
-        const double weight = stat.weight();
-        for (int32_t k = 0; k < set_.n_outputs; ++k) {
-            if (has_classes())
-                parts[starts_[k] + static_cast<int64_t>(outputs[k])] += weight;
-            else
-                parts[k] += weight * outputs[k];
-        }
-    }
-
-    double gain_of_sums(double left_weight, double right_weight) const {
+    double gain_of_sums(const double* parts, double left_weight, double right_weight) const {
         double left = 0.0, right = 0.0;
         for (size_t k = 0; k < total_.size(); ++k) {
-            const double rest = total_[k] - left_[k];
-            left += left_[k] * left_[k];
+            const double rest = total_[k] - parts[k];
+            left += parts[k] * parts[k];
             right += rest * rest;
         }
         return left / left_weight + right / right_weight;
     }
 
-    double gain_of_classes(double left_weight, double right_weight) const {
+    double gain_of_classes(const double* parts, double left_weight, double right_weight) const {
         double left = 0.0, right = 0.0;
         for (int32_t k = 0; k < set_.n_outputs; ++k) {
-            add_impurity(k, left_weight, [this](int64_t part) { return left_[part]; }, left);
-            add_impurity(k, right_weight, [this](int64_t part) { return total_[part] - left_[part]; }, right);
+            add_impurity(k, left_weight, [&](int64_t part) { return parts[part]; }, left);
+            add_impurity(k, right_weight, [&](int64_t part) { return total_[part] - parts[part]; }, right);
         }
         return -right_weight * (right / set_.n_outputs) - left_weight * (left / set_.n_outputs);
     }

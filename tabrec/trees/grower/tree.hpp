@@ -23,7 +23,7 @@ public:
     Builder(const Codes& codes, const Settings& settings, const double* target, const double* weights, Nodes& nodes)
         : set_(settings), target_(target), nodes_(nodes), class_weights_(settings.n_classes), parts_(settings),
           boundaries_(codes, settings), draws_(codes.n_columns, settings.seed), best_(codes.n_columns),
-          large_(codes, target, weights, boundaries_, groups_, keys_, parts_),
+          large_(codes, settings, target, weights, boundaries_, groups_, keys_, parts_),
           block_(codes, settings, large_.n_rows(), boundaries_, groups_, keys_, parts_) {}
 
     // False if it was stopped.

@@ -167,13 +167,19 @@ def test_the_compiled_files_are_not_modules():
 
 
 @needs_compiled
-def test_every_instruction_set_grows_the_same_tree(monkeypatch):
+@pytest.mark.parametrize("target", ["numbers", "two classes", "many classes", "outputs"])
+def test_every_instruction_set_grows_the_same_tree(target, monkeypatch):
     X, generator = make_rows(1, 4_000, 8)
-    y = generator.normal(size=4_000)
-    best = grow(DecisionTreeRegressor(max_features=0.5, random_state=0), X, y)
+    y, weights = generator.normal(size=4_000), generator.random(4_000)
+    if target == "outputs":
+        y = np.column_stack([y, y**2, generator.normal(size=4_000)])
+    elif target != "numbers":
+        y = np.digitize(y + (X[:, 0] > 1), [0] if target == "two classes" else [-1, -0.5, 0, 0.4, 1])
+    make = DecisionTreeRegressor if y.dtype == float else DecisionTreeClassifier
+    best = grow(make(max_features=0.5, random_state=0), X, y, weights)
     monkeypatch.setenv(SWITCH, "baseline")
     assert find_compiled().level == "baseline"
-    assert_same_tree(grow(DecisionTreeRegressor(max_features=0.5, random_state=0), X, y), best)
+    assert_same_tree(grow(make(max_features=0.5, random_state=0), X, y, weights), best)
 
 
 @needs_compiled
