@@ -92,7 +92,9 @@ class TestOnACluster:
         expected = clone(model).fit(FRAMES, "log(SalePrice)")
         found = clone(model).fit(sales, "log(SalePrice)")
         np.testing.assert_allclose(found.predict(SALES), expected.predict(SALES), rtol=1e-6)
-        assert np.array_equal(found.predict(sales).head(2_000)["prediction"], found.predict(SALES))
+        # Sums of matrix products depend on the number of rows in their last bits.
+        by_chunk = found.predict(sales).head(2_000)["prediction"]
+        np.testing.assert_allclose(by_chunk, found.predict(SALES), rtol=1e-12)
 
     def test_classes_and_interactions(self, ray, sales, tmp_path):
         model = ForestClassifier(3, random_state=0, oob_score=False).fit(sales, "ProductGroup")
