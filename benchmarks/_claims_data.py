@@ -91,6 +91,9 @@ def draw_leaks(seed: int, kind: str | None) -> tuple[pd.DataFrame, np.ndarray]:
     order = np.argsort(y)
     if kind == "row order":
         return X.iloc[order].reset_index(drop=True), y[order]
+    if kind == "group":
+        X["leak"] = rng.integers(0, 200, n)
+        return X, y + 1.5 * rng.normal(size=200)[X["leak"]]
     if kind == "difference of two columns":
         X["part"] = rng.normal(0, 2, n)
         X["leak"] = y - X["part"]

@@ -35,6 +35,7 @@ LEAKS = {
     "id": "id that matters",
     "difference of two columns": "target of two columns",
     "row order": "informative row order",
+    "group": "groups across the split",
 }
 
 
@@ -157,13 +158,16 @@ def judge_leakage() -> Iterator[Claim]:
     for seed in range(30):
         X, y = draw_leaks(seed, None)
         y = pd.qcut(y, 3, labels=False) if seed % 3 == 2 else y
-        alarms += bool(leakage_check(None, X, y, random_state=seed).findings)
+        # Rows in their order: copies and groups are looked for on both sides of the split.
+        alarms += bool(leakage_check(None, X[:1000], y[:1000], X[1000:], y[1000:], random_state=seed).findings)
     yield Claim("alarms on 30 clean draws", alarms, 0, 0, "{:.0f}")
     for kind in LEAKS:
         hits = 0
         for seed in range(5):
             X, y = draw_leaks(seed, kind)
-            findings = leakage_check(None, X, y, random_state=seed).findings
+            held_out = (X[1000:], y[1000:]) if kind == "group" else ()
+            n_rows = 1000 if held_out else len(X)
+            findings = leakage_check(None, X[:n_rows], y[:n_rows], *held_out, random_state=seed).findings
             named = [finding.columns for finding in findings if finding.kind == LEAKS[kind]]
             hits += any("leak" in columns or not columns for columns in named)
         yield Claim(f"planted, {kind}: found, of 5", hits, 5, 5, "{:.0f}")

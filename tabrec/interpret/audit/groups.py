@@ -18,7 +18,7 @@ _LEAST_GROUPS, _LARGEST_MEAN, _LEAST_REPEATED = 20, 20, 0.2
 _LEAST_SHARED = 0.05  # of the held-out rows
 _LEAST_PAIRS, _MOST_CLASSES = 20, 30
 _LEAST_LIKENESS, _N_ERRORS = 0.1, 4
-_CLEARLY = 3  # standard errors of a correlation
+_CLEARLY = 3  # standard errors of a correlation, or of the likeness of neighbouring groups
 _MOST_NAMES = 3
 
 
@@ -26,8 +26,8 @@ _MOST_NAMES = 3
 class SharedGroups:
     """A column whose values are groups of similar rows, some of them on both sides of the split.
 
-    `likeness` says by how much less the targets of two rows of one group differ (in squares) than those of two rows of
-    neighbouring groups: 0 if the group does not matter, 1 if it fixes the target.
+    `likeness` says by how much less the targets of two rows of one group differ (in squares) than those of any two
+    rows: 0 if the group does not matter, 1 if it fixes the target.
     """
 
     column: str
@@ -59,7 +59,7 @@ def describe_shared_groups(found: list[SharedGroups], model: Any, X_valid: Any, 
     )
     evidence = (
         f"{first.n_groups:,} groups; squared differences of the target are {first.likeness:.0%} smaller within a group "
-        "than between neighbouring ones."
+        "than between any rows."
     )
     if model is not None:
         evidence += compare_scores(model, X_valid, y_valid, first.is_seen)[0]
@@ -76,9 +76,10 @@ def _share_groups(name: str, train: pd.Series, valid: pd.Series, y: np.ndarray, 
     is_seen = valid.isin(values).to_numpy()
     if counts[counts > 1].sum() < _LEAST_REPEATED * n or is_seen.mean() < _LEAST_SHARED:
         return None
-    likeness, z, of_neighbours = _compare_pairs(codes, y, is_class)
+    is_label = not pd.api.types.is_numeric_dtype(train)
+    likeness, z, are_neighbours_alike = _compare_pairs(codes, y, is_class, is_label)
     least = max(_LEAST_LIKENESS, _CLEARLY / np.sqrt(len(values)))
-    is_quantity = pd.api.types.is_numeric_dtype(train) and max(of_neighbours, _rank_correlation(codes, y)) >= least
+    is_quantity = not is_label and (are_neighbours_alike or _rank_correlation(codes, y) >= least)
     if likeness < _LEAST_LIKENESS or z < _N_ERRORS or is_quantity:
         return None
     return SharedGroups(name, likeness, is_seen, len(values))
@@ -98,11 +99,11 @@ def _can_sort(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) or all(isinstance(value, str) for value in column.dropna().head(1000))
 
 
-def _compare_pairs(codes: np.ndarray, y: np.ndarray, is_class: bool) -> tuple[float, float, float]:
-    """The likeness of rows in one group, its standard errors above 0, and the likeness of neighbouring groups.
+def _compare_pairs(codes: np.ndarray, y: np.ndarray, is_class: bool, is_label: bool) -> tuple[float, float, bool]:
+    """The likeness of rows in one group, its standard errors above 0, and whether neighbouring groups are alike.
 
-    Groups are compared with their neighbours in the order of their values: where the target follows a number, as a
-    price follows an area, neighbouring values are alike too, and the number is not an id.
+    Pairs of a group are compared with pairs of any rows, and those of numbers also with pairs of neighbouring values:
+    where the target follows a number, as a price follows an area, these are alike too, and the number is not an id.
     """
     order = np.argsort(codes, kind="stable")
     order = order[codes[order] >= 0]
@@ -113,9 +114,17 @@ def _compare_pairs(codes: np.ndarray, y: np.ndarray, is_class: bool) -> tuple[fl
 
     near, far = apart(order[1:], order[:-1]), apart(order, np.roll(order, len(order) // 2))
     within, between = near[steps == 0], near[steps > 0]
-    if min(len(within), len(between)) < _LEAST_PAIRS or between.mean() == 0 or far.mean() == 0:
-        return 0.0, 0.0, 0.0
-    error = np.sqrt(within.var(ddof=1) / len(within) + between.var(ddof=1) / len(between))
-    gap = between.mean() - within.mean()
-    of_neighbours = float(1 - between.mean() / far.mean())
-    return float(gap / between.mean()), float(gap / max(error, 1e-300)), of_neighbours
+    if min(len(within), len(between)) < _LEAST_PAIRS or min(between.mean(), far.mean()) == 0:
+        return 0.0, 0.0, False
+    likeness, z = _likeness(within, far)
+    beyond_neighbours, at_least = _likeness(within, between)
+    if not is_label and (beyond_neighbours < _LEAST_LIKENESS or at_least < _CLEARLY):
+        return 0.0, 0.0, True
+    of_neighbours, clearly = _likeness(between, far)
+    return likeness, z, of_neighbours >= _LEAST_LIKENESS and clearly >= _CLEARLY
+
+
+def _likeness(near: np.ndarray, far: np.ndarray) -> tuple[float, float]:
+    """By which share differences are smaller, and the number of standard errors."""
+    gap, error = far.mean() - near.mean(), np.sqrt(near.var(ddof=1) / len(near) + far.var(ddof=1) / len(far))
+    return float(gap / far.mean()), float(gap / max(error, 1e-300))

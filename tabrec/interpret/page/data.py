@@ -17,7 +17,7 @@ from tabrec.interpret.page.report_data import ReportData
 from tabrec.preprocess import column_kinds
 
 _MAX_COLUMNS = 200
-_LEAST_DRIFTING, _MOST_DRIFTING = 300, 5_000  # rows with a date
+_LEAST_DRIFTING, _MOST_DRIFTING = 300, 3_000  # rows with a date
 _LOW_IMPORTANCE = 0.05  # share of the total importance below which a finding on a column is not urgent
 
 
