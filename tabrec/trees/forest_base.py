@@ -24,7 +24,7 @@ from tabrec.tables.names import learn_names
 from tabrec.tables.progress import show_progress, track
 from tabrec.tables.row_labels import CheckedScoreMixin, check_row_labels
 from tabrec.tables.weights import read_weights
-from tabrec.trees.grower.growth import ForestGrower, fastest_grower, is_grown
+from tabrec.trees.grower.growth import ForestGrower, check_class_count, fastest_grower, is_grown
 from tabrec.trees.grower.walking import predict_rows, sum_predictions
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
@@ -76,7 +76,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         frame = read_frame(X)
         check_row_labels(X, y=y, sample_weight=sample_weight)
         y = self._check_fit_target(y, len(frame))
-        self._check_oob(y)
+        self._check_classes(y)
         weighting = read_weights(sample_weight, len(frame))
         if is_classifier(self):
             check_class_weights(self.class_weight, y[weighting.rows])
@@ -319,7 +319,10 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         n_jobs = 1 if len(matrix) < _FEW_ROWS else self.n_jobs
         return map_in_order(predict, self.estimators_, n_jobs=n_jobs, n_rows=len(matrix))
 
-    def _check_oob(self, y: np.ndarray) -> None:
+    def _check_classes(self, y: np.ndarray) -> None:
+        if is_classifier(self):
+            for output in y.reshape(len(y), -1).T:
+                check_class_count(output)
         if is_classifier(self) and self.bootstrap and self.oob_score and type_of_target(y) == "multiclass-multioutput":
             raise ValueError(
                 "y holds several outputs of more than two classes, for which there is no out-of-bag score: "

@@ -24,6 +24,8 @@ from tabrec.trees.grower.walking import describe_trees
 
 _CRITERIA = {"squared_error": 0, "gini": 1, "entropy": 2, "log_loss": 2}
 _MOST_CLASSES = 256
+# A node holds a share for each class, so that trees of more classes do not fit into memory.
+_MOST_CLASSES_OF_FORESTS = 10_000
 # Whole weights that add up to less share a double with the number of rows.
 _LARGEST_PACKED = 2**25
 _STOPPED = 2
@@ -51,6 +53,17 @@ def why_not_grown(forest: Any, matrix: np.ndarray, y: np.ndarray) -> str:
     if not np.isfinite(matrix.sum(dtype=np.float64)):
         return "missing or infinite values"
     return ""
+
+
+def check_class_count(y: np.ndarray) -> None:
+    """Raise a ValueError for a target of too many classes, before any work."""
+    classes = np.unique(y)
+    if len(classes) > _MOST_CLASSES_OF_FORESTS:
+        raise ValueError(
+            f"y has {len(classes):,} classes, such as {classes[0]!s} and {classes[-1]!s}, but a forest takes at most "
+            f"{_MOST_CLASSES_OF_FORESTS:,}: use ForestRegressor for numbers, merge rare classes, or check that y is "
+            "not a column of ids."
+        )
 
 
 def in_threads(n_jobs: int | None) -> AbstractContextManager[Any]:

@@ -5,6 +5,7 @@ import weakref
 from pkgutil import iter_modules
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from tabrec import ForestClassifier, ForestRegressor
 from tabrec.tables.compiled import SWITCH, find_compiled
 from tabrec.trees import grower as package
 from tabrec.trees.grower.growth import ForestGrower
+from tabrec.trees.grower.library import check_memory
 
 needs_compiled = pytest.mark.skipif(
     find_compiled().functions is None, reason=f"trees are grown by {find_compiled()}: only the fallback is tested"
@@ -273,6 +275,26 @@ def test_constraints_are_checked():
     ]:
         with pytest.raises(ValueError, match=error):
             ForestClassifier(n_estimators=2, monotonic_cst=given_signs).fit(X, y)
+
+
+def test_too_many_classes_are_refused_by_their_number():
+    with pytest.raises(ValueError, match="y has 100,000 classes, such as 0 and 99999, but a forest takes at"):
+        ForestClassifier(n_estimators=2).fit(np.zeros((100_000, 1)), np.arange(100_000))
+
+
+def test_a_column_of_many_levels_is_split_as_by_scikit_learn(monkeypatch):
+    labels = pd.DataFrame({"id": [f"u{row % 66_000}" for row in range(67_000)], "x": np.arange(67_000) % 7})
+    y = np.arange(67_000) % 7 + np.arange(67_000) % 66_000 // 9_000
+    parameters = {"n_estimators": 1, "random_state": 0, "max_depth": 6, "oob_score": False, "high_cardinality": None}
+    forest = ForestRegressor(**parameters).fit(labels, y)
+    monkeypatch.setenv(SWITCH, "0")
+    assert_same_tree(forest.estimators_[0], ForestRegressor(**parameters).fit(labels, y).estimators_[0])
+
+
+@needs_compiled
+def test_running_out_of_memory_names_what_to_lower():
+    with pytest.raises(MemoryError, match="not enough memory to grow a tree: lower max_samples or n_jobs"):
+        check_memory(1, "grow a tree")
 
 
 @needs_compiled
