@@ -24,8 +24,9 @@ from tabrec.tables.target import check_target
 _LEAST_ROWS = 30  # of a period
 _LEAST_DISTANCE = 0.1  # of a column that is reported
 # Shares of the largest distance that arise between two periods, or within one, which then lies between two others.
-_SUDDEN, _WITHIN_ONE = 0.6, 0.8
+_SUDDEN, _WITHIN_ONE, _BEGINS = 0.6, 0.8, 0.2
 _MOST_FINDINGS = 5
+_BY_CHANCE = 0.87
 
 
 @dataclass(frozen=True, repr=False)
@@ -236,7 +237,9 @@ def _find_drift(table: pd.DataFrame, periods: pd.DataFrame, reference: str, leve
 
 def _describe(rows: pd.DataFrame, periods: pd.DataFrame, reference: str) -> Finding:
     largest = rows.iloc[int(rows["distance"].argmax())]
-    at = _find_step(rows["distance"].to_numpy(), reference)
+    # The mean distance of rows without any change, which is larger in short periods (Kolmogorov's distribution).
+    by_chance = _BY_CHANCE * np.sqrt(1 / rows["n"].to_numpy() + 1 / periods["n"].iloc[0])
+    at = _find_step(np.maximum(rows["distance"].to_numpy() - by_chance, 0), reference)
     when = to_text(rows["start"].iloc[0 if at is None else at])
     name = shorten(largest["column"], 40).replace(r"\$", "$")
     gradual = f"{name} drifts from {to_text(periods['start'][0])} on"
@@ -257,7 +260,8 @@ def _find_step(distances: np.ndarray, reference: str) -> int | None:
         return int(distances.argmax())
     steps = np.diff(distances, prepend=0.0)
     if steps.max() >= _SUDDEN * distances.max():
-        return int(steps.argmax())
+        at = int(steps.argmax())
+        return at - 1 if at and steps[at - 1] >= _BEGINS * distances.max() else at
     pairs = steps[:-1] + steps[1:]
     is_within = len(steps) > 2 and pairs.max() >= _WITHIN_ONE * distances.max()
     return int(pairs.argmax()) if is_within else None
