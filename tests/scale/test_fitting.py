@@ -27,7 +27,7 @@ COLUMNS = [
     *("fiModelDesc", "ProductSize", "state", "ProductGroup", "Enclosure"),
 ]
 SALES = make_auctions(1200, random_state=0)[COLUMNS]
-SALES = SALES.astype(dict.fromkeys(SALES.select_dtypes("str").columns, "category"))
+SALES = SALES.astype(dict.fromkeys(SALES.select_dtypes(exclude=["number", "datetime", "bool"]).columns, "category"))
 FEATURES = SALES.drop(columns="SalePrice")
 
 

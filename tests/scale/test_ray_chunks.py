@@ -24,7 +24,7 @@ from tabrec.scale import FrameChunks, RayChunks, predict_to
 
 COLUMNS = ["SalePrice", "YearMade", "MachineHoursCurrentMeter", "UsageBand", "saledate", "ProductGroup", "state"]
 SALES = make_auctions(1_000, random_state=0)[COLUMNS]
-SALES = SALES.astype(dict.fromkeys(SALES.select_dtypes("str").columns, "category"))
+SALES = SALES.astype(dict.fromkeys(SALES.select_dtypes(exclude=["number", "datetime", "bool"]).columns, "category"))
 FRAMES = FrameChunks([SALES[:500], SALES[500:]])
 
 
