@@ -1,6 +1,6 @@
 """Time and memory of fits to files: generated auctions in parquet, of 1, 10 and 60 million rows and 20 columns.
 
-    python benchmarks/scale.py --folder /tmp/auctions --json benchmarks/results/scale-cpu.json
+    python benchmarks/scale.py --folder path/to/auctions --json benchmarks/results/scale-cpu.json
 
 Files of a million rows are written to the folder once. For every number of rows, a new process learns the encoding,
 fits a forest of 20 trees to the logarithm of the price, which learns the encoding again, writes predictions, and trains
