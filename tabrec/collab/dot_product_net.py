@@ -113,7 +113,7 @@ class DotProduct(nn.Module):
         return f"users: {self.n_users} x {width}, items: {self.n_items} x {width}, bias={self.bias}"
 
     def _lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Ids' own vectors and, features added, whole ones: (B, 2) → (B, 2, K + 1) each."""
+        """Vectors of the ids alone, and with those of their features added: (B, 2) → (B, 2, K + 1) each."""
         own = self.vectors(codes + self.offsets)
         parts = [self._from_features(side, codes) for side in (0, 1)]
         if parts[0] is None and parts[1] is None:

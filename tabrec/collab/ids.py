@@ -88,7 +88,7 @@ def id_at(column: Column, row: int) -> Any:
 
 
 def labels_by_row(column: Column) -> pd.Series:
-    """The id in each row of a column, numbers as numbers; a ValueError where one is missing."""
+    """Return the id in each row of a column; raise a ValueError if one is missing."""
     if column.missing.any():
         raise ValueError(f"Column {column.name!r} has no id in row {int(np.argmax(column.missing))} (counted from 0).")
     codes, labels = column.as_labels()

@@ -139,7 +139,7 @@ def _draw_labels(
 
 
 def _spread(n_rows: int) -> np.ndarray:
-    """Positions of at most so many rows as are drawn, evenly spread."""
+    """Evenly spaced positions of rows, at most as many as are drawn."""
     return np.unique(np.linspace(0, n_rows - 1, min(n_rows, _MOST_DOTS)).astype(np.intp))
 
 
