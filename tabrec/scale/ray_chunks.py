@@ -13,7 +13,6 @@ from tabrec.scale.file_parts import is_text
 from tabrec.scale.frames import FrameChunks
 from tabrec.scale.table_source import TableSource, divide, name_columns, read_memory
 from tabrec.tables.columns import read_frame
-from tabrec.tables.names import check_named
 
 _Step = tuple[Callable[[pd.DataFrame], Any], Sequence[str] | None]
 # Results that wait to be read, for each processor of the cluster.
@@ -139,21 +138,6 @@ class RayChunks(TableSource):
         RayChunks
         """
         return self._with(self._blocks, [*self._steps, (function, columns)])
-
-    def select(self, columns: Sequence[str]) -> RayChunks:
-        """The table of some columns.
-
-        Parameters
-        ----------
-        columns : sequence of str
-            Names, in the order of the new table.
-
-        Returns
-        -------
-        RayChunks
-        """
-        names = check_named("columns", columns, self.schema)
-        return self.apply(lambda frame: frame[names])
 
     def split(self, n_shards: int) -> list[RayChunks]:
         """Divide the table at the ends of blocks.

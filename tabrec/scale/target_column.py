@@ -66,6 +66,6 @@ class TargetColumn:
         return computed
 
     def _refuse(self, frame: pd.DataFrame, start: int, marked: np.ndarray, what: str) -> None:
-        place = f" of {frame.attrs['files']}" if "files" in frame.attrs else ""
+        place = f" (in {frame.attrs['files']})" if "files" in frame.attrs else ""
         row = start + int(np.argmax(marked))
         raise ValueError(f"The target column {self.column!r} {what}{place}: the first is row {row} (counted from 0).")

@@ -95,7 +95,7 @@ def _learning(method: Callable) -> Callable:
     def learn(self: Any, X: Any, *arguments: Any, **options: Any) -> Any:
         if not isinstance(X, Chunks):
             return method(self, X, *arguments, **options)
-        given = inspect.signature(method).bind(self, X, *arguments, **options).arguments
+        given = inspect.signature(method).bind_partial(self, X, *arguments, **options).arguments
         named = {name: value for name, value in list(given.items())[2:] if value is not None}
         fitted = X.fit(self, named.pop("y", None), **named)
         return fitted.transform(X) if method.__name__ == "fit_transform" else fitted

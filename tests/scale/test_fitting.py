@@ -220,7 +220,7 @@ def test_mistakes_are_named_and_leave_the_estimator_as_it_was(folder):
         (
             "auctioneerID",
             ValueError,
-            r"'auctioneerID' is missing in \d+ of \d+ rows of .*0\.parquet.*: the first is row",
+            r"'auctioneerID' is missing in \d+ of \d+ rows .in .*0\.parquet.*: the first is row",
         ),
     ):
         with pytest.raises(error, match=message):
@@ -236,6 +236,8 @@ def test_mistakes_are_named_and_leave_the_estimator_as_it_was(folder):
 
 def test_a_logarithm_of_what_is_not_positive_is_named(folder):
     table = SALES.assign(SalePrice=SALES["SalePrice"].where(SALES.index != 700, 0.0))
+    with pytest.raises(TypeError, match="y must be the name of a column of the chunks"):
+        ForestRegressor().fit(FrameChunks([SALES]))
     with pytest.raises(ValueError, match=r"holds 0.0, of which log is not a number: the first is row 700"):
         ForestRegressor(2).fit(FrameChunks([table[:400], table[400:]]), "log(SalePrice)")
 
