@@ -259,14 +259,16 @@ def _codes(arrays: Mapping[str, Any], names: list[str]) -> np.ndarray:
 def _encode_out_of_fold(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """The mean target of each row's level over the rows of the other folds: (n_rows, n_columns * n_targets).
 
-    scikit-learn's encoder folds rows by position, so that the result would depend on their order, and the target of a
-    row would leak through its copies.
+    A level that the other folds lack gets the mean of all rows: that of the other folds would tell the fold, and with
+    it a little of its targets. scikit-learn's encoder folds rows by position, so that the result would depend on their
+    order, and the target of a row would leak through its copies.
     """
     values = np.empty((len(codes), codes.shape[1], targets.shape[1]))
     for k in np.unique(fold):
         here = fold == k
         for j, target in enumerate(targets.T):
             encoder = TargetEncoder(target_type="continuous").fit(codes[~here], target[~here])
+            encoder.target_mean_ = target.mean()
             with config_context(transform_output="default"):
                 values[here, :, j] = encoder.transform(codes[here])
     return values.reshape(len(codes), -1)
