@@ -146,9 +146,9 @@ def beats_baseline(
 
 
 def read_metric(model: Any, metric: str | None, default: str = "rmse") -> Metric:
-    """The requested metric; for None `default` for a regressor and accuracy for a classifier. Others are refused."""
+    """The requested metric; for None `default` for a regressor and log loss for a classifier. Others are refused."""
     if metric is None:
-        return METRICS["accuracy" if is_classifier(model) else default]
+        return METRICS["log_loss" if is_classifier(model) else default]
     fitting = [name for name in METRICS if (name in _OF_CLASSIFIERS) == is_classifier(model)]
     if metric not in fitting:
         raise ValueError(f"metric={metric!r} must be one of {', '.join(fitting)} for a {type(model).__name__}.")

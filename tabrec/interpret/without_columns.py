@@ -16,7 +16,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from tabrec.interpret._numbers import show_number
 from tabrec.interpret._result import Finding
 from tabrec.interpret._weights import as_fit_parameter, weight_of_rows
-from tabrec.interpret.metrics import Metric, read_metric
+from tabrec.interpret.metrics import Metric, add_even_tree, read_metric
 from tabrec.interpret.models import classes_of, make_model, predictor
 from tabrec.preprocess.time_split import TimeSplit, get_column, read_times
 from tabrec.tables.columns import is_table, read_frame, to_columns
@@ -41,6 +41,7 @@ class Predictions:
     predicted: np.ndarray  # (n_rows, n_outputs), or (n_rows, n_classes) for a classifier
     seen: np.ndarray  # bool, (n_rows,): the rows that have a prediction
     classes: Any  # None for a regressor
+    n_trees: np.ndarray | None = None  # that predict each row, for forests of classes
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class Trials:
         if self.valid is None:
             return out_of_bag_predictions(model, without(self.X, dropped), self.y, self.function)
         predicted = predictor(model)(without(self.valid[0], dropped))
-        return Predictions(predicted, np.ones(len(predicted), bool), classes_of(model))
+        n_trees = _count_trees(model, len(predicted))
+        return Predictions(predicted, np.ones(len(predicted), bool), classes_of(model), n_trees)
 
     def without(self, dropped: Iterable[str], n_compared: int = 1) -> dict[str, Any]:
         """The comparison of the model without some columns with that of all columns, one of `n_compared`."""
@@ -139,7 +141,10 @@ class Trials:
 
     def _gains(self, found: Predictions, rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
         y = self.y if self.valid is None else self.valid[1]
-        return self.metric.gains(y[rows], found.predicted[rows], found.classes, weights)
+        predicted = found.predicted[rows]
+        if found.n_trees is not None:
+            predicted = add_even_tree(predicted, found.n_trees[rows])
+        return self.metric.gains(y[rows], predicted, found.classes, weights)
 
     def _repeats(self) -> Iterator[Trials]:
         """Single fits with all seeds."""
@@ -155,6 +160,7 @@ class Trials:
         """Predictions of the rows of each fold by the model of that fold; X may hold several copies of the rows."""
         classes = np.unique(self.y) if is_classifier(make_model(self.model_factory)) else None
         predicted: Any = None
+        n_trees: Any = None
         n_rows, seen = len(self.y), np.zeros(n_copies * len(self.y), dtype=bool)
         for model, (_, test) in zip(models, self.folds, strict=True):
             test = (test + n_rows * np.arange(n_copies)[:, None]).ravel()
@@ -165,7 +171,11 @@ class Trials:
             columns = slice(None) if classes is None else np.searchsorted(classes, model.classes_)
             predicted[test[:, None], np.arange(predicted.shape[1])[columns]] = values
             seen[test] = True
-        return Predictions(predicted, seen, classes)
+            counted = _count_trees(model, len(test))
+            if counted is not None:
+                n_trees = np.zeros(len(seen)) if n_trees is None else n_trees
+                n_trees[test] = counted
+        return Predictions(predicted, seen, classes, n_trees)
 
     def fit_by_folds(self, X: Any) -> Iterator[Any]:
         """A model fitted on the training rows of each fold."""
@@ -267,7 +277,7 @@ def out_of_bag_predictions(model: Any, X: Any, y: Any, function: str) -> Predict
     predicted = np.zeros((trees.n_training_rows, found.prediction.shape[1]))
     count = np.zeros(len(predicted))
     predicted[training.rows], count[training.rows] = found.prediction, found.count
-    return Predictions(predicted, count > 0, trees.classes)
+    return Predictions(predicted, count > 0, trees.classes, count if trees.is_classifier else None)
 
 
 def without(X: Any, columns: Iterable[str]) -> Any:
@@ -326,4 +336,12 @@ def _mean(found: list[Predictions]) -> Predictions:
     n_seen = sum(each.seen.astype(np.float64) for each in found)
     total = sum(np.where(each.seen[:, None], each.predicted, 0.0) for each in found)
     seen = np.asarray(n_seen > 0)
-    return Predictions(total / np.maximum(n_seen, 1)[:, None], seen, found[0].classes)
+    n_trees = None if found[0].n_trees is None else np.sum([each.n_trees for each in found], axis=0)
+    return Predictions(total / np.maximum(n_seen, 1)[:, None], seen, found[0].classes, n_trees)
+
+
+def _count_trees(model: Any, n_rows: int) -> np.ndarray | None:
+    """The number of trees that predict each row, for a forest of classes; None for other models."""
+    if not (is_classifier(model) and is_forest(model)):
+        return None
+    return np.full(n_rows, len(read_trees(model, "log_loss").trees))

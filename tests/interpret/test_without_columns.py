@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, ShuffleSplit
 
 from tabrec import ForestRegressor, TimeSplit
-from tabrec.interpret import drop_and_compare, drop_unimportant, try_dropping
+from tabrec.interpret import drop_and_compare, drop_unimportant, feature_importance, recent_only, try_dropping
+from tabrec.interpret.without_columns import read_trials
 
 
 def draw(seed, n=150):
@@ -73,3 +75,35 @@ def test_validation_rows_without_their_target_are_an_error_that_names_cv(n):
     X, y = draw(0)
     with pytest.raises(ValueError, match=rf"cv: .*\(X_valid, y_valid\) or .*; got a tuple of length {n}"):
         try_dropping(LinearRegression(), X, y, ["weak"], cv=(X, y, y, y)[:n])
+
+
+def draw_rare(n=400):
+    """A target whose second class is rare, so that few trees leave its share at 0 in many rows."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(n, 2)), columns=["strong", "noise"])
+    y = np.where(rng.random(n) < np.where(X["strong"] > 1, 0.4, 0.02), "rare", "common")
+    return X, y
+
+
+@pytest.mark.parametrize("cv", [None, 3], ids=["out of bag", "folds"])
+def test_classifiers_are_scored_by_log_loss_which_zeros_of_few_trees_do_not_drown(cv):
+    X, y = draw_rare()
+    forest = RandomForestClassifier(15, random_state=0)
+    tried = try_dropping(forest, X, y, ["strong", "noise"], cv=cv)
+    compared = drop_and_compare(forest, X, y, ["strong"], cv=cv)
+    dropped = drop_unimportant(forest, X, y, cv=cv)
+    recent = recent_only(forest, X, y, time=np.arange(len(X)))
+    importance = feature_importance(forest.fit(X, y), X, y)
+    assert {each.metric for each in (tried, compared, dropped, recent, importance)} == {"log loss"}
+    # 15 trees that miss a row cost 36 without the tree that gives all classes the same probability, log(32) with it.
+    assert tried.baseline < 0.5
+    assert compared.baseline == tried.baseline
+    assert tried.table["dropped"][0] == ("strong",)
+    assert tried.table["change"][0] > 0
+
+
+def test_repeated_forests_of_classes_count_all_their_trees():
+    X, y = draw_rare()
+    forest = RandomForestClassifier(15, random_state=0)
+    found = read_trials(forest, X, y, function="test", cv=3, n_repeats=2).full
+    assert set(found.n_trees) == {30}

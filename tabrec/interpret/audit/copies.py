@@ -101,7 +101,7 @@ def compare_scores(model: Any, X: Any, y: np.ndarray, chosen: np.ndarray) -> tup
     if min(chosen.sum(), (~chosen).sum()) < _LEAST_ROWS:
         return "", False
     classes = classes_of(model)
-    metric = read_metric(model, None if classes is None else "log_loss")
+    metric = read_metric(model, None)
     predicted = predictor(model)(X)
     parts = [metric.gains(y[rows], predicted[rows], classes) for rows in (chosen, ~chosen)]
     scores, errors = [metric.score(each) for each in parts], [metric.standard_error(each) for each in parts]

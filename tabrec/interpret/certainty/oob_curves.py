@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from tabrec.interpret._parameters import METRIC, check_parameters
 from tabrec.interpret._result import Result
 from tabrec.interpret._weights import as_fit_parameter, weight_of_rows, weights_of_copies
-from tabrec.interpret.metrics import Metric, read_metric
+from tabrec.interpret.metrics import Metric, add_even_tree, read_metric
 from tabrec.plotting.axes import PALETTE, finish, make_axes, number_axis
 from tabrec.trees.fitted_trees import FittedTrees, read_trees
 from tabrec.trees.out_of_bag import map_in_order
@@ -97,7 +97,8 @@ def oob_curve(
         Values of `max_features` to compare, as in ``["sqrt", 0.5, None]``; a clone of `forest` is fitted with each.
         None uses that of `forest`.
     metric : {"rmse", "mae", "r2"} or {"accuracy", "log_loss"}, default=None
-        Metric of the scores; None is RMSE for a regressor and accuracy for a classifier.
+        Metric of the scores; None is RMSE for a regressor and log loss for a classifier (see Notes of
+        `feature_importance`).
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows, in scores and in fits; None weights all rows equally, or as in fit where the weights of fit
         were whole. A row of whole weight k counts as k rows.
@@ -206,7 +207,10 @@ def _score_by_trees(
         seen = count > 0 if weights is None else (count > 0) & (weights > 0)
         if n in numbers and seen.any():
             of_seen = None if weights is None else weights[seen]
-            gains = scorer.gains(training.y[seen], total[seen] / count[seen, None], trees.classes, of_seen)
+            predicted = total[seen] / count[seen, None]
+            if trees.is_classifier:
+                predicted = add_even_tree(predicted, count[seen])
+            gains = scorer.gains(training.y[seen], predicted, trees.classes, of_seen)
             found.append((n, scorer.score(gains, of_seen), scorer.standard_error(gains, of_seen), len(gains)))
     if not found:
         raise ValueError("No row is out of bag: every tree drew every row. Grow more trees.")

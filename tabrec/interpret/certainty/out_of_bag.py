@@ -22,7 +22,7 @@ from tabrec.interpret.certainty._oob_findings import (
     explain,
 )
 from tabrec.interpret.certainty._time_order import late_columns
-from tabrec.interpret.metrics import METRICS, read_metric
+from tabrec.interpret.metrics import read_metric
 from tabrec.interpret.models import predictor
 from tabrec.plotting.axes import BLUE, GREY, finish, ink, make_axes, number_axis
 from tabrec.tables.columns import read_frame
@@ -185,7 +185,7 @@ def oob_report(
     _check_request(trees, X, y)
     if sample_weight is not None and X is None:
         raise ValueError("sample_weight weights the rows of fit: pass X and y too.")
-    scorer = METRICS["log_loss"] if metric is None and trees.is_classifier else read_metric(forest, metric)
+    scorer = read_metric(forest, metric)
     rng = np.random.default_rng(random_state)
     check_row_labels(X_valid, y_valid=y_valid)
     n_valid, is_class = len(read_frame(X_valid)), trees.is_classifier

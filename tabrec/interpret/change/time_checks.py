@@ -142,7 +142,8 @@ def drop_and_compare(
         The column with the time of each row, or the times: dates, text that reads as dates, or numbers. It is short for
         ``cv=TimeSplit(1, column=time, test_size=0.2)``, the latest fifth of the rows. It may be a suspect itself.
     metric : {"rmse", "mae", "r2", "accuracy", "log_loss"}, default=None
-        The score; None is RMSE for a regressor and accuracy for a classifier.
+        The score; None is RMSE for a regressor and log loss for a classifier (see Notes of
+        `feature_importance`).
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the folds, and of models whose own `random_state` is None.
     sample_weight : array-like of shape (n_rows,), default=None
@@ -241,7 +242,8 @@ def recent_only(
     test_size : int, float or duration, default=0.2
         The latest rows, which are scored; see `TimeSplit`.
     metric : {"rmse", "mae", "r2", "accuracy", "log_loss"}, default=None
-        The score; None is RMSE for a regressor and accuracy for a classifier.
+        The score; None is RMSE for a regressor and log loss for a classifier (see Notes of
+        `feature_importance`).
     random_state : int, numpy.random.Generator or None, default=0
         Seed of models whose own `random_state` is None.
     sample_weight : array-like of shape (n_rows,), default=None

@@ -114,9 +114,7 @@ class ReportData:
             by_cv = self._has_few_rows and len(X) > len(self.judged[0])
             options = {"method": "cv" if by_cv else "permutation", "max_rows": SOME_ROWS, "n_repeats": _N_REPEATS}
             X, y, weights = (X, y, weights) if by_cv else (*self.judged, self.judged_weights)
-        # Accuracy does not change where a probability moves on one side of the threshold.
-        metric = "log_loss" if self.is_classifier else None
-        options |= {"metric": metric, "groups": self._groups, "random_state": self.random_state}
+        options |= {"groups": self._groups, "random_state": self.random_state}
         return feature_importance(self.model, X, y, sample_weight=weights, **options)
 
     @cached_property

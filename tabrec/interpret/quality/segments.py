@@ -168,7 +168,7 @@ def error_segments(
     (3, 4)
     """
     check_is_fitted(model)
-    measure = read_metric(model, metric or ("log_loss" if is_classifier(model) else None))
+    measure = read_metric(model, metric)
     frame, target = read_frame(X), read_target(model, X, y, "error_segments")
     rows, weights = weigh_rows(X, sample_weight)
     # Before whole weights repeat rows: all copies of a row belong to one half.

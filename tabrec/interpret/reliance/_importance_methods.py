@@ -160,9 +160,9 @@ def cross_validated_rows(
         return np.split(found.predicted, len(moves))
 
     y, at_once = y[found.seen], _CELLS_AT_ONCE // frame.shape[1]
-    return Scored(
-        y, found.predicted[found.seen], found.seen, found.classes, permuted, rows_at_once=at_once, weights=weights
-    )
+    n_trees = None if found.n_trees is None else found.n_trees[found.seen]
+    known: dict[str, Any] = {"n_trees": n_trees, "rows_at_once": at_once, "weights": weights}
+    return Scored(y, found.predicted[found.seen], found.seen, found.classes, permuted, **known)
 
 
 def _move_each(frame: pd.DataFrame, moves: Sequence[Move]) -> pd.DataFrame:

@@ -216,7 +216,7 @@ def feature_importance(
         Columns to permute (or drop) together, besides each alone: "source" for all encoded columns of a raw one (such
         as the parts of a date), a dict of lists by name, lists, or clusters of redundant columns.
     metric : {"r2", "rmse", "mae", "accuracy", "log_loss"}, default=None
-        The score whose loss is the importance; None is R² for a regressor and accuracy for a classifier.
+        The score whose loss is the importance; None is R² for a regressor and log loss for a classifier.
     n_repeats : int, default=None
         Permutations of each column; None is as many as score 20,000 rows, from 1 to 5.
     max_rows : int, default=20_000

@@ -192,7 +192,8 @@ def drop_unimportant(
         The measure of importance, as in `feature_importance`: "auto" is "oob" for forests that draw rows, "permutation"
         for other models with validation rows, and "drop" without. The book uses "impurity".
     metric : {"r2", "rmse", "mae", "accuracy", "log_loss"}, default=None
-        The score; None is R² for a regressor and accuracy for a classifier.
+        The score; None is R² for a regressor and log loss for a classifier (see Notes of
+        `feature_importance`).
     random_state : int, numpy.random.Generator or None, default=0
         Seed of permutations, of folds, and of models whose own `random_state` is None.
     sample_weight : array-like of shape (n_rows,), default=None
@@ -298,7 +299,8 @@ def try_dropping(
         training and test positions), or a table and target of validation rows. None is out-of-bag rows for a forest
         that draws rows and 5 folds for other models.
     metric : {"r2", "rmse", "mae", "accuracy", "log_loss"}, default=None
-        The score; None is R² for a regressor and accuracy for a classifier.
+        The score; None is R² for a regressor and log loss for a classifier (see Notes of
+        `feature_importance`).
     n_repeats : int, default=1
         Number of fits, with other seeds, whose predictions are averaged. Two fits of a model with few trees, or of a
         net, differ by chance as much as by the removal of a column; more fits show smaller changes.

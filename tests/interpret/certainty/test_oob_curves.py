@@ -11,6 +11,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tabrec import ForestClassifier, ForestRegressor
 from tabrec.interpret import oob_curve
+from tabrec.trees.fitted_trees import read_trees
+from tabrec.trees.training_rows import read_drawn_rows
 
 GENERATOR = np.random.default_rng(0)
 X = pd.DataFrame({"a": GENERATOR.normal(size=120), "b": GENERATOR.choice(["x", "y", "z"], 120), "c": range(120)})
@@ -39,7 +41,13 @@ def test_every_score_is_that_of_a_smaller_forest_of_scikit_learn(metric, score):
         smaller = clone(forest).set_params(n_estimators=n_trees, oob_score=True).fit(numbers, LABELS)
         predicted = smaller.oob_decision_function_
         assert not np.isnan(predicted).any()
-        predicted = smaller.classes_[predicted.argmax(axis=1)] if metric == "accuracy" else predicted
+        if metric == "accuracy":
+            predicted = smaller.classes_[predicted.argmax(axis=1)]
+        else:  # one more tree, which gives all classes the same probability
+            training = read_drawn_rows(read_trees(smaller, "test"), numbers, LABELS, "test")
+            left_out = [training.left_out(tree) for tree in range(n_trees)]
+            counts = np.bincount(np.concatenate(left_out), minlength=len(X))[:, None]
+            predicted = (predicted * counts + 0.5) / (counts + 1)
         assert table.loc[n_trees, "score"] == pytest.approx(score(LABELS, predicted))
     assert table.loc[1, "rows"] < table.loc[40, "rows"] == len(X)
 

@@ -109,7 +109,8 @@ def test_out_of_bag_score_is_that_of_the_forest():
     assert feature_importance(forest, X, y).score == pytest.approx(forest.oob_score_, abs=1e-10)
     labels = np.where(y > 0, "up", "down")
     forest = RandomForestClassifier(60, oob_score=True, random_state=0).fit(X, labels)
-    assert feature_importance(forest, X, labels).score == pytest.approx(forest.oob_score_)
+    found = feature_importance(forest, X, labels, metric="accuracy")
+    assert found.score == pytest.approx(forest.oob_score_)
 
 
 def test_out_of_bag_score_of_our_forest_with_target_encoding_is_that_of_fit(auctions):
@@ -240,9 +241,10 @@ def test_out_of_bag_agrees_with_scikit_learn_on_rows_held_out(is_class):
     X, y = draw(1000)
     forest = (RandomForestClassifier if is_class else RandomForestRegressor)(30, random_state=0, min_samples_leaf=3)
     forest.fit(X, y)
-    ours = by_column(feature_importance(forest, X, y)).loc[[f"x{i}" for i in range(5)]]
+    metric = "accuracy" if is_class else None  # as scikit-learn's default
+    ours = by_column(feature_importance(forest, X, y, metric=metric)).loc[[f"x{i}" for i in range(5)]]
     theirs = permutation_importance(forest, *draw(2000), n_repeats=2, random_state=0)
-    held_out = by_column(feature_importance(forest, *draw(2000))).loc[ours.index, "std_error"]
+    held_out = by_column(feature_importance(forest, *draw(2000), metric=metric)).loc[ours.index, "std_error"]
     combined = np.hypot(ours["std_error"], held_out)
     # Out-of-bag forests are of a third of the trees, which costs them a little of what they know.
     assert (abs(ours["importance"] - theirs.importances_mean) < 3 * combined + 0.03 * theirs.importances_mean).all()
@@ -620,7 +622,7 @@ def test_classifiers_without_forests_are_permuted():
     X, y = make_numbers(400)
     labels = np.where(y > 0, "<b>", "$")
     found = feature_importance(LogisticRegression().fit(X, labels), X, labels)
-    assert (found.metric, found.table["column"][0]) == ("accuracy", "x0")
+    assert (found.metric, found.table["column"][0]) == ("log loss", "x0")
 
 
 # --- Real data -------------------------------------------------------------------------------------------------------

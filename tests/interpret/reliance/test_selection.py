@@ -161,7 +161,7 @@ def test_classes_that_a_fold_lacks_are_kept_in_place():
     X, _ = make_frame(90)
     labels = np.array(["a", "b", "c"], dtype=object)[(X["strong"] > 0).astype(int)]
     labels[0] = "c"
-    found = try_dropping(RandomForestClassifier(10, random_state=0), X, labels, ["noise"], cv=3)
+    found = try_dropping(RandomForestClassifier(10, random_state=0), X, labels, ["noise"], cv=3, metric="accuracy")
     assert found.metric == "accuracy"
     assert found.baseline > 0.8
 
