@@ -336,7 +336,8 @@ def _mean(found: list[Predictions]) -> Predictions:
     n_seen = sum(each.seen.astype(np.float64) for each in found)
     total = sum(np.where(each.seen[:, None], each.predicted, 0.0) for each in found)
     seen = np.asarray(n_seen > 0)
-    n_trees = None if found[0].n_trees is None else np.sum([each.n_trees for each in found], axis=0)
+    counts = [each.n_trees for each in found if each.n_trees is not None]
+    n_trees = np.sum(counts, axis=0) if counts else None
     return Predictions(total / np.maximum(n_seen, 1)[:, None], seen, found[0].classes, n_trees)
 
 
