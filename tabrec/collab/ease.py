@@ -12,7 +12,9 @@ from scipy.linalg import lapack
 from sklearn.utils._param_validation import Interval
 
 from tabrec.collab.ranking_recommender import RankingRecommender
+from tabrec.collab.row_blocks import row_blocks
 from tabrec.collab.strengths import LinearItemScorer
+from tabrec.tables.mapped_arrays import blocks
 from tabrec.tables.memory import physical_memory
 
 # Up to so many items the weights are computed in float64, beyond in float32, which halves the memory.
@@ -145,9 +147,10 @@ class EASEScorer(LinearItemScorer):
     weights: np.ndarray  # (n_item_codes, n_item_codes)
 
     def learn(self) -> None:
-        rows = sp.csc_matrix(self.matrix)
         design = self.data.items.design()
-        gram = gram_matrix(rows, float(self.parameters["ridge"]), design * np.sqrt(self.parameters["feature_weight"]))
+        gram = gram_matrix(
+            self.matrix, float(self.parameters["ridge"]), design * np.sqrt(self.parameters["feature_weight"])
+        )
         self.weights = off_diagonal_weights(gram)
         self._predict_columns(design)
 
@@ -178,17 +181,19 @@ class EASEScorer(LinearItemScorer):
         return self.weights[np.ix_(codes, others)].astype(np.float64)
 
 
-def gram_matrix(rows: sp.csc_matrix, ridge: float, design: np.ndarray) -> np.ndarray:
-    """XᵀX + ridge · I, in blocks of rows; the features of items, (n_items, n_features), count as further rows of X."""
-    n_items = rows.shape[1]
+def gram_matrix(matrix: sp.csr_matrix, ridge: float, design: np.ndarray) -> np.ndarray:
+    """XᵀX + ridge · I, summed over blocks of users; the features of items, (n_items, n_features), are further rows."""
+    n_items = matrix.shape[1]
     dtype = np.float64 if n_items <= _MOST_IN_DOUBLE else np.float32
     check_memory(n_items, np.dtype(dtype).itemsize)
-    transposed, rows = sp.csr_matrix(rows.T.astype(dtype)), sp.csr_matrix(rows.astype(dtype))
-    gram = np.empty((n_items, n_items), dtype, order="F")
-    for start in range(0, n_items, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        gram[block] = (transposed[block] @ rows).toarray()
-        if design.shape[1]:
+    gram = np.zeros((n_items, n_items), dtype, order="F")
+    for _, rows in row_blocks(matrix):
+        rows = rows.astype(dtype)
+        transposed = sp.csr_matrix(rows.T)
+        for block in blocks(n_items, _BLOCK):
+            gram[block] += (transposed[block] @ rows).toarray()
+    if design.shape[1]:
+        for block in blocks(n_items, _BLOCK):
             gram[block] += design[block] @ design.T
     gram[np.diag_indices(n_items)] += ridge
     return gram

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tabrec.collab.interactions import Context, Interactions
 from tabrec.collab.reader import RatingsReader
+from tabrec.collab.row_blocks import row_blocks, transpose
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import KINDS
 from tabrec.collab.strengths import StrengthScorer
@@ -43,7 +44,7 @@ class ImplicitALSScorer(StrengthScorer):
         items = rng.normal(scale=_INIT_STD / np.sqrt(n_factors), size=(n_items, n_factors)).astype(np.float32)
         items[self.popularity == 0] = 0.0
         self.rows = {"item": items, "user": np.zeros((self.data.users.n_codes, n_factors), dtype=np.float32)}
-        by_item, steps = sp.csr_matrix(self.matrix.T), range(int(parameters["n_iterations"]))
+        by_item, steps = transpose(self.matrix), range(int(parameters["n_iterations"]))
         for _ in track(steps, "Solving", len(steps), parameters["verbose"]):
             self._improve("user", self.matrix)
             self._improve("item", by_item)
@@ -111,17 +112,21 @@ class ImplicitALSScorer(StrengthScorer):
             return
         other = "item" if kind == "user" else "user"
         others, start = torch.from_numpy(self.rows[other]), torch.from_numpy(self.rows[kind])
-        penalties = self._penalties(np.diff(matrix.indptr), other)
-        found = improve_rows(matrix, others, self._gram(others), penalties, start)
-        self.rows = self.rows | {kind: found.numpy()}
+        gram, penalties = self._gram(others), self._penalties(np.diff(matrix.indptr), other)
+        found = np.empty_like(self.rows[kind])
+        for rows, block in row_blocks(matrix):
+            found[rows] = improve_rows(block, others, gram, penalties[rows], start[rows]).numpy()
+        self.rows = self.rows | {kind: found}
 
     def _solve(self, kind: str, matrix: sp.csr_matrix, codes: np.ndarray | None = None) -> None:
         """Solve the rows of some codes, or of all, given the rows of the other side."""
         other = "item" if kind == "user" else "user"
         others = torch.from_numpy(self.rows[other]).to(read_device(self.parameters["device"]))
         matrix = matrix if codes is None else matrix[codes]
-        penalties = self._penalties(np.diff(matrix.indptr), other)
-        found = solve_rows(matrix, others, self._gram(others), penalties)
+        gram, penalties = self._gram(others), self._penalties(np.diff(matrix.indptr), other)
+        found = np.empty((matrix.shape[0], others.shape[1]), dtype=np.float32)
+        for rows, block in row_blocks(matrix):
+            found[rows] = solve_rows(block, others, gram, penalties[rows])
         if codes is not None:
             found, solved = self.rows[kind].copy(), found
             found[codes] = solved
@@ -199,8 +204,9 @@ def solve_rows(matrix: sp.csr_matrix, others: Tensor, gram: Tensor, penalties: n
     order = order[counts[order] > 0]
     found, first = np.zeros((matrix.shape[0], n_factors), dtype=np.float32), 0
     while first < len(order):
-        # As many rows as fit into a block, but at least one.
-        sizes = counts[order[first:]] * np.arange(1, len(order) - first + 1) * n_factors
+        # As many rows as fit into a block, with their factors and their matrices, but at least one.
+        lengths = np.maximum(counts[order[first:]], n_factors)
+        sizes = lengths * np.arange(1, len(order) - first + 1) * n_factors
         rows = order[first : first + max(1, int(np.searchsorted(sizes, _BLOCK, side="right")))]
         offsets = np.arange(counts[rows[-1]])
         inside = offsets < counts[rows][:, None]  # (B, k)

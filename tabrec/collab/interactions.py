@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tabrec.collab.row_blocks import count_codes
+
 # Codes and numbers of the context columns: (n_pairs, n_categories) and (n_pairs, n_numbers).
 Context = tuple[np.ndarray, np.ndarray] | None
 
@@ -130,7 +132,8 @@ class Interactions:
         slice
             The positions, which are consecutive.
         """
-        return slice(*np.searchsorted(self.users, [user, user + 1]))
+        # Of the dtype of the users, which are copied otherwise.
+        return slice(*np.searchsorted(self.users, np.array([user, user + 1], dtype=self.users.dtype)))
 
     def of_users(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The positions of the interactions of several users.
@@ -145,7 +148,8 @@ class Interactions:
         positions, owner : ndarray of shape (n_found,)
             The positions, and for each the position of its user in `users`.
         """
-        starts, stops = np.searchsorted(self.users, users), np.searchsorted(self.users, users + 1)
+        wanted = users.astype(self.users.dtype, copy=False)
+        starts, stops = np.searchsorted(self.users, wanted), np.searchsorted(self.users, wanted + 1)
         counts = stops - starts
         owner = np.repeat(np.arange(len(users)), counts)
         first = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
@@ -166,7 +170,7 @@ class Interactions:
         ndarray of shape (n_codes,)
             The counts by code.
         """
-        return np.bincount(self.users if kind == "user" else self.items, minlength=n_codes)
+        return count_codes(self.users if kind == "user" else self.items, n_codes)
 
     def with_more(self, more: Interactions) -> Interactions:
         """These and further interactions, sorted together.

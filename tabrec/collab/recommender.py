@@ -113,11 +113,25 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
         self
             The fitted recommender.
         """
-        scorer, context = self._read_ratings(X, y, sample_weight)
+        return self._learn(*self._read_ratings(X, y, sample_weight))
+
+    def fit_reader(self, reader: RatingsReader) -> Self:
+        """Learn from ratings that are read, without context; the names of the columns are not learned."""
+        scorer = self._check_parameters()
+        self._take(reader)
+        return self._learn(scorer, None)
+
+    def _learn(self, scorer: Scorer, context: Context) -> Self:
         scorer.fit(self._reader, context)
-        self._scorer = scorer
-        self._relevance = Relevance(self._reader)
+        self._scorer, self._relevance = scorer, Relevance(self._reader)
         return self
+
+    def _take(self, reader: RatingsReader) -> None:
+        self._reader = reader
+        self._check_ratings(reader.ratings.values)
+        self._kept_parameters = describe_parameters(self, _KEPT)
+        self.user_name_, self.item_name_ = reader.user_name, reader.item_name
+        self.mean_rating_ = reader.ratings.mean()
 
     def _read_ratings(self, X: Any, y: Any, sample_weight: Any) -> tuple[Scorer, Context]:
         """Read the ratings of `fit`; returns an unfitted scorer, and the context of the ratings."""
@@ -133,7 +147,7 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
         ids = [name for name in context_names if name in id_names]
         if ids:
             raise ValueError(f"context must not list the id columns {ids}; they are always used.")
-        self._reader, context = RatingsReader.learn(
+        reader, context = RatingsReader.learn(
             frame,
             y,
             sample_weight,
@@ -144,10 +158,7 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
             days=self._read_days(frame),
             duplicates=getattr(self, "duplicates", "all"),
         )
-        self._check_ratings(self._reader.ratings.values)
-        self._kept_parameters = describe_parameters(self, _KEPT)
-        self.user_name_, self.item_name_ = id_names
-        self.mean_rating_ = self._reader.ratings.mean()
+        self._take(reader)
         return scorer, context
 
     @restores_on_failure

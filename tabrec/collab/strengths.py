@@ -12,7 +12,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from tabrec.collab.interactions import Context, Interactions, Pairs
 from tabrec.collab.reader import RatingsReader
+from tabrec.collab.row_blocks import count_codes, sum_by_pair
 from tabrec.collab.scorer import Scorer
+from tabrec.tables.mapped_arrays import mean_and_std
 
 # Values further from the mean than so many standard deviations count as if they were there.
 _MOST_DEVIATIONS = 2.0
@@ -46,8 +48,7 @@ class StrengthScorer(Scorer):
     popularity: np.ndarray  # (n_item_codes,): share of the users who have the item
 
     def fit(self, data: RatingsReader, context: Context = None) -> None:
-        values = data.ratings.values
-        self.value_mean, self.value_std = float(values.mean()), float(values.std())
+        self.value_mean, self.value_std = mean_and_std(data.ratings.values)
         self.take(data)
         self.count()
         self.learn()
@@ -77,11 +78,14 @@ class StrengthScorer(Scorer):
         """Strengths, summed over the interactions of a pair: (n_user_codes, n_item_codes)."""
         if self._matrix is None:
             ratings, shape = self.data.ratings, (self.data.users.n_codes, self.data.items.n_codes)
-            strengths = self.strengths(ratings.values)
-            if ratings.weights is not None:
-                strengths = strengths * ratings.weights
-            self._matrix = sp.csr_matrix((strengths, (ratings.users, ratings.items)), shape=shape)
+            self._matrix = sum_by_pair(ratings.users, ratings.items, self._strengths_at, shape)
         return self._matrix
+
+    def _strengths_at(self, rows: slice) -> np.ndarray:
+        """Strengths of some interactions, with their weights."""
+        ratings = self.data.ratings
+        strengths = self.strengths(ratings.values[rows])
+        return strengths if ratings.weights is None else strengths * ratings.weights[rows]
 
     def take(self, data: RatingsReader) -> None:
         """Use the interactions of a reader from now on."""
@@ -91,7 +95,7 @@ class StrengthScorer(Scorer):
     def count(self) -> None:
         """Count the users of each item; users that are folded in later do not change the recommendations of others."""
         n_users = int(np.count_nonzero(np.diff(self.matrix.indptr)))
-        self.popularity = np.bincount(self.matrix.indices, minlength=self.matrix.shape[1]) / max(n_users, 1)
+        self.popularity = count_codes(self.matrix.indices, self.matrix.shape[1]) / max(n_users, 1)
 
     def strengths(self, values: np.ndarray) -> np.ndarray:
         """Strengths of interactions with the values that were passed as y."""

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabrec.collab.ease import EASE
 from tabrec.collab.ids import check_ids
+from tabrec.collab.implicit_als import ImplicitALS
 from tabrec.collab.rating_columns import find_id_columns
 from tabrec.collab.recommender import Recommender
+from tabrec.scale.coded_interactions import CodedInteractions
+from tabrec.scale.growing_codes import GrowingCodes
 from tabrec.scale.target_column import TargetColumn
-from tabrec.tables.columns import Column, to_columns
+from tabrec.tables.columns import to_columns
 from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.memory import physical_memory
 from tabrec.tables.progress import show_progress
@@ -31,15 +35,38 @@ def fit_recommender(recommender: Recommender, chunks: Any, y: Any) -> Any:
     others = [getattr(recommender, "time", None), *(getattr(recommender, "context", None) or ())]
     others = [str(name) for name in dict.fromkeys(others) if name is not None and name not in id_names]
     read = [*id_names, *others]
-    frame, values = _read_codes(chunks.select([*read, *([] if target is None else [target.column])]), read, target)
-    recommender.fit(frame, values)
+    table = chunks.select([*read, *([] if target is None else [target.column])])
+    if _fits_on_disk(recommender, others) and _needs_disk(chunks):
+        _fit_on_disk(recommender, table, list(id_names), target, chunks.memory)
+    else:
+        recommender.fit(*_read_codes(table, read, target))
     recommender.n_features_in_, recommender.feature_names_in_ = len(names), np.asarray(names, dtype=object)
     return recommender
 
 
+def _fits_on_disk(recommender: Recommender, others: list[str]) -> bool:
+    """Whether a recommender learns from blocks of users and of items; a function of all strengths needs them all."""
+    return isinstance(recommender, (EASE, ImplicitALS)) and not others and not callable(recommender.rating_weight)
+
+
+def _needs_disk(chunks: Any) -> bool:
+    return chunks.n_rows is None or chunks.n_rows * _BYTES > chunks.memory
+
+
+def _fit_on_disk(
+    recommender: Recommender, chunks: Any, names: list[str], target: TargetColumn | None, memory: int
+) -> None:
+    """Fit to interactions that stay in temporary files, where the fitted model reads them too."""
+    coded = CodedInteractions(names, target is not None)
+    coded.read(chunks, target)
+    side_tables = recommender.user_features, recommender.item_features
+    recommender.fit_reader(coded.make_reader(type(recommender).__name__, side_tables, memory))
+
+
 def _read_codes(chunks: Any, names: list[str], target: TargetColumn | None) -> tuple[pd.DataFrame, np.ndarray | None]:
     """The columns of a table, those of the ids as categories, and its target."""
-    ids = {name: _GrowingCodes() for name in names[:2]}
+    ids = {name: GrowingCodes(name) for name in names[:2]}
+    codes: dict[str, list[np.ndarray]] = {name: [] for name in ids}
     others: dict[str, list] = {name: [] for name in names[2:]}
     values: list[np.ndarray] = []
     n_rows = 0
@@ -49,7 +76,7 @@ def _read_codes(chunks: Any, names: list[str], target: TargetColumn | None) -> t
             for name, column in to_columns(frame[names]).items():
                 if name in ids:
                     check_ids(column)
-                    ids[name].add(column)
+                    codes[name].append(ids[name].encode(column))
                 else:
                     others[name].append(frame[name])
             if target is not None:
@@ -58,31 +85,14 @@ def _read_codes(chunks: Any, names: list[str], target: TargetColumn | None) -> t
             progress.advance(len(frame))
     if not n_rows:
         raise ValueError("The table has no rows.")
-    columns: dict[str, Any] = {name: codes.column() for name, codes in ids.items()}
+    columns: dict[str, Any] = {
+        name: pd.Categorical.from_codes(
+            np.concatenate(codes.pop(name)), categories=of_name.categories(), validate=False
+        )
+        for name, of_name in ids.items()
+    }
     columns |= {name: pd.concat(parts, ignore_index=True) for name, parts in others.items()}
     return pd.DataFrame(columns, copy=False), np.concatenate(values) if values else None
-
-
-class _GrowingCodes:
-    """The labels of a column that is read in chunks, as codes in the order in which they occur."""
-
-    def __init__(self) -> None:
-        self._code_of: dict[Any, int] = {}
-        self._codes: list[np.ndarray] = []
-
-    def add(self, column: Column) -> None:
-        """Append the rows of a chunk."""
-        labels = column.as_labels()
-        table = np.full(len(labels.labels) + 1, -1, dtype=np.int32)  # the last is that of missing ids
-        for position in np.flatnonzero(labels.counts).tolist():
-            table[position] = self._code_of.setdefault(labels.labels[position], len(self._code_of))
-        self._codes.append(table[labels.codes])
-
-    def column(self) -> pd.Categorical:
-        """All rows as a column of categories."""
-        codes = np.concatenate(self._codes)
-        self._codes.clear()
-        return pd.Categorical.from_codes(codes, categories=pd.Index(list(self._code_of)), validate=False)
 
 
 def _check_memory(n_rows: int) -> None:

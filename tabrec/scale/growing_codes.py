@@ -1,0 +1,49 @@
+"""`GrowingCodes`: the labels of a column that is read in chunks, as codes in the order in which they occur."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabrec.collab.sides import Side
+from tabrec.tables.columns import Column, to_columns
+
+
+class GrowingCodes:
+    """Codes of the labels of a column, from 0; a missing label has the code -1."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._code_of: dict[Any, int] = {}
+        self.counts = np.zeros(0, dtype=np.int64)
+
+    def encode(self, column: Column) -> np.ndarray:
+        """The codes of a chunk, whose new labels get new codes: int32."""
+        labels = column.as_labels()
+        table = np.full(len(labels.labels) + 1, -1, dtype=np.int32)  # the last is that of missing ids
+        for position in np.flatnonzero(labels.counts).tolist():
+            table[position] = self._code_of.setdefault(labels.labels[position], len(self._code_of))
+        return table[labels.codes]
+
+    def count(self, codes: np.ndarray) -> None:
+        """Count codes that are not missing."""
+        self.counts = np.pad(self.counts, (0, len(self._code_of) - len(self.counts)))
+        self.counts += np.bincount(codes, minlength=len(self._code_of))
+
+    def categories(self) -> pd.Index:
+        """The labels by code."""
+        return pd.Index(list(self._code_of))
+
+    def column(self) -> Column:
+        """A column of the labels that were counted, each once."""
+        codes = np.flatnonzero(self.counts).astype(np.int32)
+        labels = pd.Categorical.from_codes(codes, categories=self.categories(), validate=False)
+        return to_columns(pd.DataFrame({self.name: labels}))[self.name]
+
+    def recode(self, side: Side) -> np.ndarray:
+        """The code of a side for each code of this column, 0 where it was not counted."""
+        table = np.zeros(len(self._code_of), dtype=np.int32)
+        table[self.counts > 0] = side.ids.encode(self.column())
+        return table

@@ -1,0 +1,63 @@
+"""Arrays in temporary files, for what memory does not hold; their space is free again once they are not used."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+# Numbers of a long array that are computed at once.
+BLOCK = 2**22
+
+
+def mapped_array(n: int, dtype: DTypeLike) -> np.ndarray:
+    """An array in a temporary file; an OSError where the disk has no space for it."""
+    with tempfile.TemporaryFile(prefix="tabrec-") as file:
+        n_bytes = n * np.dtype(dtype).itemsize
+        if not n_bytes:
+            return np.empty(0, dtype)
+        if hasattr(os, "posix_fallocate"):  # a full disk is found here, instead of by a signal while it is written
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+        return np.asarray(np.memmap(file, dtype=dtype, mode="w+", shape=n))
+
+
+def array_like(array: np.ndarray, n: int, dtype: DTypeLike) -> np.ndarray:
+    """A new array, in a file if another one is."""
+    return np.empty(n, dtype) if _mapping(array) is None else mapped_array(n, dtype)
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Whether an array is in a file."""
+    return _mapping(array) is not None
+
+
+def release(*arrays: np.ndarray) -> None:
+    """Let the memory go that the parts of arrays in files take which were read."""
+    for array in arrays:
+        mapping = _mapping(array)
+        if mapping is not None and hasattr(mapping, "madvise"):
+            mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def blocks(n: int, size: int = BLOCK) -> Iterator[slice]:
+    """Slices of so many numbers, which cover an array."""
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+def mean_and_std(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of an array, summed in blocks."""
+    mean = sum(values[rows].sum() for rows in blocks(len(values))) / len(values)
+    squares = sum(np.square(values[rows] - mean).sum() for rows in blocks(len(values)))
+    return float(mean), float(np.sqrt(squares / len(values)))
+
+
+def _mapping(array: Any) -> mmap.mmap | None:
+    while array is not None and not isinstance(array, mmap.mmap):
+        array = getattr(array, "base", None)
+    return array
