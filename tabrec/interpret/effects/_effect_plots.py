@@ -24,16 +24,25 @@ from tabrec.plotting.axes import (
 _N_BINS = 40
 _N_EXTREME = 3  # labels with the smallest and the largest effects that are always drawn
 _LONG_NAME = 32  # characters
+_LONG_NUMBER = 10_000  # ticks of longer numbers need more room
 _FEW_TICKS = 6  # so few values are labelled one by one
 _WIDE_GAP = 3  # a gap is compressed when it is this many times wider than all others together
 
 
 def draw_effect(
-    grid: Grid, effect: np.ndarray, outputs: list, unit: str, ax: Any, rows: Any = None, shows_average: bool = True
+    grid: Grid,
+    effect: np.ndarray,
+    outputs: list,
+    unit: str,
+    ax: Any,
+    rows: Any = None,
+    shows_average: bool = True,
+    limits: tuple[float, float] | None = None,
 ) -> Any:
     """Draw the effect of one column, (n_outputs, n_grid).
 
-    Curves of single `rows`, (n_outputs, n_rows, n_grid), are thin lines, with or without the average.
+    Curves of single `rows`, (n_outputs, n_rows, n_grid), are thin lines, with or without the average. `limits` are the
+    ends of the axis of the effect.
     """
     shown = _largest(effect)
     width = 7.0 if len(outputs) == 1 else 9.5  # room for a legend
@@ -49,8 +58,28 @@ def draw_effect(
         name = shorten(grid.name)
         ax.set(xlabel=f"{name}\n{note}" if note else name, ylabel=unit)
         number_axis(ax.yaxis)
+    if limits is not None:
+        _set_limits(ax, grid, *limits)
     _add_legend(ax, outputs, shown)
     return finish(ax)
+
+
+def find_limits(effect: np.ndarray, rows: np.ndarray | None = None) -> tuple[float, float]:
+    """The smallest and the largest effect of the outputs that are drawn, with nine of ten curves of single rows."""
+    shown = _largest(effect)
+    ends = [effect[shown].min(), effect[shown].max()]
+    if rows is not None and rows.shape[1]:
+        ends += [np.quantile(rows[shown].min(axis=2), 0.05), np.quantile(rows[shown].max(axis=2), 0.95)]
+    return float(min(ends)), float(max(ends))
+
+
+def _set_limits(ax: Any, grid: Grid, low: float, high: float) -> None:
+    """Let the axis of the effect end at `low` and `high`, with room for the histogram at the bottom."""
+    height = high - low or abs(high) or 1.0
+    if grid.kind == "category":
+        ax.set_xlim(low - 0.04 * height, high + 0.04 * height)
+    else:
+        ax.set_ylim(low - 0.18 * height, high + 0.04 * height)
 
 
 def _describe_left_out(grid: Grid) -> str:
@@ -59,7 +88,22 @@ def _describe_left_out(grid: Grid) -> str:
     if grid.n_labels_left_out:
         labels = f"{grid.n_labels_left_out:,} other label{'s' if grid.n_labels_left_out > 1 else ''}"
         return f"not shown: {labels} ({rows})"
-    return f"not shown: {rows} without a value" if grid.n_rows_left_out and grid.kind != "category" else ""
+    if grid.kind == "category":
+        return ""
+    notes = [f"not shown: {rows} without a value"] if grid.n_rows_left_out else []
+    n_rows = len(grid.cells)
+    outside = [
+        (n, f"{_as_share(n, n_rows)} {where}") for n, where in ((grid.n_below, "below"), (grid.n_above, "above"))
+    ]
+    if told := [text for n, text in outside if n]:
+        notes.append(", ".join([told[0].replace(" ", " of rows are ", 1), *told[1:]]))
+    return "\n".join(notes)
+
+
+def _as_share(n: int, n_rows: int) -> str:
+    """A share in percent, at least "0.1%" where it is not 0."""
+    share = n / n_rows
+    return f"{max(share, 0.001):.1%}" if share < 0.01 else f"{share:.0%}"
 
 
 @dataclass(frozen=True)
@@ -148,7 +192,8 @@ class _Scale:
         elif self.grid.kind == "date":
             date_axis(axis)
         else:
-            number_axis(axis, whole=bool((self.at % 1 == 0).all()))
+            is_long = np.abs(self.at).max() >= _LONG_NUMBER
+            number_axis(axis, whole=bool((self.at % 1 == 0).all()), n_ticks=4 if is_long else 6)
 
     def _label_both_sides(self, axis: Any) -> None:
         from matplotlib.ticker import MaxNLocator

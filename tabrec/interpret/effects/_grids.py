@@ -51,6 +51,8 @@ class Grid:
     ordered: bool  # whether the values are numbers, dates or ordered labels
     observed: np.ndarray  # evenly spread quantiles of the column; empty for a category
     n_labels_left_out: int = 0  # labels that some rows hold, but the grid does not
+    n_below: int = 0  # rows with a number or date below the grid
+    n_above: int = 0
 
     @property
     def n_rows_left_out(self) -> int:
@@ -117,7 +119,8 @@ def make_grid(
     marks = values[~is_gap].astype(np.float64)
     cells = np.searchsorted((marks[1:] + marks[:-1]) / 2, numbers)
     cells = np.where(np.isnan(numbers), len(marks) if is_gap.any() else -1, cells)
-    return Grid(column.name, column.kind, values, raw, cells, True, _observed(column.kind, numbers))
+    n_outside = [int(np.count_nonzero(outside)) for outside in (numbers < marks[0], numbers > marks[-1])]
+    return Grid(column.name, column.kind, values, raw, cells, True, _observed(column.kind, numbers), 0, *n_outside)
 
 
 def read_numbers(column: VariedColumn) -> tuple[np.ndarray, np.ndarray]:
@@ -156,6 +159,20 @@ def _spread_rows(name: str, numbers: np.ndarray, size: int, percentiles: tuple[f
     is_first = np.diff(numbers[order], prepend=-np.inf) > 0
     if is_first.sum() <= size:
         return order[is_first]
+    picked = _pick_quantiles(numbers, order, size, percentiles)
+    if 2 * len(picked) >= size:
+        return picked
+    # A few values that most rows hold, such as 0, take most quantiles: the others have quantiles of their own.
+    counts = np.diff(np.append(np.flatnonzero(is_first), len(order)))
+    is_frequent = np.repeat(counts > 2 * len(order) / size, counts)
+    frequent = order[is_first & is_frequent]
+    others = _pick_quantiles(numbers, order[~is_frequent], size - len(frequent), percentiles)
+    both = np.concatenate([frequent, others])
+    return both[np.argsort(numbers[both], kind="stable")]
+
+
+def _pick_quantiles(numbers: np.ndarray, order: np.ndarray, size: int, percentiles: tuple[float, float]) -> np.ndarray:
+    """Rows, among those in order of their numbers, that hold distinct quantiles."""
     picked = order[np.round(np.linspace(*percentiles, size) * (len(order) - 1)).astype(np.intp)]
     return picked[np.diff(numbers[picked], prepend=-np.inf) > 0]
 

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from tabrec.interpret._parameters import SEED, at_least, check_parameters
 from tabrec.interpret._result import Result
 from tabrec.interpret.effects._effect_data import EffectData, flatten_outputs, read_effect_data
-from tabrec.interpret.effects._effect_plots import draw_effect, draw_map
+from tabrec.interpret.effects._effect_plots import draw_effect, draw_map, find_limits
 from tabrec.interpret.effects._grids import MOST_DRAWN, Grid, make_grid
 from tabrec.interpret.effects._tree_walk import walk_average, walk_rows
 from tabrec.trees.fitted_trees import read_trees
@@ -36,8 +36,8 @@ class PartialDependence(Result):
         last value is NaN or NaT.
     average : ndarray of shape (n_outputs, n_grid) or (n_outputs, n_grid_1, n_grid_2)
         Prediction averaged over the rows, with the columns set to the grid values; for a classifier, probabilities.
-    individual : ndarray of shape (n_outputs, n_rows, n_grid) or (n_outputs, n_rows, n_grid_1, n_grid_2), or None
-        The same for each row (individual conditional expectation).
+    individual : ndarray of shape (n_outputs, n_curves, n_grid) or (n_outputs, n_curves, n_grid_1, n_grid_2), or None
+        The same for each row that is kept (individual conditional expectation).
     counts : ndarray of int, of shape (n_grid,) or (n_grid_1, n_grid_2)
         Number of rows with each value (for numbers and dates, nearest to it). The effect is unreliable where there are
         few.
@@ -62,7 +62,14 @@ class PartialDependence(Result):
     _unit: str
     _shows_average: bool
 
-    def plot(self, ax: Any = None, *, centred: bool = False, n_lines: int = 50) -> Any:
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        centred: bool | str = False,
+        n_lines: int = 50,
+        limits: tuple[float, float] | None = None,
+    ) -> Any:
         """Draw a line for a number or date, dots for labels, or a heat map for two columns.
 
         A diamond beside the line shows the effect of a missing value. Of more than 30 labels, the most frequent ones
@@ -72,26 +79,56 @@ class PartialDependence(Result):
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None creates a figure.
-        centred : bool, default=False
-            Whether each curve starts at 0.
+        centred : bool or "mean", default=False
+            Whether each curve starts at 0. "mean" moves the curves of single rows to the mean of the average curve, so
+            that they differ by their shapes alone: curves that are not parallel show interactions.
         n_lines : int, default=50
             Largest number of curves of single rows to draw.
+        limits : (float, float), default=None
+            The smallest and the largest effect on the axis, as those of `limits`, so that several plots share one
+            scale; None fits the axis to the curves.
 
         Returns
         -------
         matplotlib.axes.Axes
             The axes drawn on.
         """
+        if not (isinstance(centred, bool) or centred == "mean"):
+            raise ValueError(f"centred={centred!r} must be True, False or 'mean'.")
         if len(self.features) == 2:
             return draw_map(self._grids, self.average, self.outputs, f"average {self._unit}", ax)
+        average, rows = self._curves(centred, n_lines)
+        unit = f"average {self._unit}" if rows is None or centred == "mean" else self._unit
+        unit = f"change of {self._unit}" if centred is True else unit
+        return draw_effect(self._grids[0], average, self.outputs, unit, ax, rows, self._shows_average, limits)
+
+    def limits(self, *, centred: bool | str = False, n_lines: int = 50) -> tuple[float, float]:
+        """The smallest and the largest effect that a plot of one column shows, with nine of ten curves of rows.
+
+        Parameters
+        ----------
+        centred : bool or "mean", default=False
+            As in `plot`.
+        n_lines : int, default=50
+            As in `plot`.
+
+        Returns
+        -------
+        (float, float)
+        """
+        return find_limits(*self._curves(centred, n_lines))
+
+    def _curves(self, centred: bool | str, n_lines: int) -> tuple[np.ndarray, Any]:
+        """The average, (n_outputs, n_grid), and curves of single rows, (n_outputs, n_lines, n_grid), as drawn."""
         average, rows = self.average, self.individual
-        if centred:
-            average = average - average[:, :1]
-            rows = None if rows is None else rows - rows[:, :, :1]
         if rows is not None:
             rows = rows[:, np.linspace(0, rows.shape[1] - 1, min(n_lines, rows.shape[1])).astype(np.intp)]
-        unit = f"change of {self._unit}" if centred else self._unit if rows is not None else f"average {self._unit}"
-        return draw_effect(self._grids[0], average, self.outputs, unit, ax, rows, self._shows_average)
+        if centred == "mean" and rows is not None:
+            rows = rows - rows.mean(axis=2, keepdims=True) + average.mean(axis=1)[:, None, None]
+        if centred is True:
+            average = average - average[:, :1]
+            rows = None if rows is None else rows - rows[:, :, :1]
+        return average, rows
 
 
 @check_parameters(
@@ -99,6 +136,7 @@ class PartialDependence(Result):
     grid_size=[at_least(2), None],
     method=[StrOptions({"auto", "walk", "brute"})],
     max_rows=[at_least(1), None],
+    n_curves=[at_least(1), None],
     random_state=SEED,
 )
 def partial_dependence(
@@ -113,6 +151,7 @@ def partial_dependence(
     output: Any = None,
     method: str = "auto",
     max_rows: int | None = None,
+    n_curves: int | None = None,
     random_state: int = 0,
     sample_weight: Any = None,
 ) -> PartialDependence:
@@ -140,7 +179,9 @@ def partial_dependence(
         a number or date if they are few, else quantiles, and for one column also a missing value if X has any; for
         labels, the 200 most frequent, or the 30 most frequent of each of two columns.
     percentiles : (float, float), default=(0.05, 0.95)
-        Lowest and highest quantile of the grid, as fractions.
+        Lowest and highest quantile of the grid, as fractions; a plot says which share of the rows lies outside. Where
+        a few values are so frequent that the grid would have fewer than half its size (a column that is mostly 0), they
+        are in the grid, and the quantiles are those of the other rows.
     output : label, default=None
         The class to look at, or for a regressor with several outputs ``"output 0"`` and so on. None uses the second of
         two classes, and otherwise all classes or outputs.
@@ -150,6 +191,9 @@ def partial_dependence(
         where it is possible.
     max_rows : int, default=None
         Number of rows to sample if X has more; None uses all rows.
+    n_curves : int, default=None
+        Number of rows whose curves are kept, evenly spaced among the rows; None keeps those of all rows. The average is
+        that of all rows in any case, and for forests much faster to compute than the curves.
     random_state : int, default=0
         Seed of the sample.
     sample_weight : array-like of shape (n_rows,), default=None
@@ -202,7 +246,9 @@ def partial_dependence(
     walks = _decide_to_walk(model, data, method)
     points = np.stack(np.meshgrid(*[np.arange(len(grid.values)) for grid in grids], indexing="ij"), axis=-1)
     points = points.reshape(-1, len(grids))
-    average, individual = (_walk if walks else _predict)(data, grids, points, kind != "average")
+    n_kept = 0 if kind == "average" else min(n_curves or len(data.frame), len(data.frame))
+    kept = np.linspace(0, len(data.frame) - 1, n_kept).astype(np.intp)
+    average, individual = (_walk if walks else _predict)(data, grids, points, kept)
     return _make_result(data, grids, average, individual, kind)
 
 
@@ -226,29 +272,37 @@ def _decide_to_walk(model: Any, data: EffectData, method: str) -> bool:
     return can_walk and method != "brute"
 
 
-def _walk(data: EffectData, grids: list[Grid], points: np.ndarray, keeps_rows: bool) -> tuple[np.ndarray, Any]:
-    """Return the average, (n_points, n_outputs), and predictions by row, (n_rows, n_points, n_outputs), of a forest."""
+def _walk(data: EffectData, grids: list[Grid], points: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Return the average, (n_points, n_outputs), and predictions of the rows `kept`, (n_kept, n_points, n_outputs), of
+    a forest.
+    """
     trees: Any = data.trees
     at_points = data.matrix(_at_points(data, data.frame.iloc[:1], grids, points))[:, data.varied]
-    given = (trees, data.matrix(data.frame), at_points, data.varied)
-    values = walk_rows(*given) if keeps_rows else walk_average(*given, data.weights)
-    values = flatten_outputs(trees, values)[..., data.kept]
-    return (np.average(values, axis=0, weights=data.weights), values) if keeps_rows else (values, None)
+    matrix = data.matrix(data.frame)
+    individual = None
+    if len(kept):
+        of_rows = walk_rows(trees, matrix[kept], at_points, data.varied)
+        individual = flatten_outputs(trees, of_rows)[..., data.kept]
+    if individual is not None and len(kept) == len(matrix):
+        return np.average(individual, axis=0, weights=data.weights), individual
+    average = walk_average(trees, matrix, at_points, data.varied, data.weights)
+    return flatten_outputs(trees, average)[..., data.kept], individual
 
 
-def _predict(data: EffectData, grids: list[Grid], points: np.ndarray, keeps_rows: bool) -> tuple[np.ndarray, Any]:
+def _predict(data: EffectData, grids: list[Grid], points: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, Any]:
     """Return the same as `_walk` for any model."""
     n_rows = len(data.frame)
     weights = np.ones(n_rows) if data.weights is None else data.weights
     total = np.zeros((len(points), len(data.outputs)))
-    individual = np.empty((n_rows, *total.shape)) if keeps_rows else None
+    individual = np.empty((len(kept), *total.shape)) if len(kept) else None
     for some_rows, some_points in _batches(n_rows, len(points)):
         frame = data.frame.iloc[some_rows]
         predicted = data.predict(_at_points(data, frame, grids, points[some_points]))
         predicted = predicted.reshape(-1, len(frame), len(data.outputs))
         total[some_points] += (predicted * weights[some_rows, None]).sum(axis=1)
         if individual is not None:
-            individual[some_rows, some_points] = predicted.transpose(1, 0, 2)
+            here = (kept >= some_rows.start) & (kept < some_rows.stop)
+            individual[here, some_points] = predicted[:, kept[here] - some_rows.start].transpose(1, 0, 2)
     return total / weights.sum(), individual
 
 

@@ -14,6 +14,11 @@ from tabrec.plotting.axes import make_axes
 
 _N_EFFECTS, _N_MAPS = 6, 4
 _N_BRUTE_ROWS = 200  # models other than forests predict every row at each value
+_N_LINES = 25
+_ON_LINES = (
+    f" Thin lines and small dots are {_N_LINES} single rows, moved to the mean of the average: where they are not "
+    "parallel, the effect depends on other columns. Lines that leave the scale are cut."
+)
 _MIN_LABELS = 4
 _MOST_NAMES = 8
 _CLEAR_IN_MOST = 3.3  # standard errors of an importance that is above two of them nine times in ten
@@ -93,14 +98,26 @@ def add_effects(section: Section, data: ReportData) -> None:
     if not columns:
         section.add_note("No column is important enough to show its effect.")
         return
+    # Lines of many classes would hide each other.
+    shows_rows = not data.is_classifier or len(data.model.classes_) == 2
     section.add_text(
         "The average prediction over the same rows when all of them hold one value of the column and all other columns "
-        "stay. Where columns are correlated, some of these rows may not exist."
+        "stay; all plots have one scale. Where columns are correlated, some of these rows may not exist."
+        f"{_ON_LINES if shows_rows else ''}"
     )
     rows = data.sample(len(data.X), SOME_ROWS if data.trees is not None else _N_BRUTE_ROWS)
     X, weights = data.X.iloc[rows], None if data.weights is None else data.weights[rows]
-    for column in columns:
-        axes = partial_dependence(data.model, X, column, sample_weight=weights).plot()
+    options: dict[str, Any] = {"kind": "both" if shows_rows else "average", "n_curves": _N_LINES}
+    effects = {
+        column: partial_dependence(data.model, X, column, **options, sample_weight=weights) for column in columns
+    }
+    drawn: dict[str, Any] = {"centred": "mean", "n_lines": _N_LINES}
+    ends = [effect.limits(**drawn) for effect in effects.values()]
+    limits = min(low for low, _ in ends), max(high for _, high in ends)
+    if data.is_classifier:  # lines that are moved may leave the range of probabilities
+        limits = max(limits[0], 0.0), min(limits[1], 1.0)
+    for column, effect in effects.items():
+        axes = effect.plot(**drawn, limits=limits)
         caption = f"Partial dependence of {column}, averaged over {len(X):,} training rows."
         # Plots of labels have rows instead of a vertical axis, and need room for them.
         section.add_figure(axes, caption, width=NARROW if axes.get_ylabel() else WIDE)
