@@ -34,7 +34,7 @@ MAY_IMPORT["interpret"] = {*MAY_IMPORT["collab"], "trees", "collab"}
 MAY_IMPORT["stages"] = {*MAY_IMPORT["interpret"], "interpret"}
 MAY_IMPORT["ensemble"] = {*MAY_IMPORT["neural"], "neural", "trees"}
 MAY_IMPORT["scale"] = {*MAY_IMPORT["collab"], "trees", "collab"}
-MAY_IMPORT["runs"] = {*MAY_IMPORT["stages"], "stages", "ensemble", "datasets"}
+MAY_IMPORT["runs"] = {*MAY_IMPORT["stages"], "stages", "ensemble", "datasets", "scale"}
 MAY_IMPORT["cli"] = {*MAY_IMPORT["runs"], "runs"}
 
 LONGEST_MODULE = 400

@@ -76,6 +76,11 @@ class Reading:
         if (table is None) == (self.query is None):
             raise ValueError("Name a table, or a query with --query and --from; not both.")
 
+    def given(self) -> dict[str, Any]:
+        """The options by their names on the command line."""
+        names = {"names_from": "--names-from", "date_formats": "--date"}
+        return {names.get(name, f"--{name}"): value for name, value in self.options.items()} | {"--query": self.query}
+
     def read(self, table: Any, reader: Callable[..., Any] | None = None) -> Any:
         """Read a table, by `read_table` or another function with its options, and print the assumptions."""
         self.check(table)

@@ -5,6 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+from tabrec.cli._chunks import (
+    Memory,
+    On,
+    Workers,
+    check_chunk_options,
+    predict_in_chunks,
+    train_in_chunks,
+)
 from tabrec.cli._completion import TABLE_MODELS, TASKS, run_of_train
 from tabrec.cli._options import (
     Force,
@@ -126,6 +134,9 @@ def train(
     proba: _Proba = False,
     decimals: _Decimals = None,
     sample: _Sample = None,
+    on: On = None,
+    workers: Workers = None,
+    memory: Memory = None,
 ) -> None:
     """Train a model on a table and score it on validation rows.
 
@@ -137,6 +148,13 @@ def train(
     """
     how: dict[str, Any] = {"id_column": id_column, "proba": proba, "decimals": decimals, "sample": sample}
     _check_new_rows(new, how)
+    options: dict[str, Any] = {"model": model, "metric": metric, "refit": refit, "device": device}
+    options["random_state"] = random_state
+    columns: dict[str, Any] = {"target": target, "task": task, "log_target": log_target}
+    columns |= {"drop": drop or (), "categorical": categorical or ()}
+    of_memory: dict[str, Any] = {"--time-column": time_column, "--valid-from": valid_from, "--predict": new}
+    of_memory |= {"--date-format": date_format, "--cv": cv, "--cv-time": cv_time}
+    check_chunk_options(on, workers, memory, of_memory | reading.given())
     with stage("Starting"):
         from tabrec.runs.run import SUBMISSION_FILE, check_free_for_run
         from tabrec.runs.trained_table import check_is_there, describe_table
@@ -145,33 +163,24 @@ def train(
     default = Path("runs") / f"{short_name(table)}-{model}"
     out = out or (default if force else free_path(default))
     check_free_for_run(out, overwrite=force)
+    if on is not None:
+        train_in_chunks(table, out, on, workers, memory, force, **options, **columns)
+        return
     for file in (new, sample):
         check_is_there(file)
     frame = _with_target(reading.read(table), target)
     described = describe_table(table, reading.options)
-    columns: dict[str, Any] = {
-        "target": target,
-        "task": task,
-        "log_target": log_target,
-        "time_column": time_column,
-        "date_format": date_format,
-        "drop": drop or (),
-        "categorical": categorical or (),
-    }
+    columns |= {"time_column": time_column, "date_format": date_format}
     rows = None if new is None else _read_new_rows(new, frame, described, columns, how)
     run = train_and_save(
         frame,
         out,
         described,
         overwrite=force,
-        model=model,
         valid_from=valid_from,
-        metric=metric,
         cv=cv,
         cv_time=cv_time,
-        refit=refit,
-        device=device,
-        random_state=random_state,
+        **options,
         **columns,
     )
     if rows is not None:
@@ -190,6 +199,9 @@ def predict(
     proba: _Proba = False,
     decimals: _Decimals = None,
     sample: _Sample = None,
+    on: On = None,
+    workers: Workers = None,
+    memory: Memory = None,
 ) -> None:
     """Predict every row of a table.
 
@@ -202,11 +214,15 @@ def predict(
         from tabrec.runs import TableRun
         from tabrec.saving.files import check_free_for_file
 
+    check_chunk_options(on, workers, memory, {"--sample": sample, **reading.given()})
     check_free_for_file(out, overwrite=force)
     with stage(f"Loading {run}"):
         opened = TableRun.open(run)
-    frame = reading.read(table, opened.read_table)
     options: dict[str, Any] = {"id_column": id_column, "proba": proba, "decimals": decimals, "sample": sample}
+    if on is not None:
+        predict_in_chunks(opened, table, out, on, workers, memory, force, options)
+        return
+    frame = reading.read(table, opened.read_table)
     _predict_to(opened, frame, out, overwrite=force, **options)
 
 

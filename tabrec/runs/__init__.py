@@ -1,6 +1,7 @@
 """Runs: a table, ratings or interactions become a scored model in a folder, and the folder predictions and a report."""
 
 from tabrec.runs.card import model_card
+from tabrec.runs.chunk_training import train_on_chunks
 from tabrec.runs.column_plan import plan_columns
 from tabrec.runs.interaction_files import read_interactions
 from tabrec.runs.ranking_run import RankingRun, rank
@@ -23,4 +24,5 @@ __all__ = [
     "read_interactions",
     "read_ratings",
     "train",
+    "train_on_chunks",
 ]

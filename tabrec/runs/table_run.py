@@ -208,6 +208,11 @@ class TableRun(Run):
         from tabrec.interpret import report
 
         metadata = self.metadata
+        if metadata.get("chunks"):
+            raise ValueError(
+                f"{self.folder} was trained on a table in chunks: explain its model on rows of it, in Python: "
+                "tabrec.interpret.report(run.model, X, y)."
+            )
         path = find_trained_table(metadata, self.folder, table)
         frame = rows_with_target(self.read_table(path, **recorded_options(metadata)), metadata["target"])
         check_trained_table(frame, path, metadata, self.folder)

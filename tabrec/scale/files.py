@@ -120,6 +120,16 @@ class FileChunks(TableSource):
         return dict(self._schema.empty_table().to_pandas().dtypes)
 
     @property
+    def arrow_schema(self) -> pa.Schema:
+        """The type of each column, as it is read."""
+        return self._schema
+
+    @property
+    def parts(self) -> list[FilePart]:
+        """The files, or the row groups of parquet files, in order."""
+        return list(self._parts)
+
+    @property
     def n_rows(self) -> int | None:
         """Number of rows, None if it is not known."""
         counts = [part.n_rows for part in self._parts if part.n_rows is not None]

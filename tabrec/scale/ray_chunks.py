@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from tabrec.scale.file_blocks import FileBlock
 from tabrec.scale.file_parts import is_text
+from tabrec.scale.files import FileChunks
 from tabrec.scale.frames import FrameChunks
+from tabrec.scale.ray_cluster import import_ray, in_turn
+from tabrec.scale.row_draw import RowDraw
 from tabrec.scale.table_source import TableSource, divide, name_columns, read_memory
 from tabrec.tables.columns import read_frame
+from tabrec.tables.names import check_named
 
 _Step = tuple[Callable[[pd.DataFrame], Any], Sequence[str] | None]
-# Results that wait to be read, for each processor of the cluster.
-_AHEAD = 2
 
 
 class RayChunks(TableSource):
@@ -65,7 +68,7 @@ class RayChunks(TableSource):
     """
 
     def __init__(self, dataset: Any, *, chunk_rows: int = 100_000, memory: int | str = "2GB"):
-        ray = _import_ray()
+        ray = import_ray()
         if not isinstance(dataset, ray.data.Dataset):
             raise TypeError(f"dataset must be a ray.data.Dataset, but got {type(dataset).__name__}.")
         if chunk_rows < 1:
@@ -77,16 +80,44 @@ class RayChunks(TableSource):
             refs = dataset.to_arrow_refs()
         finally:
             options.preserve_order = kept
-        counts = ray.get([_remote(_count).remote(ref) for ref in refs])
-        self._blocks = [(ref, count) for ref, count in zip(refs, counts, strict=True) if count]
+        counts = ray.get([ray.remote(_count).remote(ref) for ref in refs])
+        self._begin(zip(refs, counts, strict=True))
+
+    @classmethod
+    def of_files(cls, files: FileChunks) -> RayChunks:
+        """Files as chunks that the workers read, each a row group or a CSV file; nothing is kept in the object store.
+
+        Parameters
+        ----------
+        files : FileChunks
+            The files, whose paths must be the same on all nodes.
+
+        Returns
+        -------
+        RayChunks
+        """
+        ray, chunks = import_ray(), object.__new__(cls)
+        chunks.memory, chunks.chunk_rows = files.memory, files.chunk_rows
+        blocks = [FileBlock(part, files.arrow_schema, files.chunk_rows) for part in files.parts]
+        unknown = [block.select(block.schema.names[:1]) for block in blocks if block.part.n_rows is None]
+        counted = iter(ray.get([ray.remote(_count).remote(block) for block in unknown]))
+        counts = [next(counted) if block.part.n_rows is None else block.part.n_rows for block in blocks]
+        chunks._begin(zip(blocks, counts, strict=True))
+        return chunks
+
+    def _begin(self, blocks: Iterable[tuple[Any, int]]) -> None:
+        self._blocks = [(block, count) for block, count in blocks if count]
         if not self._blocks:
             raise ValueError("The dataset has no rows.")
         self._steps: list[_Step] = []
 
     @property
     def schema(self) -> Mapping[str, Any]:
-        """The dtype of each column; a row is read."""
-        return dict(_frames(_import_ray().get(self._blocks[0][0]).slice(0, 1), self._steps, 1)[0].dtypes)
+        """The dtype of each column; a row is read where functions are applied."""
+        block = self._blocks[0][0]
+        if not isinstance(block, FileBlock):
+            return dict(_frame(import_ray().get(block).slice(0, 1), self._steps).dtypes)
+        return dict((next(iter(self)) if self._steps else block.schema.empty_table().to_pandas()).dtypes)
 
     @property
     def n_rows(self) -> int:
@@ -94,14 +125,9 @@ class RayChunks(TableSource):
         return sum(count for _, count in self._blocks)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        ray, waiting = _import_ray(), deque[Any]()
-        steps, n_ahead = ray.put(self._steps), _AHEAD * max(int(ray.cluster_resources().get("CPU", 1)), 1)
-        for ref, _ in self._blocks:
-            waiting.append(_remote(_frames).remote(ref, steps, self.chunk_rows))
-            if len(waiting) > n_ahead:
-                yield from ray.get(waiting.popleft())
-        while waiting:
-            yield from ray.get(waiting.popleft())
+        steps = import_ray().put(self._steps)
+        for frames in in_turn(_frames, ((ref, steps, self.chunk_rows) for ref, _ in self._blocks)):
+            yield from frames
 
     def map_parts(self, function: Callable[[TableSource, int], Any]) -> list[Any]:
         """What a function returns for each block and the position of its first row, computed by the workers.
@@ -116,12 +142,55 @@ class RayChunks(TableSource):
         list
             The results in order.
         """
-        ray, start, running = _import_ray(), 0, []
+        ray = import_ray()
         shared, steps = ray.put(function), ray.put(self._steps)
-        for ref, count in self._blocks:
-            running.append(_remote(_run).remote(shared, ref, steps, self.chunk_rows, start))
-            start += count
-        return ray.get(running)
+        tasks = ((shared, ref, steps, self.chunk_rows, start) for ref, start in zip(*self._starts(), strict=True))
+        return list(in_turn(_run, tasks))
+
+    def keep(self, draw: RowDraw, *, of_draw: bool) -> RayChunks:
+        """The drawn rows, or the others, in blocks of their own.
+
+        Parameters
+        ----------
+        draw : RowDraw
+            The draw.
+        of_draw : bool
+            Whether the drawn rows are kept, or the others.
+
+        Returns
+        -------
+        RayChunks
+        """
+        ray, made = import_ray(), []
+        for (block, n_rows), start in zip(self._blocks, self._starts()[1], strict=True):
+            n_drawn = draw.count(start, n_rows)
+            if count := n_drawn if of_draw else n_rows - n_drawn:
+                of_file = isinstance(block, FileBlock)
+                given = draw, start, of_draw
+                made.append((block.keep(*given) if of_file else ray.remote(_keep).remote(block, *given), count))
+        return self._with(made, self._steps)
+
+    def select(self, columns: Sequence[str]) -> RayChunks:  # type: ignore[override]
+        """The table of some columns; the others are not read from files.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Names, in the order of the new table.
+
+        Returns
+        -------
+        RayChunks
+        """
+        if self._steps or not isinstance(self._blocks[0][0], FileBlock):
+            return super().select(columns)  # type: ignore[return-value]
+        names = check_named("columns", columns, self.schema)
+        return self._with([(block.select(names), count) for block, count in self._blocks], self._steps)
+
+    def _starts(self) -> tuple[list[Any], list[int]]:
+        """The blocks, and the position of the first row of each."""
+        counts = [count for _, count in self._blocks]
+        return [ref for ref, _ in self._blocks], [0, *accumulate(counts[:-1])]
 
     def apply(self, function: Callable[[pd.DataFrame], Any], columns: Sequence[str] | None = None) -> RayChunks:  # type: ignore[override]
         """The table of what a function returns for each frame, computed by the workers whenever the table is read.
@@ -161,43 +230,43 @@ class RayChunks(TableSource):
         return other
 
 
-def _import_ray() -> Any:
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise ImportError("RayChunks needs Ray: install it with pip install 'tabrec[ray]'.") from error
-    return ray
+def _count(block: pa.Table | FileBlock) -> int:
+    return len(_read(block))
 
 
-def _remote(function: Callable) -> Any:
-    return _import_ray().remote(function)
+def _keep(block: pa.Table, draw: RowDraw, start: int, of_draw: bool) -> pa.Table:
+    return block.take(draw.kept(start, len(block), of_draw))
 
 
-def _count(block: pa.Table) -> int:
-    return len(block)
-
-
-def _run(function: Callable, block: pa.Table, steps: list[_Step], chunk_rows: int, start: int) -> Any:
+def _run(function: Callable, block: pa.Table | FileBlock, steps: list[_Step], chunk_rows: int, start: int) -> Any:
     return function(FrameChunks(_frames(block, steps, chunk_rows)), start)
 
 
-def _frames(block: pa.Table, steps: list[_Step], chunk_rows: int) -> list[pd.DataFrame]:
+def _read(block: pa.Table | FileBlock) -> pa.Table:
+    return block.read() if isinstance(block, FileBlock) else block
+
+
+def _frames(block: pa.Table | FileBlock, steps: list[_Step], chunk_rows: int) -> list[pd.DataFrame]:
     """The chunks of a block, text as categories, after the functions that are applied to them."""
-    for position, field in enumerate(block.schema):
-        column = block.column(position)
+    table, name = _read(block), block.part.path if isinstance(block, FileBlock) else None
+    for position, field in enumerate(table.schema):
+        column = table.column(position)
         if isinstance(field.type, pa.BaseExtensionType):  # Python objects, such as text with NaN
             column = pa.chunked_array([pa.array(column.to_pylist(), from_pandas=True)])
         if is_text(column.type) and not pa.types.is_dictionary(column.type):
             column = column.cast(pa.string()).dictionary_encode()
-        block = block.set_column(position, field.name, column)
-    frames = []
-    for start in range(0, len(block), chunk_rows):
-        frame = read_frame(block.slice(start, chunk_rows))
-        for function, columns in steps:
-            result = name_columns(function(frame), columns)
-            if len(result) != len(frame):
-                raise ValueError(f"The function returned {len(result)} rows for {len(frame)} rows.")
-            frame = result.reset_index(drop=True)
-        frames.append(frame)
-    return frames
+        table = table.set_column(position, field.name, column)
+    return [_frame(table.slice(start, chunk_rows), steps, name) for start in range(0, len(table), chunk_rows)]
+
+
+def _frame(table: pa.Table, steps: list[_Step], name: str | None = None) -> pd.DataFrame:
+    """A chunk, after the functions that are applied to it."""
+    frame = read_frame(table)
+    if name is not None:
+        frame.attrs["files"] = name
+    for function, columns in steps:
+        result = name_columns(function(frame), columns)
+        if len(result) != len(frame):
+            raise ValueError(f"The function returned {len(result)} rows for {len(frame)} rows.")
+        frame = result.reset_index(drop=True)
+    return frame

@@ -29,6 +29,11 @@ class RowDraw:
             return np.arange(n_rows)
         return np.flatnonzero(self._keys(start, n_rows) < self._threshold)
 
+    def kept(self, start: int, n_rows: int, of_draw: bool) -> np.ndarray:
+        """Positions within a chunk of the rows that are drawn, or of the others."""
+        drawn = self.positions(start, n_rows)
+        return drawn if of_draw else np.delete(np.arange(n_rows), drawn)
+
     def count(self, start: int, n_rows: int) -> int:
         """Number of rows that are drawn of those from row `start` on."""
         return len(self.positions(start, n_rows))

@@ -28,25 +28,6 @@ SALES = SALES.astype(dict.fromkeys(SALES.select_dtypes(exclude=["number", "datet
 FRAMES = FrameChunks([SALES[:500], SALES[500:]])
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["1 worker", "2 workers"])
-def ray(request):
-    """A local cluster without a dashboard, on the loopback interface."""
-    if os.environ.get("TABREC_REQUIRE_RAY"):
-        import ray
-    else:
-        ray = pytest.importorskip("ray")
-    ray.init(
-        num_cpus=request.param,
-        include_dashboard=False,
-        log_to_driver=False,
-        object_store_memory=100_000_000,
-        _node_ip_address="127.0.0.1",
-    )
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    yield ray
-    ray.shutdown()
-
-
 @pytest.fixture(scope="module")
 def sales(ray):
     parts = [SALES[start : start + 130].astype({"UsageBand": object, "state": object}) for start in range(0, 1000, 130)]
