@@ -115,12 +115,6 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
         """
         return self._learn(*self._read_ratings(X, y, sample_weight))
 
-    def fit_reader(self, reader: RatingsReader) -> Self:
-        """Learn from ratings that are read, without context; the names of the columns are not learned."""
-        scorer = self._check_parameters()
-        self._take(reader)
-        return self._learn(scorer, None)
-
     def _learn(self, scorer: Scorer, context: Context) -> Self:
         scorer.fit(self._reader, context)
         self._scorer, self._relevance = scorer, Relevance(self._reader)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tabrec.collab.ease import EASE
+from tabrec.collab.fit_reader import fit_reader
 from tabrec.collab.ids import check_ids
 from tabrec.collab.implicit_als import ImplicitALS
 from tabrec.collab.rating_columns import find_id_columns
@@ -60,7 +61,7 @@ def _fit_on_disk(
     coded = CodedInteractions(names, target is not None)
     coded.read(chunks, target)
     side_tables = recommender.user_features, recommender.item_features
-    recommender.fit_reader(coded.make_reader(type(recommender).__name__, side_tables, memory))
+    fit_reader(recommender, coded.make_reader(type(recommender).__name__, side_tables, memory))
 
 
 def _read_codes(chunks: Any, names: list[str], target: TargetColumn | None) -> tuple[pd.DataFrame, np.ndarray | None]:

@@ -86,7 +86,7 @@ def cluster(address: str = "ray", *, workers: int | None = None) -> Iterator[Any
     if found:
         _connect(ray, found[1].strip("[]"), int(found[2] or _PORT))
     else:
-        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, _node_ip_address=_LOOPBACK)
+        ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, _node_ip_address=_LOOPBACK)
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield ray
