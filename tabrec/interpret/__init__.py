@@ -15,6 +15,7 @@ _MODULES = {
     "reliance.selection": ["DropUnimportant", "TryDropping", "drop_unimportant", "try_dropping"],
     "reliance.redundant_columns": ["Redundancy", "cluster_columns", "redundancy"],
     "effects.dependence": ["PartialDependence", "partial_dependence"],
+    "effects.pair_strengths": ["InteractionStrength", "interaction_strength"],
     "effects.accumulated_effects": ["AccumulatedEffects", "ale"],
     "certainty.intervals": ["Confidence", "confidence"],
     "certainty.out_of_bag": ["OobReport", "oob_report"],

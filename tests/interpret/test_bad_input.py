@@ -52,6 +52,7 @@ from tabrec.interpret import (
     error_segments,
     extrapolation_check,
     feature_importance,
+    interaction_strength,
     leakage_check,
     oob_report,
     partial_dependence,
@@ -151,6 +152,11 @@ ENTRIES = [
     Entry(
         "partial_dependence of two",
         lambda c: partial_dependence(c.model, c.new, ["age", "rooms"], grid_size=3),
+        "model new",
+    ),
+    Entry(
+        "interaction_strength",
+        lambda c: interaction_strength(c.model, c.new, ["age", "rooms"], grid_size=3),
         "model new",
     ),
     Entry("ale", lambda c: ale(c.model, c.new, "age", n_bins=4), "model new"),

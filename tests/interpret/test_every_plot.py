@@ -43,6 +43,7 @@ from tabrec.interpret import (
     error_segments,
     extrapolation_check,
     feature_importance,
+    interaction_strength,
     leakage_check,
     oob_curve,
     oob_report,
@@ -188,6 +189,11 @@ def pairs() -> Any:
 
 
 @functools.cache
+def strengths() -> Any:
+    return interaction_strength(classifier(), tables().X, [*ugly(3), tables().kind], grid_size=4, max_rows=50)
+
+
+@functools.cache
 def oob() -> Any:
     return oob_report(forest(), tables().new, tables().truth, X=tables().X, y=tables().y)
 
@@ -282,6 +288,9 @@ PLOTS: dict[str, Callable[[Any], Any]] = {
     "contributions of a row beside another": lambda ax: reasons().compare(0, 1).plot(ax),
     "counterfactuals": lambda ax: changes().plot(ax),
     "interactions": lambda ax: pairs().plot(ax),
+    "interaction strengths": lambda ax: strengths().plot(ax),
+    "effect of a number by labels": lambda ax: effect(A, tables().kind).plot(ax, as_lines=True),
+    "effect of labels by a number": lambda ax: effect(tables().kind, A).plot(ax, as_lines=True),
     "interaction of numbers": lambda ax: pairs().plot_pair(A, B, ax),
     "interaction of labels": lambda ax: pairs().plot_pair(tables().kind, A, ax),
     "interaction with labels": lambda ax: pairs().plot_pair(A, tables().kind, ax),

@@ -152,6 +152,30 @@ def draw_map(grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: s
     return ax
 
 
+def draw_by_value(
+    grids: tuple[Grid, ...], effect: np.ndarray, outputs: list, unit: str, ax: Any, limits: tuple[float, float] | None
+) -> Any:
+    """Draw the effect of the first of two columns by the values of the second, for the output with the largest."""
+    largest = int(np.argmax(np.ptp(effect.reshape(len(effect), -1), axis=1)))
+    first, second = grids
+    label = f"{unit}: {shorten(outputs[largest], 20)}" if len(outputs) > 1 else unit
+    names = _name_values(second)
+    ax = draw_effect(first, effect[largest].T, names, label, ax, limits=limits)
+    if legend := ax.get_legend():
+        left_out = f"\n({second.n_labels_left_out:,} more labels)" if second.n_labels_left_out else ""
+        legend.set_title(f"{shorten(second.name, 20)}{left_out}")
+        legend.set_alignment("left")
+    return ax
+
+
+def _name_values(grid: Grid) -> list[str]:
+    if grid.kind == "category":
+        return [to_text(value) for value in grid.values]
+    scale = _Scale(grid)
+    names = [scale.text(position) for position in grid.positions[: len(grid.values) - grid.has_gap]]
+    return [*names, "missing"] if grid.has_gap else names
+
+
 class _Scale:
     """Positions of grid values on an axis.
 
@@ -205,12 +229,12 @@ class _Scale:
             ticks = MaxNLocator(6, integer=whole).tick_values(*ticks[[0, -1]])
             ticks = ticks[(ticks >= self.at[near][0]) & (ticks <= self.at[near][-1])]
         shift = self.moved if near.start == 0 else 0.0
-        texts = [self._text(tick - shift) for tick in ticks]
+        texts = [self.text(tick - shift) for tick in ticks]
         ends = [0, -1] if len(self.at[far]) > 1 and np.ptp(self.at[far]) > 0.1 * np.ptp(self.at) else [0]
-        texts += [self._text(value) for value in self.grid.positions[far][ends]]
+        texts += [self.text(value) for value in self.grid.positions[far][ends]]
         axis.set_ticks([*ticks, *self.at[far][ends]], texts)
 
-    def _text(self, position: float) -> str:
+    def text(self, position: float) -> str:
         if self.grid.kind == "date":
             return str(np.datetime64(int(position * 86_400), "s").astype("datetime64[D]"))
         return format_tick(float(f"{position:.6g}"))

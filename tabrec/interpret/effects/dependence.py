@@ -13,9 +13,9 @@ from sklearn.utils._param_validation import StrOptions
 from tabrec.interpret._parameters import SEED, at_least, check_parameters
 from tabrec.interpret._result import Result
 from tabrec.interpret.effects._effect_data import EffectData, flatten_outputs, read_effect_data
-from tabrec.interpret.effects._effect_plots import draw_effect, draw_map, find_limits
+from tabrec.interpret.effects._effect_plots import draw_by_value, draw_effect, draw_map, find_limits
 from tabrec.interpret.effects._grids import MOST_DRAWN, Grid, make_grid
-from tabrec.interpret.effects._tree_walk import walk_average, walk_rows
+from tabrec.interpret.effects._tree_walk import predict_rows, walk_average
 from tabrec.trees.fitted_trees import read_trees
 
 _SIZES = {1: 50, 2: 20}
@@ -69,6 +69,7 @@ class PartialDependence(Result):
         centred: bool | str = False,
         n_lines: int = 50,
         limits: tuple[float, float] | None = None,
+        as_lines: bool = False,
     ) -> Any:
         """Draw a line for a number or date, dots for labels, or a heat map for two columns.
 
@@ -87,6 +88,9 @@ class PartialDependence(Result):
         limits : (float, float), default=None
             The smallest and the largest effect on the axis, as those of `limits`, so that several plots share one
             scale; None fits the axis to the curves.
+        as_lines : bool, default=False
+            For two columns, draw the effect of the first one for each value of the second (of more than 8, those with
+            the largest effects) instead of a heat map. Lines that are not parallel show an interaction.
 
         Returns
         -------
@@ -95,6 +99,8 @@ class PartialDependence(Result):
         """
         if not (isinstance(centred, bool) or centred == "mean"):
             raise ValueError(f"centred={centred!r} must be True, False or 'mean'.")
+        if len(self.features) == 2 and as_lines:
+            return draw_by_value(self._grids, self.average, self.outputs, f"average {self._unit}", ax, limits)
         if len(self.features) == 2:
             return draw_map(self._grids, self.average, self.outputs, f"average {self._unit}", ax)
         average, rows = self._curves(centred, n_lines)
@@ -133,7 +139,7 @@ class PartialDependence(Result):
 
 @check_parameters(
     kind=[StrOptions({"average", "individual", "both"})],
-    grid_size=[at_least(2), None],
+    grid_size=[at_least(2), tuple, None],
     method=[StrOptions({"auto", "walk", "brute"})],
     max_rows=[at_least(1), None],
     n_curves=[at_least(1), None],
@@ -145,7 +151,7 @@ def partial_dependence(
     features: Any,
     kind: str = "average",
     *,
-    grid_size: int | None = None,
+    grid_size: int | tuple[int, int] | None = None,
     grid: Any = None,
     percentiles: tuple[float, float] = (0.05, 0.95),
     output: Any = None,
@@ -172,8 +178,9 @@ def partial_dependence(
     kind : {"average", "individual", "both"}, default="average"
         Whether to keep only the average, or also the curve of each row, which takes n_rows x n_grid numbers;
         "individual" draws only the curves.
-    grid_size : int, default=None
-        Maximum number of grid values of a number or date; None uses 50 for one column and 20 for each of two.
+    grid_size : int or (int, int), default=None
+        Maximum number of grid values of a number or date; None uses 50 for one column and 20 for each of two. A pair
+        holds those of each of two columns, and of their labels.
     grid : array-like, default=None
         The grid values, which may include NaN or NaT; for two columns a pair of such. None uses all distinct values of
         a number or date if they are few, else quantiles, and for one column also a missing value if X has any; for
@@ -244,23 +251,38 @@ def partial_dependence(
     data = read_effect_data(model, X, features, "partial_dependence", output, max_rows, random_state, sample_weight)
     grids = _make_grids(data, grid, grid_size, percentiles)
     walks = _decide_to_walk(model, data, method)
-    points = np.stack(np.meshgrid(*[np.arange(len(grid.values)) for grid in grids], indexing="ij"), axis=-1)
-    points = points.reshape(-1, len(grids))
+    points = _cross(grids)
     n_kept = 0 if kind == "average" else min(n_curves or len(data.frame), len(data.frame))
     kept = np.linspace(0, len(data.frame) - 1, n_kept).astype(np.intp)
     average, individual = (_walk if walks else _predict)(data, grids, points, kept)
     return _make_result(data, grids, average, individual, kind)
 
 
-def _make_grids(data: EffectData, given: Any, size: int | None, percentiles: tuple[float, float]) -> list[Grid]:
+def predict_at_points(data: EffectData, grids: list[Grid]) -> np.ndarray:
+    """Predictions of each row at each pair of grid values, (n_rows, n_points, n_outputs)."""
+    walks = data.trees is not None and len(data.varied) > 0
+    return (_walk if walks else _predict)(data, grids, _cross(grids), np.arange(len(data.frame)))[1]
+
+
+def _cross(grids: list[Grid]) -> np.ndarray:
+    """The positions of all combinations of grid values, (n_points, n_columns)."""
+    points = np.stack(np.meshgrid(*[np.arange(len(grid.values)) for grid in grids], indexing="ij"), axis=-1)
+    return points.reshape(-1, len(grids))
+
+
+def _make_grids(data: EffectData, given: Any, size: Any, percentiles: tuple[float, float]) -> list[Grid]:
     n_columns = len(data.columns)
     each = [given] if n_columns == 1 else [None, None] if given is None else list(given)
     if len(each) != n_columns:
         raise ValueError(f"grid={given!r} must be a pair of lists of values, one per column.")
-    size = size or _SIZES[n_columns]
-    options: Any = {"most_labels": _MOST_LABELS[n_columns], "keep_gap": n_columns == 1}
-    pairs = zip(data.columns, each, strict=True)
-    return [make_grid(column, size, percentiles, values, **options) for column, values in pairs]
+    sizes = list(size) if isinstance(size, tuple) else [size or _SIZES[n_columns]] * n_columns
+    if len(sizes) != n_columns or not all(isinstance(each, (int, np.integer)) and each >= 2 for each in sizes):
+        raise ValueError(f"grid_size={size!r} must be a number of at least 2, or for two columns a pair of such.")
+    most = sizes if isinstance(size, tuple) else [_MOST_LABELS[n_columns]] * n_columns
+    return [
+        make_grid(column, own, percentiles, values, most_labels=labels, keep_gap=n_columns == 1)
+        for column, own, values, labels in zip(data.columns, sizes, each, most, strict=True)
+    ]
 
 
 def _decide_to_walk(model: Any, data: EffectData, method: str) -> bool:
@@ -279,14 +301,16 @@ def _walk(data: EffectData, grids: list[Grid], points: np.ndarray, kept: np.ndar
     trees: Any = data.trees
     at_points = data.matrix(_at_points(data, data.frame.iloc[:1], grids, points))[:, data.varied]
     matrix = data.matrix(data.frame)
-    individual = None
-    if len(kept):
-        of_rows = walk_rows(trees, matrix[kept], at_points, data.varied)
+    if len(kept) == len(matrix):
+        of_rows = predict_rows(trees, matrix, at_points, data.varied)
         individual = flatten_outputs(trees, of_rows)[..., data.kept]
-    if individual is not None and len(kept) == len(matrix):
         return np.average(individual, axis=0, weights=data.weights), individual
     average = walk_average(trees, matrix, at_points, data.varied, data.weights)
-    return flatten_outputs(trees, average)[..., data.kept], individual
+    average = flatten_outputs(trees, average)[..., data.kept]
+    if not len(kept):
+        return average, None
+    of_kept = predict_rows(trees, matrix[kept], at_points, data.varied)
+    return average, flatten_outputs(trees, of_kept)[..., data.kept]
 
 
 def _predict(data: EffectData, grids: list[Grid], points: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, Any]:

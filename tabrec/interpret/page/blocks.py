@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tabrec.interpret._numbers import show_number
@@ -71,11 +72,13 @@ class Section:
         """Add a frame as a table; `formats` maps columns to format strings."""
         self.blocks.append(make_table(frame, caption, formats or {}))
 
-    def add_figure(self, axes: Any, caption: str, kind: str = "plot", width: float = WIDE) -> None:
-        """Add the figure that the axes belong to, a "plot" no wider than `width`, in inches."""
-        own, height = axes.figure.get_size_inches()
-        if kind == "plot" and own > width:
-            axes.figure.set_size_inches(width, height)
+    def add_figure(
+        self, axes: Any, caption: str, kind: str = "plot", width: float = WIDE, height: float = np.inf
+    ) -> None:
+        """Add the figure that the axes belong to, a "plot" no larger than `width` and `height`, in inches."""
+        own_width, own_height = axes.figure.get_size_inches()
+        if kind == "plot":
+            axes.figure.set_size_inches(min(own_width, width), min(own_height, height))
         svg = to_svg(axes.figure, f"{self.anchor}-{len(self.blocks)}", follows_page=kind != "plain")
         self.blocks.append(Figure(svg, caption, kind))
 

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from tabrec.interpret._result import Finding
 from tabrec.interpret.drawings.embedding_maps import embedding_map
 from tabrec.interpret.drawings.tree_drawing import draw_tree
 from tabrec.interpret.effects.dependence import partial_dependence
-from tabrec.interpret.page.blocks import NARROW, WIDE, Section
+from tabrec.interpret.effects.pair_strengths import interaction_strength
+from tabrec.interpret.page.blocks import NARROW, Section
 from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
 from tabrec.plotting.axes import make_axes
+from tabrec.preprocess import column_kinds
 
 _N_EFFECTS, _N_MAPS = 6, 4
+_LOW = 3.3  # inches
 _N_BRUTE_ROWS = 200  # models other than forests predict every row at each value
 _N_LINES = 25
 _ON_LINES = (
     f" Thin lines and small dots are {_N_LINES} single rows, moved to the mean of the average: where they are not "
     "parallel, the effect depends on other columns. Lines that leave the scale are cut."
 )
+_N_CROSSED, _N_PAIRS = 4, 2  # columns whose pairs are measured, and pairs that are shown
+_GRID_OF_PAIRS, _ROWS_OF_PAIRS = 6, 200
+_N_ACROSS, _N_BY = 25, 4  # values of the column along the axis, and of the one that the lines differ by
 _MIN_LABELS = 4
 _MOST_NAMES = 8
 _CLEAR_IN_MOST = 3.3  # standard errors of an importance that is above two of them nine times in ten
@@ -120,7 +129,50 @@ def add_effects(section: Section, data: ReportData) -> None:
         axes = effect.plot(**drawn, limits=limits)
         caption = f"Partial dependence of {column}, averaged over {len(X):,} training rows."
         # Plots of labels have rows instead of a vertical axis, and need room for them.
-        section.add_figure(axes, caption, width=NARROW if axes.get_ylabel() else WIDE)
+        size: dict[str, Any] = {"width": NARROW, "height": _LOW} if axes.get_ylabel() else {}
+        section.add_figure(axes, caption, **size)
+    _add_interactions(section, data, X, weights)
+
+
+def _add_interactions(section: Section, data: ReportData, X: pd.DataFrame, weights: np.ndarray | None) -> None:
+    """Show the joint effects of the pairs of important columns that interact strongly."""
+    table = data.importance.table
+    sources = table[~table["is_group"]].set_index("column")["source"]
+    names = list(dict.fromkeys(sources[name] for name in data.top_columns(_N_EFFECTS)))[:_N_CROSSED]
+    if len(names) < 2:
+        return
+    options: dict[str, Any] = {"grid_size": _GRID_OF_PAIRS, "max_rows": _ROWS_OF_PAIRS}
+    found = interaction_strength(data.model, X, names, **options, sample_weight=weights)
+    strong = found.table[found.table["is_strong"]]
+    first = found.table.iloc[0]
+    n_pairs = len(found.table)
+    pairs = f"the {n_pairs} pairs of {', '.join(names[:-1])} and {names[-1]}" if n_pairs > 1 else " and ".join(names)
+    width = 2 * first["std_error"] / first["strength"] * first["share"] if first["strength"] > 0 else 0.0
+    error = f" ± {width:.0%}" if np.isfinite(width) else ""
+    largest = (
+        f"{'the largest interaction, of ' if n_pairs > 1 else 'the interaction of '}{first['column']} and "
+        f"{first['other']}, is {first['share']:.0%} of their joint effect{error}"
+    )
+    verdict = (
+        "no strong interaction was found"
+        if strong.empty
+        else f"{len(strong)} interact{'s' * (len(strong) == 1)} strongly"
+    )
+    section.add_text(f"Among {pairs}, {verdict}: {largest} ({found.n_rows:,} rows, two standard errors).")
+    for _, row in strong.head(_N_PAIRS).iterrows():
+        across, by = _order_pair(X, row["column"], row["other"])
+        sizes: dict[str, Any] = {"grid_size": (_N_ACROSS, _N_BY), "sample_weight": weights}
+        axes = partial_dependence(data.model, X, (across, by), **sizes).plot(as_lines=True)
+        section.add_figure(axes, f"Partial dependence of {across} by {by}: lines that are not parallel interact.")
+    section.add_findings(found.findings[:_N_PAIRS])
+
+
+def _order_pair(X: pd.DataFrame, column: str, other: str) -> tuple[str, str]:
+    """The column with more values goes along the axis; labels go there only beside other labels."""
+    kinds = column_kinds(X[[column, other]])
+    is_label = kinds["kind"] == "categorical"
+    rank = {name: (not is_label[name], kinds["n_unique"][name]) for name in (column, other)}
+    return (column, other) if rank[column] >= rank[other] else (other, column)
 
 
 def add_embeddings(section: Section, data: ReportData) -> None:
