@@ -55,7 +55,7 @@ def _title(text: str) -> None:
 
 
 def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> str:
-    """The part on tables: models compared, and predictions and a report of the best one; returns its summary."""
+    """Return the part on tables: models compared, and predictions and a report of the best one; returns its summary."""
     from tabrec.runs.trained_table import describe_table
 
     known.to_csv(folder / "auctions.csv", index=False)
@@ -96,12 +96,12 @@ def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> str:
 
 
 def _percent(error: float) -> str:
-    """An error of a logarithm as a relative one."""
+    """Return an error of a logarithm as a relative one."""
     return f"{math.expm1(error):.0%}"
 
 
 def _demo_ratings(n_ratings: int, folder: Path, shown: Path) -> str:
-    """The part on ratings; returns the summary of the recommender."""
+    """Return the part on ratings; returns the summary of the recommender."""
     from tabrec.datasets import make_ratings
 
     ratings = make_ratings(n_ratings, random_state=0)
@@ -122,7 +122,7 @@ def _demo_ratings(n_ratings: int, folder: Path, shown: Path) -> str:
 
 
 def _demo_clicks(n_clicks: int, folder: Path, shown: Path) -> str:
-    """The part on clicks; returns the summary of the recommender."""
+    """Return the part on clicks; returns the summary of the recommender."""
     from tabrec.collab import EASE, evaluate
     from tabrec.datasets import make_interactions
     from tabrec.runs.hold_out import hold_out

@@ -45,7 +45,7 @@ _ADVICE = {
 
 
 def name_options(message: str, commands: Iterable[Any]) -> str:
-    """The message, with ``metric='auc'`` as ``--metric 'auc'`` and ``time_column`` as ``--time-column``."""
+    """Return the message, with ``metric='auc'`` as ``--metric 'auc'`` and ``time_column`` as ``--time-column``."""
     options = dict(_ALIASES)
     for command in commands:
         for parameter in command.params:

@@ -16,12 +16,12 @@ def argument(metavar: str, help: str, **how: Any) -> Any:
 
 
 def option(metavar: str, help: str, default: str | bool = True, *names: str, **how: Any) -> Any:
-    """An option; `default` is what its help shows as the default, True for the value itself."""
+    """Return an option; `default` is what its help shows as the default, True for the value itself."""
     return typer.Option(*names, metavar=metavar, help=help, show_default=default, **how)
 
 
 def choice(choices: dict[str, str], metavar: str, help: str) -> Any:
-    """An option with a fixed set of values: completed by the shell, and checked before any file is read."""
+    """Return an option with a fixed set of values: completed by the shell, and checked before any file is read."""
 
     def check(value: str) -> str:
         if value not in choices:

@@ -126,7 +126,7 @@ def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
 def _read_options(
     names: str | None, names_from: Path | None, date_formats: list[str] | None, **options: Any
 ) -> dict[str, Any]:
-    """The options that were given, as `read_table` takes them."""
+    """Return the options that were given, as `read_table` takes them."""
     if names is not None and names_from is not None:
         raise ValueError("Give either --names or --names-from, not both.")
     if names is not None:

@@ -295,12 +295,12 @@ def say_where(run: Path) -> None:
 
 
 def free_path(path: Path) -> Path:
-    """The path, or the first of path-2, path-3, … that does not exist."""
+    """Return the path, or the first of path-2, path-3, … that does not exist."""
     candidates = (path if n == 1 else path.with_name(f"{path.name}-{n}") for n in range(1, 10_000))
     return next(candidate for candidate in candidates if not candidate.exists())
 
 
 def short_name(path: Path | None) -> str:
-    """The name of a file or folder without endings and marks of patterns, for the folder of a run."""
+    """Return the name of a file or folder without endings and marks of patterns, for the folder of a run."""
     name = "" if path is None else path.name.split(".")[0]
     return "".join(c for c in name if c not in "*?[]").strip("-") or "table"

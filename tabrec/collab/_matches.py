@@ -50,7 +50,7 @@ def match(recommended: Any, relevant: Any, k: int) -> Matches:
 
 
 def discount(rank: np.ndarray) -> np.ndarray:
-    """Discount of a gain at a rank, from 1: 1 / log2(rank + 1)."""
+    """Return the discount of a gain at a rank, from 1: 1 / log2(rank + 1)."""
     return 1 / np.log2(rank + 1)
 
 
@@ -165,7 +165,7 @@ BY_USER = {
 
 
 def mean_metric(name: str, matches: Matches) -> float:
-    """A metric of `BY_USER`, mean over users."""
+    """Return a metric of `BY_USER`, mean over users."""
     return float(np.mean(BY_USER[name](matches)))
 
 
@@ -174,11 +174,11 @@ def _n_hits(matches: Matches) -> np.ndarray:
 
 
 def _sum_of_precisions(matches: Matches) -> np.ndarray:
-    """The precisions at the hits of each user, summed: (n_users,)."""
+    """Return the precisions at the hits of each user, summed: (n_users,)."""
     return matches.sum_by_user(_nth_hit(matches) / matches.rank)
 
 
 def _nth_hit(matches: Matches) -> np.ndarray:
-    """The number of each hit among those of its user, from 1."""
+    """Return the number of each hit among those of its user, from 1."""
     n_hits = np.bincount(matches.user, minlength=1)
     return np.arange(1, len(matches.user) + 1) - (np.cumsum(n_hits) - n_hits)[matches.user]

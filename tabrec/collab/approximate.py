@@ -64,7 +64,7 @@ def rank_by_index(
     excluded: Sequence[OfUsers],
     rule: Rule | None,
 ) -> Ranked:
-    """The best of the items that an index finds for each user, in the form that `rank_all` returns.
+    """Return the best of the items that an index finds for each user, in the form that `rank_all` returns.
 
     `items` are the codes of the keys of the index. The rule takes positions in `users`; the items that are searched may
     not suffice where it excludes many.
@@ -87,7 +87,7 @@ def _rank_some(
     rule: Rule | None,
     rows: slice,
 ) -> Ranked:
-    """The best items of a slice of the users."""
+    """Return the best items of a slice of the users."""
     barred, most = _find_barred(excluded, rows, len(users[rows]))
     vectors = scorer.search_vectors("user", users[rows])
     owner, found = _search(index, vectors, min(n * (1 if rule is None else _MORE) + most, len(items)))
@@ -106,7 +106,7 @@ def _rank_some(
 
 
 def _find_barred(excluded: Sequence[OfUsers], rows: slice, n_users: int) -> tuple[np.ndarray, int]:
-    """Excluded pairs, each as one number, and how many there are of a user at the most."""
+    """Return excluded pairs, each as one number, and how many there are of a user at the most."""
     pairs: list[np.ndarray] = []
     counts = np.zeros(n_users, dtype=np.int64)
     for interactions, codes in excluded:
@@ -117,7 +117,7 @@ def _find_barred(excluded: Sequence[OfUsers], rows: slice, n_users: int) -> tupl
 
 
 def _search(index: Any, vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of vectors, and the keys that are found for each."""
+    """Return the positions of vectors, and the keys that are found for each."""
     if not len(vectors):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     # The graph of an index need not reach every item.
@@ -128,7 +128,7 @@ def _search(index: Any, vectors: np.ndarray, count: int) -> tuple[np.ndarray, np
 
 
 def _counts(matches: Any, keys: np.ndarray) -> Any:
-    """How many keys are found for each vector; matches of one vector have no counts."""
+    """Return how many keys are found for each vector; matches of one vector have no counts."""
     return getattr(matches, "counts", keys.shape[1])
 
 

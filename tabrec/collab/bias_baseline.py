@@ -22,7 +22,7 @@ class Biases:
     item: np.ndarray
 
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Ratings of pairs."""
+        """Return ratings of pairs."""
         return self.mean + self.user[users] + self.item[items]
 
     def grown(self, n_users: int, n_items: int) -> Biases:
@@ -43,7 +43,7 @@ class Biases:
 
 
 def fit_biases(ratings: Interactions, n_users: int, n_items: int) -> Biases:
-    """Damped biases by alternating least squares.
+    """Return damped biases by alternating least squares.
 
     As in Koren (2010), "Factor in the neighbors: scalable and accurate collaborative filtering", section 2.1.
     """

@@ -265,7 +265,7 @@ class BlendedScorer(StrengthScorer):
 
 
 def hold_out(ratings: Interactions, fraction: float, rng: np.random.Generator) -> np.ndarray:
-    """Which interactions to hold out: a share of each user's, of users with at least two."""
+    """Return which interactions to hold out: a share of each user's, of users with at least two."""
     keys = rng.random(len(ratings))
     order = np.lexsort([keys, ratings.users])
     counts = np.bincount(ratings.users)[ratings.users[order]]
@@ -277,13 +277,13 @@ def hold_out(ratings: Interactions, fraction: float, rng: np.random.Generator) -
 
 
 def standardise(scores: np.ndarray) -> np.ndarray:
-    """Scores of each row with mean 0 and standard deviation 1."""
+    """Return the scores of each row with mean 0 and standard deviation 1."""
     std = scores.std(axis=1, keepdims=True)
     return (scores - scores.mean(axis=1, keepdims=True)) / np.where(std > 0, std, 1.0)
 
 
 def search_weights(scores: np.ndarray, seen: tuple[np.ndarray, np.ndarray], relevant: np.ndarray, k: int) -> np.ndarray:
-    """Weights of shape (n_members,) that maximise the NDCG of the first k of the weighted `scores`.
+    """Return the weights of shape (n_members,) that maximise the NDCG of the first k of the weighted `scores`.
 
     `scores` are of shape (n_members, n_users, n_items), `relevant` of (n_users, n_items).
     """

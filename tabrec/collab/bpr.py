@@ -314,7 +314,7 @@ class PairwiseNet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(items), dtype=torch.float32))
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores of (B,) users and (B, n) items, (B, n), and the squared norms of the rows used, (B,)."""
+        """Return the scores of (B,) users and (B, n) items, (B, n), and the squared norms of the rows used, (B,)."""
         # The backward pass of an embedding is several times as fast as that of an index.
         of_users, of_items = nn.functional.embedding(users, self.users), nn.functional.embedding(items, self.items)
         biases = nn.functional.embedding(items, self.bias.unsqueeze(1)).squeeze(2)
@@ -344,7 +344,7 @@ class PairwiseTrainer(Trainer):
         self.generator = torch.Generator(device).manual_seed(seed)
 
     def train_step(self, batch: TrainingData) -> Tensor:
-        """The mean of -log sigmoid(score - score of drawn items), and the ridge penalty of the rows used."""
+        """Return the mean of -log sigmoid(score - score of drawn items), and the ridge penalty of the rows used."""
         net: PairwiseNet = self.model  # type: ignore[assignment]
         users, items = batch.inputs[0].unbind(dim=1)
         drawn = self.draw(users)
@@ -361,7 +361,7 @@ class PairwiseTrainer(Trainer):
         return loss.detach()
 
     def draw(self, users: Tensor) -> Tensor:
-        """Items for each user, drawn again once where the user has the item: (B, n_negatives)."""
+        """Return items for each user, drawn again once where the user has the item: (B, n_negatives)."""
         drawn = self._draw_any(len(users))
         pairs = users.unsqueeze(1) * self.stride + drawn
         place = torch.searchsorted(self.pairs, pairs).clamp_(max=len(self.pairs) - 1)
@@ -376,7 +376,7 @@ class PairwiseTrainer(Trainer):
 
 
 def fold_in_pairwise(own: np.ndarray, others: np.ndarray, strengths: np.ndarray, penalty: float) -> np.ndarray:
-    """The factors of a user that best order some item rows, bias last, above others: (n_factors,)."""
+    """Return the factors of a user that best order some item rows, bias last, above others: (n_factors,)."""
 
     def loss(vector: np.ndarray) -> tuple[float, np.ndarray]:
         gaps = (own[:, :-1] @ vector + own[:, -1])[:, None] - (others[:, :-1] @ vector + others[:, -1])  # (k, n)

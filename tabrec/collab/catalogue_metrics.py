@@ -235,7 +235,7 @@ def _read_popularity(popularity: Any) -> pd.Series:
 
 
 def _times_recommended(recommended: Any, items: Any, k: int) -> np.ndarray:
-    """Number of users whose top k contains each item, shape (n_items,)."""
+    """Return the number of users whose top k contains each item, shape (n_items,)."""
     catalogue = pd.Index(items).unique()
     if catalogue.empty:
         raise ValueError("items is empty; give the ids of the catalogue.")

@@ -162,7 +162,7 @@ class RecommenderComparison:
 
 
 def _holm(p_values: np.ndarray) -> np.ndarray:
-    """p values adjusted by the step-down method of Holm (1979)."""
+    """Return the p values adjusted by the step-down method of Holm (1979)."""
     order = np.argsort(p_values)
     stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
     adjusted = np.empty(len(p_values))

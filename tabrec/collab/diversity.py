@@ -29,11 +29,11 @@ class Choice(ABC):
 
     @abstractmethod
     def pool(self, n: int) -> int:
-        """How many of the best items to choose n from, at first."""
+        """Return how many of the best items to choose n from, at first."""
 
     @abstractmethod
     def choose(self, items: np.ndarray, scores: np.ndarray, n: int) -> np.ndarray:
-        """Positions of at most n of the items, which are given with the best one first."""
+        """Return the positions of at most n of the items, which are given with the best one first."""
 
 
 class MarginalRelevance(Choice):
@@ -117,7 +117,7 @@ class CategoryCaps(Choice):
 
 
 def make_choice(diversity: Any, scorer: Scorer, data: RatingsReader, item_features: Any) -> Choice | None:
-    """The parameter `diversity` of `recommend`."""
+    """Return the parameter `diversity` of `recommend`."""
     if diversity is None or (isinstance(diversity, Real) and diversity == 0):
         return None
     if isinstance(diversity, Mapping):

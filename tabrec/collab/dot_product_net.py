@@ -108,12 +108,12 @@ class DotProduct(nn.Module):
         return low + (high - low) * torch.sigmoid(out)
 
     def extra_repr(self) -> str:
-        """The sizes, for ``print``."""
+        """Return the sizes, for ``print``."""
         width = self.vectors.embedding_dim - 1
         return f"users: {self.n_users} x {width}, items: {self.n_items} x {width}, bias={self.bias}"
 
     def _lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors of the ids alone, and with those of their features added: (B, 2) → (B, 2, K + 1) each."""
+        """Return vectors of the ids alone, and with those of their features added: (B, 2) → (B, 2, K + 1) each."""
         own = self.vectors(codes + self.offsets)
         parts = [self._from_features(side, codes) for side in (0, 1)]
         if parts[0] is None and parts[1] is None:
@@ -121,7 +121,7 @@ class DotProduct(nn.Module):
         return own, own + torch.stack([own.new_zeros(own[:, 0].shape) if p is None else p for p in parts], dim=1)
 
     def _side(self, side: int) -> tuple[Tensor, Tensor | None]:
-        """Features of users (0) or items (1), with their weight matrix."""
+        """Return features of users (0) or items (1), with their weight matrix."""
         return (self.item_features, self.item_map) if side else (self.user_features, self.user_map)
 
     def _from_features(self, side: int, codes: Tensor) -> Tensor | None:
@@ -130,7 +130,7 @@ class DotProduct(nn.Module):
 
     @torch.no_grad()
     def loss_and_gradients(self, rows: TrainingData) -> Tensor:
-        """Mean squared error of some rows; its gradients, with those of the penalty, are left in the parameters.
+        """Return mean squared error of some rows; its gradients, with those of the penalty, are left in the parameters.
 
         In closed form, because in batches of 64 rows the overhead of calls dominates, and autograd makes twice as many.
         """
@@ -155,7 +155,7 @@ class DotProduct(nn.Module):
         return torch.dot(weighted, error) / n_rows
 
     def _error_and_slope(self, out: Tensor, target: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Prediction minus target, and the prediction's derivative, (B,) each."""
+        """Return the prediction minus target, and the prediction's derivative, (B,) each."""
         if self.y_range is None:
             return out - target, 1.0
         low, high = self.y_range
@@ -181,7 +181,7 @@ class DotProduct(nn.Module):
         return users, items
 
     def feature_tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """The parts of `tables` that come from features."""
+        """Return the parts of `tables` that come from features."""
         return self._feature_table(0), self._feature_table(1)
 
     def _feature_table(self, side: int) -> np.ndarray:
@@ -215,7 +215,7 @@ def history_features(
 
 
 def _standardise(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and deviation 1 over some rows, a constant one of 0; the other rows are 0."""
+    """Return columns of mean 0 and deviation 1 over some rows, a constant one of 0; the other rows are 0."""
     centred = columns - columns[rows].mean(axis=0)
     deviation = centred[rows].std(axis=0)
     scaled = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-7)
@@ -224,7 +224,7 @@ def _standardise(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _unsquash(mean: float, y_range: tuple[float, float] | None) -> float:
-    """The argument at which the scaled sigmoid is `mean`."""
+    """Return the argument at which the scaled sigmoid is `mean`."""
     if y_range is None:
         return mean
     low, high = y_range

@@ -188,7 +188,7 @@ class DotProductScorer(Scorer):
         return self.scale.make_data((codes,), ratings)
 
     def _grown_model(self) -> DotProduct:
-        """A net of the present number of ids, with the rows and all other parameters learned so far."""
+        """Return a net of the present number of ids, with the rows and all other parameters learned so far."""
         n_factors, mean = self.rows["user"].shape[2] - 1, float(self.scale.scaler.means[0])
         grown, old = self._make_model(n_factors, mean), self.model
         with torch.no_grad():
@@ -213,7 +213,7 @@ class DotProductScorer(Scorer):
             self._set_to_prior(kind, np.flatnonzero(self.data.side(kind).origins >= FROM_METADATA))
 
     def _feature_part(self, kind: str) -> np.ndarray | None:
-        """The effect of features, without history, on rows."""
+        """Return the effect of features, without history, on rows."""
         weight, n = (self.model.user_map if kind == "user" else self.model.item_map), self.n_features[kind]
         if weight is None or not n:
             return None
@@ -230,7 +230,7 @@ class DotProductScorer(Scorer):
         return prior
 
     def _measure_noise(self) -> float:
-        """Variance of ratings around their predictions."""
+        """Return the variance of ratings around their predictions."""
         ratings = self._examples(self.data.ratings)
         step = max(1, len(ratings) // _MOST_FOR_NOISE)
         gaps = ratings.values[::step] - self.score(Pairs(ratings.users[::step], ratings.items[::step]))

@@ -36,7 +36,7 @@ def merge_duplicates(ratings: Interactions, order: np.ndarray, rule: str) -> tup
 
 
 def are_among(ratings: Interactions, others: Interactions) -> np.ndarray:
-    """Whether the pair of each rating is among the pairs of others."""
+    """Return whether the pair of each rating is among the pairs of others."""
     stride = int(max(ratings.items.max(initial=0), others.items.max(initial=0))) + 1
     pairs = [some.users.astype(np.int64) * stride + some.items for some in (ratings, others)]
     return np.isin(*pairs)

@@ -108,7 +108,7 @@ class EmbeddingScorer(Scorer):
     def _make_task(
         self, ratings: Interactions, context: Context, left_out: np.ndarray | None, is_valid: np.ndarray | None
     ) -> TrainingTask:
-        """The training of a net on all examples but some, of which those of `is_valid` choose the best epoch."""
+        """Return the training of a net on all examples but some, of which those of `is_valid` choose the best epoch."""
         parameters = self.parameters
         trained = ratings if left_out is None else ratings.take(np.flatnonzero(~left_out))
         self.id_biases = fit_biases(trained, self.data.users.n_codes, self.data.items.n_codes)
@@ -123,7 +123,7 @@ class EmbeddingScorer(Scorer):
         return make_task(self.model, rows, self.seed, parameters, _LEAST_BATCH_SIZE, self.scale, is_valid)
 
     def _find_share(self, examples: Interactions, context: Context, held_out: np.ndarray) -> float:
-        """The share of the net's output that, added to the biases, predicts held-out ratings best."""
+        """Return the share of the net's output that, added to the biases, predicts held-out ratings best."""
         rows = np.flatnonzero(held_out)
         ratings = examples.take(rows)
         context = None if context is None else (context[0][rows], context[1][rows])
@@ -184,7 +184,7 @@ class EmbeddingScorer(Scorer):
 
     @default_settings()
     def _score(self, pairs: Pairs, features: bool = True) -> np.ndarray:
-        """Predicted ratings, before they are limited to the scale."""
+        """Return predicted ratings, before they are limited to the scale."""
         device = read_device(self.parameters["device"])
         model = predictor(self.model, device)
         at_once = max(16, _MOST_ACTIVATIONS // max(self.model.config["layers"], default=1))
@@ -216,7 +216,7 @@ class EmbeddingScorer(Scorer):
         return contributions_by_similarity(vectors[item], vectors[rated], values - expected, noise)
 
     def _inputs(self, pairs: Pairs, features: bool = True) -> tuple[Tensor, Tensor]:
-        """The inputs of the net: codes of ids, features and context, and numbers of features and context."""
+        """Return the inputs of the net: codes of ids, features and context, and numbers of features and context."""
         n_rows = len(pairs.users)
         codes: list[np.ndarray] = [np.stack([pairs.users, pairs.items], axis=1)]
         numbers: list[np.ndarray] = [np.zeros((n_rows, 0), np.float32)]

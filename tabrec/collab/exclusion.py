@@ -22,7 +22,7 @@ class ExclusionRule:
     items: pd.Index  # by code, from code 1 on
 
     def __call__(self, positions: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Whether each pair is excluded: bool array of shape (n_pairs,)."""
+        """Return whether each pair is excluded: bool array of shape (n_pairs,)."""
         users, items = pd.Series(self.users.raw).take(positions).array, self.items.take(codes - 1).array
         pairs = pd.DataFrame({self.user_name: users, self.items.name: items})
         try:

@@ -36,20 +36,20 @@ class Factors:
     link: Link  # ratings of sums, of shape (..., n_samples)
 
     def rows(self, kind: str) -> np.ndarray:
-        """The rows of users or of items."""
+        """Return the rows of users or of items."""
         return self.user_rows if kind == "user" else self.item_rows
 
     def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
-        """Mean biases of some users or items."""
+        """Return the mean biases of some users or items."""
         return self.rows(kind)[codes, :, 0].mean(axis=1, dtype=np.float64)
 
     def vectors(self, kind: str) -> np.ndarray:
-        """Factors of all samples side by side, scaled so that products are means of the samples' products."""
+        """Return factors of all samples side by side, scaled so that products are means of the samples' products."""
         rows = self.rows(kind)[:, :, 1:]
         return rows.reshape(len(rows), -1).astype(np.float64) / np.sqrt(rows.shape[1])
 
     def mean_factors(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Factors of some users and items whose products come nearest to the mean of the samples' products."""
+        """Return factors of some users and items whose products come nearest to the mean of the samples' products."""
         of_users, of_items = self.vectors("user")[users], self.vectors("item")[items]
         n_samples, n_factors = self.user_rows.shape[1], self.user_rows.shape[2] - 1
         if n_samples == 1:
@@ -65,7 +65,7 @@ class Factors:
         return np.pad(q_users @ left[:, :n] * scale, padding), np.pad(q_items @ right[:n].T * scale, padding)
 
     def sums(self, pairs: Pairs) -> np.ndarray:
-        """mean + biases + product of factors by sample: (n_pairs, n_samples)."""
+        """Return the mean + biases + product of factors by sample: (n_pairs, n_samples)."""
         n_pairs, (_, n_samples, width) = len(pairs.users), self.user_rows.shape
         sums = np.empty((n_pairs, n_samples))
         step = max(1, _BLOCK // (n_samples * width))
@@ -78,7 +78,7 @@ class Factors:
         return sums
 
     def score(self, pairs: Pairs) -> np.ndarray:
-        """Predicted ratings of pairs, averaged over the samples."""
+        """Return predicted ratings of pairs, averaged over the samples."""
         return self.link(self.sums(pairs)).mean(axis=1)
 
     def explain(self, user: int, item: int, features: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
@@ -130,12 +130,12 @@ class Factors:
         return (pull * self.slope(at)[:, None]).mean(axis=0)
 
     def slope(self, sums: np.ndarray) -> np.ndarray:
-        """Derivative of the link."""
+        """Return the derivative of the link."""
         return (self.link(sums + _STEP) - self.link(sums - _STEP)) / (2 * _STEP)
 
 
 def limit_parts(parts: dict[str, float], limits: tuple[float, float] | None) -> dict[str, float]:
-    """Parts of a prediction; where their sum is outside the limits of ratings, all but the mean shrink alike."""
+    """Return parts of a prediction; where their sum is outside the limits of ratings, all but the mean shrink alike."""
     whole = sum(parts.values())
     inside = whole if limits is None else float(np.clip(whole, *limits))
     if whole == inside:
@@ -201,7 +201,7 @@ def fold_in_row(
 def contributions_by_similarity(
     wanted: np.ndarray, rated: np.ndarray, gaps: np.ndarray, noise_variance: float
 ) -> np.ndarray:
-    """Contributions of ratings to the prediction for an item, in a ridge regression on the vectors of items.
+    """Return contributions of ratings to the prediction for an item, in a ridge regression on the vectors of items.
 
     `wanted` is the vector of the item, `rated` has those of the rated items, and `gaps` are the ratings minus the
     predictions for an unknown user.

@@ -59,7 +59,7 @@ class GibbsPlan:
     history: bool = True  # whether the prior mean of a row depends on the ids it has ratings with
 
     def kept_sweeps(self) -> list[int]:
-        """The sweeps whose sample is kept; the last one is always among them."""
+        """Return the sweeps whose sample is kept; the last one is always among them."""
         n_after = max(self.n_sweeps - self.n_burn_in, 1)
         n_kept = min(self.n_kept, n_after)
         return [self.n_sweeps - 1 - n_after * back // n_kept for back in reversed(range(n_kept))]
@@ -267,7 +267,7 @@ class _Chain:
         self.has_own_noise = plan.likelihood == "normal" and abs(self.skewness()) <= _MOST_SKEWNESS
 
     def skewness(self) -> float:
-        """Skewness of the ratings; 0 for the ordinal likelihood."""
+        """Return the skewness of the ratings; 0 for the ordinal likelihood."""
         return 0.0 if self.levels is not None else float((((self.ratings - self.mean) / self.scale) ** 3).mean())
 
     @property
@@ -319,7 +319,7 @@ class _Chain:
         return cutpoints
 
     def sample(self) -> dict[str, Array]:
-        """The sample of all unknowns but the rows, in the units of the ratings."""
+        """Return the sample of all unknowns but the rows, in the units of the ratings."""
         kept: dict[str, Array] = {"noise_precision": np.asarray(self.noise_precision / self.scale**2)}
         if self.cutpoints is not None:
             kept["cutpoints"] = self.cutpoints

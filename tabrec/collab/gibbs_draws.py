@@ -87,7 +87,7 @@ class RatingMatrix:
 
 
 def _share_out(starts: Array) -> list[slice]:
-    """Blocks of rows of about as many ratings each, one or more for every core."""
+    """Return blocks of rows of about as many ratings each, one or more for every core."""
     n_rows = len(starts) - 1
     n_blocks = max(-(-n_rows // _ROWS_AT_A_TIME), min(os.cpu_count() or 1, -(-int(starts[-1]) // _WORTH_A_THREAD)))
     # A row without ratings has a cost too.
@@ -200,7 +200,7 @@ class Effects:
 
 
 def _decompose(columns: Array | csr_matrix) -> tuple[Array, Array]:
-    """Singular values and right singular vectors of full rank, or the leading ones of a large matrix."""
+    """Return singular values and right singular vectors of full rank, or the leading ones of a large matrix."""
     if min(columns.shape) > _EXACT_DIRECTIONS:
         _, singular, directions = randomized_svd(columns, _LEADING_DIRECTIONS, n_iter=4, random_state=0)
         kept = singular > 1e-4 * singular.max(initial=0)
@@ -216,7 +216,7 @@ def _decompose(columns: Array | csr_matrix) -> tuple[Array, Array]:
 
 
 def history_matrix(rows: Codes, others: Codes, shape: tuple[int, int]) -> csr_matrix:
-    """The 0/1 matrix of rated pairs, each row divided by the root of its damped count (Koren 2008, eq. 15)."""
+    """Return the 0/1 matrix of rated pairs, each row divided by the root of its damped count (Koren 2008, eq. 15)."""
     matrix = csr_matrix((np.ones(len(rows)), (rows, others)), shape=shape)
     matrix.sum_duplicates()
     counts = np.diff(matrix.indptr)
@@ -255,7 +255,7 @@ def _draw_wishart_factor(scatter: Array, freedom: float, rng: np.random.Generato
 
 
 def matched_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Standard normal noise for S samples whose mean over them is 0 and whose variance is 1.
+    """Return the standard normal noise for S samples whose mean over them is 0 and whose variance is 1.
 
     Each second sample has the noise of the one before with the sign changed: neighbours in a chain have much the same
     factors and precisions, so that the noise also drops out of the mean of products. An odd sample has none.
@@ -271,7 +271,7 @@ def matched_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 def kept_noise(n_samples: int, rated: NDArray[np.bool_], width: int, rng: np.random.Generator) -> Array:
-    """Standard normal noise for the rows of S samples of a chain, with mean 0 and variance 1 over them.
+    """Return the standard normal noise for the rows of S samples of a chain, with mean 0 and variance 1 over them.
 
     Rows with ratings act on the next sweep, so theirs is only shifted and scaled, which leaves a correlation of
     -1 / (S - 1) between samples; rows without ratings don't, and get `matched_noise`.
@@ -284,13 +284,13 @@ def kept_noise(n_samples: int, rated: NDArray[np.bool_], width: int, rng: np.ran
 
 
 def start_cutpoints(ranks: NDArray[np.integer], n_levels: int) -> Array:
-    """Cutpoints that give each rank its share of the ratings when every latent mean is 0."""
+    """Return cutpoints that give each rank its share of the ratings when every latent mean is 0."""
     shares = np.cumsum(np.bincount(ranks, minlength=n_levels)) / len(ranks)
     return ndtri(shares[:-1])
 
 
 def probabilities(latent: Array, cutpoints: Array) -> Array:
-    """Probability of each rank, shape (..., n_levels)."""
+    """Return the probability of each rank, shape (..., n_levels)."""
     above = ndtr(np.expand_dims(latent, -1) - cutpoints)
     ones = np.ones((*above.shape[:-1], 1))
     return np.concatenate([ones, above], axis=-1) - np.concatenate([above, 0 * ones], axis=-1)
@@ -358,11 +358,11 @@ class _Fit:
         self.center = self.cutpoints + np.linalg.solve(bend, slope)
 
     def log_proposal(self, cutpoints: Array) -> float:
-        """Log density of proposing `cutpoints` from here, short of a constant."""
+        """Return the log density of proposing `cutpoints` from here, short of a constant."""
         return float(np.sum(np.log(np.diag(self.root))) - np.sum((self.root.T @ (cutpoints - self.center)) ** 2) / 2)
 
     def draw_latents(self, rng: np.random.Generator) -> Array:
-        """Truncated normal latents by inverting their distribution function."""
+        """Return truncated normal latents by inverting their distribution function."""
         latent = ndtri(np.maximum(self.below + rng.random(len(self.share)) * self.share, _LEAST_SHARE))
         # An interval so far out that its share is rounded away is left at its near edge, where nearly all of it lies.
         latent = np.clip(latent, self.lower, self.upper)

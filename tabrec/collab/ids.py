@@ -28,7 +28,7 @@ class Ids:
 
     @classmethod
     def learn(cls, column: Column) -> Ids:
-        """The sorted ids of a column."""
+        """Return the sorted ids of a column."""
         labels = sorted_labels(list(dict.fromkeys(column.as_labels().in_use)))
         _check_labels(column.name, labels)
         return cls(column.name, labels, {label_kind(label) for label in labels})
@@ -48,12 +48,12 @@ class Ids:
         return Codes(self.labels, [], self.kinds)
 
     def encode(self, column: Column) -> np.ndarray:
-        """Codes of a column's ids: int32 of shape (n_rows,); a ValueError where they are of another kind."""
+        """Return the codes of a column's ids: int32 of shape (n_rows,); a ValueError where they are of another kind."""
         _check_exact(column)
         return self._codes.encode(column).codes.astype(np.int32)
 
     def encode_list(self, ids: Any) -> np.ndarray:
-        """Codes of ids given as a scalar or a list."""
+        """Return the codes of ids given as a scalar or a list."""
         return self.encode(as_column(self.name, ids))
 
     def with_labels(self, more: Iterable) -> Ids:
@@ -63,12 +63,12 @@ class Ids:
         return Ids(self.name, [*self.labels, *new], self.kinds)
 
     def names_of(self, codes: np.ndarray) -> pd.Index:
-        """The ids of known codes."""
+        """Return the ids of known codes."""
         return self.index.take(codes - 1)
 
 
 def as_column(name: str, ids: Any) -> Column:
-    """Ids given as a scalar, a list or an array of any library, as a column."""
+    """Return ids given as a scalar, a list or an array of any library, as a column."""
     if isinstance(ids, pd.DataFrame):
         raise TypeError(f"{name} must be given as ids, not as a frame: take the column, as in frame[{name!r}].")
     if hasattr(ids, "to_numpy") and not isinstance(ids, (pd.Series, pd.Index)):
@@ -82,7 +82,7 @@ def as_column(name: str, ids: Any) -> Column:
 
 
 def id_at(column: Column, row: int) -> Any:
-    """The id in a row of a column, for messages."""
+    """Return the id in a row of a column, for messages."""
     value = column.raw[row]
     return value.item() if isinstance(value, np.generic) else value
 

@@ -101,7 +101,7 @@ class ImplicitALSScorer(StrengthScorer):
         return self.parameters["unobserved_weight"] * (rows.T @ rows)
 
     def _penalties(self, counts: np.ndarray, other: str) -> np.ndarray:
-        """Ridge penalties of rows with so many interactions."""
+        """Return ridge penalties of rows with so many interactions."""
         n_others = len(self.data.side(other).known())
         return self.parameters["regularization"] * (counts + self.parameters["unobserved_weight"] * n_others)
 
@@ -156,7 +156,7 @@ class ImplicitALSScorer(StrengthScorer):
 
 @torch.no_grad()
 def improve_rows(matrix: sp.csr_matrix, others: Tensor, gram: Tensor, penalties: np.ndarray, start: Tensor) -> Tensor:
-    """Steps of conjugate gradients from `start` towards the rows that `solve_rows` finds: (n_rows, n_factors).
+    """Return steps of conjugate gradients from `start` towards the rows that `solve_rows` finds: (n_rows, n_factors).
 
     As in Takács, Pilászy & Tikk (2011), "Applications of the conjugate gradient method for implicit feedback
     collaborative filtering". Rows without strengths are zero.
@@ -192,7 +192,7 @@ def _csr(crow: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) 
 
 
 def solve_rows(matrix: sp.csr_matrix, others: Tensor, gram: Tensor, penalties: np.ndarray) -> np.ndarray:
-    """Least-squares rows for each row of a sparse matrix of strengths: (n_rows, n_factors), float32.
+    """Return least-squares rows for each row of a sparse matrix of strengths: (n_rows, n_factors), float32.
 
     Row r solves ``(gram + Σ_c s_rc v_c v_cᵀ + penalty_r I) w = Σ_c s_rc v_c``. Rows of similar length are solved
     together, padded to the longest. Rows without strengths are zero.

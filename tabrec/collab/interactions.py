@@ -116,7 +116,7 @@ class Interactions:
         return Interactions(self.users[rows], self.items[rows], self.values[rows], weights, days)
 
     def mean(self) -> float:
-        """The weighted mean of the values."""
+        """Return the weighted mean of the values."""
         return float(np.average(self.values, weights=self.weights))
 
     def of_user(self, user: int) -> slice:

@@ -163,7 +163,7 @@ class ItemKNNScorer(LinearItemScorer):
 
 
 def weigh(rows: sp.csr_matrix, weighting: str) -> sp.csr_matrix:
-    """Weighted strengths of items (rows) and users (columns)."""
+    """Return the weighted strengths of items (rows) and users (columns)."""
     if weighting == "cosine":
         return rows
     counts = np.bincount(rows.indices, minlength=rows.shape[1])
@@ -178,7 +178,7 @@ def weigh(rows: sp.csr_matrix, weighting: str) -> sp.csr_matrix:
 
 
 def keep_largest(scores: np.ndarray, n: int) -> sp.csr_matrix:
-    """The n largest positive numbers of each row."""
+    """Return the n largest positive numbers of each row."""
     best = top_n(scores, n)
     values = np.take_along_axis(scores, best, axis=1)
     row, rank = np.nonzero(values > 0)

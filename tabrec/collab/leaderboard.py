@@ -209,7 +209,7 @@ class _Task(NamedTuple):
 
 
 def _count_unknown(tested: pd.DataFrame, taken: pd.DataFrame, n_repeated: int) -> str:
-    """What keeps test rows from being relevant, in words."""
+    """Return what keeps test rows from being relevant, in words."""
     new = [f"{(~tested[kind].isin(taken[kind])).sum()} have a new {kind}" for kind in ("user", "item")]
     return f"{', '.join(new)}, and {n_repeated} repeat a training pair"
 
@@ -262,7 +262,7 @@ def _mean_ndcg(model: Any, relevant: pd.DataFrame, task: _Task, **options: Any) 
 
 
 def _ndcg_of_cold_items(model: Any, task: _Task) -> float:
-    """NDCG among the items without training rows, of a model that knows some by their features."""
+    """Return NDCG among the items without training rows, of a model that knows some by their features."""
     features = getattr(model, "item_features", None)
     if features is None or not len(task.cold_items):
         return np.nan
@@ -273,7 +273,7 @@ def _ndcg_of_cold_items(model: Any, task: _Task) -> float:
 
 
 def _summarise(result: _Result, expected: pd.DataFrame, task: _Task) -> dict[str, float]:
-    """The row of a model on the leaderboard."""
+    """Return the row of a model on the leaderboard."""
     recommended, k = result.recommended, task.k
     popularity = task.taken.drop_duplicates()["item"].value_counts()
     means = result.by_user.mean()

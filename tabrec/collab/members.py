@@ -17,7 +17,7 @@ _SHARED = ("user", "item", "user_features", "item_features")
 
 
 def make_members(given: Iterable, parameters: Mapping[str, Any], seed: int) -> list[Any]:
-    """Clones of recommenders with the columns and the side tables in `parameters`, those of the whole.
+    """Return clones of recommenders with the columns and the side tables in `parameters`, those of the whole.
 
     A member whose `random_state` is None has `seed`. Members that are not recommenders stay as they are.
     """
@@ -52,7 +52,7 @@ def check_weights(given: Any, n_members: int) -> None:
 
 
 def fit_scorers(members: list[Any], data: RatingsReader) -> list[Scorer]:
-    """The scorers of recommenders, fitted to the interactions of a reader."""
+    """Return the scorers of recommenders, fitted to the interactions of a reader."""
     scorers = [member._make_scorer() for member in members]
     for scorer in scorers:
         scorer.fit(data)
@@ -60,7 +60,7 @@ def fit_scorers(members: list[Any], data: RatingsReader) -> list[Scorer]:
 
 
 def copy_scorers(scorers: list[Scorer], members: list[Any]) -> Iterator[Scorer]:
-    """Copies of fitted scorers, with the parameters of their recommenders."""
+    """Yield copies of fitted scorers, with the parameters of their recommenders."""
     for scorer, member in zip(scorers, members, strict=True):
         made = copy.copy(scorer)
         made.parameters = member.get_params(deep=False)

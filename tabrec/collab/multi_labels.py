@@ -19,7 +19,7 @@ _MOST_LABELS = 200
 
 
 def learn_multi_labels(features: pd.DataFrame, min_frequency: int) -> dict[str, list]:
-    """The labels of each column that holds several in a row; labels of fewer rows are left out."""
+    """Return the labels of each column that holds several in a row; labels of fewer rows are left out."""
     found = {}
     for name, column in features.items():
         if _is_multi_label(column):
@@ -31,7 +31,7 @@ def learn_multi_labels(features: pd.DataFrame, min_frequency: int) -> dict[str, 
 
 
 def split_multi_labels(features: pd.DataFrame, labels: dict[str, list]) -> pd.DataFrame:
-    """The table with a column of booleans for each label in place of the columns with several labels."""
+    """Return the table with a column of booleans for each label in place of the columns with several labels."""
     if not labels:
         return features
     columns: dict[str, Any] = {}
@@ -47,7 +47,7 @@ def split_multi_labels(features: pd.DataFrame, labels: dict[str, list]) -> pd.Da
 
 
 def _is_multi_label(column: pd.Series) -> bool:
-    """Whether some values are lists, or many are joined text."""
+    """Return whether some values are lists, or many are joined text."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = pd.Series(column.cat.categories)
     if not (column.dtype == object or isinstance(column.dtype, pd.StringDtype | pd.ArrowDtype)):
@@ -60,7 +60,7 @@ def _is_multi_label(column: pd.Series) -> bool:
 
 
 def _split(column: pd.Series) -> list[set]:
-    """The labels of each row; a missing value has none."""
+    """Return the labels of each row; a missing value has none."""
     return [_labels_of(value) for value in column.astype(object)]
 
 

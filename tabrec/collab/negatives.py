@@ -19,7 +19,7 @@ _N_FOLDED = 30
 
 
 def learns_ranking(parameters: Mapping[str, Any]) -> bool:
-    """Whether a net with these parameters learns from interactions, not from ratings."""
+    """Return whether a net with these parameters learns from interactions, not from ratings."""
     return parameters["objective"] == "ranking"
 
 

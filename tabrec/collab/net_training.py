@@ -64,7 +64,7 @@ def check_net_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def draw_seed(random_state: Any) -> int:
-    """A seed for the parts of a model that draw random numbers."""
+    """Return a seed for the parts of a model that draw random numbers."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
@@ -89,7 +89,7 @@ class RatingScale:
         return low, high
 
     def read_metrics(self, metrics: Sequence) -> dict[str, Callable[[Tensor, Tensor], float]]:
-        """Metrics of the ratings as functions of the outputs and targets of a net."""
+        """Return metrics of the ratings as functions of the outputs and targets of a net."""
 
         def restore(scaled: Tensor) -> np.ndarray:
             return self.scaler.restore(scaled.double().cpu().numpy())[:, 0]
@@ -97,7 +97,7 @@ class RatingScale:
         return read_metrics(metrics, restore, restore)
 
     def to_sums(self, values: np.ndarray) -> np.ndarray:
-        """Inverse of `to_ratings`; ratings are moved off the bounds, which no finite output reaches."""
+        """Return the inverse of `to_ratings`; ratings are moved off the bounds, which no finite output reaches."""
         if self.bounds is None:
             return self.scaler.scale(values[:, None])[:, 0]
         low, high = self.bounds
@@ -119,7 +119,7 @@ class RatingScale:
         return float(self.scaler.scales[0])
 
     def clip(self, ratings: np.ndarray) -> np.ndarray:
-        """Ratings limited to those in fit, where `y_range` is "auto", or to the range."""
+        """Return ratings limited to those in fit, where `y_range` is "auto", or to the range."""
         return ratings if self.limits is None else np.clip(ratings, *self.limits)
 
     def check(self, values: np.ndarray) -> None:
@@ -132,7 +132,7 @@ class RatingScale:
             raise ValueError(f"The rating {outside[0]:g} is outside ({low:g}, {high:g}), the range of the model.")
 
     def make_data(self, inputs: tuple[Tensor, ...], ratings: Interactions) -> TrainingData:
-        """Training data of a net: its inputs, standardised ratings and their weights."""
+        """Return training data of a net: its inputs, standardised ratings and their weights."""
         target = torch.from_numpy(self.scaler.scale(ratings.values[:, None]).astype(np.float32))
         weights = None if ratings.weights is None else torch.from_numpy(ratings.weights.astype(np.float32))
         data = TrainingData(inputs, target, weights)
@@ -148,7 +148,7 @@ def make_task(
     scale: RatingScale,
     is_valid: np.ndarray | None = None,
 ) -> TrainingTask:
-    """The training of a net on ratings, some of which may be held out to validate on."""
+    """Return the training of a net on ratings, some of which may be held out to validate on."""
     valid = None
     if is_valid is not None:
         data, valid = (data.take(torch.from_numpy(np.flatnonzero(some))) for some in (~is_valid, is_valid))
@@ -181,7 +181,7 @@ def train_net_more(
 
 
 def make_config(parameters: Mapping[str, Any], n_rows: int, least_batch_size: int, **changes: Any) -> TrainingConfig:
-    """The training configuration that the parameters of an estimator ask for."""
+    """Return the training configuration that the parameters of an estimator ask for."""
     batch_size = parameters["batch_size"]
     options: dict[str, Any] = {
         "epochs": int(parameters["epochs"]),
@@ -198,7 +198,7 @@ def make_config(parameters: Mapping[str, Any], n_rows: int, least_batch_size: in
 
 
 def draw_validation(ratings: Interactions, fraction: float | None, seed: int) -> np.ndarray | None:
-    """Which ratings to validate on: all or none of a pair, and every id keeps a pair to be trained on."""
+    """Return which ratings to validate on: all or none of a pair, and every id keeps a pair to be trained on."""
     if fraction is None:
         return None
     held_out = hold_out(ratings, fraction, seed)
@@ -211,7 +211,7 @@ def draw_validation(ratings: Interactions, fraction: float | None, seed: int) ->
 
 
 def hold_out(ratings: Interactions, fraction: float, seed: int) -> np.ndarray | None:
-    """Which ratings to hold out, if any: all or none of a pair, and every id keeps a pair."""
+    """Return which ratings to hold out, if any: all or none of a pair, and every id keeps a pair."""
     is_next = (np.diff(ratings.users, prepend=-1) != 0) | (np.diff(ratings.items, prepend=-1) != 0)
     users, items = ratings.users[is_next], ratings.items[is_next]
     order = np.random.default_rng(seed).permutation(len(users))
@@ -221,7 +221,7 @@ def hold_out(ratings: Interactions, fraction: float, seed: int) -> np.ndarray | 
 
 
 def half_step(values: np.ndarray) -> float:
-    """Half the smallest step between ratings: how far beyond those seen a prediction may lie.
+    """Return the half the smallest step between ratings: how far beyond those seen a prediction may lie.
 
     Examples
     --------
@@ -236,7 +236,7 @@ def half_step(values: np.ndarray) -> float:
 
 
 def default_batch_size(n_ratings: int, least: int) -> int:
-    """Ratings per batch: the power of two that gives about 1,250 batches per epoch, but not fewer than `least`.
+    """Return ratings per batch: the power of two that gives about 1,250 batches per epoch, but not fewer than `least`.
 
     Examples
     --------
@@ -247,13 +247,13 @@ def default_batch_size(n_ratings: int, least: int) -> int:
 
 
 def embeddings_of(model: TabularModel) -> PackedEmbedding:
-    """The embeddings of a net."""
+    """Return the embeddings of a net."""
     assert model.embeddings is not None
     return model.embeddings
 
 
 def grown_net(model: TabularModel, sizes: dict[str, int]) -> TabularModel:
-    """A copy of the net with more codes in some columns, whose vectors are those of an unknown label."""
+    """Return a copy of the net with more codes in some columns, whose vectors are those of an unknown label."""
     config = model.config | {"category_sizes": model.config["category_sizes"] | sizes}
     grown = type(model).from_config(config)
     state = model.state_dict()
@@ -331,7 +331,7 @@ class _Rated:
         self.codes[:, place] = len(self.base) - first + torch.arange(len(target))
 
     def predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Predictions by the rows of the ids, (n_ratings,), and their derivatives, (n_ratings, width)."""
+        """Return the predictions by the rows of the ids, (n_ratings,), and their derivatives, (n_ratings, width)."""
         vectors = rows[self.position].requires_grad_()
         with torch.enable_grad():
             whole = {self.name: torch.cat([self.base, vectors])}
@@ -340,13 +340,13 @@ class _Rated:
         return predicted.detach(), slopes
 
     def add_up(self, of_ratings: Tensor, n: int) -> Tensor:
-        """Sums over the ratings of each id."""
+        """Return the sums over the ratings of each id."""
         return of_ratings.new_zeros((n, *of_ratings.shape[1:])).index_add_(0, self.position, of_ratings)
 
 
 @torch.no_grad()
 def _find_rows(rated: _Rated, n: int, mean: Tensor, precision: Tensor) -> Tensor:
-    """Gauss-Newton steps for every id by itself, halved where too long: (n, width)."""
+    """Return Gauss-Newton steps for every id by itself, halved where too long: (n, width)."""
 
     def cost(rows: Tensor) -> Tensor:
         gaps, away = rated.target - rated.predict(rows)[0], rows - mean

@@ -79,11 +79,11 @@ class Newcomers(LabelledViews):
         return made
 
     def _fill_ratings(self, ratings: Any) -> Any:
-        """The ratings that `new_user` is given, in a form that `read_given` reads."""
+        """Return the ratings that `new_user` is given, in a form that `read_given` reads."""
         return ratings
 
     def _fill_strengths(self, ratings: Any) -> Any:
-        """Items, or users and items, without strengths have the mean strength."""
+        """Return items, or users and items, without strengths have the mean strength."""
         if not isinstance(ratings, Mapping | pd.Series) and not is_table(ratings) and np.ndim(ratings) == 1:
             return dict.fromkeys(ratings, self.mean_rating_)
         if is_table(ratings):

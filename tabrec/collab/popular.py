@@ -183,7 +183,7 @@ class PopularScorer(StrengthScorer):
 
 
 def _newest(days: np.ndarray) -> float:
-    """The latest day that is not in the future, unless most are."""
+    """Return the latest day that is not in the future, unless most are."""
     today = time.time() / _SECONDS_OF_DAY + 1  # of any time zone
     is_past = days <= today
     if is_past.all() or is_past.mean() < _LEAST_PAST:
@@ -196,7 +196,7 @@ def _newest(days: np.ndarray) -> float:
 
 
 def read_days(frame: pd.DataFrame, name: str) -> np.ndarray:
-    """Times in days, from a column of dates, of seconds or, for times since 1970, of smaller units."""
+    """Return times in days, from a column of dates, of seconds or, for times since 1970, of smaller units."""
     column = to_columns(frame[[name]])[name]
     if column.missing.any():
         raise ValueError(f"Column {name!r} has no time in row {int(np.argmax(column.missing))} (counted from 0).")

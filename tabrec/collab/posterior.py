@@ -61,14 +61,14 @@ class Posterior:
     levels: Array | None = None  # (n_levels,), the distinct ratings
 
     def of(self, side: Side) -> tuple[Array, Array, SidePrior]:
-        """Rows, relative noise precision and prior of one side."""
+        """Return rows, relative noise precision and prior of one side."""
         if side == "user":
             return self.users, self.user_noise, self.user_prior
         return self.items, self.item_noise, self.item_prior
 
 
 def feature_effects(posterior: Posterior, side: Side, features: Array) -> Array:
-    """The part of rows that features explain, shape (S, n_rows, k + 1)."""
+    """Return the part of rows that features explain, shape (S, n_rows, k + 1)."""
     weights = posterior.of(side)[2].feature_weights
     if weights is None:
         samples, width = posterior.of(side)[2].intercept.shape
@@ -146,7 +146,7 @@ def fold_in(
 
 
 def extended(posterior: Posterior, n_users: int, n_items: int) -> Posterior:
-    """A copy with further users and items, whose rows are the prior means without features and history."""
+    """Return a copy with further users and items, whose rows are the prior means without features and history."""
     made = copy.copy(posterior)
     for side, n_codes in (("users", n_users), ("items", n_items)):
         kind: Side = "user" if side == "users" else "item"
@@ -228,7 +228,7 @@ def predict_pairs(posterior: Posterior, user_codes: Codes, item_codes: Codes) ->
 
 
 def score_block(posterior: Posterior, user_codes: Codes, item_codes: Codes) -> Array:
-    """Mean ratings of all pairs of some users and some items, shape (len(user_codes), len(item_codes))."""
+    """Return the mean ratings of all pairs of some users and some items, shape (len(user_codes), len(item_codes))."""
     users, items = posterior.users[:, user_codes], posterior.items[:, item_codes]
     if posterior.cutpoints is not None:
         return _score_ordinal_block(posterior, users, items)
@@ -252,6 +252,6 @@ def _score_ordinal_block(posterior: Posterior, users: Array, items: Array) -> Ar
 
 
 def _latent_means(users: Array, items: Array) -> Array:
-    """Bias of the user and of the item, and the product of their factors."""
+    """Return the bias of the user and of the item, and the product of their factors."""
     products = np.einsum("nk,nk->n", users[:, 1:], items[:, 1:], dtype=np.float64)
     return users[:, 0] + items[:, 0] + products

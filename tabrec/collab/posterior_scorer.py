@@ -104,7 +104,7 @@ class PosteriorScorer(Scorer):
         return self.to_ratings(predict_pairs(self.posterior, pairs.users, pairs.items)[0])
 
     def score_with_std(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-        """Predicted ratings, and the standard deviation of ratings around them."""
+        """Return predicted ratings, and the standard deviation of ratings around them."""
         mean, variance = predict_pairs(self.posterior, pairs.users, pairs.items)
         return self.to_ratings(mean), np.sqrt(variance)
 
@@ -190,7 +190,7 @@ class PosteriorScorer(Scorer):
         self.range = float(ratings.values.min()), float(ratings.values.max())
 
     def _redraws(self, more: Interactions) -> bool:
-        """Whether the ratings are so few that it is enough to draw the rows of their users and items again."""
+        """Return whether the ratings are so few that it is enough to draw the rows of their users and items again."""
         n_rows = len(np.unique(more.users)) + len(np.unique(more.items))
         is_ordinal = self.posterior.cutpoints is not None  # for which each row is drawn by itself
         return len(more) <= _MOST_REDRAWN * len(self.data.ratings) and (not is_ordinal or n_rows <= _MOST_ORDINAL_ROWS)

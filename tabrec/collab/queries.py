@@ -35,7 +35,7 @@ class Query:
         candidates: OfUsers | None = None,
         choice: Choice | None = None,
     ) -> Ranked:
-        """The first n items of each user; `choice` chooses them from the best ones."""
+        """Return the first n items of each user; `choice` chooses them from the best ones."""
         users = np.arange(self.n_users)
         if choice is None:
             return rank_all(self.score_block, users, items, n, excluded, candidates, self.rule)
@@ -56,7 +56,7 @@ class Query:
         return owner[chosen], np.concatenate([*ranks, np.empty(0, dtype=int)]), found[chosen], scores[chosen]
 
     def fill(self, ranked: Ranked, items: np.ndarray, n: int, tiers: Sequence[Sequence[OfUsers]]) -> Ranked:
-        """Complete lists of fewer than n items from all `items`: each tier comes with its excluded pairs."""
+        """Return complete lists of fewer than n items from all `items`: each tier comes with its excluded pairs."""
         for excluded in tiers:
             counts = np.bincount(ranked[0], minlength=self.n_users)
             short = np.flatnonzero(counts < n)
@@ -90,7 +90,7 @@ def read_context(reader: RatingsReader, context: Any, n_users: int) -> Context:
 def score_users(
     scorer: Scorer, relevance: Relevance | None, codes: np.ndarray, context: Context
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """A function that scores blocks of positions and items, by the code and the context at each position."""
+    """Return a function that scores blocks of positions and items, by the code and the context at each position."""
 
     def score(positions: np.ndarray, items: np.ndarray) -> np.ndarray:
         users = codes[positions]

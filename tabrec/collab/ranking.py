@@ -31,7 +31,7 @@ def rank_all(
     candidates: OfUsers | None = None,
     rule: Rule | None = None,
 ) -> Ranked:
-    """The best items of each user, as arrays owner (a position in `users`), rank (from 1), item and score.
+    """Return the best items of each user, as arrays owner (a position in `users`), rank (from 1), item and score.
 
     `items` are codes in ascending order. Excluded interactions, and those that are the candidates of each user, come
     with the codes that the users have in them. The rule is asked about the best items alone.
@@ -81,7 +81,7 @@ def _exclude(scores: np.ndarray, n: int, rule: Rule) -> None:
 def rank_similar(
     similarities: Callable[[np.ndarray, np.ndarray], np.ndarray], codes: np.ndarray, others: np.ndarray, n: int
 ) -> Ranked:
-    """The most similar `others` to each of `codes`, excluding itself, in the form that `rank_all` returns."""
+    """Return the most similar `others` to each of `codes`, excluding itself, in the form that `rank_all` returns."""
 
     def score(rows: slice) -> np.ndarray:
         similarity = similarities(codes[rows], others)
@@ -108,7 +108,7 @@ def _rank(score: Callable[[slice], np.ndarray], n_rows: int, items: np.ndarray, 
 
 
 def top_n(scores: np.ndarray, n: int) -> np.ndarray:
-    """Positions of the n largest in each row, in falling order, ties by position: (n_rows, n or n_columns)."""
+    """Return positions of the n largest in each row, in falling order, ties by position: (n_rows, n or n_columns)."""
     n_rows, n_columns = scores.shape
     n = min(n, n_columns)
     width = n_columns // (_CHUNKS_PER_ITEM * n) if n else 0

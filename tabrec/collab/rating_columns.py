@@ -151,7 +151,7 @@ def find_interaction_columns(
 
 
 def find_time_column(frame: pd.DataFrame) -> str | None:
-    """The column of times, by a usual name or as the only one of dates or times since 1970; None without one.
+    """Return the column of times, by a usual name or as the only one of dates or times since 1970; None without one.
 
     A column of one time, such as the date of an export, does not order the rows.
     """
@@ -162,12 +162,12 @@ def find_time_column(frame: pd.DataFrame) -> str | None:
 
 
 def is_named_rating(name: str) -> bool:
-    """Whether a column has a usual name of ratings."""
+    """Return whether a column has a usual name of ratings."""
     return any(re.fullmatch(pattern, _plain(name)) for pattern in _PATTERNS["rating"])
 
 
 def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, owner: str) -> tuple[str, str]:
-    """The columns of users and of items in X: those given, those with usual names, or the first ones.
+    """Return the columns of users and of items in X: those given, those with usual names, or the first ones.
 
     Of two columns the first holds the users.
     """
@@ -211,13 +211,13 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
 
 
 def find_ids_without_header(frame: pd.DataFrame) -> list[str]:
-    """The first two columns that may hold ids: not fractions, and not times that hardly recur."""
+    """Return the first two columns that may hold ids: not fractions, and not times that hardly recur."""
     ids = [name for name in frame.columns if not _has_fractions(frame[name]) and not _is_clock(frame[name])]
     return (ids if len(ids) >= 2 else frame.columns.tolist())[:2]
 
 
 def names_ids(name: str, role: str) -> bool:
-    """Whether a name suggests that a column holds the ids of a role, "user" or "item"."""
+    """Return whether a name suggests that a column holds the ids of a role, "user" or "item"."""
     return any(re.fullmatch(pattern, _plain(name)) for pattern in (*_PATTERNS[role], "id"))
 
 
@@ -291,7 +291,7 @@ def _find_rating(frame: pd.DataFrame, found: dict[str, str], rest: list[str], n_
 
 
 def _unused(frame: pd.DataFrame, found: dict[str, str], names: list[str]) -> list[str]:
-    """The columns that have no role yet, without times, dates and row numbers."""
+    """Return the columns that have no role yet, without times, dates and row numbers."""
     rest = [name for name in names if name not in found.values()]
     rest = [name for name in rest if not re.fullmatch(_PATTERNS["time"][0], _plain(name))]
     return [name for name in rest if describe_column(frame[name]) != "dates" and not _numbers_rows(name, frame[name])]
@@ -302,7 +302,7 @@ def _plain(name: str) -> str:
 
 
 def describe_column(column: pd.Series) -> str:
-    """The kind of the first values of a column: "dates", "times" (since 1970), "numbers" or "text"."""
+    """Return the kind of the first values of a column: "dates", "times" (since 1970), "numbers" or "text"."""
     try:
         sample = to_columns(column.iloc[:_SAMPLE].to_frame())[str(column.name)]
         values = sample.values
@@ -326,7 +326,7 @@ def describe_column(column: pd.Series) -> str:
 
 
 def _numbers_rows(name: str, column: pd.Series) -> bool:
-    """Whether a column is named like a row number and holds distinct whole numbers."""
+    """Return whether a column is named like a row number and holds distinct whole numbers."""
     if not _ROW_NUMBER.fullmatch(_plain(name)) or describe_column(column) != "numbers":
         return False
     numbers = pd.to_numeric(column.iloc[:_SAMPLE].astype(object), errors="coerce")
@@ -348,7 +348,7 @@ def _has_fractions(column: pd.Series) -> bool:
 
 
 def _is_constant(column: pd.Series) -> bool:
-    """Whether two rows or more hold one value."""
+    """Return whether two rows or more hold one value."""
     try:
         return len(column) > 1 and column.iloc[0] == column.iloc[-1] and column.nunique(dropna=False) == 1
     except (TypeError, ValueError):  # lists
@@ -356,7 +356,7 @@ def _is_constant(column: pd.Series) -> bool:
 
 
 def _is_clock(column: pd.Series) -> bool:
-    """Whether a column holds dates or times that hardly recur."""
+    """Return whether a column holds dates or times that hardly recur."""
     values = column.iloc[:_SAMPLE]
     return describe_column(values) in ("dates", "times") and values.nunique() > _RECURRENT * len(values)
 

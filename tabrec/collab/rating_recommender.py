@@ -72,7 +72,7 @@ class RatingRecommender(CheckedScoreMixin, RegressorMixin, Recommender):
 
 
 def _has_long_tail(values: np.ndarray) -> bool:
-    """Whether values are many, not negative and strongly skewed, as counts of plays are."""
+    """Return whether values are many, not negative and strongly skewed, as counts of plays are."""
     with np.errstate(over="ignore", invalid="ignore"):  # of ratings near the largest float
         spread = float(values.std())
     if not np.isfinite(spread) or not spread or values.min() < 0:

@@ -81,7 +81,7 @@ class RatingsReader:
         check_ratings: Callable[[np.ndarray], None],
         days: np.ndarray | None = None,
     ) -> tuple[RatingsReader, Interactions, Context]:
-        """A reader that knows further ratings, those ratings, and their context."""
+        """Return a reader that knows further ratings, those ratings, and their context."""
         y, rows, weights = _read_target(frame, y, sample_weight, (self.user_name, self.item_name), self.owner)
         check_ratings(y[rows])
         columns = _id_columns(frame, (self.user_name, self.item_name), rows)
@@ -96,7 +96,7 @@ class RatingsReader:
     def learn_given(
         self, ratings: Any, user: Any, check_given: Callable[[np.ndarray], None]
     ) -> tuple[RatingsReader, Interactions, np.ndarray]:
-        """A reader that knows new users by some ratings, those ratings, and the codes of the users."""
+        """Return a reader that knows new users by some ratings, those ratings, and the codes of the users."""
         users, items, values = read_given(ratings, user, self.user_name, self.item_name)
         check_given(values)
         codes = self.items.ids.encode(items)
@@ -118,12 +118,12 @@ class RatingsReader:
         return reader, given, np.unique(user_codes)
 
     def with_features(self, kind: str, features: pd.DataFrame) -> RatingsReader:
-        """A reader with the features of some ids, which may be new."""
+        """Return a reader with the features of some ids, which may be new."""
         side = self.side(kind).with_features(features)
         return replace(self, users=side) if kind == "user" else replace(self, items=side)
 
     def with_new_rows(self, kind: str, features: Any) -> RatingsReader:
-        """A reader with the rows of a side table whose ids are not in the table yet."""
+        """Return a reader with the rows of a side table whose ids are not in the table yet."""
         side = self.side(kind)
         if features is None and side.table is None:
             return self
@@ -152,7 +152,7 @@ class RatingsReader:
         return frame, replace(ratings, weights=weights)
 
     def read_pairs(self, frame: pd.DataFrame) -> Pairs:
-        """The pairs to predict in a table with the columns of fit."""
+        """Return the pairs to predict in a table with the columns of fit."""
         columns = to_columns(frame[[self.user_name, self.item_name]])
         user, item = columns[self.user_name], columns[self.item_name]
         try:
@@ -174,11 +174,11 @@ class RatingsReader:
         return self.context.names if self.context else []
 
     def side(self, kind: str) -> Side:
-        """The side of "user" or of "item"."""
+        """Return the side of "user" or of "item"."""
         return self.users if kind == "user" else self.items
 
     def unused(self, names: Sequence[str]) -> list[str]:
-        """Those of the columns of fit that predictions do not need."""
+        """Return those of the columns of fit that predictions do not need."""
         used = {self.user_name, self.item_name, *self.context_names}
         return [name for name in names if name not in used]
 
@@ -206,7 +206,7 @@ class RatingsReader:
         context_names: list[str],
         days: np.ndarray | None,
     ) -> tuple[Interactions, np.ndarray]:
-        """The ratings of some rows as sorted interactions, and the position of each among the rows."""
+        """Return the ratings of some rows as sorted interactions, and the position of each among the rows."""
         users, items = self.users.ids.encode(columns[0]), self.items.ids.encode(columns[1])
         if weights is None and self.mean_weight != 1.0:
             weights = np.ones(len(rows))
@@ -249,7 +249,7 @@ class ContextEncoder:
         return cls(names, preprocessor, sizes, encoded.shape[1] - len(sizes))
 
     def encode(self, frame: pd.DataFrame, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Codes, (n_rows, n_categories), and numbers, (n_rows, n_numbers), of some rows."""
+        """Return the codes, (n_rows, n_categories), and numbers, (n_rows, n_numbers), of some rows."""
         with pandas_output():
             encoded = self.preprocessor.transform(frame[self.names].iloc[rows])
         codes = np.zeros((len(rows), len(self.category_sizes)), np.int32)
@@ -258,14 +258,14 @@ class ContextEncoder:
         return codes, encoded.drop(columns=list(self.category_sizes)).to_numpy(np.float32)
 
     def unknown(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows without a context: labels are unknown, numbers are at their mean."""
+        """Return rows without a context: labels are unknown, numbers are at their mean."""
         return np.zeros((n_rows, len(self.category_sizes)), np.int32), np.zeros((n_rows, self.n_numbers), np.float32)
 
 
 def _read_target(
     frame: pd.DataFrame, y: Any, sample_weight: Any, id_names: tuple[str, str], owner: str
 ) -> tuple[np.ndarray, np.ndarray, Any]:
-    """The ratings, the positions of the rows that count, as often as they count, and the weights of those."""
+    """Return the ratings, the positions of the rows that count, as often as they count, and the weights of those."""
     y = check_target(y, len(frame), owner, numeric=True)
     y = (column_or_1d(y, warn=True) if y.ndim == 2 else y).astype(np.float64)
     rows, weights = read_weights(sample_weight, len(frame))
@@ -292,7 +292,7 @@ def _id_columns(frame: pd.DataFrame, id_names: tuple[str, str], rows: np.ndarray
 
 
 def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple[Column, Column, np.ndarray]:
-    """Users, items and ratings of a mapping or Series by item, or of a frame of [user,] item and rating."""
+    """Return users, items and ratings of a mapping or Series by item, or of a frame of [user,] item and rating."""
     if isinstance(ratings, (Mapping, pd.Series)):
         given = ratings if isinstance(ratings, pd.Series) else pd.Series(dict(ratings), dtype=object)
         if not len(given):
@@ -320,7 +320,7 @@ def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple
 
 
 def _order_columns(frame: pd.DataFrame, user_name: str, item_name: str) -> pd.DataFrame:
-    """The [user,] item and rating: by name where the item has its name in fit, by position otherwise."""
+    """Return the [user,] item and rating: by name where the item has its name in fit, by position otherwise."""
     if item_name in frame.columns:
         ids = [name for name in (user_name, item_name) if name in frame.columns]
         rest = [name for name in frame.columns if name not in ids]
@@ -336,7 +336,7 @@ def _order_columns(frame: pd.DataFrame, user_name: str, item_name: str) -> pd.Da
 
 
 def as_pairs(X: Any) -> pd.DataFrame:
-    """A table of pairs as a new pandas frame; a sparse matrix is a TypeError."""
+    """Return a table of pairs as a new pandas frame; a sparse matrix is a TypeError."""
     if sp.issparse(X):
         raise TypeError(
             "Got a sparse matrix, which only fit and partial_fit take: pass its pairs, as in "
@@ -346,7 +346,7 @@ def as_pairs(X: Any) -> pd.DataFrame:
 
 
 def read_sparse(X: Any, y: Any) -> tuple[Any, Any]:
-    """The pairs and values of a sparse matrix of users and items; anything else as it is."""
+    """Return the pairs and values of a sparse matrix of users and items; anything else as it is."""
     if not sp.issparse(X):
         return X, y
     if y is not None:

@@ -81,7 +81,7 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
 
     @abstractmethod
     def _make_scorer(self) -> Scorer:
-        """An unfitted scorer with the parameters of this recommender."""
+        """Return an unfitted scorer with the parameters of this recommender."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -345,7 +345,7 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
             raise ValueError(f"index= finds items without scoring all, which {given[0]} needs: leave one of them out.")
 
     def _searched_scorer(self) -> Scorer:
-        """The scorer, if it orders items by inner products."""
+        """Return the scorer, if it orders items by inner products."""
         scorer = self._fitted_scorer()
         if is_regressor(self):
             raise NotImplementedError(
@@ -355,28 +355,28 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
         return scorer
 
     def _order_by(self, order: str) -> Relevance | None:
-        """The relevance by which `recommend` orders items; None orders them by their scores."""
+        """Return the relevance by which `recommend` orders items; None orders them by their scores."""
         if order == "rating":
             raise ValueError(f"{type(self).__name__} does not predict ratings: order='rating' is for models that do.")
         return None
 
     def _read_sparse(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """The pairs and values of a sparse matrix; anything else as it is."""
+        """Return the pairs and values of a sparse matrix; anything else as it is."""
         return read_sparse(X, y)
 
     def _read_target(self, frame: pd.DataFrame, y: Any) -> Any:
-        """The ratings of the rows of a table."""
+        """Return the ratings of the rows of a table."""
         return y
 
     def _check_ratings(self, values: np.ndarray) -> None:
         """Check the values from which the model is to learn."""
 
     def _read_weights(self, frame: pd.DataFrame, sample_weight: Any, reset: bool) -> Any:
-        """The weights of the rows of a table; `reset` is True for those of `fit`."""
+        """Return the weights of the rows of a table; `reset` is True for those of `fit`."""
         return sample_weight
 
     def _read_days(self, frame: pd.DataFrame) -> np.ndarray | None:
-        """The times of the rows of a table in days, for models that use them."""
+        """Return the times of the rows of a table in days, for models that use them."""
         return None
 
     def _check_parameters(self) -> Scorer:

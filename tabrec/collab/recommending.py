@@ -42,7 +42,7 @@ def recommend_items(
     item_features: Any,
     index: Any,
 ) -> pd.DataFrame:
-    """The recommendations that `Recommender.recommend` describes."""
+    """Return the recommendations that `Recommender.recommend` describes."""
     column = as_column(reader.user_name, users)
     codes = reader.users.ids.encode(column)
     of_users = None
@@ -79,7 +79,7 @@ def recommend_items(
 
 
 def _choose(items: Side, candidates: Any, include_cold: bool, unknown: str) -> np.ndarray:
-    """Codes of the items to choose from, in ascending order."""
+    """Return the codes of the items to choose from, in ascending order."""
     if include_cold and items.table is None:
         raise ValueError("include_cold=True recommends items that only item_features knows: fit with item_features.")
     if candidates is None:

@@ -46,7 +46,7 @@ class Relevance:
         self.base, self.learned = base, None
 
     def caught_up(self, data: RatingsReader, device: Any) -> Relevance:
-        """The relevance updated with all ratings of a reader: only factors of ids with more ratings are solved.
+        """Return the relevance updated with all ratings of a reader: only factors of ids with more ratings are solved.
 
         The result depends on `base` and the reader alone, not on earlier calls.
         """
@@ -81,7 +81,7 @@ class Relevance:
         return scorer
 
     def weigh(self, users: np.ndarray, items: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """Relevance of all pairs of some users and some items, given their predicted ratings."""
+        """Return the relevance of all pairs of some users and some items, given their predicted ratings."""
         preference = self.takes.score_block(users, items)
         # Factors are 0 for users whose items nobody else has.
         preference[~self.takes.rows["user"][users].any(axis=1)] = self.takes.popularity[items]
@@ -91,7 +91,7 @@ class Relevance:
 
 
 def _distribution(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Levels of ratings, and the share of ratings below each, plus half of those at it."""
+    """Return the levels of ratings, and the share of ratings below each, plus half of those at it."""
     levels, counts = np.unique(values, return_counts=True)
     shares = (np.cumsum(counts) - counts / 2) / len(values)
     step = -(-len(levels) // _MOST_LEVELS)
@@ -105,5 +105,5 @@ def _of_learned_users(data: RatingsReader) -> Interactions:
 
 
 def _find_changed(before: Interactions, now: Interactions, kind: str, n_codes: int) -> np.ndarray:
-    """Codes whose number of ratings has changed."""
+    """Return the codes whose number of ratings has changed."""
     return np.flatnonzero(before.counts(kind, n_codes) != now.counts(kind, n_codes))

@@ -11,7 +11,7 @@ from tabrec.tables.mapped_arrays import BLOCK, array_like, blocks, is_mapped, re
 
 
 def ranges(starts: np.ndarray, size: int) -> Iterator[slice]:
-    """Consecutive rows with at most `size` numbers together, or one row, given the start of each and the end."""
+    """Yield consecutive rows with at most `size` numbers together, or one row, given the start of each and the end."""
     first, n_rows = 0, len(starts) - 1
     while first < n_rows:
         stop = max(int(np.searchsorted(starts, starts[first] + size, side="right")) - 1, first + 1)
@@ -20,7 +20,7 @@ def ranges(starts: np.ndarray, size: int) -> Iterator[slice]:
 
 
 def row_blocks(matrix: sp.csr_matrix, size: int = BLOCK) -> Iterator[tuple[slice, sp.csr_matrix]]:
-    """The rows of a matrix in blocks, which do not depend on where it is."""
+    """Yield the rows of a matrix in blocks, which do not depend on where it is."""
     for rows in ranges(matrix.indptr, size):
         yield rows, matrix if rows.stop - rows.start == matrix.shape[0] else matrix[rows]
         release(matrix.indices, matrix.data)
@@ -29,7 +29,7 @@ def row_blocks(matrix: sp.csr_matrix, size: int = BLOCK) -> Iterator[tuple[slice
 def sum_by_pair(
     users: np.ndarray, items: np.ndarray, strengths: Callable[[slice], np.ndarray], shape: tuple[int, int]
 ) -> sp.csr_matrix:
-    """The sum of the strengths of each pair of a user and an item, which are sorted; in files if they are."""
+    """Return the sum of the strengths of each pair of a user and an item, which are sorted; in files if they are."""
     if not is_mapped(items):
         return sp.csr_matrix((strengths(slice(None)), (users, items)), shape=shape)
     indices, data = array_like(items, len(items), np.int32), array_like(items, len(items), np.float64)
@@ -65,14 +65,14 @@ def transpose(matrix: sp.csr_matrix, size: int = 4 * BLOCK) -> sp.csr_matrix:
 
 
 def _columns_between(block: sp.csr_matrix, start: int, wanted: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns, rows and numbers of a block, whose first row is `start`, in a range of columns."""
+    """Return columns, rows and numbers of a block, whose first row is `start`, in a range of columns."""
     at = np.flatnonzero((block.indices >= wanted.start) & (block.indices < wanted.stop))
     rows = np.searchsorted(block.indptr, at.astype(block.indptr.dtype), side="right").astype(np.int32)
     return block.indices[at], rows + np.int32(start - 1), block.data[at]
 
 
 def count_codes(codes: np.ndarray, n_codes: int) -> np.ndarray:
-    """How often each code occurs."""
+    """Return how often each code occurs."""
     counts = np.zeros(n_codes, dtype=np.int64)
     for rows in blocks(len(codes)):
         counts += np.bincount(codes[rows], minlength=n_codes)

@@ -354,6 +354,6 @@ class Scorer(ABC):
 
 
 def unit_vectors(vectors: np.ndarray) -> np.ndarray:
-    """The rows divided by their lengths; rows of zeros stay zero."""
+    """Return the rows divided by their lengths; rows of zeros stay zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(lengths > 0, lengths, 1.0)

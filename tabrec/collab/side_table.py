@@ -58,7 +58,7 @@ class SideEncoder:
         return made
 
     def encode(self, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Codes, (n_rows, n_categories), and numbers, (n_rows, n_numbers)."""
+        """Return the codes, (n_rows, n_categories), and numbers, (n_rows, n_numbers)."""
         encoded = self._transform(features)
         codes = [encoded[name].cat.codes.to_numpy(np.int32) for name in self.category_sizes]
         numbers = [encoded[name].to_numpy(np.float32) for name in encoded.columns if name not in self._sizes]
@@ -100,7 +100,7 @@ class SideTable:
 
     @classmethod
     def learn(cls, encoder: SideEncoder, features: pd.DataFrame, rows: np.ndarray, n_codes: int) -> SideTable:
-        """The table of some ids, whose codes are `rows`."""
+        """Return the table of some ids, whose codes are `rows`."""
         made, (codes, numbers) = cls(), encoder.encode(features)
         made.encoder, made.category_sizes = encoder, encoder.category_sizes
         made.kept = np.flatnonzero((numbers != np.median(numbers, axis=0)).sum(axis=0) > 1)  # more than one stands out
@@ -161,7 +161,7 @@ class SideTable:
 
 
 def _as_number(column: pd.Series, size: int) -> np.ndarray:
-    """Two labels as -0.5 and 0.5, 0 where missing; a single label as 1 where it is present."""
+    """Return two labels as -0.5 and 0.5, 0 where missing; a single label as 1 where it is present."""
     codes = column.cat.codes.to_numpy(np.float32)
     return np.where(codes > 0, codes - 1.5, 0.0).astype(np.float32) if size == _OF_TWO_LABELS else codes
 
@@ -212,7 +212,7 @@ def index_by_id(parameter: str, features: Any, ids: Ids) -> Any:
 
 
 def _holds_ids(column: pd.Series, ids: Ids) -> bool:
-    """Whether a column has different ids in all rows, and some are known."""
+    """Return whether a column has different ids in all rows, and some are known."""
     try:
         return bool(column.is_unique and ids.encode(as_column(ids.name, column)).any())
     except (TypeError, ValueError):

@@ -32,26 +32,26 @@ class Side:
         return self.ids.n_codes
 
     def design(self) -> np.ndarray:
-        """Features for a linear model, of shape (n_codes, n_features): none, without a side table."""
+        """Return features for a linear model, of shape (n_codes, n_features): none, without a side table."""
         return np.zeros((self.n_codes, 0), dtype=np.float32) if self.table is None else self.table.design()
 
     def known(self) -> np.ndarray:
-        """Codes of the ids with ratings."""
+        """Return the codes of the ids with ratings."""
         return np.flatnonzero(self.origins <= FOLDED_IN)
 
     def from_metadata(self) -> np.ndarray:
-        """Whether an id is known from its side table alone, by code."""
+        """Return whether an id is known from its side table alone, by code."""
         return self.origins == FROM_METADATA
 
     def became_known(self, before: np.ndarray) -> np.ndarray:
-        """Codes of the ids with ratings that had no ratings according to earlier origins."""
+        """Return the codes of the ids with ratings that had no ratings according to earlier origins."""
         known = self.known()
         had = np.zeros(self.n_codes, dtype=bool)
         had[: len(before)] = before <= FOLDED_IN
         return known[~had[known]]
 
     def require(self, ids: Any) -> np.ndarray:
-        """Codes of known ids; a ValueError names the first unknown one, and known ids with similar spellings."""
+        """Return codes of known ids; a ValueError names the first unknown one, and known ids with similar spellings."""
         column = as_column(self.ids.name, ids)
         codes = self.ids.encode(column)
         if not len(codes) or codes.all():
@@ -79,18 +79,18 @@ class Side:
         return replace(side, table=table)
 
     def add_rows(self, parameter: str, features: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
-        """A side table with the features of further ids, in place of those that it has of them."""
+        """Return a side table with the features of further ids, in place of those that it has of them."""
         features = index_by_id(parameter, features, self.ids)
         return pd.concat([features[~features.index.isin(more.index)], more[features.columns]])
 
     def drop_rows(self, parameter: str, features: pd.DataFrame, ids: Any) -> pd.DataFrame:
-        """A side table without the rows of some known ids."""
+        """Return a side table without the rows of some known ids."""
         rows = self.ids.encode_list(index_by_id(parameter, features, self.ids).index)
         return features[~np.isin(rows, self.require(ids))]
 
 
 def learn_side(column: Column, parameter: str, features: Any) -> Side:
-    """The ids that a column of ratings holds, and those that a side table adds."""
+    """Return the ids that a column of ratings holds, and those that a side table adds."""
     ids, table = Ids.learn(column), None
     n_rated = ids.n_codes
     if features is not None:
@@ -102,7 +102,7 @@ def learn_side(column: Column, parameter: str, features: Any) -> Side:
 
 
 def name_paths(users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """The paths of predictions, by the origins of their users and items: an object array of text."""
+    """Return the paths of predictions, by the origins of their users and items: an object array of text."""
     worse = np.maximum(users, items)
     path = np.where(worse < UNKNOWN, worse, np.where(users < UNKNOWN, 4, 3))
     return _PATHS[np.where((users == UNKNOWN) & (items == UNKNOWN), 5, path)]

@@ -67,7 +67,7 @@ class _UserSplitter(BaseCrossValidator):
 
     @abstractmethod
     def _make_folds(self, X: Any) -> list[Fold]:
-        """The folds, all of them at once, so that `split` raises errors when it is called."""
+        """Return the folds, all of them at once, so that `split` raises errors when it is called."""
 
 
 class LeaveLastOut(_UserSplitter):
@@ -240,7 +240,7 @@ def _check_count(name: str, value: Any) -> int:
 
 
 def _user_codes(frame: pd.DataFrame, user: str | None) -> np.ndarray:
-    """The user of each row, as codes from 0: int array of shape (n_rows,)."""
+    """Return the user of each row, as codes from 0: int array of shape (n_rows,)."""
     name = frame.columns[0] if user is None else user
     column = get_column(frame, name)
     missing = np.flatnonzero(column.missing)
@@ -254,7 +254,7 @@ def _user_codes(frame: pd.DataFrame, user: str | None) -> np.ndarray:
 
 
 def _rows_after(users: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Number of rows of the same user that are later than each row: int array of shape (n_rows,)."""
+    """Return the number of rows of the same user that are later than each row: int array of shape (n_rows,)."""
     order = np.lexsort((times, users))  # stable: rows of one time stay in their order
     ends = np.cumsum(np.bincount(users))
     after = np.empty(len(users), dtype=np.intp)

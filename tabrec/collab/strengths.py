@@ -67,11 +67,11 @@ class StrengthScorer(Scorer):
 
     @abstractmethod
     def score_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Scores of pairs whose users have interactions: (n_pairs,)."""
+        """Return the scores of pairs whose users have interactions: (n_pairs,)."""
 
     @abstractmethod
     def block_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Scores of all pairs of users, who have interactions, and items: (n_users, n_items)."""
+        """Return the scores of all pairs of users, who have interactions, and items: (n_users, n_items)."""
 
     @property
     def matrix(self) -> sp.csr_matrix:
@@ -82,7 +82,7 @@ class StrengthScorer(Scorer):
         return self._matrix
 
     def _strengths_at(self, rows: slice) -> np.ndarray:
-        """Strengths of some interactions, with their weights."""
+        """Return strengths of some interactions, with their weights."""
         ratings = self.data.ratings
         strengths = self.strengths(ratings.values[rows])
         return strengths if ratings.weights is None else strengths * ratings.weights[rows]
@@ -98,7 +98,7 @@ class StrengthScorer(Scorer):
         self.popularity = count_codes(self.matrix.indices, self.matrix.shape[1]) / max(n_users, 1)
 
     def strengths(self, values: np.ndarray) -> np.ndarray:
-        """Strengths of interactions with the values that were passed as y."""
+        """Return strengths of interactions with the values that were passed as y."""
         rule = self.parameters["rating_weight"]
         if callable(rule):
             strengths = np.asarray(rule(values), dtype=np.float64)
@@ -116,7 +116,7 @@ class StrengthScorer(Scorer):
         return strengths
 
     def strengths_of(self, user: int, values: np.ndarray) -> np.ndarray:
-        """Strengths of the interactions of a user, whose values are given, with their weights."""
+        """Return strengths of the interactions of a user, whose values are given, with their weights."""
         weights = self.data.ratings.weights
         return self.strengths(values) * (1.0 if weights is None else weights[self.data.ratings.of_user(user)])
 
@@ -141,7 +141,7 @@ class StrengthScorer(Scorer):
         return scores
 
     def popularity_weights(self, users: np.ndarray) -> np.ndarray:
-        """Weights of the popularity in the scores of users: 1 without interactions, and 0 for most others.
+        """Return the weights of the popularity in the scores of users: 1 without interactions, and 0 for most others.
 
         One interaction says little about a large catalogue: it counts half as much as the popularity, two count as
         much, where scores and popularities are compared by their spread over the items.
@@ -188,7 +188,7 @@ class LinearItemScorer(StrengthScorer):
 
     @abstractmethod
     def item_weights(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Weights of single pairs of items: (n_pairs,)."""
+        """Return the weights of single pairs of items: (n_pairs,)."""
 
     def score_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         rows = self.matrix[users]
@@ -209,6 +209,6 @@ def check_positive(values: np.ndarray) -> None:
 
 
 def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """The rows divided by their lengths; empty rows stay empty."""
+    """Return the rows divided by their lengths; empty rows stay empty."""
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     return sp.csr_matrix(sp.diags(1 / np.where(lengths > 0, lengths, 1.0)) @ matrix)

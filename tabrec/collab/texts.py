@@ -16,7 +16,7 @@ _MOST_WORDS = 200
 
 
 def learn_texts(features: pd.DataFrame, min_frequency: int, others: Collection[str]) -> dict[str, dict[str, float]]:
-    """The words of each column of free text but some, with their inverse document frequencies."""
+    """Return the words of each column of free text but some, with their inverse document frequencies."""
     found = {}
     for name, column in features.items():
         if str(name) in others or not _is_free_text(column):
@@ -32,7 +32,7 @@ def learn_texts(features: pd.DataFrame, min_frequency: int, others: Collection[s
 
 
 def encode_texts(features: pd.DataFrame, texts: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """A column of float32 for each word; the numbers of a text have the length 1."""
+    """Return a column of float32 for each word; the numbers of a text have the length 1."""
     blocks = [pd.DataFrame(index=features.index)]
     for name, idf in texts.items():
         vectorizer = TfidfVectorizer(vocabulary=list(idf), dtype=np.float32)
@@ -45,7 +45,7 @@ def encode_texts(features: pd.DataFrame, texts: dict[str, dict[str, float]]) -> 
 
 
 def without_texts(features: pd.DataFrame, texts: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """The table without the columns of free text."""
+    """Return the table without the columns of free text."""
     return features[[name for name in features.columns if str(name) not in texts]] if texts else features
 
 

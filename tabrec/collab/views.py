@@ -219,7 +219,7 @@ class LabelledViews(BaseEstimator):
         return hasattr(self, "_scorer")
 
     def _fitted_scorer(self) -> Scorer:
-        """A copy of the fitted scorer that has the present parameters and may replace its fitted attributes."""
+        """Return a copy of the fitted scorer that has the present parameters and may replace its fitted attributes."""
         check_is_fitted(self)
         scorer = copy.copy(self._scorer)
         scorer.parameters = self.get_params(deep=False)
@@ -244,7 +244,7 @@ class LabelledViews(BaseEstimator):
         return pd.Series(counts, index=index, name="n_ratings")
 
     def _with_mean(self, pairs: Pairs, predicted: np.ndarray) -> np.ndarray:
-        """Predictions, replaced where neither user nor item is known."""
+        """Return the predictions, replaced where neither user nor item is known."""
         return predicted
 
     def _paths(self, pairs: Pairs) -> np.ndarray:

@@ -16,7 +16,7 @@ _CLEARLY_SHORTER = 0.1
 
 
 def name_columns(file: str, names: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> tuple[pa.Table, list[str]]:
-    """A table of columns, and the assumptions about those without a name; there may be a column more than names.
+    """Return a table of columns, and the assumptions about those without a name; there may be a column more than names.
 
     Columns without a name are left out if they are empty or hold distinct whole numbers; so is a first one of distinct
     text, as R writes, and a table to the right of an empty column.
@@ -54,7 +54,7 @@ def _are_row_names(column: pa.ChunkedArray) -> bool:
 
 
 def _first_table(names: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> tuple[list[pa.ChunkedArray], list[str]]:
-    """The columns before an empty one that divides two tables of different lengths; all columns otherwise."""
+    """Return the columns before an empty one that divides two tables of different lengths; all columns otherwise."""
     for gap, name in enumerate(names):
         right = [other for other in names[gap + 1 :] if not _NO_NAME.fullmatch(other)]
         if gap and right and _NO_NAME.fullmatch(name) and columns[gap].null_count == len(columns[gap]):
@@ -67,5 +67,5 @@ def _first_table(names: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> tu
 
 
 def _n_filled(columns: Sequence[pa.ChunkedArray]) -> int:
-    """The number of rows up to the last one with a value."""
+    """Return the number of rows up to the last one with a value."""
     return max(int(np.flatnonzero(column.is_valid().to_numpy()).max(initial=-1)) + 1 for column in columns)

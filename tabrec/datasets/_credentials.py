@@ -24,7 +24,7 @@ class Credentials:
     key: str | None = field(default=None, repr=False)
 
     def hide(self, text: str) -> str:
-        """The text with the secrets replaced."""
+        """Return the text with the secrets replaced."""
         for secret in (self.token, self.key):
             text = text.replace(secret, "[secret]") if secret else text
         return text
@@ -122,7 +122,7 @@ def _malformed(path: Path) -> FetchError:
 
 
 def _read_private(path: Path) -> str:
-    """The text of a file, which must be readable by its owner only."""
+    """Return the text of a file, which must be readable by its owner only."""
     try:
         if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise FetchError(f"{path} can be read or changed by other users of this machine: run `chmod 600 {path}`.")

@@ -84,7 +84,7 @@ def _is_between(low: float, high: float, first: float, last: float) -> bool:
 
 
 def _find_text_format(name: str, column: pd.Series) -> str | None:
-    """The format of a column of text that is dates, "" if it is unclear, and None if it does not hold dates."""
+    """Return the format of a column of text that is dates, "" if it is unclear, and None if it does not hold dates."""
     text = Column(name, column.array)
     marks = find_date_marks(text)
     if marks is None:

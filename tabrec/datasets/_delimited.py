@@ -68,7 +68,7 @@ def read_delimited(
 
 
 def _without_headers(table: pa.Table, names: Sequence[str]) -> tuple[pa.Table, list[str]]:
-    """The rows that do not repeat the header, as those of joined files do, and what was assumed."""
+    """Return the rows that do not repeat the header, as those of joined files do, and what was assumed."""
     columns = table.columns[: len(names)]
     if not all(pa.types.is_string(column.type) or pa.types.is_dictionary(column.type) for column in columns):
         return table, []
@@ -83,7 +83,7 @@ def _without_headers(table: pa.Table, names: Sequence[str]) -> tuple[pa.Table, l
 
 
 def _without_empty_rows(table: pa.Table) -> tuple[pa.Table, list[str]]:
-    """The rows that have a value in some column, and what was assumed."""
+    """Return the rows that have a value in some column, and what was assumed."""
     if table.num_columns < 2 or any(column.null_count == 0 for column in table.columns):
         return table, []
     is_empty = np.logical_and.reduce([column.is_null().to_numpy() for column in table.columns])
@@ -114,7 +114,7 @@ class _OddRows:
         return "skip"
 
     def describe(self) -> list[str]:
-        """The assumptions about these rows."""
+        """Return the assumptions about these rows."""
         n_short = self.n_short - self.n_notes
         short = f"the missing fields of {n_short:,} short rows taken as missing values"
         notes = f"{self.n_notes:,} line{'s' * (self.n_notes > 1)} of notes left out"
@@ -132,7 +132,7 @@ def _read_with_arrow(
     *,
     strings_can_be_null: bool,
 ) -> pa.Table | None:
-    """The table with columns named by position, or None where arrow does not read it."""
+    """Return the table with columns named by position, or None where arrow does not read it."""
     names = [str(position) for position in range(dialect.width)]
     encoding = "utf-8" if dialect.encoding == "utf-8-sig" else dialect.encoding
     try:
@@ -167,7 +167,7 @@ def _read_with_arrow(
 
 
 def _read_as_text(source: Source, dialect: Dialect, odd: _OddRows) -> pa.Table:
-    """The table with every column as text; rows may be short."""
+    """Return the table with every column as text; rows may be short."""
     with source.open() as file:
         try:
             frame = pd.read_csv(
@@ -193,7 +193,7 @@ def _read_as_text(source: Source, dialect: Dialect, odd: _OddRows) -> pa.Table:
 
 
 def _are_notes(frame: pd.DataFrame, source: Source, dialect: Dialect, odd: _OddRows) -> np.ndarray:
-    """Which rows are comments, rules, or short rows of text below the last blank line."""
+    """Return which rows are comments, rules, or short rows of text below the last blank line."""
     if frame.shape[1] == 1:
         return np.zeros(len(frame), dtype=bool)
     is_alone = (frame.iloc[:, 1:].isna() | (frame.iloc[:, 1:] == "")).all(axis=1).to_numpy()
@@ -222,11 +222,11 @@ def _too_long(name: str, dialect: Dialect, row: Any) -> str:
 
 
 def _has_bytes(table: pa.Table) -> bool:
-    """Whether some text of a table is not in its encoding: arrow leaves it as bytes."""
+    """Return whether some text of a table is not in its encoding: arrow leaves it as bytes."""
     kinds = (field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema)
     return any(map(pa.types.is_binary, kinds))
 
 
 def find_encoding_of_all(source: Source) -> str:
-    """The encoding of a text that its first lines do not show."""
+    """Return the encoding of a text that its first lines do not show."""
     return find_encoding(source.head(), is_complete=True)

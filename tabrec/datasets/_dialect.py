@@ -64,7 +64,7 @@ class Dialect:
     assumed: list[str] = field(default_factory=list)
 
     def head(self) -> pd.DataFrame:
-        """The first rows as text."""
+        """Return the first rows as text."""
         rows = [dict(zip(self.names, map(str.strip, row), strict=False)) for row in self.body]
         return pd.DataFrame(rows, columns=self.names, dtype=object).fillna("")
 
@@ -144,7 +144,7 @@ def find_dialect(
 
 
 def find_names(source: Source) -> list[str]:
-    """The names in a file that holds the header of a table, or one name per line."""
+    """Return the names in a file that holds the header of a table, or one name per line."""
     head, is_complete = _read_head(source)
     text = _decode(source.name, head, find_encoding(head, is_complete=is_complete), is_complete=is_complete)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -154,7 +154,7 @@ def find_names(source: Source) -> list[str]:
 
 
 def read_delimiter(delimiter: str | None) -> str | None:
-    r"""A delimiter as a character; it may be given as a word, such as "tab", or as "\\t"."""
+    r"""Return a delimiter as a character; it may be given as a word, such as "tab", or as "\\t"."""
     if delimiter is None:
         return None
     found = _DELIMITER_NAMES.get(delimiter.lower(), delimiter)
@@ -164,7 +164,7 @@ def read_delimiter(delimiter: str | None) -> str | None:
 
 
 def read_records(text: str, delimiter: str, quote: str, *, is_complete: bool, skipped: int = 0) -> list[Record]:
-    """The first rows of a text, without blank lines and rules; quoted fields may contain line breaks."""
+    """Return the first rows of a text, without blank lines and rules; quoted fields may contain line breaks."""
     lines = io.StringIO(text, newline="")
     for _ in range(skipped):
         lines.readline()
@@ -194,20 +194,20 @@ def _find_quote(text: str) -> str:
 
 
 def _skips_spaces(text: str, delimiter: str, quote: str) -> bool:
-    """Whether spaces after a delimiter must be skipped to recognise the quotes that follow them."""
+    """Return whether spaces after a delimiter must be skipped to recognise the quotes that follow them."""
     if delimiter == " ":
         return True
     return f" {quote}" in text and re.search(rf"(^|{re.escape(delimiter)}) +{quote}", text, re.MULTILINE) is not None
 
 
 def show_lines(text: str, n: int = 3) -> str:
-    """The first lines of a text, for a message."""
+    """Return the first lines of a text, for a message."""
     lines = [line[:60] + "…" * (len(line) > 60) for line in text.splitlines()[:n]]
     return " / ".join(map(repr, lines))
 
 
 def _read_head(source: Source) -> tuple[bytes, bool]:
-    """Whole lines from the beginning of a text, and whether they are all of it."""
+    """Return whole lines from the beginning of a text, and whether they are all of it."""
     size = _HEAD_BYTES
     while True:
         head = source.head(size)
@@ -234,7 +234,7 @@ def _stated_delimiter(text: str) -> tuple[int, str | None]:
 
 
 def _find_delimiter(name: str, text: str, quote: str, is_complete: bool) -> str:
-    """The delimiter that divides the most lines into the same number of fields, at least two."""
+    """Return the delimiter that divides the most lines into the same number of fields, at least two."""
     scores = {}
     for candidate in _DELIMITERS:
         if candidate in text:
@@ -289,7 +289,7 @@ def _find_decimal(rows: list[list[str]]) -> str | None:
 
 
 def _find_codes(names: list[str], rows: list[list[str]]) -> list[str]:
-    """Columns of digits that lose something as numbers: leading zeros, as in 007, or digits beyond 64 bits."""
+    """Return columns of digits that lose something as numbers: leading zeros, as in 007, or digits beyond 64 bits."""
     codes = []
     for name, column in zip(names, zip_longest(*rows, fillvalue=""), strict=False):
         cells = [cell for cell in map(str.strip, column) if cell]

@@ -84,7 +84,7 @@ def _download_with_retries(ask: Callable[[], Request], partial: _Partial, explai
 
 
 def fetch_text(url: str) -> str | None:
-    """A small text file, or None if the server does not have it."""
+    """Return a small text file, or None if the server does not have it."""
     for failures in range(len(WAITS) + 1):
         try:
             with _open(Request(url), {}, lambda status, _: None) as response:
@@ -113,7 +113,7 @@ def wait_or_give_up(interruption: Interruption, failures: int) -> None:
 
 
 def status_error(host: str, status: int, retry_after: float | None) -> FetchError:
-    """The error for a status, if nothing more specific is known."""
+    """Return the error for a status, if nothing more specific is known."""
     if status == 429:
         when = "later" if retry_after is None else f"in {retry_after:.0f} seconds"
         return Interruption(f"{host} received too many requests (status 429): try again {when}.", retry_after)
@@ -134,7 +134,7 @@ class NoNetwork(Interruption):
 
 
 def seconds(retry_after: str | None) -> float | None:
-    """The seconds of a Retry-After header, which holds seconds or a date."""
+    """Return the seconds of a Retry-After header, which holds seconds or a date."""
     if retry_after is None:
         return None
     try:
@@ -220,7 +220,7 @@ def _try(request: Request, partial: _Partial, explain: Explain, report: Report) 
 
 
 def _continues(response: Any, partial: _Partial) -> bool:
-    """True if the response continues the partial file."""
+    """Return True if the response continues the partial file."""
     if response.status != 206:
         return False
     size = "*" if partial.total is None else partial.total
@@ -236,7 +236,7 @@ class _RangeRefused(FetchError):
 
 
 def _validator(headers: Any) -> str | None:
-    """The value for If-Range: a strong ETag, otherwise the date of the last change."""
+    """Return the value for If-Range: a strong ETag, otherwise the date of the last change."""
     tag = headers.get("ETag")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
 

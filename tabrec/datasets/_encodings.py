@@ -69,7 +69,7 @@ def _guess_by_letters(head: bytes) -> str:
 
 
 def _is_not_latin(text: str, encoding: str) -> bool:
-    """Whether most words with other letters than ASCII have no ASCII letter; accented words have both.
+    """Return whether most words with other letters than ASCII have no ASCII letter; accented words have both.
 
     Signs of cp1252 that stand alone are no words: its euro sign is a letter in cp1251.
     """

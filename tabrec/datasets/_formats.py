@@ -61,7 +61,7 @@ def read_json(source: Source, suffix: str) -> pd.DataFrame:
 
 
 def _find_records(parsed: Any) -> tuple[Any, list[str]]:
-    """Parsed JSON as records or columns, and what was assumed: records may be in an object, and hold objects."""
+    """Return parsed JSON as records or columns, and what was assumed: records may be in an object, and hold objects."""
     assumed = []
     if isinstance(parsed, dict):
         lists = [name for name, value in parsed.items() if isinstance(value, list)]
@@ -102,7 +102,7 @@ def _parse_json(text: str, *, is_lines: bool) -> Any:
 
 
 def _convert(values: pd.Series) -> pd.Series:
-    """Values of JSON in their common type; whole numbers stay exact where some are missing."""
+    """Return the values of JSON in their common type; whole numbers stay exact where some are missing."""
     converted = pd.Series(values.tolist(), index=values.index)
     if converted.dtype.kind != "f" or types.infer_dtype(values, skipna=True) != "integer":
         return converted
@@ -110,7 +110,7 @@ def _convert(values: pd.Series) -> pd.Series:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A frame of an arrow table, with text as categories, and whole numbers exact where some are missing."""
+    """Return a frame of an arrow table, with text as categories, and whole numbers exact where some are missing."""
     frame = table.to_pandas(strings_to_categorical=True, date_as_object=False, ignore_metadata=True)
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_integer(column.type) and column.null_count and _is_large(column):
@@ -126,6 +126,6 @@ def text_as_categories(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_large(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds whole numbers that float64, the type of columns with gaps, may not distinguish."""
+    """Return whether a column holds whole numbers that float64, the type of columns with gaps, may not distinguish."""
     bounds = pa.compute.min_max(column).as_py()
     return any(bound is not None and abs(bound) >= _LARGEST_EXACT for bound in bounds.values())

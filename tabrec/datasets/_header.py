@@ -17,7 +17,7 @@ _MOST_YEARS = range(1800, 2200)
 
 
 def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row of a table holds the names of its columns.
+    """Return whether the first row of a table holds the names of its columns.
 
     Text above numbers or dates is a name. A number above numbers is data, and so is a value that occurs again below,
     unless all such numbers count up from zero or are consecutive years.
@@ -76,7 +76,7 @@ def _is_number(cell: str) -> bool:
 
 
 def clean_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Unique names without spaces around them, and the assumptions; columns without a name keep an empty one."""
+    """Return unique names without spaces around them, and the assumptions; columns without a name keep an empty one."""
     stripped = [" ".join(name.translate(_INVISIBLE).split()) for name in names]
     times = Counter(stripped)
     taken = set(stripped)

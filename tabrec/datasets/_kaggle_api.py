@@ -127,7 +127,7 @@ class KaggleApi:
             raise FetchError(f"{_HOST} sent an invalid response ({type(error).__name__}): try again later.") from None
 
     def _explain(self, response: Any) -> FetchError:
-        """The error for a response that refuses the request."""
+        """Return the error for a response that refuses the request."""
         status, says = response.status_code, self._reason(response)
         source = self._credentials.source
         if status == 401:

@@ -95,18 +95,18 @@ def _combine(column: pa.ChunkedArray) -> pa.DictionaryArray:
 
 
 def _spread(typed: pa.Array, labels: pa.DictionaryArray) -> pa.ChunkedArray:
-    """The values of rows from those of their labels."""
+    """Return the values of rows from those of their labels."""
     return pa.chunked_array([typed.take(labels.indices)])
 
 
 def _is_clean(labels: pa.Array, marks: list[str]) -> bool:
-    """Whether labels have no spaces around them and are not marks of missing values."""
+    """Return whether labels have no spaces around them and are not marks of missing values."""
     is_mark = pc.is_in(labels, value_set=pa.array(marks, pa.string()))
     return not pc.any(is_mark).as_py() and pc.utf8_trim_whitespace(labels).equals(labels)
 
 
 def _may_be_values(labels: pa.Array) -> bool:
-    """Whether labels may be numbers, dates or marks of missing values, by a sample: text is not read further."""
+    """Return whether labels may be numbers, dates or marks of missing values, by a sample: text is not read further."""
     sample = labels.take(np.arange(0, len(labels), len(labels) // _SAMPLE + 1))
     texts = sample.to_pylist()
     likely = sum(map(_is_likely_value, texts))
@@ -146,7 +146,7 @@ def _read_values(labels: pa.DictionaryArray, decimal: str | None, as_number: boo
 
 
 def _why_text(texts: list[str]) -> str:
-    """Why labels are not numbers although most of them are, "" if they are not."""
+    """Return why labels are not numbers although most of them are, "" if they are not."""
     texts = [text for text in texts if not is_known_mark(text)]
     if len(texts) < _FEWEST_NUMBERS:
         return ""
@@ -176,7 +176,7 @@ def infer_type(labels: pa.Array, decimal: str | None) -> pa.Array | None:
 
 
 def describe(names: Iterable[str], columns: Iterable[Settled]) -> list[str]:
-    """The assumptions about the values of columns."""
+    """Return the assumptions about the values of columns."""
     numbers, missing, doubts = [], [], []
     for name, settled in zip(names, columns, strict=False):
         if settled.unit is not None:

@@ -69,7 +69,7 @@ def find_layout(
 
 
 def _find_start(rows: list[list[str]], width: int) -> int:
-    """Position of the first row of the table, which follows its title."""
+    """Return the position of the first row of the table, which follows its title."""
     for start, row in enumerate(rows[:_MOST_TITLE_LINES]):
         is_shorter = len(row) == width - 1 and fits_shorter_header(rows[start + 1 :], width)
         if (len(row) >= width or is_shorter) and any(map(str.strip, row)):
@@ -78,14 +78,14 @@ def _find_start(rows: list[list[str]], width: int) -> int:
 
 
 def _is_group_of_names(rows: list[list[str]]) -> bool:
-    """Whether the first row names groups of columns, with gaps, above the row of their names."""
+    """Return whether the first row names groups of columns, with gaps, above the row of their names."""
     if len(rows) < 2 or all(map(str.strip, rows[0])) or not all(map(str.strip, rows[1])):
         return False
     return describes_columns(rows[1], rows[2:])
 
 
 def _count_descriptions(rows: list[list[str]]) -> int:
-    """How many rows below the header describe columns: none, one, or two, as in surveys."""
+    """Return how many rows below the header describe columns: none, one, or two, as in surveys."""
     for n in (1, 2):
         if len(rows) > n and all(describes_columns(row, rows[n:]) for row in rows[:n]):
             return n
@@ -101,7 +101,7 @@ def _names_groups(first: list[str], below: list[list[str]]) -> bool:
 
 
 def _join_names(groups: list[str], names: list[str]) -> list[str]:
-    """The names of columns behind that of their group, which stands above the first of them."""
+    """Return the names of columns behind that of their group, which stands above the first of them."""
     joined, last = [], ""
     for group, name in zip_longest(groups, names, fillvalue=""):
         last = group.strip() or (last if name.strip() else "")
@@ -122,7 +122,7 @@ def fits_shorter_header(rows: list[list[str]], width: int) -> bool:
 def _fit_names(
     file: str, names: list[str], rows: list[list[str]], width: int, *, from_header: bool
 ) -> tuple[list[str], list[str]]:
-    """Names for every field of a row; a field that stands for a trailing delimiter has none."""
+    """Return the names for every field of a row; a field that stands for a trailing delimiter has none."""
     is_trailing = all(len(row) < width or not row[-1].strip() for row in rows)
     if len(names) == width + 1 and not names[-1].strip():
         return names[:-1], ["the delimiter at the end of the header ignored"]

@@ -119,7 +119,7 @@ def _read_text(file: Folder, encoding: str) -> str:
 
 
 def _fields(file: Folder, separator: str, names: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of each line of a latin-1 file."""
+    """Yield the line number and fields of each line of a latin-1 file."""
     for line_number, line in enumerate(_read_text(file, "latin-1").split("\n"), start=1):
         line = line.rstrip("\r")
         if not line:
@@ -220,7 +220,7 @@ def read_movies_csv(folder: Folder) -> pd.DataFrame:
 
 
 def _items_frame(file: Folder, rows: list[tuple[int, str, str]]) -> pd.DataFrame:
-    """Items by id, with the year from the title and a column for each genre of the text "genre|genre"."""
+    """Return items by id, with the year from the title and a column for each genre of the text "genre|genre"."""
     frame = pd.DataFrame(rows, columns=["item", "title", "genres"])
     frame["title"] = frame["title"].str.strip()
     frame["year"] = frame["title"].str.extract(_YEAR_IN_TITLE, expand=False).astype(np.float64)

@@ -23,13 +23,13 @@ def choose_sizes(n_pairs: int, n_users: int | None, n_items: int | None) -> tupl
 
 
 def draw_activity(n_users: int, rng: np.random.Generator) -> np.ndarray:
-    """The share of each user in all pairs: (n_users,)."""
+    """Return the share of each user in all pairs: (n_users,)."""
     activity = rng.lognormal(sigma=1.1, size=n_users)
     return activity / activity.sum()
 
 
 def draw_popularity(n_items: int, rng: np.random.Generator) -> np.ndarray:
-    """The share of each item in all pairs, with a long tail: (n_items,)."""
+    """Return the share of each item in all pairs, with a long tail: (n_items,)."""
     return rng.permutation(zipf(n_items, exponent=2.0, offset=3 * n_items**0.5))
 
 

@@ -17,7 +17,7 @@ from tabrec.datasets._sources import text_suffix
 
 
 def find_files(path: str | os.PathLike, suffixes: Collection[str]) -> list[Path]:
-    """The files of a table in order of their names.
+    """Return the files of a table in order of their names.
 
     They are those below a folder with one of the suffixes, those that match a pattern, or the file itself.
     """
@@ -35,7 +35,7 @@ def find_files(path: str | os.PathLike, suffixes: Collection[str]) -> list[Path]
 
 
 def _is_hidden(path: Path) -> bool:
-    """Whether a file is not part of a table, such as the _SUCCESS of Spark."""
+    """Return whether a file is not part of a table, such as the _SUCCESS of Spark."""
     return any(part.startswith((".", "_")) for part in path.parts)
 
 

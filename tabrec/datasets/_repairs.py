@@ -19,7 +19,7 @@ _LEAST_LINES = 3
 
 
 def repair(source: Source) -> tuple[Source, list[str]]:
-    """The source itself, or with its text rewritten, and what was assumed."""
+    """Return the source itself, or with its text rewritten, and what was assumed."""
     head = source.head(_HEAD_BYTES)
     if _ESCAPED.search(head) and not _DOUBLED.search(head):
         doubled = re.sub(rb'\\(["\\])', lambda found: b'""' if found[1] == b'"' else b"\\", source.head())
@@ -32,7 +32,7 @@ def repair(source: Source) -> tuple[Source, list[str]]:
 
 
 def _is_quoted_twice(head: bytes) -> bool:
-    """Whether each line is one quoted field, in which a delimiter divides the same number of fields."""
+    """Return whether each line is one quoted field, in which a delimiter divides the same number of fields."""
     lines = (head if len(head) < _HEAD_BYTES else head[: head.rfind(b"\n")]).decode("latin-1").splitlines()
     if len(lines) < _LEAST_LINES or any(_n_fields(lines, mark) != {1} for mark in _DELIMITERS):
         return False
@@ -45,6 +45,6 @@ def _n_fields(lines: list[str], delimiter: str) -> set[int]:
 
 
 def _without_quotes(text: bytes) -> bytes:
-    """The first fields of all lines; latin-1 keeps the bytes of every encoding."""
+    """Return the first fields of all lines; latin-1 keeps the bytes of every encoding."""
     lines = csv.reader(io.StringIO(text.decode("latin-1"), newline=""))
     return "\n".join(fields[0] for fields in lines if fields).encode("latin-1")

@@ -43,7 +43,7 @@ class Source:
             self._bytes = path.read_bytes().rstrip(_PADDING)
 
     def replaced(self, content: bytes) -> Source:
-        """A source of the same name with other content."""
+        """Return a source of the same name with other content."""
         other = copy.copy(self)
         other._bytes = content
         return other
@@ -62,11 +62,11 @@ class Source:
         return pa.input_stream(str(self._path), compression=self._compression)
 
     def open_for_arrow(self) -> Any:
-        """The path of a plain file, which arrow reads in larger blocks, else the opened text."""
+        """Return the path of a plain file, which arrow reads in larger blocks, else the opened text."""
         return str(self._path) if self.is_plain else self.open()
 
     def head(self, size: int | None = None) -> bytes:
-        """The first `size` bytes, or all of them."""
+        """Return the first `size` bytes, or all of them."""
         try:
             with self.open() as file:
                 return file.read() if size is None else file.read(size)
@@ -75,7 +75,7 @@ class Source:
 
 
 def _has_padding(path: Path) -> bool:
-    """Whether a text ends with the mark of an end of file of DOS, or with zeros that fill a block."""
+    """Return whether a text ends with the mark of an end of file of DOS, or with zeros that fill a block."""
     with path.open("rb") as file:
         file.seek(-min(4, path.stat().st_size), io.SEEK_END)
         end = file.read()
@@ -83,13 +83,13 @@ def _has_padding(path: Path) -> bool:
 
 
 def text_suffix(path: Path) -> str:
-    """The ending of a file name in lower case, without that of its compression."""
+    """Return the ending of a file name in lower case, without that of its compression."""
     suffix = path.suffix.lower()
     return Path(path.stem).suffix.lower() if suffix in _COMPRESSIONS or suffix == ".zip" else suffix
 
 
 def packing_of(path: Path) -> str:
-    """The compression or the format of a file by its ending, or by its first bytes if the ending states neither.
+    """Return the compression or the format of a file by its ending, or by its first bytes if the ending states neither.
 
     Downloads are often zip or gzip files with the ending of the text in them.
     """
@@ -102,7 +102,7 @@ def packing_of(path: Path) -> str:
 
 
 def is_workbook(path: Path) -> bool:
-    """Whether a zip archive is a spreadsheet."""
+    """Return whether a zip archive is a spreadsheet."""
     try:
         with zipfile.ZipFile(path) as archive:
             return "[Content_Types].xml" in archive.namelist()
@@ -111,12 +111,12 @@ def is_workbook(path: Path) -> bool:
 
 
 def starts_as_json(source: Source) -> bool:
-    """Whether a text begins as records of JSON do."""
+    """Return whether a text begins as records of JSON do."""
     return _JSON.match(source.head(1 << 12)) is not None
 
 
 def _only_member(path: Path) -> str:
-    """The only file of a zip archive, apart from those that operating systems add."""
+    """Return the only file of a zip archive, apart from those that operating systems add."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]

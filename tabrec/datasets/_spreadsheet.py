@@ -107,26 +107,26 @@ def _read_rows(path: Path, sheet: str | None) -> tuple[list[tuple], list[str]]:
 
 
 def _holds_table(page: Any) -> bool:
-    """Whether a sheet has two rows of several cells: a header and data."""
+    """Return whether a sheet has two rows of several cells: a header and data."""
     wide = (row for row in page.iter_rows(values_only=True) if sum(cell is not None for cell in row) > 1)
     return len(list(islice(wide, 2))) == 2
 
 
 def _trim(row: tuple) -> list[Any]:
-    """The cells of a row without empty ones at its end."""
+    """Return the cells of a row without empty ones at its end."""
     width = max((i + 1 for i, cell in enumerate(row) if cell is not None and str(cell).strip()), default=0)
     return list(row[:width])
 
 
 def _to_text(cell: Any) -> str | None:
-    """A cell as a CSV file would hold it."""
+    """Return a cell as a CSV file would hold it."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return None if cell is None else str(cell)
 
 
 def _without_notes(rows: list[list[Any]], width: int) -> tuple[list[list[Any]], list[str]]:
-    """The rows without notes below them, which are text in the first cell alone, and what was assumed."""
+    """Return the rows without notes below them, which are text in the first cell alone, and what was assumed."""
     n = len(rows)
     while n > 1 and width > _FEW_COLUMNS and len(rows[n - 1]) == 1 and isinstance(rows[n - 1][0], str):
         n -= 1

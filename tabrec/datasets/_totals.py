@@ -36,13 +36,13 @@ def _without_last(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _names_total(columns: Sequence[pa.ChunkedArray]) -> bool:
-    """Whether a cell of the last row is a word such as "Total"."""
+    """Return whether a cell of the last row is a word such as "Total"."""
     cells = (column[-1].as_py() for column in columns if len(column) > 2)
     return any(isinstance(cell, str) and _WORD.fullmatch(cell.strip()) is not None for cell in cells)
 
 
 def _is_total(above: Sequence[pa.ChunkedArray], whole: Sequence[pa.ChunkedArray]) -> bool:
-    """Whether a number in the last row of `whole` is the sum of its column in `above`, which lacks that row."""
+    """Return whether a number in the last row of `whole` is the sum of its column in `above`, which lacks that row."""
     for column, longer in zip(above, whole, strict=True):
         if not all(pa.types.is_integer(c.type) or pa.types.is_floating(c.type) for c in (column, longer)):
             continue

@@ -241,7 +241,7 @@ def load_movielens_fold(n: int | str, data_dir: str | os.PathLike | None = None)
 
 
 def find_movielens(path: str | os.PathLike) -> str | None:
-    """The MovieLens release in a folder or a zip file: a size that `load_movielens` takes, or None.
+    """Return the MovieLens release in a folder or a zip file: a size that `load_movielens` takes, or None.
 
     A folder or zip file with a name of GroupLens is that release if the files are in it. With any other name the files
     decide. Releases that `load_movielens` does not read (``ml-20m``) give None.

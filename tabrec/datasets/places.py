@@ -15,12 +15,12 @@ def cache_folder() -> Path:
 
 
 def folder_to_fill(data_dir: str | os.PathLike | None) -> Path:
-    """The folder for downloads: the first of `places_to_look`."""
+    """Return the folder for downloads: the first of `places_to_look`."""
     return places_to_look(data_dir)[0]
 
 
 def places_to_look(data_dir: str | os.PathLike | None) -> list[Path]:
-    """The given folder alone; without one, TABREC_DATA_DIR if it is set and then the cache."""
+    """Return the given folder alone; without one, TABREC_DATA_DIR if it is set and then the cache."""
     if data_dir is not None:
         return [Path(data_dir).expanduser().absolute()]
     variable = os.environ.get(DATA_DIR)

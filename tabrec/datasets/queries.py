@@ -102,7 +102,7 @@ def _run(query: Any, connection: Any, shown: str) -> pd.DataFrame:
 
 
 def _cause(error: BaseException) -> str:
-    """The message of the database, without the additions of SQLAlchemy and pandas."""
+    """Return the message of the database, without the additions of SQLAlchemy and pandas."""
     said = getattr(error, "orig", None) or error.__cause__ or error
     return " ".join(str(getattr(said, "orig", None) or said).split())
 

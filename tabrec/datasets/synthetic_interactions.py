@@ -134,7 +134,7 @@ def make_interactions(
 
 
 def _draw_topics(n: int, n_topics: int, concentration: float, rng: np.random.Generator) -> np.ndarray:
-    """The shares of the topics for each user or item: (n, n_topics), float32."""
+    """Return the shares of the topics for each user or item: (n, n_topics), float32."""
     shares = rng.standard_gamma(concentration, (n, n_topics), dtype=np.float32) + np.float32(1e-6)
     return shares / shares.sum(axis=1, keepdims=True)
 
@@ -180,7 +180,7 @@ def _draw_positions(item: np.ndarray, popularity: np.ndarray, rng: np.random.Gen
 
 
 def _name_topics(kind: str, column: str, topics: np.ndarray) -> pd.DataFrame:
-    """The main topic of each id."""
+    """Return the main topic of each id."""
     names = np.array([f"topic {number}" for number in range(1, topics.shape[1] + 1)], dtype=object)
     index = pd.RangeIndex(1, len(topics) + 1, name=kind)
     return pd.DataFrame({column: names[topics.argmax(axis=1)]}, index=index)

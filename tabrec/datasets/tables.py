@@ -150,7 +150,7 @@ def _read_files(
 
 
 def table_files(path: str | os.PathLike) -> list[Path]:
-    """The files that a table consists of: the file itself, those of a folder, or those that match a pattern."""
+    """Return the files that a table consists of: the file itself, those of a folder, or those that match a pattern."""
     return find_files(path, (*_PARQUET, *_FEATHER, *_JSON, *_SPREADSHEET, *_TEXT))
 
 
@@ -190,7 +190,7 @@ def _format_of(path: Path) -> str:
 
 
 def read_names(path: str | os.PathLike) -> list[str]:
-    """The names of columns in a file: the first line of a table, or one name per line."""
+    """Return the names of columns in a file: the first line of a table, or one name per line."""
     path = Path(path)
     _check_exists(path)
     return find_names(Source(path))

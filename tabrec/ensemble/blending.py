@@ -21,12 +21,12 @@ RowLoss = Callable[[np.ndarray], np.ndarray]
 
 
 def squared_error(target: np.ndarray) -> RowLoss:
-    """The squared error of predictions of a target."""
+    """Return the squared error of predictions of a target."""
     return lambda values: (values - (target if values.ndim == 1 else target[:, None])) ** 2
 
 
 def log_loss(values: np.ndarray) -> np.ndarray:
-    """Minus the logarithm of probabilities of the true class."""
+    """Return minus the logarithm of probabilities of the true class."""
     return -np.log(np.clip(values, _TINY, 1.0))
 
 
@@ -50,7 +50,7 @@ def greedy_weights(values: np.ndarray, loss: RowLoss, row_weights: np.ndarray) -
 
 
 def nnls_weights(values: np.ndarray, target: np.ndarray, row_weights: np.ndarray) -> np.ndarray:
-    """Weights that are not negative, add up to 1 and minimise the squared error."""
+    """Return the weights that are not negative, add up to 1 and minimise the squared error."""
     scale = np.sqrt(row_weights / row_weights.sum())
     centre = row_weights @ target / row_weights.sum()
     spread = np.abs(values - centre).max() or 1.0
@@ -75,7 +75,7 @@ def mixture_weights(values: np.ndarray, row_weights: np.ndarray) -> np.ndarray:
 
 
 def mean_and_error(losses: np.ndarray, row_weights: np.ndarray) -> tuple[float, float]:
-    """The weighted mean of losses of rows and its standard error."""
+    """Return the weighted mean of losses of rows and its standard error."""
     shares = row_weights / row_weights.sum()
     mean = shares @ losses
     return float(mean), float(np.sqrt(shares**2 @ (losses - mean) ** 2))

@@ -68,7 +68,7 @@ class Calibration:
         return cls(float(exponent), float(offset))
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """The calibrated probabilities; rows of NaN stay NaN."""
+        """Return the calibrated probabilities; rows of NaN stay NaN."""
         if self == Calibration():
             return probabilities
         logs = np.log(np.clip(probabilities, _TINY, 1.0) + self.offset) * self.exponent

@@ -57,7 +57,7 @@ def check_space(estimator: Any, space: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_draw(draw: Draw, space: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a draw."""
+    """Return the parameters of a draw."""
     return {
         name: _quantile(space[name], number) if hasattr(space[name], "ppf") else space[name][int(number)]
         for name, number in draw.items()
@@ -77,7 +77,7 @@ class RandomDraws:
         self._rng = np.random.default_rng([seed, len(known)])
 
     def ask(self) -> Draw:
-        """The next draw."""
+        """Return the next draw."""
         return {
             name: float(self._rng.random() if hasattr(values, "ppf") else self._rng.integers(len(values)))
             for name, values in self.space.items()
@@ -107,7 +107,7 @@ class OptunaDraws:
             self.tell(candidate)
 
     def ask(self) -> Draw:
-        """The next draw."""
+        """Return the next draw."""
         trial = self._study.ask(self._distributions)
         return {name: float(value) for name, value in trial.params.items()}
 
@@ -123,7 +123,7 @@ class OptunaDraws:
 
 
 def make_draws(space: dict[str, Any], seed: int, known: list[Candidate]) -> RandomDraws | OptunaDraws:
-    """The draws of Optuna, or random ones where it is not installed; they continue after known candidates."""
+    """Return the draws of Optuna, or random ones where it is not installed; they continue after known candidates."""
     return (OptunaDraws if find_spec("optuna") else RandomDraws)(space, seed, known)
 
 
@@ -150,7 +150,7 @@ def score_candidate(
 
 
 def _is_worse(scores: list[float], best: list[float]) -> bool:
-    """Whether scores are below those of the best candidate by more than chance, on the same folds."""
+    """Return whether scores are below those of the best candidate by more than chance, on the same folds."""
     gaps = np.subtract(best[: len(scores)], scores)
     return len(gaps) > 1 and bool(gaps.mean() > _GIVE_UP * gaps.std(ddof=1) / np.sqrt(len(gaps)))
 
@@ -192,7 +192,7 @@ class SearchRecord:
 
 
 def search_key(*parts: Any) -> str:
-    """A hash that tells searches apart, of arrays and of the text of other objects."""
+    """Return a hash that tells searches apart, of arrays and of the text of other objects."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) and part.dtype != object else repr(part).encode())

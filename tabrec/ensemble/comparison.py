@@ -213,12 +213,12 @@ def check_scoring(scoring: str, y: np.ndarray, *, of_classes: bool) -> None:
 
 
 def default_scoring(*, of_classes: bool) -> Any:
-    """The scoring of the RMSE, or of the log-loss over known classes."""
+    """Return the scoring of the RMSE, or of the log-loss over known classes."""
     return _log_loss_of_known if of_classes else _RMSE
 
 
 def score_name(scorer: Any) -> str:
-    """The name of a scorer of scikit-learn in tables, where errors are positive."""
+    """Return the name of a scorer of scikit-learn in tables, where errors are positive."""
     return _NAMES.get(scorer, scorer.removeprefix("neg_"))
 
 
@@ -252,7 +252,7 @@ def _score_all(
 def score_fold(
     estimator: Any, X: Any, y: np.ndarray, fold: tuple[np.ndarray, np.ndarray], scoring: Any
 ) -> tuple[dict[str, float], Any]:
-    """The scores on the test rows of a fold, then the seconds; and the fitted model."""
+    """Return the scores on the test rows of a fold, then the seconds; and the fitted model."""
     found = cross_validate(estimator, X, y, cv=[fold], scoring=scoring, error_score="raise", return_estimator=True)
     scores = {key.removeprefix("test_"): float(values[0]) for key, values in found.items() if key.startswith("test_")}
     if isinstance(scoring, str):
@@ -263,7 +263,7 @@ def score_fold(
 
 
 def _describe(name: str, rows: list[dict[str, float]]) -> dict[str, str]:
-    """A line of the table that is shown."""
+    """Return a line of the table that is shown."""
     metric = next(iter(rows[0]))
     mean = np.mean([row[metric] for row in rows]) * (-1 if metric.startswith("neg_") else 1)
     seconds = sum(row["fit_seconds"] + row["predict_seconds"] for row in rows)
@@ -271,7 +271,7 @@ def _describe(name: str, rows: list[dict[str, float]]) -> dict[str, str]:
 
 
 def _summarise(by_fold: pd.DataFrame, metric: str, is_error: bool) -> pd.DataFrame:
-    """A row for each model, the best first."""
+    """Return a row for each model, the best first."""
     groups = by_fold.groupby("model", sort=False)
     table = pd.DataFrame(
         {
@@ -285,7 +285,7 @@ def _summarise(by_fold: pd.DataFrame, metric: str, is_error: bool) -> pd.DataFra
 
 
 def _log_loss_of_known(model: Any, X: Any, y: np.ndarray) -> dict[str, float]:
-    """The log-loss over the rows whose class was in the training rows; NaN if there are none."""
+    """Return the log-loss over the rows whose class was in the training rows; NaN if there are none."""
     known = np.isin(y, model.classes_)
     if not known.any() or len(model.classes_) < 2:
         return {"neg_log_loss": 0.0 if known.any() else np.nan}

@@ -224,7 +224,7 @@ class EnsembleBase(BaseEstimator, ABC):
         clock: Clock,
         progress: Progress,
     ) -> list[OutOfFold]:
-        """The members that could be fitted in time, with their out-of-fold predictions."""
+        """Return the members that could be fitted in time, with their out-of-fold predictions."""
         clock.reserved = _SPARE_TIME * (clock.budget or 0.0)
         passes: list[OutOfFold] = []
         errors: dict[str, Exception] = {}
@@ -319,7 +319,7 @@ class EnsembleBase(BaseEstimator, ABC):
         return table.sort_values(self._metric, kind="stable", ignore_index=True)
 
     def _describe(self, found: OutOfFold, data: MemberRows) -> dict[str, str]:
-        """A line of the table that is shown."""
+        """Return a line of the table that is shown."""
         values = self._row_values(found.prediction, data)
         known = ~np.isnan(values)
         row_weights = np.ones(len(values)) if data.weights is None else data.weights
@@ -328,7 +328,7 @@ class EnsembleBase(BaseEstimator, ABC):
         return {"member": found.name, self._metric: f"{error:.4g}", "±": f"{standard_error:.2g}", "seconds": seconds}
 
     def _blend(self, X: Any) -> np.ndarray:
-        """The weighted mean of the members: (n_rows, 1), or (n_rows, n_classes) of probabilities."""
+        """Return the weighted mean of the members: (n_rows, 1), or (n_rows, n_classes) of probabilities."""
         check_is_fitted(self)
         frame = align_names(self, X, read_frame(X))
         given = frame if hasattr(self, "feature_names_in_") else frame.to_numpy()
@@ -348,7 +348,7 @@ class EnsembleBase(BaseEstimator, ABC):
         """Set the calibration of each of `estimators_`."""
 
     def _calibrate(self, predicted: np.ndarray, position: int) -> np.ndarray:
-        """The calibrated predictions of one of `estimators_`."""
+        """Return the calibrated predictions of one of `estimators_`."""
         return predicted
 
     # A subclass defines the loss and the prediction.
@@ -359,15 +359,15 @@ class EnsembleBase(BaseEstimator, ABC):
 
     @abstractmethod
     def _row_values(self, prediction: np.ndarray, data: MemberRows) -> np.ndarray:
-        """One value per row that the loss depends on: the number, or the probability of the true class."""
+        """Return one value per row that the loss depends on: the number, or the probability of the true class."""
 
     @abstractmethod
     def _choose_weights(self, values: np.ndarray, y: np.ndarray, row_weights: np.ndarray) -> np.ndarray:
-        """The weights of the members, from their values (n_rows, n_members)."""
+        """Return the weights of the members, from their values (n_rows, n_members)."""
 
     @abstractmethod
     def _error(self, values: np.ndarray, y: np.ndarray, row_weights: np.ndarray) -> tuple[float, float]:
-        """The error of the values of a member, and its standard error over rows."""
+        """Return the error of the values of a member, and its standard error over rows."""
 
     @abstractmethod
     def _keep_out_of_fold(

@@ -13,7 +13,7 @@ Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
 def random_folds(codes: np.ndarray | None, n_rows: int, n_splits: int, random_state: Any) -> Folds:
-    """Random folds, with the same class frequencies if there are codes of classes."""
+    """Return random folds, with the same class frequencies if there are codes of classes."""
     # Classes cannot be divided among more folds than the largest one has rows.
     is_stratified = codes is not None and np.bincount(codes).max() >= n_splits
     splitter = (StratifiedKFold if is_stratified else KFold)(n_splits, shuffle=True, random_state=random_state)
@@ -24,7 +24,7 @@ def random_folds(codes: np.ndarray | None, n_rows: int, n_splits: int, random_st
 def make_folds(
     cv: Any, frame: Any, y: np.ndarray, groups: Any, *, codes: np.ndarray | None, n_repeats: int = 1, seed: int = 0
 ) -> Folds:
-    """The training and test rows of each fold: random and repeated for a number, else those of the splitter.
+    """Return the training and test rows of each fold: random and repeated for a number, else those of the splitter.
 
     A number larger than that of the rows leaves out one row at a time.
     """
@@ -40,12 +40,12 @@ def make_folds(
 
 
 def is_random(cv: Any) -> bool:
-    """Whether folds are drawn at random: a number of them, or None for 5."""
+    """Return whether folds are drawn at random: a number of them, or None for 5."""
     return cv is None or isinstance(cv, (int, np.integer))
 
 
 def keep_weighted(folds: Sequence[tuple[np.ndarray, np.ndarray]], has_weight: np.ndarray) -> Folds:
-    """The folds without rows of weight 0; folds of which nothing is left to train or to test on are left out."""
+    """Return the folds without rows of weight 0; folds of which nothing is left to train or to test on are left out."""
     kept = [(train[has_weight[train]], test[has_weight[test]]) for train, test in folds]
     return [(train, test) for train, test in kept if len(train) and len(test)]
 

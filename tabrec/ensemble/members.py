@@ -76,7 +76,7 @@ DEFAULT_KINDS = ("forest", "boosting", "net")
 
 
 def purpose_of(kind: str) -> str:
-    """The `purpose` of the preprocessor of a kind of model."""
+    """Return the `purpose` of the preprocessor of a kind of model."""
     return _MAKERS[kind][0]
 
 
@@ -144,12 +144,12 @@ def _read_member(parameter: str, entry: Any, *, of_classes: bool, seed: int | No
 
 
 def is_pair(entry: Any) -> bool:
-    """Whether an entry of a list of models is a pair of a name and an estimator."""
+    """Return whether an entry of a list of models is a pair of a name and an estimator."""
     return isinstance(entry, (tuple, list)) and len(entry) == 2 and isinstance(entry[0], str)
 
 
 def weight_parameters(estimator: Any, weights: Any) -> dict[str, Any]:
-    """The parameters of `fit` that hand weights to an estimator; raises a TypeError if it takes none."""
+    """Return the parameters of `fit` that hand weights to an estimator; raises a TypeError if it takes none."""
     if weights is None:
         return {}
     if _routing_enabled():

@@ -29,20 +29,20 @@ class MemberRows:
     classes: np.ndarray | None
 
     def fit(self, estimator: Any, rows: np.ndarray) -> Any:
-        """A clone of an estimator, fitted to some of the rows."""
+        """Return a clone of an estimator, fitted to some of the rows."""
         weights = weight_parameters(estimator, None if self.weights is None else self.weights[rows])
         return clone(estimator).fit(self.take(rows), self.y[rows], **weights)
 
     def take(self, rows: np.ndarray) -> Any:
-        """Some rows of the table."""
+        """Return some rows of the table."""
         return take_rows(self.X, rows, self.frame)
 
     def predict(self, model: Any, rows: np.ndarray) -> np.ndarray:
-        """The predictions of a fitted model for some of the rows."""
+        """Return the predictions of a fitted model for some of the rows."""
         return predict_values(model, self.take(rows), self.classes)
 
     def seen_with_class(self, folds: Folds) -> np.ndarray:
-        """Whether a row is in the test rows of a fold whose training rows have its class, if it has one."""
+        """Return whether a row is in the test rows of a fold whose training rows have its class, if it has one."""
         seen = np.zeros(len(self.y), dtype=bool)
         for train, test in folds:
             seen[test] |= True if self.classes is None else np.isin(self.y[test], self.y[train])
@@ -65,7 +65,7 @@ class OutOfFold:
 
 
 def predict_values(model: Any, X: Any, classes: np.ndarray | None) -> np.ndarray:
-    """Predictions as float64 (n_rows, 1), or probabilities of all classes (n_rows, n_classes)."""
+    """Return the predictions as float64 (n_rows, 1), or probabilities of all classes (n_rows, n_classes)."""
     if classes is None:
         return np.asarray(model.predict(X), dtype=np.float64).reshape(-1, 1)
     found = np.asarray(model.predict_proba(X), dtype=np.float64)
@@ -127,6 +127,6 @@ def predict_unseen(name: str, estimator: Any, data: MemberRows, rows: np.ndarray
 
 
 def predicts_unseen(estimator: Any) -> bool:
-    """Whether a fit of an estimator may predict rows that a part of it has not seen."""
+    """Return whether a fit of an estimator may predict rows that a part of it has not seen."""
     has_out_of_bag = getattr(estimator, "bootstrap", False) and getattr(estimator, "oob_score", False)
     return bool(has_out_of_bag or getattr(estimator, "max_iter", 1) is None or getattr(estimator, "n_nets", 1) != 1)

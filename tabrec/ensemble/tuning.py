@@ -206,7 +206,7 @@ def _sign(metric: str) -> int:
 
 
 def _describe(candidate: Candidate, record: SearchRecord) -> dict[str, str]:
-    """A line of the table that is shown."""
+    """Return a line of the table that is shown."""
     best, sign = record.best, _sign(record.metric)
     return {
         "trial": str(len(record.candidates) - 1),

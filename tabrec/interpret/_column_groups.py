@@ -15,7 +15,7 @@ from tabrec.trees.fitted_trees import is_forest, read_trees
 
 
 def read_groups(groups: Any, columns: list[str], sources: Mapping[str, str]) -> dict[str, list[str]]:
-    """Groups by name, their members among the columns.
+    """Return groups by name, their members among the columns.
 
     `groups` is None, "source" (one group per raw column), a dict, a list of lists, or a result with `clusters`. A
     member may be a raw column if encoded ones are permuted, and vice versa.
@@ -40,7 +40,7 @@ def read_groups(groups: Any, columns: list[str], sources: Mapping[str, str]) -> 
 
 
 def sources_of(model: Any, raw: list[str]) -> dict[str, str]:
-    """The raw column of each encoded column of a fitted model, as far as it is known."""
+    """Return the raw column of each encoded column of a fitted model, as far as it is known."""
     if is_forest(model):
         return read_trees(model, "feature_importance").sources
     return {name: origin.column for name, origin in find_origins(model).items() if origin is not None} | {
@@ -49,13 +49,13 @@ def sources_of(model: Any, raw: list[str]) -> dict[str, str]:
 
 
 def source_of(name: str, columns: list[str], sources: Mapping[str, str]) -> str | None:
-    """The raw column, among `columns`, that an encoded one comes from; None if there is none."""
+    """Return the raw column, among `columns`, that an encoded one comes from; None if there is none."""
     found = sources.get(name, name)
     return found if found in columns else None
 
 
 def importance_by_source(table: pd.DataFrame) -> pd.Series:
-    """The importance of each raw column in a table of `feature_importance`; less than 0 counts as 0.
+    """Return the importance of each raw column in a table of `feature_importance`; less than 0 counts as 0.
 
     It is that of all its encoded columns together where it was measured, else their sum.
     """
@@ -106,7 +106,7 @@ def columns_to_drop(columns: Any, frame: pd.DataFrame) -> list[list[str]]:
 
 
 def _name_of(item: Any, names: list[str]) -> str:
-    """A column given by its name, or by its position where that is not a name."""
+    """Return a column given by its name, or by its position where that is not a name."""
     is_position = isinstance(item, (int, np.integer)) and str(item) not in names and 0 <= item < len(names)
     return names[item] if is_position else str(item)
 

@@ -8,7 +8,7 @@ _SMALLEST, _LARGEST = -4, 15  # powers of ten that are written out
 
 
 def show_number(value: float, digits: int = 4) -> str:
-    """A number with at least so many digits, thousands separated: 25,798, 0.1234, 1.5; others as 1.5e-06."""
+    """Return a number with at least so many digits, thousands separated: 25,798, 0.1234, 1.5; others as 1.5e-06."""
     value = float(value)
     if not np.isfinite(value) or value == 0:
         return f"{value:g}"

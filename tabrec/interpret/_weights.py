@@ -17,19 +17,19 @@ from tabrec.tables.weights import Weighting, check_weights, read_weights
 
 
 def weigh_rows(X: Any, sample_weight: Any) -> Weighting:
-    """The rows to use, which whole weights repeat, and their weights where these are not whole."""
+    """Return the rows to use, which whole weights repeat, and their weights where these are not whole."""
     check_row_labels(X, sample_weight=sample_weight)
     return read_weights(sample_weight, len(read_frame(X)))
 
 
 def weight_of_rows(X: Any, sample_weight: Any) -> np.ndarray | None:
-    """One weight for each row, for rows that have to stay one, such as those of folds; None without weights."""
+    """Return one weight for each row, for rows that have to stay one, such as those of folds; None without weights."""
     check_row_labels(X, sample_weight=sample_weight)
     return None if sample_weight is None else check_weights(sample_weight, len(read_frame(X)))
 
 
 def weights_of_copies(rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
-    """The weight of each row that a forest was grown on, where rows of whole weights occur several times.
+    """Return the weight of each row that a forest was grown on, where rows of whole weights occur several times.
 
     `rows` has their positions in the table of fit. None if all are equal.
     """
@@ -40,7 +40,7 @@ def weights_of_copies(rows: np.ndarray, weights: np.ndarray | None) -> np.ndarra
 
 
 def as_fit_parameter(model: Any, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """The weights under the name by which the `fit` of a model, or of a pipeline's last step, takes them."""
+    """Return the weights under the name by which the `fit` of a model, or of a pipeline's last step, takes them."""
     prefix, last = (f"{model.steps[-1][0]}__", model[-1]) if isinstance(model, Pipeline) else ("", model)
     taken = signature(last.fit).parameters.values()
     if not any(each.name == "sample_weight" or each.kind is Parameter.VAR_KEYWORD for each in taken):

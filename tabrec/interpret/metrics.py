@@ -27,23 +27,23 @@ class Metric:
         return after - before if self.greater_is_better else before - after
 
     def linear(self, gains: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Gains whose mean changes as the score does: for RMSE its linear approximation (the delta method)."""
+        """Return gains whose mean changes as the score does: for RMSE its linear approximation (the delta method)."""
         if self.name != "RMSE":
             return gains
         score = self.score(gains, weights)
         return gains / (2 * score) if score > 0 else gains
 
     def standard_error(self, gains: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Standard error of the score; NaN for a single row."""
+        """Return the standard error of the score; NaN for a single row."""
         return error_of_mean(self.linear(gains, weights), weights)
 
     def paired_error(self, before: np.ndarray, after: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Standard error of the difference of two scores on the same rows."""
+        """Return the standard error of the difference of two scores on the same rows."""
         return error_of_mean(self.linear(after, weights) - self.linear(before, weights), weights)
 
 
 def error_of_mean(values: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Standard error of a mean, weighted if there are weights; NaN for a single value."""
+    """Return the standard error of a mean, weighted if there are weights; NaN for a single value."""
     n = len(values)
     if n < 2:
         return np.nan
@@ -62,7 +62,7 @@ def _absolute(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any =
 
 
 def _explained(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any = None) -> np.ndarray:
-    """Gains whose mean is R² (averaged over outputs) and whose spread is that of R² to first order.
+    """Return gains whose mean is R² (averaged over outputs) and whose spread is that of R² to first order.
 
     R² is a ratio of two means, so each gain includes the effect of its row on the variance of the target.
     """
@@ -119,7 +119,7 @@ _OF_CLASSIFIERS = ("accuracy", "log_loss")
 
 
 def add_even_tree(predicted: np.ndarray, n_trees: np.ndarray) -> np.ndarray:
-    """Class shares of a forest with one more tree, which gives all classes the same share.
+    """Return class shares of a forest with one more tree, which gives all classes the same share.
 
     Few trees often leave a class at 0, whose log loss hides all others. `n_trees` predicted each row.
     """
@@ -130,7 +130,7 @@ def add_even_tree(predicted: np.ndarray, n_trees: np.ndarray) -> np.ndarray:
 def beats_baseline(
     y: np.ndarray, predicted: np.ndarray, baseline: np.ndarray, classes: Any, weights: np.ndarray | None = None
 ) -> tuple[bool, str]:
-    """Whether predictions are clearly better than those of a baseline, and the scores of both in a phrase.
+    """Return whether predictions are clearly better than those of a baseline, and the scores of both in a phrase.
 
     They are compared by the Brier score of classifiers and by RMSE, and are clearly better by more than 2 standard
     errors.

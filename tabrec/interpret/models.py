@@ -21,12 +21,12 @@ from tabrec.trees.fitted_trees import coded_labels
 
 
 def fitted_columns(model: Any, X: Any) -> list[str]:
-    """The columns that a model was fitted on, or those of X for a model that does not record names."""
+    """Return the columns that a model was fitted on, or those of X for a model that does not record names."""
     return [str(name) for name in getattr(model, "feature_names_in_", read_frame(X).columns)]
 
 
 def find_origins(model: Any) -> dict[str, Origin | None]:
-    """Where each encoded column of a model, or of an ensemble's first member, comes from; empty if none do."""
+    """Return where each encoded column of a model, or of an ensemble's first member, comes from; empty if none do."""
     members = getattr(model, "estimators_", None)
     if not hasattr(model, "origins") and isinstance(members, list) and members and hasattr(members[0], "origins"):
         model = members[0]
@@ -34,7 +34,7 @@ def find_origins(model: Any) -> dict[str, Origin | None]:
 
 
 def classes_of(model: Any) -> Any:
-    """The classes of a classifier in order; None for a regressor."""
+    """Return the classes of a classifier in order; None for a regressor."""
     return model.classes_ if is_classifier(model) else None
 
 
@@ -45,13 +45,13 @@ def find_labels(model: Any) -> dict[str, list]:
 
 
 def find_date_formats(model: Any) -> dict[str, tuple[str | None, str | None]]:
-    """The format and the time zone of each raw date column that a model splits into parts."""
+    """Return the format and the time zone of each raw date column that a model splits into parts."""
     steps = [step for step in fitted_steps(model) if isinstance(step, DateParts)]
     return {name: (found, step.time_zones_[name]) for step in steps for name, found in step.formats_.items()}
 
 
 def with_numbers(model: Any, frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with text that the model reads as numbers as numbers, so that it has an order and units."""
+    """Return the table with text that the model reads as numbers as numbers, so that it has an order and units."""
     formats = {name: found for step in fitted_steps(model) for name, found in _number_formats(step).items()}
     if not formats:
         return frame
@@ -65,7 +65,7 @@ def _number_formats(step: Any) -> dict[str, NumberFormat]:
 
 
 def list_members(model: Any) -> list[Any]:
-    """The fitted members of an ensemble, or the steps of a pipeline; empty for other models."""
+    """Return the fitted members of an ensemble, or the steps of a pipeline; empty for other models."""
     if isinstance(model, Pipeline):
         return [step for _, step in model.steps]
     members = getattr(model, "estimators_", [])
@@ -87,7 +87,7 @@ def fitted_steps(model: Any) -> list[Any]:
 
 
 def make_model(model_factory: Any) -> Any:
-    """A new unfitted estimator: the result of a function, or a clone of an estimator.
+    """Return a new unfitted estimator: the result of a function, or a clone of an estimator.
 
     A clone of fitted boosting grows as many trees as that has, instead of choosing their number again.
     """

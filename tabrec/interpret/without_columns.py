@@ -76,7 +76,7 @@ class Trials:
         return self.metric.score(self._gains(self.full, rows, weights), weights)
 
     def fit(self, dropped: Iterable[str] = ()) -> Any:
-        """A model fitted on all rows of X without some columns."""
+        """Return a model fitted on all rows of X without some columns."""
         return self._fit(without(self.X, dropped), self.y, self.weights)
 
     def predict(self, dropped: Iterable[str] = (), model: Any = None) -> Predictions:
@@ -94,11 +94,11 @@ class Trials:
         return Predictions(predicted, np.ones(len(predicted), bool), classes_of(model), n_trees)
 
     def without(self, dropped: Iterable[str], n_compared: int = 1) -> dict[str, Any]:
-        """The comparison of the model without some columns with that of all columns, one of `n_compared`."""
+        """Return the comparison of the model without some columns with that of all columns, one of `n_compared`."""
         return self.compare(self.full, self.predict(dropped), n_compared)
 
     def compare(self, before: Predictions, after: Predictions, n_compared: int = 1) -> dict[str, Any]:
-        """Scores on the rows that both predict: ``before`` and ``after``; ``change``, after minus before; its
+        """Return scores on the rows that both predict: ``before`` and ``after``; ``change``, after minus before; its
         ``std_error``, from the pairs of predictions; ``verdict``; and ``n_rows``.
 
         With `n_compared` comparisons, a verdict needs more standard errors (Bonferroni).
@@ -132,7 +132,7 @@ class Trials:
         return Finding("can go", 3, names, text, evidence, action)
 
     def _scored(self, seen: np.ndarray) -> Weighting:
-        """The scored rows among those seen, which whole weights repeat, and their weights."""
+        """Return the scored rows among those seen, which whole weights repeat, and their weights."""
         rows, weights = read_weights(self.weights if self.valid is None else self.weights_valid, len(seen))
         used = seen[rows]
         if not used.any():
@@ -147,7 +147,7 @@ class Trials:
         return self.metric.gains(y[rows], predicted, found.classes, weights)
 
     def _repeats(self) -> Iterator[Trials]:
-        """Single fits with all seeds."""
+        """Yield single fits with all seeds."""
         for repeat in range(self.n_repeats):
             model = _seed(make_model(self.model_factory), self.seed, repeat)
             yield replace(self, model_factory=model, n_repeats=1)
@@ -178,7 +178,7 @@ class Trials:
         return Predictions(predicted, seen, classes, n_trees)
 
     def fit_by_folds(self, X: Any) -> Iterator[Any]:
-        """A model fitted on the training rows of each fold."""
+        """Return a model fitted on the training rows of each fold."""
         weights = self.weights
         return (
             self._fit(take_rows(X, train), self.y[train], None if weights is None else weights[train])
@@ -232,7 +232,7 @@ def read_trials(
 
 
 def read_moments(time: Any, X: Any) -> pd.Index:
-    """One moment a row, from the name of a column or from the times themselves."""
+    """Return one moment a row, from the name of a column or from the times themselves."""
     frame = read_frame(X)
     if isinstance(time, str):
         return read_times(get_column(frame, time))
@@ -243,7 +243,7 @@ def read_moments(time: Any, X: Any) -> pd.Index:
 
 
 def describe_change(change: Any, metric: Metric, rows: str) -> str:
-    """The numbers of a comparison in a sentence."""
+    """Return the numbers of a comparison in a sentence."""
     return (
         f"{rows} ({change['n_rows']:,} rows): {metric.name} {show_number(change['before'])} → "
         f"{show_number(change['after'])}, a change of {change['change']:+.2g} ± {change['std_error']:.1g} (standard "
@@ -252,12 +252,12 @@ def describe_change(change: Any, metric: Metric, rows: str) -> str:
 
 
 def draws_rows(model: Any) -> bool:
-    """Whether a model is a forest each of whose trees leaves out rows."""
+    """Return whether a model is a forest each of whose trees leaves out rows."""
     return is_forest(model) and getattr(split_pipeline(model)[1], "bootstrap", False)
 
 
 def read_target(model: Any, X: Any, y: Any, function: str) -> np.ndarray:
-    """The target as the metrics take it; a ValueError for several outputs of classes."""
+    """Return the target as the metrics take it; a ValueError for several outputs of classes."""
     check_row_labels(X, y=y)
     target = check_target(y, len(read_frame(X)), function, numeric=not is_classifier(model))
     if target.ndim == 2 and target.shape[1] == 1:
@@ -270,7 +270,7 @@ def read_target(model: Any, X: Any, y: Any, function: str) -> np.ndarray:
 
 
 def out_of_bag_predictions(model: Any, X: Any, y: Any, function: str) -> Predictions:
-    """Out-of-bag predictions of the training rows of a forest, in the order of the table."""
+    """Return out-of-bag predictions of the training rows of a forest, in the order of the table."""
     trees = read_trees(model, function)
     training = read_drawn_rows(trees, X, y, function)
     found = predict_training_rows(trees, training)
@@ -281,7 +281,7 @@ def out_of_bag_predictions(model: Any, X: Any, y: Any, function: str) -> Predict
 
 
 def without(X: Any, columns: Iterable[str]) -> Any:
-    """A table or an array without the given columns."""
+    """Return a table or an array without the given columns."""
     dropped = set(columns)
     if not dropped:
         return X
@@ -291,7 +291,7 @@ def without(X: Any, columns: Iterable[str]) -> Any:
 
 
 def _is_rows(cv: Any) -> bool:
-    """Whether cv is (X_valid, y_valid) or (X_valid, y_valid, sample_weight) rather than splits."""
+    """Return whether cv is (X_valid, y_valid) or (X_valid, y_valid, sample_weight) rather than splits."""
     if isinstance(cv, tuple) and len(cv) not in (2, 3) and any(map(is_table, cv)):
         raise ValueError(
             "cv: validation rows are a tuple (X_valid, y_valid) or (X_valid, y_valid, sample_weight); got a tuple of "
@@ -301,7 +301,7 @@ def _is_rows(cv: Any) -> bool:
 
 
 def _like(X_valid: Any, X: Any) -> Any:
-    """Validation rows with the columns of X, in their order; a ValueError where one is missing."""
+    """Return validation rows with the columns of X, in their order; a ValueError where one is missing."""
     if not (is_table(X_valid) and is_table(X)):
         return X_valid
     frame, columns = read_frame(X_valid), read_frame(X).columns.tolist()
@@ -332,7 +332,7 @@ def _seed(model: Any, seed: int, repeat: int = 0) -> Any:
 
 
 def _mean(found: list[Predictions]) -> Predictions:
-    """The mean of the predictions of each row by the fits that predict it."""
+    """Return the mean of the predictions of each row by the fits that predict it."""
     n_seen = sum(each.seen.astype(np.float64) for each in found)
     total = sum(np.where(each.seen[:, None], each.predicted, 0.0) for each in found)
     seen = np.asarray(n_seen > 0)
@@ -342,7 +342,7 @@ def _mean(found: list[Predictions]) -> Predictions:
 
 
 def _count_trees(model: Any, n_rows: int) -> np.ndarray | None:
-    """The number of trees that predict each row, for a forest of classes; None for other models."""
+    """Return the number of trees that predict each row, for a forest of classes; None for other models."""
     if not (is_classifier(model) and is_forest(model)):
         return None
     return np.full(n_rows, len(read_trees(model, "log_loss").trees))

@@ -92,7 +92,7 @@ class BestEpoch:
 
 
 def format_record(record: Mapping[str, Any], units: LossUnits) -> dict[str, str]:
-    """The record of an epoch as texts by column, its losses in units of the target."""
+    """Return the record of an epoch as texts by column, its losses in units of the target."""
     name, texts = units.name, {"epoch": f"{record['epoch']:.0f}"}
     for key, value in record.items():
         if key in ("train_loss", "valid_loss"):
@@ -103,5 +103,5 @@ def format_record(record: Mapping[str, Any], units: LossUnits) -> dict[str, str]
 
 
 def _format_number(value: float) -> str:
-    """Four significant digits, and all digits before the decimal mark."""
+    """Return four significant digits, and all digits before the decimal mark."""
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"

@@ -38,7 +38,7 @@ def read_device(device: Any) -> torch.device:
 
 
 def uses_bfloat16(mixed_precision: Any, device: torch.device, multiplications: int) -> bool:
-    """Whether matrix products are computed in bfloat16, from float32 weights.
+    """Return whether matrix products are computed in bfloat16, from float32 weights.
 
     "auto" uses bfloat16 if the processor supports it and the matrix products of a step are large enough to gain.
     """

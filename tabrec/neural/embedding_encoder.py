@@ -238,7 +238,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         return as_output(self, self._assemble(encoded, vectors))
 
     def origins(self) -> Origins:
-        """The raw column that each output column comes from, by name in the order of the output columns."""
+        """Return the raw column that each output column comes from, by name in the order of the output columns."""
         check_is_fitted(self)
         encoded = self.estimator_.origins()
         kept = values_of(name for name in encoded if name not in self.columns_)

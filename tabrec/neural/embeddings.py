@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 def embedding_size(n_codes: int) -> int:
-    """Width of the embedding of a column with `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56))."""
+    """Return width of the embedding of a column with `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56))."""
     return min(600, round(1.6 * n_codes**0.56))
 
 
@@ -70,16 +70,16 @@ class PackedEmbedding(nn.Module):
                 self.weight(name)[0] = 0.0
 
     def weight(self, name: str) -> Tensor:
-        """The table of one column, a view of shape (n_codes, width)."""
+        """Return the table of one column, a view of shape (n_codes, width)."""
         group, first = self._first_row[name]
         return self.tables[group][first : first + self.sizes[name][0]]
 
     def extra_repr(self) -> str:
-        """The number of codes and the width of each column, for ``print``."""
+        """Return the number of codes and the width of each column, for ``print``."""
         return ", ".join(f"{name}: {n_codes} x {width}" for name, (n_codes, width) in self.sizes.items())
 
     def place_of(self, name: str) -> tuple[int, int]:
-        """Index of the table that holds a column, and its first row there."""
+        """Return the index of the table that holds a column, and its first row there."""
         return self._first_row[name]
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -184,7 +184,7 @@ class PeriodicEmbedding(nn.Module):
 
 
 def quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
-    """Ascending float32 edges of at most `n_bins` bins that hold about equally many of the finite numbers.
+    """Return ascending float32 edges of at most `n_bins` bins that hold about equally many of the finite numbers.
 
     Very frequent numbers count less. A single edge is returned if all numbers are equal.
     """

@@ -68,7 +68,7 @@ class FrameReader:
         return torch.from_numpy(codes), torch.from_numpy(numbers)
 
     def bin_edges(self, numbers: Tensor, n_bins: int) -> list[np.ndarray]:
-        """Edges of the bins of each continuous column, from the numbers of `read`; fewer bins for few rows."""
+        """Return edges of the bins of each continuous column, from the numbers of `read`; fewer bins for few rows."""
         n_bins = min(n_bins, max(8, len(numbers) // 64))
         rows = numbers[:: max(1, len(numbers) // _MAX_ROWS_FOR_EDGES)].numpy()
         return [quantile_edges(column, n_bins) for column in rows.T]
@@ -87,7 +87,7 @@ class FrameReader:
 
 
 def columns_of(encoded: pd.DataFrame) -> dict[str, Any]:
-    """The columns of a frame as arrays and categoricals, by name."""
+    """Return the columns of a frame as arrays and categoricals, by name."""
     return {str(name): column.array for name, column in encoded.items()}
 
 

@@ -165,7 +165,7 @@ def find_learning_rate(
 
 
 def _losses_at(task: TrainingTask, rates: np.ndarray) -> np.ndarray:
-    """The loss over a sample of the rows after one step at each learning rate, until it diverges."""
+    """Return the loss over a sample of the rows after one step at each learning rate, until it diverges."""
     trainer, device = task.trainer, task.trainer.device
     model, data, config = trainer.model.to(device).train(), task.data.to(device), trainer.config
     losses: list[float] = []
@@ -186,7 +186,7 @@ def _losses_at(task: TrainingTask, rates: np.ndarray) -> np.ndarray:
 
 
 def _valley(rates: np.ndarray, losses: np.ndarray) -> float:
-    """Geometric mean of the learning rates where the descent to the lowest loss starts and where it ends."""
+    """Return the geometric mean of the learning rates where the descent to the lowest loss starts and where it ends."""
     smooth = _smooth(losses)
     end = int(np.argmin(smooth))
     started = smooth[: end + 1] <= smooth[0] - _STARTED * (smooth[0] - smooth[end])
@@ -194,11 +194,11 @@ def _valley(rates: np.ndarray, losses: np.ndarray) -> float:
 
 
 def _steepest(rates: np.ndarray, losses: np.ndarray) -> float:
-    """The learning rate of the steepest descent before the lowest loss."""
+    """Return the learning rate of the steepest descent before the lowest loss."""
     smooth = _smooth(losses)
     return float(rates[int(np.argmin(np.gradient(smooth)[: max(int(np.argmin(smooth)), 1)]))])
 
 
 def _smooth(losses: np.ndarray) -> np.ndarray:
-    """Moving average of five losses."""
+    """Return the moving average of five losses."""
     return np.convolve(np.pad(losses, 2, mode="edge"), np.ones(5) / 5, mode="valid")

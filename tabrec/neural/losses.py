@@ -25,7 +25,7 @@ class LossUnits(NamedTuple):
 
 
 def regression_units(loss: Any, scale: float) -> LossUnits:
-    """How a loss of the standardised target is shown; `scale` is the standard deviation of the target."""
+    """Return how a loss of the standardised target is shown; `scale` is the standard deviation of the target."""
     if loss == "mse":
         return LossUnits("RMSE", lambda value: math.sqrt(value) * scale)
     if loss == "mae":
@@ -51,7 +51,7 @@ def regression_loss(loss: str, quantiles: Sequence[float] = ()) -> Loss:
 
 
 def quantile_loss(quantiles: Sequence[float]) -> Loss:
-    """Pinball loss of several quantiles: outputs (B, [K,] O * Q) and targets (B, O) → (B,)."""
+    """Return the pinball loss of several quantiles: outputs (B, [K,] O * Q) and targets (B, O) → (B,)."""
     levels = torch.tensor(quantiles, dtype=torch.float32)
 
     def per_row(output: Tensor, target: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def mean_of_members(output: Tensor) -> np.ndarray:
 
 
 def class_loss(label_smoothing: float = 0.0) -> Loss:
-    """Cross-entropy: logits (B, [K,] n_classes) and classes (B,) → (B,), the mean over members."""
+    """Return cross-entropy: logits (B, [K,] n_classes) and classes (B,) → (B,), the mean over members."""
 
     def per_row(output: Tensor, target: Tensor) -> Tensor:
         if output.ndim == 2:
@@ -144,7 +144,7 @@ def given_class_loss(loss: Any, n_classes: int) -> Loss:
 
 
 def _read_loss(loss: Any) -> Callable[..., Any]:
-    """The loss as a callable that reduces as little as it can."""
+    """Return the loss as a callable that reduces as little as it can."""
     if isinstance(loss, type):
         if not issubclass(loss, nn.Module):
             raise TypeError(f"loss={loss!r} must be a loss of torch or a function of predictions and targets.")

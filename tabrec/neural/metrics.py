@@ -12,7 +12,7 @@ from torch import Tensor
 def read_metrics(
     metrics: Sequence, from_target: Callable[[Tensor], np.ndarray], to_prediction: Callable[[Tensor], np.ndarray]
 ) -> dict[str, Callable[[Tensor, Tensor], float]]:
-    """Metrics by name: names of functions of scikit-learn, or functions of true and predicted values.
+    """Return metrics by name: names of functions of scikit-learn, or functions of true and predicted values.
 
     `from_target` and `to_prediction` convert the targets and the outputs of the net to these values.
     """

@@ -45,7 +45,7 @@ def make_optimizer(
 
 
 def _parameter_groups(model: nn.Module, weight_decay: float, lowest_share: float) -> list[dict]:
-    """Parameters by layer, if layers learn at different rates, and by whether they decay."""
+    """Return parameters by layer, if layers learn at different rates, and by whether they decay."""
     left_out = getattr(model, "not_decayed", ())
     layers = _layers(model) if lowest_share != 1.0 else {}
     n_layers = len(set(layers.values()))
@@ -61,7 +61,7 @@ def _parameter_groups(model: nn.Module, weight_decay: float, lowest_share: float
 
 
 def _layers(model: nn.Module) -> dict[str, int]:
-    """The position of the layer of each parameter: embeddings first, then blocks and outputs in their order.
+    """Return the position of the layer of each parameter: embeddings first, then blocks and outputs in their order.
 
     A model lists the prefixes of its layers in an attribute `layer_names`; otherwise its children are its layers.
     """
@@ -94,7 +94,7 @@ def _call_optimizer(
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a step evaluates the loss several times by a function, as that of ``torch.optim.LBFGS`` does."""
+    """Return whether a step evaluates the loss several times by a function, as that of ``torch.optim.LBFGS`` does."""
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     return closure is not None and closure.default is inspect.Parameter.empty
 
@@ -166,7 +166,7 @@ class Rates(NamedTuple):
 
 
 def scheduled_rates(schedule: str, step: int, n_steps: int, learning_rate: float, momentum: float) -> Rates:
-    """Learning rate and momentum of a step, counted from 0.
+    """Return the learning rate and momentum of a step, counted from 0.
 
     "one_cycle" rises from 1/25 of the learning rate over the first quarter of the steps and falls to 1/100,000, while
     the momentum goes from 0.95 to 0.85 and back (Smith 2018, with fastai's numbers). "flat_cosine" is constant for

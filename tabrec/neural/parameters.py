@@ -159,7 +159,7 @@ def check_layers(layers: Any) -> None:
 
 
 def read_learning_rate(learning_rate: Any) -> tuple[float, float]:
-    """The learning rate of the last layer, and that of the first one as a share of it."""
+    """Return the learning rate of the last layer, and that of the first one as a share of it."""
     rates = np.atleast_1d(np.asarray(learning_rate, dtype=object)).tolist()
     are_positive = all(isinstance(rate, Real) and 0 < float(rate) < np.inf for rate in rates)
     if len(rates) not in (1, 2) or not are_positive:
@@ -186,5 +186,5 @@ def default_batch_size(n_rows: int) -> int:
 
 
 def default_epochs(n_rows: int, batch_size: int) -> int:
-    """Number of epochs that gives about 1,000 batches, within 16 to 40."""
+    """Return the number of epochs that gives about 1,000 batches, within 16 to 40."""
     return min(40, max(16, round(1000 / math.ceil(n_rows / batch_size))))

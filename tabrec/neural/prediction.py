@@ -34,7 +34,7 @@ def predict_outputs(model: nn.Module, inputs: Sequence[Tensor], device: torch.de
 def predict_held_out(
     tasks: Sequence[TrainingTask], to_values: Callable[[Tensor], np.ndarray], width: int
 ) -> np.ndarray | None:
-    """The predictions of each row by the net that was validated on it; NaN for other rows, None if all are."""
+    """Return the predictions of each row by the net that was validated on it; NaN for other rows, None if all are."""
     found = None
     for task in tasks:
         if task.held_out is None or task.valid is None:

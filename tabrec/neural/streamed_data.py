@@ -45,12 +45,12 @@ class StreamedData:
         return 0 if self._block is None else self._block.n_bytes
 
     def to(self, device: torch.device | str) -> StreamedData:
-        """The same rows, blocks of which are moved to a device when they are read."""
+        """Return the same rows, blocks of which are moved to a device when they are read."""
         self._device = torch.device(device)
         return self
 
     def batches(self, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
-        """The positions of the rows of each batch of the next epoch, for `take` before the next batch."""
+        """Yield the positions of the rows of each batch of the next epoch, for `take` before the next batch."""
         epoch, self._epoch = self._epoch, self._epoch + 1
         n_read = 0
         for block in self._read_blocks(epoch):
@@ -62,6 +62,6 @@ class StreamedData:
             raise ValueError(f"The table changed while it was read: {n_read} of {self._n_rows} rows were found.")
 
     def take(self, rows: Tensor) -> TrainingData:
-        """The rows at some positions of the current block."""
+        """Return the rows at some positions of the current block."""
         assert self._block is not None
         return self._block.take(rows)

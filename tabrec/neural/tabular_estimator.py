@@ -190,7 +190,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         return tasks
 
     def _split_for_nets(self, data: TrainingData, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Training and validation rows of each of several nets; none if one net is trained on all rows."""
+        """Return training and validation rows of each of several nets; none if one net is trained on all rows."""
         groups = equal_rows(data)
         n_nets = min(self._count_nets(len(data)), int(groups[-1]) + 1)
         return split_into_folds(groups, n_nets, seed) if n_nets > 1 else []
@@ -241,7 +241,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
     def _hold_out(
         self, frame: pd.DataFrame, y: np.ndarray, rows: np.ndarray, weights: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray | None] | None]:
-        """Training rows with their weights, and validation rows with theirs; copies of a row stay together."""
+        """Return training rows with their weights, and validation rows with theirs; copies of a row stay together."""
         split = self.validation_fraction
         if split is None:
             return rows, weights, None
@@ -276,7 +276,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         return TrainingData(self._reader.read(columns_of(encoded)), self._to_target(y), weight)
 
     def _weigh(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
-        """The weights of the rows, which may depend on the target."""
+        """Return the weights of the rows, which may depend on the target."""
         return weights
 
     def _make_model(self, data: TrainingData) -> nn.Module:
@@ -305,7 +305,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         )
 
     def _embedding_sizes(self) -> dict[str, int]:
-        """Widths by column: the given ones, and the rule up to `max_embedding_size` for the others."""
+        """Return the widths by column: the given ones, and the rule up to `max_embedding_size` for the others."""
         given = dict(self.embedding_sizes or {})
         check_named("embedding_sizes", given, self._reader.category_sizes)
         largest = self.max_embedding_size or math.inf
@@ -313,7 +313,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         return by_rule | given
 
     def _model_range(self) -> tuple[Any, Any] | None:
-        """Lower and upper bounds of the outputs, scaled as the net learns them."""
+        """Return the lower and upper bounds of the outputs, scaled as the net learns them."""
         return None
 
     def _make_config(self, n_rows: int, seed: int, n_nets: int, is_partial: bool) -> TrainingConfig:
@@ -346,18 +346,18 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         return config
 
     def _read_metrics(self) -> dict[str, Callable[[Tensor, Tensor], float]]:
-        """The metrics by name, as functions of the outputs and targets of the net."""
+        """Return the metrics by name, as functions of the outputs and targets of the net."""
         return read_metrics(self.metrics, self._from_target, self._to_prediction)
 
     @default_settings()
     def _outputs(self, X: Any) -> Tensor:
-        """The outputs of the net for raw rows: (n_rows, [n_members,] n_outputs)."""
+        """Return the outputs of the net for raw rows: (n_rows, [n_members,] n_outputs)."""
         check_is_fitted(self)
         codes, numbers = self._reader.read(self.encode_to_arrays(X))
         return predict_outputs(self.model_, (codes, numbers), read_device(self.device), self._width())
 
     def _width(self) -> int:
-        """The largest number of activations of a row in a layer, over all members."""
+        """Return the largest number of activations of a row in a layer, over all members."""
         return max(self.layers, default=1) * (self._n_members() or 1)
 
     # A subclass defines how the target is learned, scaled and restored.
@@ -388,4 +388,4 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
 
     @abstractmethod
     def _loss_units(self) -> LossUnits:
-        """How the loss is shown in training."""
+        """Return how the loss is shown in training."""

@@ -167,7 +167,7 @@ class TabularModel(nn.Module):
             return cls(**config)
 
     def _draw_scales(self, n_members: int, n_continuous: int) -> Tensor:
-        """Initial scales of the embedded columns by member, one normal number per column: (K, F)."""
+        """Return initial scales of the embedded columns by member, one normal number per column: (K, F)."""
         widths = self.embeddings.widths if self.embeddings else []
         embedding = self.numeric_embedding
         widths = [*widths, *([embedding.width // n_continuous if embedding else 1] * n_continuous)]
@@ -344,7 +344,7 @@ def _make_numeric_embedding(
 def _embedding_widths(
     category_sizes: Mapping[str, int], embedding_sizes: Mapping[str, int] | None
 ) -> dict[str, tuple[int, int]]:
-    """Number of codes and width by column."""
+    """Return the number of codes and width by column."""
     given = dict(embedding_sizes or {})
     unknown = [name for name in given if name not in category_sizes]
     if unknown:

@@ -37,19 +37,19 @@ class TrainingData:
         return len(self.target)
 
     def to(self, device: torch.device | str) -> TrainingData:
-        """The same rows on another device."""
+        """Return the same rows on another device."""
         weight = None if self.weight is None else self.weight.to(device)
         return TrainingData(tuple(part.to(device) for part in self.inputs), self.target.to(device), weight)
 
     def take(self, rows: Tensor) -> TrainingData:
-        """The rows at some positions."""
+        """Return the rows at some positions."""
         # index_select is faster than indexing in brackets, which matters for small batches.
         inputs = tuple(part.index_select(0, rows) for part in self.inputs)
         weight = None if self.weight is None else self.weight.index_select(0, rows)
         return TrainingData(inputs, self.target.index_select(0, rows), weight)
 
     def batches(self, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
-        """The positions of the rows of each batch of an epoch, for `take`."""
+        """Return the positions of the rows of each batch of an epoch, for `take`."""
         return iterate(len(self), batch_size, self.target.device, generator)
 
     @property
@@ -59,7 +59,7 @@ class TrainingData:
 
 
 def mean_loss(loss: Loss, output: Tensor, data: TrainingData) -> Tensor:
-    """The weighted mean of the losses of the rows."""
+    """Return the weighted mean of the losses of the rows."""
     per_row = loss(output, data.target)
     if data.weight is None:
         return per_row.mean()
@@ -82,6 +82,6 @@ def iterate(
 
 
 def batch_starts(n_rows: int, batch_size: int) -> list[int]:
-    """The position of the first row of each batch."""
+    """Return the position of the first row of each batch."""
     starts = list(range(0, n_rows, batch_size))
     return starts[:-1] if len(starts) > 1 and n_rows - starts[-1] == 1 else starts

@@ -186,7 +186,7 @@ class Categorify(InvertibleTransformer):
         self._n_rows = 0
 
     def _kept(self, name: str, counts: dict) -> list:
-        """The labels that get a code of their own, in the order of their codes."""
+        """Return the labels that get a code of their own, in the order of their codes."""
         if name in self._levels:
             levels = self._levels[name]
             unlisted = [label for label in counts if label not in levels]
@@ -218,7 +218,7 @@ class Categorify(InvertibleTransformer):
         return out | {column.name: of_column for column, of_column in zip(encoded, codes, strict=True)}
 
     def _keeps(self, column: Column) -> bool:
-        """Whether a column holds the codes that it is encoded as, so that its labels need not be read."""
+        """Return whether a column holds the codes that it is encoded as, so that its labels need not be read."""
         return column.name in self._codes and self._codes[column.name].are_kept(column)
 
     def _restored_from(self) -> Iterable[str]:
@@ -266,7 +266,7 @@ class Codes:
         self.known = set(known)
 
     def are_kept(self, column: Column) -> bool:
-        """Whether a column has codes of an encoded frame, each of which stays as it is; not if all are 0."""
+        """Return whether a column has codes of an encoded frame, each of which stays as it is; not if all are 0."""
         n_codes = len(self.code_of) + 1
         if column.n_codes != n_codes or not column.raw.codes.any():
             return False
@@ -308,7 +308,7 @@ _MORE_SPACES = re.compile(r"\s\s|\s\0|\0\s|^\s|\s$|[^\S ]")
 
 
 def label_kind(label: Any) -> str:
-    """The kind of a label in words: text, boolean, number, or the name of its type."""
+    """Return the kind of a label in words: text, boolean, number, or the name of its type."""
     if isinstance(label, str):
         return "text"
     if isinstance(label, (bool, np.bool_)):

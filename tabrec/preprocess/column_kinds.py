@@ -121,14 +121,14 @@ def cont_cat_split(
 
 
 def is_continuous(column: Column, max_card: int) -> bool:
-    """Whether a column holds floats, or whole numbers with more than `max_card` distinct values."""
+    """Return whether a column holds floats, or whole numbers with more than `max_card` distinct values."""
     if not column.is_number:
         return False
     return column.values.dtype.kind == "f" or max_card == 0 or len(pd.unique(column.values)) > max_card
 
 
 def is_date(column: Column) -> bool:
-    """Whether a column holds dates, or text that fits a single date format."""
+    """Return whether a column holds dates, or text that fits a single date format."""
     if column.is_date:
         return True
     if not column.is_label or (isinstance(column.raw.dtype, pd.CategoricalDtype) and column.raw.dtype.ordered):
@@ -144,7 +144,7 @@ def is_date(column: Column) -> bool:
 
 
 def _as_read(column: Column) -> Column:
-    """The column, as numbers if it is text that is numbers."""
+    """Return the column, as numbers if it is text that is numbers."""
     read = read_text_numbers(column)
     return column if read is None else read[0]
 

@@ -160,7 +160,7 @@ class DateParts(InvertibleTransformer):
         return ["Hour", *(part for part in _TIME_PARTS[1:] if parts[part].nunique() > 1)]
 
     def _distinct(self, column: Column) -> tuple[pd.DatetimeIndex, np.ndarray]:
-        """The distinct dates of a column, and the position of each row among them."""
+        """Return the distinct dates of a column, and the position of each row among them."""
         name = column.name
         return as_dates(column, self.formats_[name], self.time_zones_[name], self.marks_[name])
 
@@ -201,7 +201,7 @@ class DateParts(InvertibleTransformer):
 
 
 def may_be_part(name: Any, columns: Iterable[str]) -> bool:
-    """Whether a name is that of a part which a column would have if it held dates."""
+    """Return whether a name is that of a part which a column would have if it held dates."""
     if not isinstance(name, str):
         return False
     parts = {*_DAY_PARTS, *_FLAGS, *_TIME_PARTS, "Elapsed"}
@@ -230,21 +230,21 @@ def _date_parts(dates: pd.DatetimeIndex, time_parts: list[str]) -> dict[str, np.
 
 
 def _elapsed(moments: np.ndarray) -> np.ndarray:
-    """Seconds since 1970: int64, or float64 if a moment is between two seconds."""
+    """Return seconds since 1970: int64, or float64 if a moment is between two seconds."""
     whole = moments.astype("datetime64[s]")
     seconds, rest = whole.astype(np.int64), moments - whole
     return seconds + rest / np.timedelta64(1, "s") if rest.any() else seconds
 
 
 def _iso_week(dates: pd.DatetimeIndex) -> np.ndarray:
-    """The ISO 8601 week: the number of its Thursday among those of the year; `isocalendar` is much slower."""
+    """Return the ISO 8601 week: the number of its Thursday among those of the year; `isocalendar` is much slower."""
     days = dates.tz_localize(None).to_numpy().astype("datetime64[D]")
     thursday = days + (3 - np.asarray(dates.day_of_week)).astype("timedelta64[D]")
     return (thursday - thursday.astype("datetime64[Y]")).astype(np.int64) // 7 + 1
 
 
 def _moments(elapsed: np.ndarray, time_zone: str | None) -> pd.DatetimeIndex:
-    """The dates of seconds since 1970, in a time zone."""
+    """Return the dates of seconds since 1970, in a time zone."""
     known = np.where(np.isnan(elapsed), 0, elapsed)
     whole = np.floor(known)
     moments = whole.astype("datetime64[s]").astype("datetime64[us]")
@@ -255,7 +255,7 @@ def _moments(elapsed: np.ndarray, time_zone: str | None) -> pd.DatetimeIndex:
 
 
 def _corrected(moments: pd.DatetimeIndex, parts: dict[str, np.ndarray]) -> pd.DatetimeIndex:
-    """Dates near `moments` that have these parts; without any of them, the moment itself."""
+    """Return dates near `moments` that have these parts; without any of them, the moment itself."""
     units = {"Hour": "h", "Minute": "m", "Second": "s"}
     named = {part: np.rint(parts[part]) for part in ("Year", "Dayofyear", *units) if part in parts}
     is_known = np.logical_and.reduce([~np.isnan(values) for values in named.values()]) & ~np.asarray(moments.isna())
@@ -270,7 +270,7 @@ def _corrected(moments: pd.DatetimeIndex, parts: dict[str, np.ndarray]) -> pd.Da
 
 
 def _take(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The value of each row's date: NaN, or False for a flag, where the row has none."""
+    """Return the value of each row's date: NaN, or False for a flag, where the row has none."""
     missing = rows < 0
     if not missing.any():
         return values[rows]

@@ -213,7 +213,7 @@ class ElapsedSince(FrameTransformer):
         return out
 
     def _group_numbers(self, columns: dict[str, Column]) -> tuple[np.ndarray, dict[Any, int]]:
-        """Number the group of each row (-1 if missing), and each label."""
+        """Return the number the group of each row (-1 if missing), and each label."""
         if self.group is None:
             return np.zeros(len(columns[self.date].raw), dtype=np.int64), {}
         column = columns[self.group]
@@ -238,7 +238,7 @@ class ElapsedSince(FrameTransformer):
         )
 
     def _moments(self, columns: dict[str, Column]) -> np.ndarray:
-        """The local time of each row: datetime64[us] array of shape (n_rows,), NaT where missing."""
+        """Return the local time of each row: datetime64[us] array of shape (n_rows,), NaT where missing."""
         dates, rows = as_dates(columns[self.date], self.date_format_, self.time_zone_)
         local = dates.tz_localize(None).to_numpy().astype("datetime64[us]")
         return np.append(local, np.datetime64("NaT", "us"))[rows]
@@ -274,14 +274,14 @@ class _Timeline:
         return np.searchsorted(self._keys, groups * self._keys_per_group + ranks)
 
     def _days(self, groups: np.ndarray, moments: np.ndarray, position: np.ndarray) -> np.ndarray:
-        """Days between each row and the event at a position, NaN if that event belongs to another group."""
+        """Return days between each row and the event at a position, NaN if that event belongs to another group."""
         own = np.append(self.groups, -1)[position] == groups
         gap = np.abs(np.append(self.moments, np.datetime64("NaT", "us"))[position] - moments)
         return np.where(own, gap / np.timedelta64(1, "D"), np.nan)
 
 
 def _is_boolean(column: Column) -> bool:
-    """Whether a column holds true and false, possibly with missing values."""
+    """Return whether a column holds true and false, possibly with missing values."""
     dtype = column.raw.dtype
     if not (types.is_bool_dtype(dtype) or types.is_object_dtype(dtype)):
         return False
@@ -291,7 +291,7 @@ def _is_boolean(column: Column) -> bool:
 
 
 def _find_events(column: Column, groups: np.ndarray, moments: np.ndarray) -> _Events:
-    """Groups and moments of the rows in which an event takes place."""
+    """Return groups and moments of the rows in which an event takes place."""
     if column.is_date:
         raise ValueError(f"The event column {column.name!r} must hold true or false, but holds dates.")
     values = column.as_labels()

@@ -24,7 +24,7 @@ class EncodedSample:
 
 
 def are_encoded(columns: list[Column]) -> bool:
-    """Whether columns form an encoded frame, which float64 columns alone do not: raw frames have them too."""
+    """Return whether columns form an encoded frame, which float64 columns alone do not: raw frames have them too."""
     dtypes = [column.raw.dtype for column in columns]
     has_codes, has_float32 = any(are_codes(dtype) for dtype in dtypes), np.float32 in dtypes
     if np.float64 in dtypes and not has_float32 and not has_codes:
@@ -34,7 +34,7 @@ def are_encoded(columns: list[Column]) -> bool:
 
 
 def _is_encoded(column: Column, takes_float64: bool) -> bool:
-    """Whether a column has a form that it can have in an encoded frame."""
+    """Return whether a column has a form that it can have in an encoded frame."""
     dtype = column.raw.dtype
     if are_codes(dtype) or dtype == np.dtype(bool):
         return True
@@ -44,7 +44,7 @@ def _is_encoded(column: Column, takes_float64: bool) -> bool:
 
 
 def without_code_0(column: Column) -> Column:
-    """A column of codes with 0 as missing."""
+    """Return a column of codes with 0 as missing."""
     codes, labels = column.values
     zero = [position for position, label in enumerate(labels) if isinstance(label, int) and label == 0]
     return Column.of_labels(column.name, column.raw, Labels(np.where(np.isin(codes, zero), -1, codes), labels))

@@ -198,7 +198,7 @@ class FillMissing(InvertibleTransformer):
         self._value_counts[name] = None if known is None else add_values(known, observed)
 
     def _fill_value(self, name: str) -> float:
-        """The replacement, from the statistics of all rows so far."""
+        """Return the replacement, from the statistics of all rows so far."""
         if self.strategy == "most_frequent" and self._counts[name]:
             counts = self._counts[name]
             return min(counts, key=lambda value: (-counts[value], value))

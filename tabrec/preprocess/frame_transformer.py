@@ -135,11 +135,11 @@ class FrameTransformer(TakesChunksMixin, LineageMixin, TransformerMixin, BaseEst
         return values_of(self._kept_names()) | self._new_origins()
 
     def _kept_names(self) -> list[str]:
-        """The input columns that are output columns too."""
+        """Return the input columns that are output columns too."""
         return input_names(self)
 
     def _new_origins(self) -> Origins:
-        """The origins of output columns that are not the input columns themselves."""
+        """Return the origins of output columns that are not the input columns themselves."""
         return {}
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -203,7 +203,7 @@ class FrameTransformer(TakesChunksMixin, LineageMixin, TransformerMixin, BaseEst
         }
 
     def _unused(self) -> list[str]:
-        """Columns of fit that `transform` does not need."""
+        """Return columns of fit that `transform` does not need."""
         return []
 
     def _check_input_features(self, names: list) -> None:
@@ -261,7 +261,7 @@ class InvertibleTransformer(FrameTransformer):
 
     @abstractmethod
     def _restored_from(self) -> Iterable[str]:
-        """The output columns that `inverse_transform` needs."""
+        """Return the output columns that `inverse_transform` needs."""
 
     @abstractmethod
     def _restore_columns(self, columns: dict[str, Column]) -> dict[str, Any]:
@@ -269,5 +269,5 @@ class InvertibleTransformer(FrameTransformer):
 
 
 def verbose_if_large(columns: Mapping[str, Column]) -> Any:
-    """The value of `verbose` with which a table of so many values shows the progress of its transformation."""
+    """Return the value of `verbose` with which a table of so many values shows the progress of its transformation."""
     return "auto" if sum(len(column.raw) for column in columns.values()) > _MANY_VALUES else False

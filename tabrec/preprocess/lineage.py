@@ -108,7 +108,7 @@ def compose_origins(first: Mapping[str, Origin | None], second: Mapping[str, Ori
 
 
 def values_of(columns: Iterable[str]) -> Origins:
-    """Origins of columns that are raw columns themselves."""
+    """Return origins of columns that are raw columns themselves."""
     return {name: Origin(name, "value") for name in columns}
 
 
@@ -116,7 +116,7 @@ class LineageMixin:
     """Public maps between raw and encoded columns, for an estimator that implements `origins`."""
 
     def origins(self) -> Origins:
-        """Where each encoded column comes from, in the order of the encoded columns; see `trace_columns`."""
+        """Return where each encoded column comes from, in the order of the encoded columns; see `trace_columns`."""
         raise NotImplementedError
 
     @property
@@ -137,7 +137,7 @@ class LineageMixin:
 
 
 def input_names(estimator: Any) -> list[str]:
-    """Names of the columns that an estimator was fitted on; by position, ``x0``, ``x1``, …, for an array."""
+    """Return the names of the columns that an estimator was fitted on; by position, ``x0``, ``x1``, …, for an array."""
     if hasattr(estimator, "feature_names_in_"):
         return [str(name) for name in estimator.feature_names_in_]
     return [f"x{i}" for i in range(estimator.n_features_in_)]
@@ -157,7 +157,7 @@ def _compose(first: Origin | None, second: Origin) -> Origin | None:
 
 
 def _decode(code: Any, labels: Sequence | None) -> Any:
-    """The label of a code; other values, such as NaN for a missing label, stay."""
+    """Return the label of a code; other values, such as NaN for a missing label, stay."""
     is_code = labels is not None and isinstance(code, (int, float, np.number)) and code == code
     return labels[int(code)] if is_code and labels is not None and 0 <= code < len(labels) else code
 
@@ -197,7 +197,7 @@ def _trace_pipeline(pipeline: Pipeline, inputs: list[str], known: _Known) -> Ori
 
 
 def _seen_by(step: Any) -> _Known:
-    """The names of the columns that a step was fitted on, or their number if they came without names."""
+    """Return the names of the columns that a step was fitted on, or their number if they came without names."""
     return input_names(step) if hasattr(step, "feature_names_in_") else getattr(step, "n_features_in_", None)
 
 
@@ -239,7 +239,7 @@ def _one_hot(encoder: OneHotEncoder, inputs: list[str]) -> list[Origin | None]:
 
 
 def _ordinal(encoder: OrdinalEncoder, inputs: list[str]) -> list[Origin | None]:
-    """Codes follow the labels, unless infrequent ones share a code."""
+    """Return the codes follow the labels, unless infrequent ones share a code."""
     if any(together is not None for together in getattr(encoder, "infrequent_categories_", [])):
         return _one_to_one(encoder, inputs)
     return [
@@ -253,7 +253,7 @@ def _target_mean(encoder: TargetEncoder, inputs: list[str]) -> list[Origin | Non
 
 
 def _imputed(imputer: Any, inputs: list[str]) -> list[Origin | None]:
-    """The columns that hold any value in fit, then the indicators."""
+    """Return the columns that hold any value in fit, then the indicators."""
     filling = getattr(imputer, "statistics_", None)  # NaN for a column that is left out
     kept = [name for i, name in enumerate(inputs) if filling is None or not pd.isna(filling[i])]
     marked = [] if imputer.indicator_ is None else _indicators(imputer.indicator_, inputs)
@@ -274,7 +274,7 @@ def _union(union: FeatureUnion, inputs: list[str]) -> list[Origin | None]:
 
 
 def _by_column(composed: ColumnTransformer, inputs: list[str]) -> list[Origin | None]:
-    """The outputs of each transformer are at its `output_indices_`."""
+    """Return the outputs of each transformer are at its `output_indices_`."""
     outputs = composed.output_indices_
     origins: list[Origin | None] = [None] * max(where.stop for where in outputs.values())
     frame = pd.DataFrame(columns=inputs)

@@ -16,7 +16,7 @@ from tabrec.tables.numbers import merge_counts
 
 
 def merge_fits(first: Any, second: Any) -> Any:
-    """The transformer that has learned from the rows of both, in this order; neither is changed.
+    """Return the transformer that has learned from the rows of both, in this order; neither is changed.
 
     Both were fitted by `partial_fit`, after the same `start_fit` if they have it, and the second one from the row on
     where the first ends; see `start_at`. Labels, counts and medians are then those of one fit to all rows, and means

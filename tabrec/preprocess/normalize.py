@@ -215,7 +215,7 @@ _SMALLEST = 1e-7
 
 
 def _to_normal(numbers: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Ranks among the quantiles, equal values at the middle of theirs, as normal quantiles."""
+    """Return the ranks among the quantiles, equal values at the middle of theirs, as normal quantiles."""
     if quantiles[0] == quantiles[-1]:
         return np.where(np.isnan(numbers), np.nan, 0.0)
     levels = np.linspace(0, 1, len(quantiles))
@@ -225,7 +225,7 @@ def _to_normal(numbers: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
 
 
 def _moments_of(values: np.ndarray) -> tuple[int, float, float]:
-    """Count, mean and sum of squared deviations."""
+    """Return the count, mean and sum of squared deviations."""
     if not len(values):
         return 0, 0.0, 0.0
     mean = float(values.mean())
@@ -233,7 +233,7 @@ def _moments_of(values: np.ndarray) -> tuple[int, float, float]:
 
 
 def merge_moments(first: tuple[int, float, float], second: tuple[int, float, float]) -> tuple[int, float, float]:
-    """Count, mean and sum of squared deviations of the values of both."""
+    """Return the count, mean and sum of squared deviations of the values of both."""
     (n, mean, squares), (n_more, mean_more, squares_more) = first, second
     if not n_more:
         return first

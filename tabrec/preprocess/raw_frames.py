@@ -154,7 +154,7 @@ class RawFrameMixin(TakesChunksMixin, LineageMixin, _Estimator):
         return select_kept_columns(self, X)
 
     def make_preprocessor(self) -> Any:
-        """The preprocessor that `fit` uses, not yet fitted."""
+        """Return the preprocessor that `fit` uses, not yet fitted."""
         if self.preprocessor is None:
             return TabularPreprocessor(self._purpose, categorical_columns=self.categorical_features)
         if self.categorical_features is not None:

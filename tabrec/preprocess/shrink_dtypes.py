@@ -114,7 +114,7 @@ def _smallest_float(column: pd.Series) -> Any:
 
 
 def _loses_digits(values: np.ndarray) -> bool:
-    """Whether float32 changes any of the values, which are finite, by more than the tolerance."""
+    """Return whether float32 changes any of the values, which are finite, by more than the tolerance."""
     with np.errstate(over="ignore", under="ignore"):
         error = np.abs(values.astype(np.float32).astype(np.float64) - values)
     if (values == np.floor(values)).all():
@@ -125,7 +125,7 @@ def _loses_digits(values: np.ndarray) -> bool:
 
 
 def _in_family_of(dtype: Any, name: str) -> Any:
-    """The numpy dtype of this name, or its nullable or arrow counterpart if `dtype` is one."""
+    """Return the numpy dtype of this name, or its nullable or arrow counterpart if `dtype` is one."""
     if isinstance(dtype, np.dtype):
         return np.dtype(name)
     if isinstance(dtype, pd.ArrowDtype):

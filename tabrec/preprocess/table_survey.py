@@ -98,7 +98,7 @@ class _ColumnSurvey:
         self._n_missing = n_missing
 
     def _join_family(self, column: Column) -> str:
-        """The family of the column in this chunk and all before; booleans with gaps are labels."""
+        """Return the family of the column in this chunk and all before; booleans with gaps are labels."""
         family = column.family()
         if not self._family or self._family == family:
             return family
@@ -129,7 +129,7 @@ class _ColumnSurvey:
         self._values = merged[np.unique(np.linspace(0, len(merged) - 1, _MOST_VALUES).astype(int))]
 
     def column(self, name: str) -> Column:
-        """A column with these values, at least one of them missing if any was."""
+        """Return a column with these values, at least one of them missing if any was."""
         has_gaps = self._n_missing > 0
         if self._family in ("", "labels"):
             return self._labels(name)
@@ -161,7 +161,7 @@ def _concatenate(first: Any, second: Any) -> Any:
 
 
 def _missing_like(raw: Any) -> Any:
-    """One missing value in a column of the dtype of another."""
+    """Return one missing value in a column of the dtype of another."""
     if isinstance(raw, np.ndarray):
         return np.full(1, np.nan) if raw.dtype.kind == "f" else np.full(1, None, dtype=object)
     return pd.Series(raw).reindex([0]).array

@@ -307,14 +307,14 @@ class TabularPreprocessor(InvertibleTransformer):
         return {name: given.get(name) for name, kind in self.kinds_.items() if kind == "date"}
 
     def _of_table(self, parameter: str, columns: Collection[str]) -> Iterable:
-        """The columns that a parameter names, without date parts."""
+        """Return the columns that a parameter names, without date parts."""
         names = getattr(self, parameter) or []
         if parameter not in _OF_PARTS or isinstance(names, str):
             return names
         return [name for name in names if name in columns or not may_be_part(name, columns)]
 
     def _kinds_of_parts(self, columns: dict[str, Column]) -> dict[str, str]:
-        """Kinds of the date parts that parameters name; a part that no date has is a ValueError."""
+        """Return the kinds of the date parts that parameters name; a part that no date has is a ValueError."""
         kinds: dict[str, str] = {}
         for parameter, kind in _OF_PARTS.items():
             parts = [str(name) for name in getattr(self, parameter) or [] if may_be_part(name, self.kinds_)]
@@ -348,7 +348,7 @@ class TabularPreprocessor(InvertibleTransformer):
             self.normalize_ = Normalize(method, columns=continuous, random_state=self.random_state)
 
     def _is_empty(self, column: Column) -> bool:
-        """Whether a column counts as numbers only because it has no values in fit."""
+        """Return whether a column counts as numbers only because it has no values in fit."""
         given = check_named("continuous_columns", self._of_table("continuous_columns", self.kinds_), self.kinds_)
         return self.kinds_[column.name] == "continuous" and column.name not in given and bool(column.missing.all())
 
@@ -373,7 +373,7 @@ class TabularPreprocessor(InvertibleTransformer):
         return [name for name, kind in self.kinds_.items() if kind == "dropped"]
 
     def origins(self) -> Origins:
-        """Where each encoded column comes from, by name in the order of the encoded columns."""
+        """Return where each encoded column comes from, by name in the order of the encoded columns."""
         origins = values_of(name for name in input_names(self) if self.kinds_[name] != "dropped")
         # Normalize is fitted before gaps are filled, so it does not know the indicators, and it renames nothing.
         for step in (self.date_parts_, self.categorify_, self.fill_missing_):

@@ -20,7 +20,7 @@ _NAMELESS = re.compile(r"|Unnamed: \d+(\.\d+)*(_level_\d+)?|__index_level_\d+__"
 
 
 def learn_given_numbers(columns: Mapping[str, Column], names: Iterable[str]) -> dict[str, NumberFormat]:
-    """The formats of the named columns that are text; a column without any number is left out."""
+    """Return the formats of the named columns that are text; a column without any number is left out."""
     formats = {}
     for name in names:
         rows = columns[name].values.rows if columns[name].is_label else {}
@@ -34,7 +34,7 @@ def learn_given_numbers(columns: Mapping[str, Column], names: Iterable[str]) -> 
 def read_numbers(
     columns: dict[str, Column], formats: Mapping[str, NumberFormat], warned: set[str]
 ) -> dict[str, Column]:
-    """The columns, those with a format of numbers read by it; see `NumberFormat.read_new`."""
+    """Return the columns, those with a format of numbers read by it; see `NumberFormat.read_new`."""
     if not formats:
         return columns
     return columns | {

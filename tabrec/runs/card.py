@@ -153,7 +153,7 @@ def _describe_columns(model: Any, schema: dict) -> list[str]:
 
 
 def _first_member(model: Any) -> Any:
-    """The model, or the first member of an ensemble: all read columns alike."""
+    """Return the model, or the first member of an ensemble: all read columns alike."""
     return model if hasattr(model, "preprocessor_") else getattr(model, "estimators_", [model])[0]
 
 
@@ -206,7 +206,7 @@ def _describe_scores(metadata: dict, metrics: dict) -> list[str]:
 
 
 def _what_rows_are(metadata: dict) -> str:
-    """The key of the numbers of rows in the metadata, which is also the word for a row."""
+    """Return the key of the numbers of rows in the metadata, which is also the word for a row."""
     return next((key for key in _PAIRS if key in metadata), "rows")
 
 
@@ -231,13 +231,13 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _escape(text: Any) -> str:
-    """Text without markup, on one line."""
+    """Return text without markup, on one line."""
     one_line = " ".join(str(text).split())
     return "".join(f"\\{character}" if character in "\\`*_|<>#[]" else character for character in one_line)
 
 
 def _code(text: Any) -> str:
-    """Text between backticks: a longer fence than any in the text, and no cell border."""
+    """Return text between backticks: a longer fence than any in the text, and no cell border."""
     one_line = " ".join(str(text).split()).replace("|", "\\|")
     fence = "``" if "`" in one_line else "`"
     pad = " " if "`" in one_line else ""

@@ -121,7 +121,7 @@ def plan_columns(
 
 
 def _read(X: pd.DataFrame, model: str, options: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """The kind of each column and the reason, from a preprocessor fitted to the table."""
+    """Return the kind of each column and the reason, from a preprocessor fitted to the table."""
     encoder = TabularPreprocessor(purpose_of(model), **options)
     with warnings.catch_warnings(action="ignore"):  # the reasons repeat the warnings
         encoder.fit(X)

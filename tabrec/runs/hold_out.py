@@ -23,7 +23,7 @@ def hold_out(
     date_format: str | None = None,
     random_state: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the rows to train on and to validate on, both sorted unless they are in the order of time."""
+    """Return positions of the rows to train on and to validate on, both sorted unless they are in the order of time."""
     if time_column is None:
         order = np.random.default_rng(random_state).permutation(len(table))
         n_valid = max(1, int(len(table) * _VALIDATION_SHARE))

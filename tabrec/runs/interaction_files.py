@@ -117,7 +117,7 @@ def _read_text(path: Path, user: str | None, item: str | None, options: dict[str
 
 
 def _name_columns(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The columns of a file without a header: users, items, and times and strengths by their content."""
+    """Return the columns of a file without a header: users, items, and times and strengths by their content."""
     from tabrec.collab.rating_columns import describe_column, find_ids_without_header
 
     if frame.shape[1] < 2:
@@ -154,7 +154,7 @@ def _split_lists(frame: pd.DataFrame, user: str | None, item: str | None) -> pd.
 
 
 def _find_mark(frame: pd.DataFrame, user: str, item: str) -> str | None:
-    """The mark between the items of a field, if each user has one row or the column is named as lists are."""
+    """Return the mark between the items of a field, if each user has one row or the column is named as lists are."""
     texts = frame[item].dropna().head(_SAMPLE).astype(str)
     marks = [mark for mark in _MARKS if texts.str.contains(mark, regex=False).mean() > _LEAST_SHARE]
     if not marks:
@@ -165,7 +165,7 @@ def _find_mark(frame: pd.DataFrame, user: str, item: str) -> str | None:
 
 
 def _as_ids(items: pd.Series) -> pd.Series:
-    """Whole numbers if all are written as such, and otherwise text."""
+    """Return whole numbers if all are written as such, and otherwise text."""
     return items.astype("int64") if items.str.fullmatch(_WHOLE_NUMBER).all() else items
 
 
@@ -178,7 +178,7 @@ def _read_matrix(path: Path) -> pd.DataFrame:
 
 
 def _read_lenskit(folder: Path) -> pd.DataFrame:
-    """The interactions of a data set that LensKit saved: numbers of users and items, replaced by their ids."""
+    """Return the interactions of a data set that LensKit saved: numbers of users and items, replaced by their ids."""
     schema = json.loads((folder / _SCHEMA).read_text(encoding="utf-8"))
     name = schema.get("default_interaction")
     if name is None:

@@ -54,18 +54,18 @@ class TaskMetric(NamedTuple):
         return self.name in _KEYS
 
     def loss(self, value: float) -> float:
-        """A number that is lower for better scores, and infinite for one that could not be computed."""
+        """Return a number that is lower for better scores, and infinite for one that could not be computed."""
         return np.inf if value != value else value if self.name.startswith("neg_") else -value
 
     def score(self, y: np.ndarray, predicted: np.ndarray) -> float:
-        """The score of predicted numbers, or of probabilities (n_rows, n_classes) for codes of classes."""
+        """Return the score of predicted numbers, or of probabilities (n_rows, n_classes) for codes of classes."""
         predictions = (_PredictedNumbers if predicted.ndim == 1 else _PredictedClasses)(predicted)
         value = get_scorer(self.name)(predictions, np.arange(len(y)), y)
         return float(-value if self.name.startswith("neg_") else value)
 
 
 def choose_metric(name: str | None, task: str, y: np.ndarray) -> TaskMetric:
-    """The metric of this name, or the default of the task; a ValueError if it does not suit the target `y`."""
+    """Return the metric of this name, or the default of the task; a ValueError if it does not suit the target `y`."""
     suitable = [scorer for scorer in _SCORERS[task] if scorer in get_scorer_names()]
     if name is None:
         return TaskMetric(_DEFAULTS[task])

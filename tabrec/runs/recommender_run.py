@@ -83,7 +83,7 @@ class RecommenderRun(Run):
 
 
 def drop_missing_ids(frame: pd.DataFrame, user: str, item: str, rows: str) -> pd.DataFrame:
-    """The rows that have a user and an item; a warning says how many have not, with the name of the `rows`."""
+    """Return the rows that have a user and an item; a warning says how many have not, with the name of the `rows`."""
     missing = frame[user].isna() | frame[item].isna()
     if missing.any():
         warn_caller(
@@ -94,7 +94,7 @@ def drop_missing_ids(frame: pd.DataFrame, user: str, item: str, rows: str) -> pd
 
 
 def parse_ids(texts: list[str], known: pd.Index) -> list:
-    """Ids given on a command line, converted to the type of the known ids."""
+    """Return ids given on a command line, converted to the type of the known ids."""
     if not pd.api.types.is_numeric_dtype(known):
         return texts
     try:

@@ -38,12 +38,12 @@ ROW_NAMES = {
 
 
 def metric_name(metric: str) -> str:
-    """The name of a metric as it is printed."""
+    """Return the name of a metric as it is printed."""
     return METRIC_NAMES.get(metric, metric.replace("_", " "))
 
 
 def predict_numbers(estimator: Any, X: Any) -> np.ndarray:
-    """The probabilities of a classifier, or the predictions of a regressor."""
+    """Return the probabilities of a classifier, or the predictions of a regressor."""
     return estimator.predict_proba(X) if hasattr(estimator, "classes_") else estimator.predict(X)
 
 
@@ -55,7 +55,7 @@ def score_run(
     predicted: np.ndarray,
     metric: TaskMetric,
 ) -> dict[str, Scores]:
-    """Scores by set of rows and metric, given the result of `predict_numbers` for the validation rows."""
+    """Return the scores by set of rows and metric, given the result of `predict_numbers` for the validation rows."""
     classes = getattr(estimator, "classes_", None)
     is_classifier = classes is not None
     dummy: Any = DummyClassifier() if is_classifier else DummyRegressor()
@@ -69,7 +69,7 @@ def score_run(
 
 
 def score(y: np.ndarray, predicted: np.ndarray, classes: np.ndarray | None, metric: TaskMetric) -> Scores:
-    """RMSE and R², or accuracy, log loss and AUC, and the metric; NaN where a score cannot be computed."""
+    """Return RMSE and R², or accuracy, log loss and AUC, and the metric; NaN where a score cannot be computed."""
     seen = ~np.isnan(predicted if classes is None else predicted[:, 0])  # rows that every tree trained on have no OOB
     y, predicted = y[seen], predicted[seen]
     scores = _regression_scores(y, predicted) if classes is None else _class_scores(y, predicted, classes)
@@ -86,7 +86,7 @@ def score(y: np.ndarray, predicted: np.ndarray, classes: np.ndarray | None, metr
 def standard_error(
     y: np.ndarray, predicted: np.ndarray, classes: np.ndarray | None, metric: TaskMetric, random_state: int
 ) -> float:
-    """The standard error of the metric over rows, by the bootstrap."""
+    """Return the standard error of the metric over rows, by the bootstrap."""
     rng = np.random.default_rng(random_state)
     drawn = (rng.integers(len(y), size=len(y)) for _ in range(_N_RESAMPLES))
     with warnings.catch_warnings(action="ignore"):  # of scores that few rows do not define
@@ -101,7 +101,7 @@ def _regression_scores(y: np.ndarray, predicted: np.ndarray) -> Scores:
 
 
 def _class_scores(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray) -> Scores:
-    """Accuracy, log loss and AUC (one class against the rest, averaged).
+    """Return the accuracy, log loss and AUC (one class against the rest, averaged).
 
     Rows of classes that were not in training count as wrong for the accuracy; the other two leave them out.
     """
@@ -118,6 +118,6 @@ def _class_scores(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray)
 
 
 def _codes_of_known(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The codes and probabilities of the rows whose class was in training."""
+    """Return the codes and probabilities of the rows whose class was in training."""
     known = np.isin(y, classes)
     return np.searchsorted(classes, y[known]), probabilities[known]

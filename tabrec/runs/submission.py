@@ -11,12 +11,12 @@ _PREFIX = "probability_"
 
 
 def name_probabilities(classes: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
-    """The probabilities of each class by the name of its column."""
+    """Return the probabilities of each class by the name of its column."""
     return {f"{_PREFIX}{label}": column for label, column in zip(classes, probabilities.T, strict=True)}
 
 
 def as_submission(predictions: pd.DataFrame, sample: pd.DataFrame) -> pd.DataFrame:
-    """Ids and predictions, or probabilities, with the columns of a sample, and checked against it."""
+    """Return ids and predictions, or probabilities, with the columns of a sample, and checked against it."""
     id_column, *found = predictions.columns
     wanted = [name for name in sample.columns if name != id_column]
     if len(wanted) == 1:

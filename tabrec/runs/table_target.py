@@ -25,7 +25,7 @@ def check_time_column(time_column: str | None, date_format: str | None, columns:
 
 
 def read_target(y: pd.Series, task: str) -> pd.Series:
-    """The target, as numbers if it is text that is numbers; a classification keeps its labels."""
+    """Return the target, as numbers if it is text that is numbers; a classification keeps its labels."""
     if task == "classification" or types.is_numeric_dtype(y):
         return y
     read = read_text_numbers(Column(str(y.name), y.array))
@@ -70,7 +70,7 @@ def check_values(y: pd.Series, log_target: bool) -> None:
 
 
 def to_model_target(y: pd.Series, task: str, log_target: bool) -> np.ndarray:
-    """The target as the model learns it."""
+    """Return the target as the model learns it."""
     if task == "classification":
         return y.astype(object).to_numpy() if not types.is_numeric_dtype(y) else y.to_numpy()
     values = read_target(y, task).to_numpy(dtype=np.float64)

@@ -19,7 +19,7 @@ _CHUNK = 1 << 20
 def describe_table(
     path: str | os.PathLike | None, reading: Mapping | None = None, kept_at: str | os.PathLike | None = None
 ) -> dict:
-    """The records of a run about its file and the options of reading it.
+    """Return the records of a run about its file and the options of reading it.
 
     `kept_at` is where the file will be, if it is about to move. Standard input and queries cannot be read again.
     """
@@ -30,7 +30,7 @@ def describe_table(
 
 
 def describe_reading(frame: pd.DataFrame, target: str, preprocessor: TabularPreprocessor) -> dict:
-    """The records of a run about its columns, so that a new file is read as the training table was.
+    """Return the records of a run about its columns, so that a new file is read as the training table was.
 
     Columns with text labels or text dates are read as text, even if they look numeric in the new file.
     """
@@ -53,7 +53,7 @@ def check_is_there(path: str | os.PathLike | None) -> None:
 
 
 def recorded_options(metadata: Mapping) -> dict:
-    """The options that the table of a run was read with; runs of older versions record the delimiter alone."""
+    """Return the options that the table of a run was read with; runs of older versions record the delimiter alone."""
     known = metadata.get("table", {})
     return known.get("reading") or {name: known[name] for name in ("delimiter",) if name in known}
 

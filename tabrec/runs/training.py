@@ -204,7 +204,7 @@ def _check_columns(frame: pd.DataFrame, target: str, time_column: str | None, va
 
 
 def _split(run: TableRun, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The split of a run; an ambiguous date names the option of `train` that settles it."""
+    """Return the split of a run; an ambiguous date names the option of `train` that settles it."""
     try:
         return run.split(frame)
     except ValueError as error:
@@ -231,7 +231,7 @@ def _check_device(device: str | None, model: str) -> None:
 
 
 def _divide(run: TableRun, frame: pd.DataFrame, metric: str | None, verbose: bool) -> TrialRows:
-    """Training rows, validation rows, folds and metric, all checked before any fit."""
+    """Return training rows, validation rows, folds and metric, all checked before any fit."""
     metadata = run.metadata
     y, train_rows, valid_rows = _split(run, frame)
     is_classification = metadata["task"] == "classification"
@@ -256,7 +256,7 @@ def _divide(run: TableRun, frame: pd.DataFrame, metric: str | None, verbose: boo
 
 
 def _rank(trials: list[Trial], rows: TrialRows) -> list[dict[str, Any]]:
-    """The summaries of the models, the best first, as JSON can hold them."""
+    """Return the summaries of the models, the best first, as JSON can hold them."""
     key = rows.metric.key
     summaries = sorted((trial.summary(rows.metric) for trial in trials), key=lambda row: rows.metric.loss(row[key]))
     return [{name: None if value != value else value for name, value in row.items()} for row in summaries]

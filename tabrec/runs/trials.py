@@ -26,7 +26,7 @@ Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 def make_estimator(model: str, task: str, columns: dict, device: str | None, random_state: int) -> Any:
-    """A new model of a kind; `columns` are parameters of `TabularPreprocessor`."""
+    """Return a new model of a kind; `columns` are parameters of `TabularPreprocessor`."""
     of_classes = task == "classification"
     if model == "ensemble":
         members = [(name, make_estimator(name, task, columns, device, random_state)) for name in DEFAULT_KINDS]
@@ -37,13 +37,13 @@ def make_estimator(model: str, task: str, columns: dict, device: str | None, ran
 def preprocessor_options(
     drop: Sequence[str], categorical: Sequence[str], time_column: str | None, date_format: str | None
 ) -> dict[str, Any]:
-    """The parameters of `TabularPreprocessor` for options of `train`."""
+    """Return the parameters of `TabularPreprocessor` for options of `train`."""
     dates = {time_column: date_format} if date_format is not None else None
     return {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
 
 
 def say_stages(verbose: bool) -> Callable[[str], None]:
-    """A function that prints a stage and the time since the first one to standard error, or nothing."""
+    """Return a function that prints a stage and the time since the first one to standard error, or nothing."""
     started = time.perf_counter()
 
     def say(text: str) -> None:
@@ -67,7 +67,7 @@ class Trial:
     predict_seconds: float = np.nan
 
     def summary(self, metric: TaskMetric) -> dict[str, Any]:
-        """A row of the leaderboard."""
+        """Return a row of the leaderboard."""
         key = metric.key
         if self.folds:
             means, errors = average_folds(self.folds)
@@ -79,7 +79,7 @@ class Trial:
 
 
 def average_folds(folds: list[Scores]) -> tuple[Scores, Scores]:
-    """Means of the scores over folds, and their standard errors; a single fold has none."""
+    """Return the means of the scores over folds, and their standard errors; a single fold has none."""
     table = pd.DataFrame(folds)
     errors: pd.Series = table.std(ddof=1) / np.sqrt(table.count())
     return {str(k): float(v) for k, v in table.mean().items()}, {str(k): float(v) for k, v in errors.items()}
@@ -146,7 +146,7 @@ class TrialRows:
         return predicted
 
     def _scores(self, model: Any, X: pd.DataFrame, y: np.ndarray) -> Scores:
-        """The scores of a fold, that which models are compared by first; greater is better in that one alone."""
+        """Return the scores of a fold, that which models are compared by first; greater is better in that one alone."""
         found = score(y, predict_numbers(model, X), getattr(model, "classes_", None), self.metric)
         return {_RANK: -self.metric.loss(found.get(self.metric.key, np.nan)), **found}
 

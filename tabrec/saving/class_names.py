@@ -154,40 +154,40 @@ _TRUSTED_PARTS = (
 
 
 def untrusted(names: list[str]) -> list[str]:
-    """The types reported by skops that a saved model must not hold."""
+    """Return the types reported by skops that a saved model must not hold."""
     return [name for name in names if not name.startswith(_TRUSTED_PARTS) and not _names_numpy_function(name)]
 
 
 def _names_numpy_function(name: str) -> bool:
-    """True for a numpy function such as ``numpy.log``, in any module of numpy."""
+    """Return True for a numpy function such as ``numpy.log``, in any module of numpy."""
     module, _, function = name.rpartition(".")
     return module.split(".")[0] == "numpy" and is_numpy_function(getattr(np, function, None))
 
 
 def is_numpy_function(value: Any) -> bool:
-    """Whether a value is a function of numpy that computes numbers from numbers and does nothing else."""
+    """Return whether a value is a function of numpy that computes numbers from numbers and does nothing else."""
     if not callable(value):
         return False
     return isinstance(value, np.ufunc) or value in (np.clip, np.mean, np.median, np.nan_to_num, np.round)
 
 
 def path_of(cls: Any) -> str:
-    """Module and name of a class or function."""
+    """Return module and name of a class or function."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def is_registered(cls: type) -> bool:
-    """Whether instances of a class can be saved attribute by attribute."""
+    """Return whether instances of a class can be saved attribute by attribute."""
     return path_of(cls) in _NAMES
 
 
 def short_name(cls: type) -> str:
-    """The name of a registered class in saved models."""
+    """Return the name of a registered class in saved models."""
     return _NAMES[path_of(cls)]
 
 
 def find_class(name: str, path: Path) -> type:
-    """The class registered under a name.
+    """Return the class registered under a name.
 
     Raises
     ------

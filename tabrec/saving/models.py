@@ -195,7 +195,7 @@ def load_metadata(path: str | os.PathLike) -> dict:
 
 
 def load_header(path: str | os.PathLike) -> dict:
-    """The description of a saved model: its class, schema, versions and metadata.
+    """Return the description of a saved model: its class, schema, versions and metadata.
 
     Raises the errors of `load`.
     """
@@ -256,7 +256,7 @@ def _check_metadata(metadata: dict | None) -> None:
 
 
 def _header(model: Any) -> dict:
-    """The header of the file: the class of the model, and its raw columns."""
+    """Return the header of the file: the class of the model, and its raw columns."""
     names = getattr(model, "feature_names_in_", None)
     return {
         "class": short_name(type(model)) if is_registered(type(model)) else path_of(type(model)),

@@ -67,7 +67,7 @@ def _with_purpose(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_time_parts(state: dict[str, Any]) -> dict[str, Any]:
-    """All dates had the same parts, and no marks of missing dates."""
+    """Return all dates had the same parts, and no marks of missing dates."""
     names = state.get("formats_")
     if names is None:
         return state
@@ -76,7 +76,7 @@ def _with_time_parts(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_number_formats(state: dict[str, Any]) -> dict[str, Any]:
-    """Text was not read as numbers, and every column was float32."""
+    """Return text was not read as numbers, and every column was float32."""
     return {"number_formats_": {}, "_warned": set(), "float64_columns_": []} | state
 
 
@@ -99,7 +99,7 @@ _OF_POSTERIOR = {
 
 
 def _make(path: str, **state: Any) -> Any:
-    """An object of a class, with these attributes."""
+    """Return an object of a class, with these attributes."""
     module, _, name = path.rpartition(".")
     made: Any = object.__new__(getattr(import_module(module), name))
     vars(made).update(state)
@@ -107,7 +107,7 @@ def _make(path: str, **state: Any) -> Any:
 
 
 def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """An upgrade that moves the fitted attributes of a recommender into its reader and its scorer."""
+    """Return an upgrade that moves the fitted attributes of a recommender into its reader and its scorer."""
 
     def upgrade(state: dict[str, Any]) -> dict[str, Any]:
         state = dict(state)
@@ -187,7 +187,7 @@ _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def name_in_format_1(path_of_class: str, path: Path) -> str:
-    """The registered name of a module path in format 1; `path` is the folder, for the message."""
+    """Return the registered name of a module path in format 1; `path` is the folder, for the message."""
     if path_of_class not in _FORMAT_1:
         raise UnreadableModel(f"{path} holds a {path_of_class}, which tabrec {tabrec.__version__} does not know.")
     return _FORMAT_1[path_of_class]

@@ -99,5 +99,5 @@ PLAIN_VALUES = {
 
 
 def kind_of(value: Any) -> str | None:
-    """The name of the kind of a value in `PLAIN_VALUES`, or None."""
+    """Return the name of the kind of a value in `PLAIN_VALUES`, or None."""
     return next((kind for kind, plain in PLAIN_VALUES.items() if plain.applies(value)), None)

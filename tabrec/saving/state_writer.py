@@ -113,7 +113,7 @@ class StateWriter:
         return {"values": self._array(plain, where), "dtype": str(value.dtype)}
 
     def _module(self, value: Any, where: str) -> dict:
-        """A registered torch module: its constructor arguments and its weights."""
+        """Return a registered torch module: its constructor arguments and its weights."""
         state = {name: tensor.cpu().numpy() for name, tensor in value.state_dict().items()}
         config = self._dict(value.config, f"{where}.config")
         return {"module": short_name(type(value)), "config": config, "state": self._dict(state, where)}
@@ -146,7 +146,7 @@ class StateWriter:
 
 
 def can_be_saved(value: Any) -> bool:
-    """Whether a value, such as a label of a column, can be saved as an attribute of a model."""
+    """Return whether a value, such as a label of a column, can be saved as an attribute of a model."""
     try:
         StateWriter().encode(value, "value")
     except TypeError:
@@ -155,7 +155,7 @@ def can_be_saved(value: Any) -> bool:
 
 
 def _described(value: Any) -> str:
-    """The part that cannot be saved, and the way to save the model nevertheless."""
+    """Return the part that cannot be saved, and the way to save the model nevertheless."""
     named = value.func if isinstance(value, partial) else value
     if not (callable(named) and hasattr(named, "__qualname__")):
         return f"is a {path_of(type(value))}, which cannot be saved."
@@ -186,7 +186,7 @@ def _is_module(value: Any) -> bool:
 
 
 def _is_sklearn_list(value: list) -> bool:
-    """True for lists of scikit-learn objects, such as the trees of a forest, which are saved as one part."""
+    """Return True for lists of scikit-learn objects, such as the trees of a forest, which are saved as one part."""
     flat = value
     while flat and type(flat[0]) is list:
         flat = [item for items in flat for item in items]

@@ -74,7 +74,7 @@ class CodedInteractions:
             )
 
     def make_reader(self, owner: str, side_tables: tuple[Any, Any], memory: int) -> RatingsReader:
-        """A reader of the interactions, which are sorted into further temporary files."""
+        """Return a reader of the interactions, which are sorted into further temporary files."""
         columns = [ids.column() for ids in self._ids]
         users = learn_side(columns[0], "user_features", side_tables[0])
         items = learn_side(columns[1], "item_features", side_tables[1])
@@ -103,7 +103,7 @@ class CodedInteractions:
         return Interactions(users, items, values)
 
     def _of_users(self, codes: list[np.ndarray], wanted: slice) -> Iterator[tuple[np.ndarray, ...]]:
-        """Users, items and values of the rows of a range of users, block by block."""
+        """Yield users, items and values of the rows of a range of users, block by block."""
         for file in self._files:
             file.seek(0)
         for rows in blocks(self.n_rows):

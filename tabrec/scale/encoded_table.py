@@ -24,7 +24,7 @@ class EncodedTable:
     n_rows: int
 
     def draw(self, draw: RowDraw) -> tuple[EncodedSample, np.ndarray]:
-        """The rows that are drawn, and their positions in the table."""
+        """Return the rows that are drawn, and their positions in the table."""
         parts = [part for part in self.chunks.map_parts(partial(_draw_part, self._without_chunks(), draw)) if part]
         if len(parts) == 1:
             return parts[0]
@@ -39,7 +39,7 @@ class EncodedTable:
 
 
 def _draw_part(table: EncodedTable, draw: RowDraw, part: Any, start: int) -> tuple[EncodedSample, np.ndarray] | None:
-    """The drawn rows of a part of the table, None if there are none."""
+    """Return the drawn rows of a part of the table, None if there are none."""
     n_rows = table.n_rows if part.n_rows is None else part.n_rows
     n_drawn = draw.n_drawn if n_rows == table.n_rows else draw.count(start, n_rows)
     if not n_drawn:

@@ -34,7 +34,7 @@ class FilePart:
     schema: pa.Schema  # as the file has it
 
     def split(self) -> list[FilePart]:
-        """The row groups of a parquet file; a CSV file is one part."""
+        """Return the row groups of a parquet file; a CSV file is one part."""
         if not self.is_parquet:
             return [self]
         groups = self.fragment.split_by_row_group()
@@ -59,7 +59,7 @@ class FilePart:
 
 
 def _read_type(wanted: pa.DataType, is_parquet: bool) -> pa.DataType:
-    """Text of CSV files is read as text first."""
+    """Return text of CSV files is read as text first."""
     return wanted.value_type if pa.types.is_dictionary(wanted) and not is_parquet else wanted
 
 
@@ -108,7 +108,7 @@ def _file_format(name: str, delimiter: str, text: list[str]) -> Any:
 
 
 def is_text(found: pa.DataType) -> bool:
-    """Whether an arrow type holds text, in a dictionary or not."""
+    """Return whether an arrow type holds text, in a dictionary or not."""
     if pa.types.is_dictionary(found):
         found = found.value_type
     return pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found)
@@ -138,7 +138,7 @@ def _find_files(path: Any) -> list[Path]:
 
 
 def _is_hidden(path: Path) -> bool:
-    """Whether a file is not part of a table, such as the _SUCCESS of Spark."""
+    """Return whether a file is not part of a table, such as the _SUCCESS of Spark."""
     return any(part.startswith((".", "_")) for part in path.parts)
 
 

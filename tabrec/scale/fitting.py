@@ -104,7 +104,7 @@ def _survey(part: Any, start: int) -> TableSurvey:
 
 
 def _learn_part_from(transformer: Any, part: Any, start: int) -> Any:
-    """A copy of a transformer without rows, fitted to a part of a table that starts at a row."""
+    """Return a copy of a transformer without rows, fitted to a part of a table that starts at a row."""
     return _learn_part(start_at(transformer, start), part)
 
 
@@ -167,7 +167,7 @@ def _learn(estimator: RawFrameMixin, chunks: Any, target: TargetColumn) -> _Enco
 
 
 def _count_wanted(estimator: Any, n_rows: int) -> int:
-    """Number of rows that all trees together draw at most."""
+    """Return the number of rows that all trees together draw at most."""
     if not isinstance(estimator, ForestMixin) or not estimator.bootstrap or estimator.max_samples is None:
         return n_rows
     each = estimator.max_samples

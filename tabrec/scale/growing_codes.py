@@ -20,7 +20,7 @@ class GrowingCodes:
         self.counts = np.zeros(0, dtype=np.int64)
 
     def encode(self, column: Column) -> np.ndarray:
-        """The codes of a chunk, whose new labels get new codes: int32."""
+        """Return the codes of a chunk, whose new labels get new codes: int32."""
         labels = column.as_labels()
         table = np.full(len(labels.labels) + 1, -1, dtype=np.int32)  # the last is that of missing ids
         for position in np.flatnonzero(labels.counts).tolist():
@@ -33,17 +33,17 @@ class GrowingCodes:
         self.counts += np.bincount(codes, minlength=len(self._code_of))
 
     def categories(self) -> pd.Index:
-        """The labels by code."""
+        """Return the labels by code."""
         return pd.Index(list(self._code_of))
 
     def column(self) -> Column:
-        """A column of the labels that were counted, each once."""
+        """Return a column of the labels that were counted, each once."""
         codes = np.flatnonzero(self.counts).astype(np.int32)
         labels = pd.Categorical.from_codes(codes, categories=self.categories(), validate=False)
         return to_columns(pd.DataFrame({self.name: labels}))[self.name]
 
     def recode(self, side: Side) -> np.ndarray:
-        """The code of a side for each code of this column, 0 where it was not counted."""
+        """Return the code of a side for each code of this column, 0 where it was not counted."""
         table = np.zeros(len(self._code_of), dtype=np.int32)
         table[self.counts > 0] = side.ids.encode(self.column())
         return table

@@ -65,7 +65,7 @@ def _fit_on_disk(
 
 
 def _read_codes(chunks: Any, names: list[str], target: TargetColumn | None) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """The columns of a table, those of the ids as categories, and its target."""
+    """Return the columns of a table, those of the ids as categories, and its target."""
     ids = {name: GrowingCodes(name) for name in names[:2]}
     codes: dict[str, list[np.ndarray]] = {name: [] for name in ids}
     others: dict[str, list] = {name: [] for name in names[2:]}

@@ -24,7 +24,7 @@ class RowDraw:
         self._threshold = 1.0 if self.n_drawn == n_rows else self._find_threshold()
 
     def positions(self, start: int, n_rows: int) -> np.ndarray:
-        """Positions within a chunk, whose first row is row `start` of the table, of the rows that are drawn."""
+        """Return positions within a chunk, whose first row is row `start` of the table, of the rows that are drawn."""
         if self.n_drawn == self.n_rows:
             return np.arange(n_rows)
         return np.flatnonzero(self._keys(start, n_rows) < self._threshold)
@@ -35,7 +35,7 @@ class RowDraw:
         return drawn if of_draw else np.delete(np.arange(n_rows), drawn)
 
     def count(self, start: int, n_rows: int) -> int:
-        """Number of rows that are drawn of those from row `start` on."""
+        """Return the number of rows that are drawn of those from row `start` on."""
         return len(self.positions(start, n_rows))
 
     def _keys(self, start: int, n_rows: int) -> np.ndarray:
@@ -46,7 +46,7 @@ class RowDraw:
             yield self._keys(start, min(_BLOCK, self.n_rows - start))
 
     def _find_threshold(self) -> float:
-        """The smallest key that is not drawn, which is near the share of the rows drawn."""
+        """Return the smallest key that is not drawn, which is near the share of the rows drawn."""
         share = self.n_drawn / self.n_rows
         reach = _BAND * np.sqrt(share * (1 - share) / self.n_rows)
         for low, high in ((share - reach, share + reach), (0.0, 1.0)):
@@ -83,7 +83,7 @@ class EncodedRows:
         self._n_filled = stop
 
     def frame(self) -> pd.DataFrame:
-        """All rows; the arrays are not copied."""
+        """Return all rows; the arrays are not copied."""
         if self._n_filled != self._n_rows:
             raise ValueError(
                 f"The table changed while it was read: {self._n_filled} of {self._n_rows} rows were found."

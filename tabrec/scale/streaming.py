@@ -24,7 +24,7 @@ _BYTES = 14, 60
 def read_blocks(
     table: EncodedTable, left_out: RowDraw | None, seed: int, n_rows: int, batch_size: int
 ) -> Iterator[EncodedSample]:
-    """All rows but those left out, in blocks of about `n_rows`; the order of the files is random."""
+    """Yield all rows but those left out, in blocks of about `n_rows`; the order of the files is random."""
     shards = table.chunks.split(_SHARDS)
     counts = [shard.count_rows() for shard in shards]
     starts = np.cumsum([0, *counts])

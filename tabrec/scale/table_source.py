@@ -160,7 +160,7 @@ class TableSource(Chunks):
         return join_frames(frames)
 
     def count_rows(self) -> int:
-        """Number of rows; the table is read if it is not known.
+        """Return the number of rows; the table is read if it is not known.
 
         Returns
         -------
@@ -275,7 +275,7 @@ def divide(items: list[_Item], sizes: Sequence[int], n_groups: int) -> list[list
 
 
 def name_columns(result: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A table, or an array as a frame with the given names, or else "prediction", or "0", "1", …"""
+    """Return a table, or an array as a frame with the given names, or else "prediction", or "0", "1", …"""
     if isinstance(result, pd.DataFrame):
         return result
     array = np.asarray(result)
@@ -298,7 +298,7 @@ def join_frames(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def read_memory(memory: int | str) -> int:
-    """A number of bytes, given as such or as text with a unit."""
+    """Return a number of bytes, given as such or as text with a unit."""
     number, unit = (memory[:-2], memory[-2:].upper()) if isinstance(memory, str) else (memory, "")
     try:
         n_bytes = int(float(number) * _UNITS.get(unit, 0 if unit else 1))

@@ -111,6 +111,6 @@ def _write_file(path: Path, frames: Iterable[pd.DataFrame], progress: Any) -> No
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Categories of text as text: each chunk has its own."""
+    """Return categories of text as text: each chunk has its own."""
     text = [name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
     return frame.astype({name: frame[name].cat.categories.dtype for name in text}) if text else frame

@@ -12,7 +12,7 @@ from tabrec.trees import BoostingClassifier
 
 
 def make_default_ranker(seed: int) -> VotingClassifier:
-    """The mean of logistic regression and boosting.
+    """Return the mean of logistic regression and boosting.
 
     The first ranks best where scores and ranks decide; the second learns what depends on users and context, which are
     the same for all candidates of a list.

@@ -41,7 +41,7 @@ class PairFeatures:
         self.design = design / np.where(lengths > 0, lengths, 1.0)
 
     def make(self, found: Retrieved, context: Context = None) -> pd.DataFrame:
-        """The features of the candidates; `context` has a row for each of them."""
+        """Return the features of the candidates; `context` has a row for each of them."""
         columns: dict[str, Any] = {}
         for name, scores, ranks in zip(self.lists, found.scores, found.ranks, strict=True):
             columns[f"{name}_score"] = scores[found.owner, found.place]
@@ -59,7 +59,7 @@ class PairFeatures:
         return pd.DataFrame(frame, copy=False)
 
     def _likeness(self, found: Retrieved, items: np.ndarray) -> np.ndarray:
-        """Mean cosine similarity between the features of each candidate and those of the user's items."""
+        """Return the mean cosine similarity between the features of each candidate and those of the user's items."""
         rows = self.taken[found.users]
         counts = np.maximum(np.diff(rows.indptr), 1)[:, None]
         profiles = (rows @ self.design) / counts
@@ -78,7 +78,7 @@ class PairFeatures:
 
 
 def side_columns(kind: str, table: SideTable, codes: np.ndarray) -> dict[str, Any]:
-    """The features of a side table for some codes."""
+    """Return the features of a side table for some codes."""
     columns: dict[str, Any] = {
         f"{kind}_{name}": as_category(table.codes[codes, at], size)
         for at, (name, size) in enumerate(table.category_sizes.items())
@@ -87,12 +87,12 @@ def side_columns(kind: str, table: SideTable, codes: np.ndarray) -> dict[str, An
 
 
 def learn_histories(data: RatingsReader) -> Histories:
-    """The histories of users and of items."""
+    """Return the histories of users and of items."""
     return {kind: histories(data.ratings, kind, data.side(kind).n_codes) for kind in KINDS}
 
 
 def add_users(known: Histories, data: RatingsReader, users: np.ndarray) -> Histories:
-    """Histories with those of users that are folded in, which leave those of others and of items as they are."""
+    """Return histories with those of users that are folded in, which leave those of others and of items as they are."""
     found = histories(data.ratings, "user", data.users.n_codes)
     for name, values in known["user"].items():
         others = np.setdiff1d(np.arange(len(values)), users)
@@ -123,7 +123,7 @@ def histories(ratings: Interactions, kind: str, n_codes: int) -> dict[str, np.nd
 
 
 def as_category(codes: np.ndarray, size: int) -> Any:
-    """Codes as a column of an encoded frame."""
+    """Return the codes as a column of an encoded frame."""
     return pd.Categorical.from_codes(codes, categories=pd.RangeIndex(size))
 
 

@@ -66,7 +66,7 @@ def make_candidate_rows(
 def held_out_parts(
     ratings: Interactions, fraction: float, n_draws: int, rng: np.random.Generator
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Masks of the interactions to train on and to hold out.
+    """Return masks of the interactions to train on and to hold out.
 
     With times, each part is held out from a moment on, and nothing later is trained on; the moments are half a part
     apart. Without them, or where nobody has interactions before and after, a fraction of each user's interactions is
@@ -111,7 +111,7 @@ class HeldOutInteractions:
 
 
 def chunks(users: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """Parts of the users whose rows of so many numbers fit into a block."""
+    """Yield parts of the users whose rows of so many numbers fit into a block."""
     step = max(1, _BLOCK // width)
     for start in range(0, len(users), step):
         yield users[start : start + step]

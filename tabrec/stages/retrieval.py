@@ -34,7 +34,7 @@ class Retrieved:
         return self.scores[-1]
 
     def scores_of(self, scorers: Iterable[Scorer], weights: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Standardised scores of the blend for other items, those without interactions: (n_users, n_others)."""
+        """Return standardised scores of the blend for other items, those without interactions: (n_users, n_others)."""
         total = np.zeros((len(self.users), len(items)))
         for weight, scorer, mean, deviation in zip(weights, scorers, self.means, self.deviations, strict=False):
             total += weight * (scorer.score_block(self.users, items) - mean) / deviation
@@ -65,7 +65,7 @@ def retrieve(
 
 
 def seen_places(data: RatingsReader, users: np.ndarray) -> np.ndarray:
-    """Which of the items with interactions each user has: (n_users, n_items)."""
+    """Return which of the items with interactions each user has: (n_users, n_items)."""
     known = data.items.known()
     is_seen = np.zeros((len(users), len(known)), dtype=bool)
     rows, owner = data.ratings.of_users(users)

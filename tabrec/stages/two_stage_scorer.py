@@ -165,7 +165,7 @@ class TwoStageScorer(StrengthScorer):
         return share * total / found.deviations[-1, 0, 0]
 
     def lists(self) -> list[str]:
-        """Names of the retrievers, unique, and of their blend, as features are named."""
+        """Return the names of the retrievers, unique, and of their blend, as features are named."""
         names: list[str] = []
         for member in self._members(0):
             name, number = type(member).__name__.lower(), 2
@@ -175,7 +175,7 @@ class TwoStageScorer(StrengthScorer):
         return [*names, "blend"]
 
     def _score_pairs(self, pairs: Pairs) -> np.ndarray:
-        """Scores of pairs whose users have interactions."""
+        """Return the scores of pairs whose users have interactions."""
         scores = np.empty(len(pairs.users))
         columns = [pairs.users[:, None]] if pairs.context is None else [pairs.users[:, None], *pairs.context]
         _, first, query = np.unique(np.hstack(columns), axis=0, return_index=True, return_inverse=True)
@@ -190,7 +190,7 @@ class TwoStageScorer(StrengthScorer):
         return scores
 
     def _score_queries(self, queries: Pairs, items: np.ndarray) -> np.ndarray:
-        """Scores of all pairs of users, each in a context, and items: (n_queries, n_items)."""
+        """Return the scores of all pairs of users, each in a context, and items: (n_queries, n_items)."""
         found, known, weight = self._retrieve(queries.users), self.data.items.known(), self._ranker_weight()
         total = (1 - weight) * found.blend
         least = np.zeros((len(queries.users), 1))
@@ -235,7 +235,7 @@ class TwoStageScorer(StrengthScorer):
         return make_members(given, self.parameters, seed)
 
     def _make_weights(self) -> np.ndarray:
-        """The weights of the retrievers, which sum to 1."""
+        """Return the weights of the retrievers, which sum to 1."""
         weights = self.parameters["weights"]
         if weights is None:
             weights = np.ones(len(self._members(0))) if self.parameters["retrievers"] is not None else _WEIGHTS
@@ -265,7 +265,7 @@ def predict_relevance(ranker: Any, features: pd.DataFrame) -> np.ndarray:
 
 
 def standardise_by_owner(values: np.ndarray, found: Retrieved) -> np.ndarray:
-    """Values of candidates with mean 0 and standard deviation 1 over those of each user."""
+    """Return the values of candidates with mean 0 and standard deviation 1 over those of each user."""
     n_users, owner = len(found.users), found.owner
     counts = np.maximum(np.bincount(owner, minlength=n_users), 1)
     centred = values - (np.bincount(owner, values, n_users) / counts)[owner]
@@ -274,5 +274,5 @@ def standardise_by_owner(values: np.ndarray, found: Retrieved) -> np.ndarray:
 
 
 def spread(values: np.ndarray) -> float:
-    """The standard deviation, or 1 where all values are equal."""
+    """Return the standard deviation, or 1 where all values are equal."""
     return float(values.std()) or 1.0

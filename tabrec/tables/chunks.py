@@ -61,7 +61,7 @@ class Chunks(ABC):
 
     @abstractmethod
     def apply(self, function: Callable[[pd.DataFrame], Any], columns: Sequence[str] | None = None) -> Chunks:
-        """The table of what a function returns for each frame, one row for each row; it is called on reading.
+        """Return the table of what a function returns for each frame, one row for each row; it is called on reading.
 
         `columns` names the columns of an array.
         """

@@ -36,7 +36,7 @@ def _check_mapping(class_weight: Mapping, known: list) -> None:
 
 
 def weigh_classes(class_weight: Any, y: np.ndarray) -> np.ndarray:
-    """The weight of each row's class: by a mapping with default 1, or "balanced" among these rows."""
+    """Return the weight of each row's class: by a mapping with default 1, or "balanced" among these rows."""
     if not isinstance(class_weight, Mapping):
         return compute_sample_weight(class_weight, y)
     labels, codes = np.unique(y, return_inverse=True)
@@ -44,6 +44,6 @@ def weigh_classes(class_weight: Any, y: np.ndarray) -> np.ndarray:
 
 
 def _shown(labels: list) -> str:
-    """The first labels, each with its type, which distinguishes "1" from 1."""
+    """Return the first labels, each with its type, which distinguishes "1" from 1."""
     shown = ", ".join(f"{label!r} ({type(label).__name__})" for label in labels[:3])
     return shown + ", …" * (len(labels) > 3)

@@ -50,7 +50,7 @@ class Column:
 
     @classmethod
     def of_labels(cls, name: str, raw: Any, values: Labels) -> Column:
-        """A column of labels that are known; `raw` gives the dtype."""
+        """Return a column of labels that are known; `raw` gives the dtype."""
         column = cls(name, raw)
         column._values = values
         return column
@@ -96,7 +96,7 @@ class Column:
         return "numbers" if self.is_number else "booleans"
 
     def as_labels(self) -> Labels:
-        """Dictionary-encode a column of any family except dates."""
+        """Return dictionary-encode a column of any family except dates."""
         if self.is_label:
             return self.values
         codes, uniques = pd.factorize(self.values)
@@ -109,7 +109,7 @@ class Column:
         return Labels(codes, number_labels(uniques))
 
     def example(self) -> Any:
-        """A value of the column that is not missing, or None."""
+        """Return a value of the column that is not missing, or None."""
         present = np.flatnonzero(~self.missing)
         if not len(present):
             return None
@@ -159,14 +159,14 @@ def advise_on_index(X: pd.DataFrame | pd.Series) -> str:
 
 
 def is_table(X: Any) -> bool:
-    """Whether X is a data frame of any library, lazy or not, rather than an array or a single column."""
+    """Return whether X is a data frame of any library, lazy or not, rather than an array or a single column."""
     # Single columns of polars and arrow, which offer a stream too, have a type of their own.
     is_column = hasattr(type(X), "dtype") or hasattr(type(X), "type")
     return isinstance(X, pd.DataFrame) or (not is_column and _offers_columns(X))
 
 
 def _offers_columns(X: Any) -> bool:
-    """Whether X is a data frame or a single column of another library than pandas."""
+    """Return whether X is a data frame or a single column of another library than pandas."""
     if isinstance(X, (np.ndarray, pd.Series, list)):
         return False
     return any(hasattr(X, name) for name in ("__arrow_c_stream__", "__dataframe__", "collect_schema"))
@@ -210,7 +210,7 @@ def from_columns(arrays: Mapping[str, Any], index: pd.Index) -> pd.DataFrame:
 
 
 def are_codes(dtype: Any) -> bool:
-    """Whether a dtype is that of codes in an encoded frame: the categories are the integers 0..K."""
+    """Return whether a dtype is that of codes in an encoded frame: the categories are the integers 0..K."""
     if not isinstance(dtype, pd.CategoricalDtype):
         return False
     codes = dtype.categories
@@ -220,7 +220,7 @@ def are_codes(dtype: Any) -> bool:
 
 
 def code_texts(n_codes: int) -> list[str]:
-    """The categories of a polars Enum that holds codes: "0", "1", …"""
+    """Return the categories of a polars Enum that holds codes: "0", "1", …"""
     return [str(code) for code in range(n_codes)]
 
 

@@ -30,7 +30,7 @@ class CompiledLibrary(NamedTuple):
 
 
 def find_compiled() -> CompiledLibrary:
-    """The library for this processor, unless the environment variable `TABREC_GROWER` is "0"."""
+    """Return the library for this processor, unless the environment variable `TABREC_GROWER` is "0"."""
     wanted = os.environ.get(SWITCH, "")
     return CompiledLibrary(None, "", f"{SWITCH}=0") if wanted == "0" else _load(wanted)
 

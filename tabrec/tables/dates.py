@@ -45,7 +45,7 @@ _SAMPLE = 64
 
 
 def looks_like_dates(labels: list) -> bool:
-    """Whether every label is text that looks like a date."""
+    """Return whether every label is text that looks like a date."""
     return bool(labels) and all(_looks_like_date(label) for label in labels)
 
 
@@ -85,7 +85,7 @@ def _texts(labels: list) -> pd.Index:
 
 
 def without_marks(column: Column, marks: list | None) -> Column:
-    """A column of text with the given marks, or its own, and all common ones as missing."""
+    """Return a column of text with the given marks, or its own, and all common ones as missing."""
     codes, labels = column.values
     known = set((find_date_marks(column) or []) if marks is None else marks)
     missing = [i for i, label in enumerate(labels) if label in known or is_known_mark(label)]
@@ -202,7 +202,7 @@ def _parse(texts: pd.Index, date_format: str, **how: Any) -> pd.DatetimeIndex:
 
 
 def _has_several_offsets(name: str, labels: list) -> bool:
-    """Whether the labels have different offsets from UTC; if only some have one, a ValueError is raised."""
+    """Return whether the labels have different offsets from UTC; if only some have one, a ValueError is raised."""
     found = {label: _OFFSET.search(label) for label in labels if isinstance(label, str) and label}
     offsets = {offset and offset.group(1) for offset in found.values()}
     if None in offsets and len(offsets) > 1:
@@ -262,7 +262,7 @@ def read_moment(text: str, date_format: str | None) -> Any:
 
 
 def _renumber(codes: np.ndarray, is_kept: np.ndarray) -> np.ndarray:
-    """Codes as positions among those that are kept; -1 for others, and where it was -1."""
+    """Return the codes as positions among those that are kept; -1 for others, and where it was -1."""
     return np.append(np.where(is_kept, np.cumsum(is_kept) - 1, -1), -1)[codes]
 
 
@@ -286,7 +286,7 @@ def _advice(name: str, example: str) -> str:
 
 
 def _zone_name(name: str, dates: pd.DatetimeIndex) -> str | None:
-    """A name of the time zone of the dates from which pandas can restore it."""
+    """Return a name of the time zone of the dates from which pandas can restore it."""
     if dates.tz is None:
         return None
     offset = dates.tz.utcoffset(None)
@@ -339,6 +339,6 @@ def _candidates(example: str) -> list[str]:
 
 
 def _month(example: str) -> str:
-    """How the month of a date is written: by its full name, or abbreviated."""
+    """Return how the month of a date is written: by its full name, or abbreviated."""
     name = re.search(MONTH, example, re.IGNORECASE).group()  # type: ignore[union-attr]
     return "%b" if len(name) == 3 or name.endswith(".") else "%B"

@@ -45,13 +45,13 @@ def read_duration(text: str) -> tuple[float, str] | None:
 
 
 def in_hours(value: float, unit: str) -> float | None:
-    """A number of a unit of time in hours, None for other units."""
+    """Return a number of a unit of time in hours, None for other units."""
     length = 1.0 if unit == HOURS else _LENGTHS.get(unit.casefold())
     return None if length is None else value * length
 
 
 def hours_of(time: datetime.time) -> float:
-    """The hours since midnight."""
+    """Return the hours since midnight."""
     return time.hour + time.minute / 60 + (time.second + time.microsecond / 1e6) / 3600
 
 

@@ -62,7 +62,7 @@ class Float32Map:
         return 0.0 if self.levels is not None else float(np.ldexp(1.0, _LOG2_OF_RANGE - 24 - self.log2_scale))
 
     def keeps(self, levels: np.ndarray) -> bool:
-        """Whether trees distinguish all of these ascending numbers."""
+        """Return whether trees distinguish all of these ascending numbers."""
         mapped = self.apply(levels)
         return bool((mapped[1:] > mapped[:-1] + _SMALLEST_STEP).all())
 

@@ -35,7 +35,7 @@ _LONGEST_PREFIX = 15
 
 
 def in_natural_order(labels: list) -> list | None:
-    """The labels in the order of a calendar or of their numbers, None if they are neither.
+    """Return the labels in the order of a calendar or of their numbers, None if they are neither.
 
     They must all be names of months, or of weekdays in one language, or most of them ranges of numbers.
 

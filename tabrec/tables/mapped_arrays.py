@@ -16,7 +16,7 @@ BLOCK = 2**22
 
 
 def mapped_array(n: int, dtype: DTypeLike) -> np.ndarray:
-    """An array in a temporary file; an OSError where the disk has no space for it."""
+    """Return an array in a temporary file; an OSError where the disk has no space for it."""
     with tempfile.TemporaryFile(prefix="tabrec-") as file:
         n_bytes = n * np.dtype(dtype).itemsize
         if not n_bytes:
@@ -27,12 +27,12 @@ def mapped_array(n: int, dtype: DTypeLike) -> np.ndarray:
 
 
 def array_like(array: np.ndarray, n: int, dtype: DTypeLike) -> np.ndarray:
-    """A new array, in a file if another one is."""
+    """Return a new array, in a file if another one is."""
     return np.empty(n, dtype) if _mapping(array) is None else mapped_array(n, dtype)
 
 
 def is_mapped(array: np.ndarray) -> bool:
-    """Whether an array is in a file."""
+    """Return whether an array is in a file."""
     return _mapping(array) is not None
 
 
@@ -45,13 +45,13 @@ def release(*arrays: np.ndarray) -> None:
 
 
 def blocks(n: int, size: int = BLOCK) -> Iterator[slice]:
-    """Slices of so many numbers, which cover an array."""
+    """Yield slices of so many numbers, which cover an array."""
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
 
 
 def mean_and_std(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of an array, summed in blocks."""
+    """Return the mean and standard deviation of an array, summed in blocks."""
     mean = sum(values[rows].sum() for rows in blocks(len(values))) / len(values)
     squares = sum(np.square(values[rows] - mean).sum() for rows in blocks(len(values)))
     return float(mean), float(np.sqrt(squares / len(values)))

@@ -17,7 +17,7 @@ _FRACTION = re.compile(r"(?:(?P<whole>\d+)[ -])?(?P<part>\d{1,3})\s?/\s?(?P<of>[
 
 
 def read_measure(text: str) -> tuple[float, str] | None:
-    """A measure and its unit, None for other text.
+    """Return a measure and its unit, None for other text.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def read_measure(text: str) -> tuple[float, str] | None:
 
 
 def _degrees(match: re.Match) -> float:
-    """Degrees north of the equator or east of Greenwich, negative in the south and the west."""
+    """Return degrees north of the equator or east of Greenwich, negative in the south and the west."""
     size = _number(match["degrees"]) + (60 * _number(match["minutes"]) + _number(match["seconds"])) / 3600
     side = (match["before"] or match["after"] or "").strip()
     return -size if match["sign"] or side in ("S", "W") else size

@@ -42,12 +42,12 @@ _MAX_SHARE = 0.05
 
 
 def is_known_mark(label: Any) -> bool:
-    """Whether a label is a common mark of a missing value, such as "n/a" or a blank."""
+    """Return whether a label is a common mark of a missing value, such as "n/a" or a blank."""
     return isinstance(label, str) and label.strip().casefold() in _KNOWN
 
 
 def may_be_missing(marks: dict[Any, int], n_values: int, n_value_rows: int) -> bool:
-    """Whether the labels of a column that are not values may be read as missing.
+    """Return whether the labels of a column that are not values may be read as missing.
 
     `marks` gives the number of rows of each; the other labels are `n_values` values in `n_value_rows` rows. Known marks
     may be in up to half of the rows. Other marks are accepted up to 5, in up to 5 % of the rows, if there are at least
@@ -66,6 +66,6 @@ def may_be_missing(marks: dict[Any, int], n_values: int, n_value_rows: int) -> b
 
 
 def quoted(labels: Collection[Any], most: int = 3) -> str:
-    """The first labels for a message, as in "'?', 'n/a' and 2 more"."""
+    """Return the first labels for a message, as in "'?', 'n/a' and 2 more"."""
     shown = ", ".join(map(repr, list(labels)[:most]))
     return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"

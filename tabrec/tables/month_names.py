@@ -28,7 +28,7 @@ _FOUND = re.compile(rf"({_MONTH})\.?", re.IGNORECASE)
 
 
 def with_english_months(text: str) -> str:
-    """The text with its month as the English abbreviation.
+    """Return the text with its month as the English abbreviation.
 
     Examples
     --------

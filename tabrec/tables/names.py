@@ -71,7 +71,7 @@ def check_named(parameter: str, names: Iterable, columns: Iterable[str]) -> list
 
 
 def names_of(known: Iterable[Any], absent: Any = "") -> str:
-    """The names of a table for a message: those spelled most like an absent one, then the first of all."""
+    """Return the names of a table for a message: those spelled most like an absent one, then the first of all."""
     names = [str(name) for name in known]
     wanted = str(absent).strip()
     same = [name for name in names if name.strip().casefold() == wanted.casefold()]
@@ -89,7 +89,7 @@ def check_has_column(name: Any, columns: Iterable[Any], purpose: str) -> None:
 
 
 def is_position(name: Any, known: list[str]) -> bool:
-    """Whether a name given for a column is an integer that stands for its position."""
+    """Return whether a name given for a column is an integer that stands for its position."""
     return isinstance(name, (int, np.integer)) and str(name) not in known and 0 <= int(name) < len(known)
 
 

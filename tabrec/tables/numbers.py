@@ -60,7 +60,7 @@ def _can_be_converted(label: Any) -> bool:
 
 
 def needs_float64(numbers: np.ndarray) -> bool:
-    """Whether float32 would merge distinct values of a column, given without NaN.
+    """Return whether float32 would merge distinct values of a column, given without NaN.
 
     Whole numbers, such as ids and time stamps, must all be exact. Of other numbers float32 may merge the few that are
     equal in nearly all digits, as happens in every long column of random numbers.
@@ -81,13 +81,13 @@ def needs_float64(numbers: np.ndarray) -> bool:
 
 
 def _are_whole(numbers: np.ndarray) -> bool:
-    """Whether all numbers are whole, as ids are; the first rows decide for most columns of decimals."""
+    """Return whether all numbers are whole, as ids are; the first rows decide for most columns of decimals."""
     is_whole = all((np.trunc(some) == some).all() for some in (numbers[:_FEW_ROWS], numbers))
     return is_whole and bool(np.abs(numbers).max() < _LARGEST_ID)
 
 
 def _merges_many(numbers: np.ndarray) -> bool:
-    """Whether float32 merges more of the numbers than it does at random."""
+    """Return whether float32 merges more of the numbers than it does at random."""
     ordered = np.sort(numbers)
     with np.errstate(over="ignore"):
         distinct, kept = _count_beyond_rounding(ordered), _count_distinct(ordered.astype(np.float32))
@@ -144,19 +144,19 @@ class ValueCounts:
     counts: np.ndarray
 
     def median(self) -> float:
-        """The exact median of all rows."""
+        """Return the exact median of all rows."""
         last = np.cumsum(self.counts)
         middle = np.searchsorted(last, [(last[-1] - 1) // 2, last[-1] // 2], side="right")
         return float(np.mean(self.values[middle]))
 
 
 def add_values(known: ValueCounts, values: np.ndarray) -> ValueCounts | None:
-    """The counts with more values, given without NaN; None if there are too many distinct ones."""
+    """Return the counts with more values, given without NaN; None if there are too many distinct ones."""
     return merge_counts(known, ValueCounts(*np.unique(values, return_counts=True)))
 
 
 def merge_counts(first: ValueCounts | None, second: ValueCounts | None) -> ValueCounts | None:
-    """The counts of the rows of both; None if there are too many distinct values."""
+    """Return the counts of the rows of both; None if there are too many distinct values."""
     if first is None or second is None:
         return None
     distinct, place = np.unique(np.concatenate([first.values, second.values]), return_inverse=True)
@@ -200,13 +200,13 @@ class UniformSample:
         self._keys, self.values = keys, values
 
     def starting_at(self, row: int) -> UniformSample:
-        """A sample without values, of a part of the rows whose first is `row` of all."""
+        """Return a sample without values, of a part of the rows whose first is `row` of all."""
         sample = UniformSample(self._seed, self.size)
         sample._start = row
         return sample
 
     def merge(self, other: UniformSample) -> UniformSample:
-        """The sample of the rows of both, of which those of the other one come later."""
+        """Return the sample of the rows of both, of which those of the other one come later."""
         merged = copy(self)
         merged.n_seen, merged.n_missing = self.n_seen + other.n_seen, self.n_missing + other.n_missing
         merged._keep(np.concatenate([self._keys, other._keys]), np.concatenate([self.values, other.values]))

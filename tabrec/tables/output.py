@@ -18,7 +18,7 @@ def pandas_output() -> AbstractContextManager:
 
 
 def as_output(transformer: Any, frame: pd.DataFrame) -> Any:
-    """The table that `transform` returns: the frame, or a polars table if that is the output chosen.
+    """Return the table that `transform` returns: the frame, or a polars table if that is the output chosen.
 
     Codes 0..K become an Enum of "0", …, "K", and stay one in steps that pass them through. scikit-learn's own
     conversion would make integers of them, which the next step would take for numbers. `read_frame` reads an encoded

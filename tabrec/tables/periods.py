@@ -16,7 +16,7 @@ PERIODS = ("quarter", "week")
 
 
 def read_periods(texts: pd.Index, period: str) -> pd.DatetimeIndex:
-    """The first day of each quarter or week, NaT for other text; a day of a week is that day."""
+    """Return the first day of each quarter or week, NaT for other text; a day of a week is that day."""
     pattern, read = {"quarter": (QUARTER_TEXT, _first_of_quarter), "week": (WEEK_TEXT, _monday)}[period]
     days = [read(text) if isinstance(text, str) and pattern.fullmatch(text) else np.datetime64("NaT") for text in texts]
     return pd.DatetimeIndex(np.array(days, dtype="datetime64[s]"))

@@ -221,7 +221,7 @@ def track(items: Iterable[_Item], title: str, total: int, verbose: Any = "auto")
 
 
 def is_shown(verbose: Any) -> bool:
-    """Whether this value of `verbose` shows the progress here."""
+    """Return whether this value of `verbose` shows the progress here."""
     return bool(verbose) if not isinstance(verbose, str) else _is_interactive() and not _is_within_other_work()
 
 
@@ -232,7 +232,7 @@ def quiet_if_auto(verbose: Any) -> Any:
 
 @cache
 def standard_error() -> Any:
-    """The console that bars and their lines share, on standard error."""
+    """Return the console that bars and their lines share, on standard error."""
     from rich.console import Console
 
     # NO_COLOR also disables bold and dim: no styles are printed.
@@ -241,7 +241,7 @@ def standard_error() -> Any:
 
 @cache
 def _bars_class() -> Any:
-    """The class is made late because rich is slow to import."""
+    """Yield the class is made late because rich is slow to import."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.table import Table
 
@@ -286,7 +286,7 @@ def _is_terminal(stream: Any) -> bool:
 
 
 def _is_notebook() -> bool:
-    """Whether the shell is that of a kernel, which displays HTML."""
+    """Return whether the shell is that of a kernel, which displays HTML."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None

@@ -37,7 +37,7 @@ def check_target(y: Any, n_rows: int, owner: str, *, numeric: bool) -> np.ndarra
 
 
 def has_numbers_to_predict(y: Any) -> bool:
-    """Whether a target suits regression: numbers with more than two distinct values."""
+    """Return whether a target suits regression: numbers with more than two distinct values."""
     target = pd.Series(y).infer_objects()
     return types.is_numeric_dtype(target) and not types.is_bool_dtype(target) and target.nunique() > 2
 

@@ -153,7 +153,7 @@ class NumberFormat:
         return Column(column.name, self._to_rows(column, table))
 
     def _odd(self, column: Column, table: np.ndarray) -> dict[Any, int]:
-        """Rows of each label that is neither a number nor a mark."""
+        """Return rows of each label that is neither a number nor a mark."""
         if not np.isnan(table).any():
             return {}
         unread = {label for label, number in zip(column.values.labels, table.tolist(), strict=True) if number != number}
@@ -198,11 +198,11 @@ class _Number:
         return len(self.unit) == 1 and self.unit.isalpha() and self.text != ""
 
     def says_more(self, unit: str) -> bool:
-        """Whether the label is a limit or has a note, which its value in the unit of a column does not have."""
+        """Return whether the label is a limit or has a note, which its value in the unit of a column does not have."""
         return self.is_bound or self.has_note or (not unit and self.is_flagged)
 
     def in_unit(self, unit: str) -> float:
-        """The value in the unit of a column, NaN if it has another one."""
+        """Return the value in the unit of a column, NaN if it has another one."""
         if self.unit in ("", unit) or (not unit and self.is_flagged):
             return self.value
         value = convert(self.value, self.unit, unit)
@@ -297,14 +297,14 @@ def read_text_numbers(column: Column) -> tuple[Column, NumberFormat] | None:
 
 
 def other_than_numbers(column: Column) -> list:
-    """The labels of a column that are not numbers, if most of its text labels are; else an empty list."""
+    """Return the labels of a column that are not numbers, if most of its text labels are; else an empty list."""
     if not column.is_label or hasattr(column.raw.dtype, "categories"):
         return []
     return odd_among_numbers([label for label in column.values.rows if isinstance(label, str)])
 
 
 def odd_among_numbers(labels: Sequence[str]) -> list[str]:
-    """The labels that are not numbers, if most are; else an empty list."""
+    """Return the labels that are not numbers, if most are; else an empty list."""
     sample = labels[:: max(len(labels) // _SAMPLE, 1)]
     if sum(map(_is_number, sample)) * 2 < len(sample):
         return []
@@ -317,7 +317,7 @@ def is_currency(unit: str) -> bool:
 
 
 def units_of(labels: Iterable[str]) -> list[str]:
-    """The units of numbers among the labels."""
+    """Return the units of numbers among the labels."""
     numbers = (_read(label, ".") or _read(label, ",") for label in labels)
     return sorted({number.unit for number in numbers if number is not None})
 
@@ -339,7 +339,7 @@ def _choose_decimal(readings: dict[str, list[_Number | None]], counts: list[int]
 
 
 def _find_unit(numbers: list[_Number | None], counts: list[int], given: bool) -> str | None:
-    """The unit of a column, "" for none, or None if it has several."""
+    """Return the unit of a column, "" for none, or None if it has several."""
     rows: dict[str, int] = {}
     for number, n in zip(numbers, counts, strict=True):
         if number is not None and (number.unit or number.value != 0):
@@ -377,14 +377,14 @@ def _are_codes(numbers: list[_Number]) -> bool:
 
 
 def _are_scales(numbers: list[_Number]) -> bool:
-    """Whether letters after digits abbreviate thousands and more, rather than distinguish ``5B`` from ``5``."""
+    """Return whether letters after digits abbreviate thousands and more, rather than distinguish ``5B`` from ``5``."""
     scaled = [number for number in numbers if number.scale]
     is_fraction = any(not number.text.isdecimal() for number in scaled)
     return len(scaled) in (0, len(numbers)) or (is_fraction and 2 * len(scaled) >= len(numbers))
 
 
 def _ambiguous(labels: list, readings: dict[str, list[_Number | None]]) -> str | None:
-    """A label that has two readings, if every label that is a number in one has a reading in the other."""
+    """Return a label that has two readings, if every label that is a number in one has a reading in the other."""
     found = None
     for label, point, comma in zip(labels, readings["."], readings[","], strict=True):
         if (point is None) != (comma is None):

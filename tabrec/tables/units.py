@@ -27,7 +27,7 @@ def is_fraction(unit: str) -> bool:
 
 
 def common_unit(values: Sequence[float], units: Sequence[str]) -> str | None:
-    """The unit in which values of several units can be compared, None if there is none.
+    """Return the unit in which values of several units can be compared, None if there is none.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def common_unit(values: Sequence[float], units: Sequence[str]) -> str | None:
 
 
 def convert(value: float, unit: str, target: str) -> float | None:
-    """A value in another unit, None if it has no value there."""
+    """Return a value in another unit, None if it has no value there."""
     if unit == target or _singular(unit) == _singular(target):
         return value
     if target == "th" and unit in _ORDINALS:

@@ -53,7 +53,7 @@ def show_versions() -> None:
 
 
 def _requirements() -> tuple[list[str], list[tuple[str, str]]]:
-    """The names of the required packages, and the optional ones with their extra."""
+    """Return the names of the required packages, and the optional ones with their extra."""
     required, optional = [], []
     for line in metadata.requires("tabrec") or []:
         name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
@@ -73,5 +73,5 @@ def _version(name: str) -> str:
 
 
 def _threads() -> dict[str, int]:
-    """The number of threads of each library for parallel computing that is loaded."""
+    """Return the number of threads of each library for parallel computing that is loaded."""
     return {f"{pool['user_api']} ({pool['prefix']})": pool["num_threads"] for pool in threadpoolctl.threadpool_info()}

@@ -112,7 +112,7 @@ def parametrize_with_recommender_checks(estimators: Sequence[Any]) -> Any:
 
 
 def _data() -> tuple[pd.DataFrame, pd.Series]:
-    """Ratings of 60 users and 40 items, each pair at most once."""
+    """Return ratings of 60 users and 40 items, each pair at most once."""
     ratings = make_ratings(1_200, n_users=60, n_items=40, random_state=0).drop_duplicates(["user", "item"])
     return ratings[["user", "item"]].reset_index(drop=True), ratings["rating"].reset_index(drop=True)
 

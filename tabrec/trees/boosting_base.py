@@ -140,7 +140,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         return n_rows > _MANY_ROWS if self.early_stopping == "auto" else bool(self.early_stopping)
 
     def _read_splits(self, frame: pd.DataFrame, y: np.ndarray) -> Pairs | None:
-        """Positions of the rows of a splitter or an iterable; None for a number of folds."""
+        """Return the positions of the rows of a splitter or an iterable; None for a number of folds."""
         if self.cv is None or isinstance(self.cv, Integral):
             return None
         splitter, rows = check_cv(self.cv, y, classifier=is_classifier(self)), np.arange(len(frame))
@@ -155,7 +155,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         return pairs
 
     def _split_rows(self, y: np.ndarray, weighting: Weighting, order: np.ndarray, given: Pairs | None) -> Pairs:
-        """Positions of training rows and of rows held out, from which the number of trees is chosen."""
+        """Return the positions of training rows and of rows held out, from which the number of trees is chosen."""
         rows = weighting.rows[order]
         if given is not None:
             return [(order[np.isin(rows, train)], order[np.isin(rows, held)]) for train, held in given]
@@ -175,7 +175,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         weights: np.ndarray | None,
         folds: Pairs,
     ) -> tuple[int, list[tuple[Any, np.ndarray]]]:
-        """The number of iterations with the best mean score on the rows held out; if all tie, the most.
+        """Return the number of iterations with the best mean score on the rows held out; if all tie, the most.
 
         With it the models of the folds, each with the rows that were held out from it.
         """
@@ -297,7 +297,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         return [*self.encoded_names_[self.is_categorical_], *self.encoded_names_[~self.is_categorical_]]
 
     def _check_interaction_cst(self, n_features: int) -> Any:
-        """The sets of columns that may interact, by position in the matrix, which holds categories first."""
+        """Return the sets of columns that may interact, by position in the matrix, which holds categories first."""
         constraints = super()._check_interaction_cst(n_features)
         if constraints is None or self.is_categorical_ is None:
             return constraints
@@ -306,7 +306,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
 
 
 def _to_matrix(encoded: pd.DataFrame) -> np.ndarray:
-    """The frame as float64 numbers, categories first, where the parent class expects them.
+    """Return the frame as float64 numbers, categories first, where the parent class expects them.
 
     Labels count from 0, and code 0 (missing or never seen) is NaN, which has a bin of its own.
     """

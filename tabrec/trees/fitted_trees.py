@@ -127,16 +127,16 @@ class FittedTrees:
         return {}
 
     def enter(self, X: Any) -> Any:
-        """X as it enters the forest or tree, after the steps of a pipeline."""
+        """Return X as it enters the forest or tree, after the steps of a pipeline."""
         return X if self.steps is None else self.steps.transform(X)
 
     def encode(self, X: Any) -> pd.DataFrame:
-        """The frame that the trees see, by encoded column; X is as the model takes it."""
+        """Return the frame that the trees see, by encoded column; X is as the model takes it."""
         matrix = self.matrix(X)
         return pd.DataFrame(matrix, columns=self.names, index=read_frame(X).index, copy=False)
 
     def matrix(self, X: Any) -> np.ndarray:
-        """The numbers that the trees see: float32 array of shape (n_rows, n_encoded)."""
+        """Return the numbers that the trees see: float32 array of shape (n_rows, n_encoded)."""
         entered = self.enter(X)
         if is_table(entered):
             entered = align_names(self.estimator, entered, read_frame(entered))
@@ -148,7 +148,7 @@ class FittedTrees:
         return self.estimator._validate_X_predict(entered)
 
     def to_matrix(self, encoded: pd.DataFrame) -> np.ndarray:
-        """The numbers that the trees see of an encoded frame."""
+        """Return the numbers that the trees see of an encoded frame."""
         return to_matrix(encoded, maps=self.float32_maps)
 
     def restore(self, name: str, seen: Any) -> Any:
@@ -171,12 +171,12 @@ class FittedTrees:
         return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[tree.apply(matrix)]
 
     def predict_rows(self, tree: Any, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """The result of `predict_tree` for the given rows of a matrix."""
+        """Return the result of `predict_tree` for the given rows of a matrix."""
         values = self.values(tree)
         return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[find_leaves(tree, matrix, rows)]
 
     def predict_with_spread(self, X: Any, n_first: int) -> TreeSpread:
-        """Mean and standard deviation over the trees of a regressor of one output, each of shape (n_rows,)."""
+        """Return mean and standard deviation over the trees of a regressor of one output, each of shape (n_rows,)."""
         matrix = self.matrix(X)
         return mean_and_spread((self.predict_tree(tree, matrix)[:, 0] for tree in self.trees), n_first)
 
@@ -189,15 +189,15 @@ class FittedTrees:
         return np.arange(n_rows)
 
     def training_matrix(self, X: Any, y: np.ndarray) -> np.ndarray:
-        """The rows that the trees were grown on as the trees saw them, from the table and target of fit."""
+        """Return the rows that the trees were grown on as the trees saw them, from the table and target of fit."""
         return self.matrix(X)
 
     def training_maximum(self) -> np.ndarray | None:
-        """Largest value of each encoded column in training; None where the model does not record it."""
+        """Return the largest value of each encoded column in training; None where the model does not record it."""
         return None
 
     def has_target(self, y: np.ndarray) -> bool:
-        """Whether a target is that of fit, as far as the model records it."""
+        """Return whether a target is that of fit, as far as the model records it."""
         return True
 
     @property
@@ -211,7 +211,7 @@ class FittedTrees:
         raise ValueError(f"{type(self.estimator).__name__} keeps no out-of-bag predictions with their targets.")
 
     def kept_out_of_bag(self) -> OutOfBagRows:
-        """The out-of-bag rows that were kept in fit, for a model with `keeps_out_of_bag`."""
+        """Return the out-of-bag rows that were kept in fit, for a model with `keeps_out_of_bag`."""
         raise ValueError(f"{type(self.estimator).__name__} keeps no out-of-bag predictions with their targets.")
 
 
@@ -278,7 +278,7 @@ class FittedFrameForest(FittedTrees):
 
 
 def read_trees(model: Any, function: str, instead: str = "") -> FittedTrees:
-    """A fitted forest or tree; a TypeError for other models names the calling function and an alternative."""
+    """Return a fitted forest or tree; a TypeError for other models names the calling function and an alternative."""
     steps, estimator = split_pipeline(model)
     if not is_forest(model):
         advice = f" For this one use {instead}." if instead else ""
@@ -292,12 +292,12 @@ def read_trees(model: Any, function: str, instead: str = "") -> FittedTrees:
 
 
 def is_forest(model: Any) -> bool:
-    """Whether `read_trees` accepts the model."""
+    """Return whether `read_trees` accepts the model."""
     return isinstance(split_pipeline(model)[1], (*_FORESTS, BaseDecisionTree))
 
 
 def split_pipeline(model: Any) -> tuple[Any, Any]:
-    """The steps before the last of a pipeline (None if there are none), and the last step."""
+    """Return the steps before the last of a pipeline (None if there are none), and the last step."""
     if not isinstance(model, Pipeline):
         return None, model
     before = model[:-1] if len(model.steps) > 1 else None
@@ -305,7 +305,7 @@ def split_pipeline(model: Any) -> tuple[Any, Any]:
 
 
 def origins_of(model: Any, names: list[str]) -> dict[str, Origin | None]:
-    """Where each of a fitted model's encoded columns, in their order, comes from; None where it is not known."""
+    """Return where each of a fitted model's encoded columns, in their order, comes from; None where it is not known."""
     if not (isinstance(model, Pipeline) or hasattr(model, "origins")):
         return dict(values_of(names))
     if not hasattr(model, "n_features_in_"):  # a pipeline whose first step does not record its columns
@@ -315,13 +315,13 @@ def origins_of(model: Any, names: list[str]) -> dict[str, Origin | None]:
 
 
 def coded_labels(origin: Origin) -> list:
-    """Labels by code where code 0 stands for a missing or unseen label, as our encoders have it; else empty."""
+    """Return labels by code where code 0 stands for a missing or unseen label, as our encoders have it; else empty."""
     labels = list(origin.labels or [])
     return labels if labels and labels[0] == MISSING_LABEL else []
 
 
 def _names_out(steps: Any, n_columns: int) -> list[str]:
-    """Names of the columns of an array that comes out of steps, which may differ from those that went in."""
+    """Return the names of the columns of an array that comes out of steps, which may differ from those that went in."""
     if steps is None:
         return [f"x{i}" for i in range(n_columns)]
     try:

@@ -256,11 +256,11 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         return self._to_matrix(self.encode_to_arrays(X))
 
     def _to_matrix(self, encoded: Any) -> np.ndarray:
-        """The numbers that the trees see of an encoded frame or its arrays."""
+        """Return the numbers that the trees see of an encoded frame or its arrays."""
         return to_matrix(encoded, maps=self._float32_maps)
 
     def _range_of(self, encoded: pd.DataFrame, matrix: np.ndarray) -> np.ndarray:
-        """Smallest and largest value of each encoded column in its own units."""
+        """Return the smallest and largest value of each encoded column in its own units."""
         extremes = np.stack([matrix.min(axis=0), matrix.max(axis=0)])
         if not self._float32_maps:
             return extremes
@@ -293,11 +293,11 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         return [total / len(self.estimators_) for total in totals]
 
     def _training_matrix(self, X: Any, y: np.ndarray) -> np.ndarray:
-        """The rows that the trees were grown on, from the table and target of `fit`, in the order of `_rows`."""
+        """Return the rows that the trees were grown on, from the table and target of `fit`, in the order of `_rows`."""
         return self._to_matrix(self._encode_training(X, y, self._rows))
 
     def _tree_predictions(self, X: Any) -> Iterator[np.ndarray]:
-        """The prediction of each tree in turn (of a classifier: its probabilities)."""
+        """Yield the prediction of each tree in turn (of a classifier: its probabilities)."""
         check_is_fitted(self)
         if is_classifier(self) and self.n_outputs_ > 1:
             raise ValueError(
@@ -306,7 +306,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         yield from self._by_tree(self._validate_X_predict(X), "predict_proba" if is_classifier(self) else "predict")
 
     def _staged_means(self, X: Any) -> Iterator[np.ndarray]:
-        """The mean over the first tree, the first two, and so on."""
+        """Yield the mean over the first tree, the first two, and so on."""
         total: Any = 0.0
         for n, prediction in enumerate(self._tree_predictions(X), start=1):
             total = total + prediction
@@ -386,7 +386,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
                 delattr(self, name)
 
     def _by_raw_row(self, values: np.ndarray, missing: Any) -> np.ndarray:
-        """Values of the rows of the training matrix in the order of the caller's table."""
+        """Return the values of the rows of the training matrix in the order of the caller's table."""
         by_row = np.full((self._n_raw_rows, *values.shape[1:]), missing)
         by_row[self._rows] = values
         return by_row

@@ -61,7 +61,7 @@ class OutOfBagRows:
 
 
 def left_out_rows(rows: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Positions of the rows of which a tree drew no copy.
+    """Return the positions of the rows of which a tree drew no copy.
 
     `rows` has the position in the caller's table of each row of the matrix; `drawn`, the rows of the matrix that the
     tree drew.

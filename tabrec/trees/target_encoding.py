@@ -79,7 +79,7 @@ class TargetEncodingMixin(RawFrameMixin):
             return self.target_encoder_.transform(_codes(arrays, self.target_encoded_))
 
     def origins(self) -> Origins:
-        """Where each encoded column comes from, by name; see `tabrec.preprocess.trace_columns`."""
+        """Return where each encoded column comes from, by name; see `tabrec.preprocess.trace_columns`."""
         origins = super().origins()
         if not self.target_encoded_:
             return origins
@@ -141,7 +141,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return self._replace_in_frame(encoded, values)
 
     def _most_levels(self) -> Any:
-        """Categories of more levels than this are encoded by the target."""
+        """Return categories of more levels than this are encoded by the target."""
         return self.high_cardinality
 
     def _high_cardinality_columns(self, encoded: pd.DataFrame, y: np.ndarray) -> list[str]:
@@ -169,7 +169,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return (y[:, None] == (classes[1:] if len(classes) == 2 else classes)).astype(np.float64)
 
     def _folds(self, rows: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """A random fold for each row, stratified by target, as rows are ordered by target.
+        """Return a random fold for each row, stratified by target, as rows are ordered by target.
 
         Copies of a row share a fold, or its target would leak through them.
         """
@@ -213,11 +213,11 @@ class TargetEncodingMixin(RawFrameMixin):
         return super()._compute_partial_dependence_recursion(grid, np.asarray(positions, dtype=np.intp))
 
     def _to_tree_units(self, names: list[str], grid: np.ndarray) -> np.ndarray:
-        """Values of encoded columns, side by side, as the trees see them."""
+        """Return the values of encoded columns, side by side, as the trees see them."""
         return grid
 
     def _matrix_columns(self) -> list[str]:
-        """Encoded columns in the order in which the trees number them."""
+        """Return encoded columns in the order in which the trees number them."""
         return list(self.encoded_names_)
 
     def _columns_seen_as_they_are(self) -> list[str]:
@@ -232,7 +232,7 @@ def to_matrix(
     rows: np.ndarray | None = None,
     maps: Mapping[str, Float32Map] | None = None,
 ) -> np.ndarray:
-    """An encoded frame (or the given rows of it) as float32 numbers, codes for categories, column by column.
+    """Return an encoded frame (or the given rows of it) as float32 numbers, codes for categories, column by column.
 
     `encoded` may also have the arrays of the frame by name. `maps` has the columns of which plain float32 would merge
     values.
@@ -248,7 +248,7 @@ def to_matrix(
 
 
 def arrays_of(encoded: pd.DataFrame) -> dict[str, Any]:
-    """The arrays of an encoded frame by name."""
+    """Return the arrays of an encoded frame by name."""
     return {str(name): column.array for name, column in encoded.items()}
 
 
@@ -257,7 +257,7 @@ def _codes(arrays: Mapping[str, Any], names: list[str]) -> np.ndarray:
 
 
 def _encode_out_of_fold(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """The mean target of each row's level over the rows of the other folds: (n_rows, n_columns * n_targets).
+    """Return the mean target of each row's level over the rows of the other folds: (n_rows, n_columns * n_targets).
 
     A level that the other folds lack gets the mean of all rows: that of the other folds would tell the fold, and with
     it a little of its targets. scikit-learn's encoder folds rows by position, so that the result would depend on their

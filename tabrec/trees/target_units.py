@@ -38,7 +38,7 @@ class TargetUnits(NamedTuple):
 
 
 def choose_units(y: np.ndarray, weights: np.ndarray | None, criterion: str) -> TargetUnits | None:
-    """Units for a target of small scale or of an offset that is large for its spread; None for others."""
+    """Return units for a target of small scale or of an offset that is large for its spread; None for others."""
     outputs = y.reshape(len(y), -1).astype(np.float64)
     if weights is not None:
         outputs = outputs[weights > 0]
@@ -56,5 +56,5 @@ def choose_units(y: np.ndarray, weights: np.ndarray | None, criterion: str) -> T
 
 
 def _deviation(outputs: np.ndarray) -> np.ndarray:
-    """Mean absolute deviation from the median of each output."""
+    """Return the mean absolute deviation from the median of each output."""
     return np.abs(outputs - np.median(outputs, axis=0)).mean(axis=0)

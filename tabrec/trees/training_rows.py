@@ -26,7 +26,7 @@ class TrainingRows:
     rows: np.ndarray  # position in the table of fit of each row of the matrix; a row of weight k occurs k times
 
     def left_out(self, tree: int) -> np.ndarray:
-        """Positions of the rows of which a tree drew no copy."""
+        """Return the positions of the rows of which a tree drew no copy."""
         return left_out_rows(self.rows, self.drawn[tree])
 
 
@@ -46,7 +46,7 @@ class DrawnRows(Sequence):
 
 
 def read_drawn_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> TrainingRows:
-    """The training rows of a forest whose trees draw rows; X and y are as given to its `fit`."""
+    """Return the training rows of a forest whose trees draw rows; X and y are as given to its `fit`."""
     if not trees.draws_rows:
         what = "a single tree" if trees.is_single else "a forest with bootstrap=False"
         raise ValueError(
@@ -73,7 +73,7 @@ def find_drawn_rows(trees: FittedTrees, X: Any, y: np.ndarray) -> TrainingRows |
 
 
 def read_training_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> TrainingRows:
-    """The training rows of any forest or tree; without bootstrap, none is left out."""
+    """Return the training rows of any forest or tree; without bootstrap, none is left out."""
     if trees.draws_rows:
         return read_drawn_rows(trees, X, y, function)
     y = _check_rows(trees, X, y, function, "model")
@@ -92,7 +92,7 @@ def check_fitted_rows(trees: FittedTrees, X: Any, function: str, what: str = "mo
 
 
 def predict_training_rows(trees: FittedTrees, training: TrainingRows) -> OutOfBagRows:
-    """The out-of-bag predictions of a forest's training rows; a classifier has one output."""
+    """Return the out-of-bag predictions of a forest's training rows; a classifier has one output."""
     mean, spread, count = predict_out_of_bag(
         trees.predict_rows,
         trees.trees,
@@ -119,7 +119,7 @@ def _as_drawn(trees: FittedTrees, X: Any, y: np.ndarray) -> TrainingRows:
 
 
 def _were_grown_on(trees: FittedTrees, training: TrainingRows) -> bool:
-    """Whether every leaf of the first tree holds at least as many of its drawn rows as it recorded."""
+    """Return whether every leaf of the first tree holds at least as many of its drawn rows as it recorded."""
     # One tree suffices: other rows, or another order, hardly ever fill all of its leaves.
     tree, drawn = trees.trees[0], np.unique(training.drawn[0])
     held = np.bincount(tree.apply(np.ascontiguousarray(training.matrix[drawn])), minlength=tree.node_count)

@@ -83,7 +83,7 @@ def draw_dependence(
 
 
 def _colour_by(column: pd.Series | None) -> tuple[np.ndarray, list[tuple[Any, str]]]:
-    """A colour for each row, and the colours with their meaning."""
+    """Return a colour for each row, and the colours with their meaning."""
     from matplotlib.colors import to_rgb
 
     if column is None:
@@ -139,7 +139,7 @@ def _draw_labels(
 
 
 def _spread(n_rows: int) -> np.ndarray:
-    """Evenly spaced positions of rows, at most as many as are drawn."""
+    """Return evenly spaced positions of rows, at most as many as are drawn."""
     return np.unique(np.linspace(0, n_rows - 1, min(n_rows, _MOST_DOTS)).astype(np.intp))
 
 
@@ -149,7 +149,7 @@ def _count(n_drawn: int, n_rows: int) -> str:
 
 
 def _ranks(column: pd.Series) -> np.ndarray:
-    """Ranks of numbers and dates, scaled to 0 to 1; NaN for labels and missing values."""
+    """Return the ranks of numbers and dates, scaled to 0 to 1; NaN for labels and missing values."""
     if not has_order(column):
         return np.full(len(column), np.nan)
     ranks = column.rank().to_numpy(np.float64, na_value=np.nan)
@@ -160,7 +160,7 @@ def _ranks(column: pd.Series) -> np.ndarray:
 
 
 def _stack(bins: np.ndarray, rank: np.ndarray) -> np.ndarray:
-    """Offsets that spread the dots of a bin to both sides of its row, in the order of their ranks."""
+    """Return offsets that spread the dots of a bin to both sides of its row, in the order of their ranks."""
     order = np.lexsort([rank, bins])
     _, starts, counts = np.unique(bins[order], return_index=True, return_counts=True)
     place = np.arange(len(bins)) - np.repeat(starts, counts)

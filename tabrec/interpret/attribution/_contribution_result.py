@@ -237,7 +237,7 @@ class Contributions(Result):
         return rows % len(self)
 
     def by_source(self) -> Contributions:
-        """Contributions of the raw columns: the sum over all encoded columns that come from each.
+        """Return contributions of the raw columns: the sum over all encoded columns that come from each.
 
         Joint contributions, which are of encoded columns, are left out if encoded columns are summed.
         """
@@ -259,7 +259,7 @@ class Contributions(Result):
         )
 
     def _value_of(self, source: str, sources: list[str]) -> pd.Series:
-        """Values of a raw column: those of the encoded column of the same name, else as they were passed."""
+        """Return the values of a raw column: those of the encoded column of the same name, else as they were passed."""
         if source in self.values:
             return self.values[source]
         return self.raw[source] if source in self.raw else self.values.iloc[:, sources.index(source)]
@@ -384,7 +384,7 @@ class Contributions(Result):
         return self._names.index(output)
 
     def _usual_position(self, prediction: np.ndarray) -> int:
-        """Position of the output that is used if none is named."""
+        """Return the position of the output that is used if none is named."""
         if self.is_classifier and len(self._names) == 2:
             return 1
         return int(np.argmax(prediction)) if self.is_classifier else 0

@@ -74,7 +74,7 @@ def search(
 
 
 def _extend(frontier: np.ndarray, singles: list[tuple[int, int]]) -> np.ndarray:
-    """All combinations with one more change, each once."""
+    """Return all combinations with one more change, each once."""
     parts = [np.empty((0, frontier.shape[1]), dtype=frontier.dtype)]
     for column, donor in singles:
         more = frontier[frontier[:, column] == KEEP].copy()
@@ -99,14 +99,14 @@ class Distances:
         self.coded = np.column_stack(columns)
 
     def to_rows(self, row: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """The distances of one coded row from several."""
+        """Return the distances of one coded row from several."""
         apart = np.abs(rows - row)
         apart[:, ~self._has_order] = apart[:, ~self._has_order] != 0
         one_missing = np.isnan(rows) != np.isnan(row)
         return np.where(one_missing, 1.0, np.nan_to_num(apart)).mean(axis=1)
 
     def plausibility(self, changed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The share of rows of the data that are at least as far from the nearest other one as a changed row is.
+        """Return the share of rows of the data that are at least as far from the nearest other one as a changed row is.
 
         Copies of the row that is explained do not count as similar.
         """

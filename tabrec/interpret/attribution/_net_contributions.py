@@ -48,7 +48,7 @@ def integrate_gradients(
 
 
 def _standard_error(draws: np.ndarray) -> np.ndarray:
-    """Standard error of the mean over the first axis; NaN for a single draw."""
+    """Return the standard error of the mean over the first axis; NaN for a single draw."""
     return draws.std(axis=0, ddof=1) / np.sqrt(len(draws)) if len(draws) > 1 else np.full(draws.shape[1:], np.nan)
 
 
@@ -70,7 +70,7 @@ class EmbeddedNet:
         self._width = max((block.linear.out_features for block in nets[0].blocks), default=1)
 
     def embed(self, X: Any) -> Tensor:
-        """Rows as the estimator takes them → (n_rows, sum of widths)."""
+        """Return rows as the estimator takes them → (n_rows, sum of widths)."""
         codes, numbers = self._estimator._reader.read(self._estimator.encode_to_arrays(X))
         numbers = numbers.double() if self._device.type == "cpu" else numbers
         return self._model.embed(codes.to(self._device), numbers.to(self._device))
@@ -87,7 +87,7 @@ class EmbeddedNet:
             return torch.cat([self.predict(part) for part in embedded.split(self._at_once())]).cpu().numpy()
 
     def _restore(self, scaled: Tensor) -> Tensor:
-        """Predictions in units of the target; among quantiles the one nearest to the median."""
+        """Return the predictions in units of the target; among quantiles the one nearest to the median."""
         levels, scaler = self._estimator._levels, self._estimator.target_scaler_
         if len(levels):
             middle = int(np.argmin(np.abs(levels - 0.5)))
@@ -96,7 +96,7 @@ class EmbeddedNet:
         return scaled * scales + means
 
     def integrate(self, row: Tensor, background: Tensor) -> np.ndarray:
-        """Integrated gradients of one row from each background row: (n_background, n_columns, n_outputs)."""
+        """Return integrated gradients of one row from each background row: (n_background, n_columns, n_outputs)."""
         n_points = max(_LEAST_POINTS, _N_POINTS // len(background))
         middles = (torch.arange(n_points, dtype=row.dtype, device=row.device) + 0.5) / n_points
         gap = row - background  # (B, F)
@@ -107,7 +107,7 @@ class EmbeddedNet:
         return torch.stack([part.sum(dim=2) for part in parts]).permute(2, 0, 1).cpu().numpy()
 
     def _gradients(self, embedded: Tensor) -> Tensor:
-        """Gradients of each output with respect to the embedded columns: (n_outputs, n_rows, sum of widths)."""
+        """Return gradients of each output with respect to the embedded columns: (n_outputs, n_rows, sum of widths)."""
         embedded = embedded.detach().requires_grad_()
         totals = self.predict(embedded).sum(dim=0)
         return torch.stack([torch.autograd.grad(total, embedded, retain_graph=True)[0] for total in totals])

@@ -76,7 +76,7 @@ class _Mixed:
     def gains(
         self, row: np.ndarray, other: np.ndarray, rank: np.ndarray, start: np.ndarray, end: np.ndarray
     ) -> np.ndarray:
-        """The effect of replacing each column at its rank: (n_pairs, n_columns, n_outputs)."""
+        """Return the effect of replacing each column at its rank: (n_pairs, n_columns, n_outputs)."""
         n_pairs, n_columns = rank.shape
         n_given = np.arange(1, n_columns)[None, :, None]  # number of columns replaced so far
         positions = np.where(rank[:, None] < n_given, row[:, None, None], self._n_rows + other[:, None, None])
@@ -88,7 +88,7 @@ class _Mixed:
 
 
 def _join(rows: pd.Series, background: pd.Series) -> Any:
-    """One array of both, with a dtype that changes no value."""
+    """Return one array of both, with a dtype that changes no value."""
     if rows.dtype == background.dtype:
         return pd.concat([rows, background], ignore_index=True).array
     if all(isinstance(part.dtype, np.dtype) and part.dtype.kind in "iuf" for part in (rows, background)):

@@ -19,7 +19,7 @@ _MOST_NUMBERS = 2**22  # held at once
 
 
 def tree_interactions(tree: Any, values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Interactions of the columns of one tree, whose nodes predict `values`, (n_nodes,).
+    """Return interactions of the columns of one tree, whose nodes predict `values`, (n_nodes,).
 
     Returns (n_rows, n_columns, n_columns), with the interaction of a pair in both places and a diagonal of 0.
     """

@@ -56,7 +56,7 @@ class _Piece:
 
 
 def tree_shapley(tree: Any, values: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Path-dependent Shapley values of one tree, whose nodes predict `values`, (n_nodes, n_outputs).
+    """Return path-dependent Shapley values of one tree, whose nodes predict `values`, (n_nodes, n_outputs).
 
     Returns the mean of the leaves by training weight, (n_outputs,), and the values, (n_rows, n_columns, n_outputs).
     """
@@ -108,7 +108,7 @@ def _read_levels(tree: Any, n_columns: int) -> _Levels:
 
 
 def _walk_levels(tree: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The nodes of each level, siblings side by side, and the places of their parents in level order."""
+    """Yield the nodes of each level, siblings side by side, and the places of their parents in level order."""
     nodes, parents, start = np.zeros(1, dtype=np.intp), np.zeros(1, dtype=np.intp), 0
     while len(nodes):
         yield nodes, parents
@@ -119,19 +119,19 @@ def _walk_levels(tree: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def quadrature(n_tested: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points and weights on [0, 1], exact for the polynomials of paths that test so many columns."""
+    """Return points and weights on [0, 1], exact for the polynomials of paths that test so many columns."""
     points, weights = np.polynomial.legendre.leggauss(max((n_tested + 1) // 2, 1))
     return (points + 1) / 2, weights / 2
 
 
 def _by_column(levels: _Levels, values: np.ndarray, n_columns: int) -> csr_array:
-    """The matrix that sums the edges of each column, those to leaves weighted by their values."""
+    """Return the matrix that sums the edges of each column, those to leaves weighted by their values."""
     edges = np.arange(1, len(values))
     return csr_array((values[1:], (levels.columns[1:], edges)), shape=(n_columns, len(values)))
 
 
 def _cut(levels: _Levels, points: np.ndarray, weights: np.ndarray, n_rows: int) -> Iterator[_Piece]:
-    """The edges in pieces of a size that suits so many rows, from the top of the tree to its bottom."""
+    """Yield the edges in pieces of a size that suits so many rows, from the top of the tree to its bottom."""
     n_nodes = 2 * max(_PIECE_NUMBERS // (2 * len(points) * n_rows), 1)
     for start, stop in zip(levels.bounds[1:], levels.bounds[2:], strict=False):
         for first in range(start, stop, n_nodes):
@@ -155,7 +155,7 @@ def _make_piece(levels: _Levels, nodes: slice, points: np.ndarray, weights: np.n
 
 
 def _meets_test(tree: Any, levels: _Levels, rows: np.ndarray) -> np.ndarray:
-    """Whether each row would go from the parent of a node to that node: bool of shape (n_nodes, n_rows)."""
+    """Return whether each row would go from the parent of a node to that node: bool of shape (n_nodes, n_rows)."""
     inner = levels.nodes[~levels.is_leaf]
     seen = rows.T[tree.feature[inner]]
     goes_left = seen <= tree.threshold[inner, None]
@@ -182,7 +182,7 @@ def _carry_down(pieces: list[_Piece], levels: _Levels, meets: np.ndarray, produc
 def _sum_up(
     pieces: list[_Piece], levels: _Levels, meets: np.ndarray, products: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
-    """The contribution of each edge to its column without `values`: (n_nodes, n_rows); overwrites `products`."""
+    """Return the contribution of each edge to its column without `values`: (n_nodes, n_rows); overwrites `products`."""
     n_numbers = products[0].size
     by_edge = np.zeros(meets.shape)
     for piece in reversed(pieces):

@@ -16,7 +16,7 @@ _LARGEST_WHOLE = 1e15
 
 
 def show_encoded(trees: FittedTrees, raw: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
-    """Values by encoded column: labels, dates and numbers as they were passed, and parts of dates."""
+    """Return the values by encoded column: labels, dates and numbers as they were passed, and parts of dates."""
     shown: dict[str, Any] = {}
     for name, origin in trees.origins.items():
         source = trees.sources[name]
@@ -29,7 +29,7 @@ def show_encoded(trees: FittedTrees, raw: pd.DataFrame, encoded: pd.DataFrame) -
 
 
 def _mark_unseen(raw: pd.Series, encoded: pd.Series, has_codes: bool) -> Any:
-    """The column as it was passed; a label that was not in fit is marked as such."""
+    """Return the column as it was passed; a label that was not in fit is marked as such."""
     if not has_codes:
         return raw.array.copy()
     codes = encoded.cat.codes if isinstance(encoded.dtype, pd.CategoricalDtype) else encoded
@@ -50,13 +50,13 @@ def _labels_of(encoded: pd.Series, labels: list | None) -> Any:
 
 
 def has_order(column: pd.Series) -> bool:
-    """Whether a column holds numbers or dates, and not labels or flags."""
+    """Return whether a column holds numbers or dates, and not labels or flags."""
     is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     return is_number or pd.api.types.is_datetime64_any_dtype(column)
 
 
 def to_text(value: Any) -> str:
-    """A value as text: integers without decimals, days without the time, missing values as "missing"."""
+    """Return a value as text: integers without decimals, days without the time, missing values as "missing"."""
     if (pd.api.types.is_scalar(value) and pd.isna(value)) or (isinstance(value, str) and value == MISSING_LABEL):
         return "missing"
     if isinstance(value, (float, np.floating)):

@@ -29,7 +29,7 @@ class Steps:
 
 
 def sum_by_column(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The mean over the trees of prediction, bias and contributions by column.
+    """Return the mean over the trees of prediction, bias and contributions by column.
 
     Of shapes (n_rows, n_outputs), (n_outputs,) and (n_rows, n_columns, n_outputs).
     """
@@ -50,7 +50,7 @@ def sum_by_column(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, n
 
 
 def read_steps(trees: FittedTrees, tree: Any) -> Steps:
-    """The steps of one tree (`tree_` of an estimator)."""
+    """Return the steps of one tree (`tree_` of an estimator)."""
     values = trees.flat_values(tree)
     parents = np.full(tree.node_count, -1, dtype=np.int32)
     inner = np.flatnonzero(tree.children_left >= 0)
@@ -61,7 +61,7 @@ def read_steps(trees: FittedTrees, tree: Any) -> Steps:
 
 
 def _sum_paths(trees: FittedTrees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Prediction and contributions of one tree; each leaf that rows reach is followed once, up to the root."""
+    """Return prediction and contributions of one tree; each leaf that rows reach is followed once, up to the root."""
     steps = read_steps(trees, tree)
     n_columns, n_outputs = matrix.shape[1], steps.values.shape[1]
     reached, leaf_of_row = _reached_leaves(steps, matrix)
@@ -75,7 +75,7 @@ def _sum_paths(trees: FittedTrees, matrix: np.ndarray, tree: Any) -> tuple[np.nd
 
 
 def _reached_leaves(steps: Steps, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The leaves that rows reach, and for each row the position of its leaf among them."""
+    """Return the leaves that rows reach, and for each row the position of its leaf among them."""
     leaves = steps.tree.apply(matrix)
     position = np.zeros(len(steps.parents), dtype=np.intp)
     position[leaves] = 1
@@ -95,7 +95,7 @@ def _climb(steps: Steps, leaves: np.ndarray) -> Iterator[tuple[np.ndarray, np.nd
 
 
 def sum_by_set(trees: FittedTrees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
-    """Joint contributions: a split is credited to the set of all columns tested on the path down to it.
+    """Return joint contributions: a split is credited to the set of all columns tested on the path down to it.
 
     For each row, from tuples of ascending columns to the mean over the trees, (n_outputs,).
     """

@@ -62,7 +62,7 @@ def make_bars(
     n_largest: int | None = 12,
     base_name: str = "base",
 ) -> pd.DataFrame:
-    """The bars of a waterfall: `label`, `start`, `end` and `kind`, as `waterfall_bars` gives them."""
+    """Return the bars of a waterfall: `label`, `start`, `end` and `kind`, as `waterfall_bars` gives them."""
     order = np.argsort(-np.abs(amounts), kind="stable")
     is_kept = np.abs(amounts) >= threshold * np.abs(amounts).max()
     is_kept[order[n_largest:] if n_largest is not None else []] = False
@@ -137,7 +137,7 @@ def _set_ticks(ax: Any, number_format: str) -> None:
 
 
 def _format_of(bars: pd.DataFrame) -> str:
-    """A format with three digits of the range of the steps."""
+    """Return a format with three digits of the range of the steps."""
     levels = np.append(bars["end"], bars["start"][~bars["kind"].isin(["base", "total"])])
     span = np.ptp(levels) or np.abs(levels).max() or 1.0
     return f"{{:,.{int(np.clip(2 - np.floor(np.log10(span)), 0, 12))}f}}"

@@ -101,7 +101,7 @@ def average_by_cohort(
 
 
 def read_cohorts(by: Any, raw: pd.DataFrame, values: pd.DataFrame, cells: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Names of cohorts and the number of each row's, from `by` of `Contributions.by_cohort`."""
+    """Return the names of cohorts and the number of each row's, from `by` of `Contributions.by_cohort`."""
     if isinstance(by, (int, np.integer)) and not isinstance(by, bool):
         if not 2 <= by <= len(cells):
             raise ValueError(f"by={by!r}: a number of cohorts is from 2 to the number of rows, {len(cells)}.")
@@ -117,7 +117,7 @@ def read_cohorts(by: Any, raw: pd.DataFrame, values: pd.DataFrame, cells: np.nda
 
 
 def name_cohorts(values: pd.Series) -> tuple[list[str], np.ndarray]:
-    """Names of cohorts and the number of each row's: frequent labels, or quarters of numbers and dates."""
+    """Return the names of cohorts and the number of each row's: frequent labels, or quarters of numbers and dates."""
     name = "" if values.name is None else str(values.name)
     if has_order(values) and values.nunique() > _MOST_COHORTS:
         parts = pd.qcut(values, _N_PARTS, labels=False, duplicates="drop")
@@ -134,7 +134,7 @@ def name_cohorts(values: pd.Series) -> tuple[list[str], np.ndarray]:
 
 
 def split_by_tree(cells: np.ndarray, values: pd.DataFrame, n_cohorts: int) -> tuple[list[str], np.ndarray]:
-    """Names of cohorts and the number of each row's: the leaves of a small tree that predicts the contributions.
+    """Return names of cohorts and the number of each row's: the leaves of a small tree that predicts the contributions.
 
     A leaf is named by its tests: labels and missing values are compared one by one, numbers by a threshold.
     """
@@ -146,7 +146,7 @@ def split_by_tree(cells: np.ndarray, values: pd.DataFrame, n_cohorts: int) -> tu
 
 
 def _as_numbers(column: pd.Series) -> np.ndarray:
-    """Numbers, or seconds since 1970; NaN where missing."""
+    """Return numbers, or seconds since 1970; NaN where missing."""
     if not pd.api.types.is_datetime64_any_dtype(column):
         return column.to_numpy(np.float64, na_value=np.nan)
     return ((column.dt.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(seconds=1)).to_numpy(np.float64)
@@ -201,6 +201,6 @@ def _describe(name: str, bounds: dict[str, Any]) -> str:
 
 
 def _largest_below(column: pd.Series, threshold: float) -> str:
-    """The largest value that meets a test, as a threshold between two values is not a value of the column."""
+    """Return the largest value that meets a test, as a threshold between two values is not a value of the column."""
     numbers = _as_numbers(column)
     return to_text(column.iloc[int(np.nanargmax(np.where(numbers <= threshold, numbers, -np.inf)))])

@@ -206,7 +206,7 @@ class _Goal:
     threshold: float | None
 
     def shown(self, predicted: np.ndarray) -> np.ndarray:
-        """The prediction, or the probability of the wanted class."""
+        """Return the prediction, or the probability of the wanted class."""
         return predicted[:, 0 if self.position is None else self.position]
 
     def scores(self, predicted: np.ndarray) -> np.ndarray:
@@ -231,7 +231,7 @@ class _ChangedRow:
     as_array: bool
 
     def sources(self, combinations: np.ndarray) -> np.ndarray:
-        """The rows that the changeable columns of changed rows are taken from."""
+        """Return the rows that the changeable columns of changed rows are taken from."""
         return np.where(combinations == KEEP, len(self.table) - 1, combinations)
 
     def changed(self, combinations: np.ndarray) -> pd.DataFrame:
@@ -290,7 +290,7 @@ def _read_goal(model: Any, goal: Any, threshold: float | None, predicted: np.nda
 def _describe(
     task: _ChangedRow, found: GoalSearch, n_largest: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """The combinations to return and their table; of each set of columns first the best changes."""
+    """Return the combinations to return and their table; of each set of columns first the best changes."""
     distances = Distances(task.table)
     coded = np.repeat(distances.coded[-1:], len(found.donors), axis=0)
     places = [task.table.columns.get_loc(name) for name in task.changeable]

@@ -79,7 +79,7 @@ class ShapInteractions(Result):
         return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
 
     def by_source(self) -> ShapInteractions:
-        """Interactions of raw columns: the sums over the encoded columns that come from each.
+        """Return interactions of raw columns: the sums over the encoded columns that come from each.
 
         Interactions between encoded columns of one raw column become part of what it adds by itself.
         """
@@ -225,7 +225,7 @@ def shap_interactions(model: Any, X: Any, *, output: Any = None) -> ShapInteract
 
 
 def _mean_over_trees(trees: FittedTrees, matrix: np.ndarray, at: int) -> np.ndarray:
-    """Halves of the interactions, (n_rows, n_columns, n_columns), with a diagonal of 0."""
+    """Return halves of the interactions, (n_rows, n_columns, n_columns), with a diagonal of 0."""
     n_rows, n_columns = matrix.shape
     found = np.zeros((n_rows, n_columns, n_columns))
     at_once = max(_MOST_NUMBERS // n_columns**2, 1)

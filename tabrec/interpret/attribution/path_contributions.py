@@ -141,7 +141,7 @@ def _choose_method(model: Any, method: str) -> str:
 
 
 def _is_net(model: Any) -> bool:
-    """Whether the model is one of our nets; if so, its module, and with it torch, is already imported."""
+    """Return whether the model is one of our nets; if so, its module, and with it torch, is already imported."""
     room, last = sys.modules.get("tabrec.neural.tabular_estimator"), split_pipeline(model)[1]
     return room is not None and isinstance(last, room.TabularEstimator) and last.module is None
 
@@ -176,7 +176,7 @@ def describe(
     bias: np.ndarray,
     gains: np.ndarray,
 ) -> Contributions:
-    """Contributions to the predictions of trees, with the names of columns and outputs.
+    """Return contributions to the predictions of trees, with the names of columns and outputs.
 
     `prediction`, `bias` and `gains` have shapes (n_rows, n_outputs), (n_outputs,) and (n_rows, n_columns, n_outputs).
     """
@@ -218,7 +218,7 @@ def _by_gradients(model: Any, X: Any, background: Any) -> Contributions:
 
 
 def _read_pair(model: Any, X: Any, background: Any) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """X and the background as frames, and the columns that the model takes."""
+    """Return X and the background as frames, and the columns that the model takes."""
     predictor(model)(X)  # raises the errors of the model itself
     raw, others = (read_frame(as_named(model, table)) for table in (X, background))
     columns = [name for name in fitted_columns(model, raw) if name in raw]
@@ -265,7 +265,7 @@ def _make_result(
 
 
 def _output_names(classes: Any, n_outputs: int) -> list | None:
-    """Classes, numbers of outputs, or pairs of both; None for a single number."""
+    """Return classes, numbers of outputs, or pairs of both; None for a single number."""
     if classes is None:
         return None if n_outputs == 1 else list(range(n_outputs))
     if isinstance(classes, list):

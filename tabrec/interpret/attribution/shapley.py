@@ -82,7 +82,7 @@ def shap_values(model: Any, X: Any) -> Contributions:
 
 
 def _mean_over_trees(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Prediction (n_rows, n_outputs), bias (n_outputs,) and Shapley values (n_rows, n_columns, n_outputs)."""
+    """Return prediction (n_rows, n_outputs), bias (n_outputs,) and Shapley values (n_rows, n_columns, n_outputs)."""
     n_rows, n_columns = matrix.shape
     n_outputs = trees.flat_values(trees.trees[0]).shape[1]
     prediction = np.zeros((n_rows, n_outputs))

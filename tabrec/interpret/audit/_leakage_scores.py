@@ -41,7 +41,7 @@ class Target:
 
 
 def read_target(model: Any, y: Any, n_rows: int) -> tuple[np.ndarray, bool]:
-    """The target, and whether it holds classes; a ValueError for several outputs and for a constant."""
+    """Return the target, and whether it holds classes; a ValueError for several outputs and for a constant."""
     is_class = is_classifier(model) if model is not None else not has_numbers_to_predict(np.asarray(y).ravel())
     y = check_target(y, n_rows, "leakage_check", numeric=not is_class)
     if y.ndim == 2 and y.shape[1] > 1:
@@ -60,7 +60,7 @@ def make_target(y: np.ndarray, is_class: bool) -> Target:
 
 
 def read_numbers(column: Column) -> np.ndarray | None:
-    """Numbers and dates as numbers, NaN where missing; None for labels."""
+    """Return numbers and dates as numbers, NaN where missing; None for labels."""
     if is_date(column):
         dates = read_dates_of(column)
         return np.where(dates.isna(), np.nan, dates.as_unit("s").asi8.astype(np.float64))
@@ -82,7 +82,7 @@ def score_alone(column: Column, target: Target, folds: np.ndarray) -> tuple[floa
 
 
 def _bin(numbers: np.ndarray, n_bins: int) -> np.ndarray:
-    """Codes of bins of about equally many rows, 0 where missing; of the distinct values where these are few."""
+    """Return codes of bins of about equally many rows, 0 where missing; of the distinct values where these are few."""
     present = numbers[~np.isnan(numbers)]
     edges = np.unique(present)
     if len(edges) > n_bins:
@@ -91,7 +91,7 @@ def _bin(numbers: np.ndarray, n_bins: int) -> np.ndarray:
 
 
 def _explained(codes: np.ndarray, target: Target, folds: np.ndarray) -> tuple[float, float]:
-    """The share of the variance that the out-of-fold mean by code explains, and its standard error.
+    """Return the share of the variance that the out-of-fold mean by code explains, and its standard error.
 
     The means of codes are shrunk towards 0, the mean of all, by the ratio of the variance within to that between codes
     (empirical Bayes), so that codes of few rows explain nothing by chance.
@@ -159,7 +159,7 @@ def _rank_correlation(numbers: np.ndarray, target: Target) -> float:
 
 
 def missing_effect(missing: np.ndarray, target: Target) -> tuple[float, float]:
-    """The share of the variance that missing values explain (η²; for classes Goodman and Kruskal's tau), and the
+    """Return the share of the variance that missing values explain (η²; for classes Goodman and Kruskal's tau), and the
     p-value of an F test (for classes of the χ² test of their tau); NaN where nothing or everything is missing.
     """
     n, n_missing = len(missing), int(missing.sum())
@@ -174,7 +174,7 @@ def missing_effect(missing: np.ndarray, target: Target) -> tuple[float, float]:
 
 
 def model_score(model: Any, X: Any, y: np.ndarray, rows: np.ndarray) -> tuple[float, bool]:
-    """The share of the variance that the model explains, and whether it is out of bag.
+    """Return the share of the variance that the model explains, and whether it is out of bag.
 
     It is out of bag for forests that kept such predictions of these rows, otherwise that of the given rows.
     """
@@ -198,7 +198,7 @@ def _kept_out_of_bag(model: Any, y: np.ndarray) -> np.ndarray | None:
 
 
 def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: Any) -> dict[str, tuple[float, float]]:
-    """The loss of the model, in shares of the variance, when an id is permuted, and its standard error.
+    """Return the loss of the model, in shares of the variance, when an id is permuted, and its standard error.
 
     It is measured out of bag for the training rows of a forest, otherwise on the given rows.
     """
@@ -223,7 +223,7 @@ def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: Any
 
 
 def _truth(model: Any, y: np.ndarray) -> np.ndarray:
-    """The target in the form of predictions: numbers, or 0 and 1 for each class."""
+    """Return the target in the form of predictions: numbers, or 0 and 1 for each class."""
     if is_classifier(model):
         return (np.asarray(model.classes_)[None, :] == y[:, None]).astype(np.float64)
     return y.astype(np.float64)[:, None]

@@ -85,7 +85,7 @@ def describe_copies(copies: Copies, model: Any, X_valid: Any, y_valid: Any) -> l
 
 
 def _summarise(is_copy: np.ndarray) -> tuple[int, float]:
-    """The number and the share of the copies."""
+    """Return the number and the share of the copies."""
     return int(is_copy.sum()), float(is_copy.mean()) if len(is_copy) else 0.0
 
 

@@ -47,7 +47,7 @@ def find_shared_groups(X: pd.DataFrame, y: np.ndarray, X_valid: Any, is_class: b
 
 
 def describe_shared_groups(found: list[SharedGroups], model: Any, X_valid: Any, y_valid: Any) -> list[Finding]:
-    """One finding on the groups that are most alike, which names the other columns."""
+    """Return one finding on the groups that are most alike, which names the other columns."""
     if not found:
         return []
     first, names = found[0], tuple(each.column for each in found)
@@ -86,7 +86,7 @@ def _share_groups(name: str, train: pd.Series, valid: pd.Series, y: np.ndarray, 
 
 
 def _rank_correlation(codes: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's correlation of the values with the target, the largest over classes."""
+    """Return Spearman's correlation of the values with the target, the largest over classes."""
     known = codes >= 0
     targets = (
         [y] if y.dtype.kind in "fiu" and len(np.unique(y)) > _MOST_CLASSES else [y == each for each in np.unique(y)]
@@ -100,7 +100,7 @@ def _can_sort(column: pd.Series) -> bool:
 
 
 def _compare_pairs(codes: np.ndarray, y: np.ndarray, is_class: bool, is_label: bool) -> tuple[float, float, bool]:
-    """The likeness of rows in one group, its standard errors above 0, and whether neighbouring groups are alike.
+    """Return the likeness of rows in one group, its standard errors above 0, and whether neighbouring groups are alike.
 
     Pairs of a group are compared with pairs of any rows, and those of numbers also with pairs of neighbouring values:
     where the target follows a number, as a price follows an area, these are alike too, and the number is not an id.

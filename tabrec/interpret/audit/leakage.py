@@ -247,7 +247,7 @@ def _good_column(line: Any, severity: int, what: str) -> Finding:
 
 
 def _sums(columns: dict[str, Column], y: np.ndarray, table: pd.DataFrame, is_class: bool) -> list[Finding]:
-    """The two columns whose weighted sum is the target, unless either alone nearly is."""
+    """Return the two columns whose weighted sum is the target, unless either alone nearly is."""
     if is_class:
         return []
     alone = set(table.loc[table["alone"] >= _NEARLY_PERFECT, "column"])

@@ -80,7 +80,7 @@ class ConfidenceTask:
         return self.trees.kept_out_of_bag()
 
     def predict(self, X: Any, n_first: int = 1) -> TreeSpread:
-        """Predictions and their spread, which is NaN for a model without trees."""
+        """Return the predictions and their spread, which is NaN for a model without trees."""
         if self.trees is not None:
             return self.trees.predict_with_spread(X, n_first)
         predicted = predictor(self.model)(X)
@@ -224,7 +224,7 @@ def _thresholds(
 
 
 def _row_hash(matrix: np.ndarray) -> np.ndarray:
-    """A number from 0 to 1 for each row, which depends on its values alone."""
+    """Return a number from 0 to 1 for each row, which depends on its values alone."""
     hashes = pd.util.hash_pandas_object(pd.DataFrame(matrix), index=False).to_numpy()
     return hashes / 2.0**64
 

@@ -136,7 +136,7 @@ class Confidence(Result):
         return (self.table["upper"] - self.table["lower"]).to_numpy()
 
     def _groups(self, by: Any) -> tuple[str, np.ndarray, list[str]]:
-        """The title of subgroups, the number of each row's subgroup, and their names."""
+        """Return the title of subgroups, the number of each row's subgroup, and their names."""
         if isinstance(by, str):
             if by not in self._X:
                 raise ValueError(f"by={by!r} is not a column of X, which has {self._X.columns.tolist()[:20]}.")
@@ -198,7 +198,7 @@ def _draw_truths(ax: Any, position: np.ndarray, y: np.ndarray, inside: np.ndarra
 
 
 def _draw_sizes(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
-    """Bar chart of set sizes, split by whether the set contains the true label."""
+    """Return bar chart of set sizes, split by whether the set contains the true label."""
     sizes = result.table["size"].to_numpy()
     values, counts = np.unique(sizes, return_counts=True)
     held = np.ones(len(sizes), dtype=bool) if y is None else result._covers(y)

@@ -29,7 +29,7 @@ class Scale:
     smallest: float
 
     def of(self, spread: np.ndarray) -> np.ndarray:
-        """The expected error; the same everywhere for models without spread (NaN)."""
+        """Return the expected error; the same everywhere for models without spread (NaN)."""
         return np.maximum(self.base + self.slope * np.nan_to_num(spread), self.smallest)
 
 
@@ -37,7 +37,7 @@ ONE = Scale(1.0, 0.0, 1.0)
 
 
 def needed_rows(level: float) -> int:
-    """Number of rows that a level needs: with n rows, n / (n + 1) is the highest possible level."""
+    """Return the number of rows that a level needs: with n rows, n / (n + 1) is the highest possible level."""
     return math.ceil(level / (1 - level) - _ROUNDING)
 
 
@@ -71,7 +71,7 @@ def count_rows(weights: np.ndarray) -> np.ndarray:
 
 
 def quantile(values: np.ndarray, level: float, weights: np.ndarray | None = None) -> float:
-    """The quantile of values, with weights by linear interpolation between the middles of their shares."""
+    """Return the quantile of values, with weights by linear interpolation between the middles of their shares."""
     if weights is None:
         return float(np.quantile(values, level))
     order = np.argsort(values, kind="stable")
@@ -82,7 +82,7 @@ def quantile(values: np.ndarray, level: float, weights: np.ndarray | None = None
 
 
 def fit_scale(spread: np.ndarray, errors: np.ndarray, weights: np.ndarray | None = None) -> Scale:
-    """Weighted least squares of absolute errors on spread, with no coefficient below 0."""
+    """Return the weighted least squares of absolute errors on spread, with no coefficient below 0."""
     each = np.ones(len(errors)) if weights is None else weights
     typical = float(np.average(errors, weights=each))
     if typical == 0:
@@ -98,13 +98,13 @@ def fit_scale(spread: np.ndarray, errors: np.ndarray, weights: np.ndarray | None
 
 
 def unfitted_scale(spread: np.ndarray) -> Scale:
-    """A scale that uses no target, so that it is independent of the rows that determine the quantile."""
+    """Return a scale that uses no target, so that it is independent of the rows that determine the quantile."""
     typical = float(spread.mean())
     return Scale(typical, 1.0, typical) if typical > 0 else ONE
 
 
 def unbiased(spread: np.ndarray, n_trees: Any) -> np.ndarray:
-    """Spread corrected for the number of trees; 0 for a single tree."""
+    """Return the spread corrected for the number of trees; 0 for a single tree."""
     n_trees = np.asarray(n_trees, dtype=np.float64)
     return spread * np.sqrt(n_trees / np.maximum(n_trees - 1, 1))
 

@@ -133,7 +133,7 @@ def _against_train(scores: dict[str, RowScore], metric: Metric) -> Finding:
 def against_baseline(
     scores: dict[str, RowScore], metric: Metric, valid: PredictedRows, baseline: np.ndarray, classes: Any
 ) -> Finding | None:
-    """Whether the validation rows are predicted no better than by a baseline; None if they clearly are."""
+    """Return whether the validation rows are predicted no better than by a baseline; None if they clearly are."""
     guessed, predicted = scores[BASELINE], scores[VALID]
     error = metric.paired_error(predicted.gains, guessed.gains, predicted.weights)
     if _in_errors(_loss(scores, metric, BASELINE) - _loss(scores, metric, VALID), error) > _N_ERRORS:

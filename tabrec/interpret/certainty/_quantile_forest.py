@@ -24,7 +24,7 @@ def forest_quantiles(
     levels: tuple[float, ...],
     sample_weight: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Quantiles of the target of each row of X, (n_rows, n_levels), from all training rows in its leaves.
+    """Return the quantiles of the target of each row of X, (n_rows, n_levels), from all training rows in its leaves.
 
     A training row in the row's leaf of a tree weighs 1 / (size of the leaf), averaged over the trees. See Meinshausen
     (2006), "Quantile regression forests". Weights multiply the weight of a training row, and count in sizes.
@@ -44,7 +44,7 @@ def forest_quantiles(
 
 
 def _slices(n_entries: np.ndarray) -> Iterator[slice]:
-    """Rows in slices of at most `_MOST_WEIGHTS` weights, or of one row."""
+    """Yield rows in slices of at most `_MOST_WEIGHTS` weights, or of one row."""
     total = np.cumsum(n_entries)
     start = 0
     while start < len(total):

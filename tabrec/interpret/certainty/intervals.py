@@ -190,7 +190,7 @@ def _check_request(method: str, of_classes: bool, training: Pair | None, calibra
 
 
 def _read_trees(model: Any, method: str, training: Pair | None, calibration: Pair | None) -> FittedTrees | None:
-    """The trees of a forest, checked to have the data that the method reads; None for another model."""
+    """Return the trees of a forest, checked to have the data that the method reads; None for another model."""
     if method == "conformal" and not is_forest(model):
         predictor(model)
         if calibration is None:

@@ -159,7 +159,7 @@ def oob_curve(
 def _forests(
     forest: Any, X: Any, y: Any, max_features: Sequence[Any] | None, weights: np.ndarray | None
 ) -> Iterator[tuple[str, Any]]:
-    """The fitted forests with the names of their curves."""
+    """Yield the fitted forests with the names of their curves."""
     given = {} if weights is None else as_fit_parameter(forest, weights)
     prefix = f"{forest.steps[-1][0]}__" if isinstance(forest, Pipeline) else ""
     known = forest.get_params()
@@ -188,7 +188,7 @@ def _is_fitted(forest: Any) -> bool:
 def _score_by_trees(
     trees: FittedTrees, training: TrainingRows, scorer: Metric, weights: np.ndarray | None
 ) -> list[tuple[int, float, float, int]]:
-    """The score of the first trees, its standard error and its rows, for several numbers of trees."""
+    """Return the score of the first trees, its standard error and its rows, for several numbers of trees."""
     n_trees, n_rows = len(trees.trees), len(training.matrix)
     numbers = set(np.unique(np.linspace(1, n_trees, min(n_trees, _MOST_POINTS)).round().astype(int)).tolist())
     total = np.zeros((n_rows, max(trees.n_classes) if trees.is_classifier else trees.n_outputs))

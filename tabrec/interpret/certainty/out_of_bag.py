@@ -245,7 +245,7 @@ def _read_training_target(trees: FittedTrees, X: Any, y: Any) -> np.ndarray:
 def _out_of_bag_rows(
     trees: FittedTrees, X: Any, y: Any, weights: np.ndarray | None
 ) -> tuple[PredictedRows, np.ndarray]:
-    """The rows that some tree left out, and the mean target, or the class shares, of all."""
+    """Return the rows that some tree left out, and the mean target, or the class shares, of all."""
     if trees.keeps_out_of_bag:
         found = trees.kept_out_of_bag()
     else:
@@ -268,7 +268,7 @@ class _BySomeTrees:
     n_trees: np.ndarray
 
     def take(self, rows: np.ndarray, target: np.ndarray, weights: np.ndarray | None) -> PredictedRows:
-        """The predictions of the given rows that have any."""
+        """Return the predictions of the given rows that have any."""
         has_any = self.n_trees[rows] > 0
         rows = rows[has_any]
         return PredictedRows(

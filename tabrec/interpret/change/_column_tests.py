@@ -97,7 +97,7 @@ def detectable_shift(n_train: int, n_new: int, n_tests: int, level: float) -> fl
 
 
 def _compare_numbers(train: np.ndarray, new: np.ndarray) -> tuple[list[float], float]:
-    """Kolmogorov and Smirnov's test for any difference, Mann and Whitney's for one of location."""
+    """Return Kolmogorov and Smirnov's test for any difference, Mann and Whitney's for one of location."""
     any_difference = ks_2samp(train, new, method="auto" if len(train) * len(new) < 10_000 else "asymp")
     location = mannwhitneyu(train, new)
     return [float(any_difference.pvalue), float(location.pvalue)], float(any_difference.statistic)
@@ -150,7 +150,7 @@ def _rank_correlations(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarra
 
 
 def _scaled_ranks(column: np.ndarray) -> np.ndarray:
-    """Return ranks from -0.5 to 0.5, and 0 where missing."""
+    """Return the ranks from -0.5 to 0.5, and 0 where missing."""
     ranks = rankdata(column, nan_policy="omit")
     n = np.count_nonzero(~np.isnan(column))
     return np.where(np.isnan(column), 0.0, (ranks - 0.5) / max(n, 1) - 0.5)

@@ -72,7 +72,7 @@ class ColumnPair:
         return [f"{_percent(share)} {where} in training" for where, share in shares.items() if share >= _FEW]
 
     def _most_changed(self, train: np.ndarray, new: np.ndarray) -> str:
-        """The value whose share has changed most, if it has clearly changed."""
+        """Return the value whose share has changed most, if it has clearly changed."""
         values, codes = np.unique(np.concatenate([train, new]), return_inverse=True)
         before = np.bincount(codes[: len(train)], minlength=len(values)) / len(train)
         now = np.bincount(codes[len(train) :], minlength=len(values)) / len(new)
@@ -92,7 +92,7 @@ class ColumnPair:
 
 
 def pair_columns(X_train: Any, X_new: Any) -> tuple[list[ColumnPair], list[str], list[str]]:
-    """The columns that two tables share, and the names of those that only one has.
+    """Return the columns that two tables share, and the names of those that only one has.
 
     A ValueError where no column is shared, or one holds numbers, dates or labels in one table and others in the other.
     """
@@ -111,7 +111,7 @@ def pair_columns(X_train: Any, X_new: Any) -> tuple[list[ColumnPair], list[str],
 
 
 def _read_text(train: Column, new: Column) -> tuple[Column, Column]:
-    """Two columns, of which text that is numbers in one table is numbers in both."""
+    """Return two columns, of which text that is numbers in one table is numbers in both."""
     for column in (train, new):
         if column.is_label and not is_date(column) and (read := read_text_numbers(column)) is not None:
             return read[1].read_new(train, set()), read[1].read_new(new, set())
@@ -132,7 +132,7 @@ def _pair(train: Column, new: Column, kind: str) -> ColumnPair:
 
 
 def _shared_family(train: Column, new: Column) -> str:
-    """The family of both tables; a column without any value takes the family of the other."""
+    """Return the family of both tables; a column without any value takes the family of the other."""
     families = [_family(column) for column in (train, new) if not column.missing.all()]
     if not families:
         return "numbers"
@@ -169,7 +169,7 @@ def _as_codes(train: Column, new: Column) -> tuple[np.ndarray, np.ndarray, list]
 
 
 def _as_seconds(train: Column, new: Column) -> tuple[np.ndarray, np.ndarray]:
-    """Text is read in its own format, or in that of the other table where its own is ambiguous."""
+    """Return text is read in its own format, or in that of the other table where its own is ambiguous."""
     formats = [learn_dates(column, None)[0] if _is_settled(column) else None for column in (train, new)]
     formats = [own or other for own, other in zip(formats, formats[::-1], strict=True)]
     pairs = zip((train, new), formats, strict=True)
@@ -188,7 +188,7 @@ def _is_settled(column: Column) -> bool:
 
 
 def _seconds(dates: pd.DatetimeIndex) -> np.ndarray:
-    """Seconds since 1970, and NaN at the end for the rows without a date."""
+    """Return seconds since 1970, and NaN at the end for the rows without a date."""
     naive = dates if dates.tz is None else dates.tz_convert("UTC").tz_localize(None)
     return np.append((naive - pd.Timestamp(0)) / pd.Timedelta(seconds=1), np.nan)
 
@@ -207,14 +207,14 @@ def _id_reason(kind: str, family: str, train: np.ndarray) -> str:
 
 
 def _share_above(train: np.ndarray, new: np.ndarray) -> float:
-    """The chance that a new value is larger than one of training, ties counting half."""
+    """Return the chance that a new value is larger than one of training, ties counting half."""
     order = np.sort(train)
     below, up_to = np.searchsorted(order, new, "left"), np.searchsorted(order, new, "right")
     return float((below + up_to).mean() / (2 * len(order)))
 
 
 def _is_change(before: float, now: float, n_before: int, n_now: int) -> bool:
-    """Whether two shares differ by more than the least difference, and by more than chance."""
+    """Return whether two shares differ by more than the least difference, and by more than chance."""
     both = (before * n_before + now * n_now) / (n_before + n_now)
     std_error = np.sqrt(both * (1 - both) * (1 / n_before + 1 / n_now))
     return bool(abs(now - before) >= max(_LEAST_DIFFERENCE, _N_ERRORS * std_error))

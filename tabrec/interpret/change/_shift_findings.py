@@ -166,7 +166,7 @@ def _of_the_rest(rows: list[Any]) -> list[Finding]:
 
 
 def _joint(rows: list[Any], important: list[Any]) -> list[Finding]:
-    """Columns that the classifier uses, although they have not clearly shifted by themselves."""
+    """Return columns that the classifier uses, although they have not clearly shifted by themselves."""
     if not rows:
         return []
     names, used = tuple(row.column for row in rows), [row for row in rows if row in important]

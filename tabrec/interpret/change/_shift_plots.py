@@ -69,7 +69,7 @@ def _label_points(ax: Any, table: pd.DataFrame, share: np.ndarray, top: float) -
 
 
 def _free_height(placed: list, left: float, right: float, height: float, line: float) -> float:
-    """The lowest height, from the given one on, at which a name overlaps no other."""
+    """Return the lowest height, from the given one on, at which a name overlaps no other."""
     for other_left, other_right, other in sorted(placed, key=lambda box: box[2]):
         if left < other_right and right > other_left and abs(other - height) < line:
             height = other + line

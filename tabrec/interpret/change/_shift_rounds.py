@@ -50,7 +50,7 @@ class Round:
 
 
 def draw_sample(pairs: list[ColumnPair], max_rows: int, rng: np.random.Generator) -> Sample:
-    """Rows drawn without replacement, the same number of each table."""
+    """Return rows drawn without replacement, the same number of each table."""
     n_train, n_new = len(pairs[0].train), len(pairs[0].new)
     n = min(n_train, n_new, max_rows)
     of_train, of_new = (rng.permutation(size)[:n] for size in (n_train, n_new))
@@ -60,7 +60,7 @@ def draw_sample(pairs: list[ColumnPair], max_rows: int, rng: np.random.Generator
 
 
 def single_aucs(sample: Sample) -> np.ndarray:
-    """AUC of each column alone, whichever way it differs: ndarray of shape (n_columns,).
+    """Return AUC of each column alone, whichever way it differs: ndarray of shape (n_columns,).
 
     Values, or their quantiles, are scored by their share of new rows in the other half: 0.5 is expected without shift.
     """
@@ -118,7 +118,7 @@ class ShiftTest:
 
 
 def permutation_p_value(scores: np.ndarray, is_new: np.ndarray, n_permutations: int, rng: np.random.Generator) -> float:
-    """The share of permutations of the sides with an AUC at least that of the scores (Phipson & Smyth 2010).
+    """Return the share of permutations of the sides with an AUC at least that of the scores (Phipson & Smyth 2010).
 
     The scores must not depend on the sides of these rows.
     """
@@ -134,7 +134,7 @@ def permutation_p_value(scores: np.ndarray, is_new: np.ndarray, n_permutations: 
 
 
 def auc_of(scores: np.ndarray, is_new: np.ndarray) -> float:
-    """The probability that a new row has a higher score than a training row, ties counting half."""
+    """Return the probability that a new row has a higher score than a training row, ties counting half."""
     n_new, n_train = int(is_new.sum()), int((~is_new).sum())
     if not n_new or not n_train:
         return float("nan")
@@ -142,7 +142,7 @@ def auc_of(scores: np.ndarray, is_new: np.ndarray) -> float:
 
 
 def _shuffle(forest: Any, codes: np.ndarray, is_new: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Loss of the probability of the true table when a column is shuffled: ndarray of shape (n_columns,).
+    """Return the loss of the probability of the true table when a column is shuffled: ndarray of shape (n_columns,).
 
     Unlike a loss of AUC it does not vanish where another column distinguishes the tables as well.
     """
@@ -176,7 +176,7 @@ def _choose(pairs: list[ColumnPair], aucs: np.ndarray, importance: np.ndarray) -
 
 
 def _give_away(pair: ColumnPair, auc: float) -> str:
-    """Why a column distinguishes the tables by its nature, not by a change of its distribution; else empty."""
+    """Return why a column distinguishes the tables by its nature, not by a change of its distribution; else empty."""
     if pair.id_reason and auc >= _ID_TELLS:
         return pair.id_reason
     if pair.family == "dates" and auc >= _ID_TELLS:
@@ -193,7 +193,7 @@ def _codes(values: np.ndarray) -> np.ndarray:
 
 
 def _bins(codes: np.ndarray) -> np.ndarray:
-    """Codes, or their quantiles where there are many, or few rows of each; 0 stays 0."""
+    """Return the codes, or their quantiles where there are many, or few rows of each; 0 stays 0."""
     present = codes[codes > 0]
     if codes.max() <= min(_MOST_BINS, len(present) / _FEWEST_OF_VALUE):
         return codes.astype(int)

@@ -188,7 +188,7 @@ def _with_target(frame: pd.DataFrame, y: Any) -> pd.DataFrame:
 
 
 def _cut(moments: pd.Index, periods: int | str) -> tuple[np.ndarray, pd.DataFrame, int]:
-    """The period of each row, -1 where it is left out; the periods; and the number of rows left out."""
+    """Return the period of each row, -1 where it is left out; the periods; and the number of rows left out."""
     times = pd.Series(moments)
     if isinstance(periods, Integral):
         ends = times.sort_values().iloc[np.linspace(0, len(times), int(periods) + 1)[1:-1].astype(np.intp)]
@@ -223,7 +223,7 @@ def _number_by_calendar(moments: pd.DatetimeIndex, alias: str) -> np.ndarray:
 
 
 def _find_drift(table: pd.DataFrame, periods: pd.DataFrame, reference: str, level: float) -> list[Finding]:
-    """One finding for each of the columns that change most, and one for the others."""
+    """Return one finding for each of the columns that change most, and one for the others."""
     clear = table[(table["p_value"] <= level) & (table["distance"] >= _LEAST_DISTANCE)]
     order = clear.groupby("column")["distance"].max().sort_values(ascending=False, kind="stable").index.tolist()
     findings = [_describe(table[table["column"] == name], periods, reference) for name in order[:_MOST_FINDINGS]]
@@ -255,7 +255,7 @@ def _describe(rows: pd.DataFrame, periods: pd.DataFrame, reference: str) -> Find
 
 
 def _find_step(distances: np.ndarray, reference: str) -> int | None:
-    """The period with a sudden change; None where the distance from the first period grows gradually."""
+    """Return the period with a sudden change; None where the distance from the first period grows gradually."""
     if reference == "previous":
         return int(distances.argmax())
     steps = np.diff(distances, prepend=0.0)

@@ -196,13 +196,13 @@ def extrapolation_check(
 
 
 def _as_numbers(model: Any, X: Any) -> Any:
-    """X with the names of fit, and with text that the model reads as numbers as numbers."""
+    """Return X with the names of fit, and with text that the model reads as numbers as numbers."""
     named = as_named(model, X)
     return with_numbers(model, read_frame(named)) if is_table(named) else named
 
 
 def _check_columns(model: Any, train: pd.DataFrame, new: pd.DataFrame) -> dict[str, _Column]:
-    """The columns of the model that both tables have."""
+    """Return the columns of the model that both tables have."""
     names = [name for name in fitted_columns(model, train) if name in train.columns and name in new.columns]
     if not names:  # fitted on a table and given arrays, or the reverse
         new = new.set_axis(train.columns, axis=1)
@@ -221,7 +221,7 @@ def _compare(train: Column, new: Column, is_coded: bool) -> _Column:
 
 
 def _compare_numbers(name: str, kind: str, train: np.ndarray, new: np.ndarray) -> _Column:
-    """Numbers or dates, NaN or NaT where missing."""
+    """Return numbers or dates, NaN or NaT where missing."""
     known, present = ~pd.isna(train), ~pd.isna(new)
     if not known.any():
         nothing = np.zeros(len(new), dtype=bool)
@@ -286,7 +286,7 @@ class _Trial:
         return float((change <= _SAME * (1 + np.abs(before).max())).mean()), float(change.mean())
 
     def _of_trees(self, seen: list[int], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions before and after all encoded values of the column are set to the edge."""
+        """Return the predictions before and after all encoded values of the column are set to the edge."""
         matrix = self._new[rows]
         changed = matrix.copy()
         lowest, highest = self._range
@@ -294,7 +294,7 @@ class _Trial:
         return self._predict_matrix(matrix), self._predict_matrix(changed)
 
     def _of_rows(self, name: str, column: _Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions before and after the raw value is set to the edge."""
+        """Return the predictions before and after the raw value is set to the edge."""
         given, train = take_rows(self.X_new, rows), read_frame(self.X_train)
         frame = read_frame(given)
         edge = column.edges[column.ways["above_max"][rows].astype(np.intp)]

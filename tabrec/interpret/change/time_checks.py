@@ -311,7 +311,7 @@ def recent_only(
 
 
 def _not_worse(trials: Trials, alone: list[_Change]) -> list[tuple[str, ...]]:
-    """Blocks of columns without which the model is not worse, the one with the largest gain first."""
+    """Return blocks of columns without which the model is not worse, the one with the largest gain first."""
     found = [pair for pair in alone if pair[1]["verdict"] != "worse"]
     found.sort(key=lambda pair: pair[1]["change"], reverse=trials.metric.greater_is_better)
     return [block for block, _ in found]
@@ -341,7 +341,7 @@ def _union(blocks: list[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _most_without_loss(trials: Trials, changes: list[_Change]) -> list[str]:
-    """The largest block that was not worse; of those as large the one with the best score."""
+    """Return the largest block that was not worse; of those as large the one with the best score."""
     found = [pair for pair in changes if pair[1]["verdict"] != "worse"]
     sign = 1 if trials.metric.greater_is_better else -1
     return list(max(found, key=lambda pair: (len(pair[0]), sign * pair[1]["change"]))[0]) if found else []
@@ -362,7 +362,7 @@ def _check_shares(shares: Sequence[float]) -> None:
 
 
 def _starts_of_shares(times: pd.Index, shares: Sequence[float]) -> list[int]:
-    """Positions, in time order, at which each share of the rows begins; rows of one moment stay together."""
+    """Return the positions, in time order, at which each share of the rows begins; rows of one moment stay together."""
     positions = [min(round(len(times) * (1 - share)), len(times) - 1) for share in shares]
     return [int((times < times[position]).sum()) for position in positions]
 

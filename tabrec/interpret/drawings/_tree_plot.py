@@ -247,7 +247,7 @@ class TreePlot:
         return shares, self._class_colours
 
     def _members(self, node: int) -> np.ndarray:
-        """Return positions of the rows that reach a node."""
+        """Return the positions of the rows that reach a node."""
         return self._visits.indices[self._visits.indptr[node] : self._visits.indptr[node + 1]]
 
     @cached_property

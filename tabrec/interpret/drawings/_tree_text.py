@@ -92,7 +92,7 @@ class TreeText:
         return self.trees.names[position] in self.trees.labels
 
     def is_flag(self, position: int) -> bool:
-        """Whether an encoded column is boolean."""
+        """Return whether an encoded column is boolean."""
         return self.trees.names[position] in self._flags
 
     def _codes(self, position: int, bounds: Bounds) -> tuple[int, int]:
@@ -237,7 +237,7 @@ def plain(label: Any, longest: int) -> str:
 
 
 def plain_all(labels: Iterable, longest: int) -> list[str]:
-    """Return labels as short lines like `plain`; those that would become equal stay as long as needed to differ."""
+    """Return the labels as short lines like `plain`; those that would become equal stay as long as needed to differ."""
     return [text.replace(r"\$", "$") for text in shorten_all(labels, longest)]
 
 

@@ -172,7 +172,7 @@ def view_tree(model: Any, X: Any, y: Any, *, tree: int = 0, **options: Any) -> A
 
 
 def _in_units_of_columns(trees: FittedTrees, member: Any) -> Any:
-    """The tree, or a copy with thresholds in the units of the encoded frame where trees see other numbers."""
+    """Return the tree, or a copy with thresholds in the units of the encoded frame where trees see other numbers."""
     if not trees.float32_maps:
         return member
     shown = deepcopy(member)

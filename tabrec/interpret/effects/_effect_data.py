@@ -145,7 +145,7 @@ def _read_features(features: Any, function: str, frame: pd.DataFrame) -> list[st
 
 
 def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees: FittedTrees | None) -> bool:
-    """Whether the names are those of encoded columns rather than of columns that the model was fitted on."""
+    """Return whether the names are those of encoded columns rather than of columns that the model was fitted on."""
     absent = [name for name in names if name not in frame.columns]
     if all(name in fitted for name in names):
         if absent:
@@ -181,7 +181,7 @@ def flatten_outputs(trees: FittedTrees, values: np.ndarray) -> np.ndarray:
 
 
 def _encodes_by_column(trees: FittedTrees | None) -> bool:
-    """Whether no step before the trees mixes columns or rows."""
+    """Return whether no step before the trees mixes columns or rows."""
     if trees is None:
         return False
     steps = [] if trees.steps is None else [step for _, step in trees.steps.steps]

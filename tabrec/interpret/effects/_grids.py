@@ -259,7 +259,7 @@ def _read_labels(column: VariedColumn) -> tuple[np.ndarray, list]:
 
 
 def _is_ordered(column: VariedColumn, labels: list) -> bool:
-    """Whether labels are ordered: an ordered dtype, codes that are not in sorted order, or a few numbers.
+    """Return whether labels are ordered: an ordered dtype, codes that are not in sorted order, or a few numbers.
 
     Many numbers are taken for ids, whose order means nothing.
     """
@@ -286,7 +286,7 @@ def _given_labels(column: VariedColumn, chosen: list, labels: list) -> Any:
 
 
 def as_objects(labels: list) -> np.ndarray:
-    """Return labels of any type as an array of objects."""
+    """Return the labels of any type as an array of objects."""
     array = np.empty(len(labels), dtype=object)
     array[:] = labels
     return array

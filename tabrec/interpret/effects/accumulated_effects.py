@@ -220,7 +220,7 @@ def _weights(data: EffectData) -> np.ndarray:
 
 
 def _mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Weighted means from sums and weights; 0 where there is no weight."""
+    """Return the weighted means from sums and weights; 0 where there is no weight."""
     return total / np.where(count > 0, count, 1)[:, None]
 
 

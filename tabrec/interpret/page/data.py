@@ -97,7 +97,7 @@ def _add_drift(section: Section, data: ReportData) -> None:
 
 
 def _soften(findings: list[Finding], data: ReportData) -> list[Finding]:
-    """Lower the severity of findings on columns of low importance."""
+    """Return the lower the severity of findings on columns of low importance."""
     table = data.importance.table
     importance = table["importance"].clip(lower=0)
     share = (importance / max(importance.sum(), 1e-12)).groupby(table["source"]).max()

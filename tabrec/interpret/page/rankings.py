@@ -201,5 +201,5 @@ def _describe_user(model: Any, user: Any) -> pd.DataFrame | None:
 
 
 def _sum_by_item(reasons: pd.DataFrame) -> pd.Series:
-    """The contribution of each item, the largest first; an item may have been taken more than once."""
+    """Return the contribution of each item, the largest first; an item may have been taken more than once."""
     return reasons.groupby("item", sort=False)["contribution"].sum().sort_values(ascending=False, kind="stable")

@@ -48,7 +48,7 @@ def add_rating_scores(section: Section, data: RatingData) -> None:
 
 
 def summarise_ratings(data: RatingData) -> str:
-    """The error and the ranking score beside those of the baselines; empty without held-out ratings."""
+    """Return the error and the ranking score beside those of the baselines; empty without held-out ratings."""
     scores = data.scores
     if scores is None:
         return ""
@@ -99,7 +99,7 @@ def add_ratings(section: Section, data: RatingData) -> None:
 
 
 def find_few(per_item: np.ndarray, per_user: np.ndarray, rows: str) -> list[Finding]:
-    """The finding on items and users with few ratings or interactions, if there are any."""
+    """Return the finding on items and users with few ratings or interactions, if there are any."""
     few_items, few_users = int((per_item < _FEW).sum()), int((per_user < _FEW).sum())
     if not few_items and not few_users:
         return []

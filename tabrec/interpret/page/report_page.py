@@ -150,7 +150,7 @@ class Report:
         return "\n".join([*lines, *([f"  … and {more} more on the page."] if more > 0 else [])])
 
     def _repr_html_(self) -> str:
-        """The page in an iframe, so that its styles and those of a notebook do not mix."""
+        """Return the page in an iframe, so that its styles and those of a notebook do not mix."""
         return f'<iframe srcdoc="{escape(self.html)}" sandbox style="{_FRAME}" title="Report"></iframe>'
 
 

@@ -28,7 +28,7 @@ _CURVES = {
 
 
 def summarise_scores(data: ReportData) -> str:
-    """The scores of the judged rows, with two standard errors, beside those of the baseline."""
+    """Return the scores of the judged rows, with two standard errors, beside those of the baseline."""
     y, classes, weights = data.judged[1], classes_of(data.model), data.judged_weights
     told = []
     for metric in (METRICS[name] for name in (("log_loss", "accuracy") if data.is_classifier else ("rmse", "r2"))):

@@ -265,7 +265,7 @@ def _judge(
 def _tabulate(
     is_class: np.ndarray, probability: np.ndarray, weights: np.ndarray, costs: tuple[float, float]
 ) -> tuple[pd.DataFrame, float]:
-    """The table of thresholds, and the threshold of the lowest cost."""
+    """Return the table of thresholds, and the threshold of the lowest cost."""
     order = np.argsort(-probability, kind="stable")
     ranked, hits = probability[order], (weights * is_class)[order]
     # Entry i: the first i rows are predicted to be of the class.
@@ -291,7 +291,7 @@ def _tabulate(
 
 
 def _assign_bins(probability: np.ndarray) -> np.ndarray:
-    """The bin of each row: bins hold as many rows, and rows of equal probability share one."""
+    """Return the bin of each row: bins hold as many rows, and rows of equal probability share one."""
     order = np.argsort(probability, kind="stable")
     starts = np.searchsorted(probability[order], probability[order][np.arange(_N_BINS) * len(order) // _N_BINS])
     bins = np.empty(len(order), dtype=np.intp)
@@ -323,7 +323,7 @@ def _calibration_error(bins: pd.DataFrame) -> float:
 
 
 def _errors_by_chance(probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Calibration errors of classes that are drawn with the predicted probabilities."""
+    """Return calibration errors of classes that are drawn with the predicted probabilities."""
     bins, generator = _assign_bins(probability), np.random.default_rng(0)
     draws = (generator.random(len(probability)) < probability for _ in range(_N_DRAWS))
     differences = np.array([np.bincount(bins, weights * (probability - draw)) for draw in draws])
@@ -339,7 +339,7 @@ def _auc_error(auc: float, n_class: int, n_rest: int) -> float:
 def _find_miscalibration(
     output: Any, error: float, probability: np.ndarray, weights: np.ndarray, bins: pd.DataFrame
 ) -> list[Finding]:
-    """A finding where the calibration error is larger than chance explains."""
+    """Return a finding where the calibration error is larger than chance explains."""
     if error < _LEAST_ERROR:
         return []
     by_chance = _errors_by_chance(probability, weights)

@@ -219,12 +219,12 @@ def _choose_segments(frame: pd.DataFrame, scored: _ScoredRows, choosing: np.ndar
 
 
 def _narrows(first: _Segment, second: _Segment) -> bool:
-    """Whether both conditions together hold for clearly fewer rows than either."""
+    """Return whether both conditions together hold for clearly fewer rows than either."""
     return (first.rows & second.rows).sum() <= _NARROWER * min(first.rows.sum(), second.rows.sum())
 
 
 def _split(pair: ColumnPair) -> list[_Segment]:
-    """The labels of a column, or the fifths of its numbers or dates, and its missing values."""
+    """Return the labels of a column, or the fifths of its numbers or dates, and its missing values."""
     values, name = pair.train, pair.name
     missing = np.isnan(values)
     parts = [_Segment(f"{name} is missing", (name,), missing)] if missing.any() else []

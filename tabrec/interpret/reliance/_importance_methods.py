@@ -66,7 +66,7 @@ class Scored:
     def losses(
         self, metric: Metric, blocks: list[list[str]], n_repeats: int | None, rng: np.random.Generator
     ) -> np.ndarray:
-        """Importance and standard error of each block of columns, (n_blocks, 2)."""
+        """Return the importance and standard error of each block of columns, (n_blocks, 2)."""
         gains, n_rows = self.gains(metric, self.predicted), len(self.seen)
         n_repeats = n_repeats or int(np.clip(-(-_ENOUGH_ROWS // n_rows), 1, _MOST_REPEATS))
 
@@ -117,7 +117,7 @@ def out_of_bag_rows(
 def held_out_rows(
     model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator, sample_weight: Any = None
 ) -> Scored:
-    """Rows that a model was not fitted on; raw columns are permuted."""
+    """Return rows that a model was not fitted on; raw columns are permuted."""
     frame = read_frame(X)
     y = read_target(model, X, y, FUNCTION)
     rows, weights = weigh_rows(X, sample_weight)
@@ -145,7 +145,7 @@ def held_out_rows(
 def cross_validated_rows(
     model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator, sample_weight: Any = None
 ) -> Scored:
-    """Rows predicted by a refit of the model that did not see them; raw columns are permuted among all rows."""
+    """Return rows predicted by a refit of the model that did not see them; raw columns are permuted among all rows."""
     y, weights = read_target(model, X, y, FUNCTION), weight_of_rows(X, sample_weight)
     rows = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
     rows = rows[sample_rows(len(rows), max_rows, rng)]
@@ -166,14 +166,14 @@ def cross_validated_rows(
 
 
 def _move_each(frame: pd.DataFrame, moves: Sequence[Move]) -> pd.DataFrame:
-    """The frame after each of the moves, one below the other."""
+    """Return the frame after each of the moves, one below the other."""
     if len(moves) == 1:
         return _move(frame, *moves[0])
     return pd.concat([_move(frame, *move) for move in moves], ignore_index=True)
 
 
 def _move(frame: pd.DataFrame, columns: list[str], donors: np.ndarray) -> pd.DataFrame:
-    """A frame whose rows take their values in some columns from other rows."""
+    """Return a frame whose rows take their values in some columns from other rows."""
     moved = frame.copy(deep=False)
     for name in columns:
         moved[name] = frame[name].array.take(donors)
@@ -198,7 +198,7 @@ def drop_columns(
 
 
 def raw_columns(model: Any, X: Any) -> list[str]:
-    """The columns of a table or array that a model was fitted on."""
+    """Return the columns of a table or array that a model was fitted on."""
     columns = read_frame(X).columns.tolist()
     return [name for name in fitted_columns(model, X) if name in columns]
 
@@ -223,7 +223,7 @@ def _by_trees(trees: FittedTrees, matrix: np.ndarray, y: np.ndarray, rows_of_tre
 
 
 def _parts_of(trees: FittedTrees, columns: list[str]) -> dict[str, list[str]] | None:
-    """The encoded columns that are made of each raw one alone, row by row; None where that is not known."""
+    """Return the encoded columns that are made of each raw one alone, row by row; None where that is not known."""
     ours = trees.preprocessor is not None
     if trees.steps is not None or (ours and not isinstance(trees.preprocessor, TabularPreprocessor)):
         return None
@@ -242,7 +242,7 @@ def as_table(
     *,
     measured_on_rows: bool = True,
 ) -> pd.DataFrame:
-    """A tidy frame of columns and groups, the most important first."""
+    """Return a tidy frame of columns and groups, the most important first."""
     of_columns = [sources.get(name, name) for name in columns]
     of_groups = [", ".join(dict.fromkeys(sources.get(name, name) for name in members)) for members in groups.values()]
     losses = losses.reshape(-1, 2)
@@ -260,7 +260,7 @@ def as_table(
 
 
 def _judge(importance: np.ndarray, std_error: np.ndarray) -> np.ndarray:
-    """The verdict on each column: "none" only if its interval excludes more than a negligible importance."""
+    """Return the verdict on each column: "none" only if its interval excludes more than a negligible importance."""
     error = np.where(np.isnan(std_error), np.inf, std_error)
     negligible = _NEGLIGIBLE * max(importance.max(initial=0.0), 0.0)
     is_known = [importance > CLEAR * error, importance < HARMFUL * error, importance + CLEAR * error <= negligible]
@@ -275,7 +275,7 @@ def _loss_by_permuting(
     permutations: Sequence[np.ndarray],
     weights: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """How much of a score is lost by permuting, mean over permutations, and its standard error.
+    """Return how much of a score is lost by permuting, mean over permutations, and its standard error.
 
     `gains_permuted` yields the gains of the rows seen for each permutation. Each row enters twice: as the row being
     predicted and as the donor of another row's permuted values. For a loss θ + a(i) + b(j) + c(i, j) of row i with the

@@ -341,7 +341,7 @@ def _warn_of_overrated(trees: FittedTrees, table: pd.DataFrame, X: Any, y: Any, 
 
 
 def _split_in_many_places(trees: FittedTrees, table: pd.DataFrame) -> list[str]:
-    """Columns above the average that trees split in many places, far more than those of another column."""
+    """Return columns above the average that trees split in many places, far more than those of another column."""
     places = np.zeros(len(trees.names))
     feature = np.concatenate([tree.feature for tree in trees.trees])
     threshold = np.concatenate([tree.threshold for tree in trees.trees])

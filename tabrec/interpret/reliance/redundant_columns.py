@@ -108,7 +108,7 @@ class Redundancy(Result):
         return len(self.correlation) > _MOST_DRAWN
 
     def _drawn(self) -> tuple[list[str], np.ndarray]:
-        """Names of the columns to draw, and their linkage."""
+        """Return the names of the columns to draw, and their linkage."""
         names = self.correlation.columns.to_numpy()
         if not self._is_cut:
             return list(names), self.linkage
@@ -118,7 +118,7 @@ class Redundancy(Result):
         return list(names[chosen]), _link(distance[np.ix_(chosen, chosen)])
 
     def _colors(self, links: np.ndarray) -> dict[int, str]:
-        """A colour for each column and each merge: that of its cluster, grey where it is in none."""
+        """Return a colour for each column and each merge: that of its cluster, grey where it is in none."""
         n = len(links) + 1
         member = dict(enumerate(fcluster(links, self.threshold, criterion="distance")))
         sizes = np.bincount(list(member.values()))
@@ -246,7 +246,7 @@ def cluster_columns(
 
 
 def _spearman(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Spearman's correlation of the columns, 0 with constant ones, and which are constant."""
+    """Return Spearman's correlation of the columns, 0 with constant ones, and which are constant."""
     ranks = np.empty(matrix.shape)
     for position, column in enumerate(matrix.T):
         ranks[:, position] = rankdata(column)
@@ -361,7 +361,7 @@ def _cluster_finding(cluster: list[str], correlation: pd.DataFrame, sources: dic
 
 
 def _relabelled_findings(table: pd.DataFrame, clusters: list[list[str]]) -> list[Finding]:
-    """Pairs that are one-to-one, but in no cluster together, as the order of their labels differs."""
+    """Return pairs that are one-to-one, but in no cluster together, as the order of their labels differs."""
     together = [set(cluster) for cluster in clusters]
     findings = []
     rows: Any = table[table["determines"] >= _SAME_LABELS].itertuples()

@@ -354,7 +354,7 @@ def try_dropping(
 
 
 def make_trial_result(kind: Callable, trials: Trials, changes: list[tuple[tuple[str, ...], dict]], **more: Any) -> Any:
-    """A `TryDropping` or a class derived from it, from the results of `Trials.without` for blocks of columns.
+    """Return a `TryDropping` or a class derived from it, from the results of `Trials.without` for blocks of columns.
 
     `more` are further fields; `findings` among them replaces one finding for each block.
     """

@@ -39,7 +39,7 @@ _OFFSETS = np.array([NODE_DTYPE.fields[name][1] for name in _FIELDS], dtype=np.i
 
 
 def why_not_grown(forest: Any, matrix: np.ndarray, y: np.ndarray) -> str:
-    """Why scikit-learn's builder has to grow a forest; empty if it need not."""
+    """Return why scikit-learn's builder has to grow a forest; empty if it need not."""
     library = find_compiled()
     if library.functions is None:
         return library.reason
@@ -165,7 +165,7 @@ class ForestGrower:
         return tree
 
     def predict_rows(self, tree: Tree, rows: np.ndarray) -> np.ndarray:
-        """The values of the leaf of each of the given rows of the table: (n_rows, n_values, n_outputs)."""
+        """Return the values of the leaf of each of the given rows of the table: (n_rows, n_values, n_outputs)."""
         rows = np.ascontiguousarray(rows, dtype=np.int64)
         leaves = np.empty(len(rows), dtype=np.int32)
         fitted, _kept = describe_trees([tree])
@@ -190,7 +190,7 @@ class ForestGrower:
                 self._changed.notify_all()
 
     def _to_tree(self, nodes: ctypes.c_void_p, tree: Any) -> Tree:
-        """The grown nodes as a tree of scikit-learn."""
+        """Return the grown nodes as a tree of scikit-learn."""
         count = self._functions.grower_count(nodes)
         n_classes = _class_counts(tree)
         table = np.zeros(count, dtype=NODE_DTYPE)
@@ -223,14 +223,14 @@ def _describe_target(tree: Any, X: np.ndarray, y: np.ndarray, weights: Any) -> t
 
 
 def _class_counts(tree: Any) -> np.ndarray:
-    """The number of classes of each output; 1 for a number."""
+    """Return the number of classes of each output; 1 for a number."""
     if is_classifier(tree):
         return np.atleast_1d(tree.n_classes_)
     return np.ones(tree.n_outputs_, dtype=np.intp)
 
 
 def _settings(tree: Any, outputs: np.ndarray, weights: np.ndarray | None) -> tuple[Settings, Any]:
-    """The parameters of a tree as numbers, and the arrays that they point to."""
+    """Return the parameters of a tree as numbers, and the arrays that they point to."""
     n_rows, n_outputs = outputs.shape
     total = float(n_rows if weights is None else weights.sum())
     least_leaf = _rows_of(tree.min_samples_leaf, n_rows)
@@ -262,7 +262,7 @@ def _settings(tree: Any, outputs: np.ndarray, weights: np.ndarray | None) -> tup
 
 
 def _draw_seed(random_state: Any) -> int:
-    """The number that seeds the splitter of scikit-learn's builder."""
+    """Return the number that seeds the splitter of scikit-learn's builder."""
     if isinstance(random_state, Integral):
         # A new generator gathers entropy first, which takes a tenth of the time of a small tree.
         if not hasattr(_generators, "of_thread"):
@@ -289,7 +289,7 @@ def _max_features(given: Any, n_columns: int) -> int:
 
 
 def _constraints(tree: Any) -> np.ndarray | None:
-    """Signs of the columns; of a classifier, they are those of the first class."""
+    """Return signs of the columns; of a classifier, they are those of the first class."""
     if tree.monotonic_cst is None:
         return None
     given = np.asarray(tree.monotonic_cst)

@@ -62,7 +62,7 @@ class Matrix(ctypes.Structure):
 
 
 def load_functions() -> ctypes.CDLL:
-    """The functions of the library, which must be there."""
+    """Return the functions of the library, which must be there."""
     functions = find_compiled().functions
     if functions is None:
         raise RuntimeError("The compiled library is not there.")

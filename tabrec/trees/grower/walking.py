@@ -20,7 +20,7 @@ _OFFSETS = {name: NODE_DTYPE.fields[field][1] for name, field in _NAMES.items()}
 
 
 def find_leaves(tree: Tree, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The leaf of each of the given rows of a float32 matrix, as `tree.apply` finds it."""
+    """Return the leaf of each of the given rows of a float32 matrix, as `tree.apply` finds it."""
     if find_compiled().functions is not None:
         functions = load_functions()
         rows = np.ascontiguousarray(rows, dtype=np.int64)
@@ -36,12 +36,12 @@ def find_leaves(tree: Tree, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def predict_rows(tree: Tree, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The values of the leaf of each of the given rows: (n_rows, n_values, n_outputs)."""
+    """Return the values of the leaf of each of the given rows: (n_rows, n_values, n_outputs)."""
     return tree.value[find_leaves(tree, matrix, rows)].transpose(0, 2, 1)
 
 
 def sum_predictions(trees: Sequence[Tree], matrix: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
-    """The sum over trees of the values of each row's leaf, added up in the order of the trees.
+    """Return the sum over trees of the values of each row's leaf, added up in the order of the trees.
 
     Returns an array of shape (n_rows, n_outputs, n_values), or None where scikit-learn has to predict: without the
     compiled library, and for missing values.
@@ -72,7 +72,7 @@ def sum_predictions(trees: Sequence[Tree], matrix: np.ndarray, n_jobs: int | Non
 
 
 def describe_trees(trees: Sequence[Tree]) -> tuple[Any, list]:
-    """The trees as the library sees them, and the arrays that these point to."""
+    """Return the trees as the library sees them, and the arrays that these point to."""
     fitted, kept = (FittedTree * len(trees))(), []
     for described, tree in zip(fitted, trees, strict=True):
         # Two arrays, as views of each field take longer than the walks of few rows.
