@@ -1,4 +1,4 @@
-"""The program: its commands in the order of use, and the handling of errors."""
+"""The application: its commands and the handling of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data sets that can be downloaded, for the list and for completion, without slow imports."""
+"""The data sets that can be downloaded; imports nothing slow, because completion reads it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ SOURCES = {name: listed.source for name, listed in DATASETS.items()}
 
 
 def one_of(choices: dict[str, str]) -> Callable[[str], _Completions]:
-    """Return a completion of the names of choices."""
+    """Return a function that completes the names of choices."""
 
     def complete(incomplete: str) -> _Completions:
         return [(name, what) for name, what in choices.items() if name.startswith(incomplete)]
@@ -56,7 +56,7 @@ def run_of_recommender(incomplete: str) -> _Completions:
 
 
 def _runs(incomplete: str, is_wanted: Callable[[dict], bool]) -> _Completions:
-    """Return the folders of runs in ``runs/`` or one level below, where the demo puts them."""
+    """Return the folders of runs in ``runs/`` and one level below, where the demo writes its runs."""
     files = sorted([*Path("runs").glob("*/metrics.json"), *Path("runs").glob("*/*/metrics.json")])
     found = [(file.parent.as_posix(), _read(file)) for file in files]
     return [

@@ -55,7 +55,7 @@ def _title(text: str) -> None:
 
 
 def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> str:
-    """Return the part on tables: models compared, and predictions and a report of the best one; returns its summary."""
+    """Compare models of auctions, predict and explain with the best one; returns its summary."""
     from tabrec.runs.trained_table import describe_table
 
     known.to_csv(folder / "auctions.csv", index=False)
@@ -96,12 +96,12 @@ def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> str:
 
 
 def _percent(error: float) -> str:
-    """Return an error of a logarithm as a relative one."""
+    """Format an error of the logarithm as a relative error in per cent."""
     return f"{math.expm1(error):.0%}"
 
 
 def _demo_ratings(n_ratings: int, folder: Path, shown: Path) -> str:
-    """Return the part on ratings; returns the summary of the recommender."""
+    """Train a recommender on ratings; returns its summary."""
     from tabrec.datasets import make_ratings
 
     ratings = make_ratings(n_ratings, random_state=0)
@@ -109,7 +109,7 @@ def _demo_ratings(n_ratings: int, folder: Path, shown: Path) -> str:
     _title("2. Ratings")
     say(f"{len(ratings):,} generated ratings, similar to MovieLens; a fifth is held out.")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*ranks worse than the most popular", UserWarning)  # the next part ranks
+        warnings.filterwarnings("ignore", ".*ranks worse than the most popular", UserWarning)  # see _demo_clicks
         run = rate_and_save(ratings, folder / "ratings", shown=shown / "ratings", model="bayes")
     scores = run.scores["rmse"]
     say(
@@ -122,7 +122,7 @@ def _demo_ratings(n_ratings: int, folder: Path, shown: Path) -> str:
 
 
 def _demo_clicks(n_clicks: int, folder: Path, shown: Path) -> str:
-    """Return the part on clicks; returns the summary of the recommender."""
+    """Train a recommender on clicks; returns its summary."""
     from tabrec.collab import EASE, evaluate
     from tabrec.datasets import make_interactions
     from tabrec.runs.hold_out import hold_out

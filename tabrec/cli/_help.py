@@ -20,7 +20,7 @@ class _Readable:
         return params
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from typer import rich_utils  # late: only help needs it
+        from typer import rich_utils  # imported here because only help needs it
 
         rich_utils.MAX_WIDTH = min(console.width, _WIDEST)
         if console.no_color or not console.is_terminal:

@@ -1,4 +1,4 @@
-"""Errors, warnings and advice of Python functions in the words of the command line: parameters become options."""
+"""Rewrite messages of Python functions for the command line: parameters become options."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# Parameters of the preprocessor that options of other names set.
+# Options whose name differs from that of the preprocessor's parameter.
 _ALIASES = {"drop_columns": "--drop", "categorical_columns": "--categorical", "date_columns": "--date"}
 _QUOTED = r"'((?:[^'\\]|\\.)*)'"
-# Advice that names Python, and the advice for the command line: patterns of regular expressions.
+# Regular expressions of advice for Python, and the advice for the command line.
 _ADVICE = {
     rf"[Pp]ass the format, as in (?:date_columns=|DateParts\(columns=)\{{{_QUOTED}: {_QUOTED}\}}"
     r"(?:\), or convert the column .*?\))?": r"Give its format: --date '\1=\2'",
@@ -45,19 +45,19 @@ _ADVICE = {
 
 
 def name_options(message: str, commands: Iterable[Any]) -> str:
-    """Return the message, with ``metric='auc'`` as ``--metric 'auc'`` and ``time_column`` as ``--time-column``."""
+    """Replace parameters by options, as ``metric='auc'`` by ``--metric 'auc'``."""
     options = dict(_ALIASES)
     for command in commands:
         for parameter in command.params:
             if parameter.opts[0].startswith("--"):
                 options.setdefault(parameter.name, parameter.opts[0])
     names = "|".join(map(re.escape, options))
-    # The same as an argument of the function.
+    # The parameter has the same name as the option.
     message = re.sub(r" \(([^(]*? in Python|in Python: ([^()]|\([^()]*\))*)\)", "", message)
     for pattern, advice in _ADVICE.items():
         message = re.sub(pattern, advice, message)
     message = re.sub(rf"The '({names})' parameter of \w+ must", lambda found: f"{options[found[1]]} must", message)
-    # A flag has no value; words without an underscore are parameters only before "=".
+    # A flag has no value; a word without an underscore is a parameter only before "=".
     pattern = rf"(?<![\w'\"-])({names})(=True\b|=(?=\S)|(?=[^\w=]|$))"
 
     def replace(found: re.Match) -> str:

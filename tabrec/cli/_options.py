@@ -16,7 +16,7 @@ def argument(metavar: str, help: str, **how: Any) -> Any:
 
 
 def option(metavar: str, help: str, default: str | bool = True, *names: str, **how: Any) -> Any:
-    """Return an option; `default` is what its help shows as the default, True for the value itself."""
+    """Return an option; `default` is the text that help shows as its default, or True to show the value."""
     return typer.Option(*names, metavar=metavar, help=help, show_default=default, **how)
 
 

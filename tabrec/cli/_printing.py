@@ -21,9 +21,9 @@ _STYLED: Any = None if os.environ.get("NO_COLOR") else "auto"
 console = Console(highlight=False, color_system=_STYLED)
 errors = standard_error()
 
-# Those metrics of `tabrec.collab.evaluate` that are printed.
+# Metrics of `tabrec.collab.evaluate` that are printed.
 _RATING_METRICS = ("rmse", "mae", "rmse_cold", "recall", "ndcg")
-# Those metrics of `tabrec.collab.compare_recommenders` that are printed, and their titles.
+# Metrics of `tabrec.collab.compare_recommenders` that are printed, with their titles.
 _RANKING_NAMES = {
     "ndcg": "NDCG@10",
     "ndcg_se": "± error",
@@ -33,7 +33,7 @@ _RANKING_NAMES = {
 }
 
 
-# Replacements of characters that an encoding lacks, one for one, so that columns stay aligned.
+# Replacements of characters that an encoding lacks; each has one character, so that columns stay aligned.
 _REPLACEMENTS = {"²": "2", "–": "-", "—": "-", "…": ".", "×": "x", "’": "'"}
 
 
@@ -47,7 +47,7 @@ codecs.register_error("tabrec.replace", _replace_unencodable)
 
 
 def replace_unencodable(*streams: Any) -> None:
-    """Let streams of any encoding accept any text."""
+    """Let streams replace the characters that their encoding lacks."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="tabrec.replace")
@@ -57,7 +57,7 @@ _shows_stages = errors.is_terminal
 
 
 def show_stages(wanted: bool) -> bool:
-    """Print a line for each stage, in a file too; the value of ``--verbose``."""
+    """Set whether a line is printed for each stage even if the output is a file (``--verbose``)."""
     global _shows_stages
     _shows_stages = wanted or errors.is_terminal
     return wanted
@@ -68,7 +68,7 @@ def shows_stages() -> bool:
 
 
 def stage(text: str) -> AbstractContextManager:
-    """Show the current step in a terminal while the block runs; a file gets a line if ``--verbose`` asks for it."""
+    """Show the current stage in a terminal while the block runs, or print a line with ``--verbose``."""
     if _shows_stages and not errors.is_terminal:
         errors.print(escape(text), soft_wrap=True)
     return show_progress(text, verbose=errors.is_terminal)
@@ -96,7 +96,7 @@ _warned: set[str] = set()
 
 
 def forget_warnings() -> None:
-    """Print warnings again that were printed, in a new command."""
+    """Forget which warnings were printed, so that a new command prints them again."""
     _warned.clear()
 
 
@@ -119,7 +119,7 @@ def print_ranked(rows: Any, title: str, names: str, scores: str, score_title: st
 
 
 def print_columns(frame: Any, most: int | None = None, **options: Any) -> None:
-    """Print how `train` treats each column, or the first ones; options are those of `plan_columns`."""
+    """Print how `train` treats each column, or the first `most`; options are those of `plan_columns`."""
     from tabrec.runs import plan_columns
 
     plan = plan_columns(frame, **options)
@@ -140,7 +140,7 @@ def print_columns(frame: Any, most: int | None = None, **options: Any) -> None:
 
 
 def _print_labelled(label: str, text: str, width: int = 12) -> None:
-    """Print a label and, next to it, a text that wraps in its own column."""
+    """Print a label with a text beside it, which is wrapped to its own column."""
     row = Table.grid()
     row.add_column(width=width, no_wrap=True)
     row.add_column(overflow="fold")

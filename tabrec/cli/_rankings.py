@@ -74,7 +74,7 @@ def rank(
 
 
 def rank_and_save(frame: Any, out: Path, *, shown: Path | None = None, overwrite: bool = False, **options: Any) -> Any:
-    """Train with `options`, save to `out`, which will move to `shown`, and print the scores; returns the run."""
+    """Train with `options`, save the run to `out` and print its scores; `out` will be moved to `shown`."""
     from tabrec.runs import rank
 
     with stage(f"Training a recommender on {len(frame):,} interactions"):

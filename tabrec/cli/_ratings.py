@@ -68,7 +68,7 @@ def rate(
 
 
 def rate_and_save(frame: Any, out: Path, *, shown: Path | None = None, overwrite: bool = False, **options: Any) -> Any:
-    """Train with `options`, save to `out`, which will move to `shown`, and print the scores; returns the run."""
+    """Train with `options`, save the run to `out` and print its scores; `out` will be moved to `shown`."""
     from tabrec.runs import rate
 
     with stage(f"Training a recommender on {len(frame):,} ratings"):

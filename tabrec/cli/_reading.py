@@ -1,4 +1,4 @@
-"""The options that say how a table is written, which every command that reads one takes."""
+"""Options of reading a table, which several commands share."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
 def _read_options(
     names: str | None, names_from: Path | None, date_formats: list[str] | None, **options: Any
 ) -> dict[str, Any]:
-    """Return the options that were given, as `read_table` takes them."""
+    """Return the options that were given as parameters of `read_table`."""
     if names is not None and names_from is not None:
         raise ValueError("Give either --names or --names-from, not both.")
     if names is not None:

@@ -236,18 +236,18 @@ def _with_target(frame: Any, target: str) -> Any:
 
 
 def _check_new_rows(new: Path | None, how: dict[str, Any]) -> None:
-    """Raise a ValueError if options say how to predict new rows, but there are none."""
+    """Raise a ValueError if options of predictions are given without new rows."""
     given = [f"{name}={value}" for name, value in how.items() if value not in (None, False)]
     if new is None and given:
         raise ValueError(f"{given[0]} requires new rows: name their table with --predict.")
 
 
 def _read_new_rows(new: Path, frame: Any, table: dict, columns: dict[str, Any], how: dict[str, Any]) -> Any:
-    """Read new rows as the model of `frame` will; invalid rows are refused before it is trained."""
+    """Read new rows and check them before training, as the model trained on `frame` will read them."""
     from tabrec.runs.rehearsal import rehearse
 
     rehearsal = rehearse(frame, table, **columns)
-    rows = Reading({}).read(new, rehearsal.read_table)  # it may be written in another way
+    rows = Reading({}).read(new, rehearsal.read_table)  # its file may have another format
     rehearsal.predict(rows, **how)
     return rows
 
@@ -273,7 +273,7 @@ def train_and_save(
     overwrite: bool = False,
     **options: Any,
 ) -> Any:
-    """Train with `options`, save to `out`, which will move to `shown`, and print the scores; returns the run."""
+    """Train with `options`, save the run to `out` and print its scores; `out` will be moved to `shown`."""
     from tabrec.runs import train
 
     with stage(f"Training on {len(frame):,} rows"):
@@ -301,6 +301,6 @@ def free_path(path: Path) -> Path:
 
 
 def short_name(path: Path | None) -> str:
-    """Return the name of a file or folder without endings and marks of patterns, for the folder of a run."""
+    """Return the stem of a file or folder name, without wildcards, as the name of a run."""
     name = "" if path is None else path.name.split(".")[0]
     return "".join(c for c in name if c not in "*?[]").strip("-") or "table"

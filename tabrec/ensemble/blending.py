@@ -1,7 +1,7 @@
 """Weights of an average of models, on squared error or log-loss.
 
-Models are compared by one value per row: the prediction of a number, or the probability of the true class. The average
-of probabilities gives the true class the average of these, so that the others need not be known.
+The values of a model are its predictions of numbers or its probabilities of the true classes. The log-loss of averaged
+probabilities depends on nothing else, because the average of the true class is the average of these values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _N_STEPS = 50
 _N_ITERATIONS = 300
 _TINY = np.finfo(np.float64).eps
 
-# Losses of rows, from values of the shape (n_rows,) or (n_rows, n_models).
+# A function of values, (n_rows,) or (n_rows, n_models), that returns the loss of each row.
 RowLoss = Callable[[np.ndarray], np.ndarray]
 
 
@@ -26,12 +26,12 @@ def squared_error(target: np.ndarray) -> RowLoss:
 
 
 def log_loss(values: np.ndarray) -> np.ndarray:
-    """Return minus the logarithm of probabilities of the true class."""
+    """Return the negative logarithm of the probabilities of the true class."""
     return -np.log(np.clip(values, _TINY, 1.0))
 
 
 def greedy_weights(values: np.ndarray, loss: RowLoss, row_weights: np.ndarray) -> np.ndarray:
-    """Weights by greedy selection with replacement: each step adds the model that lowers the loss of the mean most.
+    """Choose weights by greedy selection with replacement: each step adds the model that lowers the loss most.
 
     References
     ----------
@@ -50,12 +50,12 @@ def greedy_weights(values: np.ndarray, loss: RowLoss, row_weights: np.ndarray) -
 
 
 def nnls_weights(values: np.ndarray, target: np.ndarray, row_weights: np.ndarray) -> np.ndarray:
-    """Return the weights that are not negative, add up to 1 and minimise the squared error."""
+    """Find non-negative weights with sum 1 that minimise the squared error."""
     scale = np.sqrt(row_weights / row_weights.sum())
     centre = row_weights @ target / row_weights.sum()
     spread = np.abs(values - centre).max() or 1.0
     rows = (values - centre) / spread * scale[:, None]
-    # A heavy row asks for a sum of 1.
+    # An additional row with a large weight constrains the sum to 1.
     heavy = 1e4
     weights, _ = nnls(
         np.vstack([rows, np.full(values.shape[1], heavy)]), np.r_[(target - centre) / spread * scale, heavy]
@@ -64,7 +64,7 @@ def nnls_weights(values: np.ndarray, target: np.ndarray, row_weights: np.ndarray
 
 
 def mixture_weights(values: np.ndarray, row_weights: np.ndarray) -> np.ndarray:
-    """Weights that are not negative, add up to 1 and minimise the log-loss, a convex problem, by the EM algorithm."""
+    """Find non-negative weights with sum 1 that minimise the log-loss, a convex problem, by the EM algorithm."""
     values = np.clip(values, _TINY, 1.0)
     shares = row_weights / row_weights.sum()
     weights = np.full(values.shape[1], 1 / values.shape[1])

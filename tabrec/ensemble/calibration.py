@@ -19,9 +19,9 @@ _TINY = np.finfo(np.float64).eps
 class Calibration:
     """Probabilities plus an offset, to the power of an exponent, divided by their sum.
 
-    An exponent above 1 undoes the averaging of many trees, which leaves probabilities too close to each other, and one
-    below 1 overconfidence: it is the inverse of a temperature. The offset replaces probabilities of 0, which trees and
-    nearest neighbours predict of classes that they have not seen in a leaf.
+    The exponent is the inverse of a temperature. Above 1 it corrects underconfidence, which averaging many trees
+    causes, and below 1 overconfidence. The offset replaces probabilities of 0, which trees and nearest neighbours
+    predict for classes without a training row in the leaf or neighbourhood.
     """
 
     exponent: float = 1.0
@@ -29,7 +29,7 @@ class Calibration:
 
     @classmethod
     def learn(cls, probabilities: np.ndarray, codes: np.ndarray, row_weights: np.ndarray) -> Self:
-        """The map that minimises the log-loss; none unless one learned on half of the rows lowers that of the other.
+        """Learn the map that minimises the log-loss; the identity, unless a map of half of the rows improves the other.
 
         References
         ----------

@@ -23,7 +23,7 @@ from tabrec.ensemble.comparison import score_fold
 from tabrec.ensemble.folds import Folds
 from tabrec.saving.files import new_file
 
-# A candidate is given up when it is worse than the best one by this many standard errors of the difference.
+# A candidate is abandoned when it is worse than the best one by this many standard errors of the difference.
 _GIVE_UP = 2.0
 
 Draw = dict[str, float]
@@ -57,7 +57,7 @@ def check_space(estimator: Any, space: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_draw(draw: Draw, space: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a draw."""
+    """Convert a draw to parameters."""
     return {
         name: _quantile(space[name], number) if hasattr(space[name], "ppf") else space[name][int(number)]
         for name, number in draw.items()
@@ -84,7 +84,7 @@ class RandomDraws:
         }
 
     def tell(self, candidate: Candidate) -> None:
-        """Learn the score of a draw: it does not matter here."""
+        """Ignore the score of a draw, as random draws do not depend on it."""
 
 
 class OptunaDraws:
@@ -130,7 +130,7 @@ def make_draws(space: dict[str, Any], seed: int, known: list[Candidate]) -> Rand
 def score_candidate(
     estimator: Any, draw: Draw, params: dict[str, Any], X: Any, y: np.ndarray, folds: Folds, scoring: Any, best: Any
 ) -> tuple[Candidate, str]:
-    """The candidate with its scores, and the name of the metric; a candidate that is clearly worse is given up."""
+    """Score a candidate, abandoned early if clearly worse than the best; returns it with the name of the metric."""
     candidate, started, metric = Candidate(draw), time.perf_counter(), ""
     try:
         model = clone(estimator).set_params(**params)
@@ -156,7 +156,7 @@ def _is_worse(scores: list[float], best: list[float]) -> bool:
 
 
 class SearchRecord:
-    """The candidates of a search in a file, from which a later call continues; without a path they are kept alone."""
+    """Candidates of a search, kept in a file from which a later call continues; without a path, only in memory."""
 
     def __init__(self, path: str | os.PathLike | None, key: str):
         self.path, self.key = path, key
@@ -192,7 +192,7 @@ class SearchRecord:
 
 
 def search_key(*parts: Any) -> str:
-    """Return a hash that tells searches apart, of arrays and of the text of other objects."""
+    """Return a hash of arrays, and of other objects as text, that identifies a search."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) and part.dtype != object else repr(part).encode())

@@ -1,4 +1,4 @@
-"""`Clock`: the seconds left of a budget, and work that is stopped when none are."""
+"""`Clock`: measures a time budget, and interrupts work when it is spent."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from contextlib import contextmanager
 
 
 class OutOfTime(Exception):
-    """The budget of time is spent."""
+    """Raised when the time budget is spent."""
 
 
 class Clock:
-    """Measures a budget of seconds; None is without limit."""
+    """Measures a budget in seconds; None is no limit."""
 
     def __init__(self, budget: float | None):
         self.budget = budget
-        self.reserved = 0.0  # seconds for later work
+        self.reserved = 0.0  # seconds reserved for later work
         self._started = time.perf_counter()
 
     @property

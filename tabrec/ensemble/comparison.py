@@ -25,7 +25,7 @@ from tabrec.tables.target import check_target, has_numbers_to_predict
 from tabrec.tables.verbosity import VERBOSE
 
 _RMSE = "neg_root_mean_squared_error"
-# Names of scores in tables where they are not those of scikit-learn's scorers.
+# Names of scores in tables that differ from those of scikit-learn's scorers.
 _NAMES = {_RMSE: "rmse"}
 _ROW_PITCH = (6.4, 1.2, 0.32)
 
@@ -225,7 +225,7 @@ def score_name(scorer: Any) -> str:
 def _score_all(
     members: Members, X: Any, y: np.ndarray, folds: Folds, scoring: Any, keeps: bool, progress: Progress
 ) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
-    """The scores of the models that could be fitted, a row for each model and fold, and the models if they are kept."""
+    """Score all models that can be fitted: a row per model and fold, and the fitted models if `keeps`."""
     rows: list[dict[str, Any]] = []
     kept: dict[str, list[Any]] = {}
     errors: dict[str, Exception] = {}
@@ -252,7 +252,7 @@ def _score_all(
 def score_fold(
     estimator: Any, X: Any, y: np.ndarray, fold: tuple[np.ndarray, np.ndarray], scoring: Any
 ) -> tuple[dict[str, float], Any]:
-    """Return the scores on the test rows of a fold, then the seconds; and the fitted model."""
+    """Fit and score a model on a fold; returns the scores, the seconds to fit and predict, and the model."""
     found = cross_validate(estimator, X, y, cv=[fold], scoring=scoring, error_score="raise", return_estimator=True)
     scores = {key.removeprefix("test_"): float(values[0]) for key, values in found.items() if key.startswith("test_")}
     if isinstance(scoring, str):
@@ -263,7 +263,7 @@ def score_fold(
 
 
 def _describe(name: str, rows: list[dict[str, float]]) -> dict[str, str]:
-    """Return a line of the table that is shown."""
+    """Return a row of the progress table."""
     metric = next(iter(rows[0]))
     mean = np.mean([row[metric] for row in rows]) * (-1 if metric.startswith("neg_") else 1)
     seconds = sum(row["fit_seconds"] + row["predict_seconds"] for row in rows)
@@ -285,7 +285,7 @@ def _summarise(by_fold: pd.DataFrame, metric: str, is_error: bool) -> pd.DataFra
 
 
 def _log_loss_of_known(model: Any, X: Any, y: np.ndarray) -> dict[str, float]:
-    """Return the log-loss over the rows whose class was in the training rows; NaN if there are none."""
+    """Return the log-loss over rows of classes that occur in training; NaN if there are none."""
     known = np.isin(y, model.classes_)
     if not known.any() or len(model.classes_) < 2:
         return {"neg_log_loss": 0.0 if known.any() else np.nan}

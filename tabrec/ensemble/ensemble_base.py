@@ -1,4 +1,4 @@
-"""`EnsembleBase`, the base of the two ensembles: from out-of-fold predictions of members to their weighted mean."""
+"""`EnsembleBase`, the base of the two ensembles, which learn weights from out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from tabrec.tables.target import check_target
 from tabrec.tables.verbosity import VERBOSE
 from tabrec.tables.weights import read_weights
 
-# A fit to all rows takes longer than the mean fit of a fold, about in proportion to the rows.
+# A fit to all rows is expected to take this many times as long as the mean fit of a fold.
 _REFIT_TIME = 1.5
-# Share of a budget that the passes over the folds leave besides.
+# Share of a budget that is reserved as a margin.
 _SPARE_TIME = 0.05
-# Weights are learned from at least as many rows.
+# Smallest number of rows from which weights are learned.
 _ENOUGH_ROWS = 1_000
 
 
@@ -224,7 +224,7 @@ class EnsembleBase(BaseEstimator, ABC):
         clock: Clock,
         progress: Progress,
     ) -> list[OutOfFold]:
-        """Return the members that could be fitted in time, with their out-of-fold predictions."""
+        """Predict out of fold with the members, and return those that could be fitted in time."""
         clock.reserved = _SPARE_TIME * (clock.budget or 0.0)
         passes: list[OutOfFold] = []
         errors: dict[str, Exception] = {}
@@ -254,7 +254,7 @@ class EnsembleBase(BaseEstimator, ABC):
         clock: Clock,
         progress: Progress,
     ) -> OutOfFold:
-        """The predictions of a member of rows that it has not seen: its own if it makes enough, else by the folds."""
+        """Predict rows a member has not seen: by its own out-of-bag or held-out rows if enough, else by the folds."""
         refitted = None
         if self.use_oob and is_random(self.cv) and predicts_unseen(estimator):
             found = predict_unseen(name, estimator, data, rows)
@@ -319,7 +319,7 @@ class EnsembleBase(BaseEstimator, ABC):
         return table.sort_values(self._metric, kind="stable", ignore_index=True)
 
     def _describe(self, found: OutOfFold, data: MemberRows) -> dict[str, str]:
-        """Return a line of the table that is shown."""
+        """Return a row of the progress table."""
         values = self._row_values(found.prediction, data)
         known = ~np.isnan(values)
         row_weights = np.ones(len(values)) if data.weights is None else data.weights

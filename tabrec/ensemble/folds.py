@@ -17,7 +17,7 @@ def random_folds(codes: np.ndarray | None, n_rows: int, n_splits: int, random_st
     # Classes cannot be divided among more folds than the largest one has rows.
     is_stratified = codes is not None and np.bincount(codes).max() >= n_splits
     splitter = (StratifiedKFold if is_stratified else KFold)(n_splits, shuffle=True, random_state=random_state)
-    with warnings.catch_warnings(action="ignore"):  # of rare classes, which some folds lack
+    with warnings.catch_warnings(action="ignore"):  # scikit-learn warns of rare classes, which some folds lack
         return list(splitter.split(np.zeros(n_rows), codes if is_stratified else None))
 
 
@@ -26,7 +26,7 @@ def make_folds(
 ) -> Folds:
     """Return the training and test rows of each fold: random and repeated for a number, else those of the splitter.
 
-    A number larger than that of the rows leaves out one row at a time.
+    If `cv` is larger than the number of rows, the folds are those of leave-one-out.
     """
     if is_random(cv):
         n_splits = min(5 if cv is None else int(cv), len(y))
@@ -45,7 +45,7 @@ def is_random(cv: Any) -> bool:
 
 
 def keep_weighted(folds: Sequence[tuple[np.ndarray, np.ndarray]], has_weight: np.ndarray) -> Folds:
-    """Return the folds without rows of weight 0; folds of which nothing is left to train or to test on are left out."""
+    """Remove rows of weight 0 from folds, and folds without training or test rows."""
     kept = [(train[has_weight[train]], test[has_weight[test]]) for train, test in folds]
     return [(train, test) for train, test in kept if len(train) and len(test)]
 

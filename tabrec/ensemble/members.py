@@ -1,4 +1,4 @@
-"""The models that are combined and compared: by short names, or given as pairs of a name and an estimator."""
+"""The models to combine and compare, which are given by short names or as pairs of a name and an estimator."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _boosting(of_classes: bool, preprocessor: Any, **options: Any) -> Any:
 
 
 def _net(of_classes: bool, preprocessor: Any, **options: Any) -> Any:
-    neural = import_module("tabrec.neural")  # late: it loads torch
+    neural = import_module("tabrec.neural")  # imported here because it loads torch
     net = neural.TabularClassifier if of_classes else neural.TabularRegressor
     return net(preprocessor=preprocessor, **options)
 
@@ -76,7 +76,7 @@ DEFAULT_KINDS = ("forest", "boosting", "net")
 
 
 def purpose_of(kind: str) -> str:
-    """Return the `purpose` of the preprocessor of a kind of model."""
+    """Return the parameter `purpose` of the preprocessor for a kind of model."""
     return _MAKERS[kind][0]
 
 
@@ -88,7 +88,7 @@ def make_member(
     device: Any = None,
     random_state: Any = None,
 ) -> Any:
-    """A new model of a kind with its default parameters; `columns` are parameters of its `TabularPreprocessor`."""
+    """Make a model of a kind with default parameters; `columns` are parameters of its `TabularPreprocessor`."""
     purpose, make = _MAKERS[kind]
     options = {"device": device} if device is not None and purpose == "net" else {}
     made = make(of_classes, TabularPreprocessor(purpose, **(columns or {})), random_state=random_state, **options)
@@ -98,14 +98,14 @@ def make_member(
 
 
 def _request_weights(estimator: Any) -> None:
-    """Ask for sample weights where metadata is routed: the caller of a short name cannot."""
+    """Request sample weights if metadata routing is enabled, which the caller of a short name cannot do."""
     for step in [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]:
         if has_fit_parameter(step, "sample_weight"):
             step.set_fit_request(sample_weight=True)
 
 
 def read_members(parameter: str, given: Any, *, of_classes: bool, seed: int | None) -> Members:
-    """Pairs of a name and a new estimator, from short names and pairs; a `random_state` of None becomes `seed`."""
+    """Convert short names and pairs to pairs of a name and a new estimator; `seed` replaces random states of None."""
     if isinstance(given, (str, Mapping)) or not isinstance(given, Iterable):
         raise TypeError(f"{parameter}={given!r} must be a list of short names and of pairs (name, estimator).")
     members = [_read_member(parameter, entry, of_classes=of_classes, seed=seed) for entry in given]
@@ -149,7 +149,7 @@ def is_pair(entry: Any) -> bool:
 
 
 def weight_parameters(estimator: Any, weights: Any) -> dict[str, Any]:
-    """Return the parameters of `fit` that hand weights to an estimator; raises a TypeError if it takes none."""
+    """Return the parameters of `fit` that pass weights to an estimator; raises a TypeError if it accepts none."""
     if weights is None:
         return {}
     if _routing_enabled():

@@ -42,7 +42,7 @@ class MemberRows:
         return predict_values(model, self.take(rows), self.classes)
 
     def seen_with_class(self, folds: Folds) -> np.ndarray:
-        """Return whether a row is in the test rows of a fold whose training rows have its class, if it has one."""
+        """Return a mask of rows that are tested by a fold whose training rows contain their class."""
         seen = np.zeros(len(self.y), dtype=bool)
         for train, test in folds:
             seen[test] |= True if self.classes is None else np.isin(self.y[test], self.y[train])
@@ -57,9 +57,9 @@ class OutOfFold:
     estimator: Any
     prediction: np.ndarray  # (n_rows, 1), or (n_rows, n_classes) of probabilities
     fits: list[Any] = field(default_factory=list)
-    is_final: bool = False  # whether the fits saw all rows
+    is_final: bool = False  # whether the fits used all rows
     refitted: Any = None  # a fit to all rows, if there is one already
-    calibration: Calibration = field(default_factory=Calibration)  # of probabilities
+    calibration: Calibration = field(default_factory=Calibration)  # calibrations of probabilities
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
 
@@ -108,10 +108,10 @@ def predict_out_of_fold(
 
 
 def predict_unseen(name: str, estimator: Any, data: MemberRows, rows: np.ndarray) -> OutOfFold:
-    """Fit a model once, to the given rows, and take its predictions of rows that a part of it has not seen.
+    """Fit a model once to the given rows, and take its predictions of rows that it did not train on.
 
-    They are the out-of-bag rows of the trees of a forest, and those that boosting and nets hold out; `prediction` is
-    all NaN if a model holds out none.
+    These are the out-of-bag rows of a forest and the rows that boosting and nets hold out; `prediction` is all NaN if a
+    model holds out none.
     """
     started = time.perf_counter()
     model = data.fit(estimator, rows)
@@ -127,6 +127,6 @@ def predict_unseen(name: str, estimator: Any, data: MemberRows, rows: np.ndarray
 
 
 def predicts_unseen(estimator: Any) -> bool:
-    """Return whether a fit of an estimator may predict rows that a part of it has not seen."""
+    """Return whether a fitted estimator may have predictions of training rows that some of its parts have not seen."""
     has_out_of_bag = getattr(estimator, "bootstrap", False) and getattr(estimator, "oob_score", False)
     return bool(has_out_of_bag or getattr(estimator, "max_iter", 1) is None or getattr(estimator, "n_nets", 1) != 1)

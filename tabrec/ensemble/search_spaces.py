@@ -1,4 +1,4 @@
-"""Search spaces of the models: by parameter a list of values, or a distribution of scipy."""
+"""Search spaces of the models: a list of values, or a distribution of scipy, for each parameter."""
 
 from __future__ import annotations
 

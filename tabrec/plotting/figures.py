@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 class QuietFigure(Figure):
     """A figure that does not warn about characters its fonts lack, and draws them as empty boxes.
 
-    Such characters come from the data (emoji, Chinese). In SVG text stays text, so the reader's fonts may have them.
+    Such characters come from the data (emoji, Chinese). SVG files keep text as text, so the reader's fonts may have
+    them.
     """
 
     def draw(self, renderer: Any) -> None:

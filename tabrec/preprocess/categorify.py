@@ -22,9 +22,9 @@ from tabrec.tables.names import check_named
 
 MISSING_LABEL = "#na#"
 
-# Of a column that `partial_fit` counts.
+# Largest number of labels of a column that `partial_fit` counts.
 _MOST_LABELS = 1_000_000
-# A column with fewer labelled rows may be all new by chance.
+# With fewer labelled rows, all labels may be new by chance.
 _MIN_ROWS_UNSEEN = 3
 
 
@@ -142,19 +142,19 @@ class Categorify(InvertibleTransformer):
         if not reset:
             self._limit_labels(counts)
         self._n_rows += len(next(iter(columns.values())).raw)
-        # Frequencies decide which labels are kept; otherwise only new labels change the codes.
+        # Counts matter if they decide which labels are kept; otherwise codes change with new labels alone.
         chosen = grown if not reset and self.min_frequency is None and self.max_categories is None else list(counts)
         self._choose_codes(counts, chosen)
 
     def _choose_codes(self, counts: dict[str, dict], chosen: list[str]) -> None:
-        """Give the labels of the chosen columns codes by their counts; the other columns keep theirs."""
+        """Assign codes to the labels of the chosen columns; the other columns keep their codes."""
         self._counts = counts
         kept = {name: self._kept(name, counts[name]) for name in chosen}
         self.categories_ = {n: [MISSING_LABEL, *kept[n]] if n in kept else self.categories_[n] for n in counts}
         self._codes = {n: Codes(kept[n], list(counts[n])) if n in kept else self._codes[n] for n in counts}
 
     def _limit_labels(self, counts: dict[str, dict]) -> None:
-        """Drop the rarest labels of columns with too many of them, as Misra and Gries do."""
+        """Limit the number of counted labels of a column by the algorithm of Misra and Gries (1982)."""
         errors = dict(getattr(self, "count_errors_", {}))  # absent from transformers that were saved before
         for name, counted in counts.items():
             if len(counted) <= _MOST_LABELS or name in self._levels:
@@ -218,7 +218,7 @@ class Categorify(InvertibleTransformer):
         return out | {column.name: of_column for column, of_column in zip(encoded, codes, strict=True)}
 
     def _keeps(self, column: Column) -> bool:
-        """Return whether a column holds the codes that it is encoded as, so that its labels need not be read."""
+        """Return whether a column already holds its codes, so that its labels need not be read."""
         return column.name in self._codes and self._codes[column.name].are_kept(column)
 
     def _restored_from(self) -> Iterable[str]:
@@ -237,7 +237,7 @@ class Categorify(InvertibleTransformer):
         return arrays
 
     def _warn_if_unseen(self, column: Column) -> None:
-        """Warn of a column all of whose labels are new, as after a change of spelling; few rows may well be new."""
+        """Warn if all labels of a column are new, as after a change of spelling; columns of few rows are ignored."""
         if column.missing.sum() > len(column.raw) - _MIN_ROWS_UNSEEN:
             return
         labels = dict.fromkeys(column.as_labels().in_use)
@@ -253,8 +253,8 @@ class Categorify(InvertibleTransformer):
 class Codes:
     """The code of each label of one column, and the dtype of its codes.
 
-    The labels `kept` have codes of their own, from 1 on; `known` are all labels seen in fit. `kinds` of labels are
-    accepted; None stands for those of the labels seen.
+    The labels `kept` have the codes 1, 2, …; `known` are all labels seen in fit. `kinds` are the kinds of labels that
+    are accepted, None for the kinds of `known`.
     """
 
     def __init__(self, kept: list, known: list, kinds: set[str] | None = None):
@@ -266,7 +266,7 @@ class Codes:
         self.known = set(known)
 
     def are_kept(self, column: Column) -> bool:
-        """Return whether a column has codes of an encoded frame, each of which stays as it is; not if all are 0."""
+        """Return whether a column has codes of an encoded frame that encoding would not change; False if all are 0."""
         n_codes = len(self.code_of) + 1
         if column.n_codes != n_codes or not column.raw.codes.any():
             return False
@@ -293,7 +293,7 @@ class Codes:
         return pd.Categorical.from_codes(codes, dtype=self.dtype, validate=False)
 
     def _check_kind(self, name: str, label: Any) -> None:
-        """Accept an unseen label, but not one of another kind than all labels seen: that is a mistake."""
+        """Raise a ValueError for an unseen label of another kind than those accepted, which is likely a mistake."""
         kind = label_kind(label)
         if self.kinds and kind not in self.kinds and not (kind in _NUMERIC and self.kinds & _NUMERIC):
             raise ValueError(
@@ -303,7 +303,7 @@ class Codes:
 
 
 _NUMERIC = {"number", "boolean"}
-# Spaces of a joined text that single spaces within labels do not account for.
+# Spaces in a joined text other than single spaces within labels.
 _MORE_SPACES = re.compile(r"\s\s|\s\0|\0\s|^\s|\s$|[^\S ]")
 
 
@@ -325,14 +325,14 @@ def sorted_labels(labels: list) -> list:
 
 
 def check_labels(name: str, labels: Iterable) -> None:
-    """Raise a TypeError for a label that a saved model cannot hold, so that this is not found out after a long fit."""
-    # One label of a type stands for the others, but a tuple holds anything.
+    """Raise a TypeError before fitting if a label cannot be saved."""
+    # One label of each type is tested, but every tuple, because its elements may be of any type.
     examples = {label if type(label) in (tuple, frozenset) else type(label): label for label in labels}
     for plain in (str, int, float, bool):
         examples.pop(plain, None)
     if not examples:
         return
-    from tabrec.saving.state_writer import can_be_saved  # imports skops, which few tables need
+    from tabrec.saving.state_writer import can_be_saved  # imported here because it loads skops, which few tables need
 
     for label in examples.values():
         if not can_be_saved(label):
@@ -350,7 +350,7 @@ def _add_counts(counts: dict, values: Labels) -> dict:
 
 
 def _warn_of_spellings(labels: Mapping[str, list]) -> None:
-    """Warn of labels of a column that differ only by letter case, spaces or Unicode form; they have codes each."""
+    """Warn of labels that differ only in letter case, spaces or Unicode form, since each has its own code."""
     found = {name: pair for name, of_column in labels.items() if (pair := _find_spellings(of_column)) is not None}
     if found:
         pairs = "; ".join(f"{name!r}: {pair[0]!r} and {pair[1]!r}" for name, pair in list(found.items())[:10])
@@ -363,7 +363,7 @@ def _warn_of_spellings(labels: Mapping[str, list]) -> None:
 def _find_spellings(labels: list) -> tuple[str, str] | None:
     texts = [label for label in labels if isinstance(label, str)]
     joined = "\0".join(texts)
-    # Nearly all columns end here, at a tenth of the cost of the loop.
+    # Nearly all columns return here, at a tenth of the cost of the loop.
     if joined.isascii() and not _MORE_SPACES.search(joined) and len(set(joined.lower().split("\0"))) == len(texts):
         return None
     seen: dict[str, str] = {}

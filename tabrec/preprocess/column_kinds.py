@@ -144,7 +144,7 @@ def is_date(column: Column) -> bool:
 
 
 def _as_read(column: Column) -> Column:
-    """Return the column, as numbers if it is text that is numbers."""
+    """Read a column as numbers if its text is numbers; return others unchanged."""
     read = read_text_numbers(column)
     return column if read is None else read[0]
 
@@ -190,7 +190,7 @@ def _is_id(column: Column, distinct: Any, n_present: int, max_card: int) -> bool
 
 
 def check_still_numbers(column: Column) -> None:
-    """Raise a ValueError if a column that had no values in fit has other values than numbers now."""
+    """Raise a ValueError if a column without values in fit now holds values other than numbers."""
     if (column.is_label or column.is_date) and not column.missing.all():
         raise ValueError(
             f"Column {column.name!r} had no values in fit and was read as numbers, but now holds {column.family()} "

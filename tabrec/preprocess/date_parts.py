@@ -182,7 +182,7 @@ class DateParts(InvertibleTransformer):
         return self._restore_dates(columns, rounded=())
 
     def _restore_dates(self, columns: dict[str, Column], rounded: Collection[str]) -> dict[str, Any]:
-        """Replace the parts of each date by the date; of parts that were `rounded` to float32, Elapsed is not exact."""
+        """Replace the parts of each date by the date; Elapsed is not exact if it was `rounded` to float32."""
         made = {part for parts in self.parts_.values() for part in parts}
         arrays = {name: column.raw for name, column in columns.items() if name not in made}
         for name in self.formats_:
@@ -201,7 +201,7 @@ class DateParts(InvertibleTransformer):
 
 
 def may_be_part(name: Any, columns: Iterable[str]) -> bool:
-    """Return whether a name is that of a part which a column would have if it held dates."""
+    """Return whether a name would be a date part of one of the columns."""
     if not isinstance(name, str):
         return False
     parts = {*_DAY_PARTS, *_FLAGS, *_TIME_PARTS, "Elapsed"}
@@ -237,14 +237,14 @@ def _elapsed(moments: np.ndarray) -> np.ndarray:
 
 
 def _iso_week(dates: pd.DatetimeIndex) -> np.ndarray:
-    """Return the ISO 8601 week: the number of its Thursday among those of the year; `isocalendar` is much slower."""
+    """Return the ISO 8601 week, the number of its Thursday in the year; `isocalendar` is much slower."""
     days = dates.tz_localize(None).to_numpy().astype("datetime64[D]")
     thursday = days + (3 - np.asarray(dates.day_of_week)).astype("timedelta64[D]")
     return (thursday - thursday.astype("datetime64[Y]")).astype(np.int64) // 7 + 1
 
 
 def _moments(elapsed: np.ndarray, time_zone: str | None) -> pd.DatetimeIndex:
-    """Return the dates of seconds since 1970, in a time zone."""
+    """Convert seconds since 1970 to dates in a time zone."""
     known = np.where(np.isnan(elapsed), 0, elapsed)
     whole = np.floor(known)
     moments = whole.astype("datetime64[s]").astype("datetime64[us]")
@@ -255,7 +255,7 @@ def _moments(elapsed: np.ndarray, time_zone: str | None) -> pd.DatetimeIndex:
 
 
 def _corrected(moments: pd.DatetimeIndex, parts: dict[str, np.ndarray]) -> pd.DatetimeIndex:
-    """Return dates near `moments` that have these parts; without any of them, the moment itself."""
+    """Correct dates by their year, day of the year and time; dates with missing parts stay unchanged."""
     units = {"Hour": "h", "Minute": "m", "Second": "s"}
     named = {part: np.rint(parts[part]) for part in ("Year", "Dayofyear", *units) if part in parts}
     is_known = np.logical_and.reduce([~np.isnan(values) for values in named.values()]) & ~np.asarray(moments.isna())
@@ -270,7 +270,7 @@ def _corrected(moments: pd.DatetimeIndex, parts: dict[str, np.ndarray]) -> pd.Da
 
 
 def _take(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return the value of each row's date: NaN, or False for a flag, where the row has none."""
+    """Take the value of each row's date; rows without a date get NaN, or False for flags."""
     missing = rows < 0
     if not missing.any():
         return values[rows]

@@ -19,7 +19,7 @@ from tabrec.tables.names import check_named
 
 _Events = tuple[np.ndarray, np.ndarray]  # groups and moments
 _NO_EVENTS: _Events = (np.array([], dtype=np.int64), np.array([], dtype="datetime64[us]"))
-_LONGEST_WINDOW = 1_000_000  # days; datetime64[us] overflows beyond
+_LONGEST_WINDOW = 1_000_000  # in days; datetime64[us] overflows beyond
 _MICROSECONDS_PER_DAY = 24 * 60 * 60 * 10**6
 _SINCE, _UNTIL = ("After{}", "{}_bw"), ("Before{}", "{}_fw")
 _NAMES = {"both": _SINCE + _UNTIL, "since": _SINCE, "until": _UNTIL}
@@ -198,7 +198,7 @@ class ElapsedSince(FrameTransformer):
         groups, _ = self._group_numbers(columns)
         moments = self._moments(columns)
         rows = np.flatnonzero((groups >= 0) & ~np.isnat(moments))
-        # Sorted by group and moment, the searches below access memory in order, which is several times faster.
+        # Sorting by group and moment makes the searches below access memory in order, which is several times faster.
         rows = rows[np.lexsort((moments[rows], groups[rows]))]
         window = np.timedelta64(round(self.window * _MICROSECONDS_PER_DAY), "us")
         for event in self.events_:
@@ -213,7 +213,7 @@ class ElapsedSince(FrameTransformer):
         return out
 
     def _group_numbers(self, columns: dict[str, Column]) -> tuple[np.ndarray, dict[Any, int]]:
-        """Return the number the group of each row (-1 if missing), and each label."""
+        """Number the group of each row (-1 if missing); also returns the number of each label."""
         if self.group is None:
             return np.zeros(len(columns[self.date].raw), dtype=np.int64), {}
         column = columns[self.group]
@@ -249,7 +249,7 @@ class _Timeline:
 
     def __init__(self, past: _Events, present: _Events):
         groups, moments = (np.concatenate(parts) for parts in zip(past, present, strict=True))
-        # A key numbers the pairs of group and moment in order; each group has one key more than there are moments.
+        # Keys order the pairs of group and moment; each group has one more key than there are moments.
         self._distinct = np.sort(pd.unique(moments))
         self._keys_per_group = len(self._distinct) + 1
         self._keys = np.sort(pd.unique(groups * self._keys_per_group + np.searchsorted(self._distinct, moments)))
@@ -257,7 +257,7 @@ class _Timeline:
         self.moments = self._distinct[ranks]
 
     def features(self, groups: np.ndarray, moments: np.ndarray, window: Any, direction: str) -> dict[str, np.ndarray]:
-        """Compute the new columns, each of shape (n_rows,), by the template of their name."""
+        """Compute the new columns of one direction, by name template; each has shape (n_rows,)."""
         found = {}
         if direction != "until":
             position = self._position(groups, moments, "right")

@@ -24,17 +24,17 @@ class EncodedSample:
 
 
 def are_encoded(columns: list[Column]) -> bool:
-    """Return whether columns form an encoded frame, which float64 columns alone do not: raw frames have them too."""
+    """Return whether columns form an encoded frame; float64 columns alone do not, as raw frames have them too."""
     dtypes = [column.raw.dtype for column in columns]
     has_codes, has_float32 = any(are_codes(dtype) for dtype in dtypes), np.float32 in dtypes
     if np.float64 in dtypes and not has_float32 and not has_codes:
         return False
-    # Some rows of an encoded frame, as in cross-validation, may not need the float64 that all of its rows need.
+    # A subset of the rows of an encoded frame, as in cross-validation, may not need float64 although all rows do.
     return all(_is_encoded(column, takes_float64=has_codes and has_float32) for column in columns)
 
 
 def _is_encoded(column: Column, takes_float64: bool) -> bool:
-    """Return whether a column has a form that it can have in an encoded frame."""
+    """Return whether the dtype and values of a column are valid in an encoded frame."""
     dtype = column.raw.dtype
     if are_codes(dtype) or dtype == np.dtype(bool):
         return True
@@ -44,14 +44,14 @@ def _is_encoded(column: Column, takes_float64: bool) -> bool:
 
 
 def without_code_0(column: Column) -> Column:
-    """Return a column of codes with 0 as missing."""
+    """Replace code 0 by missing values in a column of codes."""
     codes, labels = column.values
     zero = [position for position, label in enumerate(labels) if isinstance(label, int) and label == 0]
     return Column.of_labels(column.name, column.raw, Labels(np.where(np.isin(codes, zero), -1, codes), labels))
 
 
 def read_flag(column: Column, warned: set[str]) -> Column:
-    """Read a column that was a flag in fit as booleans; gaps are warned of once."""
+    """Read a column that was a flag in fit as booleans; missing values cause one warning."""
     if column.raw.dtype == np.dtype(bool):
         return column
     numbers = as_numbers(column)

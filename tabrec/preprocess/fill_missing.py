@@ -26,7 +26,7 @@ from tabrec.tables.numbers import (
     needs_float64,
 )
 
-_MOST_NAMES = 10  # in a warning
+_MOST_NAMES = 10  # named in a warning
 
 
 class _Learned(NamedTuple):
@@ -139,7 +139,7 @@ class FillMissing(InvertibleTransformer):
             self._gaps: dict[str, bool] = dict.fromkeys(chosen, False)
             self._samples = {name: UniformSample(self.random_state) for name in chosen}
             self._counts: dict[str, dict[float, int]] = {name: {} for name in chosen}
-            # Of chunks; None for a column with too many distinct values.
+            # Counts over chunks, None for columns with too many distinct values.
             self._value_counts: dict[str, ValueCounts | None] = {}
             self._warned: set[str] = set()
             self.float64_columns_: list[str] = []
@@ -148,7 +148,7 @@ class FillMissing(InvertibleTransformer):
         else:
             self._samples = {name: copy(sample) for name, sample in self._samples.items()}
             self._counts = {name: dict(counts) for name, counts in self._counts.items()}
-            self._value_counts = dict(getattr(self, "_value_counts", {}))  # absent from those saved before
+            self._value_counts = dict(getattr(self, "_value_counts", {}))  # absent in older saved ones
         columns = read_numbers(columns, self.number_formats_, self._warned)
         n_rows = len(next(iter(columns.values())).raw)
         learned = in_threads(lambda name: self._learn_column(columns[name], reset), self._gaps, n_rows)
@@ -191,14 +191,14 @@ class FillMissing(InvertibleTransformer):
         return self._fill_value(name)
 
     def _count_values(self, name: str, observed: np.ndarray) -> None:
-        """Count the distinct values of chunks, unless some rows before were not counted."""
+        """Count the distinct values of a chunk, unless earlier rows were not counted."""
         sample, known = self._samples[name], self._value_counts.get(name)
         if name not in self._value_counts and sample.is_complete:
             known = add_values(ValueCounts(np.empty(0), np.empty(0, np.int64)), sample.values)
         self._value_counts[name] = None if known is None else add_values(known, observed)
 
     def _fill_value(self, name: str) -> float:
-        """Return the replacement, from the statistics of all rows so far."""
+        """Return the value that replaces missing ones, from the statistics of all rows so far."""
         if self.strategy == "most_frequent" and self._counts[name]:
             counts = self._counts[name]
             return min(counts, key=lambda value: (-counts[value], value))

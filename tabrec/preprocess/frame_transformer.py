@@ -19,7 +19,7 @@ from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
 from tabrec.tables.output import as_output
 
-# Tables of more values show the progress of their transformation, which takes seconds.
+# Larger tables take seconds to transform, so their progress is shown.
 _MANY_VALUES = 5_000_000
 
 
@@ -30,7 +30,7 @@ class FrameTransformer(TakesChunksMixin, LineageMixin, TransformerMixin, BaseEst
     `_transform_columns(columns)`, which returns the arrays of the output frame by name and must not modify its input.
     """
 
-    # Parameters that list columns have no constraint: check_named explains the mistake.
+    # Parameters that list columns have no constraint, because the errors of check_named are clearer.
     _parameter_constraints: ClassVar[dict[str, list]] = {}
 
     def __sklearn_tags__(self):
@@ -130,7 +130,7 @@ class FrameTransformer(TakesChunksMixin, LineageMixin, TransformerMixin, BaseEst
         return as_output(self, self._to_frame(columns, frame.index))
 
     def origins(self) -> Origins:
-        """The `Origin` of each output column, by name in the order of the output columns; see `trace_columns`."""
+        """Return the `Origin` of each output column by name, in the order of the output; see `trace_columns`."""
         check_is_fitted(self)
         return values_of(self._kept_names()) | self._new_origins()
 
@@ -165,11 +165,11 @@ class FrameTransformer(TakesChunksMixin, LineageMixin, TransformerMixin, BaseEst
         return frame, to_columns(frame)
 
     def _to_frame(self, columns: dict[str, Column], index: pd.Index) -> pd.DataFrame:
-        # Columns that pass through are copied, so that writing into the output leaves the caller's table alone.
+        # Columns that pass through are copied, so that writing into the output does not change the caller's table.
         passed = {id(column.raw) for column in columns.values()}
         arrays = {n: a.copy() if id(a) in passed else a for n, a in self._transform_columns(columns).items()}
         if not hasattr(self, "feature_names_in_"):
-            # An array in means an array out, which a column of booleans would turn into one of objects.
+            # For an array, scikit-learn returns an array, which a boolean column would turn into one of objects.
             arrays = {n: a.astype(np.float32) if a.dtype == bool else a for n, a in arrays.items()}
         return from_columns(arrays, index)
 
@@ -225,7 +225,7 @@ class FrameTransformer(TakesChunksMixin, LineageMixin, TransformerMixin, BaseEst
 
 
 class InvertibleTransformer(FrameTransformer):
-    """Base class of transformers whose output can be turned back.
+    """Base class of transformers that have an inverse transformation.
 
     A subclass also implements `_restore_columns(columns)`, which returns the arrays of the restored frame by name, and
     `_restored_from()`, the output columns that it needs.
@@ -269,5 +269,5 @@ class InvertibleTransformer(FrameTransformer):
 
 
 def verbose_if_large(columns: Mapping[str, Column]) -> Any:
-    """Return the value of `verbose` with which a table of so many values shows the progress of its transformation."""
+    """Return the value of `verbose` with which only large tables show the progress of their transformation."""
     return "auto" if sum(len(column.raw) for column in columns.values()) > _MANY_VALUES else False

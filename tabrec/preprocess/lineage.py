@@ -56,7 +56,7 @@ class Origin:
 
 
 Origins = dict[str, Origin | None]
-_Known = Sequence[str] | int | None  # names of the output columns, or their number
+_Known = Sequence[str] | int | None  # names of columns, or their number
 
 
 def trace_columns(transformer: Any, columns: Iterable[str], output_names: Sequence[str] | None = None) -> Origins:
@@ -178,7 +178,7 @@ def _trace(transformer: Any, inputs: list[str], known: _Known = None) -> Origins
     names = _output_names(transformer, own, known)
     origins = next((rule(transformer, own) for cls, rule in _RULES if isinstance(transformer, cls)), None)
     if origins is not None and not names:
-        names = [f"x{position}" for position in range(len(origins))]  # a step of it does not name its columns
+        names = [f"x{position}" for position in range(len(origins))]  # some step does not name its columns
     if origins is None or len(origins) != len(names):
         # All outputs of a single input column come from it.
         origins = [Origin(own[0], "derived") if len(own) == 1 else None] * len(names)
@@ -221,7 +221,7 @@ def _function(transformer: FunctionTransformer, inputs: list[str]) -> list[Origi
 
 
 def _one_hot(encoder: OneHotEncoder, inputs: list[str]) -> list[Origin | None]:
-    """One column for each label that is frequent enough, then one for the others together; one may be dropped."""
+    """Return a column for each frequent label, then one for infrequent labels; one may be dropped."""
     origins: list[Origin | None] = []
     n_columns = len(encoder.categories_)
     infrequent = getattr(encoder, "infrequent_categories_", [None] * n_columns)
@@ -239,7 +239,7 @@ def _one_hot(encoder: OneHotEncoder, inputs: list[str]) -> list[Origin | None]:
 
 
 def _ordinal(encoder: OrdinalEncoder, inputs: list[str]) -> list[Origin | None]:
-    """Return the codes follow the labels, unless infrequent ones share a code."""
+    """Return one origin per column with labels by code, or without labels if infrequent ones share a code."""
     if any(together is not None for together in getattr(encoder, "infrequent_categories_", [])):
         return _one_to_one(encoder, inputs)
     return [
@@ -253,7 +253,7 @@ def _target_mean(encoder: TargetEncoder, inputs: list[str]) -> list[Origin | Non
 
 
 def _imputed(imputer: Any, inputs: list[str]) -> list[Origin | None]:
-    """Return the columns that hold any value in fit, then the indicators."""
+    """Return the columns that had any value in fit, then the indicators."""
     filling = getattr(imputer, "statistics_", None)  # NaN for a column that is left out
     kept = [name for i, name in enumerate(inputs) if filling is None or not pd.isna(filling[i])]
     marked = [] if imputer.indicator_ is None else _indicators(imputer.indicator_, inputs)
@@ -274,7 +274,7 @@ def _union(union: FeatureUnion, inputs: list[str]) -> list[Origin | None]:
 
 
 def _by_column(composed: ColumnTransformer, inputs: list[str]) -> list[Origin | None]:
-    """Return the outputs of each transformer are at its `output_indices_`."""
+    """Place the outputs of each transformer at its `output_indices_`."""
     outputs = composed.output_indices_
     origins: list[Origin | None] = [None] * max(where.stop for where in outputs.values())
     frame = pd.DataFrame(columns=inputs)
@@ -288,7 +288,7 @@ def _by_column(composed: ColumnTransformer, inputs: list[str]) -> list[Origin | 
     return origins
 
 
-# The origins of the output columns of scikit-learn's transformers, in their order; subclasses come first.
+# Functions that return the origins of a transformer's output columns; subclasses come before their base classes.
 _RULES: list[tuple[type, Callable[[Any, list[str]], list[Origin | None] | None]]] = [
     (ColumnTransformer, _by_column),
     (FeatureUnion, _union),

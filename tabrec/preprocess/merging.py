@@ -1,4 +1,4 @@
-"""`merge_fits`: what transformers have learned from parts of a table, put together."""
+"""`merge_fits`: merge transformers that were fitted to parts of a table."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tabrec.tables.numbers import merge_counts
 
 
 def merge_fits(first: Any, second: Any) -> Any:
-    """Return the transformer that has learned from the rows of both, in this order; neither is changed.
+    """Return a transformer that has learned from the rows of both, in this order; neither is changed.
 
-    Both were fitted by `partial_fit`, after the same `start_fit` if they have it, and the second one from the row on
+    Both were fitted by `partial_fit`, after the same `start_fit` if they have it, and the second one starts at the row
     where the first ends; see `start_at`. Labels, counts and medians are then those of one fit to all rows, and means
-    but for rounding.
+    are equal up to rounding.
     """
     if type(first) is not type(second) or type(first) not in _MERGE:
         raise TypeError(f"{type(first).__name__} and {type(second).__name__} cannot be merged.")
@@ -33,7 +33,7 @@ def merge_fits(first: Any, second: Any) -> Any:
 
 
 def start_at(transformer: Any, row: int) -> Any:
-    """A copy of a transformer without rows that learns from a part of a table, whose first row is `row` of all."""
+    """Copy a transformer that has seen no rows, to learn from a part of a table that starts at row `row`."""
     moved = copy(transformer)
     if isinstance(transformer, TabularPreprocessor):
         moved.fill_missing_ = start_at(transformer.fill_missing_, row)
@@ -102,7 +102,7 @@ def _merge_steps(merged: TabularPreprocessor, first: TabularPreprocessor, second
 
 
 def _keep_dates(merged: DateParts, first: DateParts, second: DateParts) -> None:
-    """Formats and parts are those of the first rows, which `partial_fit` checks in all others."""
+    """Keep the formats and parts of the first rows; `partial_fit` has checked those of all other rows."""
     _check_columns(np.unique(list(first.formats_)), np.unique(list(second.formats_)), merged)
 
 

@@ -1,4 +1,4 @@
-"""`Normalize`: bring number columns to a common scale."""
+"""`Normalize`: scale number columns to a common range or distribution."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class Normalize(InvertibleTransformer):
         return (numbers - np.float64(origin) - self._moments[name][1]) / self.stds_[name]
 
     def unscale(self, name: str, scaled: np.ndarray) -> np.ndarray:
-        """Scale numbers of one column back to its original scale.
+        """Convert scaled numbers of one column back to its original scale.
 
         Parameters
         ----------
@@ -210,12 +210,12 @@ class Normalize(InvertibleTransformer):
         return scaled * self.stds_[name] + self.means_[name]
 
 
-# The normal quantile of the smallest probability kept, 1e-7: the ends of a column map to about -5.2 and 5.2.
+# Probabilities are clipped at 1e-7, so that the extremes of a column map to about -5.2 and 5.2.
 _SMALLEST = 1e-7
 
 
 def _to_normal(numbers: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """Return the ranks among the quantiles, equal values at the middle of theirs, as normal quantiles."""
+    """Map numbers to normal quantiles by their rank among the quantiles; equal values get their middle rank."""
     if quantiles[0] == quantiles[-1]:
         return np.where(np.isnan(numbers), np.nan, 0.0)
     levels = np.linspace(0, 1, len(quantiles))

@@ -1,4 +1,4 @@
-"""`RawFrameMixin`: estimators take raw frames and encode them by a preprocessor of their own."""
+"""`RawFrameMixin`: lets estimators take raw frames, which they encode by their own preprocessor."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class RawFrameMixin(TakesChunksMixin, LineageMixin, _Estimator):
     # Parameters that a fit which continues an earlier one cannot change.
     _kept_names: tuple[str, ...] = ("preprocessor", "categorical_features")
     preprocessor_: Any
-    _fitted_before: Any = None  # the preprocessor of `fit_encoded`, meanwhile
-    _kept_parameters: dict[str, str]  # their values in the first fit, as text
+    _fitted_before: Any = None  # the preprocessor passed to `fit_encoded`, while it runs
+    _kept_parameters: dict[str, str]  # the values of `_KEPT` in the first fit, as text
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -87,7 +87,7 @@ class RawFrameMixin(TakesChunksMixin, LineageMixin, _Estimator):
         return {str(name): column.array for name, column in self._preprocess("transform", X).items()}
 
     def origins(self) -> Origins:
-        """Where each encoded column comes from, by name in the order of `encoded_names_`; see `trace_columns`."""
+        """Return the `Origin` of each encoded column by name, in the order of `encoded_names_`; see `trace_columns`."""
         check_is_fitted(self)
         preprocessed = trace_columns(self.preprocessor_, input_names(self))
         return {str(name): preprocessed.get(str(name)) for name in self.encoded_names_}
@@ -166,11 +166,11 @@ class RawFrameMixin(TakesChunksMixin, LineageMixin, _Estimator):
     def _preprocess(self, method: str, *args: Any) -> Any:
         with pandas_output():
             encoded = getattr(self.preprocessor_, method)(*args)
-        # A table of another library, if set_output of the preprocessor itself selects it.
+        # The preprocessor returns a table of another library if its own set_output selects it.
         return read_frame(encoded) if is_table(encoded) else encoded
 
     def _check_encoded(self, encoded: Any) -> None:
-        """Refuse invalid frames of the caller's preprocessor: category codes that depend on the batch are wrong."""
+        """Raise a TypeError for invalid output of the caller's preprocessor, such as codes that depend on the batch."""
         if not isinstance(encoded, pd.DataFrame):
             raise TypeError(
                 f"preprocessor={self.preprocessor!r} must return tables, not {type(encoded).__name__}; "

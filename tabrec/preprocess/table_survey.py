@@ -1,4 +1,4 @@
-"""`TableSurvey`: what the choice of kinds has to know of a table that is read in chunks."""
+"""`TableSurvey`: statistics of a table read in chunks, by which the kinds of its columns are chosen."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pandas as pd
 
 from tabrec.tables.columns import Column, Labels, read_frame, to_columns
 
-# More distinct numbers or dates than this are counted as this many: a column of so many is continuous.
+# At most this many distinct numbers or dates are counted, because a column with this many is continuous in any case.
 _MOST_VALUES = 2**16
 _MOST_LABELS = 1_000_000
-# The labels of a column are shown to the choice of kinds on about so many rows, in the shares of all rows.
+# The survey represents the labels of a column by about this many rows, with the shares of the whole table.
 _SHOWN_ROWS = 1_000_000
 
 
@@ -29,14 +29,14 @@ class TableSurvey:
         self._columns: dict[str, _ColumnSurvey] = {}
 
     def add(self, X: Any) -> None:
-        """Look at one more chunk, which has the columns of the first."""
+        """Add a chunk, which must have the columns of the first one."""
         frame = read_frame(X)
         self.n_rows += len(frame)
         for name, column in to_columns(frame).items():
             self._columns.setdefault(name, _ColumnSurvey()).add(column)
 
     def merge(self, other: TableSurvey) -> None:
-        """Add what was found in further chunks."""
+        """Add the survey of further chunks."""
         self.n_rows += other.n_rows
         for name, found in other._columns.items():
             if name in self._columns:
@@ -50,7 +50,7 @@ class TableSurvey:
         return list(self._columns)
 
     def columns(self) -> dict[str, Column]:
-        """Columns of the same kinds as those of the whole table, which hold their distinct values; lengths differ."""
+        """Return short columns of the same kinds as those of the table, with their distinct values; lengths differ."""
         return {name: survey.column(name) for name, survey in self._columns.items()}
 
 
@@ -59,7 +59,7 @@ class _ColumnSurvey:
 
     def __init__(self) -> None:
         self._family = ""
-        self._raw: Any = None  # without rows, for its dtype
+        self._raw: Any = None  # an empty column of the same dtype
         self._example: Any = None
         self._values: Any = None
         self._rows: dict[Any, int] = {}
@@ -98,7 +98,7 @@ class _ColumnSurvey:
         self._n_missing = n_missing
 
     def _join_family(self, column: Column) -> str:
-        """Return the family of the column in this chunk and all before; booleans with gaps are labels."""
+        """Return the family of the column over all chunks so far; booleans with missing values are labels."""
         family = column.family()
         if not self._family or self._family == family:
             return family
@@ -118,7 +118,7 @@ class _ColumnSurvey:
                 self._rows[label] = self._rows.get(label, 0) + count
 
     def _keep(self, values: Any) -> None:
-        """Add distinct values; beyond the limit, only the dtype and the ends still change."""
+        """Add distinct values; beyond the limit, only the dtype, the minimum and the maximum are updated."""
         if self._values is None:
             merged = _unique(values)
         elif len(self._values) < _MOST_VALUES:
@@ -129,7 +129,7 @@ class _ColumnSurvey:
         self._values = merged[np.unique(np.linspace(0, len(merged) - 1, _MOST_VALUES).astype(int))]
 
     def column(self, name: str) -> Column:
-        """Return a column with these values, at least one of them missing if any was."""
+        """Return a column with these values, including a missing one if any was missing."""
         has_gaps = self._n_missing > 0
         if self._family in ("", "labels"):
             return self._labels(name)
@@ -161,7 +161,7 @@ def _concatenate(first: Any, second: Any) -> Any:
 
 
 def _missing_like(raw: Any) -> Any:
-    """Return one missing value in a column of the dtype of another."""
+    """Return a column of one missing value with the same dtype."""
     if isinstance(raw, np.ndarray):
         return np.full(1, np.nan) if raw.dtype.kind == "f" else np.full(1, None, dtype=object)
     return pd.Series(raw).reindex([0]).array

@@ -241,15 +241,15 @@ class TabularPreprocessor(InvertibleTransformer):
         return self
 
     def _learn_steps(self, columns: dict[str, Column], reset: bool) -> None:
-        """Fit the steps after those of dates."""
-        # Copies, so that the steps of an earlier fit stay as they are if one of these fails.
+        """Fit the steps that follow `DateParts`."""
+        # Copies are fitted, so that the steps of an earlier fit stay unchanged if one fails.
         self.categorify_ = copy(self.categorify_)._fit_to_columns(columns, reset)
         self.fill_missing_ = copy(self.fill_missing_)._fit_to_columns(columns, reset)
         if self.normalize_ is not None:
             self.normalize_ = copy(self.normalize_)._fit_to_columns(columns, reset)
 
     def _learn_kinds(self, columns: dict[str, Column]) -> dict[str, Column]:
-        """Choose the kinds of the columns and make the steps; returns the columns that the later steps see."""
+        """Choose the kinds of the columns and make the steps; returns the columns after `DateParts`."""
         self._is_encoded = are_encoded(list(columns.values()))
         self._flags = [name for name, column in columns.items() if self._is_encoded and column.is_boolean]
         self._warned: set[str] = set()
@@ -314,7 +314,7 @@ class TabularPreprocessor(InvertibleTransformer):
         return [name for name in names if name in columns or not may_be_part(name, columns)]
 
     def _kinds_of_parts(self, columns: dict[str, Column]) -> dict[str, str]:
-        """Return the kinds of the date parts that parameters name; a part that no date has is a ValueError."""
+        """Return the kinds of the date parts that parameters name; raises a ValueError for unknown parts."""
         kinds: dict[str, str] = {}
         for parameter, kind in _OF_PARTS.items():
             parts = [str(name) for name in getattr(self, parameter) or [] if may_be_part(name, self.kinds_)]
@@ -348,7 +348,7 @@ class TabularPreprocessor(InvertibleTransformer):
             self.normalize_ = Normalize(method, columns=continuous, random_state=self.random_state)
 
     def _is_empty(self, column: Column) -> bool:
-        """Return whether a column counts as numbers only because it has no values in fit."""
+        """Return whether a column is treated as numbers only because it had no values in fit."""
         given = check_named("continuous_columns", self._of_table("continuous_columns", self.kinds_), self.kinds_)
         return self.kinds_[column.name] == "continuous" and column.name not in given and bool(column.missing.all())
 
@@ -375,7 +375,7 @@ class TabularPreprocessor(InvertibleTransformer):
     def origins(self) -> Origins:
         """Return where each encoded column comes from, by name in the order of the encoded columns."""
         origins = values_of(name for name in input_names(self) if self.kinds_[name] != "dropped")
-        # Normalize is fitted before gaps are filled, so it does not know the indicators, and it renames nothing.
+        # Normalize is left out: it renames nothing, and it is fitted before the indicators are added.
         for step in (self.date_parts_, self.categorify_, self.fill_missing_):
             origins = compose_origins(origins, step.origins())
         return origins

@@ -34,7 +34,7 @@ def learn_given_numbers(columns: Mapping[str, Column], names: Iterable[str]) -> 
 def read_numbers(
     columns: dict[str, Column], formats: Mapping[str, NumberFormat], warned: set[str]
 ) -> dict[str, Column]:
-    """Return the columns, those with a format of numbers read by it; see `NumberFormat.read_new`."""
+    """Read the columns that have a number format, and return the others unchanged; see `NumberFormat.read_new`."""
     if not formats:
         return columns
     return columns | {
@@ -94,11 +94,10 @@ def _describe_numbers(name: str, number_format: NumberFormat) -> str:
 
 
 def _identifies_rows(column: Column) -> bool:
-    """Whether a column without a name of its own counts the rows of a table, or of a part of it in any order, or names
-    them.
+    """Return whether an unnamed column holds row numbers or row names, also of some rows in any order.
 
-    pandas writes such a column with `to_csv()`, and R with `write.csv`. Most of its values are distinct, because a
-    sample may repeat rows.
+    pandas writes such a column with `to_csv()`, and R with `write.csv`. Only most of its values have to be distinct,
+    because a sample may repeat rows.
     """
     if not _NAMELESS.fullmatch(column.name):
         return False
@@ -110,7 +109,7 @@ def _identifies_rows(column: Column) -> bool:
 
 
 def leave_out_row_numbers(columns: dict[str, Column], kinds: dict[str, str], given: dict[str, str]) -> None:
-    """Set the kind of columns that count or name rows to "dropped", unless no column would be left."""
+    """Set the kind of columns of row numbers or names to "dropped", unless no column would be left."""
     counting = [name for name, column in columns.items() if name not in given and _identifies_rows(column)]
     if counting and any(kind != "dropped" for name, kind in kinds.items() if name not in counting):
         kinds.update(dict.fromkeys(counting, "dropped"))

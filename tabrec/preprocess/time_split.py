@@ -292,7 +292,7 @@ def _read_times_and_format(column: Column) -> tuple[pd.Index, str | None]:
 
 
 def read_at(at: Any, times: pd.Index, column: str, date_format: str | None = None) -> Any:
-    """Read a moment on the scale of the times of a column, whose text has a date format."""
+    """Read a moment in the type of a column's times; text is read by the date format of the column."""
     is_number = isinstance(at, Real) and not isinstance(at, bool)
     if not isinstance(times, pd.DatetimeIndex):
         if not is_number or not np.isfinite(at):
@@ -323,7 +323,7 @@ def _even_bounds(times: pd.Index, n_splits: int) -> list[int]:
     n_rows, folds = len(times), np.arange(n_splits)
     targets = n_rows - (n_splits - folds) * (n_rows // (n_splits + 1))
     blocks = np.array([np.abs(block_starts - target).argmin() for target in targets])
-    # Every part has at least one time: starts strictly increase and leave room for those that follow.
+    # Starts strictly increase and leave a time for each later part, so that no part is empty.
     blocks = np.maximum.accumulate(np.maximum(blocks, 1) - folds) + folds
     blocks = np.minimum(blocks, len(block_starts) - n_splits + folds)
     return [*block_starts[blocks].tolist(), n_rows]

@@ -1,4 +1,4 @@
-"""Fits that continue an earlier one: the state they keep, and the changes they refuse."""
+"""Checks of fits that continue an earlier one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MANY_COLUMNS = 5
 
 
 def describe_parameters(model: Any, names: Iterable[str]) -> dict[str, str]:
-    """The values of some parameters as text, to compare them with those of a later fit, also of a saved model."""
+    """Return parameters as text, which can be compared with those of a later fit after saving and loading."""
     return {name: _describe(getattr(model, name)) for name in names if hasattr(model, name)}
 
 
@@ -36,7 +36,7 @@ def check_parameters_kept(model: Any, kept: dict[str, str]) -> None:
 
 
 def select_kept_columns(model: Any, X: Any) -> Any:
-    """X with the columns of the earlier fit, in their order; a column that the earlier fit lacked is an error."""
+    """Select the columns of the earlier fit, in their order; raises a ValueError for new columns."""
     frame = read_frame(X)
     aligned = align_names(model, X, frame)
     if not hasattr(model, "feature_names_in_"):
@@ -74,7 +74,7 @@ def check_target_kept(model: Any, y: np.ndarray) -> None:
 
 
 def warn_of_new_labels(model: Any, X: Any, encoded: pd.DataFrame) -> None:
-    """Warn of labels that have no code, as the earlier fit did not see them."""
+    """Warn of labels without a code, which the earlier fit did not see."""
     columns = to_columns(read_frame(X))
     found = {}
     for name, origin in trace_columns(model.preprocessor_, input_names(model)).items():
@@ -93,7 +93,7 @@ def warn_of_new_labels(model: Any, X: Any, encoded: pd.DataFrame) -> None:
 def _first_without_code(column: Column, codes: pd.Series) -> Any:
     rows = np.flatnonzero((codes.cat.codes.to_numpy() == 0) & ~column.missing)
     label = Column(column.name, column.raw[rows[:1]]).example() if len(rows) else None
-    # Code 0 of a frame that is already encoded.
+    # The frame is already encoded and holds code 0.
     return None if isinstance(column.raw.dtype, pd.CategoricalDtype) and label == 0 else label
 
 

@@ -153,7 +153,7 @@ def _describe_columns(model: Any, schema: dict) -> list[str]:
 
 
 def _first_member(model: Any) -> Any:
-    """Return the model, or the first member of an ensemble: all read columns alike."""
+    """Return the model, or the first member of an ensemble, as all members read columns alike."""
     return model if hasattr(model, "preprocessor_") else getattr(model, "estimators_", [model])[0]
 
 
@@ -206,7 +206,7 @@ def _describe_scores(metadata: dict, metrics: dict) -> list[str]:
 
 
 def _what_rows_are(metadata: dict) -> str:
-    """Return the key of the numbers of rows in the metadata, which is also the word for a row."""
+    """Return "ratings", "interactions" or "rows": the key of their numbers in the metadata, and the word in text."""
     return next((key for key in _PAIRS if key in metadata), "rows")
 
 
@@ -237,7 +237,7 @@ def _escape(text: Any) -> str:
 
 
 def _code(text: Any) -> str:
-    """Return text between backticks: a longer fence than any in the text, and no cell border."""
+    """Format text as inline code, with more backticks than any in the text and escaped cell borders."""
     one_line = " ".join(str(text).split()).replace("|", "\\|")
     fence = "``" if "`" in one_line else "`"
     pad = " " if "`" in one_line else ""

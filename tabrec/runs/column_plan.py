@@ -16,7 +16,7 @@ from tabrec.runs.trials import MODELS, make_estimator, preprocessor_options
 from tabrec.tables.missing_marks import quoted
 from tabrec.tables.names import check_has_column
 
-# Models that read columns in different ways: boosting reads them as a forest does.
+# Models that encode columns differently; boosting encodes them as a forest does.
 _READERS = ("forest", "net")
 
 
@@ -123,7 +123,7 @@ def plan_columns(
 def _read(X: pd.DataFrame, model: str, options: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Return the kind of each column and the reason, from a preprocessor fitted to the table."""
     encoder = TabularPreprocessor(purpose_of(model), **options)
-    with warnings.catch_warnings(action="ignore"):  # the reasons repeat the warnings
+    with warnings.catch_warnings(action="ignore"):  # the reasons contain the same information as the warnings
         encoder.fit(X)
     most_levels = getattr(make_estimator(model, "regression", {}, None, 0), "high_cardinality", None)
     plan = {name: (kind, _reason(encoder, X[name], name, kind, most_levels)) for name, kind in encoder.kinds_.items()}
@@ -149,7 +149,7 @@ def _reason(encoder: TabularPreprocessor, column: pd.Series, name: str, kind: st
     if column.isna().all():
         return "no values"
     reasons = [_number_reason(encoder, column, name)]
-    # Marks of missing values are gaps too, so that the fitted indicator decides.
+    # Marks of missing values count as missing, so the fitted indicator decides.
     if f"{name}_na" in encoder.get_feature_names_out():
         reasons.append(f"gaps become the median {encoder.fill_missing_.fill_values_[name]:,.6g}, with a flag")
     return "; ".join(reasons)
@@ -179,7 +179,7 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _with_advice(kind: str, reason: str, described: pd.Series) -> tuple[str, str]:
-    """Add reasons to suspect that a column is of no use."""
+    """Add advice if a column may be useless, such as one of ids."""
     if kind in ("target", "dropped"):
         return kind, reason
     if described["look"] == "id":

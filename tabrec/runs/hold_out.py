@@ -1,4 +1,4 @@
-"""Which rows of a table or of ratings a run trains on, and which it validates on: `hold_out` and `make_folds`."""
+"""`hold_out` and `make_folds`: divide rows into those to train on and those to validate on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabrec.preprocess import TimeSplit, split_by_time
 from tabrec.tables.dates import read_moment
 from tabrec.tables.names import check_has_column
 
-# Without a date to split at, this share of the rows is held out, drawn at random or the latest.
+# Without a date to split at, this share of the rows is held out: random ones, or the latest.
 _VALIDATION_SHARE = 0.2
 
 
@@ -52,7 +52,7 @@ def make_folds(
     stratify: bool,
     random_state: int,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Positions of the training and of the test rows of each fold of `rows`; no folds without `cv` and `cv_time`."""
+    """Return the training and test positions of each fold of `rows`; no folds without `cv` and `cv_time`."""
     if cv_time is not None:
         assert time_column is not None
         times = _take_times(table, time_column, date_format).iloc[rows]

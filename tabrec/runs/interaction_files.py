@@ -17,7 +17,7 @@ from tabrec.runs.rating_run import read_ratings
 
 _MATRIX_SUFFIX = ".npz"
 _SCHEMA = "schema.json"
-# Marks between the items of a field. Titles have commas and spaces too.
+# Separators of items in a field; commas and spaces are not, as titles contain them.
 _MARKS = ("|", ";", ",", " ")
 _MARKS_OF_TITLES = (",", " ")
 _LIST_NAME = re.compile(r".*s|.*(basket|cart|list|history|sequence).*", re.IGNORECASE)
@@ -103,7 +103,7 @@ def _read_text(path: Path, user: str | None, item: str | None, options: dict[str
         given = [name if name in head.columns else None for name in (user, item)]
         try:
             return list(find_interaction_columns(head, user=given[0], item=given[1])[:2])
-        except ValueError:  # `rank` raises it, unless it is given the columns.
+        except ValueError:  # `rank` raises the error, unless it is given the columns.
             return [name for name in (user, item) if name is not None and name in head.columns]
 
     if options.get("header") is not False or options.get("names") is not None:
@@ -117,7 +117,7 @@ def _read_text(path: Path, user: str | None, item: str | None, options: dict[str
 
 
 def _name_columns(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return the columns of a file without a header: users, items, and times and strengths by their content."""
+    """Name the columns of a file without a header: user, item, and by content time and strength."""
     from tabrec.collab.rating_columns import describe_column, find_ids_without_header
 
     if frame.shape[1] < 2:
@@ -132,12 +132,12 @@ def _name_columns(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _split_lists(frame: pd.DataFrame, user: str | None, item: str | None) -> pd.DataFrame:
-    """A row for each item of lists such as "7|8|9", where the items of lists recur more often than whole lists."""
+    """Split lists of items such as "7|8|9" into rows, if the items recur more often than the whole lists."""
     from tabrec.collab.rating_columns import find_interaction_columns
 
     try:
         columns = find_interaction_columns(frame, user=user, item=item)
-    except ValueError:  # `rank` raises it.
+    except ValueError:  # `rank` raises the error.
         return frame
     mark = _find_mark(frame, columns.user, columns.item)
     if mark is None:
@@ -154,7 +154,7 @@ def _split_lists(frame: pd.DataFrame, user: str | None, item: str | None) -> pd.
 
 
 def _find_mark(frame: pd.DataFrame, user: str, item: str) -> str | None:
-    """Return the mark between the items of a field, if each user has one row or the column is named as lists are."""
+    """Return the separator of items, if each user has one row or the column has a usual name of lists."""
     texts = frame[item].dropna().head(_SAMPLE).astype(str)
     marks = [mark for mark in _MARKS if texts.str.contains(mark, regex=False).mean() > _LEAST_SHARE]
     if not marks:
@@ -165,7 +165,7 @@ def _find_mark(frame: pd.DataFrame, user: str, item: str) -> str | None:
 
 
 def _as_ids(items: pd.Series) -> pd.Series:
-    """Return whole numbers if all are written as such, and otherwise text."""
+    """Convert ids to whole numbers if all are written as such; otherwise keep text."""
     return items.astype("int64") if items.str.fullmatch(_WHOLE_NUMBER).all() else items
 
 
@@ -178,7 +178,7 @@ def _read_matrix(path: Path) -> pd.DataFrame:
 
 
 def _read_lenskit(folder: Path) -> pd.DataFrame:
-    """Return the interactions of a data set that LensKit saved: numbers of users and items, replaced by their ids."""
+    """Read the interactions of a data set saved by LensKit, which numbers users and items, with their ids."""
     schema = json.loads((folder / _SCHEMA).read_text(encoding="utf-8"))
     name = schema.get("default_interaction")
     if name is None:

@@ -11,7 +11,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from tabrec.tables.spelling import nearest_labels
 
-# Names in the metrics of a run of the scorers that every run is scored by.
+# Scorers that every run is scored by, with their names in the metrics of a run.
 _KEYS = {
     "neg_root_mean_squared_error": "rmse",
     "r2": "r2",
@@ -20,7 +20,7 @@ _KEYS = {
     "roc_auc": "auc",
 }
 _DEFAULTS = {"regression": "neg_root_mean_squared_error", "classification": "neg_log_loss"}
-# Scorers by task; those of clusterings, of several labels a row and of likelihood ratios suit neither.
+# Scorers by task, without those of clustering, multilabel targets and likelihood ratios.
 _AVERAGES = ("", "_macro", "_micro", "_weighted")
 _SCORERS = {
     "regression": (
@@ -54,7 +54,7 @@ class TaskMetric(NamedTuple):
         return self.name in _KEYS
 
     def loss(self, value: float) -> float:
-        """Return a number that is lower for better scores, and infinite for one that could not be computed."""
+        """Convert a score to a loss, lower for better scores; infinite if the score could not be computed."""
         return np.inf if value != value else value if self.name.startswith("neg_") else -value
 
     def score(self, y: np.ndarray, predicted: np.ndarray) -> float:
@@ -90,7 +90,7 @@ def _constant_prediction(task: str, y: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 class _PredictedNumbers(RegressorMixin, BaseEstimator):
-    """Predictions that scorers ask for by row number in place of `X`."""
+    """An estimator whose `predict` looks up given predictions by row number, which scorers pass as `X`."""
 
     def __init__(self, predicted: Any = None):
         self.predicted = predicted
@@ -100,7 +100,7 @@ class _PredictedNumbers(RegressorMixin, BaseEstimator):
 
 
 class _PredictedClasses(ClassifierMixin, BaseEstimator):
-    """Probabilities of the classes 0, 1, … that scorers ask for by row number in place of `X`."""
+    """An estimator whose `predict_proba` looks up given probabilities by row number, which scorers pass as `X`."""
 
     def __init__(self, predicted: Any = None):
         self.predicted = predicted

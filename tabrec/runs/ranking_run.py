@@ -25,9 +25,9 @@ _RECOMMENDERS = {
 }
 _ALL = "all"
 MODELS = (*_RECOMMENDERS, _ALL)
-# "all" leaves out the slowest ones.
+# Recommenders of "all", which leaves out the slowest ones.
 _COMPARED = ("ease", "als", "knn", "blend")
-# With fewer interactions the held-out part is too small for a choice.
+# With fewer interactions, the held-out part is too small to compare models.
 _FEWEST = 5
 
 
@@ -182,7 +182,7 @@ def _check_several(frame: pd.DataFrame, kind: str, name: str) -> None:
 
 
 def _make(name: str, options: dict[str, Any], random_state: int, time: str | None) -> Any:
-    estimator = getattr(tabrec, name)(**options)  # Only models that need torch load it.
+    estimator = getattr(tabrec, name)(**options)  # Imported by name, so that only models that need torch load it.
     if name == _RECOMMENDERS["two-stage"]:
         estimator.set_params(time=time)
     return estimator.set_params(random_state=random_state) if "random_state" in estimator.get_params() else estimator

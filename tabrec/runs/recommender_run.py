@@ -83,7 +83,7 @@ class RecommenderRun(Run):
 
 
 def drop_missing_ids(frame: pd.DataFrame, user: str, item: str, rows: str) -> pd.DataFrame:
-    """Return the rows that have a user and an item; a warning says how many have not, with the name of the `rows`."""
+    """Drop rows without a user or an item, with a warning of their number; `rows` is the word for them."""
     missing = frame[user].isna() | frame[item].isna()
     if missing.any():
         warn_caller(

@@ -1,4 +1,4 @@
-"""`rehearse`: a run with a constant model, which refuses new rows and options before a model is trained."""
+"""`rehearse`: a run with a constant model, which checks new rows and options before a model is trained."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rehearse(
     drop: Sequence[str],
     categorical: Sequence[str],
 ) -> TableRun:
-    """Fit a model that predicts a constant; it reads and refuses new rows as the model that `train` will fit.
+    """Fit a model that predicts a constant and reads new rows as the model that `train` will fit.
 
     The options are those of `train`, and `table` is the record of the run's file.
     """

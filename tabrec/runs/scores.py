@@ -70,7 +70,7 @@ def score_run(
 
 def score(y: np.ndarray, predicted: np.ndarray, classes: np.ndarray | None, metric: TaskMetric) -> Scores:
     """Return RMSE and R², or accuracy, log loss and AUC, and the metric; NaN where a score cannot be computed."""
-    seen = ~np.isnan(predicted if classes is None else predicted[:, 0])  # rows that every tree trained on have no OOB
+    seen = ~np.isnan(predicted if classes is None else predicted[:, 0])  # NaN: not out of bag
     y, predicted = y[seen], predicted[seen]
     scores = _regression_scores(y, predicted) if classes is None else _class_scores(y, predicted, classes)
     if metric.is_common:
@@ -79,17 +79,17 @@ def score(y: np.ndarray, predicted: np.ndarray, classes: np.ndarray | None, metr
         y, predicted = _codes_of_known(y, predicted, classes)
     try:
         return {**scores, metric.key: metric.score(y, predicted)}
-    except ValueError:  # such as an AUC of one class
+    except ValueError:  # a score may be undefined, such as AUC for one class
         return {**scores, metric.key: np.nan}
 
 
 def standard_error(
     y: np.ndarray, predicted: np.ndarray, classes: np.ndarray | None, metric: TaskMetric, random_state: int
 ) -> float:
-    """Return the standard error of the metric over rows, by the bootstrap."""
+    """Estimate the standard error of the metric by bootstrapping rows."""
     rng = np.random.default_rng(random_state)
     drawn = (rng.integers(len(y), size=len(y)) for _ in range(_N_RESAMPLES))
-    with warnings.catch_warnings(action="ignore"):  # of scores that few rows do not define
+    with warnings.catch_warnings(action="ignore"):  # scores may be undefined in samples of few rows
         values = np.array([score(y[rows], predicted[rows], classes, metric)[metric.key] for rows in drawn])
     values = values[~np.isnan(values)]
     return float(values.std(ddof=1)) if len(values) > 1 else np.nan
@@ -103,7 +103,7 @@ def _regression_scores(y: np.ndarray, predicted: np.ndarray) -> Scores:
 def _class_scores(y: np.ndarray, probabilities: np.ndarray, classes: np.ndarray) -> Scores:
     """Return the accuracy, log loss and AUC (one class against the rest, averaged).
 
-    Rows of classes that were not in training count as wrong for the accuracy; the other two leave them out.
+    Rows of classes that were not in training count as wrong for the accuracy, and are left out of the other two.
     """
     scores = {"accuracy": float(accuracy_score(y, classes[probabilities.argmax(axis=1)]))}
     codes, probabilities = _codes_of_known(y, probabilities, classes)

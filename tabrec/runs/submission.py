@@ -16,7 +16,7 @@ def name_probabilities(classes: np.ndarray, probabilities: np.ndarray) -> dict[s
 
 
 def as_submission(predictions: pd.DataFrame, sample: pd.DataFrame) -> pd.DataFrame:
-    """Return ids and predictions, or probabilities, with the columns of a sample, and checked against it."""
+    """Convert ids and predictions, or probabilities, to the columns of a sample, and check them against it."""
     id_column, *found = predictions.columns
     wanted = [name for name in sample.columns if name != id_column]
     if len(wanted) == 1:

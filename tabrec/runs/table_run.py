@@ -218,13 +218,13 @@ class TableRun(Run):
         check_trained_table(frame, path, metadata, self.folder)
         X_new = new if new is None or isinstance(new, pd.DataFrame) else self.read_table(new)
         if X_new is not None:
-            self.preprocessor.transform(X_new)  # an invalid path is refused before the model is fitted
+            self.preprocessor.transform(X_new)  # an invalid path raises an error before the model is fitted
         X = frame.drop(columns=metadata["target"])
         y, train_rows, valid_rows = self.split(frame)
         model = self.model
         if metadata.get(
             "refit", False
-        ):  # the report is of rows that the model has not seen; older runs are not refitted
+        ):  # the report needs a model that has not seen the validation rows; runs of older versions are not refitted
             model = clone(model).fit(X.iloc[train_rows], y[train_rows])
         name = f"log of {metadata['target']}" if metadata["log_target"] else metadata["target"]
         return report(

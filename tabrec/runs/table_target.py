@@ -1,4 +1,4 @@
-"""The target column of a table: its task, its checks, and the form that a model learns."""
+"""Read and check the target column of a table, and choose the task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_time_column(time_column: str | None, date_format: str | None, columns:
 
 
 def read_target(y: pd.Series, task: str) -> pd.Series:
-    """Return the target, as numbers if it is text that is numbers; a classification keeps its labels."""
+    """Read the target; text that is numbers becomes numbers, except for a classification."""
     if task == "classification" or types.is_numeric_dtype(y):
         return y
     read = read_text_numbers(Column(str(y.name), y.array))
@@ -50,7 +50,7 @@ def read_task(y: pd.Series, task: str, log_target: bool) -> str:
 
 
 def rows_with_target(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """The rows of a file whose target is known, with their numbers in the index; the file itself if none or all are."""
+    """Select the rows with a target, with their numbers as index; all rows if none or all have one."""
     if target not in table or not table[target].isna().any() or table[target].isna().all():
         return table
     return table[table[target].notna()]
@@ -70,7 +70,7 @@ def check_values(y: pd.Series, log_target: bool) -> None:
 
 
 def to_model_target(y: pd.Series, task: str, log_target: bool) -> np.ndarray:
-    """Return the target as the model learns it."""
+    """Convert the target to the array that the model learns: numbers, their logarithms, or labels."""
     if task == "classification":
         return y.astype(object).to_numpy() if not types.is_numeric_dtype(y) else y.to_numpy()
     values = read_target(y, task).to_numpy(dtype=np.float64)

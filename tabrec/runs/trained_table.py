@@ -1,4 +1,4 @@
-"""The file that a run was trained on: noted when it trains, found again and compared when it is explained."""
+"""The file that a run was trained on: recorded by `train`, and found and verified to explain the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK = 1 << 20
 def describe_table(
     path: str | os.PathLike | None, reading: Mapping | None = None, kept_at: str | os.PathLike | None = None
 ) -> dict:
-    """Return the records of a run about its file and the options of reading it.
+    """Return the metadata of the training file: its path, its digest and the options of reading it.
 
     `kept_at` is where the file will be, if it is about to move. Standard input and queries cannot be read again.
     """
@@ -30,7 +30,7 @@ def describe_table(
 
 
 def describe_reading(frame: pd.DataFrame, target: str, preprocessor: TabularPreprocessor) -> dict:
-    """Return the records of a run about its columns, so that a new file is read as the training table was.
+    """Return the metadata by which a new file is read as the training table was.
 
     Columns with text labels or text dates are read as text, even if they look numeric in the new file.
     """
@@ -53,7 +53,7 @@ def check_is_there(path: str | os.PathLike | None) -> None:
 
 
 def recorded_options(metadata: Mapping) -> dict:
-    """Return the options that the table of a run was read with; runs of older versions record the delimiter alone."""
+    """Return the options that the table of a run was read with; older versions recorded only the delimiter."""
     known = metadata.get("table", {})
     return known.get("reading") or {name: known[name] for name in ("delimiter",) if name in known}
 
@@ -61,7 +61,7 @@ def recorded_options(metadata: Mapping) -> dict:
 def find_trained_table(
     metadata: Mapping, folder: str | os.PathLike | None, table: str | os.PathLike | None = None
 ) -> Path:
-    """The file of the table of the run in `folder`: `table`, or where it was; its digest must be that recorded."""
+    """Return the path of a run's table: `table`, or the recorded one; its digest must be the recorded one."""
     known = metadata.get("table", {})
     if table is None and "path" not in known:
         raise ValueError(f"{folder} does not record the path of its table: name it with --table.")

@@ -179,7 +179,7 @@ def train(
     if rows.folds or len(trials) > 1:
         trials = rows.compare(trials, random_state)
     else:
-        rows.validate(trials[0])  # which shows the progress of the model itself
+        rows.validate(trials[0])  # the fit shows its own progress
     best = min(trials, key=lambda trial: rows.metric.loss(trial.summary(rows.metric)[rows.metric.key]))
     if model == "all":
         metadata["leaderboard"] = _rank(trials, rows)
@@ -204,7 +204,7 @@ def _check_columns(frame: pd.DataFrame, target: str, time_column: str | None, va
 
 
 def _split(run: TableRun, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the split of a run; an ambiguous date names the option of `train` that settles it."""
+    """Split the table as the run does; the error of an ambiguous date names the parameter of `train`."""
     try:
         return run.split(frame)
     except ValueError as error:
@@ -225,13 +225,13 @@ def _check_device(device: str | None, model: str) -> None:
         return
     if model in ("forest", "boosting"):
         raise ValueError(f"device={device!r} requires a net (model='net', 'ensemble' or 'all'): {model} has no device.")
-    from tabrec.neural.devices import read_device  # late: it loads torch
+    from tabrec.neural.devices import read_device  # imported here because it loads torch
 
     read_device(device)
 
 
 def _divide(run: TableRun, frame: pd.DataFrame, metric: str | None, verbose: bool) -> TrialRows:
-    """Return training rows, validation rows, folds and metric, all checked before any fit."""
+    """Divide the table into training rows, validation rows and folds, and check them before any fit."""
     metadata = run.metadata
     y, train_rows, valid_rows = _split(run, frame)
     is_classification = metadata["task"] == "classification"
@@ -256,7 +256,7 @@ def _divide(run: TableRun, frame: pd.DataFrame, metric: str | None, verbose: boo
 
 
 def _rank(trials: list[Trial], rows: TrialRows) -> list[dict[str, Any]]:
-    """Return the summaries of the models, the best first, as JSON can hold them."""
+    """Return the summaries of the models, the best first, in values that JSON supports."""
     key = rows.metric.key
     summaries = sorted((trial.summary(rows.metric) for trial in trials), key=lambda row: rows.metric.loss(row[key]))
     return [{name: None if value != value else value for name, value in row.items()} for row in summaries]

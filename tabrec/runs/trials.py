@@ -19,7 +19,7 @@ from tabrec.tables.copies import clone_for_refit
 
 MODELS = (*DEFAULT_KINDS, "ensemble", "all")
 
-# Columns of a comparison: the scores that models are ranked by, and columns that are not scores.
+# Columns of the result of `compare_models`: the score that ranks models, and columns that are not scores.
 _RANK = "rank"
 _NOT_SCORES = ["model", "fold", _RANK, "fit_seconds", "predict_seconds"]
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -37,7 +37,7 @@ def make_estimator(model: str, task: str, columns: dict, device: str | None, ran
 def preprocessor_options(
     drop: Sequence[str], categorical: Sequence[str], time_column: str | None, date_format: str | None
 ) -> dict[str, Any]:
-    """Return the parameters of `TabularPreprocessor` for options of `train`."""
+    """Convert options of `train` to parameters of `TabularPreprocessor`."""
     dates = {time_column: date_format} if date_format is not None else None
     return {"drop_columns": list(drop), "categorical_columns": list(categorical), "date_columns": dates}
 
@@ -62,7 +62,7 @@ class Trial:
     folds: list[Scores] = field(default_factory=list)
     metrics: dict[str, Scores] = field(default_factory=dict)
     predicted: np.ndarray | None = None
-    error: float = np.nan  # standard error of the metric over the validation rows
+    error: float = np.nan  # standard error of the metric, over the validation rows
     fit_seconds: float = np.nan
     predict_seconds: float = np.nan
 

@@ -83,8 +83,8 @@ _OURS = {
     "blended-scorer": "tabrec.collab.blended_recommender.BlendedScorer",
 }
 
-# Estimators of scikit-learn that hold other estimators, or functions, are saved attribute by attribute as ours are:
-# they can hold models of this package, and an error names the attribute. skops saves all others.
+# Meta-estimators of scikit-learn, and estimators that hold functions, are saved attribute by attribute, because they
+# may hold models of this package. skops saves all other estimators.
 _CONTAINERS = {
     "pipeline": "sklearn.pipeline.Pipeline",
     "feature-union": "sklearn.pipeline.FeatureUnion",
@@ -149,12 +149,12 @@ _TRUSTED_PARTS = (
     "sklearn.tree._tree.Tree",
     "sklearn.metrics.",
     "sklearn._loss.",
-    "_loss.CyHalf",  # how older releases of scikit-learn name the compiled part of a loss
+    "_loss.CyHalf",  # the name of the compiled part of a loss in older releases of scikit-learn
 )
 
 
 def untrusted(names: list[str]) -> list[str]:
-    """Return the types reported by skops that a saved model must not hold."""
+    """Filter the types reported by skops: return those that a saved model must not hold."""
     return [name for name in names if not name.startswith(_TRUSTED_PARTS) and not _names_numpy_function(name)]
 
 
@@ -172,7 +172,7 @@ def is_numpy_function(value: Any) -> bool:
 
 
 def path_of(cls: Any) -> str:
-    """Return module and name of a class or function."""
+    """Return the full name of a class or function, with its module."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 

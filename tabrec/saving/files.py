@@ -38,7 +38,7 @@ def check_free_for_file(path: str | os.PathLike, *, overwrite: bool) -> None:
 
 
 def _check_can_be_created(path: str | os.PathLike) -> None:
-    """Raise an OSError if the nearest folder above a path does not take new files: the work before would be lost."""
+    """Raise an OSError before any work if the nearest folder above a path does not accept new files."""
     with _named_causes(path):
         above = next(parent for parent in Path(os.path.realpath(path)).parents if parent.exists())
         tempfile.TemporaryFile(dir=above).close()
@@ -53,7 +53,7 @@ def new_folder(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[
     if not overwrite:
         check_free(path)
     with _named_causes(path):
-        target = Path(os.path.realpath(path))  # a link stays, and its target is replaced
+        target = Path(os.path.realpath(path))  # a symbolic link is kept, and its target replaced
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
@@ -98,7 +98,7 @@ def new_file(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[Pa
 
 @contextmanager
 def _named_causes(path: str | os.PathLike) -> Iterator[None]:
-    """Name the path and the cause of an error of the file system, instead of a temporary file."""
+    """Raise errors of the file system again with the path of the caller in place of the temporary file."""
     try:
         yield
     except OSError as error:

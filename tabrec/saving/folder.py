@@ -39,7 +39,7 @@ def check_free_for_model(path: str | os.PathLike, *, overwrite: bool) -> None:
 
 
 def find_other_file(folder: Path) -> str | None:
-    """Return the name of a file or folder that is not of a saved model, or None."""
+    """Return the name of an entry that does not belong to a saved model, or None."""
     known = {STATE_FILE, ARRAYS_FILE, SUMS_FILE, CARD_FILE}
     names = sorted(entry.name for entry in folder.iterdir() if not entry.is_file() or entry.name not in known)
     return next((name for name in names if not _PART_NAME.fullmatch(name)), None)

@@ -150,7 +150,7 @@ def load_with_metadata(path: str | os.PathLike) -> tuple[Any, dict]:
     state = _read_state(path, files)
     try:
         arrays = safetensors.numpy.load(files[ARRAYS_FILE])
-    except Exception as error:  # dtypes that numpy lacks are errors of other types
+    except Exception as error:  # numpy raises other errors for unknown dtypes
         raise damaged(path / ARRAYS_FILE, f"it is not a safetensors file ({error})") from error
     model = StateReader(path, arrays, files, state["format"]).decode(state["model"])
     _check_header(path, state, model)
@@ -256,7 +256,7 @@ def _check_metadata(metadata: dict | None) -> None:
 
 
 def _header(model: Any) -> dict:
-    """Return the header of the file: the class of the model, and its raw columns."""
+    """Return the header of ``model.json``: the class of the model and its raw columns."""
     names = getattr(model, "feature_names_in_", None)
     return {
         "class": short_name(type(model)) if is_registered(type(model)) else path_of(type(model)),
@@ -271,7 +271,7 @@ def _check_header(path: Path, state: dict, model: Any) -> None:
     """Compare the header of a model with the model."""
     try:
         expected = _header(model)
-    except Exception as error:  # the attributes may have any value
+    except Exception as error:  # attributes in a manipulated file may have any value
         raise damaged(path / STATE_FILE, f"the attributes of the model do not fit together ({error})") from error
     same = ["schema"]
     if state["format"] == FORMAT and is_registered(type(model)):  # modules of other classes move between releases

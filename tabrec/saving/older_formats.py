@@ -1,4 +1,4 @@
-"""Reading folders of older formats: their class names, and attributes that have changed since.
+"""Convert class names and attributes of older formats.
 
 Format 1 (tabrec 0.1) names classes by module path. Format 2 (tabrec 0.2) names them as `class_names` does.
 """
@@ -61,13 +61,13 @@ _FORMAT_1 = {
 
 
 def _with_purpose(state: dict[str, Any]) -> dict[str, Any]:
-    """`purpose` was called `for_`, and text was neither numbers nor marks of missing dates."""
+    """Rename `for_` to `purpose`, and add the formats of numbers and dates, which did not exist."""
     state = {"purpose" if name == "for_" else name: value for name, value in state.items()}
     return {"number_formats_": {}, "date_marks_": {}} | state if "kinds_" in state else state
 
 
 def _with_time_parts(state: dict[str, Any]) -> dict[str, Any]:
-    """Return all dates had the same parts, and no marks of missing dates."""
+    """Add the parts of each date, which all dates shared, and no marks of missing dates."""
     names = state.get("formats_")
     if names is None:
         return state
@@ -76,7 +76,7 @@ def _with_time_parts(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_number_formats(state: dict[str, Any]) -> dict[str, Any]:
-    """Return text was not read as numbers, and every column was float32."""
+    """Add number formats and float64 columns, neither of which existed."""
     return {"number_formats_": {}, "_warned": set(), "float64_columns_": []} | state
 
 
@@ -145,10 +145,10 @@ def _recommender(owner: str, scorer_class: str, names: dict[str, str]) -> Callab
     return upgrade
 
 
-# Fitted attributes for columns and target means of which float32 would merge values.
+# Fitted attributes of columns and target means whose values float32 would merge.
 _IN_FLOAT32: dict[str, Any] = {"_float32_maps": {}, "_mean_dtype": "float32", "_offsets": {}}
 
-# Parameters that were added since, with the values that they stand for.
+# Parameters added since, with the values that reproduce the earlier behaviour.
 _NEW_PARAMETERS: dict[str, dict[str, Any]] = {
     "boosting-regressor": {"cv": 5},
     "boosting-classifier": {"cv": 5},
@@ -159,10 +159,10 @@ _NEW_PARAMETERS: dict[str, dict[str, Any]] = {
     "bayesian-factorization": {"duplicates": "all"},
 }
 
-# Parameters that were renamed since, by their old name.
+# Parameters renamed since, by old name.
 _RENAMED_PARAMETERS = {"bayesian-factorization": {"history": "implicit_feedback"}}
 
-# By registered name: converts the attributes saved in format 1 to the current ones.
+# Functions that convert attributes saved in format 1, by registered name.
 _FROM_FORMAT_1: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "forest-regressor": lambda state: _IN_FLOAT32 | state,
     "forest-classifier": lambda state: _IN_FLOAT32 | state,

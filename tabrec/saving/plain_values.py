@@ -1,4 +1,4 @@
-"""Values of Python, numpy and pandas that are saved as a few simpler values: labels of columns, and parameters."""
+"""Values of Python, numpy and pandas, such as labels and parameters, that are saved as simpler values."""
 
 from __future__ import annotations
 

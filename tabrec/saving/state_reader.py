@@ -43,7 +43,7 @@ class StateReader:
             return self._decode_entry(value)
         except UnreadableModel:
             raise
-        except Exception as error:  # an entry made by someone else can fail in any way
+        except Exception as error:  # a manipulated entry may raise any error
             problem = f"{reprlib.repr(value)} cannot be read ({type(error).__name__}: {error})"
             raise damaged(self.path / STATE_FILE, problem) from error
 
@@ -74,7 +74,7 @@ class StateReader:
         items = self._list(value["objects"])
         array = np.empty(len(items), dtype=object)
         array[:] = items
-        # The width of text follows from the text: a wider one would only take memory.
+        # The width of text is derived from the text, as a larger width in the file would only take memory.
         return array.reshape(value["shape"]).astype(np.dtype(value["dtype"]).kind)
 
     def _array(self, value: dict) -> np.ndarray:
@@ -153,7 +153,7 @@ class StateReader:
         if not issubclass(cls, torch.nn.Module):
             raise ValueError("it is not a net")
         config, state = self.decode(value["config"]), self.decode(value["state"])
-        with torch.device("meta"):  # a net without memory
+        with torch.device("meta"):  # the meta device allocates no memory
             size = sum(tensor.numel() for tensor in cls(**config).state_dict().values())
         if size > sum(array.size for array in state.values()):
             raise ValueError(f"the configuration needs {size} values, but the arrays hold fewer")
@@ -170,13 +170,13 @@ class StateReader:
         return self._parts[name]
 
     def _read_part(self, name: str) -> Any:
-        import skops.io  # late: it loads torch and all of scikit-learn
+        import skops.io  # imported here because it loads torch and all of scikit-learn
 
         data = self.files[name]
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                    raise ValueError("it is compressed")  # a few bytes could become many
+                    raise ValueError("it is compressed")  # a small compressed file could expand to fill the memory
             asked = skops.io.get_untrusted_types(data=data)
             unknown = untrusted(asked)
             if unknown:
@@ -192,7 +192,7 @@ def _kind(decode: Callable[[StateReader, dict], Any], needed: str = "", optional
     return decode, set(needed.split()), set(optional.split())
 
 
-# By the first key of an entry: how it is decoded, the other keys that it must have, and those that it may have.
+# By the first key of an entry: its decoder, its other required keys and its optional keys.
 _KINDS: dict[Any, tuple[Callable[[StateReader, dict], Any], set[str], set[str]]] = {
     "array": _kind(StateReader._array, "dtype order", "shape"),
     "bunch": _kind(lambda reader, value: Bunch(**reader.decode(value["bunch"]))),

@@ -16,7 +16,7 @@ from tabrec.saving.class_names import is_numpy_function, is_registered, path_of,
 from tabrec.saving.plain_values import PLAIN_VALUES, kind_of
 
 _PLAIN = (str, bool, int, type(None))
-# What safetensors holds.
+# Dtypes that safetensors supports.
 _ARRAY_TYPES = {"b1", *(f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8))} - {"f1"}
 
 
@@ -27,7 +27,7 @@ class StateWriter:
         self.arrays: dict[str, np.ndarray] = {}
         self.parts: dict[str, bytes] = {}
         self._known: dict[int, int] = {}
-        # By id: an object that occurs twice in a model is saved once. It is kept alive, as an id may be reused.
+        # By id, so that an object that occurs twice is saved once. Objects are kept alive because ids may be reused.
         self._names: dict[int, tuple[str, Any]] = {}
 
     def encode(self, value: Any, where: str) -> Any:
@@ -73,7 +73,7 @@ class StateWriter:
 
     def _date(self, value: date, where: str) -> dict:
         zone = getattr(value, "tzinfo", None)
-        zone = getattr(zone, "key", None) or getattr(zone, "zone", None)  # isoformat writes the offset alone
+        zone = getattr(zone, "key", None) or getattr(zone, "zone", None)  # isoformat writes only the offset
         entry = {"date": value.isoformat(), "class": type(value).__name__}
         return entry if zone is None else entry | {"zone": zone}
 
@@ -88,9 +88,9 @@ class StateWriter:
         if id(value) in self._known:
             return {"same": self._known[id(value)]}
         self._known[id(value)] = len(self._known)
-        # scikit-learn stores bound methods of the object among its attributes; the class provides them after loading.
+        # scikit-learn stores bound methods among the attributes; the class provides them after loading.
         state = {k: v for k, v in vars(value).items() if getattr(v, "__self__", None) is not value}
-        left_out = getattr(value, "_not_saved", ())  # attributes that the object can compute again
+        left_out = getattr(value, "_not_saved", ())  # attributes that can be computed again
         state = {k: self.encode(v, f"{where}.{k}") for k, v in state.items() if k not in left_out}
         return {"object": short_name(type(value)), "state": state}
 
@@ -113,7 +113,7 @@ class StateWriter:
         return {"values": self._array(plain, where), "dtype": str(value.dtype)}
 
     def _module(self, value: Any, where: str) -> dict:
-        """Return a registered torch module: its constructor arguments and its weights."""
+        """Encode a registered torch module as its constructor arguments and its weights."""
         state = {name: tensor.cpu().numpy() for name, tensor in value.state_dict().items()}
         config = self._dict(value.config, f"{where}.config")
         return {"module": short_name(type(value)), "config": config, "state": self._dict(state, where)}
@@ -129,12 +129,12 @@ class StateWriter:
     def _part(self, value: Any, where: str) -> dict:
         if id(value) in self._names:
             return {"part": self._names[id(value)][0]}
-        import skops.io  # late: it loads torch and all of scikit-learn
+        import skops.io  # imported here because it loads torch and all of scikit-learn
 
         try:
             data = skops.io.dumps(value)
             unknown = untrusted(skops.io.get_untrusted_types(data=data))
-        except Exception as error:  # skops raises errors of many types, and that of an object
+        except Exception as error:  # skops, and the objects themselves, raise errors of many types
             raise TypeError(f"{where} {_described(value)} ({error})") from error
         if unknown:
             place, part = _find(value, unknown, where) or (where, None)
@@ -155,7 +155,7 @@ def can_be_saved(value: Any) -> bool:
 
 
 def _described(value: Any) -> str:
-    """Return the part that cannot be saved, and the way to save the model nevertheless."""
+    """Return text that names the type that cannot be saved, and how to save the model nevertheless."""
     named = value.func if isinstance(value, partial) else value
     if not (callable(named) and hasattr(named, "__qualname__")):
         return f"is a {path_of(type(value))}, which cannot be saved."
@@ -167,7 +167,7 @@ def _described(value: Any) -> str:
 
 
 def _find(value: Any, types: list[str], where: str, depth: int = 8) -> tuple[str, Any] | None:
-    """The place of the first value within an object whose type (or itself, for a function) has one of these names."""
+    """Find the first value within an object whose type, or function, has one of these names."""
     named = value if hasattr(value, "__qualname__") else type(value)
     if path_of(named) in types:
         return where, value

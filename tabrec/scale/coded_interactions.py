@@ -1,4 +1,4 @@
-"""`CodedInteractions`: the interactions of a table in chunks as codes in temporary files, sorted by parts."""
+"""`CodedInteractions`: interactions of a table in chunks as codes in temporary files, and their external sort."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tabrec.tables.mapped_arrays import BLOCK, blocks, mapped_array, release
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.progress import show_progress
 
-# Bytes that an interaction takes while a range of users is sorted.
+# Bytes per interaction while a range of users is sorted.
 _SORTED_BYTES = 64
 # Positions in sparse matrices are 32-bit integers.
 _MOST = 2**31 - 1
@@ -74,7 +74,7 @@ class CodedInteractions:
             )
 
     def make_reader(self, owner: str, side_tables: tuple[Any, Any], memory: int) -> RatingsReader:
-        """Return a reader of the interactions, which are sorted into further temporary files."""
+        """Sort the interactions into further temporary files, and return a reader of them."""
         columns = [ids.column() for ids in self._ids]
         users = learn_side(columns[0], "user_features", side_tables[0])
         items = learn_side(columns[1], "item_features", side_tables[1])
@@ -82,7 +82,7 @@ class CodedInteractions:
         return RatingsReader(owner, columns[0].name, columns[1].name, users, items, ratings, 1.0, None)
 
     def _sort(self, codes: list[np.ndarray], memory: int) -> Interactions:
-        """Sort by user, item and value: a range of users at a time, for each of which the files are read."""
+        """Sort by user, item and value, one range of users at a time; the files are read once for each range."""
         counts = np.bincount(codes[0], self._ids[0].counts, minlength=int(codes[0].max()) + 1).astype(np.int64)
         starts = np.concatenate([[0], np.cumsum(counts)])
         users, items = mapped_array(self.n_rows, np.int32), mapped_array(self.n_rows, np.int32)

@@ -31,7 +31,7 @@ class FilePart:
     fragment: Any
     is_parquet: bool
     n_rows: int | None  # None for CSV
-    schema: pa.Schema  # as the file has it
+    schema: pa.Schema  # schema of the file
 
     def split(self) -> list[FilePart]:
         """Return the row groups of a parquet file; a CSV file is one part."""
@@ -43,7 +43,7 @@ class FilePart:
     def read(self, schema: pa.Schema, batch_rows: int) -> Iterator[pa.Table]:
         """Read the columns of a schema in batches, text as dictionaries; damage is a ValueError."""
         with _named_damage(self.path, self.schema.names):
-            # Without reading ahead, memory holds one row group and one batch.
+            # Reading ahead is disabled, so that memory holds one row group and one batch.
             batches = self.fragment.to_batches(
                 schema=pa.schema([pa.field(field.name, _read_type(field.type, self.is_parquet)) for field in schema]),
                 columns=schema.names,
@@ -59,7 +59,7 @@ class FilePart:
 
 
 def _read_type(wanted: pa.DataType, is_parquet: bool) -> pa.DataType:
-    """Return text of CSV files is read as text first."""
+    """Return the type to read as: text in CSV files is read as plain text before it is dictionary-encoded."""
     return wanted.value_type if pa.types.is_dictionary(wanted) and not is_parquet else wanted
 
 
@@ -70,7 +70,7 @@ def _as_type(array: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 
 def find_parts(path: Any, delimiter: str, skip: Callable[[str, ValueError], None]) -> list[FilePart]:
-    """Every file of a table with its columns; files without a byte are left out, damaged ones are given to `skip`."""
+    """Find the files of a table; empty files are left out, and errors of damaged ones are passed to `skip`."""
     parts = []
     for file in _find_files(path):
         name = str(file)
@@ -148,7 +148,7 @@ def _as_text(path: Any) -> str:
 
 @contextmanager
 def _named_damage(path: str, names: Sequence[str]) -> Iterator[None]:
-    """Name the file, and the column where arrow says its position, of an error in reading."""
+    """Name the file in errors of reading, and the column if arrow reports its position."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

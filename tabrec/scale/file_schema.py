@@ -13,7 +13,7 @@ _TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 def unite_schemas(parts: list[FilePart], text_columns: Sequence[str]) -> pa.Schema:
-    """Return the columns of all files, each with a type that holds its values in all of them; text is a dictionary."""
+    """Return one schema for all files: each column has a type that holds its values; text is a dictionary."""
     first = parts[0]
     repeated = sorted({name for name in first.schema.names if first.schema.names.count(name) > 1})
     if repeated:

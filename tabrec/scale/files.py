@@ -151,7 +151,7 @@ class FileChunks(TableSource):
         self._counted = n_read + n_waiting
 
     def _cut(self, waiting: list[tuple[str, pa.Table]]) -> tuple[pd.DataFrame, list[tuple[str, pa.Table]]]:
-        """Return the next chunk as a frame, and the rows that are left."""
+        """Split the waiting batches into the next chunk, as a frame, and the remaining rows."""
         paths = list(dict.fromkeys(path for path, _ in waiting))
         table = pa.concat_tables([batch for _, batch in waiting]).unify_dictionaries()
         frame = read_frame(table[: self.chunk_rows])

@@ -24,12 +24,12 @@ from tabrec.tables.progress import show_progress
 from tabrec.trees.boosting_base import BoostingMixin
 from tabrec.trees.forest_base import ForestMixin
 
-# Bytes that a drawn row takes while a model is fitted: for each encoded column, and in addition.
+# Bytes per drawn row while a model is fitted: for each encoded column, and besides.
 _FOREST_BYTES, _BYTES = (12, 120), (30, 120)
 
 
 class _Encoding(NamedTuple):
-    """What the passes over all rows found."""
+    """The results of the passes over all rows."""
 
     preprocessor: Any
     n_rows: int
@@ -48,7 +48,7 @@ def fit_to_chunks(estimator: Any, chunks: Any, y: Any, options: Mapping[str, Any
             return _fit_transformer(estimator, chunks)
         if isinstance(estimator, (ForestMixin, BoostingMixin)):
             return _fit_estimator(estimator, chunks, y)
-        # They import torch.
+        # imported here because they load torch
         from tabrec.collab.recommender import Recommender
         from tabrec.neural.tabular_estimator import TabularEstimator
         from tabrec.scale.ratings import fit_recommender
@@ -104,7 +104,7 @@ def _survey(part: Any, start: int) -> TableSurvey:
 
 
 def _learn_part_from(transformer: Any, part: Any, start: int) -> Any:
-    """Return a copy of a transformer without rows, fitted to a part of a table that starts at a row."""
+    """Fit a copy of a transformer to a part of a table that starts at row `start`."""
     return _learn_part(start_at(transformer, start), part)
 
 
@@ -124,7 +124,7 @@ def _check_some_rows(n_rows: int) -> None:
 
 @restores_on_failure
 def _fit_estimator(estimator: Any, chunks: Any, y: Any) -> Any:
-    """Learn the encoding from all rows, and the model from rows that are drawn, or in blocks for a net."""
+    """Learn the encoding from all rows, and the model from a sample of rows, or a net from blocks of all rows."""
     estimator._validate_params()
     if estimator.warm_start:
         raise ValueError("warm_start=True continues a fit to tables in memory, not to chunks.")
@@ -150,7 +150,7 @@ def _fit_estimator(estimator: Any, chunks: Any, y: Any) -> Any:
 
 
 def _learn(estimator: RawFrameMixin, chunks: Any, target: TargetColumn) -> _Encoding:
-    """Fit the preprocessor to all rows, and check the target of all."""
+    """Fit the preprocessor to all rows, and check the target in all of them."""
     classes: dict[Any, int] = {}
     numeric, n_rows = not is_classifier(estimator), 0
     for frame in chunks.select([target.column]):
@@ -167,7 +167,7 @@ def _learn(estimator: RawFrameMixin, chunks: Any, target: TargetColumn) -> _Enco
 
 
 def _count_wanted(estimator: Any, n_rows: int) -> int:
-    """Return the number of rows that all trees together draw at most."""
+    """Return the largest number of rows that all trees together can draw."""
     if not isinstance(estimator, ForestMixin) or not estimator.bootstrap or estimator.max_samples is None:
         return n_rows
     each = estimator.max_samples

@@ -1,4 +1,4 @@
-"""`GrowingCodes`: the labels of a column that is read in chunks, as codes in the order in which they occur."""
+"""`GrowingCodes`: codes for the labels of a column read in chunks, in the order of their first occurrence."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class GrowingCodes:
         self.counts = np.zeros(0, dtype=np.int64)
 
     def encode(self, column: Column) -> np.ndarray:
-        """Return the codes of a chunk, whose new labels get new codes: int32."""
+        """Encode a chunk as int32 codes; new labels get new codes."""
         labels = column.as_labels()
-        table = np.full(len(labels.labels) + 1, -1, dtype=np.int32)  # the last is that of missing ids
+        table = np.full(len(labels.labels) + 1, -1, dtype=np.int32)  # the last entry is the code of missing labels
         for position in np.flatnonzero(labels.counts).tolist():
             table[position] = self._code_of.setdefault(labels.labels[position], len(self._code_of))
         return table[labels.codes]
@@ -37,13 +37,13 @@ class GrowingCodes:
         return pd.Index(list(self._code_of))
 
     def column(self) -> Column:
-        """Return a column of the labels that were counted, each once."""
+        """Return a column in which each counted label occurs once."""
         codes = np.flatnonzero(self.counts).astype(np.int32)
         labels = pd.Categorical.from_codes(codes, categories=self.categories(), validate=False)
         return to_columns(pd.DataFrame({self.name: labels}))[self.name]
 
     def recode(self, side: Side) -> np.ndarray:
-        """Return the code of a side for each code of this column, 0 where it was not counted."""
+        """Map the codes of this column to those of a side of a recommender; labels without counts get 0."""
         table = np.zeros(len(self._code_of), dtype=np.int32)
         table[self.counts > 0] = side.ids.encode(self.column())
         return table

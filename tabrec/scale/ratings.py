@@ -21,13 +21,13 @@ from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.memory import physical_memory
 from tabrec.tables.progress import show_progress
 
-# A recommender holds its interactions as codes, and sorts them in fit: bytes of each, at the peak.
+# Peak bytes per interaction in fit, which holds the interactions as codes and sorts them.
 _BYTES = 90
 
 
 @restores_on_failure
 def fit_recommender(recommender: Recommender, chunks: Any, y: Any) -> Any:
-    """Fit a recommender to all rows of a table in chunks, of which it holds the codes of the ids, as it does else."""
+    """Fit a recommender to all rows of a table in chunks; it holds the interactions as codes, in memory or on disk."""
     target = None if y is None else TargetColumn.parse(y, list(chunks.schema))
     names = [name for name in chunks.schema if target is None or name != target.column]
     id_names = find_id_columns(
@@ -46,7 +46,7 @@ def fit_recommender(recommender: Recommender, chunks: Any, y: Any) -> Any:
 
 
 def _fits_on_disk(recommender: Recommender, others: list[str]) -> bool:
-    """Whether a recommender learns from blocks of users and of items; a function of all strengths needs them all."""
+    """Return whether a recommender can learn from blocks; a callable `rating_weight` needs all at once."""
     return isinstance(recommender, (EASE, ImplicitALS)) and not others and not callable(recommender.rating_weight)
 
 
@@ -57,7 +57,7 @@ def _needs_disk(chunks: Any) -> bool:
 def _fit_on_disk(
     recommender: Recommender, chunks: Any, names: list[str], target: TargetColumn | None, memory: int
 ) -> None:
-    """Fit to interactions that stay in temporary files, where the fitted model reads them too."""
+    """Fit to interactions in temporary files, which the fitted model continues to read."""
     coded = CodedInteractions(names, target is not None)
     coded.read(chunks, target)
     side_tables = recommender.user_features, recommender.item_features

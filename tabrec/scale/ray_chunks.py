@@ -1,4 +1,4 @@
-"""`RayChunks`: a dataset of Ray as chunks, of which the workers of a cluster learn and predict parts."""
+"""`RayChunks`: a dataset of Ray as chunks, which the workers of a cluster process in parallel."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 _BLOCK = 1_000_000
-# Half the width of the band in which the threshold is looked for, in standard deviations.
+# The threshold is searched within this many standard deviations of its expected value.
 _BAND = 8
 
 
@@ -24,7 +24,7 @@ class RowDraw:
         self._threshold = 1.0 if self.n_drawn == n_rows else self._find_threshold()
 
     def positions(self, start: int, n_rows: int) -> np.ndarray:
-        """Return positions within a chunk, whose first row is row `start` of the table, of the rows that are drawn."""
+        """Return the positions of the drawn rows in a chunk that starts at row `start` of the table."""
         if self.n_drawn == self.n_rows:
             return np.arange(n_rows)
         return np.flatnonzero(self._keys(start, n_rows) < self._threshold)
@@ -35,7 +35,7 @@ class RowDraw:
         return drawn if of_draw else np.delete(np.arange(n_rows), drawn)
 
     def count(self, start: int, n_rows: int) -> int:
-        """Return the number of rows that are drawn of those from row `start` on."""
+        """Return the number of drawn rows among the `n_rows` rows from row `start`."""
         return len(self.positions(start, n_rows))
 
     def _keys(self, start: int, n_rows: int) -> np.ndarray:
@@ -46,7 +46,7 @@ class RowDraw:
             yield self._keys(start, min(_BLOCK, self.n_rows - start))
 
     def _find_threshold(self) -> float:
-        """Return the smallest key that is not drawn, which is near the share of the rows drawn."""
+        """Find the smallest key that is not drawn; its expected value is the share of drawn rows."""
         share = self.n_drawn / self.n_rows
         reach = _BAND * np.sqrt(share * (1 - share) / self.n_rows)
         for low, high in ((share - reach, share + reach), (0.0, 1.0)):

@@ -13,11 +13,11 @@ from tabrec.preprocess.encoded_frames import EncodedSample
 from tabrec.scale.encoded_table import EncodedTable
 from tabrec.scale.row_draw import EncodedRows, RowDraw
 
-# Scales and bins of a net are learned from so many rows.
+# Number of rows from which a net learns its scales and bins.
 _SAMPLE = 200_000
-# Files and row groups are read in random order, in so many parts.
+# Number of parts into which files and row groups are divided, which are read in random order.
 _SHARDS = 64
-# Bytes of a row of a block, for each encoded column and in addition.
+# Bytes per row of a block: for each encoded column, and besides.
 _BYTES = 14, 60
 
 
@@ -44,7 +44,7 @@ def read_blocks(
 
 
 class _BlockCutter:
-    """Joins encoded frames to blocks of a given size; the last one may have a row more, as a batch has two rows."""
+    """Joins encoded frames to blocks of a given size; the last may have one more row, as batches need two rows."""
 
     def __init__(self, n_rows: int, size: int):
         self._n_left, self._size = n_rows, size
@@ -72,10 +72,10 @@ class _BlockCutter:
 
 
 def fit_net_to_blocks(net: Any, table: EncodedTable, width: int, classes: Any) -> None:
-    """Train a net on all rows of a table in blocks that memory holds."""
+    """Train a net on all rows of a table, in blocks that fit in memory."""
     check_streamed(net)
     by_column, in_addition = _BYTES
-    # The rows to validate on and the next block are in memory beside a block.
+    # Memory holds the validation rows, the current block and the next one.
     n_block = max(table.chunks.memory // (3 * (by_column * width + in_addition)), 1)
     seed = int(check_random_state(net.random_state).randint(np.iinfo(np.int32).max))
     left_out = valid = None

@@ -275,7 +275,7 @@ def divide(items: list[_Item], sizes: Sequence[int], n_groups: int) -> list[list
 
 
 def name_columns(result: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return a table, or an array as a frame with the given names, or else "prediction", or "0", "1", …"""
+    """Convert an array to a frame with the given names, or else "prediction" or "0", "1", …; tables stay."""
     if isinstance(result, pd.DataFrame):
         return result
     array = np.asarray(result)
@@ -298,7 +298,7 @@ def join_frames(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def read_memory(memory: int | str) -> int:
-    """Return a number of bytes, given as such or as text with a unit."""
+    """Convert a number of bytes, or text with a unit, to a number of bytes."""
     number, unit = (memory[:-2], memory[-2:].upper()) if isinstance(memory, str) else (memory, "")
     try:
         n_bytes = int(float(number) * _UNITS.get(unit, 0 if unit else 1))

@@ -41,7 +41,7 @@ class TargetColumn:
         return cls(column, function)
 
     def read(self, frame: pd.DataFrame, start: int, numeric: bool) -> np.ndarray:
-        """Return the target of a chunk, whose first row is row `start` of the table; gaps are a ValueError."""
+        """Return the target of a chunk that starts at row `start`; missing values raise a ValueError."""
         values = frame[self.column]
         missing = values.isna().to_numpy()
         if missing.any():

@@ -84,7 +84,7 @@ def predict_to(
 
 
 def write_parquet(chunks: Chunks, path: str | os.PathLike, *, overwrite: bool = False) -> None:
-    """Write a table to a file or to a folder of a file for each chunk."""
+    """Write a table to one file, or to a folder with a file for each chunk."""
     total = chunks.n_rows
     with show_progress("Writing rows", total) as progress:
         if Path(path).suffix in _SUFFIXES:
@@ -111,6 +111,6 @@ def _write_file(path: Path, frames: Iterable[pd.DataFrame], progress: Any) -> No
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return categories of text as text: each chunk has its own."""
+    """Convert categories of text to text, because every chunk has its own categories."""
     text = [name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
     return frame.astype({name: frame[name].cat.categories.dtype for name in text}) if text else frame

@@ -1,4 +1,4 @@
-"""Recommenders and models of tables combined: candidates from the ones, ranked by the other."""
+"""Two-stage recommenders: candidates of recommenders, ranked by a model of tables."""
 
 from tabrec.stages.two_stage_recommender import TwoStageRecommender
 

@@ -14,10 +14,10 @@ from tabrec.collab.side_table import SideTable
 from tabrec.collab.sides import KINDS
 from tabrec.stages.retrieval import Retrieved
 
-# Arrays by kind of id, name and code.
+# Statistics of ids: arrays indexed by code, by kind of id and name.
 Histories = dict[str, dict[str, np.ndarray]]
 
-# A mean value counts as much as so many interactions of the id.
+# Means and shares are shrunk towards 0 as if every id had this many further interactions.
 _DAMPING = 5.0
 # Share of the interactions that are recent.
 _RECENT = 0.1
@@ -92,7 +92,7 @@ def learn_histories(data: RatingsReader) -> Histories:
 
 
 def add_users(known: Histories, data: RatingsReader, users: np.ndarray) -> Histories:
-    """Return histories with those of users that are folded in, which leave those of others and of items as they are."""
+    """Add the histories of users that are folded in; those of other users and of items stay unchanged."""
     found = histories(data.ratings, "user", data.users.n_codes)
     for name, values in known["user"].items():
         others = np.setdiff1d(np.arange(len(values)), users)
@@ -101,7 +101,7 @@ def add_users(known: Histories, data: RatingsReader, users: np.ndarray) -> Histo
 
 
 def histories(ratings: Interactions, kind: str, n_codes: int) -> dict[str, np.ndarray]:
-    """Statistics of the interactions of each user or item, by code, in units that do not depend on their number."""
+    """Compute statistics of the interactions of each user or item, by code; counts are relative to their mean."""
     codes = ratings.users if kind == "user" else ratings.items
     counts = np.bincount(codes, minlength=n_codes).astype(np.float64)
     found = {"activity" if kind == "user" else "popularity": counts / max(counts[counts > 0].mean(), 1.0)}

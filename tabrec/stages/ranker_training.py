@@ -18,7 +18,7 @@ from tabrec.stages.retrieval import Retrieved, retrieve
 
 # Rows from which the ranker learns.
 _MOST_ROWS = 1_000_000
-# Scores held at once, of all lists.
+# Largest number of scores in memory at once, over all lists.
 _BLOCK = 2**22
 
 
@@ -27,7 +27,7 @@ class CandidateRows:
     """The training data of the ranker."""
 
     features: pd.DataFrame
-    labels: np.ndarray  # 1 for candidates that the user takes in the part held out
+    labels: np.ndarray  # 1 for candidates among the user's held-out interactions
 
 
 def make_candidate_rows(
@@ -68,9 +68,9 @@ def held_out_parts(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return masks of the interactions to train on and to hold out.
 
-    With times, each part is held out from a moment on, and nothing later is trained on; the moments are half a part
-    apart. Without them, or where nobody has interactions before and after, a fraction of each user's interactions is
-    drawn at random.
+    With times, each part consists of the interactions from one time to another, and only earlier ones are trained on;
+    the parts start half a part apart. Without times, or if no user has interactions before and after, a fraction of
+    each user's interactions is drawn at random.
     """
     parts = []
     if ratings.days is not None:
@@ -96,7 +96,7 @@ class HeldOutInteractions:
         self.context = None if context is None else (context[0][rows], context[1][rows])
 
     def match(self, found: Retrieved, known: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Context]:
-        """Labels of candidates, and their contexts: their own, or else those of other held-out items of the user."""
+        """Return labels and contexts of candidates; negatives get those of random held-out items of the user."""
         users, items = found.users[found.owner].astype(np.int64), known[found.place]
         n_codes = int(max(known.max(initial=0), self.ratings.items.max(initial=0))) + 1
         keys, wanted = self.ratings.users.astype(np.int64) * n_codes + self.ratings.items, users * n_codes + items
@@ -111,7 +111,7 @@ class HeldOutInteractions:
 
 
 def chunks(users: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """Yield parts of the users whose rows of so many numbers fit into a block."""
+    """Divide users into parts, each with at most a block of scores if every user has `width` scores."""
     step = max(1, _BLOCK // width)
     for start in range(0, len(users), step):
         yield users[start : start + step]

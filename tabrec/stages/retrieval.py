@@ -22,7 +22,7 @@ class Retrieved:
 
     users: np.ndarray  # (n_users,): codes
     scores: np.ndarray  # (n_lists, n_users, n_items)
-    means: np.ndarray  # (n_lists, n_users, 1): of the scores before they were standardised
+    means: np.ndarray  # (n_lists, n_users, 1), of the scores before they were standardised
     deviations: np.ndarray  # (n_lists, n_users, 1)
     owner: np.ndarray  # (n_candidates,): position of the user of each candidate
     place: np.ndarray  # (n_candidates,): position of the item among those with interactions
@@ -65,7 +65,7 @@ def retrieve(
 
 
 def seen_places(data: RatingsReader, users: np.ndarray) -> np.ndarray:
-    """Return which of the items with interactions each user has: (n_users, n_items)."""
+    """Return a mask of the items that each user has interacted with: (n_users, n_items)."""
     known = data.items.known()
     is_seen = np.zeros((len(users), len(known)), dtype=bool)
     rows, owner = data.ratings.of_users(users)
@@ -74,7 +74,7 @@ def seen_places(data: RatingsReader, users: np.ndarray) -> np.ndarray:
 
 
 def standardise(scores: np.ndarray, is_seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores with mean 0 and standard deviation 1 over the items that a user lacks, and these means and deviations."""
+    """Standardise scores over the items that a user lacks; also returns the means and standard deviations."""
     scores = scores.astype(np.float64)
     counts = np.maximum((~is_seen).sum(axis=1, keepdims=True), 1)
     means = np.where(is_seen, 0.0, scores).sum(axis=1, keepdims=True) / counts

@@ -25,22 +25,22 @@ from tabrec.stages.ranker_training import chunks, make_candidate_rows
 from tabrec.stages.retrieval import Retrieved, retrieve
 from tabrec.tables.messages import warn_caller
 
-# Training rows that are kept to compare the rows to explain with.
+# Number of training rows that are kept as the background of explanations.
 _N_BACKGROUND = 50
-# Of the retrievers by default, EASE and ImplicitALS make the blend; all list candidates.
+# The blend of the default retrievers is that of EASE and ImplicitALS; all of them list candidates.
 _WEIGHTS = (1, 1, 0, 0)
 
 
 class TwoStageScorer(StrengthScorer):
     """Holds the scorers of the retrievers, the weights of their blend and the fitted ranker."""
 
-    _most_few = 0  # the scores of the retrievers have the popularity
+    _most_few = 0  # the scores of the retrievers include the popularity
     _not_saved: tuple[str, ...] = (*StrengthScorer._not_saved, "context", "_features")
     context: Context = None
     _features: PairFeatures | None = None
     scorers: list[Scorer]
     weights: np.ndarray
-    ranker: Any  # None where there was nothing to learn from
+    ranker: Any  # None if there was nothing to learn from
     background: pd.DataFrame
     histories: Histories
     seed: int
@@ -139,8 +139,8 @@ class TwoStageScorer(StrengthScorer):
         return {"mean": parts["factors"] - sum(by_kind.values()), **by_kind}
 
     def reasons(self, user: int, item: int) -> pd.DataFrame:
-        """The contribution of each feature to the score of a candidate: `feature`, `value` and `contribution`."""
-        from tabrec.interpret import contributions  # imports pictures
+        """Return the contribution of each feature to a candidate's score: `feature`, `value` and `contribution`."""
+        from tabrec.interpret import contributions  # imported here because it loads matplotlib
 
         found = self._retrieve(np.array([user]))
         at = np.flatnonzero(self.data.items.known()[found.place] == item)
@@ -165,7 +165,7 @@ class TwoStageScorer(StrengthScorer):
         return share * total / found.deviations[-1, 0, 0]
 
     def lists(self) -> list[str]:
-        """Return the names of the retrievers, unique, and of their blend, as features are named."""
+        """Return unique names of the retrievers and of their blend, which are parts of the names of features."""
         names: list[str] = []
         for member in self._members(0):
             name, number = type(member).__name__.lower(), 2
@@ -256,7 +256,7 @@ class TwoStageScorer(StrengthScorer):
 
 
 def predict_relevance(ranker: Any, features: pd.DataFrame) -> np.ndarray:
-    """The probability that a candidate is taken, or else the number that the ranker predicts: (n_candidates,)."""
+    """Return the ranker's probability, decision function or prediction for each candidate: (n_candidates,)."""
     if hasattr(ranker, "predict_proba"):
         return np.asarray(ranker.predict_proba(features), dtype=np.float64)[:, -1]
     if hasattr(ranker, "decision_function"):
@@ -265,7 +265,7 @@ def predict_relevance(ranker: Any, features: pd.DataFrame) -> np.ndarray:
 
 
 def standardise_by_owner(values: np.ndarray, found: Retrieved) -> np.ndarray:
-    """Return the values of candidates with mean 0 and standard deviation 1 over those of each user."""
+    """Standardise values over the candidates of each user."""
     n_users, owner = len(found.users), found.owner
     counts = np.maximum(np.bincount(owner, minlength=n_users), 1)
     centred = values - (np.bincount(owner, values, n_users) / counts)[owner]

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-# Methods that take X first; those that predict or transform return chunks for chunks.
+# Methods whose first argument is X. Given chunks, those of `_BY_ROW` return chunks, and those of `_IN_MEMORY` raise an
+# error.
 _LEARNING = ("fit", "fit_transform")
 _BY_ROW = (
     "predict",
@@ -24,7 +25,7 @@ _BY_ROW = (
     "apply",
 )
 _IN_MEMORY = ("score", "decision_path", "staged_predict", "staged_predict_proba", "staged_rmse")
-# Those with a column for each class.
+# Methods whose result has a column for each class.
 _BY_CLASS = ("predict_proba", "predict_log_proba")
 _MARK = "takes_chunks"
 
@@ -61,9 +62,9 @@ class Chunks(ABC):
 
     @abstractmethod
     def apply(self, function: Callable[[pd.DataFrame], Any], columns: Sequence[str] | None = None) -> Chunks:
-        """Return the table of what a function returns for each frame, one row for each row; it is called on reading.
+        """Apply a function to each frame when it is read; the function must return one row for each row.
 
-        `columns` names the columns of an array.
+        `columns` are the names of the columns if the function returns an array.
         """
 
     @abstractmethod
@@ -74,9 +75,8 @@ class Chunks(ABC):
 class TakesChunksMixin:
     """Let the methods of a class take `Chunks` for X.
 
-    `fit` is left to the chunks, which know how to be read, methods that return a result for each row return chunks,
-    and others refuse them. As for scikit-learn's `set_output`, the methods of a subclass are wrapped when it is
-    defined.
+    `fit` calls `Chunks.fit`, methods that return a result for each row return chunks, and other methods raise a
+    TypeError. As for scikit-learn's `set_output`, the methods of a subclass are wrapped when it is defined.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Class weights: by the labels of the user, for the rows of a target."""
+"""Check class weights, and convert them to weights of rows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sklearn.utils import compute_sample_weight
 def check_class_weights(class_weight: Any, y: np.ndarray) -> None:
     """Check weights by label against a target, (n_rows,) or (n_rows, n_outputs) with a mapping for each output.
 
-    As in scikit-learn, labels without a class are ignored where every class has a weight, so that a fold may lack a
-    class, and classes without a weight have weight 1 where every label is a class. Raises a ValueError otherwise, as
-    for "1" in place of 1, and if a weight is negative or missing or no class has a positive one.
+    As in scikit-learn, a label that is not a class is ignored if every class has a weight, so that a fold may lack a
+    class; a class without a weight has weight 1 if every label is a class. Otherwise a ValueError is raised, as for "1"
+    in place of 1. It is also raised if a weight is negative or missing, or if no class has a positive weight.
     """
     each = class_weight if isinstance(class_weight, list) else [class_weight]
-    for weights, labels in zip(each, y.reshape(len(y), -1).T, strict=False):  # scikit-learn refuses another number
+    for weights, labels in zip(each, y.reshape(len(y), -1).T, strict=False):  # scikit-learn checks their number
         if isinstance(weights, Mapping):
             _check_mapping(weights, np.unique(labels).tolist())
 
@@ -36,7 +36,7 @@ def _check_mapping(class_weight: Mapping, known: list) -> None:
 
 
 def weigh_classes(class_weight: Any, y: np.ndarray) -> np.ndarray:
-    """Return the weight of each row's class: by a mapping with default 1, or "balanced" among these rows."""
+    """Return the weight of each row's class, from a mapping (1 for other classes) or "balanced" over these rows."""
     if not isinstance(class_weight, Mapping):
         return compute_sample_weight(class_weight, y)
     labels, codes = np.unique(y, return_inverse=True)

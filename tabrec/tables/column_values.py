@@ -22,7 +22,7 @@ _NUMBERS = (int, float, Decimal, np.number)
 # float64 does not represent all whole numbers beyond.
 LARGEST_EXACT = 2**53
 
-# Up to this many rows a dictionary costs more than it saves; each row is its own entry.
+# Short columns are not deduplicated, because that costs more than it saves: each row is its own label.
 _FEW_ROWS = 64
 
 

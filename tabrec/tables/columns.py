@@ -96,7 +96,7 @@ class Column:
         return "numbers" if self.is_number else "booleans"
 
     def as_labels(self) -> Labels:
-        """Return dictionary-encode a column of any family except dates."""
+        """Dictionary-encode a column of any family except dates."""
         if self.is_label:
             return self.values
         codes, uniques = pd.factorize(self.values)
@@ -150,7 +150,7 @@ def read_frame(X: Any) -> pd.DataFrame:
 
 
 def advise_on_index(X: pd.DataFrame | pd.Series) -> str:
-    """How to make columns of an index that has names or several levels, for messages; empty for other indexes."""
+    """Return advice for messages on a named or multi-level index, which is not read; empty for other indexes."""
     names = [str(name) for name in X.index.names if name is not None]
     if not names and X.index.nlevels == 1:
         return ""
@@ -274,7 +274,7 @@ def _from_arrow(table: pa.Table) -> pd.DataFrame:
 
 
 def _long_integers(table: pa.Table) -> dict[str, Any]:
-    """Columns of whole numbers that would be converted to float64, as they have gaps, and be merged beyond 2**53."""
+    """Return integer columns with missing values whose conversion to float64 would merge values beyond 2**53."""
     found = {}
     for field, column in zip(table.schema, table.columns, strict=True):
         if field.type in _LONG and column.null_count:

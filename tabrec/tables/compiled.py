@@ -42,11 +42,11 @@ def _load(wanted: str) -> CompiledLibrary:
         return CompiledLibrary(None, "", f"{SWITCH}={wanted} is neither 0 nor one of {', '.join(_LEVELS)}")
     for level in [wanted] if wanted else _levels_of_this_processor():
         for path in sorted(_FOLDER.glob(f"_grower.{level}.*")):
-            if path.suffix not in {".so", ".dll"}:  # not finished
+            if path.suffix not in {".so", ".dll"}:  # an object file of an unfinished build
                 continue
             try:
                 functions = ctypes.CDLL(str(path))
-            except OSError as error:  # of another platform
+            except OSError as error:  # built for another platform
                 reason = str(error)
                 continue
             if functions.grower_version() == _VERSION:

@@ -30,7 +30,7 @@ def clone_for_refit(model: Any) -> Any:
 
 
 def _innermost(model: Any) -> Any:
-    """The last step of a pipeline, and the regressor within a transformation of the target; the fitted one if any."""
+    """Return the last step of pipelines and the regressor of transformed targets, fitted if the model is."""
     if isinstance(model, Pipeline):
         return _innermost(model[-1])
     if isinstance(model, TransformedTargetRegressor):

@@ -37,10 +37,10 @@ _DIGIT = re.compile(r"\d")
 # Around a date, as in the headers of mail: Mon, 04 Jan 2021 10:00:00 +0100
 _WEEKDAY = re.compile(r"((?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*)(,?) ")
 _ZONE = re.compile(r":\d{2} (GMT|UTC|[+-]\d{4})$")
-# Between the formats of a column that is written in several ways.
+# Separates the formats of a column that is written in several formats.
 _NEXT = " | "
 _MOST_FORMATS = 3
-# A sample of labels, most of which are dates if the column is: it may hold few marks.
+# Number of labels that are sampled first: unless most of them are dates, the column is not read as dates.
 _SAMPLE = 64
 
 
@@ -50,7 +50,7 @@ def looks_like_dates(labels: list) -> bool:
 
 
 def find_date_marks(column: Column) -> list | None:
-    """The labels of a text column of dates that stand for missing dates, or None if the column does not hold dates.
+    """Find the labels of a text column of dates that mark missing dates; None if the column does not hold dates.
 
     Labels that do not look like dates, and impossible dates such as 0000-00-00 in ISO 8601, are marks if
     `may_be_missing` accepts them.
@@ -154,7 +154,7 @@ def find_format(name: str, labels: list) -> str:
 
 
 def _group_by_notation(labels: list) -> list[list]:
-    """The labels of each way of writing dates: the pattern that they match and the mark between their numbers."""
+    """Group labels by the pattern that they match and by the separator between their numbers."""
     groups: dict[tuple, list] = {}
     for label in labels:
         matches = [pattern.fullmatch(label.strip()) for pattern in _TEXTS]
@@ -323,7 +323,7 @@ def _candidates(example: str) -> list[str]:
     if match := _SLASHED_TEXT.fullmatch(example):
         orders = ["%Y{0}%m{0}%d"] if re.match(r"\d{4}", example) else ["%m{0}%d{0}%Y", "%d{0}%m{0}%Y"]
         if not re.search(r"\d{4}", example.split(" ")[0]):
-            # Two digits of the year stand first in the manner of ISO 8601 alone.
+            # A year of two digits comes first only with hyphens, as in ISO 8601.
             orders = ["%m{0}%d{0}%y", "%d{0}%m{0}%y"] + ["%y{0}%m{0}%d"] * (match.group(1) == "-")
     elif match := _DAY_MONTH_TEXT.fullmatch(example):
         year = "%Y" if re.search(r"\d{4}", example) else "%y"
@@ -339,6 +339,6 @@ def _candidates(example: str) -> list[str]:
 
 
 def _month(example: str) -> str:
-    """Return how the month of a date is written: by its full name, or abbreviated."""
+    """Return the format code of the month in a date: ``%b`` for an abbreviated name, ``%B`` for a full one."""
     name = re.search(MONTH, example, re.IGNORECASE).group()  # type: ignore[union-attr]
     return "%b" if len(name) == 3 or name.endswith(".") else "%B"

@@ -6,7 +6,7 @@ import datetime
 import re
 
 HOURS = "hours"
-# Of two fields without seconds, which may have been meant as minutes and seconds.
+# The unit of text with two fields, such as 12:30, which may also mean minutes and seconds.
 HOURS_AND_MINUTES = "hours, from H:MM"
 
 _CLOCK = re.compile(
@@ -14,10 +14,10 @@ _CLOCK = re.compile(
     r"(?::(?P<seconds>[0-5]\d(?:[.,]\d+)?))?(?: ?(?P<half>[ap])\.?m\.?| ?uhr)?",
     re.IGNORECASE,
 )
-# A fraction follows seconds alone.
+# Two fields with a fraction are minutes and seconds.
 _MINUTES = re.compile(r"(\d{1,3}):([0-5]\d[.,]\d+)")
 _PART = re.compile(r"(\d+(?:[.,]\d+)?) ?([^\W\d_]+)?[. ,]*")
-# In hours.
+# Lengths of units in hours.
 _LENGTHS = dict.fromkeys(["year", "years", "yr", "yrs", "jahr", "jahre", "an", "ans"], 365.25 * 24)
 _LENGTHS |= dict.fromkeys(["month", "months", "mo", "mos", "monat", "monate", "mois"], 365.25 * 2)
 _LENGTHS |= dict.fromkeys(["week", "weeks", "wk", "wks", "woche", "wochen", "semaine", "semaines"], 7 * 24.0)
@@ -28,7 +28,7 @@ _LENGTHS |= dict.fromkeys(["s", "sec", "secs", "second", "seconds", "sek", "seku
 
 
 def read_duration(text: str) -> tuple[float, str] | None:
-    """A time of day or a duration, and its unit: hours, unless it is a number of one other unit; None for other text.
+    """Read a time of day or a duration in hours, or a number with its own unit of time; None for other text.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def read_duration(text: str) -> tuple[float, str] | None:
 
 
 def in_hours(value: float, unit: str) -> float | None:
-    """Return a number of a unit of time in hours, None for other units."""
+    """Convert a number with a unit of time to hours; None for other units."""
     length = 1.0 if unit == HOURS else _LENGTHS.get(unit.casefold())
     return None if length is None else value * length
 
@@ -73,7 +73,7 @@ def _read_clock(text: str) -> tuple[float, str] | None:
 
 
 def _read_parts(text: str) -> tuple[float, str] | None:
-    """Parts of decreasing units, as in ``2h 5min`` and ``PT2H5M``; the last one may lack its unit, as in ``12h30``."""
+    """Read parts of decreasing units, as in ``2h 5min`` and ``PT2H5M``; the last may lack its unit, as in ``12h30``."""
     rest = text[1:].replace("T", "", 1) if re.match(r"PT?\d", text) else text
     lengths: list[float] = []
     value = 0.0

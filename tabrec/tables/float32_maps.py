@@ -32,7 +32,7 @@ class Float32Map:
     """
 
     def __init__(self, levels: np.ndarray):
-        # A number of the column is subtracted without a rounding error from those near it.
+        # The offset is a value of the column, so that subtracting it from values near it is exact.
         self.offset = float(levels[len(levels) // 2])
         self.log2_scale = _LOG2_OF_RANGE - int(np.frexp(levels[-1] - levels[0])[1])
         self.levels: np.ndarray | None = None

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-# More rows than these tell little about a model, and would be missing in training.
+# More rows in a fold would hardly improve the estimate, and would be missing in training.
 _MOST_HELD_OUT = 10_000
 
 
 def split_into_folds(groups: np.ndarray, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Draw folds of rows, of at most 10,000 groups each.
 
-    Of every run of as many groups as there are folds, each fold gets one: groups in the order of their targets are
-    stratified.
+    Consecutive groups are dealt to different folds, so that the folds are stratified if groups are ordered by target.
 
     Parameters
     ----------

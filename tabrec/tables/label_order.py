@@ -62,7 +62,7 @@ def in_natural_order(labels: list) -> list | None:
 
 
 def _start_of_range(name: str) -> tuple[float, int] | None:
-    """The first number of a label, and whether the label is below it (-1), starts at it (0) or is above it (1)."""
+    """Return the first number of a range, and -1, 0 or 1 if the range is below it, starts at it or is above it."""
     match = _NUMBER.search(name)
     if match is None or match.start() > _LONGEST_PREFIX:
         return None

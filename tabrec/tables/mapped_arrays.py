@@ -1,4 +1,4 @@
-"""Arrays in temporary files, for what memory does not hold; their space is free again once they are not used."""
+"""Arrays in temporary files, for data larger than memory; the disk space is freed when the array is deleted."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-# Numbers of a long array that are computed at once.
+# Default number of elements in a block of a long array.
 BLOCK = 2**22
 
 
 def mapped_array(n: int, dtype: DTypeLike) -> np.ndarray:
-    """Return an array in a temporary file; an OSError where the disk has no space for it."""
+    """Create an array in a temporary file; raises an OSError if the disk has no space for it."""
     with tempfile.TemporaryFile(prefix="tabrec-") as file:
         n_bytes = n * np.dtype(dtype).itemsize
         if not n_bytes:
             return np.empty(0, dtype)
-        if hasattr(os, "posix_fallocate"):  # a full disk is found here, instead of by a signal while it is written
+        if hasattr(os, "posix_fallocate"):  # a full disk raises an error here, instead of a signal on writing
             os.posix_fallocate(file.fileno(), 0, n_bytes)
         return np.asarray(np.memmap(file, dtype=dtype, mode="w+", shape=n))
 
 
 def array_like(array: np.ndarray, n: int, dtype: DTypeLike) -> np.ndarray:
-    """Return a new array, in a file if another one is."""
+    """Create an uninitialised array of `n` elements, in a file if `array` is in one."""
     return np.empty(n, dtype) if _mapping(array) is None else mapped_array(n, dtype)
 
 
@@ -37,7 +37,7 @@ def is_mapped(array: np.ndarray) -> bool:
 
 
 def release(*arrays: np.ndarray) -> None:
-    """Let the memory go that the parts of arrays in files take which were read."""
+    """Release the memory that holds parts of mapped arrays; they are read from the file again when needed."""
     for array in arrays:
         mapping = _mapping(array)
         if mapping is not None and hasattr(mapping, "madvise"):
@@ -45,7 +45,7 @@ def release(*arrays: np.ndarray) -> None:
 
 
 def blocks(n: int, size: int = BLOCK) -> Iterator[slice]:
-    """Yield slices of so many numbers, which cover an array."""
+    """Yield consecutive slices of at most `size` elements that cover an array of `n` elements."""
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
 

@@ -6,7 +6,7 @@ import os
 
 
 def physical_memory() -> int | None:
-    """Return the bytes of memory of this machine, None where the system does not say."""
+    """Return the physical memory of this machine in bytes; None if the system does not report it."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

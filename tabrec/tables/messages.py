@@ -20,7 +20,7 @@ def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
 
 @contextmanager
 def distinct_warnings() -> Iterator[None]:
-    """Give each warning of the block once, at its end, with the location of the caller."""
+    """Emit each distinct warning of the block once, at its end, with the location of the caller."""
     with warnings.catch_warnings(record=True) as caught:
         yield
     for message, category in dict.fromkeys((str(found.message), found.category) for found in caught):

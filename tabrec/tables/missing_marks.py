@@ -33,10 +33,10 @@ _KNOWN |= {
     "k. a.",
     "keine angabe",
     *(f".{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),
-}  # the latter in Stata
+}  # .a to .z are Stata's
 _KNOWN |= {"nil", "unknown", "missing", "not available", "undefined", "0000-00-00", "0000-00-00 00:00:00", "00/00/0000"}
 
-# Other marks are misspellings or rare remarks: few, and in few rows, or the column holds more than numbers or dates.
+# Limits for other marks, such as misspellings and remarks: beyond them, the column is not one of numbers or dates.
 _MAX_OTHERS = 5
 _MAX_SHARE = 0.05
 

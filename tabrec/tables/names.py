@@ -12,7 +12,7 @@ from tabrec.tables.columns import advise_on_index, is_table, read_frame
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.spelling import nearest_labels
 
-_SHOWN_NAMES = 20  # In a message.
+_SHOWN_NAMES = 20  # Number of names in a message.
 
 
 def learn_names(estimator: Any, X: Any, frame: pd.DataFrame) -> None:
@@ -71,7 +71,7 @@ def check_named(parameter: str, names: Iterable, columns: Iterable[str]) -> list
 
 
 def names_of(known: Iterable[Any], absent: Any = "") -> str:
-    """Return the names of a table for a message: those spelled most like an absent one, then the first of all."""
+    """Return text for a message: the names of a table that are most similar to an absent one, and its first names."""
     names = [str(name) for name in known]
     wanted = str(absent).strip()
     same = [name for name in names if name.strip().casefold() == wanted.casefold()]
@@ -82,14 +82,14 @@ def names_of(known: Iterable[Any], absent: Any = "") -> str:
 
 
 def check_has_column(name: Any, columns: Iterable[Any], purpose: str) -> None:
-    """Raise a ValueError, which names the nearest spellings, unless a table has a column."""
+    """Raise a ValueError with similar names if a table lacks a column."""
     known = list(columns)
     if name not in known:
         raise ValueError(f"The table has no column {name!r} for the {purpose}; {names_of(known, name)}.")
 
 
 def is_position(name: Any, known: list[str]) -> bool:
-    """Return whether a name given for a column is an integer that stands for its position."""
+    """Return whether the name given for a column is an integer position."""
     return isinstance(name, (int, np.integer)) and str(name) not in known and 0 <= int(name) < len(known)
 
 

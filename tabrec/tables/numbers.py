@@ -109,9 +109,9 @@ def _count_distinct(ordered: np.ndarray) -> int:
 
 
 def merges_in_float64(column: Column, numbers: np.ndarray) -> bool:
-    """Whether float64 merges whole numbers of a column of integers, as it does beyond 2**53; `numbers` are its values.
+    """Return whether float64 merges values of a column of integers; `numbers` are its values without NaN.
 
-    They are given without NaN.
+    It merges some beyond 2**53.
     """
     kind = column.raw.dtype.kind
     if kind not in "iuO" or not len(numbers) or max(-float(numbers.min()), float(numbers.max())) < LARGEST_EXACT:
@@ -151,12 +151,12 @@ class ValueCounts:
 
 
 def add_values(known: ValueCounts, values: np.ndarray) -> ValueCounts | None:
-    """Return the counts with more values, given without NaN; None if there are too many distinct ones."""
+    """Add values without NaN to the counts; None if there are too many distinct ones."""
     return merge_counts(known, ValueCounts(*np.unique(values, return_counts=True)))
 
 
 def merge_counts(first: ValueCounts | None, second: ValueCounts | None) -> ValueCounts | None:
-    """Return the counts of the rows of both; None if there are too many distinct values."""
+    """Merge the counts of two parts of a column; None if there are too many distinct values."""
     if first is None or second is None:
         return None
     distinct, place = np.unique(np.concatenate([first.values, second.values]), return_inverse=True)
@@ -174,7 +174,7 @@ class UniformSample:
     99.7 % of cases (three standard deviations at the median).
     """
 
-    # Samples that were saved before lack both.
+    # Defaults for samples saved by older versions, which lack both attributes.
     n_missing = 0
     _start = 0
 
@@ -200,13 +200,13 @@ class UniformSample:
         self._keys, self.values = keys, values
 
     def starting_at(self, row: int) -> UniformSample:
-        """Return a sample without values, of a part of the rows whose first is `row` of all."""
+        """Return an empty sample for a part of the rows that starts at position `row` of all rows."""
         sample = UniformSample(self._seed, self.size)
         sample._start = row
         return sample
 
     def merge(self, other: UniformSample) -> UniformSample:
-        """Return the sample of the rows of both, of which those of the other one come later."""
+        """Merge with the sample of the rows that follow."""
         merged = copy(self)
         merged.n_seen, merged.n_missing = self.n_seen + other.n_seen, self.n_missing + other.n_missing
         merged._keep(np.concatenate([self._keys, other._keys]), np.concatenate([self.values, other.values]))

@@ -41,5 +41,5 @@ def as_output(transformer: Any, frame: pd.DataFrame) -> Any:
 
 
 def _are_code_texts(dtype: Any) -> bool:
-    """Whether a dtype is that of codes which an earlier step wrote as an Enum, in a frame that is not encoded yet."""
+    """Return whether a dtype is the Enum as which an earlier step wrote codes; the frame need not be encoded yet."""
     return isinstance(dtype, pd.CategoricalDtype) and list(dtype.categories) == code_texts(len(dtype.categories))

@@ -17,18 +17,18 @@ from functools import cache
 from html import escape
 from typing import Any, TypeVar
 
-# Modules of scikit-learn that call the fit of an estimator for a caller who asked for that one alone.
+# Modules of scikit-learn that wrap a single fit; other modules, such as searches, call fits as parts of other work.
 _TRANSPARENT = ("sklearn.base", "sklearn.utils")
 _SECONDS_BETWEEN_POLLS = 0.1
-# A log gets a line about the state of long work at most this often, a notebook an update.
+# Smallest intervals between lines in a log and between updates in a notebook.
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_UPDATES = 0.2
 _LEAST_WIDTH = 9
 
 _Item = TypeVar("_Item")
-# The shown work with a known end, which hides the progress of its parts.
+# Work whose progress is shown; the progress of its parts is hidden.
 _active: list[Progress] = []
-# The bars of rich that are drawn now: one display, or none.
+# The current display of rich, if any.
 _drawn: list[Any] = []
 
 
@@ -226,7 +226,7 @@ def is_shown(verbose: Any) -> bool:
 
 
 def quiet_if_auto(verbose: Any) -> Any:
-    """The value of `verbose` for short work that is often repeated, such as `partial_fit`: "auto" shows nothing."""
+    """Return `verbose` for short, often repeated work such as `partial_fit`, where "auto" shows nothing."""
     return False if isinstance(verbose, str) else verbose
 
 
@@ -241,7 +241,7 @@ def standard_error() -> Any:
 
 @cache
 def _bars_class() -> Any:
-    """Yield the class is made late because rich is slow to import."""
+    """Create the class on first use, because rich is slow to import."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.table import Table
 
@@ -307,7 +307,7 @@ def _is_within_other_work() -> bool:
 
 @contextmanager
 def _followed(progress: Progress, count: Callable[[], int] | None) -> Iterator[None]:
-    """Set the number of steps from a thread while the block runs."""
+    """Poll the number of steps that are done in a thread while the block runs."""
     if count is None:
         yield
         return

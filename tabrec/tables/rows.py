@@ -30,7 +30,7 @@ def take_rows(X: Any, rows: np.ndarray, frame: pd.DataFrame | None = None) -> An
 
 
 def canonical_order(encoded: pd.DataFrame, y: np.ndarray) -> np.ndarray:
-    """Return the positions of the rows ordered by their content alone: by target, then by a hash of their numbers.
+    """Sort the positions of rows by content alone: by target, then by a hash of the row.
 
     Random draws are made by position, so fitting in this order makes a model independent of the order of the table.
     Equal rows stay in the order of the table.

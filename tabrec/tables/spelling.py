@@ -9,7 +9,7 @@ from typing import Any
 
 
 def nearest_labels(label: Any, labels: list, n: int = 3) -> list:
-    """Return known labels similar to a text; those that contain it come first."""
+    """Find known labels similar to a text; those that contain it come first."""
     if not isinstance(label, str):
         return []
     texts = {_fold(str(known)): known for known in labels}
@@ -20,7 +20,7 @@ def nearest_labels(label: Any, labels: list, n: int = 3) -> list:
 
 
 def absent_file(path: Path) -> FileNotFoundError:
-    """Return the error of a file that does not exist, with the files beside its place whose names are similar."""
+    """Return the error for a file that does not exist, with similar names in the same folder."""
     folder = path.parent
     if not folder.is_dir():
         return FileNotFoundError(f"There is no file {path}: {folder} is not a folder.")
@@ -29,7 +29,7 @@ def absent_file(path: Path) -> FileNotFoundError:
 
 
 def _fold(text: str) -> str:
-    """Return a text without case and accents."""
+    """Return a text in lower case without accents."""
     return "".join(
         letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter)
     )

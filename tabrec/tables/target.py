@@ -43,7 +43,7 @@ def has_numbers_to_predict(y: Any) -> bool:
 
 
 def _as_array(y: Any) -> np.ndarray:
-    lacks_array = is_table(y) and not hasattr(y, "__array__")  # such as a lazy frame
+    lacks_array = is_table(y) and not hasattr(y, "__array__")  # a lazy frame cannot be converted otherwise
     array = read_frame(y).to_numpy() if lacks_array else np.asarray(y)
     return array if array.dtype.kind not in "US" else array.astype(object)
 

@@ -52,7 +52,7 @@ _WORD = r"(?:(?<=\s)[^\W\d_¹²³]|(?<=\d)[^\W\d_¹²³](?=[^\W\d_]|[°²³/]))[
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
 _SCALE_WORDS = {"thousand": 1e3, "tsd": 1e3, "million": 1e6, "mio": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9}
 _SCALE_WORDS |= {"mrd": 1e9, "trillion": 1e12, "lakh": 1e5, "crore": 1e7}
-# After a number: provisional or revised figures, footnotes, and half the width of an interval.
+# Text after a number: marks of provisional figures, footnotes, and half the width of an interval.
 _NOTE = r"\*{1,3}|\([a-z]\)|\[\w{1,3}\]|[¹²³†‡]"
 _SPREAD = r"\s?(?:±|\+/-|\+-)\s?[0-9]+(?:[.,][0-9]+)?"
 _SPACES = "\u0020\u00a0\u2009\u202f"
@@ -80,7 +80,7 @@ _NUMBERS = (int, float, Decimal, np.number)
 _MAX_DIGITS = 15
 _MIN_DIGITS_OF_CODE = 4
 _YEARS = (1800, 2100)
-# A sample of labels, most of which are numbers if the column is: it may hold few marks.
+# Number of labels that are sampled first: unless most of them are numbers, the column is not read as numbers.
 _SAMPLE = 64
 
 
@@ -153,7 +153,7 @@ class NumberFormat:
         return Column(column.name, self._to_rows(column, table))
 
     def _odd(self, column: Column, table: np.ndarray) -> dict[Any, int]:
-        """Return rows of each label that is neither a number nor a mark."""
+        """Count the rows of each label that is neither a number nor a mark."""
         if not np.isnan(table).any():
             return {}
         unread = {label for label, number in zip(column.values.labels, table.tolist(), strict=True) if number != number}
@@ -198,11 +198,11 @@ class _Number:
         return len(self.unit) == 1 and self.unit.isalpha() and self.text != ""
 
     def says_more(self, unit: str) -> bool:
-        """Return whether the label is a limit or has a note, which its value in the unit of a column does not have."""
+        """Return whether the label is a limit or has a note, so that reading its value alone loses information."""
         return self.is_bound or self.has_note or (not unit and self.is_flagged)
 
     def in_unit(self, unit: str) -> float:
-        """Return the value in the unit of a column, NaN if it has another one."""
+        """Convert the value to the unit of a column; NaN if its unit is another one."""
         if self.unit in ("", unit) or (not unit and self.is_flagged):
             return self.value
         value = convert(self.value, self.unit, unit)

@@ -8,12 +8,12 @@ from math import gcd
 from tabrec.tables.durations import HOURS, in_hours
 
 FRACTIONS = "fractions"
-# Denominators of measured fractions, as in 3/16; others are of ratios, such as 120/80.
+# Denominators of fractions, as in 3/16; text with other denominators is a ratio, such as 120/80.
 _DENOMINATORS = {f"/{n}" for n in (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 32, 64, 100)}
 # Credit is positive, debit negative; H and S are German.
 _DEBIT_OF = {"CR": "DR", "Cr": "Dr", "cr": "dr", "Cr.": "Dr.", "H": "S"}
 _ORDINALS = {"st", "nd", "rd", "th"}
-_FEW_ORDINALS = 10  # "1st" and "2nd" may be labels; many are ranks.
+_FEW_ORDINALS = 10  # few distinct ordinals, such as "1st" and "2nd", may be labels; many are ranks
 _FAMILIES = (
     {"kg": 1.0, "mg": 1e-6, "g": 1e-3, "t": 1e3},
     {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "km": 1e3},
@@ -51,7 +51,7 @@ def common_unit(values: Sequence[float], units: Sequence[str]) -> str | None:
 
 
 def convert(value: float, unit: str, target: str) -> float | None:
-    """Return a value in another unit, None if it has no value there."""
+    """Convert a value to another unit; None if the units do not match."""
     if unit == target or _singular(unit) == _singular(target):
         return value
     if target == "th" and unit in _ORDINALS:

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from sklearn.utils._param_validation import StrOptions
 
-# Apart from `progress`, which the command line imports before anything slow.
+# Not in `progress`, which the command line imports early: importing scikit-learn is slow.
 VERBOSE = ["verbose", StrOptions({"auto"})]

@@ -14,8 +14,8 @@ _MOST_COPIES = 10
 class Weighting(NamedTuple):
     """Rows to learn from, and their weights."""
 
-    rows: np.ndarray  # positions, without rows of weight 0; a row of whole weight k occurs k times
-    weights: np.ndarray | None  # of `rows`, if they are not whole
+    rows: np.ndarray  # positions without rows of weight 0; a row of integer weight k occurs k times
+    weights: np.ndarray | None  # weights of `rows`; None if all weights are integers
 
 
 def read_weights(sample_weight: Any, n_rows: int) -> Weighting:

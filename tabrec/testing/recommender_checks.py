@@ -1,4 +1,4 @@
-"""The contract of recommenders, as checks that can be run on any of them."""
+"""Checks that a recommender fulfils the contract of this package."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _raises(error: type[Exception], call: Callable[..., Any], *arguments: Any) -
 
 
 def check_fit_leaves_data_and_parameters_unchanged(estimator: Any) -> None:
-    """fit returns the estimator, and changes neither the table nor the parameters."""
+    """Check that fit returns the estimator, and changes neither the table nor the parameters."""
     (X, y), model = _data(), _clone(estimator)
     X_before, y_before, before = X.copy(), y.copy(), model.get_params()
     assert model.fit(X, y) is model, "fit does not return self"
@@ -146,7 +146,7 @@ def check_fit_leaves_data_and_parameters_unchanged(estimator: Any) -> None:
 
 
 def check_failed_fit_leaves_no_marks(estimator: Any) -> None:
-    """A fit that is refused leaves an unfitted and a fitted model as they were."""
+    """Check that a fit that raises an error leaves an unfitted and a fitted model as they were."""
     (X, y), model = _data(), _clone(estimator)
     before = set(vars(model))
     _raises(ValueError, model.fit, X, y.where(y.index > 0))
@@ -157,7 +157,7 @@ def check_failed_fit_leaves_no_marks(estimator: Any) -> None:
 
 
 def check_unknown_ids(estimator: Any) -> None:
-    """Unknown users and items get a finite prediction, and a rating of neither is the mean rating."""
+    """Check that unknown ids get finite predictions, and a pair of two unknown ids the mean rating."""
     model = _fit(estimator)
     user, item = model.users_[0], model.items_[0]
     pairs = pd.DataFrame({"user": [user, _UNKNOWN, user, _UNKNOWN], "item": [item, item, _UNKNOWN, _UNKNOWN]})
@@ -170,7 +170,7 @@ def check_unknown_ids(estimator: Any) -> None:
 
 
 def check_empty_queries(estimator: Any) -> None:
-    """No pairs are refused; no users have no recommendations."""
+    """Check that predicting no pairs raises an error, and that no users get no recommendations."""
     model = _fit(estimator)
     _raises(ValueError, model.predict, _data()[0].head(0))
     none = model.recommend([])
@@ -179,7 +179,7 @@ def check_empty_queries(estimator: Any) -> None:
 
 
 def check_one_pair_equals_batch(estimator: Any) -> None:
-    """A pair has the same prediction alone, in a batch, and in a batch of another order."""
+    """Check that a pair has the same prediction alone, in a batch and in a reordered batch."""
     model, pairs = _fit(estimator), _data()[0].head(20)
     together = model.predict(pairs)
     np.testing.assert_allclose([model.predict(pairs.iloc[[row]])[0] for row in range(20)], together, rtol=1e-6)
@@ -187,7 +187,7 @@ def check_one_pair_equals_batch(estimator: Any) -> None:
 
 
 def check_ids_of_other_types(estimator: Any) -> None:
-    """Text where fit had numbers is a mistake, not an unknown id."""
+    """Check that text ids raise an error if fit had numbers, instead of counting as unknown."""
     model = _fit(estimator)
     _raises(ValueError, model.predict, _data()[0].head(3).astype(str))
     _raises(ValueError, model.recommend, [str(model.users_[0])])
@@ -195,7 +195,7 @@ def check_ids_of_other_types(estimator: Any) -> None:
 
 
 def check_recommendations(estimator: Any) -> None:
-    """Recommendations exclude seen items, end with the catalogue, and come in the order of relevance or score."""
+    """Check that recommendations exclude seen items, end with the catalogue and are sorted by relevance or score."""
     model, (X, _) = _fit(estimator), _data()
     user, n_items = model.users_[0], len(model.items_)
     seen = X.loc[X["user"] == user, "item"]
@@ -222,7 +222,7 @@ def _ordered_by(recommended: pd.DataFrame) -> str:
 
 
 def check_invalid_queries(estimator: Any) -> None:
-    """Unknown candidates, and numbers of recommendations below 1, are refused."""
+    """Check that unknown candidates, and numbers of recommendations below 1, raise an error."""
     model = _fit(estimator)
     user = model.users_[0]
     for n in (0, -1, 2.5, "3"):
@@ -231,7 +231,7 @@ def check_invalid_queries(estimator: Any) -> None:
 
 
 def check_ties_by_id(estimator: Any) -> None:
-    """Items with equal scores are recommended in the order of their ids."""
+    """Check that items with equal scores are recommended in the order of their ids."""
     X, y = _data()
     items = np.unique(X["item"])
     table = pd.DataFrame({"kind": ["a", "b"] * 30}).head(len(items) + 4)
@@ -245,7 +245,7 @@ def check_ties_by_id(estimator: Any) -> None:
 
 
 def check_row_order_does_not_matter(estimator: Any) -> None:
-    """The order of the ratings has no effect on the model."""
+    """Check that the order of the ratings has no effect on the model."""
     X, y = _data()
     order = np.random.default_rng(0).permutation(len(X))
     shuffled = _clone(estimator).fit(X.iloc[order], y.iloc[order])
@@ -253,7 +253,7 @@ def check_row_order_does_not_matter(estimator: Any) -> None:
 
 
 def check_repeated_pairs(estimator: Any) -> None:
-    """A pair may be rated more than once; predictions stay finite."""
+    """Check that a pair may be rated more than once, and that predictions stay finite."""
     X, y = _data()
     X, y = pd.concat([X, X.head(50)]), pd.concat([y, y.head(50).iloc[::-1]]).to_numpy()
     model = _clone(estimator).fit(X, y)
@@ -262,13 +262,13 @@ def check_repeated_pairs(estimator: Any) -> None:
 
 
 def check_new_user(estimator: Any) -> None:
-    """new_user returns a model that knows the user, and leaves the model itself unchanged."""
+    """Check that new_user returns a model that knows the user, and leaves the model itself unchanged."""
     model, (X, _) = _fit(estimator), _data()
     before, users, state = model.predict(X), model.users_, copy.copy(vars(model))
     given = {model.items_[0]: 5.0, model.items_[1]: 1.0}
     try:
         made = model.new_user(given, user=_UNKNOWN)
-    except NotImplementedError:  # a recommender need not be able to
+    except NotImplementedError:  # new_user is optional
         return
     pair = pd.DataFrame({"user": [_UNKNOWN], "item": [model.items_[2]]})
     assert made.predict(pair, return_path=True)[1].tolist() == ["fold-in"]
@@ -281,7 +281,7 @@ def check_new_user(estimator: Any) -> None:
 
 
 def check_partial_fit(estimator: Any) -> None:
-    """partial_fit learns new users and items; its first call is fit."""
+    """Check that partial_fit learns new users and items, and that its first call equals fit."""
     X, y = _data()
     model = _clone(estimator).partial_fit(X, y)
     np.testing.assert_array_equal(model.predict(X), _fit(estimator).predict(X))
@@ -293,7 +293,7 @@ def check_partial_fit(estimator: Any) -> None:
 
 
 def check_explanations(estimator: Any) -> None:
-    """The parts of an explanation sum to the prediction, and its ratings are the user's own."""
+    """Check that the parts of an explanation sum to the prediction, and that its ratings are the user's own."""
     model, (X, y) = _fit(estimator), _data()
     user, item = model.users_[0], model.items_[0]
     explanation = model.explain(user, item, n=1000)
@@ -306,7 +306,7 @@ def check_explanations(estimator: Any) -> None:
 
 
 def check_clone_pickle_and_save(estimator: Any) -> None:
-    """Copies by pickle, and by save and load where the class is one of this package, predict the same."""
+    """Check that clone and pickle, and save and load for classes of this package, keep the predictions."""
     model, (X, _) = _fit(estimator), _data()
     copies = [pickle.loads(pickle.dumps(model)), clone(model).fit(*_data())]
     if is_registered(type(model)):
@@ -318,7 +318,7 @@ def check_clone_pickle_and_save(estimator: Any) -> None:
 
 
 def check_better_than_baseline(estimator: Any) -> None:
-    """Held-out ratings are predicted better than by their mean, and held-out items ranked better than at random."""
+    """Check that held-out ratings are predicted better than by their mean, or items ranked better than at random."""
     rng = np.random.default_rng(0)
     if not is_regressor(estimator):
         clicks = pd.DataFrame({"user": rng.integers(100, size=4_000), "item": rng.geometric(0.05, size=4_000)})

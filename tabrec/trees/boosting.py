@@ -337,7 +337,7 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
         self.preprocessor = preprocessor
 
     def _finalize_sample_weight(self, sample_weight: Any, y: np.ndarray) -> Any:
-        """Called by the parent class with codes of the classes, where `class_weight` has their labels."""
+        """Apply `class_weight`, which has labels; the parent class calls this with codes of the classes."""
         if self.class_weight is None:
             return sample_weight
         weights = weigh_classes(self.class_weight, self.classes_[y.astype(np.intp)])

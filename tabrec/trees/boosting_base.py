@@ -1,4 +1,4 @@
-"""`BoostingMixin`, the base of our boosting estimators: raw frames, and categories as the parent class takes them."""
+"""`BoostingMixin`: lets scikit-learn's histogram gradient boosting take raw frames."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ALL_FOLDS = 10_000
 _ONE_FOLD = 100_000
 _MOST_ITERATIONS = 1000
 _MOST_ITERATIONS_OF_CLASSES = 500
-# A fold is left when its score has not improved for so many iterations.
+# A fold stops when its score has not improved for this many iterations.
 _PATIENCE = 50
 
 BOOSTING_CONSTRAINTS: dict = {
@@ -105,7 +105,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
             frame = read_frame(X)
             check_target_kept(self, y)
             self._kept_bins = self._bin_mapper
-            self._predictors: list = list(self._predictors)  # scikit-learn would append to the list of a former fit
+            self._predictors: list = list(self._predictors)  # scikit-learn appends to it in place
         encoded, order = self._fit_encoding(X, frame, y, weighting, is_warm=is_warm)
         weights = None if weighting.weights is None else weighting.weights[order]
         watched = {}
@@ -159,7 +159,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         rows = weighting.rows[order]
         if given is not None:
             return [(order[np.isin(rows, train)], order[np.isin(rows, held)]) for train, held in given]
-        groups = np.cumsum(np.diff(rows, prepend=rows[0]) != 0)  # the copies of a row are held out together
+        groups = np.cumsum(np.diff(rows, prepend=rows[0]) != 0)  # copies of a row are held out together
         n_folds = min(self.cv or _N_FOLDS, int(groups[-1]) + 1)
         size = len(order) * self._trees_per_iteration(y)
         if n_folds < 2 or size > _ONE_FOLD:
@@ -177,7 +177,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
     ) -> tuple[int, list[tuple[Any, np.ndarray]]]:
         """Return the number of iterations with the best mean score on the rows held out; if all tie, the most.
 
-        With it the models of the folds, each with the rows that were held out from it.
+        Also returns the models of the folds, each with the rows that were held out from it.
         """
         most = self._most_iterations(y)
         settings = {"max_iter": most, "early_stopping": True, "n_iter_no_change": _PATIENCE, "verbose": 0}
@@ -208,7 +208,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         rows: np.ndarray,
         n_rows: int,
     ) -> np.ndarray:
-        """Numbers (n_rows,) or probabilities (n_rows, n_classes) of rows by models that have not seen them, or NaN."""
+        """Predict each row by the models it was held out from: (n_rows,) or (n_rows, n_classes), NaN without one."""
         classes = np.unique(y) if is_classifier(self) else None
         found = np.full(n_rows if classes is None else (n_rows, len(classes)), np.nan)
         for model, held in models:
@@ -252,7 +252,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
     def _predict_iterations(
         self, X: np.ndarray, predictors: list, raw: np.ndarray, is_binned: bool, n_threads: int
     ) -> None:
-        """Called by the parent class once the rows are encoded; for few rows by one thread, as in `fit`."""
+        """Predict encoded rows; called by the parent class. One thread is used for few rows, as in `fit`."""
         super()._predict_iterations(X, predictors, raw, is_binned, 1 if len(X) < _FEW_ROWS else n_threads)
 
     def _bin_data(self, X: np.ndarray, *args: Any, is_training_data: bool) -> np.ndarray:
@@ -268,7 +268,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         return binned if is_training_data else np.ascontiguousarray(binned)
 
     def _most_levels(self) -> int:
-        """Bins hold `max_bins` levels; missing has a bin of its own."""
+        """Return the largest number of levels that are split as categories; missing has a bin of its own."""
         most = super()._most_levels()
         return self.max_bins if most is None else min(most, self.max_bins)
 

@@ -1,4 +1,4 @@
-"""`FittedTrees`: one view of every fitted forest (ours and scikit-learn's), single tree, or pipeline ending in one."""
+"""`FittedTrees`: one interface to fitted forests and trees of this package and of scikit-learn."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _FORESTS = (RandomForestRegressor, RandomForestClassifier, ExtraTreesRegressor, 
 
 @dataclass(frozen=True)
 class FittedTrees:
-    """A fitted forest or tree of scikit-learn's, or a pipeline that ends in one, as its trees see it."""
+    """A fitted forest or tree of scikit-learn, or a pipeline that ends in one."""
 
-    model: Any  # as it was given
-    estimator: Any  # the forest or tree itself
+    model: Any  # the model as given
+    estimator: Any  # the forest or tree
     steps: Any  # the pipeline of the steps before it, or None
 
     @property
@@ -152,21 +152,21 @@ class FittedTrees:
         return to_matrix(encoded, maps=self.float32_maps)
 
     def restore(self, name: str, seen: Any) -> Any:
-        """Numbers of an encoded column as the trees see them, thresholds too, in the units of the encoded frame."""
+        """Convert values or thresholds of a column, as the trees see them, to the units of the encoded frame."""
         return self.float32_maps[name].invert(seen) if name in self.float32_maps else seen
 
     def values(self, tree: Any) -> np.ndarray:
-        """The mean or class shares of each node, (n_nodes, n_outputs, n_values); 0 for classes that an output lacks."""
+        """Return the mean or class shares in nodes, (n_nodes, n_outputs, n_values); 0 for classes an output lacks."""
         values = np.asarray(tree.value, dtype=np.float64)
         return values / values.sum(axis=2, keepdims=True) if self.is_classifier else values
 
     def flat_values(self, tree: Any) -> np.ndarray:
-        """The prediction of each node, (n_nodes, n_predictions), with the classes of several outputs side by side."""
+        """Return the prediction of each node, (n_nodes, n_predictions); classes of several outputs are side by side."""
         values = self.values(tree)
         return np.concatenate([values[:, output, :n] for output, n in enumerate(self.n_classes)], axis=1)
 
     def predict_tree(self, tree: Any, matrix: np.ndarray) -> np.ndarray:
-        """(n_rows, n_outputs) for a regressor, (n_rows, n_classes) for a classifier of one output."""
+        """Predict (n_rows, n_outputs) by a regression tree, (n_rows, n_classes) by a classifier of one output."""
         values = self.values(tree)
         return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[tree.apply(matrix)]
 
@@ -176,16 +176,16 @@ class FittedTrees:
         return (values[:, 0, :] if self.is_classifier else values[:, :, 0])[find_leaves(tree, matrix, rows)]
 
     def predict_with_spread(self, X: Any, n_first: int) -> TreeSpread:
-        """Return mean and standard deviation over the trees of a regressor of one output, each of shape (n_rows,)."""
+        """Return the mean and standard deviation over the trees of a regressor of one output, (n_rows,) each."""
         matrix = self.matrix(X)
         return mean_and_spread((self.predict_tree(tree, matrix)[:, 0] for tree in self.trees), n_first)
 
     def map(self, work: Callable[[Any], Any], in_threads: bool = True) -> Iterator[Any]:
-        """The result of `work` for each tree, in the order of the trees, computed in the threads of the forest."""
+        """Apply `work` to each tree in the threads of the forest; results are in the order of the trees."""
         return map_in_order(work, self.trees, n_jobs=self.n_jobs if in_threads else 1)
 
     def training_positions(self, n_rows: int) -> np.ndarray:
-        """Position in the table of fit of each row that the trees were grown on; a row of weight k occurs k times."""
+        """Return the positions in the table of fit of the training rows; a row of weight k occurs k times."""
         return np.arange(n_rows)
 
     def training_matrix(self, X: Any, y: np.ndarray) -> np.ndarray:
@@ -216,7 +216,7 @@ class FittedTrees:
 
 
 class FittedFrameForest(FittedTrees):
-    """A fitted forest of ours, which encodes raw frames, or a pipeline that ends in one, as its trees see it."""
+    """A fitted forest of this package, which encodes raw frames, or a pipeline that ends in one."""
 
     @cached_property
     def names(self) -> list[str]:
@@ -278,7 +278,7 @@ class FittedFrameForest(FittedTrees):
 
 
 def read_trees(model: Any, function: str, instead: str = "") -> FittedTrees:
-    """Return a fitted forest or tree; a TypeError for other models names the calling function and an alternative."""
+    """Return the view of a fitted forest or tree; for other models, the TypeError names the calling function."""
     steps, estimator = split_pipeline(model)
     if not is_forest(model):
         advice = f" For this one use {instead}." if instead else ""
@@ -308,23 +308,23 @@ def origins_of(model: Any, names: list[str]) -> dict[str, Origin | None]:
     """Return where each of a fitted model's encoded columns, in their order, comes from; None where it is not known."""
     if not (isinstance(model, Pipeline) or hasattr(model, "origins")):
         return dict(values_of(names))
-    if not hasattr(model, "n_features_in_"):  # a pipeline whose first step does not record its columns
+    if not hasattr(model, "n_features_in_"):  # the first step of a pipeline may not record its columns
         return dict.fromkeys(names)
     origins = list(trace_columns(model, input_names(model)).values())
     return dict(zip(names, origins, strict=True)) if len(origins) == len(names) else dict.fromkeys(names)
 
 
 def coded_labels(origin: Origin) -> list:
-    """Return labels by code where code 0 stands for a missing or unseen label, as our encoders have it; else empty."""
+    """Return the labels by code if code 0 stands for a missing or unseen label; otherwise an empty list."""
     labels = list(origin.labels or [])
     return labels if labels and labels[0] == MISSING_LABEL else []
 
 
 def _names_out(steps: Any, n_columns: int) -> list[str]:
-    """Return the names of the columns of an array that comes out of steps, which may differ from those that went in."""
+    """Return the names of the columns that the steps of a pipeline return; they may differ from those of its input."""
     if steps is None:
         return [f"x{i}" for i in range(n_columns)]
     try:
         return [str(name) for name in steps.get_feature_names_out()]
-    except (AttributeError, TypeError, ValueError):  # a step without names
+    except (AttributeError, TypeError, ValueError):  # a step does not name its columns
         return [f"encoded{i}" for i in range(n_columns)]

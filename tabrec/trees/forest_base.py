@@ -1,4 +1,4 @@
-"""`ForestMixin`, the base of our forests: raw frames, results independent of row order, out-of-bag predictions."""
+"""`ForestMixin`: lets scikit-learn's forests take raw frames, independent of the order of rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_o
 from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
 from tabrec.trees.target_units import TargetUnits, choose_units
 
-# For fewer rows threads cost more than they save.
+# With fewer rows, threads cost more than they save.
 _FEW_ROWS = 500
 _OOB_ATTRIBUTES = ("oob_score_", "oob_prediction_", "oob_decision_function_", "oob_spread_", "oob_target_")
 
@@ -85,7 +85,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
             X = self._check_kept(X)
             frame = read_frame(X)
             check_target_kept(self, y[weighting.rows])
-            self.estimators_: list = list(self.estimators_)  # scikit-learn would extend the list of a former fit
+            self.estimators_: list = list(self.estimators_)  # scikit-learn extends it in place
         encoded, order = self._fit_encoding(X, frame, y[weighting.rows], weighting, is_warm=is_warm)
         self._n_raw_rows, self._rows = len(frame), weighting.rows[order]
         if not is_warm:
@@ -116,10 +116,10 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
     def _grow(
         self, matrix: np.ndarray, y: np.ndarray, weights: np.ndarray | None, grower: ForestGrower | None, n_kept: int
     ) -> None:
-        """Grow the trees after the first `n_kept`, in units that suit the target, and convert them to its own."""
+        """Grow the trees after the first `n_kept` on a scaled target, and convert them to the units of the target."""
         units = None if is_classifier(self) else choose_units(y, weights, self.criterion)
         growing: list[Any] = []
-        self._growing, self._grower = growing, grower  # `_make_estimator` uses both
+        self._growing, self._grower = growing, grower  # read by `_make_estimator`
 
         def count() -> int:
             return n_kept + sum(map(is_grown, growing))
@@ -137,8 +137,8 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
             tree.min_impurity_decrease, tree.ccp_alpha = self.min_impurity_decrease, self.ccp_alpha
 
     def _make_estimator(self, append: bool = True, random_state: Any = None) -> Any:
-        """The hook through which the parent class makes every tree, before it grows them all."""
-        if self._growing:  # trees differ by their seed alone; to set the parameters of each takes longer
+        """Make a tree; the parent class calls this hook for every tree, before it grows them."""
+        if self._growing:  # trees differ by their seed alone; copying is faster than setting the parameters of each
             tree = copy.copy(self._growing[0])
             tree.random_state = random_state.randint(np.iinfo(np.int32).max)
             if append:
@@ -183,7 +183,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         return super(ForestMixin, self._quiet()).decision_path(X)
 
     def _quiet(self) -> Self:
-        """A shallow copy that prints nothing: the parent class takes no other `verbose` than numbers."""
+        """Return a shallow copy with verbose=0, because the parent class accepts only numbers."""
         quiet = copy.copy(self)
         quiet.verbose = 0
         return quiet
@@ -232,8 +232,8 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
     def _parameters_that_fit(self, n_rows: int, units: TargetUnits | None) -> Iterator[None]:
         """While growing, limit `max_samples` to the number of rows, and leave the out-of-bag score to this class.
 
-        Impurities are in the given units. A share refers to the rows; newer releases of scikit-learn would refer it to
-        the sum of the weights.
+        Impurities are in the given units. `max_samples` as a share refers to the rows; newer releases of scikit-learn
+        would refer it to the sum of the weights.
         """
         given = self.max_samples, self.oob_score, self.min_impurity_decrease, self.ccp_alpha, self.verbose
         self.oob_score, self.verbose = False, 0
@@ -252,7 +252,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
             self.max_samples, self.oob_score, self.min_impurity_decrease, self.ccp_alpha, self.verbose = given
 
     def _validate_X_predict(self, X: Any) -> np.ndarray:
-        """The hook through which every predicting method of the parent class reads X."""
+        """Encode X; the predicting methods of the parent class call this hook."""
         return self._to_matrix(self.encode_to_arrays(X))
 
     def _to_matrix(self, encoded: Any) -> np.ndarray:
@@ -276,7 +276,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         return np.column_stack([maps[name].apply(values) if name in maps else values for name, values in columns])
 
     def _mean_prediction(self, X: Any, method: str) -> list[np.ndarray]:
-        """Mean over the trees, one array per output, summed in their order: that of threads changes the last bits."""
+        """Return the mean over the trees, one array per output; trees are summed in order for reproducible rounding."""
         check_is_fitted(self)
         matrix = self._validate_X_predict(X)
         n_jobs = 1 if len(matrix) < _FEW_ROWS else self.n_jobs

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
-# Results hold about this many rows together while they wait for the results before them.
+# Results that wait for earlier ones hold at most about this many rows together.
 _MOST_WAITING = 200_000
 
 
 def map_in_order(work: Callable, *inputs: Iterable, n_jobs: int | None, n_rows: int = _MOST_WAITING) -> Iterator[Any]:
-    """`map` over threads, with results in the order of the inputs, so that sums do not depend on the threads.
+    """Apply `map` in threads, with results in the order of the inputs, so that sums are reproducible.
 
     Only a limited number of results, of `n_rows` rows each, waits to be consumed.
     """
@@ -38,7 +38,7 @@ class TreeSpread(NamedTuple):
 
 
 def mean_and_spread(predictions: Iterable[np.ndarray], n_first: int = 1) -> TreeSpread:
-    """Mean and standard deviation over trees in one pass (Welford's algorithm), so that memory stays constant."""
+    """Compute the mean and standard deviation over trees in one pass and constant memory (Welford's algorithm)."""
     n, mean, squares, of_first = 0, np.zeros(1), np.zeros(1), np.zeros(1)
     for prediction in predictions:
         n += 1
@@ -56,15 +56,15 @@ class OutOfBagRows:
 
     y: np.ndarray  # (n,) or (n, n_outputs)
     prediction: np.ndarray  # (n, n_outputs), for a classifier (n, n_classes); NaN where no tree left the row out
-    spread: np.ndarray  # (n,), over the trees that left the row out; 0 for classifiers and several outputs
+    spread: np.ndarray  # (n,), over the trees that left the row out; 0 for classifiers and for several outputs
     count: np.ndarray  # number of trees that left the row out
 
 
 def left_out_rows(rows: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Return the positions of the rows of which a tree drew no copy.
 
-    `rows` has the position in the caller's table of each row of the matrix; `drawn`, the rows of the matrix that the
-    tree drew.
+    `rows` holds the position in the caller's table of each row of the matrix, and `drawn` the rows of the matrix that
+    the tree drew.
     """
     in_bag = np.zeros(rows.max() + 1, dtype=bool)
     in_bag[rows[drawn]] = True

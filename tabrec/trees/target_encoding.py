@@ -1,4 +1,4 @@
-"""How estimators over trees encode raw frames: columns of many levels by the mean target, out of fold."""
+"""`TargetEncodingMixin`: tree estimators that encode columns of many levels by the mean target, out of fold."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tabrec.tables.weights import Weighting
 
 _N_FOLDS = 5
 
-# Constraints of the parameters that scikit-learn's estimators over trees lack, or take other values for.
+# Constraints of parameters that scikit-learn's tree estimators lack or restrict to other values.
 CONSTRAINTS: dict = {
     "high_cardinality": [Interval(Integral, 0, None, closed="left"), None],
     "categorical_features": ["array-like", None],
@@ -36,10 +36,10 @@ CONSTRAINTS: dict = {
 
 
 class TargetEncodingMixin(RawFrameMixin):
-    """An estimator over trees with a preprocessor and, for columns of many levels, a target encoder of its own."""
+    """Base of tree estimators with a preprocessor and a target encoder for columns of many levels."""
 
     _kept_names = (*RawFrameMixin._kept_names, "high_cardinality")
-    _table_hash: str  # of the rows that all trees were grown on; empty if a warm start took other rows
+    _table_hash: str  # hash of the rows that all trees were grown on; empty if a warm start used other rows
 
     def encode(self, X: Any) -> pd.DataFrame:
         """The frame that the trees see: X encoded, high-cardinality columns replaced by their target encoding.
@@ -130,7 +130,7 @@ class TargetEncodingMixin(RawFrameMixin):
             )
 
     def _encode_training(self, X: Any, y: np.ndarray, order: np.ndarray) -> pd.DataFrame:
-        """The frame that the trees were grown on, its rows in the given order, copies of a row next to each other."""
+        """Return the frame that the trees were grown on, in the given order; copies of a row are adjacent."""
         encoded = RawFrameMixin.encode(self, X).iloc[order]
         if not self.target_encoded_:
             return encoded
@@ -141,7 +141,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return self._replace_in_frame(encoded, values)
 
     def _most_levels(self) -> Any:
-        """Return categories of more levels than this are encoded by the target."""
+        """Return the largest number of levels of a category that is not encoded by the target."""
         return self.high_cardinality
 
     def _high_cardinality_columns(self, encoded: pd.DataFrame, y: np.ndarray) -> list[str]:
@@ -162,7 +162,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return "binary" if len(np.unique(y)) == 2 else "multiclass"
 
     def _target_columns(self, y: np.ndarray) -> np.ndarray:
-        """The numbers whose means encode a level: the target, or 0/1 columns of the classes (of two, the second)."""
+        """Return the columns whose means encode levels: the target, or indicators of classes (of two, the second)."""
         if self._target_type(y) == "continuous":
             return y[:, None].astype(np.float64)
         classes = self.target_encoder_.classes_
@@ -171,10 +171,11 @@ class TargetEncodingMixin(RawFrameMixin):
     def _folds(self, rows: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Return a random fold for each row, stratified by target, as rows are ordered by target.
 
-        Copies of a row share a fold, or its target would leak through them.
+        Copies of a row share a fold, because its target would leak through them otherwise.
         """
         seed = self.random_state if isinstance(self.random_state, (int, np.integer)) else 0
-        # Rows in the order of the target are dealt to the folds in blocks, each in random order, which stratifies them.
+        # Each block of rows adjacent in the order of the target is dealt to the folds in random order, which stratifies
+        # them.
         is_new = np.diff(rows[order], prepend=-1) != 0
         blocks = np.tile(np.arange(_N_FOLDS), (len(rows) // _N_FOLDS + 1, 1))
         folds = np.random.default_rng(seed).permuted(blocks, axis=1).ravel()
@@ -186,7 +187,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return from_columns(self._replace_by_target(arrays_of(encoded), values), encoded.index)
 
     def _replace_by_target(self, arrays: Mapping[str, Any], values: np.ndarray) -> dict[str, Any]:
-        """Each target-encoded column as the mean target of its level, one per class if there are more than two."""
+        """Replace columns by the mean target of their level: one column, or one for each of three or more classes."""
         n_each = values.shape[1] // len(self.target_encoded_)
         replaced = {name: array for name, array in arrays.items() if name not in self.target_encoded_}
         for position, name in enumerate(self.target_encoded_):
@@ -217,7 +218,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return grid
 
     def _matrix_columns(self) -> list[str]:
-        """Return encoded columns in the order in which the trees number them."""
+        """Return the encoded columns in the order in which the trees number them."""
         return list(self.encoded_names_)
 
     def _columns_seen_as_they_are(self) -> list[str]:
@@ -259,9 +260,9 @@ def _codes(arrays: Mapping[str, Any], names: list[str]) -> np.ndarray:
 def _encode_out_of_fold(codes: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """Return the mean target of each row's level over the rows of the other folds: (n_rows, n_columns * n_targets).
 
-    A level that the other folds lack gets the mean of all rows: that of the other folds would tell the fold, and with
-    it a little of its targets. scikit-learn's encoder folds rows by position, so that the result would depend on their
-    order, and the target of a row would leak through its copies.
+    A level that the other folds lack gets the mean of all rows; the mean of the other folds would reveal the fold, and
+    with it a little of its targets. scikit-learn's `TargetEncoder` is not used because it assigns folds by position:
+    the result would depend on the order of rows, and the target of a row would leak through its copies.
     """
     values = np.empty((len(codes), codes.shape[1], targets.shape[1]))
     for k in np.unique(fold):

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Trees compute variances as a mean of squares less the square of the mean, and count variances below 2e-16 as 0.
-_LARGEST_OFFSET = 1000.0  # in units of the spread
+# scikit-learn computes variances as the mean of squares minus the square of the mean, and treats those below 2e-16 as
+# 0.
+_LARGEST_OFFSET = 1000.0  # in units of the mean absolute deviation
 _SMALLEST_SPREAD, _LARGEST_SPREAD = 2.0**-10, 2.0**300
 _SQUARED = ("squared_error", "friedman_mse")
 
@@ -38,7 +39,7 @@ class TargetUnits(NamedTuple):
 
 
 def choose_units(y: np.ndarray, weights: np.ndarray | None, criterion: str) -> TargetUnits | None:
-    """Return units for a target of small scale or of an offset that is large for its spread; None for others."""
+    """Choose units for a target whose scale is small or whose offset is large for its spread; None for others."""
     outputs = y.reshape(len(y), -1).astype(np.float64)
     if weights is not None:
         outputs = outputs[weights > 0]

@@ -65,7 +65,7 @@ def read_drawn_rows(trees: FittedTrees, X: Any, y: Any, function: str) -> Traini
 
 
 def find_drawn_rows(trees: FittedTrees, X: Any, y: np.ndarray) -> TrainingRows | None:
-    """The result of `read_drawn_rows`, or None if X and y are not the rows that a forest drew from, in their order."""
+    """Return the result of `read_drawn_rows`, or None if X and y are not the training rows in their order."""
     if not trees.draws_rows or len(y) != trees.n_training_rows or not trees.has_target(y):
         return None
     training = _as_drawn(trees, X, y)
@@ -120,7 +120,7 @@ def _as_drawn(trees: FittedTrees, X: Any, y: np.ndarray) -> TrainingRows:
 
 def _were_grown_on(trees: FittedTrees, training: TrainingRows) -> bool:
     """Return whether every leaf of the first tree holds at least as many of its drawn rows as it recorded."""
-    # One tree suffices: other rows, or another order, hardly ever fill all of its leaves.
+    # One tree suffices, because other rows or another order hardly ever fill all of its leaves.
     tree, drawn = trees.trees[0], np.unique(training.drawn[0])
     held = np.bincount(tree.apply(np.ascontiguousarray(training.matrix[drawn])), minlength=tree.node_count)
     is_leaf = tree.children_left < 0

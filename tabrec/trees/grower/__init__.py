@@ -1,1 +1,1 @@
-"""The tree grower: compiled growth and walks of trees, the same trees as scikit-learn's builder."""
+"""Compiled code that grows the same trees as scikit-learn's builder, and predicts with them."""

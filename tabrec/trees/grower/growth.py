@@ -1,4 +1,4 @@
-"""`ForestGrower`: the trees of a forest from the ranks of its table, which are computed once."""
+"""`ForestGrower`: grows the trees of a forest on the ranks of its table, which are computed once."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tabrec.trees.grower.walking import describe_trees
 
 _CRITERIA = {"squared_error": 0, "gini": 1, "entropy": 2, "log_loss": 2}
 _MOST_CLASSES = 256
-# A node holds a share for each class, so that trees of more classes do not fit into memory.
+# Every node stores a share for each class; trees with more classes would not fit into memory.
 _MOST_CLASSES_OF_FORESTS = 10_000
-# Whole weights that add up to less share a double with the number of rows.
+# The grower packs the sum of integer weights and the number of rows into one double below this sum.
 _LARGEST_PACKED = 2**25
 _STOPPED = 2
 _generators = threading.local()
@@ -39,7 +39,7 @@ _OFFSETS = np.array([NODE_DTYPE.fields[name][1] for name in _FIELDS], dtype=np.i
 
 
 def why_not_grown(forest: Any, matrix: np.ndarray, y: np.ndarray) -> str:
-    """Return why scikit-learn's builder has to grow a forest; empty if it need not."""
+    """Return why the grower cannot grow a forest, so that scikit-learn's builder has to; empty if it can."""
     library = find_compiled()
     if library.functions is None:
         return library.reason
@@ -67,7 +67,7 @@ def check_class_count(y: np.ndarray) -> None:
 
 
 def in_threads(n_jobs: int | None) -> AbstractContextManager[Any]:
-    """Let joblib grow trees in threads: other processes would not see the ranks."""
+    """Let joblib grow trees in threads, because other processes do not have the ranks."""
     backend, _ = get_active_backend(prefer="threads")
     if getattr(backend, "supports_sharedmem", False):
         return nullcontext()
@@ -75,21 +75,21 @@ def in_threads(n_jobs: int | None) -> AbstractContextManager[Any]:
 
 
 def is_grown(tree: Any) -> bool:
-    """Whether a tree that other threads grow is complete: scikit-learn then gives back the memory of further nodes."""
+    """Return whether a tree that another thread grows is complete, as its capacity then equals its number of nodes."""
     nodes = getattr(tree, "tree_", None)
     return nodes is not None and 0 < nodes.node_count == nodes.capacity
 
 
 @contextmanager
 def fastest_grower(forest: Any, matrix: np.ndarray, y: np.ndarray) -> Iterator[ForestGrower | None]:
-    """The grower for the trees of a forest, None where scikit-learn's builder has to grow them; records which it is."""
+    """Yield the grower for a forest, None if scikit-learn's builder has to grow it; records which one is used."""
     why_not = why_not_grown(forest, matrix, y)
     forest.grower_ = f"scikit-learn's ({why_not})" if why_not else str(find_compiled())
     if why_not:
         yield None
         return
     grower = ForestGrower(matrix)
-    del matrix  # so that the caller can free it
+    del matrix  # drops the reference, so that the caller can free the matrix
     with grower, in_threads(forest.n_jobs):
         yield grower
 
@@ -130,7 +130,7 @@ class ForestGrower:
             self._codes = ctypes.c_void_p()
 
     def take_over(self, tree: Any) -> None:
-        """Let the next fit of a tree estimator be one by this grower."""
+        """Replace the next fit of a tree estimator by one with this grower."""
         tree._fit = partial(self._fit_once, tree)
 
     def _fit_once(self, tree: Any, *arguments: Any, **options: Any) -> Any:
@@ -140,7 +140,7 @@ class ForestGrower:
     def fit_tree(self, tree: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any = None, **_: Any) -> Any:
         """Fit a tree estimator as its own `_fit` would; X has the values of the table."""
         outputs, weights = _describe_target(tree, X, y, sample_weight)
-        # Of several outputs, the grower looks up those of a row by its number.
+        # For several outputs, the grower looks up the targets of a row by its number.
         target = outputs.ravel() if tree.n_outputs_ == 1 else np.arange(len(X), dtype=np.float64)
         settings, kept = _settings(tree, outputs, weights)
         settings.stop = ctypes.addressof(self._stop)
@@ -264,7 +264,7 @@ def _settings(tree: Any, outputs: np.ndarray, weights: np.ndarray | None) -> tup
 def _draw_seed(random_state: Any) -> int:
     """Return the number that seeds the splitter of scikit-learn's builder."""
     if isinstance(random_state, Integral):
-        # A new generator gathers entropy first, which takes a tenth of the time of a small tree.
+        # Creating a generator gathers entropy, which takes a tenth of the time of a small tree.
         if not hasattr(_generators, "of_thread"):
             _generators.of_thread = np.random.RandomState(0)
         generator = _generators.of_thread
@@ -289,7 +289,7 @@ def _max_features(given: Any, n_columns: int) -> int:
 
 
 def _constraints(tree: Any) -> np.ndarray | None:
-    """Return signs of the columns; of a classifier, they are those of the first class."""
+    """Return the monotonic constraints of the columns as signs, which refer to the first class of a classifier."""
     if tree.monotonic_cst is None:
         return None
     given = np.asarray(tree.monotonic_cst)

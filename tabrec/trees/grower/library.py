@@ -1,4 +1,4 @@
-"""The functions of the compiled library with their types."""
+"""Functions and structures of the compiled library, declared for ctypes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Matrix(ctypes.Structure):
 
 
 def load_functions() -> ctypes.CDLL:
-    """Return the functions of the library, which must be there."""
+    """Return the functions of the compiled library; raises a RuntimeError if there is none."""
     functions = find_compiled().functions
     if functions is None:
         raise RuntimeError("The compiled library is not there.")

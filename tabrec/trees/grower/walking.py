@@ -1,4 +1,4 @@
-"""Rows through fitted trees of scikit-learn, all trees in one pass over blocks of rows."""
+"""Predict with fitted trees of scikit-learn by compiled code, all trees in one pass over blocks of rows."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def sum_predictions(trees: Sequence[Tree], matrix: np.ndarray, n_jobs: int | Non
 
 
 def describe_trees(trees: Sequence[Tree]) -> tuple[Any, list]:
-    """Return the trees as the library sees them, and the arrays that these point to."""
+    """Return the structures that describe trees to the library, and the arrays that they point to."""
     fitted, kept = (FittedTree * len(trees))(), []
     for described, tree in zip(fitted, trees, strict=True):
-        # Two arrays, as views of each field take longer than the walks of few rows.
+        # One array each of nodes and values: creating a view of every field would take longer than predicting few rows.
         state = tree.__getstate__()
         nodes, values = state["nodes"], state["values"]
         address = nodes.ctypes.data
