@@ -21,14 +21,14 @@ STATES = _STATE_NAMES.split(",")
 class ProductGroup(NamedTuple):
     """Properties shared by the machines of one product group."""
 
-    share: float  # of all sales
+    share: float  # share of all sales
     description: str
-    machine: str  # how fiProductClassDesc begins
-    unit: str  # how fiProductClassDesc ends
-    edges: tuple[float, ...]  # of the size classes, in units
-    sizes: dict[float, str]  # ProductSize of the classes up to each edge, "" where missing
-    prefixes: tuple[str, ...]  # of fiBaseModel; no two groups share one
-    log_prices: tuple[float, float]  # of the smallest and the largest machine
+    machine: str  # start of fiProductClassDesc
+    unit: str  # end of fiProductClassDesc
+    edges: tuple[float, ...]  # limits of the size classes, in units
+    sizes: dict[float, str]  # ProductSize of the classes up to each edge, "" if missing
+    prefixes: tuple[str, ...]  # prefixes of fiBaseModel; no two groups share one
+    log_prices: tuple[float, float]  # log prices of the smallest and the largest machine
 
 
 _INF = float("inf")

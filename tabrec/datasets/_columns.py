@@ -1,4 +1,4 @@
-"""`name_columns`: the columns of a table by name, without those that hold nothing, name rows or count them."""
+"""`name_columns`: name the columns of a table, and leave out empty ones and those of row names or row numbers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Names that pandas gives to columns without one.
+# Names that pandas gives to unnamed columns.
 _NO_NAME = re.compile(r"|Unnamed: \d+(_level_\d+)?(\.\d+)*")
-# By which two tables differ in length, as a share of the longer one: a column may end with missing values.
+# Two tables side by side differ in length by at least this share; smaller differences may be missing values.
 _CLEARLY_SHORTER = 0.1
 
 
 def name_columns(file: str, names: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> tuple[pa.Table, list[str]]:
-    """Return a table of columns, and the assumptions about those without a name; there may be a column more than names.
+    """Return a table of named columns and the assumptions; the last column may have no name in `names`.
 
-    Columns without a name are left out if they are empty or hold distinct whole numbers; so is a first one of distinct
-    text, as R writes, and a table to the right of an empty column.
+    Unnamed columns are left out if they are empty or hold distinct whole numbers. A first column of distinct text,
+    which R writes, and a second table to the right of an empty column are left out too.
     """
     kept: dict[str, pa.ChunkedArray] = {}
     columns, assumed = _first_table(names, columns)
@@ -54,7 +54,7 @@ def _are_row_names(column: pa.ChunkedArray) -> bool:
 
 
 def _first_table(names: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> tuple[list[pa.ChunkedArray], list[str]]:
-    """Return the columns before an empty one that divides two tables of different lengths; all columns otherwise."""
+    """Return the columns before an empty one that separates two tables of different lengths; otherwise all columns."""
     for gap, name in enumerate(names):
         right = [other for other in names[gap + 1 :] if not _NO_NAME.fullmatch(other)]
         if gap and right and _NO_NAME.fullmatch(name) and columns[gap].null_count == len(columns[gap]):

@@ -31,7 +31,7 @@ class Credentials:
 
 
 def find_credentials() -> Credentials:
-    """The first that exists of a token, a user name and key in environment variables, kaggle.json and a login."""
+    """Find credentials: a token, a user name and key in environment variables, kaggle.json, or a login."""
     for find in (_token_variable, _token_file, _key_variables, _key_file, _login):
         found = find()
         if found is not None:
@@ -111,7 +111,7 @@ def _read_json(path: Path, is_valid: Callable[[dict], bool]) -> dict:
             return content
     except (ValueError, KeyError, TypeError):
         pass
-    raise _malformed(path)  # outside the except, so that no traceback shows the content of the file
+    raise _malformed(path)  # raised outside the except block, so that no traceback shows the content of the file
 
 
 def _malformed(path: Path) -> FetchError:

@@ -13,8 +13,8 @@ from filelock import FileLock
 from tabrec.datasets._errors import FetchError, writing_to
 from tabrec.datasets.places import folder_to_fill
 
-MANIFEST = ".tabrec.json"  # in each folder filled by tabrec: its files and their sizes
-_WORK = ".tabrec"  # beside these folders: locks and unfinished downloads
+MANIFEST = ".tabrec.json"  # name of the manifest in each downloaded folder: its files and their sizes
+_WORK = ".tabrec"  # folder of locks and unfinished downloads, beside the folders of data sets
 
 
 def fetch_folder(
@@ -71,7 +71,7 @@ def _fill(folder: Path, work: Path, needed: Sequence[str], fill: Callable[[Path,
 
 
 def _is_whole(folder: Path, needed: Sequence[str]) -> bool:
-    """Compare sizes with the manifest. A folder without one belongs to the user and must contain the needed files."""
+    """Return whether a folder has the sizes of its manifest, or without a manifest contains the needed files."""
     if not folder.is_dir():
         return False
     if not (folder / MANIFEST).exists():
@@ -88,7 +88,7 @@ def _absent(folder: Path, needed: Sequence[str]) -> list[str]:
 
 
 def _check_ours(folder: Path, needed: Sequence[str]) -> None:
-    """Refuse folders that were not filled by tabrec: they are never changed."""
+    """Raise a FetchError for a folder that was not downloaded by tabrec, because such a folder is never changed."""
     if folder.exists() and not folder.is_dir():
         raise FetchError(f"{folder} is not a folder: move it away, or choose another folder by data_dir.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
@@ -105,7 +105,7 @@ def _write_manifest(folder: Path) -> None:
 
 
 def _put(new: Path, folder: Path) -> None:
-    """Rename the folder into place; replace a damaged one file by file, so that files added by the user remain."""
+    """Move a new folder to its place; a damaged one is replaced file by file, so that the user's files remain."""
     if folder.is_dir() and any(folder.iterdir()):
         (folder / MANIFEST).write_text("{}", encoding="utf-8")
         files = [path.relative_to(new) for path in new.rglob("*") if path.is_file()]

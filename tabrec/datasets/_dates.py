@@ -1,4 +1,4 @@
-"""`read_columns_of_dates`: numbers that are dates by name and range, dates of given formats, and what was assumed."""
+"""`read_columns_of_dates`: read dates from numbers, by name and range of the column, and from given formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pandas.api import types
 from tabrec.tables.columns import Column
 from tabrec.tables.dates import as_dates, find_date_marks, find_format
 
-# How many of each there are in a second.
+# Number of units per second.
 _UNIX = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _UNITS: dict[str, Any] = {"seconds": "s", "milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 _COMPACT = "%Y%m%d"
@@ -58,7 +58,7 @@ def read_columns_of_dates(
 
 
 def find_notation(name: str, numbers: pd.Series) -> str | None:
-    """How dates are written in a column of numbers, None if its name or its range does not say that it holds dates."""
+    """Return the notation of dates in a column of numbers; None if its name or range is not that of dates."""
     words = [word.casefold() for word in _WORD.findall(name)]
     is_date = any(map(_DATE.fullmatch, words))
     if not (is_date or any(map(_TIME.fullmatch, words))) or any(map(_SPAN.fullmatch, words)):
@@ -84,7 +84,7 @@ def _is_between(low: float, high: float, first: float, last: float) -> bool:
 
 
 def _find_text_format(name: str, column: pd.Series) -> str | None:
-    """Return the format of a column of text that is dates, "" if it is unclear, and None if it does not hold dates."""
+    """Return the date format of a text column, "" if it is ambiguous, and None if the column does not hold dates."""
     text = Column(name, column.array)
     marks = find_date_marks(text)
     if marks is None:

@@ -1,4 +1,4 @@
-"""`read_delimited`: the rows of a text table, read by arrow, or by pandas where arrow does not read them."""
+"""`read_delimited`: read the rows of a text table by arrow, or by pandas if arrow fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tabrec.datasets._sources import Source
 from tabrec.datasets._totals import settle_without_total
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-# Comments, rules and the numbers of rows that databases print below a table.
+# Comments, rules, and the numbers of rows that databases print below a table.
 _NOTE = r"(#|[-+:=\s]*-{3}[-+:=\s]*$|\(\d+ rows?\)$)"
 _DIGITS = re.compile(r"[\d\W]*$")
 _NOTES_BELOW = 10_000  # characters
@@ -50,7 +50,8 @@ def read_delimited(
     if table is None or odd.n_short or odd.n_ended:
         table = _read_as_text(source, dialect, odd)
     table, repeated = _without_headers(table, dialect.names)
-    # With a decimal point in the file, single columns may have a comma; with a comma, a point separates thousands.
+    # If the file has decimal points, single columns may have commas; if it has decimal commas, points separate
+    # thousands.
     known = dialect.given_decimal or ("," if dialect.decimal == "," else None)
 
     def settle(columns: Sequence[pa.ChunkedArray]) -> list[Settled]:
@@ -68,7 +69,7 @@ def read_delimited(
 
 
 def _without_headers(table: pa.Table, names: Sequence[str]) -> tuple[pa.Table, list[str]]:
-    """Return the rows that do not repeat the header, as those of joined files do, and what was assumed."""
+    """Remove rows that repeat the header, as in joined files; returns the assumptions too."""
     columns = table.columns[: len(names)]
     if not all(pa.types.is_string(column.type) or pa.types.is_dictionary(column.type) for column in columns):
         return table, []
@@ -77,13 +78,13 @@ def _without_headers(table: pa.Table, names: Sequence[str]) -> tuple[pa.Table, l
         repeats &= pc.fill_null(pc.equal(column.cast(pa.string()), name), False).to_numpy()
         if not repeats.any():
             return table, []
-    # Labels that no longer occur are left behind with the encoding.
+    # Decoding drops labels that no longer occur.
     kept = pa.table({name: table[name].cast(pa.string()) for name in table.column_names}).filter(pa.array(~repeats))
     return kept, [f"{int(repeats.sum()):,} rows that repeat the header left out"]
 
 
 def _without_empty_rows(table: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Return the rows that have a value in some column, and what was assumed."""
+    """Remove rows without any value; returns the assumptions too."""
     if table.num_columns < 2 or any(column.null_count == 0 for column in table.columns):
         return table, []
     is_empty = np.logical_and.reduce([column.is_null().to_numpy() for column in table.columns])
@@ -94,12 +95,12 @@ def _without_empty_rows(table: pa.Table) -> tuple[pa.Table, list[str]]:
 
 
 class _OddRows:
-    """Counts rows with another number of fields than the header; a longer one is an error that shows it."""
+    """Counts rows that are shorter than the header, and keeps a longer one for an error message."""
 
     def __init__(self, name: str, dialect: Dialect):
         self.n_short = 0
         self.n_ended = 0
-        self.n_notes = 0  # of the short ones
+        self.n_notes = 0  # number of short rows
         self.long: Any = None
         self._width, self._delimiter = dialect.width, dialect.delimiter
 
@@ -132,7 +133,7 @@ def _read_with_arrow(
     *,
     strings_can_be_null: bool,
 ) -> pa.Table | None:
-    """Return the table with columns named by position, or None where arrow does not read it."""
+    """Read the table with columns named by position; None if arrow cannot read it."""
     names = [str(position) for position in range(dialect.width)]
     encoding = "utf-8" if dialect.encoding == "utf-8-sig" else dialect.encoding
     try:
@@ -159,7 +160,7 @@ def _read_with_arrow(
     except pa.ArrowException as error:
         if odd.long is not None:
             raise ValueError(_too_long(source.name, dialect, odd.long)) from error
-        # Later rows contradict the type of the first ones, or a value has line breaks.
+        # Later rows have other types than the first ones, or a value has line breaks.
         return None
     if _has_bytes(table):
         raise UnicodeError(f"{source.name} is not text in {dialect.encoding}.")
@@ -167,7 +168,7 @@ def _read_with_arrow(
 
 
 def _read_as_text(source: Source, dialect: Dialect, odd: _OddRows) -> pa.Table:
-    """Return the table with every column as text; rows may be short."""
+    """Read the table with every column as text; rows may be short."""
     with source.open() as file:
         try:
             frame = pd.read_csv(
@@ -193,7 +194,7 @@ def _read_as_text(source: Source, dialect: Dialect, odd: _OddRows) -> pa.Table:
 
 
 def _are_notes(frame: pd.DataFrame, source: Source, dialect: Dialect, odd: _OddRows) -> np.ndarray:
-    """Return which rows are comments, rules, or short rows of text below the last blank line."""
+    """Return a mask of comments, rules, and short rows of text below the last blank line."""
     if frame.shape[1] == 1:
         return np.zeros(len(frame), dtype=bool)
     is_alone = (frame.iloc[:, 1:].isna() | (frame.iloc[:, 1:] == "")).all(axis=1).to_numpy()
@@ -228,5 +229,5 @@ def _has_bytes(table: pa.Table) -> bool:
 
 
 def find_encoding_of_all(source: Source) -> str:
-    """Return the encoding of a text that its first lines do not show."""
+    """Return the encoding of a text that is not recognised from its first lines."""
     return find_encoding(source.head(), is_complete=True)

@@ -1,4 +1,4 @@
-"""`find_dialect`: how a text table is written, decided from its first lines."""
+"""`find_dialect`: detect encoding, delimiter, quotes, header and decimal mark of a text table."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from tabrec.datasets._encodings import find_encoding
 from tabrec.datasets._layout import find_layout, fits_shorter_header
 from tabrec.datasets._sources import Source
 
-# Of two delimiters that divide every line alike, the earlier one: commas also occur within numbers and text.
+# By priority if several divide every line alike; commas come last, because they also occur in numbers and text.
 _DELIMITERS = ("\t", "|", ";", ",")
-_RARE_DELIMITERS = ("\x01", "~", "^")  # if no other divides any line
+_RARE_DELIMITERS = ("\x01", "~", "^")  # tried if no other divides the lines
 _DELIMITER_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", "\\t": "\t"}
 _ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "utf-32": "UTF-32"}
 _HEAD_BYTES, _MOST_HEAD_BYTES = 1 << 16, 1 << 24
 _LEAST_LINES = 20
 _MOST_RECORDS = 100
-_MOST_FIELDS = 20_000  # A table of thousands of columns shows its dialect in few rows.
-# Shares of the lines that have the same number of fields: a lower one suffices if no other delimiter comes near.
+_MOST_FIELDS = 20_000  # fewer rows suffice for a table with thousands of columns
+# Share of lines with the same number of fields; _LIKELY suffices if the next delimiter is worse by _CLEARLY_AHEAD.
 _SURE, _LIKELY, _UNLIKELY = 0.8, 0.5, 0.2
 _CLEARLY_AHEAD = 0.3
 
 _MARKUP = re.compile(r"\s*<(!doctype|html|head|body|table|div|\?xml)\b", re.IGNORECASE)
 _RULE = re.compile(r"[-+:=\s]*-{3,}[-+:=\s]*")
-# A field in single quotes, among the usual delimiters.
+# A field in single quotes, between usual delimiters.
 _SINGLE_QUOTED = re.compile(r"(?:^|(?<=[,;\t|]))[ ]*'(?:[^'\n]|'')*'[ ]*(?=[,;\t|\r\n]|$)", re.MULTILINE)
 
 _DECIMAL_COMMA = re.compile(r"\D?[-+]?(\d{1,3}([. '\u00a0\u202f]\d{3})+,\d+|0?,\d+|\d+,(\d{1,2}|\d{4,}))\s?\D?")
@@ -42,11 +42,11 @@ _DECIMAL_POINT = re.compile(r"\D?[-+]?(\d{1,3}([, '\u00a0\u202f]\d{3})+\.\d+|0?\
 
 @dataclass
 class Dialect:
-    """How a text table is written.
+    """The format of a text table.
 
-    `decimal` is None if no number shows it, and `given_decimal` unless an option gave it. `names` are unique, `codes`
-    are the names of columns whose digits are labels, `width` is the number of fields of a row of data, and `body` are
-    the first rows.
+    `decimal` is None if no number has a decimal mark; `given_decimal` is the option of the caller or None. `names` are
+    unique, `codes` are the names of columns of digits that are labels, `width` is the number of fields in a row, and
+    `body` holds the first rows.
     """
 
     encoding: str
@@ -70,7 +70,7 @@ class Dialect:
 
 
 class Record(NamedTuple):
-    """The fields of one row, the lines above it, and the number of the line that it ends in."""
+    """The fields of a row, with the lines before it and the number of its last line."""
 
     fields: list[str]
     above: int
@@ -154,7 +154,7 @@ def find_names(source: Source) -> list[str]:
 
 
 def read_delimiter(delimiter: str | None) -> str | None:
-    r"""Return a delimiter as a character; it may be given as a word, such as "tab", or as "\\t"."""
+    r"""Convert a delimiter given as a word, such as "tab", or as "\\t" to a character."""
     if delimiter is None:
         return None
     found = _DELIMITER_NAMES.get(delimiter.lower(), delimiter)
@@ -180,14 +180,14 @@ def read_records(text: str, delimiter: str, quote: str, *, is_complete: bool, sk
                 break
         else:
             if not is_complete and len(records) > 1:
-                records.pop()  # The last row may be cut.
-    except csv.Error:  # An open quote, which makes one field of all that follows.
+                records.pop()  # The last row may be incomplete.
+    except csv.Error:  # An unclosed quote makes one field of the rest.
         pass
     return [record for record in records if not record.is_rule and (not record.is_blank or len(record.fields) > 1)]
 
 
 def _find_quote(text: str) -> str:
-    """The mark of quotes: a single one if every such mark belongs to a quoted field, and there is no double one."""
+    """Return the quote character: a single quote if there are only fields in single quotes and no double quotes."""
     if '"' in text or "'" not in text or "'" in _SINGLE_QUOTED.sub("", text):
         return '"'
     return "'"
@@ -207,7 +207,7 @@ def show_lines(text: str, n: int = 3) -> str:
 
 
 def _read_head(source: Source) -> tuple[bytes, bool]:
-    """Return whole lines from the beginning of a text, and whether they are all of it."""
+    """Read complete lines from the start of a text; also returns whether they are the whole text."""
     size = _HEAD_BYTES
     while True:
         head = source.head(size)
@@ -228,7 +228,7 @@ def _decode(name: str, head: bytes, encoding: str, *, is_complete: bool) -> str:
 
 
 def _stated_delimiter(text: str) -> tuple[int, str | None]:
-    """The delimiter that a first line such as ``sep=;`` states, as Excel writes it, and how many lines that takes."""
+    """Return the number of lines and the delimiter of a declaration such as ``sep=;``, which Excel writes."""
     match = re.match(r"sep=(.)\r?\n", text)
     return (1, match.group(1)) if match else (0, None)
 
@@ -270,7 +270,7 @@ def _check_single(name: str, first: str, delimiter: str) -> None:
 
 
 def _agreement(records: list[Record]) -> float:
-    """Share of the lines with the most frequent number of fields, 0 if that is one field."""
+    """Return the share of the lines with the most frequent number of fields, 0 if that is one field."""
     if not records:
         return 0
     rows = [record.fields for record in records]
@@ -281,7 +281,7 @@ def _agreement(records: list[Record]) -> float:
 
 
 def _find_decimal(rows: list[list[str]]) -> str | None:
-    """The decimal mark: a comma if some number is written with it and none with a point; None if no number shows it."""
+    """Return the decimal mark: a comma if numbers have only decimal commas; None if none has a decimal mark."""
     cells = [cell.strip() for row in rows for cell in row if "," in cell or "." in cell]
     if any(map(_DECIMAL_POINT.fullmatch, cells)):
         return "."
@@ -289,7 +289,7 @@ def _find_decimal(rows: list[list[str]]) -> str | None:
 
 
 def _find_codes(names: list[str], rows: list[list[str]]) -> list[str]:
-    """Return columns of digits that lose something as numbers: leading zeros, as in 007, or digits beyond 64 bits."""
+    """Return the columns of digits that numbers cannot represent: leading zeros, as in 007, or more than 64 bits."""
     codes = []
     for name, column in zip(names, zip_longest(*rows, fillvalue=""), strict=False):
         cells = [cell for cell in map(str.strip, column) if cell]

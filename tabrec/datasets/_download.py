@@ -26,7 +26,7 @@ from tabrec.datasets._errors import FetchError, Interruption, writing_to
 
 TIMEOUT = 30.0  # seconds without data
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each retry; progress resets them
-LONGEST_WAIT = 60.0  # if a server asks for more, the user decides
+LONGEST_WAIT = 60.0  # a longer wait raises an error, and the user decides
 _BLOCK = 1 << 20
 
 Report = Callable[[int, int | None], object]  # takes the number of bytes received and the total
@@ -64,7 +64,7 @@ def download(
         partial.finish(md5)
     finally:
         if partial.validator is None:
-            partial.discard()  # nothing would show that it belongs to the file that the server has then
+            partial.discard()  # without a validator, a later resume could mix two versions of the file
 
 
 def _download_with_retries(ask: Callable[[], Request], partial: _Partial, explain: Explain, report: Report) -> None:
@@ -125,7 +125,7 @@ def status_error(host: str, status: int, retry_after: float | None) -> FetchErro
 
 
 class NoNetwork(Interruption):
-    """No connection; retried only if there was one a moment ago."""
+    """There is no connection; the request is retried only if an earlier one succeeded."""
 
     def __init__(self, host: str, cause: object):
         super().__init__(
@@ -152,7 +152,7 @@ class _Absent(FetchError):
 
 
 class _Partial:
-    """The data received of a file, and the validator that identifies the file on the server."""
+    """The received part of a file, and the validator that identifies the file on the server."""
 
     def __init__(self, target: Path):
         self.target = target
@@ -220,7 +220,7 @@ def _try(request: Request, partial: _Partial, explain: Explain, report: Report) 
 
 
 def _continues(response: Any, partial: _Partial) -> bool:
-    """Return True if the response continues the partial file."""
+    """Return whether the response continues the partial file."""
     if response.status != 206:
         return False
     size = "*" if partial.total is None else partial.total
@@ -258,7 +258,7 @@ def _append(response: Any, partial: _Partial, report: Report) -> None:
     with file:
         while True:
             report(partial.size, partial.total)
-            block = response.read1(_BLOCK)  # the bytes that have arrived, without waiting for a whole block
+            block = response.read1(_BLOCK)  # returns the bytes that have arrived, without waiting for a whole block
             if not block:
                 return
             with writing_to(partial.path.parent):

@@ -19,7 +19,7 @@ _MARKS = {
 # a guess is not: a few accented letters fit several, and cp1252 is by far the most common.
 _NOT_LATIN = ["cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "euc_jp", "gb18030", "big5", "cp949"]
 _LATIN = ["cp1252", "cp1250", "cp1254"]
-# Lines with other bytes than ASCII that the guess rests on.
+# Number of lines with non-ASCII bytes from which the encoding is guessed.
 _MOST_LINES = 200
 
 
@@ -41,7 +41,7 @@ def find_encoding(head: bytes, *, is_complete: bool) -> str:
 
 
 def _find_utf_16(head: bytes) -> str:
-    # ASCII characters, such as delimiters and digits, have a zero in their high byte.
+    # The high byte of ASCII characters, such as delimiters and digits, is zero in UTF-16.
     encoding = "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
     text = head.decode(encoding, errors="ignore")
     if "\0" in text or (b"\n" in head and "\n" not in text):
@@ -69,9 +69,9 @@ def _guess_by_letters(head: bytes) -> str:
 
 
 def _is_not_latin(text: str, encoding: str) -> bool:
-    """Return whether most words with other letters than ASCII have no ASCII letter; accented words have both.
+    """Return whether most words with non-ASCII letters have no ASCII letter; accented Latin words have both.
 
-    Signs of cp1252 that stand alone are no words: its euro sign is a letter in cp1251.
+    Single signs of cp1252 are not counted as words: its euro sign, for example, is a letter in cp1251.
     """
     words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
     words = [word for word in words if len(word) > 1 or word.encode(encoding).decode("cp1252", "replace").isalpha()]

@@ -1,4 +1,4 @@
-"""Errors of reading and of downloads, and errors of the file system translated into the latter."""
+"""Errors of reading and of downloads."""
 
 from __future__ import annotations
 

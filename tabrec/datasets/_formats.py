@@ -1,4 +1,4 @@
-"""Files whose format states the types of their columns: parquet, feather and JSON."""
+"""Read formats that specify the types of columns: parquet, feather and JSON."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_json(source: Source, suffix: str) -> pd.DataFrame:
 
 
 def _find_records(parsed: Any) -> tuple[Any, list[str]]:
-    """Return parsed JSON as records or columns, and what was assumed: records may be in an object, and hold objects."""
+    """Find the records or columns in parsed JSON, within an object or nested; also returns the assumptions."""
     assumed = []
     if isinstance(parsed, dict):
         lists = [name for name, value in parsed.items() if isinstance(value, list)]
@@ -92,7 +92,7 @@ def _parse_json(text: str, *, is_lines: bool) -> Any:
         try:
             parsed = json.loads(text)
         except ValueError:
-            is_lines = text.lstrip().startswith("{")  # One record per line, for any name of the file.
+            is_lines = text.lstrip().startswith("{")  # One record per line, whatever the file name.
             if not is_lines:
                 raise
     if is_lines:
@@ -102,7 +102,7 @@ def _parse_json(text: str, *, is_lines: bool) -> Any:
 
 
 def _convert(values: pd.Series) -> pd.Series:
-    """Return the values of JSON in their common type; whole numbers stay exact where some are missing."""
+    """Convert values of JSON to their common type; whole numbers stay exact if some are missing."""
     converted = pd.Series(values.tolist(), index=values.index)
     if converted.dtype.kind != "f" or types.infer_dtype(values, skipna=True) != "integer":
         return converted
@@ -110,7 +110,7 @@ def _convert(values: pd.Series) -> pd.Series:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return a frame of an arrow table, with text as categories, and whole numbers exact where some are missing."""
+    """Convert an arrow table to a frame; text becomes categories, and integers with missing values stay exact."""
     frame = table.to_pandas(strings_to_categorical=True, date_as_object=False, ignore_metadata=True)
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_integer(column.type) and column.null_count and _is_large(column):
@@ -126,6 +126,6 @@ def text_as_categories(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_large(column: pa.ChunkedArray) -> bool:
-    """Return whether a column holds whole numbers that float64, the type of columns with gaps, may not distinguish."""
+    """Return whether a column holds integers that float64, the type of columns with missing values, may merge."""
     bounds = pa.compute.min_max(column).as_py()
     return any(bound is not None and abs(bound) >= _LARGEST_EXACT for bound in bounds.values())

@@ -1,4 +1,4 @@
-"""The header of a text table: whether the first row holds names, and the names that columns get."""
+"""Detect the header of a text table, and clean the names in it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from tabrec.datasets._marks import MISSING
 from tabrec.tables.missing_marks import is_known_mark
 
-# A number with any separators, sign, currency or percent sign; dates and times of digits count too.
+# A number with any separators, sign, currency or percent sign, or a date or time in digits.
 _NUMBER = re.compile(r"[^\w\s]?\s?[-+(]?[^\w\s]?\d[\d.,:/' \u00a0\u202f-]*([eE][-+]?\d+)?\s?[^\w\s]?\)?([T ]\S+)?")
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200e\u200f\ufeff"))  # zero-width spaces and marks of direction
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200e\u200f\ufeff"))  # zero-width spaces and directional marks
 _MARKS = {*MISSING, "?", "-", "--", "."}
 _MOST_YEARS = range(1800, 2200)
 
@@ -42,9 +42,9 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 
 def describes_columns(row: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a row describes columns, as units do: it has text above numbers, in two columns or as its only field."""
+    """Return whether a row describes columns, such as units: text above numbers, in two columns or the only field."""
     n_texts, n_others = 0, 0
-    if len(row) < 2:  # A note.
+    if len(row) < 2:  # a note
         return False
     for position, cell in enumerate(map(str.strip, row)):
         body = [other[position].strip() for other in rows if position < len(other) and not _is_blank(other[position])]
@@ -76,7 +76,7 @@ def _is_number(cell: str) -> bool:
 
 
 def clean_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return unique names without spaces around them, and the assumptions; columns without a name keep an empty one."""
+    """Strip names and make them unique; also returns the assumptions. Empty names stay empty."""
     stripped = [" ".join(name.translate(_INVISIBLE).split()) for name in names]
     times = Counter(stripped)
     taken = set(stripped)

@@ -1,4 +1,4 @@
-"""Requests to Kaggle through its client library, with errors that say how to fix them.
+"""Requests to Kaggle through its client library.
 
 The requests are made by kagglesdk, the part of the ``kaggle`` package that communicates with the server. The package
 itself is not imported: its import calls the network or, without credentials, prints help and may end the process.
@@ -42,7 +42,7 @@ class KaggleApi:
         self._kagglesdk, self._requests, self._types = kagglesdk, requests, types
 
     def request_for_all_files(self) -> Request:
-        """The request for the files of the competition as one zip file; its address is valid for a short time."""
+        """Return the request for all files of the competition in a zip file, whose address soon expires."""
         request = self._types.ApiDownloadDataFilesRequest()
         request.competition_name = self.competition
         with self._client() as client:
@@ -74,7 +74,7 @@ class KaggleApi:
                 return client.competitions.competition_api_client.create_submission(create).message
 
         self._call_with_retries(upload)
-        # Not repeated: a submission may count although the connection was interrupted.
+        # Not repeated, because a submission may count even if the connection was interrupted.
         return self._credentials.hide(submit())
 
     def _call_with_retries(self, call: Callable[[], Any]) -> Any:
@@ -90,7 +90,7 @@ class KaggleApi:
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
-        """Kaggle's client, logged in; its errors are raised as FetchError."""
+        """Yield Kaggle's client after logging in; its errors are raised as FetchError."""
         given = self._credentials
         with self._errors():
             token = given.token
@@ -127,7 +127,7 @@ class KaggleApi:
             raise FetchError(f"{_HOST} sent an invalid response ({type(error).__name__}): try again later.") from None
 
     def _explain(self, response: Any) -> FetchError:
-        """Return the error for a response that refuses the request."""
+        """Return the error for a response with an error status."""
         status, says = response.status_code, self._reason(response)
         source = self._credentials.source
         if status == 401:

@@ -18,25 +18,25 @@ from tabrec.tables.text_numbers import find_number_format, odd_among_numbers, un
 
 # A delimiter that no label contains.
 _NO_DELIMITER = "\x1f"
-# Numbers that 64 bits hold, written without a leading zero.
+# Integers without a leading zero that fit in 64 bits.
 _WHOLE_NUMBER = r"^(0|-?[1-9]\d{0,17})$"
-# Labels that show whether a column may hold numbers or dates: a third of them, since some may be marks.
+# Number of labels sampled to find whether a column may hold numbers or dates; a third of them has to look like one.
 _SAMPLE = 20
-# Digits, with signs around them and no letters but those of an exponent, a time, a currency or a unit.
+# Digits with signs; the only letters are those of an exponent, a time, a currency or a unit.
 _LIKELY_VALUE = re.compile(
     r"([A-Z]{3}|US|R)?[\W\d_]*\d[\W\d_]*([eETZ][\W\d_]*){0,2}([A-Z]{3}|(?<=[\s\d°])[^\W\d_][\w°²³/.]{0,9})?"
 )
 _TWO_NUMBERS = re.compile(r"\d+ ?[/:x×] ?\d+")
-_MOST_CHARACTERS = 60  # Of a number or date.
-_MOST_MARKS = 5  # In a column that holds nothing but marks.
-_FEWEST_NUMBERS = 10  # Distinct ones, for a column that is likely to be meant as numbers.
-_FEW = 4  # Other labels or units in such a column; names of models, as 310G and 580 XL, have more.
+_MOST_CHARACTERS = 60  # in a number or date
+_MOST_MARKS = 5  # in a column that holds only marks
+_FEWEST_NUMBERS = 10  # distinct numbers, from which on a column is likely meant as numbers
+_FEW = 4  # most other labels or units in such a column; names of models, as 310G and 580 XL, have more
 
 
 class Settled(NamedTuple):
-    """A column with its type, the unit of numbers that were text (None if they were not), and the marks in it.
+    """A typed column, with the unit of numbers that were text (None for other columns) and its marks.
 
-    `doubt` says why a column stays text although it holds numbers.
+    `doubt` is the reason why a column with numbers stays text.
     """
 
     column: pa.ChunkedArray
@@ -76,7 +76,7 @@ def settle_type(
 
 
 def settle_ids(column: pa.ChunkedArray, missing: Sequence[str], *, as_text: bool) -> Settled:
-    """Ids as whole numbers if all are written as such, unless `as_text`, and otherwise as text without a change."""
+    """Convert ids to whole numbers if all are written as such and not `as_text`; otherwise keep the exact text."""
     marks = ["", *missing]
     if pa.types.is_dictionary(column.type) and all(_is_clean(chunk.dictionary, marks) for chunk in column.chunks):
         labels = _combine(column.unify_dictionaries())
@@ -106,7 +106,7 @@ def _is_clean(labels: pa.Array, marks: list[str]) -> bool:
 
 
 def _may_be_values(labels: pa.Array) -> bool:
-    """Return whether labels may be numbers, dates or marks of missing values, by a sample: text is not read further."""
+    """Return whether a sample of labels may be numbers, dates or marks; otherwise the column is text."""
     sample = labels.take(np.arange(0, len(labels), len(labels) // _SAMPLE + 1))
     texts = sample.to_pylist()
     likely = sum(map(_is_likely_value, texts))
@@ -122,7 +122,7 @@ def _is_likely_value(text: str) -> bool:
 
 
 def _read_values(labels: pa.DictionaryArray, decimal: str | None, as_number: bool) -> Settled:
-    """Read labels as numbers, dates or booleans if all but marks of missing values are such; else as text."""
+    """Read labels as numbers, dates or booleans if all others are marks of missing values; else as text."""
     texts = labels.dictionary.to_pylist()
     counts = np.bincount(labels.indices.drop_null().to_numpy(), minlength=len(texts))
     is_mark = np.array([is_known_mark(text) for text in texts], dtype=bool)
@@ -154,12 +154,12 @@ def _why_text(texts: list[str]) -> str:
         return f"two numbers, such as {texts[0]}"
     if odd := odd_among_numbers(texts):
         return f"{quoted(odd)} among numbers" if len(odd) <= _FEW else ""
-    units = [unit for unit in units_of(texts) if not unit.startswith("/")]  # 120/80 is not in a unit.
+    units = [unit for unit in units_of(texts) if not unit.startswith("/")]  # a ratio such as 120/80 has no unit
     return f"several units: {_listed([unit or 'none' for unit in units])}" if 1 < len(units) <= _FEW else ""
 
 
 def infer_type(labels: pa.Array, decimal: str | None) -> pa.Array | None:
-    """Convert distinct labels to the numbers, booleans or dates that arrow reads in a file; None if they are text."""
+    """Convert distinct labels to the type that arrow infers, numbers, booleans or dates; None for text."""
     if len(labels) == 0:
         return pa.nulls(0)
     if pc.any(pc.match_substring_regex(labels, '["\r\n]')).as_py():

@@ -1,4 +1,4 @@
-"""`find_layout`: which of the first rows of a table are its title, its header and its data."""
+"""`find_layout`: find title, header and data among the first rows of a table."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _is_group_of_names(rows: list[list[str]]) -> bool:
 
 
 def _count_descriptions(rows: list[list[str]]) -> int:
-    """Return how many rows below the header describe columns: none, one, or two, as in surveys."""
+    """Return the number of rows below the header that describe columns: 0, 1, or 2 as in surveys."""
     for n in (1, 2):
         if len(rows) > n and all(describes_columns(row, rows[n:]) for row in rows[:n]):
             return n
@@ -93,7 +93,7 @@ def _count_descriptions(rows: list[list[str]]) -> int:
 
 
 def _names_groups(first: list[str], below: list[list[str]]) -> bool:
-    """Whether the header names groups of columns, so that it has gaps, and the row below names the columns in them."""
+    """Return whether the header names groups of columns, and the row below the columns in its gaps."""
     if len(below) != 1 or len(below[0]) > len(first):
         return False
     gaps = [name.strip() for group, name in zip_longest(first, below[0], fillvalue="") if not group.strip()]
@@ -101,7 +101,7 @@ def _names_groups(first: list[str], below: list[list[str]]) -> bool:
 
 
 def _join_names(groups: list[str], names: list[str]) -> list[str]:
-    """Return the names of columns behind that of their group, which stands above the first of them."""
+    """Join the name of each column to that of its group, which is above the first column of the group."""
     joined, last = [], ""
     for group, name in zip_longest(groups, names, fillvalue=""):
         last = group.strip() or (last if name.strip() else "")
@@ -110,7 +110,7 @@ def _join_names(groups: list[str], names: list[str]) -> list[str]:
 
 
 def fits_shorter_header(rows: list[list[str]], width: int) -> bool:
-    """Whether rows of `width` fields fit a header that has one less: they end with a delimiter, or have row names."""
+    """Return whether rows fit a header with `width` - 1 fields: they end with a delimiter, or have row names."""
     full = [row for row in rows if len(row) == width]
     if not full:
         return False
@@ -122,7 +122,7 @@ def fits_shorter_header(rows: list[list[str]], width: int) -> bool:
 def _fit_names(
     file: str, names: list[str], rows: list[list[str]], width: int, *, from_header: bool
 ) -> tuple[list[str], list[str]]:
-    """Return the names for every field of a row; a field that stands for a trailing delimiter has none."""
+    """Return a name for every field of a row, empty for a trailing delimiter, and the assumptions."""
     is_trailing = all(len(row) < width or not row[-1].strip() for row in rows)
     if len(names) == width + 1 and not names[-1].strip():
         return names[:-1], ["the delimiter at the end of the header ignored"]
@@ -131,7 +131,7 @@ def _fit_names(
     if len(names) == width and is_trailing and not names[-1].strip():
         return names, ["the delimiter at the end of each line ignored"]
     if from_header and len(names) == width - 1 and width > 2 and len({row[0] for row in rows}) == len(rows):
-        return ["", *names], []  # Row names without a name, as R writes them.
+        return ["", *names], []  # unnamed row names, which R writes
     if len(names) != width:
         raise ValueError(
             f"{file} has {width} fields in a row, but {len(names)} names: {', '.join(names[:8])}"

@@ -22,7 +22,7 @@ _CSV_HEADER = ["userId", "movieId", "rating", "timestamp"]
 _NO_GENRES = "(no genres listed)"
 # "(1995)" at the end of a title, or "(2006–2007)" and "(2006–)" of a series
 _YEAR_IN_TITLE = r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$"
-# The codes of users.dat, in the words of the release's README.
+# The codes of users.dat, as named in the README of the release.
 _OCCUPATIONS = [
     "other or not specified",
     "academic/educator",
@@ -88,7 +88,7 @@ def _check_header(file: Folder) -> None:
 
 
 def _refuse_ratings(file: Folder, separator: str, has_header: bool, problem: str) -> NoReturn:
-    """Raise an error that names the malformed line, which arrow does not know because it reads blocks."""
+    """Raise an error that names the malformed line, which arrow does not report because it reads blocks."""
     number, mark = rb"-?\d+", re.escape(separator.encode())
     fields = [number, number, rb"-?\d+\.?\d*(?:e-?\d+)?", number]
     rating = re.compile(mark.join(fields) + rb"\r?\n?$")
@@ -126,7 +126,7 @@ def _fields(file: Folder, separator: str, names: list[str]) -> Iterator[tuple[in
             continue
         fields = line.split(separator)
         if len(fields) > len(names) and names[1] == "title":
-            # The title is the only free text, so surplus separators belong to it.
+            # The title is the only free text, so additional separators belong to it.
             surplus = len(fields) - len(names)
             fields[1 : 2 + surplus] = [separator.join(fields[1 : 2 + surplus])]
         if len(fields) != len(names):

@@ -1,4 +1,4 @@
-"""Draws of users and items: sizes as in MovieLens, long tails, distinct pairs."""
+"""Draw distinct pairs of users and items, with sizes and long tails as in MovieLens."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ SPELL = 30 * 24 * 3600  # seconds over which a user is typically active
 
 
 def choose_sizes(n_pairs: int, n_users: int | None, n_items: int | None) -> tuple[int, int]:
-    """The given numbers of users and items, checked, and those of MovieLens for this number of pairs for None."""
+    """Check the numbers of users and items; None becomes that of MovieLens for this number of pairs."""
     scale = n_pairs / 100_000
     # Above 100k: fitted to the 100k and the 25M release. Below: the density of the 100k release.
     user_power, item_power = (0.9327, 0.6445) if scale > 1 else (0.5, 0.5)
@@ -36,13 +36,13 @@ def draw_popularity(n_items: int, rng: np.random.Generator) -> np.ndarray:
 def draw_distinct_pairs(
     draw: Callable[[int], tuple[np.ndarray, np.ndarray]], n_pairs: int, n_items: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Repeat `draw`, which takes a number of pairs, until enough differ: user and item, (n_pairs,) each, ascending."""
-    keys = np.empty(0, dtype=np.int64)  # user * n_items + item, each once
+    """Repeat ``draw(n)`` until enough pairs are distinct; returns users and items, (n_pairs,) each, sorted."""
+    keys = np.empty(0, dtype=np.int64)  # distinct values of user * n_items + item
     surplus = 1.1  # Popular pairs repeat, so each round draws more than are still missing.
     while len(keys) < n_pairs:
         user, item = draw(int(surplus * (n_pairs - len(keys))) + 1)
         keys = np.sort(np.concatenate([keys, user * n_items + item]))
-        keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique hashes, which is fifty times slower than sorting
+        keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique hashes, which is fifty times slower
         surplus *= 2
     keys = np.sort(rng.choice(keys, n_pairs, replace=False, shuffle=False))
     return np.divmod(keys, n_items)

@@ -1,4 +1,4 @@
-"""Tables in several files: a folder, or the files that a pattern matches."""
+"""Read tables in several files: a folder, or the files that match a pattern."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tabrec.datasets._sources import text_suffix
 def find_files(path: str | os.PathLike, suffixes: Collection[str]) -> list[Path]:
     """Return the files of a table in order of their names.
 
-    They are those below a folder with one of the suffixes, those that match a pattern, or the file itself.
+    These are the files below a folder with one of the suffixes, those that match a pattern, or the file itself.
     """
     path = Path(path)
     if path.is_dir():
@@ -63,7 +63,7 @@ def _is_text(column: pd.Series) -> bool:
 def _concatenate(columns: list[pd.Series]) -> pd.Series:
     text: Any = next((column.dtype for column in columns if _is_text(column)), None)
     if text is not None:
-        # A column that is empty in one file has no type there.
+        # A column that is empty in a file has no type in it.
         empty = {id(c): pd.Categorical.from_codes(np.full(len(c), -1), dtype=text) for c in columns if not _is_text(c)}
         return pd.Series(union_categoricals([empty.get(id(column), column) for column in columns]))
     typed = next((column.dtype for column in columns if column.notna().any()), columns[0].dtype)

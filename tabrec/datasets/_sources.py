@@ -1,4 +1,4 @@
-"""The bytes of a text file: plain, compressed, in a zip archive, or from standard input."""
+"""`Source`: the bytes of a text file: plain, compressed, in a zip archive, or from standard input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"(\\.|[^"\\])*"\s*:')
 _NO_TABLE = re.compile(r"(^|/)(readme|license|licence)[^/]*$|\.(md|pdf|html?|docx?|png|jpg)$", re.IGNORECASE)
 _PADDING = b"\x1a\0\r\n"
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
-# The first bytes of files that often have the ending of a text file.
+# The first bytes of formats that are often saved with the ending of a text file.
 _FIRST_BYTES = {
     b"\x1f\x8b": ".gz",
     b"BZh": ".bz2",
@@ -43,7 +43,7 @@ class Source:
             self._bytes = path.read_bytes().rstrip(_PADDING)
 
     def replaced(self, content: bytes) -> Source:
-        """Return a source of the same name with other content."""
+        """Return a source with the same name and other content."""
         other = copy.copy(self)
         other._bytes = content
         return other
@@ -62,7 +62,7 @@ class Source:
         return pa.input_stream(str(self._path), compression=self._compression)
 
     def open_for_arrow(self) -> Any:
-        """Return the path of a plain file, which arrow reads in larger blocks, else the opened text."""
+        """Return the path of a plain file, which arrow reads in larger blocks, or the opened text of other sources."""
         return str(self._path) if self.is_plain else self.open()
 
     def head(self, size: int | None = None) -> bytes:
@@ -75,7 +75,7 @@ class Source:
 
 
 def _has_padding(path: Path) -> bool:
-    """Return whether a text ends with the mark of an end of file of DOS, or with zeros that fill a block."""
+    """Return whether a file ends with the end-of-file mark of DOS, or with zeros that fill a block."""
     with path.open("rb") as file:
         file.seek(-min(4, path.stat().st_size), io.SEEK_END)
         end = file.read()
@@ -83,13 +83,13 @@ def _has_padding(path: Path) -> bool:
 
 
 def text_suffix(path: Path) -> str:
-    """Return the ending of a file name in lower case, without that of its compression."""
+    """Return the suffix of a file name in lower case, without that of its compression."""
     suffix = path.suffix.lower()
     return Path(path.stem).suffix.lower() if suffix in _COMPRESSIONS or suffix == ".zip" else suffix
 
 
 def packing_of(path: Path) -> str:
-    """Return the compression or the format of a file by its ending, or by its first bytes if the ending states neither.
+    """Return the compression or format of a file by its suffix, or else by its first bytes.
 
     Downloads are often zip or gzip files with the ending of the text in them.
     """
@@ -111,12 +111,12 @@ def is_workbook(path: Path) -> bool:
 
 
 def starts_as_json(source: Source) -> bool:
-    """Return whether a text begins as records of JSON do."""
+    """Return whether a text starts like records in JSON."""
     return _JSON.match(source.head(1 << 12)) is not None
 
 
 def _only_member(path: Path) -> str:
-    """Return the only file of a zip archive, apart from those that operating systems add."""
+    """Return the only file of a zip archive, ignoring those that operating systems add."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]

@@ -1,4 +1,4 @@
-"""`read_spreadsheet`: a sheet of an Excel workbook, with the same care as a text table."""
+"""`read_spreadsheet`: read a sheet of an Excel workbook, with the detection of layout and types of text tables."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tabrec.tables.text_numbers import find_number_format, is_currency
 # The first bytes of the format of Excel 97, which also holds workbooks with a password.
 _OLD_FORMAT = bytes.fromhex("d0cf11e0a1b11ae1")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-_MOST_ROWS = 100  # Rows that the layout is found from.
-# Not billions, where other cells are plain numbers.
+_MOST_ROWS = 100  # from which the layout is detected
+# Text such as 5B is a code, not billions, if other cells are plain numbers.
 _CODE = re.compile(r"\d+[^\W\d_]")
-_FEW_COLUMNS = 2  # A row of such a table may lack all values but one.
+_FEW_COLUMNS = 2  # in tables this narrow, a row may have only one value
 
 
 def read_spreadsheet(
@@ -40,7 +40,7 @@ def read_spreadsheet(
     text_columns: Collection[str] = (),
     number_columns: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Read the sheet of a name, or the first one; returns it with the assumptions."""
+    """Read the named sheet, or the first one; also returns the assumptions."""
     cells, assumed = _read_rows(path, sheet)
     rows = [row for row in map(_trim, cells) if row]
     if not rows:
@@ -113,20 +113,20 @@ def _holds_table(page: Any) -> bool:
 
 
 def _trim(row: tuple) -> list[Any]:
-    """Return the cells of a row without empty ones at its end."""
+    """Remove the empty cells at the end of a row."""
     width = max((i + 1 for i, cell in enumerate(row) if cell is not None and str(cell).strip()), default=0)
     return list(row[:width])
 
 
 def _to_text(cell: Any) -> str | None:
-    """Return a cell as a CSV file would hold it."""
+    """Convert a cell to text as in a CSV file."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return None if cell is None else str(cell)
 
 
 def _without_notes(rows: list[list[Any]], width: int) -> tuple[list[list[Any]], list[str]]:
-    """Return the rows without notes below them, which are text in the first cell alone, and what was assumed."""
+    """Remove notes below the rows, which have text only in the first cell; also returns the assumptions."""
     n = len(rows)
     while n > 1 and width > _FEW_COLUMNS and len(rows[n - 1]) == 1 and isinstance(rows[n - 1][0], str):
         n -= 1
@@ -135,7 +135,7 @@ def _without_notes(rows: list[list[Any]], width: int) -> tuple[list[list[Any]], 
 
 
 def _to_column(cells: Sequence[Any], *, as_text: bool) -> tuple[pa.ChunkedArray, bool]:
-    """Cells of one type as they are, others as text; and whether cells of text were read as numbers beside others."""
+    """Convert cells to a column, as text if their types differ; also returns whether text was read as numbers."""
     kinds = {float if isinstance(cell, int) and not isinstance(cell, bool) else type(cell) for cell in cells}
     kinds.discard(type(None))
     numbers = _read_mixed(cells) if kinds == {float, str} and not as_text else None
@@ -151,13 +151,13 @@ def _to_column(cells: Sequence[Any], *, as_text: bool) -> tuple[pa.ChunkedArray,
 
 
 def _read_mixed(cells: Sequence[Any]) -> list[float | None] | None:
-    """Numbers of cells, some of which are text such as ``1.234,50 €`` or ``5 %``; None if the text is not numbers."""
+    """Read numbers and text such as ``1.234,50 €`` or ``5 %`` as numbers; None if the text is not numbers."""
     counts = Counter(cell for cell in cells if isinstance(cell, str))
     if any(map(_CODE.fullmatch, counts)):
         return None
     found = find_number_format(list(counts), list(counts.values()))
     if found is None or not (found.unit in ("", "%") or is_currency(found.unit)) or found.marks:
         return None
-    scale = 0.01 if found.unit == "%" else 1.0  # as Excel keeps percentages
+    scale = 0.01 if found.unit == "%" else 1.0  # Excel stores percentages as fractions
     read = dict(zip(counts, (found.read(list(counts)) * scale).tolist(), strict=True))
     return [read.get(cell, cell) if isinstance(cell, str) else cell for cell in cells]

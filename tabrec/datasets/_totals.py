@@ -1,4 +1,4 @@
-"""`settle_without_total`: the columns of a table without a last row that sums them."""
+"""`settle_without_total`: find the types of columns, and remove a last row that sums them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROUNDING = 1e-6
 def settle_without_total(
     columns: Sequence[pa.ChunkedArray], settle: Callable[[Sequence[pa.ChunkedArray]], list[Settled]]
 ) -> tuple[list[Settled], list[str]]:
-    """Find the types of columns by `settle`, without the last row if it sums them; returns what was assumed too."""
+    """Find the types of columns by `settle`, without the last row if it sums them; also returns the assumptions."""
     settled = settle(columns)
     if not _names_total(columns):
         return settled, []

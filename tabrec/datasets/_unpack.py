@@ -13,8 +13,8 @@ from tabrec.datasets._errors import FetchError, writing_to
 
 MAX_FILES = 10_000
 MAX_BYTES = 50_000_000_000
-MAX_RATIO = 100  # tables compress 5 to 20 times, zip bombs 1,000 times and more
-ALWAYS_ALLOWED = 100_000_000  # bytes, for any ratio
+MAX_RATIO = 100  # tables have ratios of 5 to 20, zip bombs of 1,000 and more
+ALWAYS_ALLOWED = 100_000_000  # bytes, whatever the ratio
 
 
 class BadArchive(FetchError):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tabrec.datasets._encodings import find_encoding
 
-_HEAD = 2**16  # bytes that the encoding is found from
+_HEAD = 2**16  # number of bytes from which the encoding is detected
 _DELIMITERS = (",", ";", "\t", "|", " ")
 
 
@@ -76,6 +76,6 @@ def read_baskets(path: str | os.PathLike, *, delimiter: str | None = None, encod
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    if line.count('"') % 2:  # a mark that is not closed belongs to its item
+    if line.count('"') % 2:  # an unclosed quote is part of the item
         return line.split(delimiter)
     return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])

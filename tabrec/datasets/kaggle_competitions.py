@@ -181,14 +181,14 @@ def _find_sample(competition: str, folder: Path) -> Path:
 
 
 def _explain_storage(status: int, retry_after: float | None) -> FetchError | None:
-    """Retry when the storage refuses an expired address: each attempt requests a new one."""
+    """Return an error that is retried if the address has expired, because each attempt requests a new one."""
     if status in (400, 401, 403):
         return Interruption(f"Kaggle's storage refused the download (status {status}): try again later.", retry_after)
     return None
 
 
 def _check_competition(competition: str) -> None:
-    """The name is used for a folder, so it must not be a path."""
+    """Raise a ValueError unless a name, which becomes that of a folder, is valid in addresses."""
     if not isinstance(competition, str) or not competition.isascii() or not competition.replace("-", "").isalnum():
         raise ValueError(
             f"competition={competition!r} must be the name in the address of its page: letters, digits and hyphens, "

@@ -243,8 +243,9 @@ def load_movielens_fold(n: int | str, data_dir: str | os.PathLike | None = None)
 def find_movielens(path: str | os.PathLike) -> str | None:
     """Return the MovieLens release in a folder or a zip file: a size that `load_movielens` takes, or None.
 
-    A folder or zip file with a name of GroupLens is that release if the files are in it. With any other name the files
-    decide. Releases that `load_movielens` does not read (``ml-20m``) give None.
+    A folder or zip file with a name of GroupLens is that release if the files are in it. Under any other name, the
+    release is recognised by its files. None is returned for releases that `load_movielens` does not read, such as
+    ``ml-20m``.
     """
     path = Path(path)
     try:
@@ -273,7 +274,7 @@ def _has_files(folder: Folder, size: str) -> bool:
 
 @contextmanager
 def _open_folder(path: Path) -> Iterator[Folder | None]:
-    """The folder of a release: `path` itself, or the one folder, if any, in the zip at `path`."""
+    """Yield the folder of a release: `path`, or the only folder in the zip file `path`; None if there is none."""
     if path.is_dir():
         yield path.resolve()
     elif path.is_file() and zipfile.is_zipfile(path):

@@ -74,7 +74,7 @@ def _read_from_address(query: str, address: str) -> pd.DataFrame:
         url = sqlalchemy.make_url(address)
         shown = url.render_as_string(hide_password=True)
         is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-        # SQLite creates a file that does not exist.
+        # SQLite would create a missing file.
         if is_file and not Path(str(url.database)).is_file():
             raise FileNotFoundError(f"There is no file {url.database} (--from).")
         engine = sqlalchemy.create_engine(url)
@@ -97,7 +97,7 @@ def _read_from_address(query: str, address: str) -> pd.DataFrame:
 def _run(query: Any, connection: Any, shown: str) -> pd.DataFrame:
     try:
         return pd.read_sql_query(query, connection)
-    except Exception as error:  # Every driver has errors of its own.
+    except Exception as error:  # every driver has its own errors
         raise ValueError(f"The query to {shown} fails: {_cause(error)}. Check --query: {_shorten(query)}") from error
 
 

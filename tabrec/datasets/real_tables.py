@@ -260,7 +260,7 @@ def _read_adult_file(path: Path) -> pd.DataFrame:
             index_col=False,
             skipinitialspace=True,
             na_values="?",
-            comment="|",  # the first line of UCI's adult.test
+            comment="|",  # the first line of adult.test from UCI
         )
-    except ValueError as error:  # pandas' own errors are ValueErrors
+    except ValueError as error:  # errors of pandas are ValueErrors
         raise ValueError(f"{path} cannot be read as a table of {len(_ADULT_COLUMNS)} columns: {error}") from error

@@ -87,7 +87,7 @@ def _read(table: str | os.PathLike | pd.DataFrame, id_column: str | None) -> pd.
         if id_column is None:
             id_column = str(pd.read_csv(path, nrows=0).columns[0])
         return pd.read_csv(path, dtype={id_column: str}, low_memory=False)
-    except (ValueError, IndexError) as error:  # pandas' own errors are ValueErrors
+    except (ValueError, IndexError) as error:  # errors of pandas are ValueErrors
         raise ValueError(f"{path} cannot be read as a CSV: {error}") from error
 
 

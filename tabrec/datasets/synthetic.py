@@ -22,8 +22,8 @@ _WEEKDAY_WEIGHTS = np.array([0.12, 0.13, 0.18, 0.38, 0.12, 0.05, 0.02])  # Monda
 _YEAR_UNKNOWN = 1000
 _PRICE_RANGE = (4_750.0, 142_000.0)
 
-_DEPRECIATION = 0.045  # of the log price, per year of age
-_INFLATION = 0.02  # of the log price, per year of sale
+_DEPRECIATION = 0.045  # decrease of the log price per year of age
+_INFLATION = 0.02  # increase of the log price per year of sale
 _PRICE_NOISE = 0.19  # standard deviation of the log price that no column explains
 _ENCLOSURE_PREMIUM = {"OROPS": -0.1, "EROPS": 0.0, "EROPS w AC": 0.2}
 
@@ -114,7 +114,7 @@ def make_auctions(n_rows: int = 10_000, *, random_state: RandomState = None) -> 
     state = rng.choice(len(STATES), n_rows, p=zipf(len(STATES), offset=0.5))
 
     enclosures, enclosure = options["Enclosure"]
-    premium = np.array([*(_ENCLOSURE_PREMIUM[label] for label in enclosures), 0.0])  # code -1 is the last
+    premium = np.array([*(_ENCLOSURE_PREMIUM[label] for label in enclosures), 0.0])  # code -1 indexes the last
     log_price = (
         catalogue["log_price"].to_numpy()[model[machine]]
         + premium[enclosure[machine]]
@@ -172,7 +172,7 @@ def _base_models(group_name: str, rng: np.random.Generator) -> pd.DataFrame:
     """Return the base models of one product group, from the smallest machine to the largest."""
     group = PRODUCT_GROUPS[group_name]
     n_bases = round(_N_BASE_MODELS * group.share)
-    position = np.sort(rng.beta(1.5, 2.0, n_bases))  # of the machine between smallest, 0, and largest, 1
+    position = np.sort(rng.beta(1.5, 2.0, n_bases))  # sizes, from 0 for the smallest to 1 for the largest
     size_class = (position * (len(group.edges) - 1)).astype(int)
     size_code = np.searchsorted(list(group.sizes), group.edges[1:])  # (n_classes,)
     number = np.sort(rng.choice(np.arange(10, 1_000), n_bases, replace=False)).astype(str).astype(object)
@@ -202,7 +202,7 @@ def _draw_auction_days(n_rows: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_machines(n_rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw which machine each row sells, (n_rows,): each machine once, some of them again."""
+    """Draw the machine of each row, (n_rows,); every machine is sold once, and some are sold again."""
     n_machines = int(np.ceil(0.85 * n_rows))
     sold_again = rng.integers(n_machines, size=n_rows - n_machines)
     return rng.permutation(np.concatenate([np.arange(n_machines), sold_again]))
@@ -217,14 +217,14 @@ def _draw_years_made(saledate: np.ndarray, machine: np.ndarray, rng: np.random.G
 
 
 def _draw_meter(age: np.ndarray, usage: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw the reading of the hour meter, (n_rows,): NaN where nobody read it, 0 where it was not filled in."""
+    """Draw the reading of the hour meter, (n_rows,): NaN if unknown, 0 if not filled in."""
     hours = np.ceil((age + 0.5) * 450 * np.exp(0.9 * usage))
     kind = rng.random(len(age))
     return np.select([kind < 0.645, kind < 0.825], [np.nan, 0.0], default=hours)
 
 
 def _usage_band(hours: np.ndarray, usage: np.ndarray) -> np.ndarray:
-    """Return the code of ``UsageBand``, (n_rows,): -1 where the meter shows nothing."""
+    """Return the code of ``UsageBand``, (n_rows,): -1 without a meter reading."""
     return np.where(hours > 0, np.searchsorted([-0.45, 0.85], usage), -1)
 
 

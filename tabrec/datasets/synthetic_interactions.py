@@ -14,7 +14,7 @@ from tabrec.datasets._pair_draws import (
 from tabrec.datasets.draws import RandomState, check_count, make_generator
 
 _MOST_TOPICS = 20
-_USER_CONCENTRATION, _ITEM_CONCENTRATION = 0.1, 0.1  # of the Dirichlet distributions over topics
+_USER_CONCENTRATION, _ITEM_CONCENTRATION = 0.1, 0.1  # concentrations of the Dirichlet distributions over topics
 _UNTYPICAL = 0.1  # share of clicks that do not depend on the topics of the user
 _N_SLOTS = 20
 _START, _END = 1_514_764_800, 1_577_836_800  # 2018-01-01, 2020-01-01
@@ -148,7 +148,7 @@ def _draw_clicks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw distinct pairs: user and item, (n_clicks,) each, from 0, in ascending order."""
     activity = draw_activity(len(user_topics), rng)
-    # Column 0 is any topic: such clicks depend on the popularity alone.
+    # Column 0 stands for any topic; its clicks depend on popularity alone.
     joint = np.column_stack([_UNTYPICAL * activity, (1 - _UNTYPICAL) * activity[:, None] * user_topics])
     within = np.column_stack([popularity, popularity[:, None] * item_topics])
     within /= within.sum(axis=0)

@@ -1,4 +1,4 @@
-"""`read_table`: a file of any usual format as a raw frame."""
+"""`read_table`: read a file of any usual format into a raw frame."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PARQUET = (".parquet", ".pq")
 _FEATHER = (".feather", ".arrow")
 _JSON = (".json", ".jsonl", ".ndjson")
 _SPREADSHEET = (".xlsx", ".xlsm", ".xls")
-_MEMORY_OF_READING = 2  # Times the size of the file, at least.
+_MEMORY_OF_READING = 2  # lower bound, as a multiple of the file size
 _TEXT = (".csv", ".tsv", ".txt", ".data")
 
 
@@ -177,7 +177,7 @@ def _read_file(
 
 
 def _format_of(path: Path) -> str:
-    """The ending that stands for the format of a file: that of its name, or that of its content if it differs."""
+    """Return the suffix of the format of a file: that of its content if it differs from its name."""
     suffix = text_suffix(path)
     if suffix in (*_PARQUET, *_FEATHER, *_JSON, *_SPREADSHEET) or str(path) == STANDARD_INPUT:
         return suffix
@@ -225,7 +225,7 @@ def _read_text(source: Source, options: dict, text_columns: Sequence[str]) -> pd
             raise ValueError(
                 f"{source.name} is not text in {options['encoding']}; pass its encoding, such as --encoding latin-1."
             ) from error
-        # Only later lines show the encoding.
+        # The encoding is visible only in later lines.
         dialect = find_dialect(source, **{**options, "encoding": find_encoding_of_all(source)})
         table, assumed = read_delimited(source, dialect, text_columns=text_columns, **values)
     frame = to_frame(table)

@@ -1,4 +1,4 @@
-"""Nets with embeddings over encoded frames, and the one training loop."""
+"""Nets with embeddings for encoded frames, and their training loop, which recommenders share."""
 
 from tabrec.neural.embedding_encoder import EmbeddingEncoder
 from tabrec.neural.learning_rate import find_learning_rate

@@ -1,4 +1,4 @@
-"""`SmoothedLoss`, `WeightAverage`, `BestEpoch` and `format_record`: a training, followed from epoch to epoch."""
+"""State of a training over its epochs: the smoothed loss, averaged weights and the best epoch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import nn
 
 from tabrec.neural.losses import LossUnits
 
-# Weight of the past in the training loss that is recorded, as in fastai.
+# Decay of the moving average of the training loss, as in fastai.
 _SMOOTHING = 0.98
-# Weight of the past in averaged weights, less in the first steps: about the last 100 steps count.
+# Decay of the averaged weights, smaller in the first steps: about the last 100 steps count.
 _AVERAGING = 0.99
 
 
@@ -57,7 +57,7 @@ class WeightAverage:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Let the model have the averaged weights within a `with` block."""
+        """Replace the weights of the model by the averaged ones within a `with` block."""
         last = [weight.clone() for weight in self._weights]
         torch._foreach_copy_(self._weights, self._means)
         try:
@@ -66,7 +66,7 @@ class WeightAverage:
             torch._foreach_copy_(self._weights, last)
 
     def keep(self) -> None:
-        """Give the averaged weights to the model for good."""
+        """Replace the weights of the model by the averaged ones."""
         torch._foreach_copy_(self._weights, self._means)
 
 
@@ -92,7 +92,7 @@ class BestEpoch:
 
 
 def format_record(record: Mapping[str, Any], units: LossUnits) -> dict[str, str]:
-    """Return the record of an epoch as texts by column, its losses in units of the target."""
+    """Format the record of an epoch as text by column, with losses in units of the target."""
     name, texts = units.name, {"epoch": f"{record['epoch']:.0f}"}
     for key, value in record.items():
         if key in ("train_loss", "valid_loss"):
@@ -103,5 +103,5 @@ def format_record(record: Mapping[str, Any], units: LossUnits) -> dict[str, str]
 
 
 def _format_number(value: float) -> str:
-    """Return four significant digits, and all digits before the decimal mark."""
+    """Format a number with four significant digits, but all digits before the decimal point."""
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"

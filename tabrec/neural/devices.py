@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from tabrec.neural.embeddings import PackedEmbedding
 
-# Below this many multiplications per step, casting to bfloat16 on a CPU costs more than it saves.
+# With fewer multiplications per step, casting to bfloat16 on a CPU costs more than it saves.
 _MIN_MULTIPLICATIONS = 30_000_000
 _THREADS_LOCK = threading.Lock()
-# Numbers of threads to restore, one for each fit that is running.
+# The number of threads to restore, once for each running fit.
 _limits: list[int] = []
 
 
@@ -58,7 +58,7 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def multiplications_per_row(model: nn.Module) -> int:
-    """Approximate number of multiplications per row in the linear layers of a net."""
+    """Return the approximate number of multiplications per row in the linear layers of a net."""
     layers = [module for module in model.modules() if not isinstance(module, (nn.Embedding, PackedEmbedding))]
     matrices = [p for layer in layers for p in layer.parameters(recurse=False) if p.ndim == 2]
     return (getattr(model, "n_members", None) or 1) * sum(matrix.numel() for matrix in matrices)
@@ -66,7 +66,7 @@ def multiplications_per_row(model: nn.Module) -> int:
 
 @contextmanager
 def default_settings() -> Iterator[None]:
-    """Compute with torch's defaults, not the caller's settings: gradients, no autocast, the CPU as default device."""
+    """Compute with the default settings of torch: with gradients, without autocast, on the CPU by default."""
     with ExitStack() as stack:
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(False))
@@ -81,9 +81,9 @@ def default_settings() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one thread, so that sums do not depend on the number of threads; that is faster for small steps.
+    """Compute with one thread, which makes sums reproducible and small steps faster.
 
-    Fits in several threads share torch's setting: each takes one thread, and leaves the setting as the first found it.
+    Concurrent fits share the setting of torch; the last one to end restores the value that the first one found.
     """
     with _THREADS_LOCK:
         _limits.append(_limits[0] if _limits else torch.get_num_threads())
@@ -97,7 +97,7 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Round denormal numbers to 0: the moments of rarely seen labels decay to them, and they are slow."""
+    """Flush denormal numbers to 0, because they are slow and the moments of rare labels decay to them."""
     tiny = torch.tensor([1e-40], dtype=torch.float32)
     was_on = bool((tiny * 1.0 == 0).item())
     torch.set_flush_denormal(True)
@@ -109,7 +109,7 @@ def flushed_denormals() -> Iterator[None]:
 
 @contextmanager
 def explain_memory(n_rows: int, n_bytes: int, batch_size: int) -> Iterator[None]:
-    """Raise an error that names the cause of full GPU memory and the parameters to lower."""
+    """Raise a MemoryError that names the parameters to lower if the GPU is out of memory."""
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:
@@ -122,11 +122,11 @@ def explain_memory(n_rows: int, n_bytes: int, batch_size: int) -> Iterator[None]
 class CapturedStep:
     """A training step that is captured as a CUDA graph and replayed for each full batch, without launching kernels.
 
-    Smaller batches, and models that cannot be captured, run the step itself. The step takes the positions of a batch,
+    For smaller batches, and models that cannot be captured, the step is called. It takes the positions of a batch,
     returns its loss and leaves the gradients in the parameters.
     """
 
-    _N_WARM_UP = 3  # steps that PyTorch asks for before a capture
+    _N_WARM_UP = 3  # steps before a capture, which PyTorch recommends
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class CapturedStep:
         try:
             graph = torch.cuda.CUDAGraph()
             if self.generator is not None:
-                graph.register_generator_state(self.generator)  # each replay then draws other numbers
+                graph.register_generator_state(self.generator)  # so that each replay draws new numbers
             torch.cuda.synchronize()
             with torch.cuda.graph(graph):
                 self.loss = self.step(self.batch)

@@ -1,4 +1,4 @@
-"""Random numbers of a net from generators of its own, so that nets may be fitted in several threads at once."""
+"""Draw the random numbers of a net from its own generator, so that nets can be fitted in concurrent threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-# Functions and methods that take a `generator`, and those that make tensors of the default dtype.
+# Functions and methods with a parameter `generator`, and functions that make tensors of the default dtype.
 _DRAWING = {
     *("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"),
     *("uniform_", "normal_", "random_", "bernoulli_", "exponential_", "geometric_", "log_normal_", "cauchy_"),
@@ -19,14 +19,14 @@ _DRAWING = {
 }
 _FLOATING = {"empty", "zeros", "ones", "rand", "randn", "eye", "linspace"}
 _N_WORDS = 2**16
-# Held while torch's global generators are seeded, which all threads share.
+# Held while torch's global generators, which all threads share, are seeded.
 _GLOBAL_GENERATORS = threading.RLock()
 
 
 class OwnDraws(TorchFunctionMode):
-    """Context in which a net is made: float32 weights on the CPU, drawn from a generator with the given seed.
+    """Context that makes float32 weights on the CPU, drawn from a generator with the given seed.
 
-    All threads share torch's global generators and its default dtype, so neither is used or changed.
+    It neither uses nor changes torch's global generators and default dtype, because all threads share them.
     """
 
     def __init__(self, seed: int):
@@ -47,7 +47,7 @@ class OwnDraws(TorchFunctionMode):
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generators for code of the caller, one thread at a time, and restore their state."""
+    """Seed torch's global generators for the caller's code, one thread at a time, and restore their state."""
     devices = [device] if device.type == "cuda" else []
     with _GLOBAL_GENERATORS, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
@@ -55,7 +55,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 class Dropout(nn.Dropout):
-    """Dropout that draws from `generator`; None is torch's global one."""
+    """Dropout that draws from `generator`, or from torch's global generator if it is None."""
 
     generator: torch.Generator | None = None
 
@@ -64,7 +64,7 @@ class Dropout(nn.Dropout):
             return super().forward(x)
         if x.device.type != "cpu":
             return x * torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
-        # 16 random bits for each number: drawing one at a time took a quarter of the time of a step.
+        # 16 random bits are used per number, because drawing a float each took a quarter of the time of a step.
         n_kept = round((1 - self.p) * _N_WORDS)
         words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
         words.random_(-(2**63), None, generator=self.generator)
@@ -89,7 +89,7 @@ class MaskCodes(nn.Module):
 
 
 def set_generator(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Let the parts of a net that draw random numbers in training draw them from a generator."""
+    """Set the generator of the modules that draw random numbers in training."""
     for part in model.modules():
         if isinstance(part, (Dropout, MaskCodes)):
             part.generator = generator

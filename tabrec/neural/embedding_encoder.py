@@ -162,7 +162,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         frame = read_frame(X)
         if _is_prefit(self.cv):
             self.estimator_ = self._fitted_net()
-            self.estimator_.encode(X)  # raises if columns are missing
+            self.estimator_.encode(X)  # raises a ValueError if columns are missing
         else:
             target = check_target(y, len(frame), type(self).__name__, numeric=False)
             self.estimator_ = self._make_net(target).fit(X, y, sample_weight)
@@ -223,7 +223,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         folds = check_cv(self.cv, target, classifier=is_classifier(self.estimator_))
         is_number = isinstance(self.cv, (int, np.integer))
         shuffled = np.random.default_rng(0).permutation(len(encoded)) if is_number else None
-        # Frozen, so that all nets share the codes of the net of all rows.
+        # A frozen preprocessor, so that all nets share the codes of the net fitted to all rows.
         preprocessor = make_pipeline(FrozenEstimator(self.estimator_.preprocessor_))
         pairs = list(folds.split(frame, target if shuffled is None else target[shuffled]))
         for train, test in track(pairs, "Fitting nets of folds", len(pairs), self.estimator_.verbose):
@@ -284,7 +284,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
         return net._embedding_table(name).detach().numpy()
 
     def _aligned(self, net: TabularEstimator, name: str, codes: np.ndarray) -> np.ndarray:
-        """The vectors of a fold's net, rotated and scaled onto those of `estimator_`; unseen labels as code 0."""
+        """Rotate and scale the vectors of a fold's net onto those of `estimator_`; unseen labels get code 0."""
         source, target = self._table(net, name).copy(), self._table(self.estimator_, name)
         counts = np.bincount(codes, minlength=len(source))
         source[counts == 0] = source[0]
@@ -309,7 +309,7 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
                     raise ValueError(f"Column {name!r} has the name of an embedding of {column!r}: rename it.")
                 arrays[name] = values
         if not hasattr(self, "feature_names_in_"):
-            # Fitted on an array, which has no dtypes by column, so the output has none either.
+            # An encoder fitted on an array, which has one dtype, returns columns of one dtype.
             arrays = {
                 name: np.asarray(values, dtype=np.float64 if values.dtype == np.float64 else np.float32)
                 for name, values in arrays.items()

@@ -13,12 +13,12 @@ from torch.nn import functional as F
 
 
 def embedding_size(n_codes: int) -> int:
-    """Return width of the embedding of a column with `n_codes` codes: fastai's rule, min(600, round(1.6 n^0.56))."""
+    """Return the width of the embedding of a column by fastai's rule, min(600, round(1.6 n_codes^0.56))."""
     return min(600, round(1.6 * n_codes**0.56))
 
 
 class PackedEmbedding(nn.Module):
-    """Embeddings of many columns in few lookups: columns of the same width share one table.
+    """Embeddings of many columns in few lookups; columns of the same width share a table.
 
     `sizes` holds the number of codes and the width of each column. Integer codes (n_rows, n_columns) become vectors
     (n_rows, `width`), columns side by side in the order of `names`. Code 0 (missing or unseen) starts at zero, the mean
@@ -49,7 +49,7 @@ class PackedEmbedding(nn.Module):
                 self._first_row[labels[position]] = (group, n_rows)
                 n_rows += sizes[labels[position]][0]
             self.register_parameter(f"table_{group}", nn.Parameter(torch.empty(n_rows, width)))
-        # The columns of a group are adjacent, so that its lookup takes a slice.
+        # The columns of a group are adjacent, so that a lookup reads a slice.
         order = [position for positions in self._columns for position in positions]
         self.register_buffer("_order", torch.tensor(order, dtype=torch.int64), persistent=False)
         self.register_buffer("_offsets", offsets[order], persistent=False)
@@ -119,8 +119,8 @@ class PiecewiseLinearEmbedding(nn.Module):
 
     A number becomes a vector with 1 for each bin below it, 0 for each bin above it, and its relative position in its
     own bin. A linear map per column of this vector, plus one of the number itself, gives the embedding (Gorishniy,
-    Rubachev & Babenko 2022). Beyond the outer edges only the number itself varies. Edges ascend, see `quantile_edges`;
-    fewer than two make no bins.
+    Rubachev & Babenko 2022). Beyond the outer edges, only the linear term in the number varies. Edges are ascending,
+    see `quantile_edges`; a column with fewer than two edges has no bins.
     """
 
     _lows: Tensor
@@ -129,7 +129,7 @@ class PiecewiseLinearEmbedding(nn.Module):
     def __init__(self, edges: Sequence[np.ndarray], size: int):
         super().__init__()
         n_columns, n_bins = len(edges), max(max((len(e) for e in edges), default=0) - 1, 1)
-        # Bins that a column lacks are 0 for every number.
+        # A column with fewer bins than the others is padded with zeros.
         lows, scales = torch.empty(n_columns, n_bins).fill_(torch.inf), torch.zeros(n_columns, n_bins)
         for column, ascending in enumerate(edges):
             if len(ascending) > 1:
@@ -190,14 +190,14 @@ def quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
     """
     edges, counts = np.unique(numbers.astype(np.float32), return_counts=True)
     if len(edges) > n_bins + 1:
-        # A very frequent number fills a bin of its own, and the others share the rest.
+        # A very frequent number gets a bin of its own, and the other numbers share the rest.
         shares = counts.astype(np.float64)
         for _ in range(5):
             shares = np.minimum(counts, shares.sum() / n_bins)
         middles = (np.cumsum(shares) - shares / 2) / shares.sum()
         chosen = np.searchsorted(middles, np.linspace(0, 1, n_bins + 1)).clip(max=len(edges) - 1)
         edges = edges[np.unique(chosen)]
-    # A bin too narrow to resolve positions in float32 joins its neighbour.
+    # A bin too narrow for positions in float32 is merged with its neighbour.
     widths = np.diff(edges.astype(np.float64))
     narrowest = max(1e-6 * widths.sum() / n_bins, 1e-37)
     return edges[np.r_[True, widths > narrowest]]

@@ -1,4 +1,4 @@
-"""An encoded frame and its target as the tensors of a net, and the bounds of predictions."""
+"""Convert encoded frames and targets to tensors, and read the bounds of predictions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FrameReader:
         numbers = self._raw_numbers(columns_of(encoded))
         self.means = numbers.mean(axis=0, dtype=np.float64).astype(np.float32)
         spread = numbers.std(axis=0, dtype=np.float64)
-        # A spread within the rounding of float32 counts as constant.
+        # A spread within the rounding error of float32 counts as constant.
         has_spread = spread > np.maximum(1e-6 * np.abs(self.means), _MIN_STD)
         self.scales = np.where(has_spread, spread, 1.0).astype(np.float32)
         middle = self.means / self.scales
@@ -61,14 +61,14 @@ class FrameReader:
             codes[:, position] = columns[name].codes
         codes[(codes < 0) | (codes >= self._n_codes)] = 0
         numbers = self._raw_numbers(columns)
-        # Divide first: differences of the largest float32 numbers would overflow.
+        # Divide first, because differences of the largest float32 numbers would overflow.
         numbers /= self.scales
         numbers -= self.means / self.scales
         np.clip(numbers, self._lowest, self._highest, out=numbers)
         return torch.from_numpy(codes), torch.from_numpy(numbers)
 
     def bin_edges(self, numbers: Tensor, n_bins: int) -> list[np.ndarray]:
-        """Return edges of the bins of each continuous column, from the numbers of `read`; fewer bins for few rows."""
+        """Return the bin edges of each continuous column from the numbers of `read`; few rows get fewer bins."""
         n_bins = min(n_bins, max(8, len(numbers) // 64))
         rows = numbers[:: max(1, len(numbers) // _MAX_ROWS_FOR_EDGES)].numpy()
         return [quantile_edges(column, n_bins) for column in rows.T]
@@ -92,14 +92,14 @@ def columns_of(encoded: pd.DataFrame) -> dict[str, Any]:
 
 
 class TargetScaler:
-    """Standardises numeric targets to mean 0 and standard deviation 1, each output separately, and back."""
+    """Standardises each output of a target to mean 0 and standard deviation 1, and inverts it."""
 
     def __init__(self, y: np.ndarray):
-        self.means = (y / len(y)).sum(axis=0)  # divide first: the sum of large numbers would overflow
+        self.means = (y / len(y)).sum(axis=0)  # divide first, because the sum of large numbers would overflow
         centred = y - self.means
         largest = np.abs(centred).max(axis=0)
         largest = np.where(largest > 0, largest, 1.0)
-        # Divide by the largest first: the squares of large numbers would overflow.
+        # Divide by the largest first, because the squares of large numbers would overflow.
         spread = largest * np.sqrt(((centred / largest) ** 2).mean(axis=0))
         self.scales = np.where(spread > 1e-12 * np.abs(self.means), spread, 1.0)
 

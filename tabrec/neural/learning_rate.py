@@ -1,4 +1,4 @@
-"""`find_learning_rate`: the loss of a net at growing learning rates, and a suggestion."""
+"""`find_learning_rate`: measure the loss of a net at growing learning rates, and suggest one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tabrec.neural.training_task import TrainingTask
 _N_SAMPLED = 512
 # The search ends when the loss exceeds this multiple of the first loss.
 _DIVERGED = 2.0
-# A descent starts when this share of it is done.
+# A descent starts when the loss has fallen by this share of it.
 _STARTED = 0.05
 
 

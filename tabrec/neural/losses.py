@@ -1,4 +1,4 @@
-"""Losses that return one number per row, so that rows can be weighted; each member is compared with the target."""
+"""Losses per row, so that rows can be weighted; the loss of each member is computed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ REGRESSION_LOSSES = ("mse", "mae", "huber", "quantile")
 
 
 class LossUnits(NamedTuple):
-    """How a loss is shown while a net trains: its name and, by `convert`, its value in units of the target."""
+    """The display of a loss in training: its name and, by `convert`, its value in units of the target."""
 
     name: str = "loss"
     convert: Callable[[float], float] = float
 
 
 def regression_units(loss: Any, scale: float) -> LossUnits:
-    """Return how a loss of the standardised target is shown; `scale` is the standard deviation of the target."""
+    """Return the units of a loss of the standardised target; `scale` is the target's standard deviation."""
     if loss == "mse":
         return LossUnits("RMSE", lambda value: math.sqrt(value) * scale)
     if loss == "mae":
@@ -51,7 +51,7 @@ def regression_loss(loss: str, quantiles: Sequence[float] = ()) -> Loss:
 
 
 def quantile_loss(quantiles: Sequence[float]) -> Loss:
-    """Return the pinball loss of several quantiles: outputs (B, [K,] O * Q) and targets (B, O) → (B,)."""
+    """Make a pinball loss of several quantiles: outputs (B, [K,] O * Q) and targets (B, O) → (B,)."""
     levels = torch.tensor(quantiles, dtype=torch.float32)
 
     def per_row(output: Tensor, target: Tensor) -> Tensor:
@@ -72,13 +72,13 @@ def read_quantiles(quantiles: Sequence[float]) -> np.ndarray:
 
 
 def mean_of_members(output: Tensor) -> np.ndarray:
-    """(n_rows, [n_members,] n_outputs) → (n_rows, n_outputs), float64."""
+    """Average outputs over members: (n_rows, [n_members,] n_outputs) → (n_rows, n_outputs), float64."""
     mean = output.double().mean(dim=1) if output.ndim == 3 else output.double()
     return mean.cpu().numpy()
 
 
 def class_loss(label_smoothing: float = 0.0) -> Loss:
-    """Return cross-entropy: logits (B, [K,] n_classes) and classes (B,) → (B,), the mean over members."""
+    """Make a cross-entropy loss: logits (B, [K,] n_classes) and classes (B,) → (B,), the mean over members."""
 
     def per_row(output: Tensor, target: Tensor) -> Tensor:
         if output.ndim == 2:
@@ -97,10 +97,10 @@ def _as_they_are(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class GivenLoss:
-    """A loss of torch (a class or an instance), or a function of predictions and targets, as a loss of rows.
+    """Wraps a loss of torch (a class or an instance), or a function of predictions and targets, as a loss per row.
 
-    It may return one number per row, per row and output, or one number for all rows, which allows no weights. A torch
-    loss is asked for one number per row where it has a `reduction`. `prepare` converts outputs and targets for it.
+    The wrapped loss may return one number per row, per row and output, or one for all rows, which excludes weights. A
+    torch loss with a `reduction` is set to return one number per row. `prepare` converts its arguments.
     """
 
     def __init__(self, loss: Any, prepare: Callable[[Tensor, Tensor], tuple[Tensor, ...]] = _as_they_are):
@@ -144,7 +144,7 @@ def given_class_loss(loss: Any, n_classes: int) -> Loss:
 
 
 def _read_loss(loss: Any) -> Callable[..., Any]:
-    """Return the loss as a callable that reduces as little as it can."""
+    """Return the loss as a callable, without reduction if it has this option."""
     if isinstance(loss, type):
         if not issubclass(loss, nn.Module):
             raise TypeError(f"loss={loss!r} must be a loss of torch or a function of predictions and targets.")

@@ -1,4 +1,4 @@
-"""`read_metrics`: the parameter `metrics` as functions of the outputs and targets of a net."""
+"""`read_metrics`: convert the parameter `metrics` to functions of the outputs and targets of a net."""
 
 from __future__ import annotations
 

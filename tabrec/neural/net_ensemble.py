@@ -1,4 +1,4 @@
-"""`NetEnsemble`: nets of one shape side by side, and the rows that must not be split between them."""
+"""`NetEnsemble`: nets of the same shape whose predictions are averaged."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _by_member(output: Tensor) -> Tensor:
 
 
 def equal_rows(data: TrainingData) -> np.ndarray:
-    """Return the number the rows so that neighbours with equal inputs and targets have the same number."""
+    """Number the rows so that adjacent rows with equal inputs and targets have the same number."""
     is_new = np.zeros(len(data), dtype=bool)
     for part in (*data.inputs, data.target):
         is_new[1:] |= (part[1:] != part[:-1]).reshape(len(data) - 1, -1).any(dim=1).numpy()

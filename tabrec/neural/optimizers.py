@@ -14,9 +14,9 @@ from torch import nn
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("one_cycle", "flat_cosine", "constant", "warm_restarts", "averaged")
-# Ends of the cycles of "warm_restarts": each is twice as long as the one before.
+# Starts and ends of the cycles of "warm_restarts"; each cycle is twice as long as the one before.
 _RESTARTS = (0.0, 1 / 7, 3 / 7, 1.0)
-# Steps at which "averaged" ceases to rise, and starts to fall.
+# Steps at which "averaged" stops rising, and starts falling.
 _RISEN, _FALLING = 50, 200
 
 
@@ -45,7 +45,7 @@ def make_optimizer(
 
 
 def _parameter_groups(model: nn.Module, weight_decay: float, lowest_share: float) -> list[dict]:
-    """Return parameters by layer, if layers learn at different rates, and by whether they decay."""
+    """Group the parameters by weight decay and, if layers learn at different rates, by layer."""
     left_out = getattr(model, "not_decayed", ())
     layers = _layers(model) if lowest_share != 1.0 else {}
     n_layers = len(set(layers.values()))
@@ -94,15 +94,15 @@ def _call_optimizer(
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
-    """Return whether a step evaluates the loss several times by a function, as that of ``torch.optim.LBFGS`` does."""
+    """Return whether steps need a closure that evaluates the loss, like those of ``torch.optim.LBFGS``."""
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     return closure is not None and closure.default is inspect.Parameter.empty
 
 
 class _LeanAdamW(torch.optim.Optimizer):
-    """AdamW whose step is the fused update alone; for a small net, the checks of torch's own take longer.
+    """AdamW that performs only the fused update; the checks in torch's AdamW take longer for a small net.
 
-    It is set up by ``__setstate__``, because the constructor of torch imports a compiler, which takes a second.
+    It is initialised by ``__setstate__``, because torch's constructor imports a compiler, which takes a second.
     """
 
     def __init__(self, groups: list[dict], lr: float, betas: tuple[float, float], eps: float):

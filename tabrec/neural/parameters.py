@@ -17,9 +17,9 @@ from tabrec.tables.verbosity import VERBOSE
 
 # Maximum of the learning rate of "one_cycle" and other schedules, and of "averaged".
 _RATE, _AVERAGED_RATE = 2e-3, 1e-2
-# Members of a single net.
+# Default number of members of a single net.
 _N_MEMBERS = 8
-# Nets that are stopped by validation stop after this many batches or epochs at the latest.
+# Largest numbers of batches and epochs of nets that are stopped by validation.
 _MOST_BATCHES, _MOST_EPOCHS = 3000, 100
 
 # Parameters of the model and of the scale of its target, which a warm start cannot change.
@@ -116,7 +116,7 @@ class NetParameters(BaseEstimator):
         return 1 if self._is_one_net() else default_n_nets(n_rows) if self.n_nets == "auto" else self.n_nets
 
     def _is_one_net(self) -> bool:
-        """Whether one net is trained, whatever the rows: a parameter may describe the training of a single one."""
+        """Return whether one net is trained whatever the rows, because some parameters apply only to a single net."""
         if self.n_nets != "auto":
             return self.n_nets == 1
         given = (self.module, self.trainer, *self.callbacks)
@@ -127,7 +127,7 @@ class NetParameters(BaseEstimator):
             return self.n_members
         return _N_MEMBERS if self.n_nets_ == 1 else None
 
-    # Each of several nets is stopped by the rows that it is not trained on, so that its epochs are not known before.
+    # Several nets are stopped by validation, so their number of epochs is not known in advance and the defaults differ.
 
     def _schedule(self, n_nets: int) -> str:
         if self.schedule != "auto":
@@ -173,18 +173,18 @@ def read_learning_rate(learning_rate: Any) -> tuple[float, float]:
 
 
 def default_n_nets(n_rows: int) -> int:
-    """Number of nets by the number of distinct rows: none of few rows can be spared, and many rows need few nets."""
+    """Return the number of nets by the number of distinct rows: one if all rows are needed to train, two for many."""
     if n_rows < 50:
         return 1
     return 4 if n_rows <= 50_000 else 2
 
 
 def default_batch_size(n_rows: int) -> int:
-    """Rows per batch: a power of two near 1/32 of the rows within 32 to 256, or 1/256 of a large table up to 2048."""
+    """Return a power of two near n_rows / 32, within 32 and 256, or near n_rows / 256 up to 2048 if larger."""
     small = min(max(2 ** round(math.log2(max(n_rows, 1) / 32)), 32), 256)
     return max(small, min(2 ** round(math.log2(max(n_rows, 1) / 256)), 2048))
 
 
 def default_epochs(n_rows: int, batch_size: int) -> int:
-    """Return the number of epochs that gives about 1,000 batches, within 16 to 40."""
+    """Return the number of epochs, between 16 and 40, that gives about 1,000 batches."""
     return min(40, max(16, round(1000 / math.ceil(n_rows / batch_size))))

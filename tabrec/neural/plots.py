@@ -21,7 +21,7 @@ def plot_learning_rates(
         loss = float(np.interp(np.log(rate), np.log(learning_rates), losses))
         ax.plot(rate, loss, "o", color=color, markersize=7, label=f"{name}: {rate:.1e}")
     ax.set_xscale("log")
-    # The diverging end is cut off: it would flatten the descent.
+    # The diverging end is cut off, because it would flatten the descent.
     lowest, first = float(losses.min()), float(losses[0])
     height = max(first - lowest, 1e-12)
     ax.set_ylim(lowest - 0.1 * height, first + 0.3 * height)

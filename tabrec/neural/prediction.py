@@ -1,4 +1,4 @@
-"""Outputs of trained nets: for new rows, and for training rows by the nets that were not trained on them."""
+"""Predict with trained nets, also training rows by the nets that they were held out from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabrec.neural.devices import explain_memory
 from tabrec.neural.training import predict
 from tabrec.neural.training_task import TrainingTask
 
-# Upper bound on the activations of a hidden layer, over all members, that a prediction holds at once.
+# Largest number of activations of a hidden layer in memory, over all members.
 _MAX_ACTIVATIONS = 2**19
 
 # Copies of models for prediction, with the version of the weights that they were copied from; see `predictor`.
@@ -22,7 +22,7 @@ _PREDICTORS: weakref.WeakKeyDictionary[nn.Module, tuple[int, nn.Module]] = weakr
 
 
 def predict_outputs(model: nn.Module, inputs: Sequence[Tensor], device: torch.device, width: int) -> Tensor:
-    """The outputs of a trained net, on the CPU; `width` is the largest number of activations of a row in a layer."""
+    """Compute the outputs of a trained net; `width` is the largest number of activations of a row in a layer."""
     if device.type == "cpu":
         inputs = [part.double() if part.is_floating_point() else part for part in inputs]
     n_bytes = sum(part.numel() * part.element_size() for part in inputs)
@@ -42,12 +42,12 @@ def predict_held_out(
         values = to_values(predict_outputs(task.trainer.model, task.valid.inputs, task.trainer.device, width))
         found = np.full((task.n_rows, *values.shape[1:]), np.nan) if found is None else found
         found[task.held_out] = values
-        _PREDICTORS.pop(task.trainer.model, None)  # a part of the net that will predict
+        _PREDICTORS.pop(task.trainer.model, None)  # it will only predict as part of an ensemble
     return found
 
 
 def predictor(model: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of the model for prediction, cached; float64 on a CPU, so that a row does not depend on its batch."""
+    """Return a cached copy of the model to predict with; it is in float64 on a CPU, for batch-independent rows."""
     version = hash((device, *(p._version for p in model.parameters()), *(b._version for b in model.buffers())))
     if model not in _PREDICTORS or _PREDICTORS[model][0] != version:
         made = copy.deepcopy(model).to(device).eval().requires_grad_(False)

@@ -45,7 +45,7 @@ class StreamedData:
         return 0 if self._block is None else self._block.n_bytes
 
     def to(self, device: torch.device | str) -> StreamedData:
-        """Return the same rows, blocks of which are moved to a device when they are read."""
+        """Return the same rows; blocks are moved to the device when they are read."""
         self._device = torch.device(device)
         return self
 

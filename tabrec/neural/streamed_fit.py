@@ -20,7 +20,7 @@ from tabrec.preprocess.warm_start import describe_parameters
 
 
 def check_streamed(net: TabularEstimator) -> None:
-    """Check the parameters of a net that is trained on blocks; some need all rows in memory."""
+    """Raise a ValueError for parameters that need all rows in memory."""
     net._check_parameters()
     if getattr(net, "class_weight", None) is not None:
         raise ValueError(f"class_weight={net.class_weight!r} needs all rows in memory, and they do not fit.")

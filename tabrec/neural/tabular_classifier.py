@@ -366,6 +366,6 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
 
 
 def _probabilities(output: Tensor) -> np.ndarray:
-    """Return logits (n_rows, [n_members,] n_classes) → probabilities (n_rows, n_classes)."""
+    """Convert logits (n_rows, [n_members,] n_classes) to mean probabilities (n_rows, n_classes)."""
     each = output.double().softmax(dim=-1)
     return (each.mean(dim=1) if each.ndim == 3 else each).cpu().numpy()

@@ -1,4 +1,4 @@
-"""`TabularEstimator`: the base of `TabularRegressor` and `TabularClassifier`, from a raw frame to the net's outputs."""
+"""`TabularEstimator`: the base of `TabularRegressor` and `TabularClassifier`."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         is_partial: bool = False,
         n_nets: int | None = None,
     ) -> list[TrainingTask]:
-        """Validate and encode the rows, learn the target and make the nets: everything that precedes training."""
+        """Validate and encode the rows, learn the target and make the nets and their training tasks."""
         self._check_parameters()
         device = read_device(self.device)
         check_row_labels(X, y=y, sample_weight=sample_weight)
@@ -164,7 +164,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         parts: list[tuple[TrainingData, TrainingData | None]] = [(data, None)]
         positions: list[np.ndarray | None] = [None]
         if warm_start:
-            # A copy is trained: the model of the last fit stays whole if this one fails.
+            # A copy is trained, so that the model of the last fit stays intact if this one fails.
             self.model_, seed = copy.deepcopy(self.model_), seed + len(self.history_)
             nets = [self.model_]
         else:
@@ -305,7 +305,7 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         )
 
     def _embedding_sizes(self) -> dict[str, int]:
-        """Return the widths by column: the given ones, and the rule up to `max_embedding_size` for the others."""
+        """Return the widths by column, as given or else by the default rule up to `max_embedding_size`."""
         given = dict(self.embedding_sizes or {})
         check_named("embedding_sizes", given, self._reader.category_sizes)
         largest = self.max_embedding_size or math.inf
@@ -313,14 +313,14 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
         return by_rule | given
 
     def _model_range(self) -> tuple[Any, Any] | None:
-        """Return the lower and upper bounds of the outputs, scaled as the net learns them."""
+        """Return the lower and upper bounds of the outputs in the scale of the net."""
         return None
 
     def _make_config(self, n_rows: int, seed: int, n_nets: int, is_partial: bool) -> TrainingConfig:
         batch_size = default_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
         schedule = self._schedule(n_nets)
         learning_rate, lowest_share = read_learning_rate(self._learning_rate(schedule))
-        # A module, a trainer or a compiled net knows only torch's global generators.
+        # A given module or trainer, or a compiled net, draws from torch's global generators.
         draws_globally = self.module is not None or self.trainer is not None or self.compile
         config = TrainingConfig(
             epochs=self._n_epochs(n_rows, batch_size, n_nets),
@@ -388,4 +388,4 @@ class TabularEstimator(RawFrameMixin, NetParameters, ABC):
 
     @abstractmethod
     def _loss_units(self) -> LossUnits:
-        """Return how the loss is shown in training."""
+        """Return the name and units of the loss for display."""

@@ -144,7 +144,7 @@ class TabularModel(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.output = nn.Linear(n_in, n_outputs) if n_members is None else _MemberLinear(n_in, n_outputs, n_members)
         self.y_range = None if y_range is None else Range(*y_range)
-        # Groups of layers with one learning rate each, from the input to the output.
+        # Prefixes of layers, from the input to the output; each may have its own learning rate.
         embedding = ("embeddings", "numeric_norm", "numeric_embedding", "member_scale")
         self.layer_names = [embedding, *((f"blocks.{n}",) for n in range(len(layers))), ("output",)]
 
@@ -167,7 +167,7 @@ class TabularModel(nn.Module):
             return cls(**config)
 
     def _draw_scales(self, n_members: int, n_continuous: int) -> Tensor:
-        """Return initial scales of the embedded columns by member, one normal number per column: (K, F)."""
+        """Draw the initial scales of the embedded columns, (K, F): one normal number per member and column."""
         widths = self.embeddings.widths if self.embeddings else []
         embedding = self.numeric_embedding
         widths = [*widths, *([embedding.width // n_continuous if embedding else 1] * n_continuous)]
@@ -245,7 +245,7 @@ class TabularModel(nn.Module):
 
 
 class _Block(nn.Module):
-    """linear → activation → batch norm → dropout, for one net or shared by its members."""
+    """A block of linear → activation → batch norm → dropout, for one net or shared by its members."""
 
     def __init__(self, n_in: int, n_out: int, activation: type[nn.Module], batch_norm: bool, dropout: float):
         super().__init__()
@@ -344,7 +344,7 @@ def _make_numeric_embedding(
 def _embedding_widths(
     category_sizes: Mapping[str, int], embedding_sizes: Mapping[str, int] | None
 ) -> dict[str, tuple[int, int]]:
-    """Return the number of codes and width by column."""
+    """Return the number of codes and the width of each column."""
     given = dict(embedding_sizes or {})
     unknown = [name for name in given if name not in category_sizes]
     if unknown:

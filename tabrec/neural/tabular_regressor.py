@@ -394,6 +394,6 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         return restored[:, 0] if self._is_1d else restored
 
     def _restore_quantiles(self, output: Tensor) -> np.ndarray:
-        """(n_rows, n_outputs, n_quantiles), ascending: sorting crossed quantiles can only lower the pinball loss."""
+        """Restore quantiles, (n_rows, n_outputs, n_quantiles), sorted: sorting can only lower the pinball loss."""
         scaled = mean_of_members(output).reshape(len(output), self.n_outputs_, len(self._levels))
         return keep_in_range(self.target_scaler_.restore(np.sort(scaled, axis=2)), self._bounds)

@@ -1,7 +1,7 @@
 """The training loop of every net in the package: `Trainer`, its configuration and its state.
 
-Rows stay on the device. An epoch takes a permutation of the rows in slices, without a data loader; `StreamedData`
-gives it blocks of rows, one after the other.
+Rows stay on the device, and an epoch takes slices of a permutation of them, without a data loader. `StreamedData`
+provides blocks of rows one after the other.
 """
 
 from __future__ import annotations
@@ -295,7 +295,7 @@ class Trainer:
         def step(rows: Tensor) -> Tensor:
             return self.train_step(data.take(rows))
 
-        # A graph is captured with the memory of the rows, and rows that are read in blocks have none of their own.
+        # A graph is bound to the memory of the rows, so rows that are read in blocks cannot be captured.
         is_resident = isinstance(data, TrainingData) and len(data) >= config.batch_size
         if is_default and self.device.type == "cuda" and is_resident and not config.compile:
             step = CapturedStep(step, self.model, config.batch_size, self._generator)  # type: ignore[assignment]
@@ -304,7 +304,7 @@ class Trainer:
 
         def update(rows: Tensor, rates: Rates) -> Tensor:
             set_rates(optimizer, rates)
-            if has_closure:  # its line search needs the gradients as they are
+            if has_closure:  # gradients are not clipped, as the line search needs them unchanged
                 return optimizer.step(lambda: step(rows))  # type: ignore[arg-type, return-value]
             loss = step(rows)
             if config.max_grad_norm is not None:
@@ -355,7 +355,7 @@ class Trainer:
                     break
         return {
             "epoch": state.epoch,
-            # Read once an epoch: each read of a loss would wait for the GPU.
+            # Losses are read once an epoch, because reading one waits for the GPU.
             "train_loss": smoothed.update(losses[:n_done].tolist(), state.epoch),
             "learning_rate": rates.learning_rate,
             "seconds": time.perf_counter() - started,
@@ -387,7 +387,7 @@ class Trainer:
 
 
 def predict(model: nn.Module, inputs: tuple[Tensor, ...], n_rows_at_once: int = 8192) -> Tensor:
-    """The outputs (n_rows, [n_members,] n_outputs) of a model in evaluation mode, in slices to bound the memory."""
+    """Compute outputs, (n_rows, [n_members,] n_outputs), in evaluation mode and in slices to bound the memory."""
     model.eval()
     with torch.inference_mode():
         starts = range(0, len(inputs[0]), n_rows_at_once)

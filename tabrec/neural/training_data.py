@@ -71,9 +71,9 @@ def mean_loss(loss: Loss, output: Tensor, data: TrainingData) -> Tensor:
 def iterate(
     n_rows: int, batch_size: int, device: torch.device, generator: torch.Generator | None = None
 ) -> Iterator[Tensor]:
-    """Yield slices of a permutation of the rows; a last slice of a single row joins the one before.
+    """Yield slices of a permutation of the rows; a single last row is added to the slice before.
 
-    Batch norm cannot be computed from one row.
+    Batch norm is undefined for one row.
     """
     order = torch.randperm(n_rows, device=device, generator=generator)
     starts = batch_starts(n_rows, batch_size)

@@ -1,4 +1,4 @@
-"""`TrainingTask`: one training that is ready to run."""
+"""`TrainingTask`: a prepared training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TrainingTask(NamedTuple):
     valid: TrainingData | None
     seed: int
     held_out: np.ndarray | None = None  # positions of the validation rows among those of `fit`
-    n_rows: int = 0  # of `fit`
+    n_rows: int = 0  # number of rows of `fit`
 
     def run(self) -> pd.DataFrame:
         """Train; returns the history."""
@@ -30,5 +30,5 @@ class TrainingTask(NamedTuple):
             return self.trainer.fit(self.data, self.valid)
 
     def seeded(self) -> AbstractContextManager:
-        """Seed torch's global generators where code of the caller draws from them."""
+        """Seed torch's global generators if the caller's code draws from them."""
         return seeded(self.seed, self.trainer.device) if self.trainer.config.seed is None else nullcontext()
