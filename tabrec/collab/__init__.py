@@ -1,4 +1,4 @@
-"""Recommenders: ratings or clicks in; predicted ratings, recommendations and reasons out."""
+"""Recommenders that learn from ratings or interactions."""
 
 from tabrec.collab.bayesian_factorization import BayesianFactorization
 from tabrec.collab.blended_recommender import BlendedRecommender

@@ -1,4 +1,4 @@
-"""Recommendations compared with the relevant items: the hits, and the best possible list of each user."""
+"""Compare recommendations with relevant items, and compute ranking metrics of each user."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _ID_KINDS = {str: "text", numbers.Number: "numbers"}
 
 @dataclass(frozen=True)
 class Matches:
-    """The hits among the first k recommendations, users as codes from 0 in the order of `relevant`."""
+    """The hits among the first k recommendations; users are codes from 0 in the order of `relevant`."""
 
     k: int
     n_relevant: np.ndarray  # (n_users,), int
-    ideal_gain: np.ndarray  # (n_users,), the discounted gain of the best possible list of k
-    user: np.ndarray  # (n_hits,), int; hits are in the order of user, then rank
+    ideal_gain: np.ndarray  # (n_users,), the discounted gain of the ideal list of k items
+    user: np.ndarray  # (n_hits,), int; hits are sorted by user, then rank
     rank: np.ndarray  # (n_hits,), int
     gain: np.ndarray  # (n_hits,)
 
     def sum_by_user(self, values: np.ndarray) -> np.ndarray:
-        """Sum a value of each hit, (n_hits,), into one of each user, (n_users,)."""
-        # without any hit bincount forgets the type of the values
+        """Sum values of hits, (n_hits,), by user: (n_users,)."""
+        # bincount returns integers if there are no hits
         return np.bincount(self.user, values, minlength=len(self.n_relevant)).astype(np.float64)
 
 
@@ -152,7 +152,7 @@ def _hit_rate(matches: Matches) -> np.ndarray:
     return (_n_hits(matches) > 0).astype(np.float64)
 
 
-# Metrics of each user, in the order of the matches: (n_users,).
+# Functions that return a metric for each user: (n_users,).
 BY_USER = {
     "precision": _precision,
     "recall": _recall,
@@ -165,7 +165,7 @@ BY_USER = {
 
 
 def mean_metric(name: str, matches: Matches) -> float:
-    """Return a metric of `BY_USER`, mean over users."""
+    """Return the mean over users of a metric in `BY_USER`."""
     return float(np.mean(BY_USER[name](matches)))
 
 
@@ -174,11 +174,11 @@ def _n_hits(matches: Matches) -> np.ndarray:
 
 
 def _sum_of_precisions(matches: Matches) -> np.ndarray:
-    """Return the precisions at the hits of each user, summed: (n_users,)."""
+    """Return the sum of the precisions at the hits of each user: (n_users,)."""
     return matches.sum_by_user(_nth_hit(matches) / matches.rank)
 
 
 def _nth_hit(matches: Matches) -> np.ndarray:
-    """Return the number of each hit among those of its user, from 1."""
+    """Number the hits of each user from 1."""
     n_hits = np.bincount(matches.user, minlength=1)
     return np.arange(1, len(matches.user) + 1) - (np.cumsum(n_hits) - n_hits)[matches.user]

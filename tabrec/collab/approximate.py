@@ -1,4 +1,4 @@
-"""Approximate search: an index of item vectors by usearch, and the recommendations that it finds."""
+"""Build and search approximate indexes of item vectors with usearch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from tabrec.collab.ranking import OfUsers, Ranked, Rule
 from tabrec.collab.scorer import Scorer
 
-# How many times as many items are searched where a rule may exclude some.
+# Factor by which more items are searched if a rule may exclude some.
 _MORE = 4
-# Users searched for at once.
+# Number of users in a batch.
 _USERS = 2**12
-# Vectors of an index that are compared with those of the model.
+# Number of vectors of an index that are compared with those of the model.
 _N_COMPARED = 32
-# Above every code of an item.
+# Greater than every code of an item.
 _MOST_CODES = 2**32
 
 
@@ -64,10 +64,10 @@ def rank_by_index(
     excluded: Sequence[OfUsers],
     rule: Rule | None,
 ) -> Ranked:
-    """Return the best of the items that an index finds for each user, in the form that `rank_all` returns.
+    """Return the best items that an index finds for each user, in the format of `rank_all`.
 
-    `items` are the codes of the keys of the index. The rule takes positions in `users`; the items that are searched may
-    not suffice where it excludes many.
+    `items` are the codes of the keys of the index. The rule takes positions in `users`; if it excludes many items,
+    lists may be too short.
     """
     starts = range(0, max(len(users), 1), _USERS)
     parts = [
@@ -87,12 +87,12 @@ def _rank_some(
     rule: Rule | None,
     rows: slice,
 ) -> Ranked:
-    """Return the best items of a slice of the users."""
-    barred, most = _find_barred(excluded, rows, len(users[rows]))
+    """Return the best items of the users of a slice."""
+    excluded_pairs, most = _find_excluded(excluded, rows, len(users[rows]))
     vectors = scorer.search_vectors("user", users[rows])
     owner, found = _search(index, vectors, min(n * (1 if rule is None else _MORE) + most, len(items)))
     found = items[found]
-    is_free = ~np.isin(owner * _MOST_CODES + found, barred)
+    is_free = ~np.isin(owner * _MOST_CODES + found, excluded_pairs)
     owner, found = owner[is_free], found[is_free]
     if rule is not None and len(owner):
         is_free = ~rule(rows.start + owner, found)
@@ -105,8 +105,8 @@ def _rank_some(
     return rows.start + owner[is_first], rank[is_first], found[is_first], scores[is_first]
 
 
-def _find_barred(excluded: Sequence[OfUsers], rows: slice, n_users: int) -> tuple[np.ndarray, int]:
-    """Return excluded pairs, each as one number, and how many there are of a user at the most."""
+def _find_excluded(excluded: Sequence[OfUsers], rows: slice, n_users: int) -> tuple[np.ndarray, int]:
+    """Return the excluded pairs, each encoded as one number, and the largest number of them per user."""
     pairs: list[np.ndarray] = []
     counts = np.zeros(n_users, dtype=np.int64)
     for interactions, codes in excluded:
@@ -117,10 +117,10 @@ def _find_barred(excluded: Sequence[OfUsers], rows: slice, n_users: int) -> tupl
 
 
 def _search(index: Any, vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of vectors, and the keys that are found for each."""
+    """Search the index; returns the position of a vector and the key found for it, one pair per match."""
     if not len(vectors):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    # The graph of an index need not reach every item.
+    # A search for all keys is exact, because the graph of an index may not reach every item.
     matches = index.search(np.ascontiguousarray(vectors, dtype=np.float32), count, exact=count == len(index))
     keys = np.atleast_2d(matches.keys).astype(np.int64)
     owner, place = np.nonzero(np.arange(keys.shape[1]) < np.reshape(_counts(matches, keys), (-1, 1)))
@@ -128,7 +128,7 @@ def _search(index: Any, vectors: np.ndarray, count: int) -> tuple[np.ndarray, np
 
 
 def _counts(matches: Any, keys: np.ndarray) -> Any:
-    """Return how many keys are found for each vector; matches of one vector have no counts."""
+    """Return the number of keys found for each vector; usearch gives no counts for a single vector."""
     return getattr(matches, "counts", keys.shape[1])
 
 

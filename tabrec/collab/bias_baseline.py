@@ -1,4 +1,4 @@
-"""Biases alone: the baseline of recommenders that predict ratings."""
+"""A model of biases, the baseline of recommenders that predict ratings."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import numpy as np
 
 from tabrec.collab.interactions import Interactions
 
-# Ratings of the mean value that damp a bias. Tuned on MovieLens 100k so that the baseline is strong.
+# Numbers of ratings of mean value added to damp biases. Tuned on MovieLens 100k so that the baseline is strong.
 DAMPING = {"user": 5.0, "item": 3.0}
 _N_ROUNDS = 10
 
 
 @dataclass(frozen=True)
 class Biases:
-    """rating = mean + user[code] + item[code]; code 0 has none."""
+    """The model rating = mean + user[code] + item[code]; code 0 has no bias."""
 
     mean: float
     user: np.ndarray
     item: np.ndarray
 
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Return ratings of pairs."""
+        """Predict the ratings of pairs."""
         return self.mean + self.user[users] + self.item[items]
 
     def grown(self, n_users: int, n_items: int) -> Biases:
-        """These biases with further users and items, whose biases are 0."""
+        """Return biases of more users and items, which are 0 for the new ones."""
         user, item = np.pad(self.user, (0, n_users - len(self.user))), np.pad(self.item, (0, n_items - len(self.item)))
         return Biases(self.mean, user, item)
 
     def fitted(self, kind: str, codes: np.ndarray, ratings: Interactions) -> Biases:
-        """These biases, with those of some codes of one side fitted to their ratings."""
+        """Return biases in which those of some codes of one side are fitted to their ratings."""
         found = {"user": self.user, "item": self.item}
         own, other = (ratings.users, ratings.items) if kind == "user" else (ratings.items, ratings.users)
         rows, n_codes = np.isin(own, codes), len(found[kind])
@@ -43,9 +43,9 @@ class Biases:
 
 
 def fit_biases(ratings: Interactions, n_users: int, n_items: int) -> Biases:
-    """Return damped biases by alternating least squares.
+    """Fit damped biases by alternating least squares.
 
-    As in Koren (2010), "Factor in the neighbors: scalable and accurate collaborative filtering", section 2.1.
+    See Koren (2010), "Factor in the neighbors: scalable and accurate collaborative filtering", section 2.1.
     """
     weights = np.ones(len(ratings)) if ratings.weights is None else ratings.weights
     gaps = ratings.values - ratings.mean()

@@ -11,9 +11,9 @@ from tabrec.neural.tabular_model import TabularModel
 
 
 class BiasedNet(TabularModel):
-    """A `TabularModel` whose last number of a row is not an input, but is added to the output, before its range.
+    """A `TabularModel` that adds the last number of each row, which is not an input, to its output before the range.
 
-    The output is 0 at the start, as the weights of the last layer are 0.
+    The weights of the last layer are initialised to 0, so that training starts from the added number.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):

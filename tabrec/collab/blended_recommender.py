@@ -23,7 +23,7 @@ from tabrec.collab.recommender import Recommender
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.strengths import StrengthScorer
 
-# Scores held at once, of all recommenders.
+# Largest number of scores in memory at once, over all recommenders.
 _BLOCK = 2**24
 _MOST_USERS = 2_000
 _STEPS = np.linspace(0.0, 1.0, 11)
@@ -147,7 +147,7 @@ class BlendedRecommender(RankingRecommender):
 class BlendedScorer(StrengthScorer):
     """Holds the scorers of the recommenders, which learn from the same codes."""
 
-    _most_few = 0  # the scores of the recommenders have the popularity
+    _most_few = 0  # the scores of the recommenders include the popularity
     weights: np.ndarray
     scorers: list[Scorer]
     seed: int
@@ -230,7 +230,7 @@ class BlendedScorer(StrengthScorer):
     def _standardised(
         self, users: np.ndarray, items: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Scores of each recommender, (n_users, n_items), and their mean and deviation per user over all items."""
+        """Yield each recommender's scores, (n_users, n_items), and their mean and deviation per user."""
         known = self.data.items.known()
         for scorer in self._current():
             everything = scorer.score_block(users, known)
@@ -241,7 +241,7 @@ class BlendedScorer(StrengthScorer):
             yield scores, mean, np.where(std > 0, std, 1.0)
 
     def _learn_weights(self) -> np.ndarray:
-        """The weights with the highest NDCG on held-out interactions, by coordinate search from equal weights."""
+        """Choose the weights with the highest NDCG on held-out interactions, by coordinate search."""
         n_members, ratings = len(self._members(0)), self.data.ratings
         rng = np.random.default_rng(self.seed)
         is_held_out = hold_out(ratings, float(self.parameters["validation_fraction"]), rng)
@@ -265,7 +265,7 @@ class BlendedScorer(StrengthScorer):
 
 
 def hold_out(ratings: Interactions, fraction: float, rng: np.random.Generator) -> np.ndarray:
-    """Return which interactions to hold out: a share of each user's, of users with at least two."""
+    """Return a mask of interactions to hold out: a share of those of each user with at least two."""
     keys = rng.random(len(ratings))
     order = np.lexsort([keys, ratings.users])
     counts = np.bincount(ratings.users)[ratings.users[order]]
@@ -277,13 +277,13 @@ def hold_out(ratings: Interactions, fraction: float, rng: np.random.Generator) -
 
 
 def standardise(scores: np.ndarray) -> np.ndarray:
-    """Return the scores of each row with mean 0 and standard deviation 1."""
+    """Standardise the scores of each row."""
     std = scores.std(axis=1, keepdims=True)
     return (scores - scores.mean(axis=1, keepdims=True)) / np.where(std > 0, std, 1.0)
 
 
 def search_weights(scores: np.ndarray, seen: tuple[np.ndarray, np.ndarray], relevant: np.ndarray, k: int) -> np.ndarray:
-    """Return the weights of shape (n_members,) that maximise the NDCG of the first k of the weighted `scores`.
+    """Search weights, (n_members,), that maximise the NDCG@k of the weighted sum of `scores`.
 
     `scores` are of shape (n_members, n_users, n_items), `relevant` of (n_users, n_items).
     """

@@ -27,7 +27,7 @@ from tabrec.tables.progress import quiet_if_auto
 
 _LEAST_BATCH_SIZE = 512
 _INIT_STD = 0.1
-# Items that stand for all items without an interaction when a row is folded in.
+# Number of items that represent all items without an interaction when a user is folded in.
 _MOST_NEGATIVES = 2_000
 # The learning rate of `partial_fit`, as a share of that of `fit`.
 _SHARE_OF_MORE = 0.1
@@ -197,7 +197,7 @@ class BPR(RankingRecommender):
 class BPRScorer(StrengthScorer):
     """Trains and keeps the factors; the last column of a row is 1 for users and the bias for items."""
 
-    rows: dict[str, np.ndarray]  # by kind and code, (n_codes, n_factors + 1), float32
+    rows: dict[str, np.ndarray]  # float32 arrays (n_codes, n_factors + 1) by kind
     history: pd.DataFrame
     seed: int
 

@@ -1,4 +1,4 @@
-"""`RecommenderComparison`: what `compare_recommenders` returns."""
+"""`RecommenderComparison`: the result of `compare_recommenders`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tabrec.plotting.axes import BLUE, GREY, finish, row_axes
 
 _LEVEL = 0.05
 _SHOWN = ["ndcg", "ndcg_se", "precision", "recall", "map", "coverage", "novelty", "fit_seconds"]
-_Z = 1.96  # standard errors of a 95 % interval
+_Z = 1.96  # half-width of a 95 % interval in standard errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,7 @@ class RecommenderComparison:
 
 
 def _holm(p_values: np.ndarray) -> np.ndarray:
-    """Return the p values adjusted by the step-down method of Holm (1979)."""
+    """Adjust p-values by the step-down method of Holm (1979)."""
     order = np.argsort(p_values)
     stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
     adjusted = np.empty(len(p_values))

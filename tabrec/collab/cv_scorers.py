@@ -202,7 +202,7 @@ class RankingScorer:
 
 
 def _ids(estimator: Any, X: Any, attribute: str, position: int) -> pd.Series:
-    """Return the ids of the users or of the items in each row, numbers as numbers."""
+    """Return the ids of the users or items in each row, as numbers if they are numbers."""
     frame = read_frame(X)
     name = getattr(estimator, attribute, None)
     if name is None or (name not in frame.columns and not is_table(X)):

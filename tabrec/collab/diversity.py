@@ -19,27 +19,28 @@ from tabrec.collab.side_table import index_by_id
 from tabrec.collab.sides import Side
 from tabrec.tables.names import check_named
 
-# Maximal marginal relevance chooses from so many times as many items as are asked for.
+# Items are chosen from a pool of this many times the number requested.
 _POOL = 10
 _LEAST_POOL = 100
 
 
 class Choice(ABC):
-    """Chooses a user's recommendations from the best items."""
+    """Base class of rules that choose a user's recommendations from the best items."""
 
     @abstractmethod
     def pool(self, n: int) -> int:
-        """Return how many of the best items to choose n from, at first."""
+        """Return the number of best items from which n are chosen first."""
 
     @abstractmethod
     def choose(self, items: np.ndarray, scores: np.ndarray, n: int) -> np.ndarray:
-        """Return the positions of at most n of the items, which are given with the best one first."""
+        """Return the positions of at most n of the items, which are sorted by descending score."""
 
 
 class MarginalRelevance(Choice):
-    """Carbonell & Goldstein (1998): each item is good and unlike those before it.
+    """Maximal marginal relevance (Carbonell & Goldstein 1998).
 
-    The relevance is the score, scaled to 0 to 1 over the pool; the similarity is the cosine of vectors or, for models
+    Items are chosen in turn by a weighted difference of relevance and similarity to the items chosen before. The
+    relevance is the score, scaled to 0 to 1 over the pool; the similarity is the cosine of vectors or, for models
     without vectors, of the sets of users.
     """
 
@@ -71,7 +72,7 @@ class MarginalRelevance(Choice):
 
     @cached_property
     def _rows(self) -> Any:
-        """Vectors of length 1 by the code of the item."""
+        """Unit vectors of items, by code."""
         try:
             return unit_vectors(self.scorer.vectors("item"))
         except NotImplementedError:
@@ -83,7 +84,7 @@ class MarginalRelevance(Choice):
 
 
 class CategoryCaps(Choice):
-    """At most so many items of a category, for each of some columns of the side table of items."""
+    """Limits the number of items per category, for columns of the side table of items."""
 
     def __init__(self, caps: Mapping[str, int], items: Side, item_features: Any):
         self.categories = {}
@@ -117,7 +118,7 @@ class CategoryCaps(Choice):
 
 
 def make_choice(diversity: Any, scorer: Scorer, data: RatingsReader, item_features: Any) -> Choice | None:
-    """Return the parameter `diversity` of `recommend`."""
+    """Convert the parameter `diversity` of `recommend` to a rule."""
     if diversity is None or (isinstance(diversity, Real) and diversity == 0):
         return None
     if isinstance(diversity, Mapping):

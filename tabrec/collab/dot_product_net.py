@@ -54,9 +54,10 @@ class DotProduct(nn.Module):
         self.y_range = y_range
         self.row_penalty = row_penalty
         self.bias = bias
-        self.not_decayed = ("vectors.weight",)  # rows pay `row_penalty` instead
+        self.not_decayed = ("vectors.weight",)  # these parameters have `row_penalty` instead
         self.base = nn.Parameter(torch.tensor(_unsquash(mean, y_range), dtype=torch.float32))
-        # Users, code 0 first, before items, with the bias as the last column: a step is one lookup and one update.
+        # One table of users, code 0 first, then items, with the bias as last column, so that a step is one lookup and
+        # update.
         self.vectors = nn.Embedding(n_users + 1 + n_items + 1, n_factors + 1)
         self.user_map = nn.Parameter(torch.empty(n_user_features, n_factors + 1)) if n_user_features else None
         self.item_map = nn.Parameter(torch.empty(n_item_features, n_factors + 1)) if n_item_features else None
@@ -68,7 +69,7 @@ class DotProduct(nn.Module):
     @classmethod
     @default_settings()
     def from_config(cls, config: Mapping[str, Any]) -> DotProduct:
-        """Make a net of the shape that `config` of another one describes, for its weights."""
+        """Make a net of the shape in the `config` of another one, to load its weights."""
         with OwnDraws(seed=0):
             return cls(**config)
 
@@ -83,8 +84,8 @@ class DotProduct(nn.Module):
     def set_features(self, users: np.ndarray | Tensor | None = None, items: np.ndarray | Tensor | None = None) -> None:
         """Set features of users, of items or of both: a row per code, (n + 1, n_features), of which row 0 is all 0.
 
-        In centred columns, 0 is an average id. Columns with a standard deviation of about 0.1 are learned as fast as
-        vectors.
+        Columns should be centred, so that 0 is an average id, and have a standard deviation of about 0.1, so that the
+        maps are learned as fast as vectors.
         """
         for name, given in (("user_features", users), ("item_features", items)):
             if given is None:
@@ -113,7 +114,7 @@ class DotProduct(nn.Module):
         return f"users: {self.n_users} x {width}, items: {self.n_items} x {width}, bias={self.bias}"
 
     def _lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return vectors of the ids alone, and with those of their features added: (B, 2) → (B, 2, K + 1) each."""
+        """Return the ids' own vectors, and these plus the vectors of their features: (B, 2) → (B, 2, K + 1) each."""
         own = self.vectors(codes + self.offsets)
         parts = [self._from_features(side, codes) for side in (0, 1)]
         if parts[0] is None and parts[1] is None:
@@ -130,9 +131,9 @@ class DotProduct(nn.Module):
 
     @torch.no_grad()
     def loss_and_gradients(self, rows: TrainingData) -> Tensor:
-        """Return mean squared error of some rows; its gradients, with those of the penalty, are left in the parameters.
+        """Compute the mean squared error of rows, and set the gradients of it and of the penalty in closed form.
 
-        In closed form, because in batches of 64 rows the overhead of calls dominates, and autograd makes twice as many.
+        In small batches, the overhead of calls dominates, and autograd would double the number of calls.
         """
         (codes,) = rows.inputs
         n_rows = len(codes)
@@ -155,7 +156,7 @@ class DotProduct(nn.Module):
         return torch.dot(weighted, error) / n_rows
 
     def _error_and_slope(self, out: Tensor, target: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Return the prediction minus target, and the prediction's derivative, (B,) each."""
+        """Return the prediction minus the target, and the derivative of the prediction, (B,) each."""
         if self.y_range is None:
             return out - target, 1.0
         low, high = self.y_range
@@ -170,12 +171,12 @@ class DotProduct(nn.Module):
                 weight.grad = features[codes[:, side]].T @ of_vectors[:, side]  # (F, B) @ (B, K + 1)
         of_own = torch.add(of_vectors, own, alpha=self.row_penalty / len(codes)) if self.row_penalty else of_vectors
         table, positions = self.vectors.weight, (codes + self.offsets).view(-1)
-        # Reuses the memory of the last step: for a large table, allocation costs more than the update.
+        # Reuses the memory of the last step, because allocating it costs more than the update for a large table.
         table.grad = torch.zeros_like(table) if table.grad is None else table.grad.zero_()
         table.grad.index_add_(0, positions, of_own.view(-1, table.shape[1]))
 
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors of users and of items, the bias last, with the effects of features: (n + 1, n_factors + 1) each."""
+        """Return the vectors of users and items including features, bias last: (n + 1, n_factors + 1) each."""
         own = self.vectors.weight.detach().split([self.n_users + 1, self.n_items + 1])
         users, items = (table.numpy() + part for table, part in zip(own, self.feature_tables(), strict=True))
         return users, items
@@ -194,7 +195,7 @@ class DotProduct(nn.Module):
 def history_features(
     users: np.ndarray, items: np.ndarray, n_users: int, n_items: int, n_components: int, random_state: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features of the rated pairs, for users and for items: the implicit feedback of SVD++ (Koren 2008) in few columns.
+    """Compute features of users and items from the rated pairs, the implicit feedback of SVD++ (Koren 2008).
 
     They are leading singular vectors of the 0/1 matrix of rated pairs, each row and column divided by the root of its
     sum, and the logarithm of the count: (n_codes, n_components + 1), standardised over ids with ratings, 0 for the
@@ -215,7 +216,7 @@ def history_features(
 
 
 def _standardise(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return columns of mean 0 and deviation 1 over some rows, a constant one of 0; the other rows are 0."""
+    """Standardise columns over some rows; constant columns and all other rows are set to 0."""
     centred = columns - columns[rows].mean(axis=0)
     deviation = centred[rows].std(axis=0)
     scaled = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-7)

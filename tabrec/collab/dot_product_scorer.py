@@ -29,12 +29,12 @@ from tabrec.neural.draws import OwnDraws
 from tabrec.neural.training_data import TrainingData
 from tabrec.neural.training_task import TrainingTask
 
-# Ratings from which the noise around predictions is measured.
+# Largest number of ratings used to measure the noise variance.
 _MOST_FOR_NOISE = 200_000
-# Standard deviation of features as the net sees them: their maps are then learned as fast as rows.
+# Standard deviation of the features in the net, with which their maps are learned as fast as the rows.
 _SPREAD = 0.1
 _LEAST_BATCH_SIZE = 64
-# Precision of the biases of a model without them.
+# Prior precision that fixes biases at 0 if the model has none.
 _FIXED_PRECISION = 1e12
 
 
@@ -43,10 +43,10 @@ class DotProductScorer(Scorer):
 
     model: DotProduct
     history: pd.DataFrame
-    rows: dict[str, np.ndarray]  # by kind, (n_codes, 1, n_factors + 1)
-    designs: dict[str, np.ndarray]  # by kind, features and history: (n_codes, n_columns)
+    rows: dict[str, np.ndarray]  # arrays (n_codes, 1, n_factors + 1) by kind
+    designs: dict[str, np.ndarray]  # features and history, (n_codes, n_columns), by kind
     n_features: dict[str, int]
-    feature_parts: dict[str, np.ndarray | None]  # by kind, the effect of features on rows: (n_codes, n_factors + 1)
+    feature_parts: dict[str, np.ndarray | None]  # effect of features on rows, (n_codes, n_factors + 1), by kind
     row_priors: dict[str, RowPrior]
     means: np.ndarray
     noise_variance: float
@@ -143,7 +143,7 @@ class DotProductScorer(Scorer):
 
     @property
     def factor_model(self) -> Factors:
-        """The rows as a factor model."""
+        """The rows as a model of factors."""
         return Factors(self.means, self.rows["user"], self.rows["item"], self._link)
 
     def _link(self, sums: np.ndarray) -> np.ndarray:
@@ -153,7 +153,7 @@ class DotProductScorer(Scorer):
         return make_examples(ratings, self.data, self.parameters, self.seed, is_folded=is_folded)[0]
 
     def _set_designs(self, examples: Interactions, is_valid: np.ndarray | None) -> None:
-        """Features of users and of items, followed by their history."""
+        """Set the features of users and items, followed by their history."""
         data, n_history = self.data, int(self.parameters["n_history"])
         designs = [data.side(kind).design() for kind in KINDS]
         self.n_features = {kind: design.shape[1] for kind, design in zip(KINDS, designs, strict=True)}
@@ -188,7 +188,7 @@ class DotProductScorer(Scorer):
         return self.scale.make_data((codes,), ratings)
 
     def _grown_model(self) -> DotProduct:
-        """Return a net of the present number of ids, with the rows and all other parameters learned so far."""
+        """Return a net enlarged to the current number of ids, with all parameters learned so far."""
         n_factors, mean = self.rows["user"].shape[2] - 1, float(self.scale.scaler.means[0])
         grown, old = self._make_model(n_factors, mean), self.model
         with torch.no_grad():
@@ -202,7 +202,7 @@ class DotProductScorer(Scorer):
         return grown
 
     def _settle(self) -> None:
-        """Take the rows from the net, and set those without ratings to the mean of their prior."""
+        """Copy the rows from the net, and set those without ratings to their prior mean."""
         self.means = np.array([float(self.model.base.detach())])
         tables = zip(KINDS, self.model.tables(), strict=True)
         self.rows = {kind: np.roll(table, 1, axis=1)[:, None] for kind, table in tables}
@@ -224,7 +224,7 @@ class DotProductScorer(Scorer):
         known, part = side.known(), self.feature_parts[kind]
         rows = self.rows[kind][:, 0] if part is None else self.rows[kind][:, 0] - part
         prior = fit_row_prior(rows[known].astype(np.float64), self.data.ratings.counts(kind, side.n_codes)[known])
-        if not self.parameters["bias"]:  # which stays 0 where rows are folded in
+        if not self.parameters["bias"]:  # the bias stays 0 when rows are folded in
             prior.precision[0, 0], prior.precision[0, :, 0] = 0.0, 0.0
             prior.precision[0, 0, 0] = _FIXED_PRECISION
         return prior
@@ -275,7 +275,7 @@ class DotProductScorer(Scorer):
         return np.zeros((1, self.rows[kind].shape[2])) if part is None else part[code][None].astype(np.float64)
 
     def _set_to_prior(self, kind: str, codes: np.ndarray) -> None:
-        """Set rows to their expectation without ratings."""
+        """Set rows to their prior mean."""
         rows, part = self.rows[kind], self.feature_parts[kind]
         rows[codes, 0] = self.row_priors[kind].mean[0]
         if part is not None:

@@ -1,4 +1,4 @@
-"""Pairs of a user and an item that are rated more than once."""
+"""Merge repeated ratings of a pair of user and item."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ DUPLICATES: list[Any] = [StrOptions({"all", "last", "mean"})]
 
 
 def merge_duplicates(ratings: Interactions, order: np.ndarray, rule: str) -> tuple[Interactions, np.ndarray]:
-    """Ratings with at most one of a pair, unless the rule is "all", and the places in `order` that they come from.
+    """Keep at most one rating per pair, unless the rule is "all"; also returns the rows they come from.
 
-    `order` has the row that each rating came from: "last" keeps the last row of a pair, "mean" the weighted mean.
+    `order` holds the row of each rating. "last" keeps the last row of a pair, "mean" the weighted mean of its ratings.
     """
     is_next = (np.diff(ratings.users, prepend=-1) != 0) | (np.diff(ratings.items, prepend=-1) != 0)
     if rule == "all" or is_next.all():

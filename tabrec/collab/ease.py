@@ -17,12 +17,12 @@ from tabrec.collab.strengths import LinearItemScorer
 from tabrec.tables.mapped_arrays import blocks
 from tabrec.tables.memory import physical_memory
 
-# Up to so many items the weights are computed in float64, beyond in float32, which halves the memory.
+# With more items, the weights are computed in float32, which halves the memory.
 _MOST_IN_DOUBLE = 5_000
-# A category of so many items counts as much as all items together in what its features say of a new item. Chosen by the
-# NDCG of lists of new items on MovieLens 100k, on other items than those of benchmarks/cold_start.py.
+# Ridge penalty of the regression on features: a category with this many items counts as much as the mean of all items.
+# Chosen by the NDCG of lists of new items on MovieLens 100k, on other items than those of benchmarks/cold_start.py.
 _COLD_RIDGE = 20.0
-# Rows of the Gram matrix computed at once.
+# Number of rows of a matrix computed at once.
 _BLOCK = 1_000
 
 
@@ -155,7 +155,7 @@ class EASEScorer(LinearItemScorer):
         self._predict_columns(design)
 
     def _predict_columns(self, design: np.ndarray) -> None:
-        """Score items without interactions as those with interactions and similar features are, by ridge regression."""
+        """Predict the weights of items without interactions from their features, by ridge regression."""
         learned = np.flatnonzero(self.popularity > 0)
         cold = np.setdiff1d(np.flatnonzero(design.any(axis=1)), learned)
         if not len(cold) or not self.parameters["feature_weight"]:
@@ -182,7 +182,7 @@ class EASEScorer(LinearItemScorer):
 
 
 def gram_matrix(matrix: sp.csr_matrix, ridge: float, design: np.ndarray) -> np.ndarray:
-    """XᵀX + ridge · I, summed over blocks of users; the features of items, (n_items, n_features), are further rows."""
+    """Compute XᵀX + ridge · I in blocks of users; item features, (n_items, n_features), are added as rows of X."""
     n_items = matrix.shape[1]
     dtype = np.float64 if n_items <= _MOST_IN_DOUBLE else np.float32
     check_memory(n_items, np.dtype(dtype).itemsize)
@@ -200,13 +200,13 @@ def gram_matrix(matrix: sp.csr_matrix, ridge: float, design: np.ndarray) -> np.n
 
 
 def off_diagonal_weights(gram: np.ndarray) -> np.ndarray:
-    """-P_ij / P_jj with P the inverse of a positive definite matrix, which is overwritten; the diagonal is 0."""
+    """Return -P_ij / P_jj, 0 on the diagonal, for the inverse P of a positive definite matrix, which is overwritten."""
     factorize, invert = lapack.get_lapack_funcs(("potrf", "potri"), (gram,))
     lower, failed = factorize(gram, lower=True, overwrite_a=True)
     if failed:
         raise ValueError("ridge is too small for these interactions: the regression has no solution. Increase it.")
     inverse, _ = invert(lower, lower=True, overwrite_c=True)
-    for start in range(0, len(inverse), _BLOCK):  # potri fills the lower triangle alone
+    for start in range(0, len(inverse), _BLOCK):  # potri fills only the lower triangle
         stop = min(start + _BLOCK, len(inverse))
         inverse[start:stop, stop:] = inverse[stop:, start:stop].T
         corner = np.tril(inverse[start:stop, start:stop])
@@ -217,7 +217,7 @@ def off_diagonal_weights(gram: np.ndarray) -> np.ndarray:
 
 
 def check_memory(n_items: int, itemsize: int) -> None:
-    """Raise a MemoryError where the matrix does not fit into physical memory."""
+    """Raise a MemoryError if the matrix does not fit into physical memory."""
     needed = n_items**2 * itemsize
     available = physical_memory()
     if available is not None and needed > available:

@@ -38,25 +38,25 @@ from tabrec.neural.tabular_model import TabularModel
 from tabrec.neural.training import predict
 from tabrec.neural.training_task import TrainingTask
 
-# Numbers that a hidden layer may hold at once while predicting.
+# Largest number of activations of a hidden layer in a batch of predictions.
 _MOST_ACTIVATIONS = 2**21
-# Ratings from which the noise around predictions is measured.
+# Largest number of ratings used to measure the noise variance.
 _MOST_FOR_NOISE = 20_000
 _LEAST_BATCH_SIZE = 256
-# Singular vectors with which embeddings start, their standard deviation, and the bound of their numbers in those.
+# Number of singular vectors that initialise embeddings, their standard deviation, and the limit in standard deviations.
 _N_COMPONENTS, _STD, _MOST_STD = 16, 0.2, 3.0
-# Up to so many ratings, part of them are held out to find the share of the net's output that is not noise.
+# With at most this many ratings, a part is held out to choose by how much to shrink the output of the net.
 _MOST_FOR_SHARE, _HELD_OUT, _N_SHARES = 50_000, 0.2, 21
 _MODEL_PARAMETERS = ("dropout", "embedding_dropout", "embedding_std", "unknown_rate", "batch_norm")
 
 
 class EmbeddingScorer(Scorer):
-    """Trains a net on biases whose categories are the ids and the labels of side tables and context."""
+    """Trains a net whose output is added to biases; its categories are ids and labels of side tables and context."""
 
     model: TabularModel
-    id_biases: Biases | None = None  # models of tabrec 0.2 have none
+    id_biases: Biases | None = None  # None in models of tabrec 0.2
     history: pd.DataFrame
-    noise_variance: float  # of standardised ratings
+    noise_variance: float  # in units of standardised ratings
     scale: RatingScale
     seed: int
 
@@ -93,7 +93,7 @@ class EmbeddingScorer(Scorer):
         return self._make_task(examples, context, is_valid, is_valid)
 
     def _begin(self, data: RatingsReader, context: Context) -> tuple[Interactions, Context, np.ndarray | None]:
-        """Take the ratings, their scale and a seed; returns the examples, their context and which to validate on."""
+        """Set the data, the rating scale and the seed; returns the examples, their context and a validation mask."""
         self.data = data
         self.seed = draw_seed(self.parameters["random_state"])
         examples, context = self._examples(data.ratings, context)
@@ -108,7 +108,7 @@ class EmbeddingScorer(Scorer):
     def _make_task(
         self, ratings: Interactions, context: Context, left_out: np.ndarray | None, is_valid: np.ndarray | None
     ) -> TrainingTask:
-        """Return the training of a net on all examples but some, of which those of `is_valid` choose the best epoch."""
+        """Make a net and its training on all examples but those left out; `is_valid` are validation examples."""
         parameters = self.parameters
         trained = ratings if left_out is None else ratings.take(np.flatnonzero(~left_out))
         self.id_biases = fit_biases(trained, self.data.users.n_codes, self.data.items.n_codes)
@@ -119,11 +119,11 @@ class EmbeddingScorer(Scorer):
         rows = self.scale.make_data(inputs, ratings)
         if left_out is not None and is_valid is None:
             rows = rows.take(torch.from_numpy(np.flatnonzero(~left_out)))
-            parameters = {**parameters, "callbacks": (), "verbose": 0}  # those are for the net that is kept
+            parameters = {**parameters, "callbacks": (), "verbose": 0}  # only the final net is shown
         return make_task(self.model, rows, self.seed, parameters, _LEAST_BATCH_SIZE, self.scale, is_valid)
 
     def _find_share(self, examples: Interactions, context: Context, held_out: np.ndarray) -> float:
-        """Return the share of the net's output that, added to the biases, predicts held-out ratings best."""
+        """Return the factor of the net's output, from 0 to 1, with the lowest error on held-out ratings."""
         rows = np.flatnonzero(held_out)
         ratings = examples.take(rows)
         context = None if context is None else (context[0][rows], context[1][rows])
@@ -150,7 +150,7 @@ class EmbeddingScorer(Scorer):
         self._fold("user", new_users, new_users, more, context)
         rows = self.scale.make_data(self._inputs(Pairs(more.users, more.items, context)), more)
         self.seed += 1
-        # A few ratings are too few for batch norms to estimate statistics from.
+        # Further ratings may be too few for batch norms to estimate their statistics.
         callbacks = (*self.parameters["callbacks"], keep_norms)
         task = self.model, rows, self.seed, self.parameters, _LEAST_BATCH_SIZE, self.scale
         self.history = train_net_more(*task, self.history, callbacks=callbacks)
@@ -184,7 +184,7 @@ class EmbeddingScorer(Scorer):
 
     @default_settings()
     def _score(self, pairs: Pairs, features: bool = True) -> np.ndarray:
-        """Return predicted ratings, before they are limited to the scale."""
+        """Predict ratings before they are clipped."""
         device = read_device(self.parameters["device"])
         model = predictor(self.model, device)
         at_once = max(16, _MOST_ACTIVATIONS // max(self.model.config["layers"], default=1))
@@ -238,7 +238,7 @@ class EmbeddingScorer(Scorer):
     def _make_model(self, n_numbers: int) -> TabularModel:
         parameters = self.parameters
         sizes = {kind: self.data.side(kind).n_codes for kind in KINDS}
-        # Fixed now, because the rule would give other sizes once there are more ids.
+        # Sizes are fixed here, because the default rule would change them when ids are added.
         of_ids = {kind: int(parameters["embedding_size"] or embedding_size(sizes[kind])) for kind in KINDS}
         for kind in KINDS:
             table = self.data.side(kind).table
@@ -257,7 +257,7 @@ class EmbeddingScorer(Scorer):
         )
 
     def _start_embeddings(self, ratings: Interactions) -> None:
-        """Start half of the embeddings of ids that are rated by the same users, or rate the same items, alike."""
+        """Initialise half of each embedding by singular vectors of the rated pairs, so that similar ids start alike."""
         tables = [embeddings_of(self.model).weight(kind) for kind in KINDS]
         n_components = min(_N_COMPONENTS, *(table.shape[1] // 2 for table in tables))
         if not n_components:
@@ -271,7 +271,7 @@ class EmbeddingScorer(Scorer):
                 table[:, : columns.shape[1]] = columns
 
     def _fold(self, kind: str, codes: np.ndarray, new: np.ndarray, ratings: Interactions, context: Context) -> None:
-        """Find the vectors of ids by their ratings; those of new ids do not count for the prior."""
+        """Fold in the vectors of ids by their ratings; the vectors of `new` ids are left out of the prior."""
         own = ratings.users if kind == "user" else ratings.items
         rows = np.flatnonzero(np.isin(own, codes))
         if not len(rows):
@@ -286,7 +286,7 @@ class EmbeddingScorer(Scorer):
         fold_into_net(self.model, kind, codes, own[rows], inputs, target, precision, counts)
 
     def _settle(self) -> None:
-        """Give ids without ratings the vector of an unknown id, which is trained, and measure the noise."""
+        """Set ids without ratings to the trained vector of unknown ids, and measure the noise variance."""
         with torch.no_grad():
             for kind in KINDS:
                 table = embeddings_of(self.model).weight(kind)

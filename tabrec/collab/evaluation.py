@@ -161,13 +161,13 @@ def evaluate(
 
 
 def _count_users(ratings: Interactions, items: Side) -> pd.Series:
-    """Return the number of users of each item, by id; a pair that is rated more than once counts once."""
+    """Count the users of each item, by id; repeated ratings of a pair count once."""
     raters = np.unique(np.stack([ratings.users, ratings.items]), axis=1)[1]
     return pd.Series(np.bincount(raters, minlength=items.n_codes)[1:], index=items.ids.index)
 
 
 def _find_repeated(ratings: Interactions, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Return whether pairs of codes are among the ratings, with a warning of their number."""
+    """Return a mask of pairs that are among the ratings, and warn of their number."""
     n_items = int(max(ratings.items.max(), items.max(initial=0))) + 1
     pairs = [own.astype(np.int64) * n_items + other for own, other in ((ratings.users, ratings.items), (users, items))]
     repeated = np.isin(pairs[1], pairs[0])
@@ -190,7 +190,7 @@ def _warn_if_popularity_wins(name: str, found: pd.DataFrame, popular: pd.DataFra
 
 
 def _describe_ndcg(recommended: pd.DataFrame, relevant: pd.DataFrame, k: int, is_cold: np.ndarray) -> dict[str, float]:
-    """Return the standard error of NDCG over users, and NDCG of users with and without training rows."""
+    """Return the standard error of NDCG, and the NDCG of users with and without training rows."""
     ndcg = BY_USER["ndcg"](match(recommended, relevant, k))
     return {
         "ndcg_se": float(ndcg.std(ddof=1) / np.sqrt(len(ndcg))) if len(ndcg) > 1 else np.nan,
@@ -215,7 +215,7 @@ def _find_columns(model: Any, train: pd.DataFrame, rating: str | None) -> dict[s
 
 
 def _split_rating(frame: pd.DataFrame, names: dict[str, str | None]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the columns that the model takes, ids first, and the ratings; 1 where there are none."""
+    """Split a frame into the columns of the model, ids first, and ratings, 1 if there are none."""
     absent = [name for name in names.values() if name is not None and name not in frame.columns]
     if absent:
         raise ValueError(f"test has no column {absent[0]!r}, unlike train; it has {frame.columns.tolist()[:20]}.")
@@ -230,7 +230,7 @@ def _split_rating(frame: pd.DataFrame, names: dict[str, str | None]) -> tuple[pd
 
 
 def _drop_missing_ids(model: Any, X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the rows that have a user and an item."""
+    """Drop the rows without a user or an item."""
     names = [model.user_name_, model.item_name_]
     has_ids = ~X[names].isna().any(axis=1).to_numpy()
     if not has_ids.any():
@@ -260,7 +260,7 @@ def _errors(y: np.ndarray, predicted: np.ndarray, users: np.ndarray, is_cold: np
 def _recommend_same(
     scores: np.ndarray, asked: np.ndarray, users: Side, items: Side, k: int, seen: Interactions | None
 ) -> pd.DataFrame:
-    """Return recommendations by the same scores for every user, without the items that the user has seen."""
+    """Recommend items by the same scores to every user, without the items that the user has seen."""
 
     def score_block(codes: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         return np.tile(scores[candidates].astype(np.float64), (len(codes), 1))

@@ -1,4 +1,4 @@
-"""Interactions held out to compare recommenders, and whether a split knows the future."""
+"""Hold out interactions to compare recommenders, and warn of splits that are not in the order of time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPLITS = ("time", "last", "random")
 
 
 class HeldOut(NamedTuple):
-    """Positions of the training and of the test rows, and the kind of split, in words."""
+    """Positions of the training and the test rows, and a description of the split."""
 
     train: np.ndarray
     test: np.ndarray
@@ -62,7 +62,7 @@ def warn_of_time_order(train: pd.DataFrame, test: pd.DataFrame) -> None:
     try:
         known, held_out = (read_times(get_column(frame, name)) for frame in (train, test))
         later = np.asarray(known > held_out.min())
-    except (TypeError, ValueError):  # times are missing or of two types
+    except (TypeError, ValueError):  # missing times, or times of several types, cannot be compared
         return
     if later.any():
         warn_caller(

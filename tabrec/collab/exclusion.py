@@ -1,4 +1,4 @@
-"""`ExclusionRule`: a function of the caller that says which pairs are not recommended."""
+"""`ExclusionRule`: wraps a function of the caller that excludes pairs from recommendations."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tabrec.tables.columns import Column
 
 @dataclass(frozen=True)
 class ExclusionRule:
-    """Applies a function of a table of pairs to positions of users and codes of items."""
+    """Applies a function of a table of pairs to users given by position and items given by code."""
 
     function: Callable[[pd.DataFrame], Any]
     user_name: str
-    users: Column  # by position
-    items: pd.Index  # by code, from code 1 on
+    users: Column  # ids of users by position
+    items: pd.Index  # ids of items by code, from code 1
 
     def __call__(self, positions: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Return whether each pair is excluded: bool array of shape (n_pairs,)."""
+        """Return a mask of excluded pairs: bool array of shape (n_pairs,)."""
         users, items = pd.Series(self.users.raw).take(positions).array, self.items.take(codes - 1).array
         pairs = pd.DataFrame({self.user_name: users, self.items.name: items})
         try:

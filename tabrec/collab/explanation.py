@@ -1,4 +1,4 @@
-"""`Explanation`: what `Recommender.explain` returns."""
+"""`Explanation`: the result of `Recommender.explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Exports`: the recommendations of all users, or an index of the items, in a file."""
+"""`Exports`: write the recommendations of all users, or an index of the items, to a file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tabrec.collab.approximate import build_index
 from tabrec.collab.reader import RatingsReader
 from tabrec.saving.files import check_free_for_file, new_file
 
-# Users whose recommendations are held at once.
+# Number of users whose recommendations are in memory at once.
 _USERS = 2**14
 
 
 class Exports(BaseEstimator):
-    """Base of the recommenders: files for other programs."""
+    """Base of the recommenders that writes files for other programs."""
 
     _reader: RatingsReader
 

@@ -1,4 +1,4 @@
-"""Biases and factors, be it one estimate of them or samples: the maths that factor scorers share as a part."""
+"""`Factors`: computations with biases and factors, given as one estimate or as samples, that scorers share."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from tabrec.collab.interactions import Pairs
 
-# Numbers gathered at once for pairs.
+# Largest number of values gathered at once for pairs.
 _BLOCK = 2**21
 _STEP = 1e-4
 _N_STEPS = 20
-# Ratings at which a learned row has half the weight of a row of many ratings.
+# Number of ratings at which a learned row has half the weight of a row with many.
 _HALF_WEIGHT = 10.0
 Link = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class RowPrior:
-    """The normal distribution of a row before any rating, by sample."""
+    """The normal prior distribution of a row, for each sample."""
 
     mean: np.ndarray  # (n_samples, n_factors + 1)
     precision: np.ndarray  # (n_samples, n_factors + 1, n_factors + 1)
@@ -33,10 +33,10 @@ class Factors:
     means: np.ndarray  # (n_samples,); a model with a single estimate has one sample
     user_rows: np.ndarray  # (n_codes, n_samples, n_factors + 1), the bias first; row 0 is that of an unknown id
     item_rows: np.ndarray
-    link: Link  # ratings of sums, of shape (..., n_samples)
+    link: Link  # maps sums to ratings, both (..., n_samples)
 
     def rows(self, kind: str) -> np.ndarray:
-        """Return the rows of users or of items."""
+        """Return the rows of users or items."""
         return self.user_rows if kind == "user" else self.item_rows
 
     def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
@@ -44,17 +44,17 @@ class Factors:
         return self.rows(kind)[codes, :, 0].mean(axis=1, dtype=np.float64)
 
     def vectors(self, kind: str) -> np.ndarray:
-        """Return factors of all samples side by side, scaled so that products are means of the samples' products."""
+        """Concatenate the factors of all samples, scaled so that inner products are means over samples."""
         rows = self.rows(kind)[:, :, 1:]
         return rows.reshape(len(rows), -1).astype(np.float64) / np.sqrt(rows.shape[1])
 
     def mean_factors(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return factors of some users and items whose products come nearest to the mean of the samples' products."""
+        """Return factors of users and items whose products approximate the mean over samples in least squares."""
         of_users, of_items = self.vectors("user")[users], self.vectors("item")[items]
         n_samples, n_factors = self.user_rows.shape[1], self.user_rows.shape[2] - 1
         if n_samples == 1:
             return of_users, of_items
-        # Samples may be rotated against each other: only the products of both sides are comparable.
+        # Factors of samples may be rotated against each other, so only products of both sides can be averaged.
         q_users, r_users = np.linalg.qr(of_users)
         q_items, r_items = np.linalg.qr(of_items)
         left, sizes, right = np.linalg.svd(r_users @ r_items.T)
@@ -65,7 +65,7 @@ class Factors:
         return np.pad(q_users @ left[:, :n] * scale, padding), np.pad(q_items @ right[:n].T * scale, padding)
 
     def sums(self, pairs: Pairs) -> np.ndarray:
-        """Return the mean + biases + product of factors by sample: (n_pairs, n_samples)."""
+        """Compute mean + biases + product of factors of pairs in each sample: (n_pairs, n_samples)."""
         n_pairs, (_, n_samples, width) = len(pairs.users), self.user_rows.shape
         sums = np.empty((n_pairs, n_samples))
         step = max(1, _BLOCK // (n_samples * width))
@@ -78,11 +78,11 @@ class Factors:
         return sums
 
     def score(self, pairs: Pairs) -> np.ndarray:
-        """Return predicted ratings of pairs, averaged over the samples."""
+        """Predict the ratings of pairs, averaged over samples."""
         return self.link(self.sums(pairs)).mean(axis=1)
 
     def explain(self, user: int, item: int, features: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
-        """Parts of a prediction; `features` are the parts of the user's and the item's row that features explain."""
+        """Split a prediction into parts; `features` are the parts of the two rows that features explain."""
         users, items = self.user_rows[user].astype(np.float64), self.item_rows[item].astype(np.float64)
         product = (users[:, 1:] * items[:, 1:]).sum(axis=1)
         users, items = users - features[0], items - features[1]
@@ -95,7 +95,7 @@ class Factors:
         }
         moved = sum(parts.values())
         at_mean, at_all = self.link(self.means), self.link(self.means + moved)
-        # On the straight line from the mean to the whole sum, each part moves the rating by its share of the sum.
+        # Integrated along the straight line from the mean to the sum, the change is shared in proportion to the parts.
         slope = np.where(
             np.abs(moved) > 1e-9, (at_all - at_mean) / np.where(moved == 0, 1.0, moved), self.slope(self.means)
         )
@@ -110,7 +110,7 @@ class Factors:
         prior: RowPrior,
         noise_precision: Callable[[np.ndarray], np.ndarray],
     ) -> np.ndarray:
-        """How much each rating of a user raises the prediction for an item, in a regression around the user's prior.
+        """Return how much each rating of a user contributes to the prediction for an item, by linear regression.
 
         `noise_precision` returns the precision of the ratings around their predictions, of shape (n_samples, n_rated),
         given the slopes of the link.
@@ -135,7 +135,7 @@ class Factors:
 
 
 def limit_parts(parts: dict[str, float], limits: tuple[float, float] | None) -> dict[str, float]:
-    """Return parts of a prediction; where their sum is outside the limits of ratings, all but the mean shrink alike."""
+    """Shrink all parts but the mean by one factor if their sum is outside the limits of ratings."""
     whole = sum(parts.values())
     inside = whole if limits is None else float(np.clip(whole, *limits))
     if whole == inside:
@@ -145,16 +145,16 @@ def limit_parts(parts: dict[str, float], limits: tuple[float, float] | None) -> 
 
 
 def fit_row_prior(rows: np.ndarray, counts: np.ndarray) -> RowPrior:
-    """A normal distribution of rows, fitted to learned rows, (n_rows, n_factors + 1), and their numbers of ratings.
+    """Fit a normal distribution to learned rows, (n_rows, n_factors + 1), with their numbers of ratings.
 
-    The mean is unweighted, because a new id most resembles those with few ratings. The covariance gives rows of few
-    ratings less weight, because they have hardly moved from where they started.
+    The mean is unweighted, because a new id resembles ids with few ratings most. In the covariance, rows with few
+    ratings have less weight, because they have hardly moved from their initial values.
     """
     weights = counts / (counts + _HALF_WEIGHT)
     mean = rows.mean(axis=0)
     gaps = rows - mean
     covariance = (gaps * weights[:, None]).T @ gaps / weights.sum()
-    # Shrunk towards a multiple of the identity, as if by one more row per dimension.
+    # Shrunk towards a multiple of the identity, with the weight of one row per dimension.
     width = rows.shape[1]
     share = width / (width + len(rows))
     ball = max(np.trace(covariance) / width, 1e-6)
@@ -171,7 +171,7 @@ def fold_in_row(
     rate: Callable[[np.ndarray], np.ndarray],
     slope: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """The most probable row, of shape (n_factors + 1,), given ratings: Gauss-Newton steps, halved where too long.
+    """Find the most probable row, (n_factors + 1,), given ratings, by Gauss-Newton steps with halving.
 
     The prior has one sample. `design`, (n_ratings, n_factors + 1), multiplies the row: 1 and the factors
     of the other side; `offsets` are the mean and the bias of the other side. `rate` and `slope` are the ratings of sums
@@ -201,7 +201,7 @@ def fold_in_row(
 def contributions_by_similarity(
     wanted: np.ndarray, rated: np.ndarray, gaps: np.ndarray, noise_variance: float
 ) -> np.ndarray:
-    """Return contributions of ratings to the prediction for an item, in a ridge regression on the vectors of items.
+    """Return the contributions of ratings to a prediction, by ridge regression on the vectors of items.
 
     `wanted` is the vector of the item, `rated` has those of the rated items, and `gaps` are the ratings minus the
     predictions for an unknown user.

@@ -31,19 +31,19 @@ from tabrec.collab.posterior import Posterior, SidePrior
 
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]
-# Number of chains that limit BLAS at present, and the limit.
+# The number of running chains that limit BLAS, and the limit.
 _LOCK = threading.Lock()
 _n_limited = 0
 _limit: threadpool_limits | None = None
 
-# Degrees of freedom of the noise of a user and of an item: few let it differ much from id to id.
+# Degrees of freedom of the prior of the noise of users and items; with fewer, it varies more between ids.
 _USER_FREEDOM, _ITEM_FREEDOM = 5.0, 10.0
-# Skewness of the ratings beyond which the noise is the same for all ids: the more precise of skewed ratings are those
-# of small values, and would draw all predictions to them.
+# If ratings are more skewed, all ids share one noise variance: small values would get high precision, and draw all
+# predictions towards them.
 _MOST_SKEWNESS = 2.0
 _START_SPREAD = 0.1
-# Scatter that the Wishart prior adds to that of the rows, where ratings have variance 1. A small scatter shrinks
-# unneeded factors to 0; the burn-in needs more, or factors vanish before they are found.
+# Scatter of the Wishart prior, for ratings of variance 1. A small value shrinks superfluous factors to 0; the burn-in
+# uses a larger one, because factors would vanish before they are learned.
 _SCATTER, _BURN_IN_SCATTER = 0.3, 1.0
 
 
@@ -51,12 +51,12 @@ _SCATTER, _BURN_IN_SCATTER = 0.3, 1.0
 class GibbsPlan:
     """Length of a chain, and the model to sample."""
 
-    n_factors: int  # without the bias
+    n_factors: int  # number of factors, without the bias
     n_sweeps: int
-    n_burn_in: int  # sweeps before the first sample
+    n_burn_in: int  # number of sweeps before the first sample
     n_kept: int  # maximum number of samples to keep, evenly spaced after the burn-in
-    likelihood: str = "normal"  # or "ordinal": ratings as ordered categories
-    history: bool = True  # whether the prior mean of a row depends on the ids it has ratings with
+    likelihood: str = "normal"  # "normal", or "ordinal" for ratings as ordered categories
+    history: bool = True  # whether the prior mean of a row depends on its rated ids
 
     def kept_sweeps(self) -> list[int]:
         """Return the sweeps whose sample is kept; the last one is always among them."""
@@ -67,7 +67,7 @@ class GibbsPlan:
 
 @dataclass
 class SideState:
-    """The current state of one side of a chain, in the scale of the chain."""
+    """The state of one side of a chain, in the scale of the chain."""
 
     rows: Array  # (n_rows, k + 1)
     intercept: Array  # (k + 1,)
@@ -81,7 +81,7 @@ class SideState:
 
 @dataclass
 class GibbsState:
-    """The current state of a chain, from which it can be continued."""
+    """The state of a chain, from which it can be continued."""
 
     mean: float
     scale: float
@@ -112,7 +112,7 @@ def sample(
     earlier chain with as many factors; rows that are new start at their prior mean. `on_sweep` gets the number of each
     sweep.
     """
-    # The products of a sweep are small: one thread is as fast, and sums then do not depend on the number of cores.
+    # The matrix products are small, so that one thread is as fast, and sums do not depend on the number of cores.
     with _one_blas_thread():
         sides = (
             _Side(users, items, weights, (n_users, n_items), user_features, plan),
@@ -143,7 +143,7 @@ def _one_blas_thread() -> Iterator[None]:
 
 def _run(chain: _Chain, plan: GibbsPlan, rng: np.random.Generator, on_sweep: Callable[[int], None] | None) -> Posterior:
     places = {sweep: place for place, sweep in enumerate(plan.kept_sweeps())}
-    # Noise for the kept sweeps, which averages to 0 over them; the drawn rows overwrite it.
+    # Noise of the kept sweeps, with mean 0 over sweeps; the drawn rows overwrite it.
     rows = [kept_noise(len(places), side.rated, side.rows.shape[1], rng) for side in chain.sides]
     samples: list[dict[str, Array]] = []
     for sweep in range(plan.n_sweeps):
@@ -162,7 +162,7 @@ def _run(chain: _Chain, plan: GibbsPlan, rng: np.random.Generator, on_sweep: Cal
 
 
 class _Side:
-    """Users or items: their rows, the prior of the rows, and the ratings as this side sees them."""
+    """One side of a chain, users or items: rows, their prior, and the ratings by row."""
 
     def __init__(
         self,
@@ -241,7 +241,7 @@ class _Side:
 
 
 class _Chain:
-    """Both sides, the common noise and, for ordinal ratings, cutpoints and latent ratings."""
+    """A chain: both sides, the common noise and, for ordinal ratings, cutpoints and latent ratings."""
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ class _Chain:
         else:
             self.mean = float(np.average(ratings, weights=weights))
             spread = float(np.sqrt(np.average((ratings - self.mean) ** 2, weights=weights)))
-            # Equal ratings differ from their mean by rounding only.
+            # A spread within rounding errors means that all ratings are equal.
             self.scale = spread if spread > 1e-9 * max(abs(self.mean), 1e-9) else 1.0
         self.has_own_noise = plan.likelihood == "normal" and abs(self.skewness()) <= _MOST_SKEWNESS
 
@@ -294,7 +294,7 @@ class _Chain:
             self.cutpoints = start_cutpoints(self.ranks, len(self.levels))
 
     def sweep(self, noise: list[Array], scatter: float, rng: np.random.Generator) -> None:
-        """Draw everything once."""
+        """Draw all unknowns once."""
         users, items = self.sides
         if self.cutpoints is not None:
             self.cutpoints = self._draw_latents(self.cutpoints, rng)
@@ -319,7 +319,7 @@ class _Chain:
         return cutpoints
 
     def sample(self) -> dict[str, Array]:
-        """Return the sample of all unknowns but the rows, in the units of the ratings."""
+        """Return the sample of all unknowns except the rows, in the units of the ratings."""
         kept: dict[str, Array] = {"noise_precision": np.asarray(self.noise_precision / self.scale**2)}
         if self.cutpoints is not None:
             kept["cutpoints"] = self.cutpoints

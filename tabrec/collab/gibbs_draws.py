@@ -18,24 +18,24 @@ from sklearn.utils.extmath import randomized_svd
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]
 
-# Rows drawn at a time: their matrices of k + 1 by k + 1 numbers stay in the cache.
+# Number of rows drawn at once, so that their (k + 1, k + 1) matrices stay in the cache.
 _ROWS_AT_A_TIME = 2048
-# Ratings per thread that outweigh its start, and the cost of a row in ratings.
+# Number of ratings from which on a thread pays off, and the cost of a row in ratings.
 _WORTH_A_THREAD = 200_000
 _COST_OF_A_ROW = 30
-# A history with more rows and columns is reduced to its leading directions.
+# If a history has more rows and columns, only its leading singular vectors are used.
 _EXACT_DIRECTIONS = 2000
 _LEADING_DIRECTIONS = 200
-# Damps short histories: undamped, a user's first rating moved the row by which item was rated more than by the value.
+# Damping of short histories; without it, the rated item of a first rating moved the row more than its value.
 _DAMPING = 10
 _ROOT_TWO_PI = np.sqrt(2 * np.pi)
-# Cutpoints are a priori N(0, 10^2): wide beside the unit noise, yet a rank that nobody rates twice stays finite.
+# The prior of cutpoints is N(0, 10²): wide compared with the unit noise, but cutpoints of rare ranks stay finite.
 _CUTPOINT_PRECISION = 0.01
 _LEAST_SHARE = 1e-300
 
 
 def cholesky(precision: Array) -> Array:
-    """Factor many small matrices at once; they lie along the last axis, so that each step runs over all of them."""
+    """Compute the Cholesky factors of many small matrices, which are stacked along the last axis."""
     rest = precision.copy()
     for j in range(len(rest)):
         rest[j, j] = np.sqrt(rest[j, j])
@@ -64,14 +64,14 @@ def backward(factor: Array, right: Array) -> Array:
 
 
 class RatingMatrix:
-    """Ratings of one side as sparse rows, so that one product gives the sums of all rows over their ratings.
+    """Ratings of one side as sparse matrices, whose products sum over the ratings of each row.
 
     `weights` holds the weight of each rating, `targets` weight times rating and `squares` weight times its square, in
     the same places.
     """
 
     def __init__(self, rows: Codes, others: Codes, weights: Array, shape: tuple[int, int]) -> None:
-        # The same pair may occur twice, and then counts twice: csr_matrix keeps both when given row starts.
+        # Repeated pairs count several times; csr_matrix keeps them if it is given row starts.
         self._order = np.argsort(rows, kind="stable")
         starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
         self.counts = np.diff(starts)
@@ -79,7 +79,7 @@ class RatingMatrix:
         self.blocks = _share_out(starts)
 
     def set_targets(self, targets: Array) -> None:
-        """Set the ratings, which change from sweep to sweep where they are latent, in an ordinal model."""
+        """Set the ratings, which change in every sweep of an ordinal model, where they are latent."""
         targets = targets[self._order]
         places = (self.weights.indices, self.weights.indptr)
         self.targets = csr_matrix((self.weights.data * targets, *places), shape=self.weights.shape)
@@ -87,10 +87,10 @@ class RatingMatrix:
 
 
 def _share_out(starts: Array) -> list[slice]:
-    """Return blocks of rows of about as many ratings each, one or more for every core."""
+    """Divide the rows into blocks of about equal cost, at least one per core if that pays off."""
     n_rows = len(starts) - 1
     n_blocks = max(-(-n_rows // _ROWS_AT_A_TIME), min(os.cpu_count() or 1, -(-int(starts[-1]) // _WORTH_A_THREAD)))
-    # A row without ratings has a cost too.
+    # Rows without ratings have a cost, too.
     cost = starts + _COST_OF_A_ROW * np.arange(n_rows + 1)
     edges = np.searchsorted(cost, cost[-1] * np.arange(n_blocks + 1) / n_blocks)
     return [slice(start, stop) for start, stop in pairwise(np.unique(edges))]
@@ -150,24 +150,24 @@ def draw_rows(
 
 @dataclass
 class Effects:
-    """The part of the rows' prior means that is linear in known columns (Macau, Simm et al. 2017).
+    """The part of the prior means of rows that is linear in known columns (Macau, Simm et al. 2017).
 
-    The columns are a side table, or the history: the rated pairs (SVD++, Koren 2008, as a prior). They don't change
-    over the chain, so one decomposition ``columns = basis * singular @ directions`` makes the weights independent:
-    in that basis a draw costs two products.
+    The columns are a side table or the history, which are the rated pairs (SVD++, Koren 2008, as a prior). They are
+    constant, so the decomposition ``columns = basis * singular @ directions`` is computed once. It makes the weights
+    independent, so that a draw costs two products.
     """
 
     basis: Array  # (n_rows, rank)
     singular: Array  # (rank,)
     directions: Array  # (rank, n_columns)
     coefficients: Array  # (rank, k + 1)
-    strength: float = 1.0  # precision of the weights, in units of the rows' own
+    strength: float = 1.0  # precision of the weights, relative to that of the rows
 
     @classmethod
     def build(cls, columns: Array | csr_matrix, rated: NDArray[np.bool_], width: int) -> Effects:
         """Decompose the columns of the rated rows; the other rows get their coordinates in the same basis."""
         singular, directions = _decompose(columns[rated])
-        # Single precision: the basis is as large as the columns and only serves two products a sweep.
+        # float32, as the basis is as large as the columns and is only used in products.
         basis = np.asarray((columns @ directions.T) / singular, dtype=np.float32)
         return cls(basis, singular, directions, np.zeros((len(singular), width)))
 
@@ -177,12 +177,12 @@ class Effects:
 
     @property
     def values(self) -> Array:
-        """Effect on each row, shape (n_rows, k + 1)."""
+        """The effect on each row: (n_rows, k + 1)."""
         return np.asarray(self.basis @ (self.singular[:, None] * self.coefficients).astype(np.float32), np.float64)
 
     @property
     def weights(self) -> Array:
-        """Weight of each column, shape (n_columns, k + 1)."""
+        """The weight of each column: (n_columns, k + 1)."""
         return self.directions.T @ self.coefficients
 
     def draw(self, residual: Array, factor: Array, rng: np.random.Generator) -> None:
@@ -200,12 +200,12 @@ class Effects:
 
 
 def _decompose(columns: Array | csr_matrix) -> tuple[Array, Array]:
-    """Return singular values and right singular vectors of full rank, or the leading ones of a large matrix."""
+    """Return the singular values and right singular vectors, only the leading ones of a large matrix."""
     if min(columns.shape) > _EXACT_DIRECTIONS:
         _, singular, directions = randomized_svd(columns, _LEADING_DIRECTIONS, n_iter=4, random_state=0)
         kept = singular > 1e-4 * singular.max(initial=0)
         return singular[kept], directions[kept]
-    # The smaller of the two Gram matrices gives both.
+    # Both follow from the smaller of the two Gram matrices.
     tall = columns.shape[0] >= columns.shape[1]
     gram = columns.T @ columns if tall else columns @ columns.T
     values, vectors = np.linalg.eigh(gram.toarray() if issparse(gram) else gram)  # type: ignore[union-attr]
@@ -255,10 +255,11 @@ def _draw_wishart_factor(scatter: Array, freedom: float, rng: np.random.Generato
 
 
 def matched_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Return the standard normal noise for S samples whose mean over them is 0 and whose variance is 1.
+    """Draw standard normal noise of S samples with mean exactly 0 over samples and variance 1.
 
-    Each second sample has the noise of the one before with the sign changed: neighbours in a chain have much the same
-    factors and precisions, so that the noise also drops out of the mean of products. An odd sample has none.
+    Every second sample has the negated noise of the sample before (antithetic variates). Neighbouring samples have
+    similar factors and precisions, so that the noise nearly cancels in means of products too. An odd last sample has
+    none.
     """
     n_pairs = shape[0] // 2
     half = rng.standard_normal((n_pairs, *shape[1:]), dtype=np.float32)
@@ -271,10 +272,10 @@ def matched_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 def kept_noise(n_samples: int, rated: NDArray[np.bool_], width: int, rng: np.random.Generator) -> Array:
-    """Return the standard normal noise for the rows of S samples of a chain, with mean 0 and variance 1 over them.
+    """Draw standard normal noise for the rows of S samples of a chain, with mean 0 and variance 1 over samples.
 
-    Rows with ratings act on the next sweep, so theirs is only shifted and scaled, which leaves a correlation of
-    -1 / (S - 1) between samples; rows without ratings don't, and get `matched_noise`.
+    Rows with ratings affect the next sweep, so their noise is only shifted and scaled, with a correlation of -1 / (S -
+    1) between samples. Rows without ratings do not, and get `matched_noise`.
     """
     noise = rng.standard_normal((n_samples, len(rated), width), dtype=np.float32)
     noise -= noise.mean(axis=0)
@@ -284,7 +285,7 @@ def kept_noise(n_samples: int, rated: NDArray[np.bool_], width: int, rng: np.ran
 
 
 def start_cutpoints(ranks: NDArray[np.integer], n_levels: int) -> Array:
-    """Return cutpoints that give each rank its share of the ratings when every latent mean is 0."""
+    """Return initial cutpoints, by which each rank has its share of the ratings if all latent means are 0."""
     shares = np.cumsum(np.bincount(ranks, minlength=n_levels)) / len(ranks)
     return ndtri(shares[:-1])
 
@@ -299,7 +300,7 @@ def probabilities(latent: Array, cutpoints: Array) -> Array:
 def draw_latents_and_cutpoints(
     means: Array, spreads: Array | float, ranks: NDArray[np.integer], cutpoints: Array, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """One Metropolis step for the cutpoints with the latents integrated out, then the latents given the cutpoints.
+    """Draw cutpoints by a Metropolis step with latents integrated out, then the latents given the cutpoints.
 
     The proposal is a Newton step plus noise from the curvature, so nearly all are accepted; cutpoints drawn given the
     latents (Albert & Chib) would hardly move when there are many ratings (Cowles 1996).
@@ -328,7 +329,7 @@ class _Fit:
         self.means, self.spreads, self.ranks, self.cutpoints = means, spreads, ranks, cutpoints
         edges = np.concatenate([[-np.inf], cutpoints, [np.inf]])
         lower, upper = (edges[ranks] - means) / spreads, (edges[ranks + 1] - means) / spreads
-        # The normal is symmetric: an interval right of 0 is read from the left, where its tail has all its digits.
+        # By symmetry, intervals right of 0 are mirrored to the left tail, which is accurate in floating point.
         self.flipped = lower > -upper
         self.lower, self.upper = np.where(self.flipped, -upper, lower), np.where(self.flipped, -lower, upper)
         self.below = ndtr(self.lower)
@@ -337,12 +338,12 @@ class _Fit:
         self._climb()
 
     def _climb(self) -> None:
-        """Center and precision of the proposal: gradient and curvature of the log density, which is concave."""
+        """Set the centre and precision of the proposal by a Newton step on the concave log density."""
         n_levels = len(self.cutpoints) + 1
         low, high = _density(self.lower) / self.share, _density(self.upper) / self.share
         low_bend = low**2 - np.where(low > 0, self.lower, 0.0) * low
         high_bend = high**2 + np.where(high > 0, self.upper, 0.0) * high
-        # Undo the flip: which edge is the lower one, and the sign of its slope.
+        # Undo the mirroring: which edge is the lower one, and the sign of its slope.
         left, right = np.where(self.flipped, high, low), np.where(self.flipped, low, high)
         left_bend = np.where(self.flipped, high_bend, low_bend)
         right_bend = np.where(self.flipped, low_bend, high_bend)
@@ -358,13 +359,14 @@ class _Fit:
         self.center = self.cutpoints + np.linalg.solve(bend, slope)
 
     def log_proposal(self, cutpoints: Array) -> float:
-        """Return the log density of proposing `cutpoints` from here, short of a constant."""
+        """Return the log density of the proposal at `cutpoints`, up to a constant."""
         return float(np.sum(np.log(np.diag(self.root))) - np.sum((self.root.T @ (cutpoints - self.center)) ** 2) / 2)
 
     def draw_latents(self, rng: np.random.Generator) -> Array:
-        """Return truncated normal latents by inverting their distribution function."""
+        """Draw truncated normal latents by inverting their distribution function."""
         latent = ndtri(np.maximum(self.below + rng.random(len(self.share)) * self.share, _LEAST_SHARE))
-        # An interval so far out that its share is rounded away is left at its near edge, where nearly all of it lies.
+        # If an interval is so far out that its probability underflows, its inner edge is used, near which its mass
+        # lies.
         latent = np.clip(latent, self.lower, self.upper)
         return self.means + self.spreads * np.where(self.flipped, -latent, latent)
 

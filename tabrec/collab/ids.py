@@ -1,4 +1,4 @@
-"""`Ids`: the known ids of a column and their codes; invalid ids are refused."""
+"""`Ids`: the known ids of a column and their codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tabrec.tables.columns import Column
 class Ids:
     """The known ids of a column: code c is the id ``labels[c - 1]``, and code 0 stands for all unknown ids.
 
-    `kinds` are the kinds of the ids in fit (text, numbers, …). Ids of another kind are refused, not unknown.
+    `kinds` are the kinds of the ids in fit (text, numbers, …). Ids of another kind raise an error instead of being
+    unknown.
     """
 
     _not_saved = ("_codes",)
@@ -28,7 +29,7 @@ class Ids:
 
     @classmethod
     def learn(cls, column: Column) -> Ids:
-        """Return the sorted ids of a column."""
+        """Learn the ids of a column, in sorted order."""
         labels = sorted_labels(list(dict.fromkeys(column.as_labels().in_use)))
         _check_labels(column.name, labels)
         return cls(column.name, labels, {label_kind(label) for label in labels})
@@ -48,7 +49,7 @@ class Ids:
         return Codes(self.labels, [], self.kinds)
 
     def encode(self, column: Column) -> np.ndarray:
-        """Return the codes of a column's ids: int32 of shape (n_rows,); a ValueError where they are of another kind."""
+        """Encode a column as int32 codes, (n_rows,); raises a ValueError for ids of another kind."""
         _check_exact(column)
         return self._codes.encode(column).codes.astype(np.int32)
 
@@ -57,7 +58,7 @@ class Ids:
         return self.encode(as_column(self.name, ids))
 
     def with_labels(self, more: Iterable) -> Ids:
-        """These ids, followed by the new ones among `more`."""
+        """Return these ids, followed by the new ones among `more`."""
         new = [label for label in dict.fromkeys(more) if label not in self._codes.code_of]
         _check_labels(self.name, new)
         return Ids(self.name, [*self.labels, *new], self.kinds)
@@ -68,7 +69,7 @@ class Ids:
 
 
 def as_column(name: str, ids: Any) -> Column:
-    """Return ids given as a scalar, a list or an array of any library, as a column."""
+    """Convert a scalar, a list or an array of ids of any library to a column."""
     if isinstance(ids, pd.DataFrame):
         raise TypeError(f"{name} must be given as ids, not as a frame: take the column, as in frame[{name!r}].")
     if hasattr(ids, "to_numpy") and not isinstance(ids, (pd.Series, pd.Index)):
@@ -96,7 +97,7 @@ def labels_by_row(column: Column) -> pd.Series:
 
 
 def _check_labels(name: str, labels: list) -> None:
-    """Raise an error for ids that an index cannot hold, or that are one id in two types."""
+    """Raise an error for tuples, and for ids that occur both as text and as numbers."""
     tuples = [label for label in labels if isinstance(label, tuple)]
     if tuples:
         raise TypeError(
@@ -115,7 +116,7 @@ def _check_labels(name: str, labels: list) -> None:
 
 
 def check_ids(column: Column) -> None:
-    """Raise a ValueError where a column holds dates instead of ids, or whole numbers that floats do not distinguish."""
+    """Raise a ValueError for dates, and for whole numbers that floats do not distinguish."""
     _check_exact(column)
     if column.is_date and not column.missing.all():
         raise ValueError(
@@ -125,7 +126,7 @@ def check_ids(column: Column) -> None:
 
 
 def _check_exact(column: Column) -> None:
-    """Raise a ValueError for ids that are floats so large that several whole numbers are equal."""
+    """Raise a ValueError for float ids so large that several whole numbers have the same float."""
     if not column.is_number or column.values.dtype.kind != "f" or not len(column.values):
         return
     row = int(np.argmax(np.abs(np.nan_to_num(column.values))))

@@ -20,19 +20,19 @@ from tabrec.collab.strengths import StrengthScorer
 from tabrec.neural.devices import read_device
 from tabrec.tables.progress import track
 
-# Numbers of the gathered factors that are held at once.
+# Largest number of values of gathered factors in memory at once.
 _BLOCK = 2**22
 _INIT_STD = 0.1
-# Steps of conjugate gradients in each half of an iteration, and a constant that avoids division by zero.
+# Number of steps of conjugate gradients per half iteration, and a constant that avoids division by zero.
 _N_STEPS, _TINY = 3, 1e-30
-# Ridge penalty of the map from features to factors, in units of ids.
+# Ridge penalty of the map from features to factors, as a number of ids.
 _FEATURE_RIDGE = 10.0
 
 
 class ImplicitALSScorer(StrengthScorer):
-    """Solves and keeps the factors."""
+    """Holds factors that are solved by alternating least squares."""
 
-    rows: dict[str, np.ndarray]  # factors by kind and code, float32
+    rows: dict[str, np.ndarray]  # float32 factors, (n_codes, n_factors), by kind
 
     def check_parameters(self) -> None:
         read_device(self.parameters["device"])
@@ -48,7 +48,7 @@ class ImplicitALSScorer(StrengthScorer):
         for _ in track(steps, "Solving", len(steps), parameters["verbose"]):
             self._improve("user", self.matrix)
             self._improve("item", by_item)
-        self._solve("user", self.matrix)  # exactly, as new users are
+        self._solve("user", self.matrix)  # solved exactly, like the rows of new users
         for kind in KINDS:
             self._predict_from_features(kind)
 
@@ -56,10 +56,10 @@ class ImplicitALSScorer(StrengthScorer):
         self.update(data, np.unique(more.users), np.unique(more.items))
 
     def update(self, data: RatingsReader, users: np.ndarray, items: np.ndarray) -> None:
-        """Take the interactions of a reader, and solve the rows of the users and items that have further ones."""
+        """Use the interactions of a reader, and solve the rows of users and items with new interactions."""
         self._extend(data)
         self.count()
-        self._solve("user", self.matrix, users)  # new users first: new items are solved by them
+        self._solve("user", self.matrix, users)  # users first, because new items are solved from the rows of new users
         self._solve("item", sp.csr_matrix(self.matrix.T), items)
         self._solve("user", self.matrix, users)
         for kind in KINDS:
@@ -101,12 +101,12 @@ class ImplicitALSScorer(StrengthScorer):
         return self.parameters["unobserved_weight"] * (rows.T @ rows)
 
     def _penalties(self, counts: np.ndarray, other: str) -> np.ndarray:
-        """Return ridge penalties of rows with so many interactions."""
+        """Return the ridge penalties of rows, given their numbers of interactions."""
         n_others = len(self.data.side(other).known())
         return self.parameters["regularization"] * (counts + self.parameters["unobserved_weight"] * n_others)
 
     def _improve(self, kind: str, matrix: sp.csr_matrix) -> None:
-        """Lower the loss by all rows of one side: in a few steps on the CPU, exactly elsewhere."""
+        """Improve all rows of one side: by a few steps of conjugate gradients on the CPU, exactly elsewhere."""
         if read_device(self.parameters["device"]).type != "cpu":
             self._solve(kind, matrix)
             return
@@ -133,14 +133,14 @@ class ImplicitALSScorer(StrengthScorer):
         self.rows = self.rows | {kind: found}
 
     def _extend(self, data: RatingsReader) -> None:
-        """Take further interactions, with rows of zeros for new ids."""
+        """Use further interactions; new ids get rows of zeros."""
         self.take(data)
         self.popularity = np.pad(self.popularity, (0, data.items.n_codes - len(self.popularity)))
         n_new = {kind: data.side(kind).n_codes - len(rows) for kind, rows in self.rows.items()}
         self.rows = {kind: np.pad(rows, ((0, n_new[kind]), (0, 0))) for kind, rows in self.rows.items()}
 
     def _predict_from_features(self, kind: str) -> None:
-        """Give ids without interactions the factors that a ridge regression on their features predicts."""
+        """Predict the factors of ids without interactions from their features, by ridge regression."""
         side = self.data.side(kind)
         design = side.design().astype(np.float64)
         known, cold = side.known(), np.flatnonzero(side.from_metadata())
@@ -156,7 +156,7 @@ class ImplicitALSScorer(StrengthScorer):
 
 @torch.no_grad()
 def improve_rows(matrix: sp.csr_matrix, others: Tensor, gram: Tensor, penalties: np.ndarray, start: Tensor) -> Tensor:
-    """Return steps of conjugate gradients from `start` towards the rows that `solve_rows` finds: (n_rows, n_factors).
+    """Take steps of conjugate gradients from `start` towards the solution of `solve_rows`: (n_rows, n_factors).
 
     As in Takács, Pilászy & Tikk (2011), "Applications of the conjugate gradient method for implicit feedback
     collaborative filtering". Rows without strengths are zero.
@@ -192,7 +192,7 @@ def _csr(crow: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) 
 
 
 def solve_rows(matrix: sp.csr_matrix, others: Tensor, gram: Tensor, penalties: np.ndarray) -> np.ndarray:
-    """Return least-squares rows for each row of a sparse matrix of strengths: (n_rows, n_factors), float32.
+    """Solve a least-squares problem for each row of a sparse matrix: (n_rows, n_factors), float32.
 
     Row r solves ``(gram + Σ_c s_rc v_c v_cᵀ + penalty_r I) w = Σ_c s_rc v_c``. Rows of similar length are solved
     together, padded to the longest. Rows without strengths are zero.
@@ -204,7 +204,7 @@ def solve_rows(matrix: sp.csr_matrix, others: Tensor, gram: Tensor, penalties: n
     order = order[counts[order] > 0]
     found, first = np.zeros((matrix.shape[0], n_factors), dtype=np.float32), 0
     while first < len(order):
-        # As many rows as fit into a block, with their factors and their matrices, but at least one.
+        # The number of rows whose factors and matrices fit into a block, at least one.
         lengths = np.maximum(counts[order[first:]], n_factors)
         sizes = lengths * np.arange(1, len(order) - first + 1) * n_factors
         rows = order[first : first + max(1, int(np.searchsorted(sizes, _BLOCK, side="right")))]

@@ -1,4 +1,4 @@
-"""Interactions of users with items as codes: the training data of scorers, and the pairs they score."""
+"""`Interactions` and `Pairs`: the training data of scorers, and the pairs to score, as codes."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Interactions:
         slice
             The positions, which are consecutive.
         """
-        # Of the dtype of the users, which are copied otherwise.
+        # Bounds need the dtype of the users, because searchsorted would copy them otherwise.
         return slice(*np.searchsorted(self.users, np.array([user, user + 1], dtype=self.users.dtype)))
 
     def of_users(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -204,10 +204,10 @@ def sort_interactions(
     weights: np.ndarray | None = None,
     occasions: np.ndarray | None = None,
 ) -> tuple[Interactions, np.ndarray]:
-    """Sorted interactions, and the positions they had; `occasions` breaks ties between rows equal in all else."""
+    """Sort interactions; also returns their former positions. `occasions` breaks ties between equal rows."""
     pairs = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
     order = np.argsort(pairs, kind="stable")
-    if (np.diff(pairs[order]) == 0).any():  # a pair has more than one rating
+    if (np.diff(pairs[order]) == 0).any():  # some pair has several ratings
         order = np.lexsort([key for key in (occasions, weights, values, pairs) if key is not None])
     weights = None if weights is None else weights[order]
     return Interactions(users[order], items[order], values[order], weights), order

@@ -1,4 +1,4 @@
-"""`ItemKNN`: weights between similar items, by who has them."""
+"""`ItemKNN`: nearest neighbours of items by the users they share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabrec.collab.ranking import top_n
 from tabrec.collab.ranking_recommender import RankingRecommender
 from tabrec.collab.strengths import LinearItemScorer, unit_rows
 
-# Similarities held at once.
+# Largest number of similarities in memory at once.
 _BLOCK = 2**23
 # Saturation and length normalisation of BM25.
 _K1, _B = 100.0, 0.8
@@ -122,7 +122,7 @@ class ItemKNN(RankingRecommender):
 
 
 class ItemKNNScorer(LinearItemScorer):
-    """Keeps the similarities of each item's neighbours."""
+    """Holds the similarities of each item to its nearest neighbours."""
 
     neighbors: tuple[np.ndarray, np.ndarray, np.ndarray]  # data, indices and indptr of `weights`
 
@@ -163,7 +163,7 @@ class ItemKNNScorer(LinearItemScorer):
 
 
 def weigh(rows: sp.csr_matrix, weighting: str) -> sp.csr_matrix:
-    """Return the weighted strengths of items (rows) and users (columns)."""
+    """Weight the strengths in a matrix of items (rows) and users (columns)."""
     if weighting == "cosine":
         return rows
     counts = np.bincount(rows.indices, minlength=rows.shape[1])
@@ -178,7 +178,7 @@ def weigh(rows: sp.csr_matrix, weighting: str) -> sp.csr_matrix:
 
 
 def keep_largest(scores: np.ndarray, n: int) -> sp.csr_matrix:
-    """Return the n largest positive numbers of each row."""
+    """Keep the n largest positive numbers of each row."""
     best = top_n(scores, n)
     values = np.take_along_axis(scores, best, axis=1)
     row, rank = np.nonzero(values > 0)

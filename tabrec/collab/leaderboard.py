@@ -1,4 +1,4 @@
-"""`compare_recommenders`: several recommenders fitted to the same interactions and tested on later ones."""
+"""`compare_recommenders`: fit recommenders to the same interactions, and test them on held-out ones."""
 
 from __future__ import annotations
 
@@ -146,15 +146,15 @@ def compare_recommenders(
 
 
 class _Task(NamedTuple):
-    """The rows to fit to, and the pairs to recommend; tables have the columns user and item."""
+    """The training rows and the relevant test pairs; tables have the columns user and item."""
 
     X: pd.DataFrame
     y: np.ndarray | None
     columns: InteractionColumns
     taken: pd.DataFrame  # the training pairs
     warm: pd.DataFrame  # relevant pairs of known users and items
-    cold_users: pd.DataFrame  # of unknown users and known items
-    cold_items: pd.DataFrame  # of unknown items
+    cold_users: pd.DataFrame  # relevant pairs of unknown users and known items
+    cold_items: pd.DataFrame  # relevant pairs of unknown items
     n_repeated: int
     exclude_seen: bool
     k: int
@@ -209,7 +209,7 @@ class _Task(NamedTuple):
 
 
 def _count_unknown(tested: pd.DataFrame, taken: pd.DataFrame, n_repeated: int) -> str:
-    """Return what keeps test rows from being relevant, in words."""
+    """Describe in words why test rows are not relevant."""
     new = [f"{(~tested[kind].isin(taken[kind])).sum()} have a new {kind}" for kind in ("user", "item")]
     return f"{', '.join(new)}, and {n_repeated} repeat a training pair"
 
@@ -262,13 +262,13 @@ def _mean_ndcg(model: Any, relevant: pd.DataFrame, task: _Task, **options: Any) 
 
 
 def _ndcg_of_cold_items(model: Any, task: _Task) -> float:
-    """Return NDCG among the items without training rows, of a model that knows some by their features."""
+    """Return the NDCG over items without training rows, if a model knows some by their features."""
     features = getattr(model, "item_features", None)
     if features is None or not len(task.cold_items):
         return np.nan
     try:
         return _mean_ndcg(model, task.cold_items, task, candidates=task.cold_items["item"].unique())
-    except ValueError:  # it knows none of them
+    except ValueError:  # the model knows none of them
         return np.nan
 
 

@@ -1,4 +1,4 @@
-"""Metrics of lists beyond accuracy: how different their items are, and how many hits are not obvious."""
+"""Metrics of lists beyond accuracy: diversity and serendipity."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def intra_list_diversity(recommended: Any, interactions: Any, k: int = 10) -> fl
     top, pairs = read_recommended(recommended, k), read_relevant(interactions)
     users, _ = pd.factorize(pairs["user"])
     items, catalogue = pd.factorize(pairs["item"])
-    # One row more, without users, for items that are not in the interactions.
+    # One more row, without users, for items that are not in the interactions.
     taken = sp.csr_array((np.ones(len(items)), (items, users)), shape=(len(catalogue) + 1, users.max() + 1))
     lengths = np.sqrt(np.maximum(taken.sum(axis=1), 1.0))
     unit = sp.csr_array(sp.diags_array(1 / lengths) @ taken)
     codes = pd.Index(catalogue).get_indexer(pd.Index(top["item"]))
     owner, lists = pd.factorize(top["user"])
     n_items = np.bincount(owner)
-    # The similarities of all pairs of a list sum to the squared length of the sum of its vectors.
+    # The cosines of all pairs of unit vectors sum to the squared length of the sum of the vectors.
     belongs = sp.csr_array((np.ones(len(owner)), (owner, codes % len(lengths))), shape=(len(lists), len(lengths)))
     sums = belongs @ unit
     has_users = np.bincount(owner, codes >= 0, minlength=len(lists))

@@ -1,4 +1,4 @@
-"""Recommenders that are parts of another one: they learn from its codes and its side tables."""
+"""Members of a combined recommender, which learn from its codes and side tables."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SHARED = ("user", "item", "user_features", "item_features")
 
 
 def make_members(given: Iterable, parameters: Mapping[str, Any], seed: int) -> list[Any]:
-    """Return clones of recommenders with the columns and the side tables in `parameters`, those of the whole.
+    """Clone recommenders with the columns and side tables of the combined recommender in `parameters`.
 
-    A member whose `random_state` is None has `seed`. Members that are not recommenders stay as they are.
+    A `random_state` of None becomes `seed`. Objects that are not recommenders are returned unchanged.
     """
     return [_adapt(clone(member), parameters, seed) if isinstance(member, Recommender) else member for member in given]
 
@@ -52,7 +52,7 @@ def check_weights(given: Any, n_members: int) -> None:
 
 
 def fit_scorers(members: list[Any], data: RatingsReader) -> list[Scorer]:
-    """Return the scorers of recommenders, fitted to the interactions of a reader."""
+    """Fit the scorers of recommenders to the interactions of a reader."""
     scorers = [member._make_scorer() for member in members]
     for scorer in scorers:
         scorer.fit(data)

@@ -12,26 +12,26 @@ from tabrec.preprocess.categorify import sorted_labels
 
 _JOINT = "|"
 _LISTS = (list, tuple, set, frozenset, np.ndarray)
-# A smaller share of the texts may be joined by chance.
+# If a smaller share of texts contains the separator, it may be there by chance.
 _LEAST_JOINED = 0.1
-# Of more labels the most frequent ones are used, to bound the memory of the block.
+# Only the most frequent labels are used, to bound the memory of their columns.
 _MOST_LABELS = 200
 
 
 def learn_multi_labels(features: pd.DataFrame, min_frequency: int) -> dict[str, list]:
-    """Return the labels of each column that holds several in a row; labels of fewer rows are left out."""
+    """Learn the labels of each column with several labels per row; rare labels are left out."""
     found = {}
     for name, column in features.items():
         if _is_multi_label(column):
             counts = Counter(label for labels in _split(column) for label in labels)
             frequent = [label for label, count in counts.most_common(_MOST_LABELS) if count >= min_frequency]
-            # At least one, so that the table keeps a column.
+            # At least one label is kept, so that the table has a column.
             found[str(name)] = sorted_labels(frequent or [label for label, _ in counts.most_common(1)] or [""])
     return found
 
 
 def split_multi_labels(features: pd.DataFrame, labels: dict[str, list]) -> pd.DataFrame:
-    """Return the table with a column of booleans for each label in place of the columns with several labels."""
+    """Replace columns with several labels per row by a boolean column for each label."""
     if not labels:
         return features
     columns: dict[str, Any] = {}

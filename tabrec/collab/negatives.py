@@ -1,4 +1,4 @@
-"""Drawn negatives: interactions and drawn pairs as ratings of 1 and 0, for nets."""
+"""Negative sampling: training data of nets that learn from interactions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tabrec.collab.interactions import Context, Interactions, sort_interactions
 from tabrec.collab.reader import RatingsReader
 
 OBJECTIVE: list[Any] = [StrOptions({"rating", "ranking"})]
-# Drawn items weigh as much as so many of them for each interaction.
+# Number of negatives drawn for each interaction.
 _N_NEGATIVES = 3
-# Drawn for each interaction of a row that is folded in, which has few of them.
+# Number drawn for each interaction of an id that is folded in, which has few interactions.
 _N_FOLDED = 30
 
 
@@ -31,7 +31,7 @@ def make_examples(
     context: Context = None,
     is_folded: bool = False,
 ) -> tuple[Interactions, Context]:
-    """The training data of a net, with its context: ratings or, to rank, interactions as 1 and drawn items as 0."""
+    """Make the training data of a net: ratings, or interactions as 1 and drawn negatives as 0, and the context."""
     if not learns_ranking(parameters):
         return ratings, context
     examples, source = add_negatives(ratings, data, seed, _N_FOLDED if is_folded else _N_NEGATIVES)
@@ -39,9 +39,9 @@ def make_examples(
 
 
 def add_negatives(ratings: Interactions, data: RatingsReader, seed: int, n: int) -> tuple[Interactions, np.ndarray]:
-    """Interactions with the value 1, with n items drawn for each, and the interaction that each of them is drawn for.
+    """Add n negatives with value 0 per interaction, which has value 1; also returns the source of each row.
 
-    Drawn items that the user has are left out.
+    The source is the interaction for which a row was drawn. Drawn items that the user has are left out.
     """
     rng, stride = np.random.default_rng(seed), data.items.n_codes
     source = np.repeat(np.arange(len(ratings)), n)

@@ -1,4 +1,4 @@
-"""`NetRecommender`: base class of the recommenders that the training loop of the nets trains."""
+"""`NetRecommender`: base class of the recommenders that are trained as nets."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class NetRecommender(RatingRecommender):
         """
         if self.objective == "rating":
             return super().score(X, y, sample_weight)
-        self._read_pairs(X)  # checks the columns
+        self._read_pairs(X)  # raises an error for missing columns
         return make_ranking_scorer()(self, X)
 
     @property

@@ -1,4 +1,4 @@
-"""How the recommenders that are nets are trained: the scale of ratings, validation ratings, the one training loop."""
+"""Training of recommenders that are nets: the scale of ratings, validation ratings and folding in."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ NET_CONSTRAINTS: dict[str, Any] = {
     "epochs": [Interval(Integral, 1, None, closed="left")],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
 }
-# Up to so many distinct ratings are taken for steps of a scale.
+# Ratings with at most this many distinct values are on a scale with steps.
 _MOST_STEPS = 100
 # The learning rate of `partial_fit`, as a share of that of `fit`.
 _SHARE_OF_MORE = 0.1
 _MARGIN = 0.01
 _N_STEPS = 30
 _N_HALVINGS = 10
-# Numbers of the matrices that are held at once.
+# Largest number of matrix elements in memory at once.
 _BLOCK = 2**24
 
 
@@ -71,12 +71,13 @@ def draw_seed(random_state: Any) -> int:
 class RatingScale:
     """Standardises ratings for a net; `bounds` is the range of its predictions in units of the ratings, or None."""
 
-    limits: tuple[float, float] | None = None  # of predictions; models of tabrec 0.2 have none
+    limits: tuple[float, float] | None = None  # limits of predictions; None in models of tabrec 0.2
 
     def __init__(self, y_range: Any, values: np.ndarray):
         bounds = read_range(y_range, values, half_step)
         self.bounds = None if bounds is None else (float(bounds[0]), float(bounds[1]))
-        # Half a step beyond the ratings lets the net reach them; predictions end at them.
+        # The bounds are half a step beyond the ratings, so that a sigmoid can reach the ratings; predictions are
+        # clipped.
         self.limits = (float(values.min()), float(values.max())) if isinstance(y_range, str) else self.bounds
         self.scaler = TargetScaler(values[:, None])
 
@@ -97,12 +98,12 @@ class RatingScale:
         return read_metrics(metrics, restore, restore)
 
     def to_sums(self, values: np.ndarray) -> np.ndarray:
-        """Return the inverse of `to_ratings`; ratings are moved off the bounds, which no finite output reaches."""
+        """Invert `to_ratings`; ratings are moved away from the bounds, which no finite output reaches."""
         if self.bounds is None:
             return self.scaler.scale(values[:, None])[:, 0]
         low, high = self.bounds
         share_of_mean = (float(self.scaler.means[0]) - low) / (high - low)
-        # Half way to the mean where that is near a bound, as that of counts is.
+        # The margin is at most half the distance from a bound to the mean, which may be small, as for counts.
         margin = min(_MARGIN, share_of_mean / 2, (1 - share_of_mean) / 2)
         return logit(np.clip((self.clip(values) - low) / (high - low), max(margin, 1e-9), 1 - max(margin, 1e-9)))
 
@@ -119,7 +120,7 @@ class RatingScale:
         return float(self.scaler.scales[0])
 
     def clip(self, ratings: np.ndarray) -> np.ndarray:
-        """Return ratings limited to those in fit, where `y_range` is "auto", or to the range."""
+        """Clip ratings to those in fit if `y_range` is "auto", or to the range."""
         return ratings if self.limits is None else np.clip(ratings, *self.limits)
 
     def check(self, values: np.ndarray) -> None:
@@ -148,7 +149,7 @@ def make_task(
     scale: RatingScale,
     is_valid: np.ndarray | None = None,
 ) -> TrainingTask:
-    """Return the training of a net on ratings, some of which may be held out to validate on."""
+    """Make the training of a net on ratings, some of which may be validation ratings."""
     valid = None
     if is_valid is not None:
         data, valid = (data.take(torch.from_numpy(np.flatnonzero(some))) for some in (~is_valid, is_valid))
@@ -181,7 +182,7 @@ def train_net_more(
 
 
 def make_config(parameters: Mapping[str, Any], n_rows: int, least_batch_size: int, **changes: Any) -> TrainingConfig:
-    """Return the training configuration that the parameters of an estimator ask for."""
+    """Make the training configuration from the parameters of an estimator."""
     batch_size = parameters["batch_size"]
     options: dict[str, Any] = {
         "epochs": int(parameters["epochs"]),
@@ -198,7 +199,7 @@ def make_config(parameters: Mapping[str, Any], n_rows: int, least_batch_size: in
 
 
 def draw_validation(ratings: Interactions, fraction: float | None, seed: int) -> np.ndarray | None:
-    """Return which ratings to validate on: all or none of a pair, and every id keeps a pair to be trained on."""
+    """Draw a mask of validation ratings; a pair is not divided, and every id keeps a pair to train on."""
     if fraction is None:
         return None
     held_out = hold_out(ratings, fraction, seed)
@@ -211,7 +212,7 @@ def draw_validation(ratings: Interactions, fraction: float | None, seed: int) ->
 
 
 def hold_out(ratings: Interactions, fraction: float, seed: int) -> np.ndarray | None:
-    """Return which ratings to hold out, if any: all or none of a pair, and every id keeps a pair."""
+    """Draw a mask of held-out ratings, None if there are none; a pair is not divided, and every id keeps a pair."""
     is_next = (np.diff(ratings.users, prepend=-1) != 0) | (np.diff(ratings.items, prepend=-1) != 0)
     users, items = ratings.users[is_next], ratings.items[is_next]
     order = np.random.default_rng(seed).permutation(len(users))
@@ -221,7 +222,7 @@ def hold_out(ratings: Interactions, fraction: float, seed: int) -> np.ndarray | 
 
 
 def half_step(values: np.ndarray) -> float:
-    """Return the half the smallest step between ratings: how far beyond those seen a prediction may lie.
+    """Return half the smallest step between ratings, the margin of the range of predictions.
 
     Examples
     --------
@@ -236,7 +237,7 @@ def half_step(values: np.ndarray) -> float:
 
 
 def default_batch_size(n_ratings: int, least: int) -> int:
-    """Return ratings per batch: the power of two that gives about 1,250 batches per epoch, but not fewer than `least`.
+    """Return a batch size, a power of two of at least `least`, with about 1,250 batches per epoch.
 
     Examples
     --------
@@ -253,7 +254,7 @@ def embeddings_of(model: TabularModel) -> PackedEmbedding:
 
 
 def grown_net(model: TabularModel, sizes: dict[str, int]) -> TabularModel:
-    """Return a copy of the net with more codes in some columns, whose vectors are those of an unknown label."""
+    """Return a copy of the net with more codes in some columns; they get the vector of an unknown label."""
     config = model.config | {"category_sizes": model.config["category_sizes"] | sizes}
     grown = type(model).from_config(config)
     state = model.state_dict()
@@ -265,7 +266,7 @@ def grown_net(model: TabularModel, sizes: dict[str, int]) -> TabularModel:
 
 
 def keep_norms(event: str, state: Any) -> None:
-    """Callback that keeps batch norms in evaluation mode, with the statistics learned in fit."""
+    """Keep batch norms in evaluation mode, with the statistics learned in fit (a callback)."""
     if event == "epoch_start":
         for module in state.model.modules():
             if isinstance(module, nn.BatchNorm1d):
@@ -282,7 +283,7 @@ def fold_into_net(
     rating_precision: np.ndarray,
     counts: np.ndarray,
 ) -> None:
-    """Find the most probable vectors of some codes, in ascending order, and write them into the net; the rest is fixed.
+    """Find the most probable vectors of some codes, in ascending order, with the net fixed, and write them into it.
 
     `own` is the code of each rating, `inputs` and `target` the inputs of the net and the value to predict, and
     `rating_precision` the precision around the prediction. `counts`, (n_codes,), are the numbers of ratings by which
@@ -298,7 +299,7 @@ def fold_into_net(
     per_block = max(1, _BLOCK // len(mean) ** 2)
     start = 0
     while start < len(codes):
-        # As many codes as fit into a block, but at least one.
+        # The number of codes that fit into a block, at least one.
         stop = max(start + 1, int(np.searchsorted(edges, edges[start] + per_block, side="right")) - 1)
         rows = torch.from_numpy(order[edges[start] : edges[stop]])
         position = torch.from_numpy(np.repeat(np.arange(stop - start), np.diff(edges[start : stop + 1])))
@@ -311,7 +312,7 @@ def fold_into_net(
 
 
 class _Rated:
-    """Ratings of the ids whose vectors are sought."""
+    """Ratings of the ids whose vectors are fitted."""
 
     def __init__(
         self,
@@ -326,12 +327,12 @@ class _Rated:
         self.net, self.position, self.target, self.precision, self.numbers = net, position, target, precision, inputs[1]
         self.name, self.base = f"embeddings.table_{group}", embeddings_of(net).tables[group].detach()
         self.codes = inputs[0].long().clone()
-        # Every rating looks up its vector in a row of its own, appended to the table.
+        # Every rating looks up a vector in a row of its own, which is appended to the table.
         place = list(net.config["category_sizes"]).index(column)
         self.codes[:, place] = len(self.base) - first + torch.arange(len(target))
 
     def predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the predictions by the rows of the ids, (n_ratings,), and their derivatives, (n_ratings, width)."""
+        """Return predictions, (n_ratings,), and their derivatives with respect to the vectors, (n_ratings, width)."""
         vectors = rows[self.position].requires_grad_()
         with torch.enable_grad():
             whole = {self.name: torch.cat([self.base, vectors])}
@@ -346,7 +347,7 @@ class _Rated:
 
 @torch.no_grad()
 def _find_rows(rated: _Rated, n: int, mean: Tensor, precision: Tensor) -> Tensor:
-    """Return Gauss-Newton steps for every id by itself, halved where too long: (n, width)."""
+    """Fit the vector of every id separately by Gauss-Newton steps with halving: (n, width)."""
 
     def cost(rows: Tensor) -> Tensor:
         gaps, away = rated.target - rated.predict(rows)[0], rows - mean

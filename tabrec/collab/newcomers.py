@@ -1,4 +1,4 @@
-"""`Newcomers`: users and items that a fitted recommender gets to know or forgets."""
+"""`Newcomers`: add users and items to a fitted recommender, and remove them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tabrec.tables.failed_fit import restores_on_failure
 
 
 class Newcomers(LabelledViews):
-    """Base of the recommenders: new users and items without a fit, and those to forget."""
+    """Base of the recommenders that adds users and items without a fit, and removes them."""
 
     user_name_: str
     item_name_: str
@@ -30,7 +30,7 @@ class Newcomers(LabelledViews):
 
     @abstractmethod
     def _check_parameters(self) -> Scorer:
-        """Check the parameters and make a scorer of them."""
+        """Check the parameters and make an unfitted scorer."""
 
     @abstractmethod
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -79,11 +79,11 @@ class Newcomers(LabelledViews):
         return made
 
     def _fill_ratings(self, ratings: Any) -> Any:
-        """Return the ratings that `new_user` is given, in a form that `read_given` reads."""
+        """Convert the ratings passed to `new_user` to a form that `read_given` reads."""
         return ratings
 
     def _fill_strengths(self, ratings: Any) -> Any:
-        """Return items, or users and items, without strengths have the mean strength."""
+        """Add the mean strength to items, or users and items, that are passed without strengths."""
         if not isinstance(ratings, Mapping | pd.Series) and not is_table(ratings) and np.ndim(ratings) == 1:
             return dict.fromkeys(ratings, self.mean_rating_)
         if is_table(ratings):
@@ -181,7 +181,7 @@ class Newcomers(LabelledViews):
         return self
 
     def _add_features(self, kind: str, features: Any, name: Any) -> RatingsReader:
-        """Add features of new ids to the side table, and return the reader that knows them."""
+        """Return a reader whose side table has the features of new ids."""
         parameter, side = f"{kind}_features", self._reader.side(kind)
         if side.table is None:
             raise ValueError(f"The model has no features of {kind}s: fit it with {parameter}.")

@@ -1,4 +1,4 @@
-"""`Popular`: the most popular items, of all time, of late or in a segment of the users."""
+"""`Popular`: the most popular items, overall, recently or in a segment of users."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tabrec.tables.messages import warn_caller
 from tabrec.tables.names import check_named
 
 _SECONDS_OF_DAY = 86_400
-# Times since 1970 of at least so much, the year 5138 in seconds, are in milliseconds, or in a smaller unit by turns.
+# Greater times since 1970 (the year 5138 in seconds) are in milliseconds or a smaller unit, so they are divided.
 _MOST_SECONDS, _STEP_OF_UNIT = 1e11, 1e3
-# Times of fewer rows in the past are not those of a clock.
+# If a smaller share of times is in the past, they are not dates of events.
 _LEAST_PAST = 0.5
-# Popularity among all users counts as much as that among so many users of the segment.
+# Popularity among all users counts as much as popularity among this many users of a segment.
 _DAMPING = 20.0
 
 
@@ -137,7 +137,7 @@ class PopularScorer(StrengthScorer):
             raise ValueError(f"segment={parameters['segment']!r} must be a column of user_features, which is None.")
         check_named("segment", [parameters["segment"]], parameters["user_features"].columns)
 
-    segments: np.ndarray  # (n_user_codes,): the segment of each user, from 1 on, and 0 where it is not known
+    segments: np.ndarray  # (n_user_codes,): the segment of each user, from 1; 0 if unknown
     by_segment: np.ndarray  # (n_segments + 1, n_item_codes): mean strength of each item, over all users in row 0
 
     def take(self, data: RatingsReader) -> None:
@@ -183,8 +183,8 @@ class PopularScorer(StrengthScorer):
 
 
 def _newest(days: np.ndarray) -> float:
-    """Return the latest day that is not in the future, unless most are."""
-    today = time.time() / _SECONDS_OF_DAY + 1  # of any time zone
+    """Return the latest day; future days are ignored, unless they are the majority."""
+    today = time.time() / _SECONDS_OF_DAY + 1  # a day later, for any time zone
     is_past = days <= today
     if is_past.all() or is_past.mean() < _LEAST_PAST:
         return float(days.max())
@@ -196,7 +196,7 @@ def _newest(days: np.ndarray) -> float:
 
 
 def read_days(frame: pd.DataFrame, name: str) -> np.ndarray:
-    """Return times in days, from a column of dates, of seconds or, for times since 1970, of smaller units."""
+    """Convert dates, seconds, or times since 1970 in smaller units, to days."""
     column = to_columns(frame[[name]])[name]
     if column.missing.any():
         raise ValueError(f"Column {name!r} has no time in row {int(np.argmax(column.missing))} (counted from 0).")

@@ -1,4 +1,4 @@
-"""Samples of a Bayesian factorisation, and their predictions for known and new ids."""
+"""`Posterior`: samples of a Bayesian factorisation, and predictions for known and new ids."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Array = NDArray[np.floating]
 Codes = NDArray[np.integer]
 Side = Literal["user", "item"]
 
-# Rounds of latents and rows for a new row of an ordinal model; it has no other part that could mix slowly.
+# Number of rounds of latents and rows to draw a new row of an ordinal model, which mixes quickly.
 _FOLD_IN_ROUNDS = 15
-# Number of points at which the expected rating is tabulated as a function of the latent mean.
+# Number of points of the table of expected ratings by latent mean.
 _TABLE_SIZE = 2001
 
 
@@ -43,17 +43,17 @@ class SidePrior:
 
 @dataclass
 class Posterior:
-    """S samples of all that a prediction needs, as arrays.
+    """The arrays of S samples that predictions need.
 
-    Number 0 of a row is the bias, the factors follow; rows include the effects of features and history. For the
-    ordinal likelihood rows and intercepts are on the latent scale, whose noise has precision 1.
+    A row starts with the bias, followed by the factors, and includes the effects of features and history. For the
+    ordinal likelihood, rows and intercepts are on the latent scale, whose noise has precision 1.
     """
 
     mean: Array  # (S,)
     users: Array  # (S, n_users, k + 1), float32
     items: Array  # (S, n_items, k + 1), float32
     noise_precision: Array  # (S,)
-    user_noise: Array  # (S, n_users), float32: the precision of a rating is the product of the three
+    user_noise: Array  # (S, n_users), float32; the precision of a rating is the product of this and the two others
     item_noise: Array  # (S, n_items), float32
     user_prior: SidePrior
     item_prior: SidePrior
@@ -61,14 +61,14 @@ class Posterior:
     levels: Array | None = None  # (n_levels,), the distinct ratings
 
     def of(self, side: Side) -> tuple[Array, Array, SidePrior]:
-        """Return rows, relative noise precision and prior of one side."""
+        """Return the rows, the relative noise precision and the prior of one side."""
         if side == "user":
             return self.users, self.user_noise, self.user_prior
         return self.items, self.item_noise, self.item_prior
 
 
 def feature_effects(posterior: Posterior, side: Side, features: Array) -> Array:
-    """Return the part of rows that features explain, shape (S, n_rows, k + 1)."""
+    """Return the part of rows that features explain: (S, n_rows, k + 1)."""
     weights = posterior.of(side)[2].feature_weights
     if weights is None:
         samples, width = posterior.of(side)[2].intercept.shape
@@ -79,9 +79,9 @@ def feature_effects(posterior: Posterior, side: Side, features: Array) -> Array:
 def prior_rows(
     posterior: Posterior, side: Side, features: Array | None = None, history: csr_matrix | None = None, n_new: int = 1
 ) -> Array:
-    """Prior mean of new rows, shape (S, n_new, k + 1), given features and a history as `history_matrix` builds it.
+    """Return the prior mean of new rows, (S, n_new, k + 1), given features and a `history_matrix`.
 
-    Without features a row is the average row. `n_new` is the number of rows where neither is given.
+    Without features, it is the average row. `n_new` is the number of rows if neither is given.
     """
     prior = posterior.of(side)[2]
     n_new = next((part.shape[0] for part in (features, history) if part is not None), n_new)
@@ -107,13 +107,13 @@ def fold_in(
     own_codes: Codes | None = None,
     rngs: Sequence[np.random.Generator],
 ) -> Array:
-    """Draw new rows given their few ratings, one draw for each sample, shape (S, n_new, k + 1).
+    """Draw new rows given their ratings, once for each sample: (S, n_new, k + 1).
 
     Each rating has the code of the id that was rated, and the new row it belongs to (`row_index`, 0 to ``n_new - 1``);
     for the ordinal likelihood it must be one of ``posterior.levels``. Rows without ratings are draws from their prior.
     `own_codes`, (n_new,), are the codes of rows that are drawn again, whose noise is known; `weights` multiply the
     precision of ratings.
-    No row depends on which others are drawn with it: each has a generator in `rngs`.
+    Each row has a generator in `rngs`, so that it does not depend on the other rows.
     """
     if posterior.cutpoints is not None and n_new > 1:
         rows = []
@@ -128,7 +128,7 @@ def fold_in(
     _, noise, prior = posterior.of(side)
     history = history_matrix(row_index, codes_of_other_side, (n_new, others.shape[1]))
     means = prior_rows(posterior, side, features, history)
-    # Only the ids that were rated matter, however many there are.
+    # Only the rows of rated ids are used.
     seen, codes = np.unique(codes_of_other_side, return_inverse=True)
     rated = RatingMatrix(row_index, codes, np.ones(len(ratings)) if weights is None else weights, (n_new, len(seen)))
     own_codes = np.zeros(n_new, dtype=np.intp) if own_codes is None else own_codes
@@ -146,7 +146,7 @@ def fold_in(
 
 
 def extended(posterior: Posterior, n_users: int, n_items: int) -> Posterior:
-    """Return a copy with further users and items, whose rows are the prior means without features and history."""
+    """Return a copy with more users and items, whose rows are prior means without features and history."""
     made = copy.copy(posterior)
     for side, n_codes in (("users", n_users), ("items", n_items)):
         kind: Side = "user" if side == "users" else "item"
@@ -194,7 +194,7 @@ def _settle_latents(
     s: int,
     rng: np.random.Generator,
 ) -> None:
-    """Alternate latent ratings and rows from the prior mean on; the latents stay in `rated`."""
+    """Draw latent ratings and rows in turn, starting from the prior mean; the last latents stay in `rated`."""
     assert posterior.levels is not None
     assert posterior.cutpoints is not None
     others, precision, noise_precision, other_precision = known
@@ -208,7 +208,7 @@ def _settle_latents(
 
 
 def predict_pairs(posterior: Posterior, user_codes: Codes, item_codes: Codes) -> tuple[Array, Array]:
-    """Mean and variance of the rating of each pair; the variance has the uncertainty of the mean and the noise."""
+    """Return the mean and variance of the ratings of pairs; the variance includes uncertainty and noise."""
     total, squares, noise = (np.zeros(len(user_codes)) for _ in range(3))
     for s in range(len(posterior.mean)):
         latent = posterior.mean[s] + _latent_means(posterior.users[s, user_codes], posterior.items[s, item_codes])
@@ -228,12 +228,12 @@ def predict_pairs(posterior: Posterior, user_codes: Codes, item_codes: Codes) ->
 
 
 def score_block(posterior: Posterior, user_codes: Codes, item_codes: Codes) -> Array:
-    """Return the mean ratings of all pairs of some users and some items, shape (len(user_codes), len(item_codes))."""
+    """Return the mean ratings of all pairs of users and items: (len(user_codes), len(item_codes))."""
     users, items = posterior.users[:, user_codes], posterior.items[:, item_codes]
     if posterior.cutpoints is not None:
         return _score_ordinal_block(posterior, users, items)
     n_samples = len(users)
-    # The mean over samples of products of factors is one product of the factors of all samples side by side.
+    # The mean over samples of the products of factors is one product of concatenated factors.
     left, right = (rows[:, :, 1:].transpose(1, 0, 2).reshape(rows.shape[1], -1) for rows in (users, items))
     biases = users[:, :, 0].mean(axis=0)[:, None] + items[:, :, 0].mean(axis=0)
     return left @ right.T / n_samples + biases + posterior.mean.mean()

@@ -31,9 +31,9 @@ from tabrec.tables.progress import quiet_if_auto, show_progress
 
 # Maximum number of distinct ratings for the ordinal likelihood.
 _MOST_LEVELS = 1000
-# `partial_fit` makes a third of the sweeps of `fit`.
+# `partial_fit` makes 1 / _SHARE_OF_MORE of the sweeps of `fit`.
 _SHARE_OF_MORE = 3
-# `partial_fit` draws only the rows of the users and items of further ratings, if these are at most such a share of all.
+# If new ratings are at most this share of all, `partial_fit` draws only the rows of their users and items.
 _MOST_REDRAWN = 0.05
 _MOST_ORDINAL_ROWS = 20
 
@@ -43,8 +43,8 @@ class PosteriorScorer(Scorer):
 
     posterior: Posterior
     state: GibbsState
-    designs: tuple[np.ndarray | None, np.ndarray | None]  # features of users and of items
-    range: tuple[float, float]  # of the ratings
+    designs: tuple[np.ndarray | None, np.ndarray | None]  # centred features of users and items
+    range: tuple[float, float]  # smallest and largest rating
     seed: int
 
     def check_ratings(self, values: np.ndarray) -> None:
@@ -92,7 +92,7 @@ class PosteriorScorer(Scorer):
         self._extend_designs()
         position = np.searchsorted(users, given.users)
         features = None if self.designs[0] is None else self.designs[0][users]
-        # Seeded by a user's own ratings, so that no user depends on the others that are new.
+        # Seeded by the ratings of a user, so that new users do not depend on each other.
         own = (given.users == user for user in users)
         rngs = [self._make_rng(given.items[rows], given.values[rows]) for rows in own]
         made.users[:, users] = fold_in(
@@ -140,7 +140,7 @@ class PosteriorScorer(Scorer):
 
     @property
     def factor_model(self) -> Factors:
-        """The samples of rows as a factor model."""
+        """The samples of rows as a model of factors."""
         users, items = self.posterior.users.transpose(1, 0, 2), self.posterior.items.transpose(1, 0, 2)
         return Factors(self.posterior.mean, users, items, self._link)
 
@@ -161,7 +161,7 @@ class PosteriorScorer(Scorer):
             likelihood=parameters["likelihood"],
             history=bool(parameters["implicit_feedback"]),
         )
-        if start is not None:  # a chain keeps the model it started with
+        if start is not None:  # a chain that is continued keeps its model
             plan = replace(
                 plan,
                 n_factors=start.users.rows.shape[1] - 1,
@@ -190,13 +190,13 @@ class PosteriorScorer(Scorer):
         self.range = float(ratings.values.min()), float(ratings.values.max())
 
     def _redraws(self, more: Interactions) -> bool:
-        """Return whether the ratings are so few that it is enough to draw the rows of their users and items again."""
+        """Return whether further ratings are so few that only the rows of their users and items are drawn again."""
         n_rows = len(np.unique(more.users)) + len(np.unique(more.items))
-        is_ordinal = self.posterior.cutpoints is not None  # for which each row is drawn by itself
+        is_ordinal = self.posterior.cutpoints is not None  # ordinal rows are drawn one by one, which is slow
         return len(more) <= _MOST_REDRAWN * len(self.data.ratings) and (not is_ordinal or n_rows <= _MOST_ORDINAL_ROWS)
 
     def _redraw(self, users: np.ndarray, items: np.ndarray) -> None:
-        """Draw the rows of some users and items, and those of new ids, in each sample given the rest."""
+        """Draw the rows of some users and items, and of new ids, given the rest of each sample."""
         self._extend_designs()
         n_codes = {kind: self.data.side(kind).n_codes for kind in KINDS}
         n_before = {"user": self.posterior.users.shape[1], "item": self.posterior.items.shape[1]}
@@ -213,7 +213,7 @@ class PosteriorScorer(Scorer):
                 redraw(self.posterior, side, codes, self.data.ratings, self.designs[side != "user"], rngs)
 
     def _extend_designs(self) -> None:
-        """Take the features of all ids, also of new ones."""
+        """Update the features for new ids."""
         users, items = (None if side.table is None else side.design() for side in (self.data.users, self.data.items))
         self.designs = users, items
 

@@ -1,4 +1,4 @@
-"""`Query`: the users that are asked for, and the ranking of items for them."""
+"""`Query`: rank items for users."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tabrec.tables.columns import read_frame
 
 @dataclass(frozen=True)
 class Query:
-    """Ranks items for users, which are numbered by their positions among those asked for."""
+    """Ranks items for users; users are given by their position in the query."""
 
-    score_block: Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores of positions and items
+    score_block: Callable[[np.ndarray, np.ndarray], np.ndarray]  # of positions and codes of items
     n_users: int
-    rule: Rule | None = None  # which positions and items are excluded
+    rule: Rule | None = None  # mask of excluded pairs
 
     def rank(
         self,
@@ -35,7 +35,7 @@ class Query:
         candidates: OfUsers | None = None,
         choice: Choice | None = None,
     ) -> Ranked:
-        """Return the first n items of each user; `choice` chooses them from the best ones."""
+        """Return the n best items of each user, or those that `choice` selects from the best ones."""
         users = np.arange(self.n_users)
         if choice is None:
             return rank_all(self.score_block, users, items, n, excluded, candidates, self.rule)
@@ -48,7 +48,7 @@ class Query:
             ]
             chosen = np.concatenate([*parts, chosen]).astype(np.intp)
             counts = np.array([len(part) for part in parts])
-            # More of the items are needed where a full pool has too few that may be chosen.
+            # The pool is enlarged if too few of its items could be chosen.
             if pool >= len(items) or not ((counts < n) & (np.diff(bounds) == pool)).any():
                 break
             pool, chosen = min(4 * pool, len(items)), np.empty(0, dtype=np.intp)
@@ -56,7 +56,7 @@ class Query:
         return owner[chosen], np.concatenate([*ranks, np.empty(0, dtype=int)]), found[chosen], scores[chosen]
 
     def fill(self, ranked: Ranked, items: np.ndarray, n: int, tiers: Sequence[Sequence[OfUsers]]) -> Ranked:
-        """Return complete lists of fewer than n items from all `items`: each tier comes with its excluded pairs."""
+        """Fill lists of fewer than n items up; `tiers` are the pairs that are excluded in each successive attempt."""
         for excluded in tiers:
             counts = np.bincount(ranked[0], minlength=self.n_users)
             short = np.flatnonzero(counts < n)
@@ -74,7 +74,7 @@ class Query:
 
 
 def read_context(reader: RatingsReader, context: Any, n_users: int) -> Context:
-    """The context of each user asked for, from a table with a row for each, or with one for all."""
+    """Read the context of each user, from a table with one row per user or one row for all."""
     if reader.context is None:
         raise ValueError(f"context is for models fitted with context columns, but {reader.owner} has none.")
     frame = read_frame(context)
@@ -90,7 +90,7 @@ def read_context(reader: RatingsReader, context: Any, n_users: int) -> Context:
 def score_users(
     scorer: Scorer, relevance: Relevance | None, codes: np.ndarray, context: Context
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Return a function that scores blocks of positions and items, by the code and the context at each position."""
+    """Return a function that scores blocks of items for users, given by position, in their contexts."""
 
     def score(positions: np.ndarray, items: np.ndarray) -> np.ndarray:
         users = codes[positions]

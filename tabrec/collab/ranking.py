@@ -1,4 +1,4 @@
-"""The highest of many scores, computed in blocks of rows."""
+"""Rank items by scores that are computed in blocks of rows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 from tabrec.collab.interactions import Interactions
 
-# Scores held at once.
+# Largest number of scores in memory at once.
 _BLOCK = 2**23
-# How many more of the best items are tested where a rule excludes some.
+# Factor by which more items are tested if a rule has excluded some.
 _WIDER = 4
-# Chunks of a row, of which the maxima are compared first, for each item asked for.
+# Number of chunks of a row per requested item; the maxima of chunks are compared first.
 _CHUNKS_PER_ITEM = 8
 
 Ranked = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-# Pairs of users and items, and the codes that the users asked for have in them.
+# Pairs of users and items, and the codes of the queried users in them.
 OfUsers = tuple[Interactions, np.ndarray]
-# Whether pairs of users, as they are given to `rank_all`, and items are excluded.
+# Returns a mask of excluded pairs of users, as passed to `rank_all`, and items.
 Rule = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -63,7 +63,7 @@ def rank_all(
 
 
 def _exclude(scores: np.ndarray, n: int, rule: Rule) -> None:
-    """Set scores to -inf where a rule excludes them, as far as the n highest others of each row depend on it."""
+    """Set the scores of excluded pairs to -inf, testing only as many as the n best items of each row need."""
     rows, width = np.arange(len(scores)), n
     while len(rows):
         highest = scores[rows]
@@ -81,7 +81,7 @@ def _exclude(scores: np.ndarray, n: int, rule: Rule) -> None:
 def rank_similar(
     similarities: Callable[[np.ndarray, np.ndarray], np.ndarray], codes: np.ndarray, others: np.ndarray, n: int
 ) -> Ranked:
-    """Return the most similar `others` to each of `codes`, excluding itself, in the form that `rank_all` returns."""
+    """Return the `others` most similar to each of `codes`, excluding itself, in the format of `rank_all`."""
 
     def score(rows: slice) -> np.ndarray:
         similarity = similarities(codes[rows], others)
@@ -108,13 +108,13 @@ def _rank(score: Callable[[slice], np.ndarray], n_rows: int, items: np.ndarray, 
 
 
 def top_n(scores: np.ndarray, n: int) -> np.ndarray:
-    """Return positions of the n largest in each row, in falling order, ties by position: (n_rows, n or n_columns)."""
+    """Return the positions of the n largest scores of each row, descending: (n_rows, n). Ties are by position."""
     n_rows, n_columns = scores.shape
     n = min(n, n_columns)
     width = n_columns // (_CHUNKS_PER_ITEM * n) if n else 0
     if width < 2:
         return np.argsort(-scores, axis=1, kind="stable")[:, :n]
-    # The n-th largest of the maxima of chunks: at least n scores reach it, and few more do.
+    # At least n scores, and few more, reach the n-th largest of the maxima of chunks.
     n_whole = n_columns - n_columns % width
     maxima = scores[:, :n_whole].reshape(n_rows, -1, width).max(axis=2)
     least = np.partition(maxima, -n, axis=1)[:, -n]

@@ -82,13 +82,13 @@ class RankingRecommender(Recommender):
         float
             0 to 1; see `ndcg_at_k`.
         """
-        self._read_pairs(X)  # checks the columns
+        self._read_pairs(X)  # raises an error for missing columns
         return make_ranking_scorer()(self, X)
 
     def _read_sparse(self, X: Any, y: Any) -> tuple[Any, Any]:
         if sp.issparse(X):
             X = sp.coo_array(X)
-            X.eliminate_zeros()  # A stored zero is not an interaction.
+            X.eliminate_zeros()  # stored zeros are not interactions
         return super()._read_sparse(X, y)
 
     def _fill_ratings(self, ratings: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Which columns of a table hold users, items and ratings, by their names and their content."""
+"""Find the columns of users, items and ratings by their names and content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USER = (
     "user|customer|member|reader|reviewer|visitor|viewer|listener|player|client|person|buyer|"
     "kunden?|(be)?nutzer|utilisateur|usuario|cliente|utente|klant|gebruiker|用户|客户|ユーザー?"
 )
-# Visits and purchases stand for their users where no column names these.
+# Visits and purchases are used as users if no column of users is found.
 _VISIT = "session|basket|cart|order|invoice|account|household|cookie|device"
 _ITEM = (
     "item|movie|film|product|book|song|track|artist|article|business|game|anime|recipe|page|url|video|content|listing|"
@@ -52,9 +52,9 @@ _OF_ITEMS = re.compile(rf"{_ITEM}|title", re.IGNORECASE)
 _ROW_NUMBER = re.compile(r"|unnamed\d+|index|id|row|row(id|no|nr|number)|ratingid|level0")
 _SAMPLE = 1000
 _MOST_UNNAMED = 30
-# Share of the times, such as 0 or those of a wrong clock, that may lie before 1980, and after 2100.
+# Largest share of times before 1980, and after 2100, such as 0 or times of a wrong clock.
 _OUTLIERS = 0.01
-# Times of events are distinct in more than this share of rows; ids recur.
+# If a larger share of the values is distinct, they are times of events rather than ids.
 _RECURRENT = 0.9
 # Times since 1970 in seconds, milliseconds, microseconds and nanoseconds, from 1980 to 2100.
 _UNIX_TIMES = [(unit * 315_532_800, unit * 4_102_444_800) for unit in (1, 10**3, 10**6, 10**9)]
@@ -151,7 +151,7 @@ def find_interaction_columns(
 
 
 def find_time_column(frame: pd.DataFrame) -> str | None:
-    """Return the column of times, by a usual name or as the only one of dates or times since 1970; None without one.
+    """Find the column of times, by a usual name or as the only column of dates or times; None if there is none.
 
     A column of one time, such as the date of an export, does not order the rows.
     """
@@ -167,9 +167,9 @@ def is_named_rating(name: str) -> bool:
 
 
 def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, owner: str) -> tuple[str, str]:
-    """Return the columns of users and of items in X: those given, those with usual names, or the first ones.
+    """Find the columns of users and items in X: those given, those with usual names, or the first ones.
 
-    Of two columns the first holds the users.
+    If X has two columns, the first is that of the users.
     """
     names = frame.columns.tolist()
     if len(names) < 2:
@@ -190,14 +190,14 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
     else:
         for role in ("user", "item"):
             _find_by_name(found, role, names)
-        # Without usual names the ids come first, as columns of arrays do.
+        # Without usual names, the first two columns are used, as for arrays.
         if not found and len(names) > _MOST_UNNAMED:
             raise ValueError(
                 f"X has {len(names)} columns, none with a usual name of users or items such as 'user' or 'item': name "
                 f"two of them by user= and item=. {_MATRIX_ADVICE.strip()}"
             )
         likely = [] if len(found) == 2 else _unused(frame, found, names)
-        doubts = {name: _rate_as_ids(frame[name]) for name in likely}
+        doubts = {name: _id_priority(frame[name]) for name in likely}
         rest = list(dict.fromkeys(sorted(likely, key=doubts.__getitem__) + names))
         rest = [name for name in rest if name not in found.values()]
     user_name = found.get("user") or rest.pop(0)
@@ -211,7 +211,7 @@ def find_id_columns(frame: pd.DataFrame, user: str | None, item: str | None, own
 
 
 def find_ids_without_header(frame: pd.DataFrame) -> list[str]:
-    """Return the first two columns that may hold ids: not fractions, and not times that hardly recur."""
+    """Return the first two columns that may hold ids, leaving out fractions and mostly distinct times."""
     ids = [name for name in frame.columns if not _has_fractions(frame[name]) and not _is_clock(frame[name])]
     return (ids if len(ids) >= 2 else frame.columns.tolist())[:2]
 
@@ -222,7 +222,7 @@ def names_ids(name: str, role: str) -> bool:
 
 
 def check_not_swapped(user: str, item: str) -> None:
-    """Raise a ValueError where the names of two columns suggest that items come first."""
+    """Raise a ValueError if the names of two columns suggest that items come first."""
     says_item = _OF_ITEMS.search(user) and not _OF_USERS.search(user)
     says_user = _OF_USERS.search(item) and not _OF_ITEMS.search(item)
     if says_item and says_user:
@@ -242,7 +242,7 @@ def _check_given(frame: pd.DataFrame, given: list[str]) -> None:
 
 
 def _check_index(frame: pd.DataFrame, found: dict[str, str]) -> None:
-    """Raise a ValueError where an index has a usual name of ids and no column has, so that others would be taken."""
+    """Raise a ValueError if only the index has a usual name of ids, so that wrong columns would be used."""
     for role in ("user", "item"):
         index, columns = (
             [name for name in names if any(re.fullmatch(pattern, _plain(str(name))) for pattern in _PATTERNS[role])]
@@ -258,7 +258,7 @@ def _check_index(frame: pd.DataFrame, found: dict[str, str]) -> None:
 
 
 def _find_by_name(found: dict[str, str], role: str, names: list[str]) -> None:
-    """Add the column whose name fits a role best, if there is one; several are a ValueError."""
+    """Add the column whose name fits a role best, if any; raises a ValueError if several fit."""
     if role in found:
         return
     free = [name for name in names if name not in found.values()]
@@ -272,7 +272,7 @@ def _find_by_name(found: dict[str, str], role: str, names: list[str]) -> None:
 
 
 def _find_rating(frame: pd.DataFrame, found: dict[str, str], rest: list[str], n_ids: int) -> None:
-    """Add the rating: the only column of numbers, or the one that follows the ids where these have no usual names."""
+    """Add the column of ratings: the only column of numbers, or the one after ids without usual names."""
     kinds = {name: describe_column(frame[name]) for name in rest}
     numbers = [name for name, kind in kinds.items() if kind == "numbers"]
     untimed = [name for name, kind in kinds.items() if kind != "times"]
@@ -333,8 +333,8 @@ def _numbers_rows(name: str, column: pd.Series) -> bool:
     return bool(numbers.notna().all() and (numbers % 1 == 0).all() and numbers.is_unique)
 
 
-def _rate_as_ids(column: pd.Series) -> int:
-    """0 for a column named as one of ids, 2 for values that are no ids: fractions, or the same in every row."""
+def _id_priority(column: pd.Series) -> int:
+    """Return 0 for a column named like one of ids, 2 for fractions and constants, and 1 for others."""
     if _has_fractions(column) or _is_constant(column):
         return 2
     return int(re.fullmatch(rf".*[\W_]{_ID}|.*[a-z](Id|ID|Key|Code)", str(column.name)) is None)
@@ -348,15 +348,15 @@ def _has_fractions(column: pd.Series) -> bool:
 
 
 def _is_constant(column: pd.Series) -> bool:
-    """Return whether two rows or more hold one value."""
+    """Return whether all of two or more rows have the same value."""
     try:
         return len(column) > 1 and column.iloc[0] == column.iloc[-1] and column.nunique(dropna=False) == 1
-    except (TypeError, ValueError):  # lists
+    except (TypeError, ValueError):  # lists cannot be compared or hashed
         return False
 
 
 def _is_clock(column: pd.Series) -> bool:
-    """Return whether a column holds dates or times that hardly recur."""
+    """Return whether a column holds dates or times, most of which are distinct."""
     values = column.iloc[:_SAMPLE]
     return describe_column(values) in ("dates", "times") and values.nunique() > _RECURRENT * len(values)
 

@@ -12,7 +12,7 @@ from tabrec.collab.relevance import Relevance
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.row_labels import CheckedScoreMixin
 
-# Counts are more skewed, and have more distinct values, than a scale of ratings.
+# Above these limits, values are counts rather than ratings on a scale.
 _MOST_SKEWNESS, _LEAST_VALUES = 3.0, 20
 
 
@@ -40,7 +40,7 @@ class RatingRecommender(CheckedScoreMixin, RegressorMixin, Recommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # scikit-learn's checks pass random numbers, which are taken for ids and predict nothing.
+        # scikit-learn's checks pass random numbers, which are read as ids and predict nothing.
         tags.regressor_tags.poor_score = True
         return tags
 
@@ -62,9 +62,9 @@ class RatingRecommender(CheckedScoreMixin, RegressorMixin, Recommender):
         check_is_fitted(self)
         if order == "rating":
             return None
-        # Learned here and not in fit, which needs less time without it. Older saved models have none.
+        # Learned on first use, because it would slow down fit. Older saved models have none.
         relevance = getattr(self, "_relevance", None) or Relevance(self._reader)
-        self._relevance = relevance.caught_up(self._reader, getattr(self, "device", "cpu"))
+        self._relevance = relevance.updated(self._reader, getattr(self, "device", "cpu"))
         return self._relevance
 
     def _with_mean(self, pairs: Pairs, predicted: np.ndarray) -> np.ndarray:
@@ -72,8 +72,8 @@ class RatingRecommender(CheckedScoreMixin, RegressorMixin, Recommender):
 
 
 def _has_long_tail(values: np.ndarray) -> bool:
-    """Return whether values are many, not negative and strongly skewed, as counts of plays are."""
-    with np.errstate(over="ignore", invalid="ignore"):  # of ratings near the largest float
+    """Return whether values have many levels, are not negative and strongly skewed, like counts of plays."""
+    with np.errstate(over="ignore", invalid="ignore"):  # ratings near the largest float overflow
         spread = float(values.std())
     if not np.isfinite(spread) or not spread or values.min() < 0:
         return False

@@ -1,4 +1,4 @@
-"""`RatingsReader`: tables of ratings, and of pairs to predict, as codes."""
+"""`RatingsReader`: reads tables of ratings, and of pairs to predict, as codes."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from tabrec.tables.weights import read_weights
 
 @dataclass(frozen=True)
 class RatingsReader:
-    """Reads tables as learned from the ratings in fit. It is never changed: ids that come later make another."""
+    """Reads tables by the ids and encodings of fit. It is immutable; methods that add ids return a new reader."""
 
     owner: str  # class name of the recommender, for messages
     user_name: str
     item_name: str
     users: Side
     items: Side
-    ratings: Interactions  # all so far
+    ratings: Interactions  # all ratings so far
     mean_weight: float  # mean of the sample weights in fit, which scales all weights
     context: ContextEncoder | None
-    duplicates: str = "all"  # which ratings of a pair count: "all", the "last" or their "mean"
-    every_rating: Interactions | None = None  # where `ratings` has means of them
+    duplicates: str = "all"  # how repeated ratings of a pair count: "all", "last" or "mean"
+    every_rating: Interactions | None = None  # all ratings, if `ratings` holds their means by pair
 
     @classmethod
     def learn(
@@ -66,7 +66,7 @@ class RatingsReader:
         reader = cls(owner, *id_names, users, items, no_ratings, mean_weight, None, duplicates)
         every_rating, order = reader._code(frame, rows, columns, y, weights, context_names, days)
         ratings, order = merge_duplicates(every_rating, order, duplicates)
-        # Learned from sorted rows, so that a model does not depend on their order.
+        # Learned from sorted rows, so that a model does not depend on the order of rows.
         context = ContextEncoder.learn(frame, rows[order], context_names) if context_names else None
         reader = replace(
             reader, ratings=ratings, context=context, every_rating=every_rating if duplicates == "mean" else None
@@ -81,12 +81,12 @@ class RatingsReader:
         check_ratings: Callable[[np.ndarray], None],
         days: np.ndarray | None = None,
     ) -> tuple[RatingsReader, Interactions, Context]:
-        """Return a reader that knows further ratings, those ratings, and their context."""
+        """Return a reader that includes further ratings, these ratings and their context."""
         y, rows, weights = _read_target(frame, y, sample_weight, (self.user_name, self.item_name), self.owner)
         check_ratings(y[rows])
         columns = _id_columns(frame, (self.user_name, self.item_name), rows)
         for side, column in zip((self.users, self.items), columns, strict=True):
-            side.ids.encode(column)  # refuses ids of another type than in fit
+            side.ids.encode(column)  # raises an error for ids of another type than in fit
         users, items = self.users.with_ids(columns[0], LEARNED), self.items.with_ids(columns[1], LEARNED)
         grown = replace(self, users=users, items=items)
         more, order = grown._code(frame, rows, columns, y, weights, self.context_names, days)
@@ -96,7 +96,7 @@ class RatingsReader:
     def learn_given(
         self, ratings: Any, user: Any, check_given: Callable[[np.ndarray], None]
     ) -> tuple[RatingsReader, Interactions, np.ndarray]:
-        """Return a reader that knows new users by some ratings, those ratings, and the codes of the users."""
+        """Return a reader that includes new users with their ratings, these ratings and the codes of the users."""
         users, items, values = read_given(ratings, user, self.user_name, self.item_name)
         check_given(values)
         codes = self.items.ids.encode(items)
@@ -139,7 +139,7 @@ class RatingsReader:
         return self.with_features(kind, features[is_new]) if is_new.any() else self
 
     def rest(self, users: Any, items: Any) -> tuple[pd.DataFrame, Interactions]:
-        """The ratings without those of some known ids, and a table of their ids; their weights are those of fit."""
+        """Return the ratings without those of some known ids, with the weights of fit, and a table of their ids."""
         gone = self.users.require(users), self.items.require(items)
         ratings = self.ratings if self.every_rating is None else self.every_rating
         kept = ~np.isin(ratings.users, gone[0]) & ~np.isin(ratings.items, gone[1])
@@ -178,12 +178,12 @@ class RatingsReader:
         return self.users if kind == "user" else self.items
 
     def unused(self, names: Sequence[str]) -> list[str]:
-        """Return those of the columns of fit that predictions do not need."""
+        """Return the columns of fit that predictions do not need."""
         used = {self.user_name, self.item_name, *self.context_names}
         return [name for name in names if name not in used]
 
     def _with_more(self, more: Interactions, order: np.ndarray) -> tuple[RatingsReader, Interactions, np.ndarray]:
-        """A reader that knows further ratings, those of them that count, and the places in `order` they come from."""
+        """Return a reader that includes further ratings, those of them that are kept, and their part of `order`."""
         if self.every_rating is not None:
             every_rating = self.every_rating.with_more(more)
             ratings, _ = merge_duplicates(every_rating, np.arange(len(every_rating)), "mean")
@@ -206,7 +206,7 @@ class RatingsReader:
         context_names: list[str],
         days: np.ndarray | None,
     ) -> tuple[Interactions, np.ndarray]:
-        """Return the ratings of some rows as sorted interactions, and the position of each among the rows."""
+        """Encode the ratings of some rows as sorted interactions; also returns the position of each."""
         users, items = self.users.ids.encode(columns[0]), self.items.ids.encode(columns[1])
         if weights is None and self.mean_weight != 1.0:
             weights = np.ones(len(rows))
@@ -258,14 +258,14 @@ class ContextEncoder:
         return codes, encoded.drop(columns=list(self.category_sizes)).to_numpy(np.float32)
 
     def unknown(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows without a context: labels are unknown, numbers are at their mean."""
+        """Return an unknown context for rows: code 0 for labels, the mean for numbers."""
         return np.zeros((n_rows, len(self.category_sizes)), np.int32), np.zeros((n_rows, self.n_numbers), np.float32)
 
 
 def _read_target(
     frame: pd.DataFrame, y: Any, sample_weight: Any, id_names: tuple[str, str], owner: str
 ) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Return the ratings, the positions of the rows that count, as often as they count, and the weights of those."""
+    """Return the ratings, the positions of rows with both ids, repeated by integer weights, and their weights."""
     y = check_target(y, len(frame), owner, numeric=True)
     y = (column_or_1d(y, warn=True) if y.ndim == 2 else y).astype(np.float64)
     rows, weights = read_weights(sample_weight, len(frame))
@@ -292,7 +292,7 @@ def _id_columns(frame: pd.DataFrame, id_names: tuple[str, str], rows: np.ndarray
 
 
 def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple[Column, Column, np.ndarray]:
-    """Return users, items and ratings of a mapping or Series by item, or of a frame of [user,] item and rating."""
+    """Read users, items and ratings from a mapping or Series by item, or a frame of [user,] item and rating."""
     if isinstance(ratings, (Mapping, pd.Series)):
         given = ratings if isinstance(ratings, pd.Series) else pd.Series(dict(ratings), dtype=object)
         if not len(given):
@@ -320,7 +320,7 @@ def read_given(ratings: Any, user: Any, user_name: str, item_name: str) -> tuple
 
 
 def _order_columns(frame: pd.DataFrame, user_name: str, item_name: str) -> pd.DataFrame:
-    """Return the [user,] item and rating: by name where the item has its name in fit, by position otherwise."""
+    """Select [user,] item and rating, by name if the item has its name in fit, otherwise by position."""
     if item_name in frame.columns:
         ids = [name for name in (user_name, item_name) if name in frame.columns]
         rest = [name for name in frame.columns if name not in ids]
@@ -336,7 +336,7 @@ def _order_columns(frame: pd.DataFrame, user_name: str, item_name: str) -> pd.Da
 
 
 def as_pairs(X: Any) -> pd.DataFrame:
-    """Return a table of pairs as a new pandas frame; a sparse matrix is a TypeError."""
+    """Convert a table of pairs to a new pandas frame; raises a TypeError for a sparse matrix."""
     if sp.issparse(X):
         raise TypeError(
             "Got a sparse matrix, which only fit and partial_fit take: pass its pairs, as in "
@@ -346,7 +346,7 @@ def as_pairs(X: Any) -> pd.DataFrame:
 
 
 def read_sparse(X: Any, y: Any) -> tuple[Any, Any]:
-    """Return the pairs and values of a sparse matrix of users and items; anything else as it is."""
+    """Convert a sparse matrix of users and items to pairs and values; other input is returned unchanged."""
     if not sp.issparse(X):
         return X, y
     if y is not None:

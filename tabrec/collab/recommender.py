@@ -1,4 +1,4 @@
-"""`Recommender`: ids in; ratings, recommendations and reasons out."""
+"""`Recommender`: the base class of recommenders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tabrec.tables.failed_fit import restores_on_failure
 from tabrec.tables.names import align_names, check_named, learn_names
 from tabrec.tables.row_labels import check_row_labels
 
-# Parameters that determine what only `fit` learns; a recommender may have some of them.
+# Parameters that take effect only in `fit`, of which a recommender may have some.
 _KEPT = (
     *("user", "item", "context", "duplicates", "objective"),
     *("y_range", "n_factors", "bias", "n_history", "likelihood", "implicit_feedback", "layers", "embedding_size"),
@@ -336,7 +336,7 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
         )
 
     def _check_searchable(self, candidates: Any, include_cold: bool, context: Any, diversity: Any, fill: bool) -> None:
-        """Refuse an index for a model without, or beside options that it cannot serve."""
+        """Raise an error if the model has no index, or if an option requires the scores of all items."""
         self._searched_scorer()
         options = {"candidates": candidates, "context": context, "diversity": diversity}
         options |= {"include_cold": include_cold or None, "fill": fill or None}
@@ -345,7 +345,7 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
             raise ValueError(f"index= finds items without scoring all, which {given[0]} needs: leave one of them out.")
 
     def _searched_scorer(self) -> Scorer:
-        """Return the scorer, if it orders items by inner products."""
+        """Return the scorer; raises a NotImplementedError unless it ranks by inner products."""
         scorer = self._fitted_scorer()
         if is_regressor(self):
             raise NotImplementedError(
@@ -355,13 +355,13 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
         return scorer
 
     def _order_by(self, order: str) -> Relevance | None:
-        """Return the relevance by which `recommend` orders items; None orders them by their scores."""
+        """Return the relevance by which `recommend` ranks items, or None to rank by scores."""
         if order == "rating":
             raise ValueError(f"{type(self).__name__} does not predict ratings: order='rating' is for models that do.")
         return None
 
     def _read_sparse(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """Return the pairs and values of a sparse matrix; anything else as it is."""
+        """Convert a sparse matrix to pairs and values; other input is returned unchanged."""
         return read_sparse(X, y)
 
     def _read_target(self, frame: pd.DataFrame, y: Any) -> Any:
@@ -372,7 +372,7 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
         """Check the values from which the model is to learn."""
 
     def _read_weights(self, frame: pd.DataFrame, sample_weight: Any, reset: bool) -> Any:
-        """Return the weights of the rows of a table; `reset` is True for those of `fit`."""
+        """Return the weights of the rows of a table; `reset` is True in `fit` and False in `partial_fit`."""
         return sample_weight
 
     def _read_days(self, frame: pd.DataFrame) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""`recommend_items`: the best items of each user among the candidates, without excluded pairs."""
+"""`recommend_items`: rank the candidates for each user, without excluded pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tabrec.collab.sides import Side
 from tabrec.tables.columns import Column, advise_on_index, is_table, read_frame, to_columns
 from tabrec.tables.messages import warn_caller
 
-_SHOWN = 3  # Ids in a warning.
+_SHOWN = 3  # Number of ids in a warning.
 
 
 def recommend_items(
@@ -91,7 +91,7 @@ def _choose(items: Side, candidates: Any, include_cold: bool, unknown: str) -> n
     codes = items.ids.encode(column)
     absent = np.flatnonzero(codes == 0)
     if len(absent) and len(absent) == len(codes):
-        return items.require(candidates)  # raises
+        return items.require(candidates)  # raises a ValueError
     if len(absent):
         warn_caller(
             f"{len(absent)} of {len(codes)} candidates are not known to the model and are not recommended: "
@@ -101,7 +101,7 @@ def _choose(items: Side, candidates: Any, include_cold: bool, unknown: str) -> n
 
 
 def _read_pairs(parameter: str, reader: RatingsReader, users: Column, pairs: Any) -> tuple[OfUsers, Any]:
-    """The pairs of a table, with codes of their own for the users and those of the users asked for, and its items."""
+    """Read a table of pairs as interactions; returns them with the codes of `users` in them, and its items."""
     if hasattr(pairs, "__len__") and len(pairs) == 0:
         return (Interactions(*[np.empty(0, dtype=np.int32)] * 3), np.zeros(len(users.raw), dtype=np.int32)), []
     if not is_table(pairs) and np.ndim(pairs) != 2:
@@ -119,7 +119,7 @@ def _read_pairs(parameter: str, reader: RatingsReader, users: Column, pairs: Any
             f"{reader.item_name!r}.{advise_on_index(frame)}"
         )
     columns = to_columns(frame[names])
-    asked = Ids.learn(users)  # Unknown users have pairs, too.
+    asked = Ids.learn(users)  # Users get separate codes, because unknown users may have pairs too.
     codes = asked.encode(columns[names[0]]), reader.items.ids.encode(columns[names[1]])
     both = (codes[0] > 0) & (codes[1] > 0)
     found, _ = sort_interactions(codes[0][both], codes[1][both], np.ones(both.sum()))

@@ -22,7 +22,7 @@ _PARAMETERS: dict[str, Any] = {
     "verbose": 0,
     "random_state": 0,
 }
-# Number of ratings at which their distribution function is kept; it is interpolated between them.
+# Number of points of the distribution function of ratings, which is interpolated.
 _MOST_LEVELS = 1_000
 # The factors are refitted once the number of ratings has grown by more than this factor.
 _MOST_GROWTH = 2.0
@@ -37,24 +37,24 @@ class Relevance:
     """
 
     base: RatingsReader  # the ratings from which the factors of all items are learned
-    learned: ImplicitALSScorer | None  # fitted to `base` in the first call
+    learned: ImplicitALSScorer | None  # fitted to `base` in the first call of `updated`
     takes: ImplicitALSScorer  # `learned`, updated with all ratings
     levels: np.ndarray
-    shares: np.ndarray  # share of the ratings below each level, plus half of those equal to it
+    shares: np.ndarray  # share of the ratings below each level, plus half the share at the level
 
     def __init__(self, base: RatingsReader):
         self.base, self.learned = base, None
 
-    def caught_up(self, data: RatingsReader, device: Any) -> Relevance:
-        """Return the relevance updated with all ratings of a reader: only factors of ids with more ratings are solved.
+    def updated(self, data: RatingsReader, device: Any) -> Relevance:
+        """Update the relevance with all ratings of a reader, solving only the factors of ids with more ratings.
 
         The result depends on `base` and the reader alone, not on earlier calls.
         """
         if len(data.ratings) > _MOST_GROWTH * len(self.base.ratings):
-            return Relevance(data).caught_up(data, device)
+            return Relevance(data).updated(data, device)
         parameters = _PARAMETERS | {"device": device}
         learned = self.learned or self._learn(parameters)
-        learned.parameters = parameters  # not saved
+        learned.parameters = parameters  # not in saved models
         if self.takes.data is data:
             self.takes.parameters = parameters
             return self
@@ -63,7 +63,7 @@ class Relevance:
         if data is self.base:
             return made
         users = _find_changed(self.base.ratings, data.ratings, "user", data.users.n_codes)
-        # Users that are folded in do not change the recommendations of others.
+        # Users that are folded in must not change the recommendations of others.
         items = _find_changed(_of_learned_users(self.base), _of_learned_users(data), "item", data.items.n_codes)
         if len(items):
             made.takes.update(data, users, items)
@@ -77,21 +77,21 @@ class Relevance:
         scorer.fit(self.base)
         self.levels, self.shares = _distribution(self.base.ratings.values)
         self.takes = scorer
-        self.learned = scorer  # last, because another thread takes the rest as complete then
+        self.learned = scorer  # set last, because other threads then assume that the rest is complete
         return scorer
 
     def weigh(self, users: np.ndarray, items: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """Return the relevance of all pairs of some users and some items, given their predicted ratings."""
+        """Compute the relevance of all pairs of users and items from their predicted ratings."""
         preference = self.takes.score_block(users, items)
-        # Factors are 0 for users whose items nobody else has.
+        # Users whose items nobody else has have factors of 0; popularity is used instead.
         preference[~self.takes.rows["user"][users].any(axis=1)] = self.takes.popularity[items]
         below = np.interp(predicted, self.levels, self.shares)
-        # A product would move negative preferences up where the predicted rating is low.
+        # Negative preferences are not scaled, because a low predicted rating would raise them.
         return np.where(preference > 0, preference * (1 + below) / 2, preference)
 
 
 def _distribution(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the levels of ratings, and the share of ratings below each, plus half of those at it."""
+    """Return the levels of ratings, and the share of ratings below each level plus half the share at it."""
     levels, counts = np.unique(values, return_counts=True)
     shares = (np.cumsum(counts) - counts / 2) / len(values)
     step = -(-len(levels) // _MOST_LEVELS)

@@ -1,4 +1,4 @@
-"""Large sparse matrices in blocks of rows, each of which fits in memory, wherever the matrix itself is."""
+"""Process large sparse matrices, in memory or in files, in blocks of rows that fit in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabrec.tables.mapped_arrays import BLOCK, array_like, blocks, is_mapped, re
 
 
 def ranges(starts: np.ndarray, size: int) -> Iterator[slice]:
-    """Yield consecutive rows with at most `size` numbers together, or one row, given the start of each and the end."""
+    """Yield ranges of rows with at most `size` numbers together, or single rows, from the row starts."""
     first, n_rows = 0, len(starts) - 1
     while first < n_rows:
         stop = max(int(np.searchsorted(starts, starts[first] + size, side="right")) - 1, first + 1)
@@ -20,7 +20,7 @@ def ranges(starts: np.ndarray, size: int) -> Iterator[slice]:
 
 
 def row_blocks(matrix: sp.csr_matrix, size: int = BLOCK) -> Iterator[tuple[slice, sp.csr_matrix]]:
-    """Yield the rows of a matrix in blocks, which do not depend on where it is."""
+    """Yield the rows of a matrix in blocks, the same for matrices in memory and in files."""
     for rows in ranges(matrix.indptr, size):
         yield rows, matrix if rows.stop - rows.start == matrix.shape[0] else matrix[rows]
         release(matrix.indices, matrix.data)
@@ -29,7 +29,7 @@ def row_blocks(matrix: sp.csr_matrix, size: int = BLOCK) -> Iterator[tuple[slice
 def sum_by_pair(
     users: np.ndarray, items: np.ndarray, strengths: Callable[[slice], np.ndarray], shape: tuple[int, int]
 ) -> sp.csr_matrix:
-    """Return the sum of the strengths of each pair of a user and an item, which are sorted; in files if they are."""
+    """Sum the strengths of each pair, given sorted users and items; the result is in files if these are."""
     if not is_mapped(items):
         return sp.csr_matrix((strengths(slice(None)), (users, items)), shape=shape)
     indices, data = array_like(items, len(items), np.int32), array_like(items, len(items), np.float64)
@@ -48,7 +48,7 @@ def sum_by_pair(
 
 
 def transpose(matrix: sp.csr_matrix, size: int = 4 * BLOCK) -> sp.csr_matrix:
-    """The transposed matrix in rows; if the matrix is in files, this one is, found in a pass for each range of rows."""
+    """Transpose a matrix; one in files is read once for each range of rows of the result, which is in files too."""
     if not is_mapped(matrix.indices):
         return sp.csr_matrix(matrix.T)
     n_rows, n = matrix.shape[1], matrix.nnz
@@ -65,14 +65,14 @@ def transpose(matrix: sp.csr_matrix, size: int = 4 * BLOCK) -> sp.csr_matrix:
 
 
 def _columns_between(block: sp.csr_matrix, start: int, wanted: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return columns, rows and numbers of a block, whose first row is `start`, in a range of columns."""
+    """Return the columns, rows and values of a block within a range of columns; its first row is row `start`."""
     at = np.flatnonzero((block.indices >= wanted.start) & (block.indices < wanted.stop))
     rows = np.searchsorted(block.indptr, at.astype(block.indptr.dtype), side="right").astype(np.int32)
     return block.indices[at], rows + np.int32(start - 1), block.data[at]
 
 
 def count_codes(codes: np.ndarray, n_codes: int) -> np.ndarray:
-    """Return how often each code occurs."""
+    """Count the occurrences of each code."""
     counts = np.zeros(n_codes, dtype=np.int64)
     for rows in blocks(len(codes)):
         counts += np.bincount(codes[rows], minlength=n_codes)

@@ -11,9 +11,9 @@ import numpy as np
 from tabrec.collab.interactions import Context, Interactions, Pairs
 from tabrec.collab.reader import RatingsReader
 
-# A similarity to an id with so many ratings is halved.
+# A similarity to an id with this many ratings is halved.
 _DAMPING = 5.0
-# Pairs scored at once in a context.
+# Number of pairs scored at once in a context.
 _MOST_PAIRS = 2**18
 
 
@@ -354,6 +354,6 @@ class Scorer(ABC):
 
 
 def unit_vectors(vectors: np.ndarray) -> np.ndarray:
-    """Return the rows divided by their lengths; rows of zeros stay zero."""
+    """Scale the rows to unit length; rows of zeros stay zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(lengths > 0, lengths, 1.0)

@@ -16,7 +16,7 @@ from tabrec.collab.texts import encode_texts, learn_texts, without_texts
 from tabrec.preprocess import TabularPreprocessor
 from tabrec.tables.output import pandas_output
 
-# Labels of fewer ids are not informative about other ids; the minimum is lower for small tables.
+# Labels of fewer ids are left out, because they say little about other ids; the limit is lower for small tables.
 _MOST_MIN_FREQUENCY = 5
 _IDS_PER_MIN_FREQUENCY = 20
 # Number of codes of a category with two labels, code 0 included.
@@ -26,10 +26,10 @@ _OF_TWO_LABELS = 3
 class SideEncoder:
     """Encodes the features of ids as codes and numbers, as learned from the ids with ratings."""
 
-    labels: dict[str, list]  # of columns with several labels in a row
+    labels: dict[str, list]  # labels of columns with several labels per row
     texts: dict[str, dict[str, float]]  # words of columns of free text
-    preprocessor: TabularPreprocessor | None  # None where all columns are free text
-    # Number of codes of each category column of more than two labels; others are numbers.
+    preprocessor: TabularPreprocessor | None  # None if all columns are free text
+    # Number of codes of each category column with more than two labels; other columns are numbers.
     category_sizes: dict[str, int]
     number_names: list[str]
     _sizes: dict[str, int]
@@ -58,7 +58,7 @@ class SideEncoder:
         return made
 
     def encode(self, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Return the codes, (n_rows, n_categories), and numbers, (n_rows, n_numbers)."""
+        """Encode features as codes, (n_rows, n_categories), and numbers, (n_rows, n_numbers)."""
         encoded = self._transform(features)
         codes = [encoded[name].cat.codes.to_numpy(np.int32) for name in self.category_sizes]
         numbers = [encoded[name].to_numpy(np.float32) for name in encoded.columns if name not in self._sizes]
@@ -93,17 +93,17 @@ class SideTable:
     codes: np.ndarray
     numbers: np.ndarray
     number_names: list[str]
-    kept: np.ndarray  # which numbers of the encoder are used
-    means: np.ndarray  # of those
-    label_means: list[np.ndarray] | None = None  # by category; None in models of tabrec 0.2
+    kept: np.ndarray  # positions of the encoder's numbers that are used
+    means: np.ndarray  # means of these numbers
+    label_means: list[np.ndarray] | None = None  # frequencies of labels by category; None in models of tabrec 0.2
     in_design: np.ndarray
 
     @classmethod
     def learn(cls, encoder: SideEncoder, features: pd.DataFrame, rows: np.ndarray, n_codes: int) -> SideTable:
-        """Return the table of some ids, whose codes are `rows`."""
+        """Make the table of some ids, whose codes are `rows`."""
         made, (codes, numbers) = cls(), encoder.encode(features)
         made.encoder, made.category_sizes = encoder, encoder.category_sizes
-        made.kept = np.flatnonzero((numbers != np.median(numbers, axis=0)).sum(axis=0) > 1)  # more than one stands out
+        made.kept = np.flatnonzero((numbers != np.median(numbers, axis=0)).sum(axis=0) > 1)  # two rows off the median
         made.number_names = [encoder.number_names[place] for place in made.kept]
         made.means = numbers[:, made.kept].mean(axis=0)
         made.is_there = np.zeros(n_codes, dtype=bool)
@@ -116,7 +116,7 @@ class SideTable:
         return made
 
     def design(self) -> np.ndarray:
-        """The features for a linear model: (n_codes, n_features), float32, mean 0 over the ids of the table in fit.
+        """Return float32 features for a linear model, (n_codes, n_features), with mean 0 over the ids in fit.
 
         A category has a column for each label. Ids that are not in the table have the mean, 0.
         """
@@ -128,7 +128,7 @@ class SideTable:
         return design[:, np.abs(design).max(axis=0) > 1e-6]
 
     def grown(self, n_codes: int) -> SideTable:
-        """This table with further ids, which have no features."""
+        """Return this table with more ids, which have no features."""
         made, n_new = copy.copy(self), n_codes - len(self.is_there)
         for name in ("codes", "numbers", "is_there"):
             rows = getattr(self, name)
@@ -136,7 +136,7 @@ class SideTable:
         return made
 
     def with_features(self, features: pd.DataFrame, rows: np.ndarray, n_codes: int) -> SideTable:
-        """This table with the features of some ids, whose codes are `rows`, encoded as in fit."""
+        """Return this table with the features of some ids, whose codes are `rows`, encoded as in fit."""
         if self.label_means is None:
             raise ValueError(
                 "The model was saved by tabrec 0.2 or before, which did not keep how features are encoded: to add "
@@ -161,7 +161,7 @@ class SideTable:
 
 
 def _as_number(column: pd.Series, size: int) -> np.ndarray:
-    """Return two labels as -0.5 and 0.5, 0 where missing; a single label as 1 where it is present."""
+    """Encode two labels as -0.5 and 0.5, 0 if missing, and a single label as 1, 0 if missing."""
     codes = column.cat.codes.to_numpy(np.float32)
     return np.where(codes > 0, codes - 1.5, 0.0).astype(np.float32) if size == _OF_TWO_LABELS else codes
 
@@ -183,23 +183,23 @@ def learn_side_table(parameter: str, features: Any, ids: Ids) -> tuple[SideTable
             f"{parameter} has none of the ids in column {ids.name!r}: its index holds {index.example()!r}, the ratings "
             f"hold {ids.labels[0]!r}. Set the ids as its index, as in frame.set_index('id')."
         )
-    # Learned only from ids with ratings, so that more rows in the table do not change the model.
+    # Learned only from ids with ratings, so that other rows of the table do not change the model.
     encoder = SideEncoder.learn(features.iloc[np.flatnonzero(rows)])
     ids = ids.with_labels(index.as_labels().labels)
     return SideTable.learn(encoder, features, ids.encode(index), ids.n_codes), ids
 
 
 def read_new_features(parameter: str, features: Any, name: Any, ids: Ids) -> pd.DataFrame:
-    """Features given as a mapping or Series of one id, by column, or as a side table, as a table indexed by id."""
+    """Convert features of one id, a mapping or Series by column, or a side table, to a table indexed by id."""
     if isinstance(features, pd.Series | Mapping):
         return pd.DataFrame([dict(features)], index=pd.Index([name], name=ids.name))
     features = index_by_id(parameter, features, ids)
-    ids.encode(_check_index(parameter, features, ids))  # refuses ids of another type
+    ids.encode(_check_index(parameter, features, ids))  # raises an error for ids of another type
     return features
 
 
 def index_by_id(parameter: str, features: Any, ids: Ids) -> Any:
-    """A side table with its column of ids as the index, where it has one and the index is not named as the ids."""
+    """Set the column of ids as index if there is one and the index does not have the name of the ids."""
     if not isinstance(features, pd.DataFrame) or features.index.name == ids.name:
         return features
     counts_rows = isinstance(features.index, pd.RangeIndex) and features.index.equals(pd.RangeIndex(len(features)))
@@ -212,7 +212,7 @@ def index_by_id(parameter: str, features: Any, ids: Ids) -> Any:
 
 
 def _holds_ids(column: pd.Series, ids: Ids) -> bool:
-    """Return whether a column has different ids in all rows, and some are known."""
+    """Return whether the values of a column are distinct and some of them are known ids."""
     try:
         return bool(column.is_unique and ids.encode(as_column(ids.name, column)).any())
     except (TypeError, ValueError):

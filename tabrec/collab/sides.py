@@ -14,7 +14,7 @@ from tabrec.tables.columns import Column
 from tabrec.tables.spelling import nearest_labels
 
 KINDS = ("user", "item")
-# Origins of the rows of a model, the best first.
+# Origins of the rows of a model, from the most to the least reliable.
 LEARNED, FOLDED_IN, FROM_METADATA, UNKNOWN = range(4)
 _PATHS = np.array(["learned", "fold-in", "metadata", "item bias", "user bias", "global mean"], dtype=object)
 
@@ -32,7 +32,7 @@ class Side:
         return self.ids.n_codes
 
     def design(self) -> np.ndarray:
-        """Return features for a linear model, of shape (n_codes, n_features): none, without a side table."""
+        """Return features for a linear model, (n_codes, n_features); without a side table, there are no columns."""
         return np.zeros((self.n_codes, 0), dtype=np.float32) if self.table is None else self.table.design()
 
     def known(self) -> np.ndarray:
@@ -40,18 +40,18 @@ class Side:
         return np.flatnonzero(self.origins <= FOLDED_IN)
 
     def from_metadata(self) -> np.ndarray:
-        """Return whether an id is known from its side table alone, by code."""
+        """Return a mask by code of the ids that are known only from the side table."""
         return self.origins == FROM_METADATA
 
     def became_known(self, before: np.ndarray) -> np.ndarray:
-        """Return the codes of the ids with ratings that had no ratings according to earlier origins."""
+        """Return the codes of the ids that have ratings now, but had none by the earlier origins."""
         known = self.known()
         had = np.zeros(self.n_codes, dtype=bool)
         had[: len(before)] = before <= FOLDED_IN
         return known[~had[known]]
 
     def require(self, ids: Any) -> np.ndarray:
-        """Return codes of known ids; a ValueError names the first unknown one, and known ids with similar spellings."""
+        """Return the codes of known ids; the ValueError for an unknown one names similar ids."""
         column = as_column(self.ids.name, ids)
         codes = self.ids.encode(column)
         if not len(codes) or codes.all():
@@ -62,7 +62,7 @@ class Side:
         raise ValueError(f"{self.ids.name} {absent!r} is not known to the model.{hint}")
 
     def with_ids(self, column: Column, origin: int) -> Side:
-        """This side with the ids of a column, whose origin becomes this one unless they have a better one."""
+        """Add the ids of a column with an origin; ids with a more reliable origin keep it."""
         ids = self.ids.with_labels(column.as_labels().in_use)
         origins = np.concatenate([self.origins, np.full(ids.n_codes - self.n_codes, UNKNOWN, dtype=np.int8)])
         codes = np.array([code for code in np.unique(ids.encode(column)) if code], dtype=np.intp)
@@ -71,7 +71,7 @@ class Side:
         return replace(self, ids=ids, origins=origins, table=table)
 
     def with_features(self, features: pd.DataFrame) -> Side:
-        """This side with a table of the features of some ids, which may be new."""
+        """Add features of ids, which may be new, to the side table."""
         assert self.table is not None
         column = as_column(self.ids.name, features.index)
         side = self.with_ids(column, FROM_METADATA)
@@ -79,18 +79,18 @@ class Side:
         return replace(side, table=table)
 
     def add_rows(self, parameter: str, features: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
-        """Return a side table with the features of further ids, in place of those that it has of them."""
+        """Return a side table with the given rows added or replaced."""
         features = index_by_id(parameter, features, self.ids)
         return pd.concat([features[~features.index.isin(more.index)], more[features.columns]])
 
     def drop_rows(self, parameter: str, features: pd.DataFrame, ids: Any) -> pd.DataFrame:
-        """Return a side table without the rows of some known ids."""
+        """Return a side table without the rows of some ids."""
         rows = self.ids.encode_list(index_by_id(parameter, features, self.ids).index)
         return features[~np.isin(rows, self.require(ids))]
 
 
 def learn_side(column: Column, parameter: str, features: Any) -> Side:
-    """Return the ids that a column of ratings holds, and those that a side table adds."""
+    """Learn the ids in a column of ratings, and the additional ids in a side table."""
     ids, table = Ids.learn(column), None
     n_rated = ids.n_codes
     if features is not None:
@@ -102,7 +102,7 @@ def learn_side(column: Column, parameter: str, features: Any) -> Side:
 
 
 def name_paths(users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Return the paths of predictions, by the origins of their users and items: an object array of text."""
+    """Describe the paths of predictions by the origins of users and items: an object array of text."""
     worse = np.maximum(users, items)
     path = np.where(worse < UNKNOWN, worse, np.where(users < UNKNOWN, 4, 3))
     return _PATHS[np.where((users == UNKNOWN) & (items == UNKNOWN), 5, path)]

@@ -128,7 +128,7 @@ class LeaveLastOut(_UserSplitter):
         n, n_splits = _check_count("n", self.n), self.get_n_splits()
         frame = as_frame(X)
         users = _user_codes(frame, self.user)
-        n_rows = np.bincount(users)[users]  # (n_rows,), of the user of each row
+        n_rows = np.bincount(users)[users]  # (n_rows,): number of rows of the user of each row
         if n_rows.max() <= n * n_splits:
             raise ValueError(
                 f"No user has more than {n * n_splits} rows, the busiest {n_rows.max()}: n={n} rows in each of "
@@ -255,7 +255,7 @@ def _user_codes(frame: pd.DataFrame, user: str | None) -> np.ndarray:
 
 def _rows_after(users: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Return the number of rows of the same user that are later than each row: int array of shape (n_rows,)."""
-    order = np.lexsort((times, users))  # stable: rows of one time stay in their order
+    order = np.lexsort((times, users))  # stable, so that rows of the same time keep their order
     ends = np.cumsum(np.bincount(users))
     after = np.empty(len(users), dtype=np.intp)
     after[order] = ends[users[order]] - 1 - np.arange(len(users))
@@ -263,10 +263,10 @@ def _rows_after(users: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _share_out(users: np.ndarray, n_splits: int, rng: np.random.Generator) -> np.ndarray:
-    """Test fold of each row: rows are shuffled within users and dealt to the folds in turn."""
+    """Return the test fold of each row: rows are shuffled within users and dealt to the folds in turn."""
     if len(users) < n_splits:
         raise ValueError(f"n_splits={n_splits} folds need as many rows, but there are {len(users)}.")
-    # Users, and the rows of each, are in random order; dealing makes the rows of a user, and all rows, spread evenly.
+    # Users and their rows are in random order, and dealing spreads the rows of each user, and all rows, evenly.
     shuffled = rng.permutation(users.max() + 1)[users]
     folds = np.empty(len(users), dtype=np.intp)
     folds[np.lexsort((rng.random(len(users)), shuffled))] = np.arange(len(users)) % n_splits

@@ -16,18 +16,18 @@ from tabrec.collab.row_blocks import count_codes, sum_by_pair
 from tabrec.collab.scorer import Scorer
 from tabrec.tables.mapped_arrays import mean_and_std
 
-# Values further from the mean than so many standard deviations count as if they were there.
+# Values are clipped at this many standard deviations from the mean.
 _MOST_DEVIATIONS = 2.0
-# A strength of 1 + rating_weight · deviation stays positive.
+# The limit of the weight keeps strengths, 1 + rating_weight · deviation, positive.
 RATING_WEIGHT: list[Any] = [Interval(Real, 0, 1 / _MOST_DEVIATIONS, closed="left"), StrOptions({"value"}), callable]
-# Number of items with interactions from which on a catalogue is large.
+# Smallest number of items with interactions of a large catalogue.
 _LARGE_CATALOGUE = 200
-# Items over which, at least, the spread of scores is measured in larger catalogues.
+# In larger catalogues, the spread of scores is measured over at least this many items.
 _N_COMPARED = 1_000
 # Weight of the popularity in the scores of users with one interaction. Chosen on MovieLens 100k, on other users than
 # those of benchmarks/cold_start.py.
 _POPULARITY_WEIGHT = 2.0
-# Pairs scored at once: each takes as many numbers as its user has interactions.
+# Number of pairs scored at once; each takes as many numbers as its user has interactions.
 _MOST_PAIRS = 2**15
 
 
@@ -38,7 +38,7 @@ class StrengthScorer(Scorer):
     popularity of the items, which also counts for users with few.
     """
 
-    # Most interactions of a user whose scores the popularity is added to.
+    # Popularity is added to the scores of users with at most this many interactions.
     _most_few: ClassVar[int] = 2
 
     _not_saved: tuple[str, ...] = ("parameters", "_matrix")
@@ -63,7 +63,7 @@ class StrengthScorer(Scorer):
 
     @abstractmethod
     def learn(self) -> None:
-        """Learn from `matrix`."""
+        """Learn from the strengths in `matrix`."""
 
     @abstractmethod
     def score_known(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ class StrengthScorer(Scorer):
         return self._matrix
 
     def _strengths_at(self, rows: slice) -> np.ndarray:
-        """Return strengths of some interactions, with their weights."""
+        """Return the strengths of some interactions, multiplied by their weights."""
         ratings = self.data.ratings
         strengths = self.strengths(ratings.values[rows])
         return strengths if ratings.weights is None else strengths * ratings.weights[rows]
@@ -98,7 +98,7 @@ class StrengthScorer(Scorer):
         self.popularity = count_codes(self.matrix.indices, self.matrix.shape[1]) / max(n_users, 1)
 
     def strengths(self, values: np.ndarray) -> np.ndarray:
-        """Return strengths of interactions with the values that were passed as y."""
+        """Convert values of y to strengths."""
         rule = self.parameters["rating_weight"]
         if callable(rule):
             strengths = np.asarray(rule(values), dtype=np.float64)
@@ -116,7 +116,7 @@ class StrengthScorer(Scorer):
         return strengths
 
     def strengths_of(self, user: int, values: np.ndarray) -> np.ndarray:
-        """Return strengths of the interactions of a user, whose values are given, with their weights."""
+        """Return the strengths of a user's interactions from their values, multiplied by their weights."""
         weights = self.data.ratings.weights
         return self.strengths(values) * (1.0 if weights is None else weights[self.data.ratings.of_user(user)])
 
@@ -141,10 +141,10 @@ class StrengthScorer(Scorer):
         return scores
 
     def popularity_weights(self, users: np.ndarray) -> np.ndarray:
-        """Return the weights of the popularity in the scores of users: 1 without interactions, and 0 for most others.
+        """Return the weight of popularity in the scores of each user: 1 without interactions, 0 for most others.
 
-        One interaction says little about a large catalogue: it counts half as much as the popularity, two count as
-        much, where scores and popularities are compared by their spread over the items.
+        In a large catalogue, one interaction says little: its scores count half as much as popularity, and those of two
+        interactions as much, after both are scaled by their spread over items.
         """
         counts = np.diff(self.matrix.indptr)[users]
         weights = (counts == 0).astype(np.float64)
@@ -158,7 +158,7 @@ class StrengthScorer(Scorer):
         return weights
 
     def with_popularity(self, kind: str, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Rows with another column, so that inner products hold the popularity for users with few interactions."""
+        """Append a column to rows, by which inner products include the popularity for users with few interactions."""
         if kind == "item":
             return np.column_stack([rows, self.popularity[codes]])
         known = self._has_interactions(codes)
@@ -209,6 +209,6 @@ def check_positive(values: np.ndarray) -> None:
 
 
 def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Return the rows divided by their lengths; empty rows stay empty."""
+    """Scale the rows to unit length; empty rows stay empty."""
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     return sp.csr_matrix(sp.diags(1 / np.where(lengths > 0, lengths, 1.0)) @ matrix)

@@ -1,4 +1,4 @@
-"""Columns of free text, such as descriptions, as frequencies of words."""
+"""Encode columns of free text, such as descriptions, as frequencies of words (TF-IDF)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-# A column is free text if more than this share of its values differ, and they have so many words on average.
+# A column is free text if more than this share of its values is distinct, with this many words on average.
 _LEAST_DISTINCT = 0.5
 _LEAST_WORDS = 5
-# Of more words the most frequent ones are used, to bound the memory of the block.
+# Only the most frequent words are used, to bound the memory of their columns.
 _MOST_WORDS = 200
 
 
 def learn_texts(features: pd.DataFrame, min_frequency: int, others: Collection[str]) -> dict[str, dict[str, float]]:
-    """Return the words of each column of free text but some, with their inverse document frequencies."""
+    """Learn the words of columns of free text, except `others`, with their inverse document frequencies."""
     found = {}
     for name, column in features.items():
         if str(name) in others or not _is_free_text(column):
@@ -32,7 +32,7 @@ def learn_texts(features: pd.DataFrame, min_frequency: int, others: Collection[s
 
 
 def encode_texts(features: pd.DataFrame, texts: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """Return a column of float32 for each word; the numbers of a text have the length 1."""
+    """Encode texts as TF-IDF vectors of unit length, a float32 column for each word."""
     blocks = [pd.DataFrame(index=features.index)]
     for name, idf in texts.items():
         vectorizer = TfidfVectorizer(vocabulary=list(idf), dtype=np.float32)

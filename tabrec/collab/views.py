@@ -1,4 +1,4 @@
-"""`LabelledViews`: the learned biases and factors by id; similar ids; a plot of the items."""
+"""`LabelledViews`: biases and factors by id, similar ids, explanations and a plot of the items."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tabrec.collab.sides import name_paths
 from tabrec.plotting.axes import shorten_all
 from tabrec.plotting.maps import draw_labelled, principal_components
 
-# Components are computed from the items with most ratings: vectors of rarely rated items are hardly trained.
+# Components are computed from the items with most ratings, because vectors of rare items are hardly trained.
 _MOST_FOR_COMPONENTS = 1000
 check_n = validate_params({"n": [Interval(Integral, 1, None, closed="left")]}, prefer_skip_nested_validation=True)
 
 
 class LabelledViews(BaseEstimator):
-    """Base of the recommenders: their fitted reader and scorer, and views of both."""
+    """Base of the recommenders with views of their fitted reader and scorer."""
 
     _reader: RatingsReader
     _scorer: Scorer
@@ -219,7 +219,7 @@ class LabelledViews(BaseEstimator):
         return hasattr(self, "_scorer")
 
     def _fitted_scorer(self) -> Scorer:
-        """Return a copy of the fitted scorer that has the present parameters and may replace its fitted attributes."""
+        """Return a copy of the fitted scorer with the current parameters, whose fitted attributes may be replaced."""
         check_is_fitted(self)
         scorer = copy.copy(self._scorer)
         scorer.parameters = self.get_params(deep=False)
@@ -244,7 +244,7 @@ class LabelledViews(BaseEstimator):
         return pd.Series(counts, index=index, name="n_ratings")
 
     def _with_mean(self, pairs: Pairs, predicted: np.ndarray) -> np.ndarray:
-        """Return the predictions, replaced where neither user nor item is known."""
+        """Replace the predictions of pairs whose user and item are both unknown by the mean."""
         return predicted
 
     def _paths(self, pairs: Pairs) -> np.ndarray:

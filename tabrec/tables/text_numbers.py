@@ -197,7 +197,7 @@ class _Number:
         """Whether a letter follows the number, such as ``p`` for provisional."""
         return len(self.unit) == 1 and self.unit.isalpha() and self.text != ""
 
-    def says_more(self, unit: str) -> bool:
+    def loses_text(self, unit: str) -> bool:
         """Return whether the label is a limit or has a note, so that reading its value alone loses information."""
         return self.is_bound or self.has_note or (not unit and self.is_flagged)
 
@@ -279,7 +279,7 @@ def find_number_format(
         if not may_be_missing(marks, len(read), n_rows) or _are_codes(read) or not _are_scales(read) or are_bounds:
             return None
     simplified = next(
-        (label for label, n in zip(labels, numbers, strict=True) if n is not None and n.says_more(unit)), None
+        (label for label, n in zip(labels, numbers, strict=True) if n is not None and n.loses_text(unit)), None
     )
     return NumberFormat(decimal, unit, marks, None if is_known else _ambiguous(labels, readings), simplified)
 
