@@ -247,7 +247,7 @@ def _read(block: pa.Table | FileBlock) -> pa.Table:
 
 
 def _frames(block: pa.Table | FileBlock, steps: list[_Step], chunk_rows: int) -> list[pd.DataFrame]:
-    """The chunks of a block, text as categories, after the functions that are applied to them."""
+    """Convert a block to chunks, with text as categories, and apply the functions to them."""
     table, name = _read(block), block.part.path if isinstance(block, FileBlock) else None
     for position, field in enumerate(table.schema):
         column = table.column(position)
