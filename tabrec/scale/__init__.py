@@ -3,7 +3,7 @@
 from tabrec.scale.files import FileChunks
 from tabrec.scale.frames import FrameChunks
 from tabrec.scale.ray_chunks import RayChunks
-from tabrec.scale.ray_cluster import cluster
+from tabrec.scale.ray_cluster import cluster, parallel_on_ray
 from tabrec.scale.writing import predict_to
 
-__all__ = ["FileChunks", "FrameChunks", "RayChunks", "cluster", "predict_to"]
+__all__ = ["FileChunks", "FrameChunks", "RayChunks", "cluster", "parallel_on_ray", "predict_to"]

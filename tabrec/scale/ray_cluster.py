@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import joblib
+
 _ADDRESS = re.compile(r"ray://(\[[^\]]+\]|[^:/\s]+)(?::(\d+))?/?")
 _PORT = 10001
 # Seconds to reach a port, until a head answers there, and until it has started a session.
@@ -92,6 +94,50 @@ def cluster(address: str = "ray", *, workers: int | None = None) -> Iterator[Any
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def parallel_on_ray(address: str = "ray", *, workers: int | None = None) -> Iterator[Any]:
+    """Let joblib run its jobs as tasks of Ray in a ``with`` block, such as the fits of a search of scikit-learn.
+
+    Parameters
+    ----------
+    address : str, default="ray"
+        As for `cluster`.
+    workers : int, default=None
+        As for `cluster`.
+
+    Yields
+    ------
+    module
+        `ray`.
+
+    Raises
+    ------
+    ImportError
+        Ray is not installed.
+    ConnectionError
+        No head answers at the address.
+
+    See Also
+    --------
+    cluster : The connection alone.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from tabrec import ForestRegressor
+    >>> from tabrec.scale import parallel_on_ray
+    >>> search = GridSearchCV(ForestRegressor(n_jobs=1), {"min_samples_leaf": [1, 5]})
+    >>> with parallel_on_ray(workers=2):  # doctest: +SKIP
+    ...     search.fit(X, y)
+    """
+    with cluster(address, workers=workers) as ray:
+        from ray.util.joblib import register_ray
+
+        register_ray()
+        with joblib.parallel_config("ray", n_jobs=-1):
+            yield ray
 
 
 def _connect(ray: Any, host: str, port: int) -> None:

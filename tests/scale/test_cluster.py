@@ -1,15 +1,20 @@
 """Connections to Ray, and the commands that read tables in chunks."""
 
+import os
 import re
 import sys
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
+from tabrec import BoostingRegressor
 from tabrec.datasets import make_auctions
 from tabrec.runs import TableRun, train_on_chunks
-from tabrec.scale import FileChunks, FrameChunks, RayChunks, cluster
+from tabrec.scale import FileChunks, FrameChunks, RayChunks, cluster, parallel_on_ray
 from tabrec.scale.kept_rows import hold_out
 from tabrec.scale.row_draw import RowDraw
 
@@ -148,3 +153,13 @@ class TestOnACluster:
         np.testing.assert_allclose(
             pd.read_parquet("p.parquet")["SalePrice"], TableRun.open("r").predict(SALES)["SalePrice"]
         )
+
+    def test_a_search_of_scikit_learn_runs_on_the_workers(self, ray):
+        search = GridSearchCV(BoostingRegressor(max_iter=3, random_state=0), {"max_leaf_nodes": [3, 7]}, cv=2)
+        X, y = SALES.drop(columns="SalePrice"), SALES["SalePrice"]
+        with parallel_on_ray():
+            pids = joblib.Parallel()(joblib.delayed(os.getpid)() for _ in range(4))
+            found = clone(search).fit(X, y)
+        assert (os.getpid() in pids) == (ray.cluster_resources()["CPU"] == 1)
+        expected = clone(search).fit(X, y).cv_results_["mean_test_score"]
+        np.testing.assert_array_equal(found.cv_results_["mean_test_score"], expected)
