@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-# A submodule named like a function would hide it once imported.
+# Importing a submodule with the name of a function would hide the function.
 _MODULES = {
     "attribution.path_contributions": ["Contributions", "RowContributions", "contributions"],
     "attribution.cohorts": ["Cohorts"],

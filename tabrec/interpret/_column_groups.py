@@ -1,4 +1,4 @@
-"""Columns that are permuted or dropped together, and the raw columns that encoded ones come from."""
+"""Groups of columns that are permuted or dropped together, and the raw columns of encoded ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tabrec.trees.fitted_trees import is_forest, read_trees
 
 
 def read_groups(groups: Any, columns: list[str], sources: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return groups by name, their members among the columns.
+    """Read groups of columns; returns their members, which are among `columns`, by name.
 
     `groups` is None, "source" (one group per raw column), a dict, a list of lists, or a result with `clusters`. A
     member may be a raw column if encoded ones are permuted, and vice versa.
@@ -49,15 +49,15 @@ def sources_of(model: Any, raw: list[str]) -> dict[str, str]:
 
 
 def source_of(name: str, columns: list[str], sources: Mapping[str, str]) -> str | None:
-    """Return the raw column, among `columns`, that an encoded one comes from; None if there is none."""
+    """Return the raw column, if it is among `columns`, that an encoded column comes from; otherwise None."""
     found = sources.get(name, name)
     return found if found in columns else None
 
 
 def importance_by_source(table: pd.DataFrame) -> pd.Series:
-    """Return the importance of each raw column in a table of `feature_importance`; less than 0 counts as 0.
+    """Return the importance of each raw column in a table of `feature_importance`; negative values count as 0.
 
-    It is that of all its encoded columns together where it was measured, else their sum.
+    It is the importance of all its encoded columns together if that was measured, otherwise their sum.
     """
     worth = table["importance"].clip(lower=0)
     alone = worth[~table["is_group"]].groupby(table["source"]).sum()
@@ -86,7 +86,7 @@ def _columns_of(name: str, columns: list[str], sources: Mapping[str, str]) -> li
 
 
 def columns_to_drop(columns: Any, frame: pd.DataFrame) -> list[list[str]]:
-    """The raw columns to drop at a time, from a list of columns, of lists of columns, or a result with `clusters`."""
+    """Read the blocks of raw columns to drop: from columns, lists of columns, or a result with `clusters`."""
     names = frame.columns.tolist()
     if hasattr(columns, "clusters"):
         blocks = _blocks_of_clusters(columns, names)
@@ -106,13 +106,13 @@ def columns_to_drop(columns: Any, frame: pd.DataFrame) -> list[list[str]]:
 
 
 def _name_of(item: Any, names: list[str]) -> str:
-    """Return a column given by its name, or by its position where that is not a name."""
+    """Return the name of a column that is given by name, or by position if that is not a name."""
     is_position = isinstance(item, (int, np.integer)) and str(item) not in names and 0 <= item < len(names)
     return names[item] if is_position else str(item)
 
 
 def _blocks_of_clusters(found: Any, names: list[str]) -> list[list[str]]:
-    """Each column alone, then all but the first of every cluster."""
+    """Return a block for each column of a cluster, then a block of all but the first column of every cluster."""
     sources = getattr(found, "sources", {})
     clusters = []
     for members in found.clusters:
@@ -127,7 +127,7 @@ def _blocks_of_clusters(found: Any, names: list[str]) -> list[list[str]]:
 
 
 def _hint(name: str, frame: pd.DataFrame) -> str:
-    """For the name of an encoded column, the raw column that it comes from."""
+    """Return a hint for messages that names the raw column of an encoded column."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         source = TabularPreprocessor().fit(frame).output_to_input_.get(name)

@@ -1,14 +1,14 @@
-"""Numbers in sentences and tables, without exponents where they can be written out."""
+"""Format numbers in sentences and tables, without exponents if possible."""
 
 from __future__ import annotations
 
 import numpy as np
 
-_SMALLEST, _LARGEST = -4, 15  # powers of ten that are written out
+_SMALLEST, _LARGEST = -4, 15  # exponents of numbers without an exponent
 
 
 def show_number(value: float, digits: int = 4) -> str:
-    """Return a number with at least so many digits, thousands separated: 25,798, 0.1234, 1.5; others as 1.5e-06."""
+    """Format a number with `digits` significant digits and separated thousands: 25,798, 0.1234, 1.5e-06."""
     value = float(value)
     if not np.isfinite(value) or value == 0:
         return f"{value:g}"

@@ -1,4 +1,4 @@
-"""Checks of the parameters of functions, with constraints that several of them share."""
+"""Check the parameters of functions by scikit-learn's constraints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 
 
 def check_parameters(**constraints: Any) -> Any:
-    """Decorate a function to check its parameters, except where a function checked in this way calls it."""
+    """Decorate a function to check its parameters, unless another checked function calls it."""
     return validate_params(constraints, prefer_skip_nested_validation=True)
 
 

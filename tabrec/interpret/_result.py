@@ -14,7 +14,7 @@ _MOST_ROWS = 20
 class Result(ABC):
     """Base of all results: a tidy frame and a plot."""
 
-    table: pd.DataFrame  # the result as a tidy frame
+    table: pd.DataFrame  # tidy frame
 
     @abstractmethod
     def plot(self, ax: Any = None) -> Any:

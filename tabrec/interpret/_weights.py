@@ -1,6 +1,7 @@
-"""Weights of rows, read in one way by every function that computes a score, an importance or an effect.
+"""Read sample weights, for all functions that compute a score, an importance or an effect.
 
-A row of whole weight k counts as k rows, and a row of weight 0 as none. Weights that are not whole multiply the row.
+A row of integer weight k counts as k rows, and a row of weight 0 is ignored. If weights are not integers, they multiply
+the value of each row.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from tabrec.tables.weights import Weighting, check_weights, read_weights
 
 
 def weigh_rows(X: Any, sample_weight: Any) -> Weighting:
-    """Return the rows to use, which whole weights repeat, and their weights where these are not whole."""
+    """Return the rows to use, repeated by integer weights, and their weights if these are not integers."""
     check_row_labels(X, sample_weight=sample_weight)
     return read_weights(sample_weight, len(read_frame(X)))
 
 
 def weight_of_rows(X: Any, sample_weight: Any) -> np.ndarray | None:
-    """Return one weight for each row, for rows that have to stay one, such as those of folds; None without weights."""
+    """Return one weight per row without repeating rows, as for rows in folds; None without weights."""
     check_row_labels(X, sample_weight=sample_weight)
     return None if sample_weight is None else check_weights(sample_weight, len(read_frame(X)))
 
 
 def weights_of_copies(rows: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
-    """Return the weight of each row that a forest was grown on, where rows of whole weights occur several times.
+    """Return the weight of each training row of a forest, in which rows of integer weights occur several times.
 
-    `rows` has their positions in the table of fit. None if all are equal.
+    `rows` holds their positions in the table of fit. None is returned if all weights are equal.
     """
     if weights is None:
         return None
@@ -40,7 +41,7 @@ def weights_of_copies(rows: np.ndarray, weights: np.ndarray | None) -> np.ndarra
 
 
 def as_fit_parameter(model: Any, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the weights under the name by which the `fit` of a model, or of a pipeline's last step, takes them."""
+    """Return the weights by the name of the parameter of `fit` of a model, or of a pipeline's last step."""
     prefix, last = (f"{model.steps[-1][0]}__", model[-1]) if isinstance(model, Pipeline) else ("", model)
     taken = signature(last.fit).parameters.values()
     if not any(each.name == "sample_weight" or each.kind is Parameter.VAR_KEYWORD for each in taken):

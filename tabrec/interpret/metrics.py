@@ -1,4 +1,4 @@
-"""Metrics as one gain a row, so that two scores on the same rows can be compared with a standard error."""
+"""Metrics as functions of gains per row, so that scores on the same rows can be compared with standard errors."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tabrec.interpret._numbers import show_number
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric that is a function of the mean over rows."""
+    """A metric that is a function of the mean of gains over rows."""
 
     name: str  # for tables and axes
-    # (y, predicted, classes, weights of the rows or None) -> one per row, larger is better
+    # (y, predicted, classes, sample weights or None) -> gain of each row, larger is better
     gains: Callable[..., np.ndarray]
-    score: Callable[..., float]  # (gains, weights or None) -> the metric as it is reported
-    greater_is_better: bool  # for the reported score
+    score: Callable[..., float]  # (gains, weights or None) -> the reported metric
+    greater_is_better: bool  # whether a greater reported metric is better
 
     def gain(self, before: float, after: float) -> float:
-        """By how much a score has improved; negative when it has become worse."""
+        """Return the improvement of a score, negative if it is worse."""
         return after - before if self.greater_is_better else before - after
 
     def linear(self, gains: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Return gains whose mean changes as the score does: for RMSE its linear approximation (the delta method)."""
+        """Return gains whose mean changes like the score; those of RMSE are linearised (delta method)."""
         if self.name != "RMSE":
             return gains
         score = self.score(gains, weights)
@@ -62,7 +62,7 @@ def _absolute(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any =
 
 
 def _explained(y: np.ndarray, predicted: np.ndarray, classes: Any, weights: Any = None) -> np.ndarray:
-    """Return gains whose mean is R² (averaged over outputs) and whose spread is that of R² to first order.
+    """Return gains whose mean is R², averaged over outputs, and whose spread is that of R² to first order.
 
     R² is a ratio of two means, so each gain includes the effect of its row on the variance of the target.
     """
@@ -113,15 +113,16 @@ METRICS: dict[str, Metric] = {
     "accuracy": Metric("accuracy", _right, _mean, True),
     "log_loss": Metric("log loss", _log_likelihood, _loss, False),
 }
-# Probabilities of a rare class may be good although the most probable class is always the other one.
+# Log loss is the default, because accuracy ignores the probabilities of rare classes.
 BRIER = Metric("Brier score", _squared_probability, _loss, False)
 _OF_CLASSIFIERS = ("accuracy", "log_loss")
 
 
 def add_even_tree(predicted: np.ndarray, n_trees: np.ndarray) -> np.ndarray:
-    """Return class shares of a forest with one more tree, which gives all classes the same share.
+    """Smooth the class shares of a forest by one more tree that gives all classes the same share.
 
-    Few trees often leave a class at 0, whose log loss hides all others. `n_trees` predicted each row.
+    With few trees, a true class often has the share 0, whose log loss dominates all others. `n_trees` is the number of
+    trees that predicted each row.
     """
     n_trees = n_trees[:, None]
     return (predicted * n_trees + 1 / predicted.shape[1]) / (n_trees + 1)
@@ -130,7 +131,7 @@ def add_even_tree(predicted: np.ndarray, n_trees: np.ndarray) -> np.ndarray:
 def beats_baseline(
     y: np.ndarray, predicted: np.ndarray, baseline: np.ndarray, classes: Any, weights: np.ndarray | None = None
 ) -> tuple[bool, str]:
-    """Return whether predictions are clearly better than those of a baseline, and the scores of both in a phrase.
+    """Return whether predictions are significantly better than a baseline, and a phrase with both scores.
 
     They are compared by the Brier score of classifiers and by RMSE, and are clearly better by more than 2 standard
     errors.
@@ -146,7 +147,7 @@ def beats_baseline(
 
 
 def read_metric(model: Any, metric: str | None, default: str = "rmse") -> Metric:
-    """The requested metric; for None `default` for a regressor and log loss for a classifier. Others are refused."""
+    """Return the named metric; None is `default` for regressors and log loss for classifiers."""
     if metric is None:
         return METRICS["log_loss" if is_classifier(model) else default]
     fitting = [name for name in METRICS if (name in _OF_CLASSIFIERS) == is_classifier(model)]

@@ -1,4 +1,4 @@
-"""Any fitted model: its predictions as an array, and where its encoded columns come from."""
+"""Access any fitted model: predictions as arrays, columns, labels and origins of encoded columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fitted_columns(model: Any, X: Any) -> list[str]:
 
 
 def find_origins(model: Any) -> dict[str, Origin | None]:
-    """Return where each encoded column of a model, or of an ensemble's first member, comes from; empty if none do."""
+    """Return the origins of the encoded columns of a model, or of an ensemble's first member; empty if unknown."""
     members = getattr(model, "estimators_", None)
     if not hasattr(model, "origins") and isinstance(members, list) and members and hasattr(members[0], "origins"):
         model = members[0]
@@ -39,7 +39,7 @@ def classes_of(model: Any) -> Any:
 
 
 def find_labels(model: Any) -> dict[str, list]:
-    """Labels by code of the raw columns that a model encodes by label; label 0 stands for missing or never seen."""
+    """Return the labels by code of the raw columns that a model encodes as categories; code 0 is missing or unseen."""
     origins = [origin for origin in find_origins(model).values() if origin is not None]
     return {origin.column: coded_labels(origin) for origin in origins if coded_labels(origin)}
 
@@ -51,7 +51,7 @@ def find_date_formats(model: Any) -> dict[str, tuple[str | None, str | None]]:
 
 
 def with_numbers(model: Any, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with text that the model reads as numbers as numbers, so that it has an order and units."""
+    """Convert text that the model reads as numbers to numbers."""
     formats = {name: found for step in fitted_steps(model) for name, found in _number_formats(step).items()}
     if not formats:
         return frame
@@ -73,7 +73,7 @@ def list_members(model: Any) -> list[Any]:
 
 
 def fitted_steps(model: Any) -> list[Any]:
-    """The fitted transformers of a model: steps of pipelines, `preprocessor_`, its parts, an ensemble's first."""
+    """List the fitted transformers of a model, within pipelines, preprocessors and an ensemble's first member."""
     if isinstance(model, Pipeline):
         return [found for _, step in model.steps for found in fitted_steps(step)]
     if hasattr(model, "preprocessor_"):
@@ -87,9 +87,9 @@ def fitted_steps(model: Any) -> list[Any]:
 
 
 def make_model(model_factory: Any) -> Any:
-    """Return a new unfitted estimator: the result of a function, or a clone of an estimator.
+    """Return a new unfitted estimator, made by a function or cloned from an estimator.
 
-    A clone of fitted boosting grows as many trees as that has, instead of choosing their number again.
+    A clone of fitted boosting grows the same number of trees, instead of choosing it again.
     """
     if hasattr(model_factory, "fit"):
         return clone_for_refit(model_factory)
@@ -101,7 +101,7 @@ def make_model(model_factory: Any) -> Any:
 
 
 def predictor(model: Any) -> Callable[[Any], np.ndarray]:
-    """A function from X to predictions, (n_rows, n_outputs), or a classifier's probabilities, (n_rows, n_classes)."""
+    """Return a function from X to predictions, (n_rows, n_outputs), or probabilities, (n_rows, n_classes)."""
     check_is_fitted(model)
     if is_classifier(model):
         if not hasattr(model, "predict_proba"):

@@ -1,4 +1,4 @@
-"""One model scored with and without some columns, on the same rows: the comparison behind every "can it go?"."""
+"""`Trials`: score a model with and without some columns on the same rows."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tabrec.tables.weights import Weighting, read_weights
 from tabrec.trees.fitted_trees import is_forest, read_trees, split_pipeline
 from tabrec.trees.training_rows import predict_training_rows, read_drawn_rows
 
-CLEAR = 2  # standard errors: a smaller change counts as chance
-# Models that predict the same in two ways still differ by rounding, as a share of the score.
+CLEAR = 2  # number of standard errors of a significant change
+# Differences below this share of the score are rounding errors.
 _ROUNDING = 1e-9
 _N_FOLDS = 5
 _MOST_NAMES = 3
@@ -41,7 +41,7 @@ class Predictions:
     predicted: np.ndarray  # (n_rows, n_outputs), or (n_rows, n_classes) for a classifier
     seen: np.ndarray  # bool, (n_rows,): the rows that have a prediction
     classes: Any  # None for a regressor
-    n_trees: np.ndarray | None = None  # that predict each row, for forests of classes
+    n_trees: np.ndarray | None = None  # number of trees that predict each row, for forest classifiers
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ class Trials:
     model_factory: Any
     X: Any  # the rows to fit on
     y: np.ndarray
-    valid: Any  # (X, y) of the rows to score, where they were given
-    folds: Any  # pairs of positions of rows to fit on and to score
-    rows: str  # the name of the scored rows
+    valid: Any  # (X, y) of the rows to score, if given
+    folds: Any  # pairs of positions of training and test rows
+    rows: str  # name of the scored rows
     metric: Metric
-    seed: int  # for models whose random_state is None, so that all fits draw alike
-    function: str  # the calling function, for messages
-    weights: np.ndarray | None = None  # of the rows to fit on
-    weights_valid: np.ndarray | None = None  # of the rows of `valid`
-    n_repeats: int = 1  # fits, each with another seed, whose predictions are averaged
+    seed: int  # seed of models whose random_state is None, so that all fits use the same
+    function: str  # name of the calling function, for messages
+    weights: np.ndarray | None = None  # weights of the rows to fit on
+    weights_valid: np.ndarray | None = None  # weights of the rows of `valid`
+    n_repeats: int = 1  # number of fits with different seeds whose predictions are averaged
 
     @cached_property
     def full(self) -> Predictions:
@@ -80,7 +80,7 @@ class Trials:
         return self._fit(without(self.X, dropped), self.y, self.weights)
 
     def predict(self, dropped: Iterable[str] = (), model: Any = None) -> Predictions:
-        """Predictions of the scored rows without some columns; `model`, if given, is the result of `fit(dropped)`."""
+        """Predict the scored rows without some columns; `model`, if given, is the result of `fit(dropped)`."""
         if self.n_repeats > 1 and model is None:
             return _mean([trial.predict(dropped) for trial in self._repeats()])
         if self.folds is not None:
@@ -94,14 +94,14 @@ class Trials:
         return Predictions(predicted, np.ones(len(predicted), bool), classes_of(model), n_trees)
 
     def without(self, dropped: Iterable[str], n_compared: int = 1) -> dict[str, Any]:
-        """Return the comparison of the model without some columns with that of all columns, one of `n_compared`."""
+        """Compare the model without some columns with that of all columns; see `compare` for `n_compared`."""
         return self.compare(self.full, self.predict(dropped), n_compared)
 
     def compare(self, before: Predictions, after: Predictions, n_compared: int = 1) -> dict[str, Any]:
-        """Return scores on the rows that both predict: ``before`` and ``after``; ``change``, after minus before; its
-        ``std_error``, from the pairs of predictions; ``verdict``; and ``n_rows``.
+        """Compare two models on the rows that both predict.
 
-        With `n_compared` comparisons, a verdict needs more standard errors (Bonferroni).
+        Returns the scores ``before`` and ``after``; ``change``, after minus before; its ``std_error``, from pairs of
+        predictions; ``verdict``, with Bonferroni correction for `n_compared` comparisons; and ``n_rows``.
         """
         both = before.seen & after.seen
         rows, weights = self._scored(both)
@@ -110,13 +110,13 @@ class Trials:
         std_error = self.metric.paired_error(gains[0], gains[1], weights)
         gain = self.metric.gain(*scores)
         needed = float(norm.isf(norm.sf(CLEAR) / n_compared))
-        least = needed * std_error + _ROUNDING * abs(scores[0])  # NaN for one row: no clear change
+        least = needed * std_error + _ROUNDING * abs(scores[0])  # NaN for one row gives no clear change
         verdict = "better" if gain > least else "worse" if gain < -least else "no clear change"
         change = {"before": scores[0], "after": scores[1], "change": scores[1] - scores[0], "std_error": std_error}
         return change | {"verdict": verdict, "n_rows": len(rows)}
 
     def finding(self, dropped: Iterable[str], change: Any) -> Finding:
-        """State the result of a comparison."""
+        """Describe the result of a comparison."""
         names = tuple(dropped)
         called = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} columns"
         evidence = describe_change(change, self.metric, self.rows)
@@ -132,7 +132,7 @@ class Trials:
         return Finding("can go", 3, names, text, evidence, action)
 
     def _scored(self, seen: np.ndarray) -> Weighting:
-        """Return the scored rows among those seen, which whole weights repeat, and their weights."""
+        """Return those of the given rows that are scored, repeated by integer weights, and their weights."""
         rows, weights = read_weights(self.weights if self.valid is None else self.weights_valid, len(seen))
         used = seen[rows]
         if not used.any():
@@ -147,7 +147,7 @@ class Trials:
         return self.metric.gains(y[rows], predicted, found.classes, weights)
 
     def _repeats(self) -> Iterator[Trials]:
-        """Yield single fits with all seeds."""
+        """Yield a copy of these trials for each seed."""
         for repeat in range(self.n_repeats):
             model = _seed(make_model(self.model_factory), self.seed, repeat)
             yield replace(self, model_factory=model, n_repeats=1)
@@ -157,7 +157,7 @@ class Trials:
         return model.fit(X, y) if weights is None else model.fit(X, y, **as_fit_parameter(model, weights))
 
     def predict_by_folds(self, models: Any, X: Any, n_copies: int = 1) -> Predictions:
-        """Predictions of the rows of each fold by the model of that fold; X may hold several copies of the rows."""
+        """Predict the rows of each fold by its model; X may hold several copies of the rows."""
         classes = np.unique(self.y) if is_classifier(make_model(self.model_factory)) else None
         predicted: Any = None
         n_trees: Any = None
@@ -167,7 +167,7 @@ class Trials:
             values = predictor(model)(take_rows(X, test))
             if predicted is None:
                 predicted = np.zeros((len(seen), values.shape[1] if classes is None else len(classes)))
-            # The rows of a fold may lack classes.
+            # A fold may lack classes.
             columns = slice(None) if classes is None else np.searchsorted(classes, model.classes_)
             predicted[test[:, None], np.arange(predicted.shape[1])[columns]] = values
             seen[test] = True
@@ -178,7 +178,7 @@ class Trials:
         return Predictions(predicted, seen, classes, n_trees)
 
     def fit_by_folds(self, X: Any) -> Iterator[Any]:
-        """Return a model fitted on the training rows of each fold."""
+        """Yield a model fitted on the training rows of each fold."""
         weights = self.weights
         return (
             self._fit(take_rows(X, train), self.y[train], None if weights is None else weights[train])
@@ -212,7 +212,7 @@ def read_trials(
     seed = int(np.random.default_rng(random_state).integers(2**31))
     weights, weights_valid = weight_of_rows(X, sample_weight), None
     if weights is not None:
-        as_fit_parameter(model, weights)  # names a model without weights before any fit
+        as_fit_parameter(model, weights)  # raises an error before any fit if a model takes no weights
     valid = folds = None
     if _is_rows(cv):
         rows, X_valid = "validation", _like(cv[0], X)
@@ -232,7 +232,7 @@ def read_trials(
 
 
 def read_moments(time: Any, X: Any) -> pd.Index:
-    """Return one moment a row, from the name of a column or from the times themselves."""
+    """Read the time of each row, from the name of a column or from the times themselves."""
     frame = read_frame(X)
     if isinstance(time, str):
         return read_times(get_column(frame, time))
@@ -243,7 +243,7 @@ def read_moments(time: Any, X: Any) -> pd.Index:
 
 
 def describe_change(change: Any, metric: Metric, rows: str) -> str:
-    """Return the numbers of a comparison in a sentence."""
+    """Describe the numbers of a comparison in a sentence."""
     return (
         f"{rows} ({change['n_rows']:,} rows): {metric.name} {show_number(change['before'])} → "
         f"{show_number(change['after'])}, a change of {change['change']:+.2g} ± {change['std_error']:.1g} (standard "
@@ -252,12 +252,12 @@ def describe_change(change: Any, metric: Metric, rows: str) -> str:
 
 
 def draws_rows(model: Any) -> bool:
-    """Return whether a model is a forest each of whose trees leaves out rows."""
+    """Return whether a model is a forest whose trees draw rows."""
     return is_forest(model) and getattr(split_pipeline(model)[1], "bootstrap", False)
 
 
 def read_target(model: Any, X: Any, y: Any, function: str) -> np.ndarray:
-    """Return the target as the metrics take it; a ValueError for several outputs of classes."""
+    """Read the target in the form of metrics; raises a ValueError for several outputs of classes."""
     check_row_labels(X, y=y)
     target = check_target(y, len(read_frame(X)), function, numeric=not is_classifier(model))
     if target.ndim == 2 and target.shape[1] == 1:
@@ -301,7 +301,7 @@ def _is_rows(cv: Any) -> bool:
 
 
 def _like(X_valid: Any, X: Any) -> Any:
-    """Return validation rows with the columns of X, in their order; a ValueError where one is missing."""
+    """Return validation rows with the columns of X in the same order; raises a ValueError if one is missing."""
     if not (is_table(X_valid) and is_table(X)):
         return X_valid
     frame, columns = read_frame(X_valid), read_frame(X).columns.tolist()
@@ -322,7 +322,7 @@ def _splitter(cv: Any, y: np.ndarray, of_classes: bool, seed: int) -> Any:
 
 
 def _seed(model: Any, seed: int, repeat: int = 0) -> Any:
-    """A model whose open random states are set, so that all fits draw alike; each repeat has seeds of its own."""
+    """Set the random states that are None, so that all fits of a repeat use the same seed."""
     parameters = model.get_params() if hasattr(model, "get_params") else {}
     states = {name: value for name, value in parameters.items() if name.split("__")[-1] == "random_state"}
     seeds = {name: seed + repeat for name, value in states.items() if value is None}
@@ -332,7 +332,7 @@ def _seed(model: Any, seed: int, repeat: int = 0) -> Any:
 
 
 def _mean(found: list[Predictions]) -> Predictions:
-    """Return the mean of the predictions of each row by the fits that predict it."""
+    """Average the predictions of each row over the fits that predict it."""
     n_seen = sum(each.seen.astype(np.float64) for each in found)
     total = sum(np.where(each.seen[:, None], each.predicted, 0.0) for each in found)
     seen = np.asarray(n_seen > 0)
@@ -342,7 +342,7 @@ def _mean(found: list[Predictions]) -> Predictions:
 
 
 def _count_trees(model: Any, n_rows: int) -> np.ndarray | None:
-    """Return the number of trees that predict each row, for a forest of classes; None for other models."""
+    """Return the number of trees that predict each row of a forest classifier; None for other models."""
     if not (is_classifier(model) and is_forest(model)):
         return None
     return np.full(n_rows, len(read_trees(model, "log_loss").trees))

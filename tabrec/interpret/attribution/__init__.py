@@ -1,1 +1,1 @@
-"""Contributions of columns to a prediction: by path, by occlusion, SHAP values, the waterfall."""
+"""Contributions of columns to predictions: path contributions, occlusion, SHAP values and waterfall plots."""

@@ -1,4 +1,4 @@
-"""Plots of the contributions to many predictions: beeswarms, and contributions against the values of a column."""
+"""Beeswarm and dependence plots of contributions to many predictions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tabrec.plotting.axes import (
 
 _MOST_DOTS = 2_000
 _N_BINS = 80
-_HALF_HEIGHT = 0.4  # of a row of dots
+_HALF_HEIGHT = 0.4  # half the height of a row of dots
 _MOST_LABELS = 30
 
 
@@ -83,7 +83,7 @@ def draw_dependence(
 
 
 def _colour_by(column: pd.Series | None) -> tuple[np.ndarray, list[tuple[Any, str]]]:
-    """Return a colour for each row, and the colours with their meaning."""
+    """Return a colour for each row, and the entries of the legend."""
     from matplotlib.colors import to_rgb
 
     if column is None:
@@ -139,7 +139,7 @@ def _draw_labels(
 
 
 def _spread(n_rows: int) -> np.ndarray:
-    """Return evenly spaced positions of rows, at most as many as are drawn."""
+    """Return evenly spaced positions of rows to draw, at most `_MOST_DOTS`."""
     return np.unique(np.linspace(0, n_rows - 1, min(n_rows, _MOST_DOTS)).astype(np.intp))
 
 
@@ -149,7 +149,7 @@ def _count(n_drawn: int, n_rows: int) -> str:
 
 
 def _ranks(column: pd.Series) -> np.ndarray:
-    """Return the ranks of numbers and dates, scaled to 0 to 1; NaN for labels and missing values."""
+    """Return the ranks of numbers and dates scaled to [0, 1]; NaN for labels and missing values."""
     if not has_order(column):
         return np.full(len(column), np.nan)
     ranks = column.rank().to_numpy(np.float64, na_value=np.nan)
@@ -160,7 +160,7 @@ def _ranks(column: pd.Series) -> np.ndarray:
 
 
 def _stack(bins: np.ndarray, rank: np.ndarray) -> np.ndarray:
-    """Return offsets that spread the dots of a bin to both sides of its row, in the order of their ranks."""
+    """Return vertical offsets that spread the dots of each bin around the line, sorted by rank."""
     order = np.lexsort([rank, bins])
     _, starts, counts = np.unique(bins[order], return_index=True, return_counts=True)
     place = np.arange(len(bins)) - np.repeat(starts, counts)

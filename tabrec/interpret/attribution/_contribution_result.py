@@ -1,4 +1,4 @@
-"""`Contributions`, the result for all rows."""
+"""`Contributions`: contributions to the predictions of several rows."""
 
 from __future__ import annotations
 
@@ -141,10 +141,11 @@ class Contributions(Result):
         )
 
     def compare(self, i: int, reference: Any, output: Any = None) -> RowContributions:
-        """Why the prediction of one row differs from that of another row, or from the mean of a group of rows.
+        """Explain how the prediction of one row differs from that of another row, or from the mean of several rows.
 
         The contribution of each column to the difference is its contribution to the row minus its mean contribution to
-        the reference rows. It also changes where the values are the same, if the effect of a column depends on others.
+        the reference rows. It may be non-zero even if the values of the column are equal, because the effect of a
+        column may depend on others.
 
         Parameters
         ----------
@@ -237,9 +238,9 @@ class Contributions(Result):
         return rows % len(self)
 
     def by_source(self) -> Contributions:
-        """Return contributions of the raw columns: the sum over all encoded columns that come from each.
+        """Sum the contributions of encoded columns by raw column.
 
-        Joint contributions, which are of encoded columns, are left out if encoded columns are summed.
+        Joint contributions, which are those of encoded columns, are left out if several encoded columns are summed.
         """
         sources = [self.sources[name] for name in self.columns]
         names = list(dict.fromkeys(sources))
@@ -259,7 +260,7 @@ class Contributions(Result):
         )
 
     def _value_of(self, source: str, sources: list[str]) -> pd.Series:
-        """Return the values of a raw column: those of the encoded column of the same name, else as they were passed."""
+        """Return the values of a raw column, from the encoded column of the same name or else as passed."""
         if source in self.values:
             return self.values[source]
         return self.raw[source] if source in self.raw else self.values.iloc[:, sources.index(source)]
@@ -384,7 +385,7 @@ class Contributions(Result):
         return self._names.index(output)
 
     def _usual_position(self, prediction: np.ndarray) -> int:
-        """Return the position of the output that is used if none is named."""
+        """Return the position of the output that is used by default."""
         if self.is_classifier and len(self._names) == 2:
             return 1
         return int(np.argmax(prediction)) if self.is_classifier else 0

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tabrec.interpret.attribution._shown_values import has_order
 
-# Combinations that are extended by one more change; changed rows that are predicted in one call.
+# Number of combinations to which one more change is added (beam width), and of rows predicted in one call.
 _BEAM, _ROWS_AT_ONCE = 400, 20_000
 _MOST_COMPARED, _MOST_TYPICAL = 2_000, 300
 KEEP = -1
@@ -18,16 +18,16 @@ KEEP = -1
 
 @dataclass(frozen=True)
 class GoalSearch:
-    """Combinations of changes that reach a goal: for each the row of the data that each column is taken from."""
+    """Combinations of changes that reach a goal, as the rows from which the value of each column is taken."""
 
-    donors: np.ndarray  # (n_found, n_columns), KEEP where the column is not changed
+    donors: np.ndarray  # (n_found, n_columns), KEEP if the column is not changed
     scores: np.ndarray  # (n_found,)
     is_complete: bool  # whether all combinations of fewer changes were tried
     n_tried: int
 
 
 def choose_donors(values: pd.Series, own: object, n_values: int) -> np.ndarray:
-    """Positions of rows whose values are tried: the most frequent labels, numbers and dates evenly spread by rank."""
+    """Choose rows whose values are tried: the most frequent labels, or numbers and dates spread evenly by rank."""
     same = values.isna() if pd.isna(own) else values == own  # type: ignore[call-overload]
     others = np.flatnonzero(~same.fillna(False).to_numpy(dtype=bool))
     if not len(others):
@@ -47,15 +47,15 @@ def choose_donors(values: pd.Series, own: object, n_values: int) -> np.ndarray:
 def search(
     score: Callable[[np.ndarray], np.ndarray], donors: list[np.ndarray], max_changes: int
 ) -> tuple[GoalSearch, np.ndarray]:
-    """The combinations of fewest changes with a score of at least 0, and the best combination of all that were tried.
+    """Search the smallest combinations with a score of at least 0; also returns the best one that was tried.
 
-    `score` takes combinations, (n, n_columns). All single changes are tried, and then the best combinations of one size
-    with one more change.
+    `score` takes combinations, (n, n_columns). All single changes are tried first, then the best combinations of each
+    size with one more change (beam search).
     """
     n_columns = len(donors)
     singles = [(column, donor) for column, each in enumerate(donors) for donor in each]
     frontier, n_tried = np.full((1, n_columns), KEEP), 0
-    is_complete, is_full = True, True  # all smaller sizes, and this one, without combinations left out
+    is_complete, is_full = True, True  # whether all combinations up to this size were tried
     best, best_score = frontier[0], -np.inf
     for _ in range(min(max_changes, n_columns)):
         extended = _extend(frontier, singles)
@@ -74,7 +74,7 @@ def search(
 
 
 def _extend(frontier: np.ndarray, singles: list[tuple[int, int]]) -> np.ndarray:
-    """Return all combinations with one more change, each once."""
+    """Add one more change to the combinations in all ways, without duplicates."""
     parts = [np.empty((0, frontier.shape[1]), dtype=frontier.dtype)]
     for column, donor in singles:
         more = frontier[frontier[:, column] == KEEP].copy()
@@ -88,9 +88,9 @@ def _parts(combinations: np.ndarray) -> list[np.ndarray]:
 
 
 class Distances:
-    """Gower's distance with differences of numbers and dates by rank, from 0 (equal) to 1 (different in all columns).
+    """Gower's distance, from 0 to 1, in which numbers and dates are compared by rank.
 
-    Rows are the rows of the data, and at last the row that is explained.
+    Its rows are those of the data, followed by the row that is explained.
     """
 
     def __init__(self, table: pd.DataFrame):
@@ -99,16 +99,16 @@ class Distances:
         self.coded = np.column_stack(columns)
 
     def to_rows(self, row: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return the distances of one coded row from several."""
+        """Return the distances of one encoded row from several rows."""
         apart = np.abs(rows - row)
         apart[:, ~self._has_order] = apart[:, ~self._has_order] != 0
         one_missing = np.isnan(rows) != np.isnan(row)
         return np.where(one_missing, 1.0, np.nan_to_num(apart)).mean(axis=1)
 
     def plausibility(self, changed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the share of rows of the data that are at least as far from the nearest other one as a changed row is.
+        """Return the share of data rows whose nearest neighbour is at least as far as that of a changed row.
 
-        Copies of the row that is explained do not count as similar.
+        Copies of the explained row do not count as neighbours.
         """
         data = self.coded[:-1][self.to_rows(self.coded[-1], self.coded[:-1]) > 0]
         if len(data) < 2:

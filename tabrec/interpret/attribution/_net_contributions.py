@@ -1,4 +1,4 @@
-"""Contributions to a net's predictions by integrated gradients, from background rows to each row."""
+"""Integrated gradients: contributions to the predictions of a net, relative to background rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabrec.neural.devices import default_settings, read_device
 from tabrec.neural.prediction import predictor
 from tabrec.neural.tabular_estimator import TabularEstimator
 
-# Minimum number of points on all lines to a row, and on each; numbers that a hidden layer may hold at once.
+# Minimum number of points on all lines to a row, and on each line; largest number of activations of a hidden layer.
 _N_POINTS, _LEAST_POINTS = 1024, 16
 _MOST_ACTIVATIONS = 2**22
 
@@ -23,9 +23,9 @@ _MOST_ACTIVATIONS = 2**22
 def integrate_gradients(
     estimator: TabularEstimator, rows: Any, background: Any, sources: dict[str, str], columns: list[str]
 ) -> AgainstBackground:
-    """Integrated gradients along the straight lines from background rows to rows, between their embedded columns.
+    """Integrate gradients along the straight lines from embedded background rows to embedded rows.
 
-    `sources` has the column, of `columns`, that each encoded column contributes to.
+    `sources` maps each encoded column to the one of `columns` to which it contributes.
     """
     net = EmbeddedNet(estimator)
     ends, starts = net.embed(rows), net.embed(background)
@@ -53,30 +53,30 @@ def _standard_error(draws: np.ndarray) -> np.ndarray:
 
 
 class EmbeddedNet:
-    """A fitted net in two parts: columns to vectors, and vectors to predictions in the units of the target."""
+    """A fitted net in two parts: embedding of columns, and prediction in units of the target."""
 
     def __init__(self, estimator: TabularEstimator):
         self._estimator: Any = estimator
         self._device = read_device(estimator.device)
         model: Any = predictor(estimator.model_, self._device)
         self._model = model
-        nets = getattr(model, "nets", [model])  # one, or several side by side
+        nets = getattr(model, "nets", [model])  # one net, or several as one module
         embeddings, numeric = nets[0].embeddings, nets[0].numeric_embedding
         numbers = self._estimator._reader.continuous
-        # Encoded columns in the order of their vectors, and the widths of these.
+        # Encoded columns in the order of their vectors, and the widths of the vectors.
         width = numeric.width // len(numbers) if numeric else 1
         self.columns = [*(embeddings.names if embeddings else []), *numbers] * len(nets)
         self.widths = [*(embeddings.widths if embeddings else []), *([width] * len(numbers))] * len(nets)
         self._width = max((block.linear.out_features for block in nets[0].blocks), default=1)
 
     def embed(self, X: Any) -> Tensor:
-        """Return rows as the estimator takes them → (n_rows, sum of widths)."""
+        """Embed rows that are given as the estimator takes them: (n_rows, sum of widths)."""
         codes, numbers = self._estimator._reader.read(self._estimator.encode_to_arrays(X))
         numbers = numbers.double() if self._device.type == "cpu" else numbers
         return self._model.embed(codes.to(self._device), numbers.to(self._device))
 
     def predict(self, embedded: Tensor) -> Tensor:
-        """(n_rows, sum of widths) → predictions, (n_rows, n_outputs); probabilities for a classifier."""
+        """Predict embedded rows, (n_rows, sum of widths): (n_rows, n_outputs), probabilities for a classifier."""
         out = self._model.predict_embedded(embedded).double()
         if is_classifier(self._estimator):
             return _mean_of_members(out.softmax(dim=-1))
@@ -87,7 +87,7 @@ class EmbeddedNet:
             return torch.cat([self.predict(part) for part in embedded.split(self._at_once())]).cpu().numpy()
 
     def _restore(self, scaled: Tensor) -> Tensor:
-        """Return the predictions in units of the target; among quantiles the one nearest to the median."""
+        """Convert predictions to units of the target; of several quantiles, the one nearest to the median."""
         levels, scaler = self._estimator._levels, self._estimator.target_scaler_
         if len(levels):
             middle = int(np.argmin(np.abs(levels - 0.5)))
@@ -96,7 +96,7 @@ class EmbeddedNet:
         return scaled * scales + means
 
     def integrate(self, row: Tensor, background: Tensor) -> np.ndarray:
-        """Return integrated gradients of one row from each background row: (n_background, n_columns, n_outputs)."""
+        """Integrate the gradients from each background row to one row: (n_background, n_columns, n_outputs)."""
         n_points = max(_LEAST_POINTS, _N_POINTS // len(background))
         middles = (torch.arange(n_points, dtype=row.dtype, device=row.device) + 0.5) / n_points
         gap = row - background  # (B, F)
@@ -107,7 +107,7 @@ class EmbeddedNet:
         return torch.stack([part.sum(dim=2) for part in parts]).permute(2, 0, 1).cpu().numpy()
 
     def _gradients(self, embedded: Tensor) -> Tensor:
-        """Return gradients of each output with respect to the embedded columns: (n_outputs, n_rows, sum of widths)."""
+        """Return the gradients of outputs with respect to embedded columns: (n_outputs, n_rows, sum of widths)."""
         embedded = embedded.detach().requires_grad_()
         totals = self.predict(embedded).sum(dim=0)
         return torch.stack([torch.autograd.grad(total, embedded, retain_graph=True)[0] for total in totals])

@@ -1,4 +1,4 @@
-"""Contributions to the predictions of any model: columns of background rows are replaced one by one."""
+"""Occlusion: contributions to the predictions of any model, by replacing the columns of background rows."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Maximum number of cells of the frames that are predicted at once.
+# Largest number of cells of a frame that is predicted at once.
 _MOST_CELLS = 2**21
 
 
 @dataclass(frozen=True)
 class AgainstBackground:
-    """Contributions to the predictions of rows, against the mean prediction of background rows."""
+    """Contributions to predictions, relative to the mean prediction of background rows."""
 
     prediction: np.ndarray  # (n_rows, n_outputs)
     base: np.ndarray  # (n_outputs,)
     contributions: np.ndarray  # (n_rows, n_columns, n_outputs)
-    standard_error: np.ndarray | None = None  # of the contributions; None if they are exact
-    residual: np.ndarray | None = None  # the rest of ``prediction - base`` that was distributed over them
+    standard_error: np.ndarray | None = None  # standard error of the contributions; None if they are exact
+    residual: np.ndarray | None = None  # the error of the sum of contributions, which was distributed over them
 
 
 def occlude(
@@ -31,7 +31,7 @@ def occlude(
     rng: np.random.Generator,
     as_array: bool,
 ) -> AgainstBackground:
-    """Shapley values by sampling: from background rows to rows, columns are replaced in a random order and back."""
+    """Estimate Shapley values by replacing the columns of background rows in random orders and their reverses."""
     mixed = _Mixed(predict, rows, background, as_array)
     n_rows, n_background, n_columns = len(rows), len(background), rows.shape[1]
     ends, starts = mixed.predict(np.arange(n_rows)[:, None]), mixed.predict(n_rows + np.arange(n_background)[:, None])
@@ -55,7 +55,7 @@ def occlude(
 
 
 class _Mixed:
-    """Predictions for rows with some columns from one table and some from the other."""
+    """Predicts rows whose columns are taken from two tables."""
 
     def __init__(
         self, predict: Callable[[Any], np.ndarray], rows: pd.DataFrame, background: pd.DataFrame, as_array: bool
@@ -66,7 +66,7 @@ class _Mixed:
         self._as_array = as_array
 
     def predict(self, positions: np.ndarray) -> np.ndarray:
-        """(n, n_outputs) from (n, n_columns or 1) positions; those of background rows follow those of the rows."""
+        """Predict rows, (n, n_outputs), by the positions of their values, (n, n_columns or 1), in the joined tables."""
         positions = np.broadcast_to(positions, (len(positions), len(self._columns)))
         frame = pd.DataFrame(
             {name: values.take(positions[:, at]) for at, (name, values) in enumerate(self._columns.items())}
@@ -76,9 +76,9 @@ class _Mixed:
     def gains(
         self, row: np.ndarray, other: np.ndarray, rank: np.ndarray, start: np.ndarray, end: np.ndarray
     ) -> np.ndarray:
-        """Return the effect of replacing each column at its rank: (n_pairs, n_columns, n_outputs)."""
+        """Return the change of predictions when each column is replaced: (n_pairs, n_columns, n_outputs)."""
         n_pairs, n_columns = rank.shape
-        n_given = np.arange(1, n_columns)[None, :, None]  # number of columns replaced so far
+        n_given = np.arange(1, n_columns)[None, :, None]  # number of columns replaced
         positions = np.where(rank[:, None] < n_given, row[:, None, None], self._n_rows + other[:, None, None])
         path = np.empty((n_pairs, n_columns + 1, start.shape[1]))
         path[:, 0], path[:, -1] = start, end
@@ -88,7 +88,7 @@ class _Mixed:
 
 
 def _join(rows: pd.Series, background: pd.Series) -> Any:
-    """Return one array of both, with a dtype that changes no value."""
+    """Concatenate two columns to an array with a dtype that preserves all values."""
     if rows.dtype == background.dtype:
         return pd.concat([rows, background], ignore_index=True).array
     if all(isinstance(part.dtype, np.dtype) and part.dtype.kind in "iuf" for part in (rows, background)):

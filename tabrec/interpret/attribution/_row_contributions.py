@@ -1,4 +1,4 @@
-"""`RowContributions`, the contributions to one prediction."""
+"""`RowContributions`: the contributions to one prediction."""
 
 from __future__ import annotations
 

@@ -15,13 +15,13 @@ import numpy as np
 
 from tabrec.interpret.attribution._shapley_tree import quadrature
 
-_MOST_NUMBERS = 2**22  # held at once
+_MOST_NUMBERS = 2**22  # largest number of values in memory at once
 
 
 def tree_interactions(tree: Any, values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return interactions of the columns of one tree, whose nodes predict `values`, (n_nodes,).
+    """Compute the interactions of columns in one tree, whose nodes predict `values`, (n_nodes,).
 
-    Returns (n_rows, n_columns, n_columns), with the interaction of a pair in both places and a diagonal of 0.
+    Returns a symmetric array of shape (n_rows, n_columns, n_columns) with a diagonal of 0.
     """
     n_rows, n_columns = matrix.shape
     found = np.zeros((n_rows, n_columns, n_columns))
@@ -42,8 +42,9 @@ def tree_interactions(tree: Any, values: np.ndarray, matrix: np.ndarray) -> np.n
 
 
 def _read_leaves(tree: Any, columns: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
-    """The leaves, the most columns that a path tests, and (n_columns, n_leaves) the share of the training weight that
-    meets all tests of a column on the way to a leaf, 1 where there is none.
+    """Return the leaves, the largest number of columns on a path, and the share of training weight by column and leaf.
+
+    The share, (n_columns, n_leaves), is that of the rows that pass all tests of the column on the path to the leaf.
     """
     tested = np.zeros((len(columns), tree.node_count), dtype=bool)
     ratio = np.ones((len(columns), tree.node_count))
@@ -57,7 +58,7 @@ def _read_leaves(tree: Any, columns: np.ndarray) -> tuple[np.ndarray, int, np.nd
 
 
 def _edges(tree: Any, columns: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Place of the tested column, parent and child of each edge, from the top of the tree to its bottom."""
+    """Yield the column, parent and child of each edge, from the root down."""
     place = np.full(tree.n_features, -1)
     place[columns] = np.arange(len(columns))
     nodes = [0]
@@ -69,7 +70,7 @@ def _edges(tree: Any, columns: np.ndarray) -> Iterator[tuple[int, int, int]]:
 
 
 def _read_states(ratio: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """u and (h - r) / u where a row does not and does meet the tests: each (2, n_columns, n_leaves, n_points)."""
+    """Return u and (h - r) / u of rows that fail and pass the tests: (2, n_columns, n_leaves, n_points) each."""
     ratio = ratio[:, :, None]
     factors = np.stack([ratio * (1 - points), ratio + points * (1 - ratio)])
     missed = np.broadcast_to(-1 / (1 - points), factors[0].shape)
@@ -77,7 +78,7 @@ def _read_states(ratio: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _meet(tree: Any, columns: np.ndarray, matrix: np.ndarray) -> Iterator[np.ndarray]:
-    """For each row whether it meets all tests of each column on the way to each leaf: bool (n_columns, n_leaves)."""
+    """Yield for each row whether it passes all tests of a column on the path to a leaf: (n_columns, n_leaves)."""
     edges = list(_edges(tree, columns))
     left, to_left = tree.children_left, np.asarray(tree.missing_go_to_left) != 0
     n_at_once = max(1, _MOST_NUMBERS // (tree.node_count * len(columns)))

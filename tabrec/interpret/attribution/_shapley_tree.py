@@ -1,8 +1,8 @@
 """Shapley values of one tree, exact at any depth: Gauss-Legendre quadrature along its paths.
 
-A leaf of value v is worth v · ∏_{j in S} h_j · ∏_{j not in S} r_j to a coalition S of the columns that its path tests:
-h_j is 1 where the row meets all tests of column j and else 0, r_j the share of the training weight that meets them. The
-Shapley value of column j in such a product is the integral over t from 0 to 1 of a polynomial,
+In the game of a leaf of value v, a coalition S of the columns on its path has the value v · ∏_{j in S} h_j · ∏_{j not
+in S} r_j: h_j is 1 where the row meets all tests of column j and else 0, r_j the share of the training weight that
+meets them. The Shapley value of column j in such a product is the integral over t from 0 to 1 of a polynomial,
 
     v · (h_j - r_j) · ∏_{k != j} u_k(t)  with  u_k(t) = r_k + t (h_k - r_k),
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-# Numbers worked on at once, which should stay in the processor's cache; numbers kept of a tree; rows at once.
+# Largest numbers of values of a piece, which should stay in the cache, and of a tree; number of rows at once.
 _PIECE_NUMBERS = 2**16
 _MOST_NUMBERS = 2**25
 _MOST_ROWS = 32
@@ -28,44 +28,44 @@ _MOST_ROWS = 32
 
 @dataclass(frozen=True)
 class _Levels:
-    """A tree whose nodes are numbered level by level, the root 0, siblings side by side."""
+    """A tree whose nodes are numbered by level from 0, the root; siblings are adjacent."""
 
-    bounds: list[int]  # where each level starts; at last the number of nodes
-    nodes: np.ndarray  # their numbers in the tree; this and the next arrays have the shape (n_nodes,)
+    bounds: list[int]  # start of each level, then the number of nodes
+    nodes: np.ndarray  # numbers of the nodes in the tree; this and the next arrays have the shape (n_nodes,)
     is_leaf: np.ndarray
     parents: np.ndarray
     columns: np.ndarray  # the column that the parent splits on
-    priors: np.ndarray  # the node under the last test of the same column further up; the root where there is none
+    priors: np.ndarray  # the node below the last test of the same column on the path; the root if there is none
     shares: np.ndarray  # share of the parent's training weight
-    ratios: np.ndarray  # share of the training weight that meets all tests of the column down to here
-    n_tested: int  # the most columns that a path tests
+    ratios: np.ndarray  # share of the training weight that passes all tests of the column down to this node
+    n_tested: int  # largest number of columns on a path
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Neighbours on a level, whole pairs of siblings, and the effect of their edges on a row.
+    """Adjacent pairs of siblings on a level, and the factors of their edges.
 
-    At an edge a row is in one of three states: it has failed a test of the column above, it fails this one, or it
-    meets all of them.
+    At an edge, a row is in one of three states: it has failed an earlier test of the column, it fails this test, or it
+    passes all of them.
     """
 
     nodes: slice
     parents: np.ndarray  # (n_pairs,)
     factors: np.ndarray  # (n_nodes, n_points, 3): the factor of the product in each state
-    gains: np.ndarray  # (n_nodes, 2, n_points): its weights for the column in the last two states; the first gains 0
+    gains: np.ndarray  # (n_nodes, 2, n_points): gain of the column in the last two states; it is 0 in the first
 
 
 def tree_shapley(tree: Any, values: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return path-dependent Shapley values of one tree, whose nodes predict `values`, (n_nodes, n_outputs).
+    """Compute path-dependent Shapley values of one tree, whose nodes predict `values`, (n_nodes, n_outputs).
 
-    Returns the mean of the leaves by training weight, (n_outputs,), and the values, (n_rows, n_columns, n_outputs).
+    Returns the weighted mean of the leaves, (n_outputs,), and the Shapley values, (n_rows, n_columns, n_outputs).
     """
     n_rows, n_columns = matrix.shape
     levels = _read_levels(tree, n_columns)
     values = values[levels.nodes]
     weights = tree.weighted_n_node_samples[levels.nodes]
     bias = weights[levels.is_leaf] @ values[levels.is_leaf] / weights[0]
-    values[~levels.is_leaf] = 1.0  # inner nodes hold sums that are already weighted by the leaves below
+    values[~levels.is_leaf] = 1.0  # the sums of inner nodes are already weighted by the values of leaves
     spread = [_by_column(levels, column, n_columns) for column in values.T]
     points, point_weights = quadrature(levels.n_tested)
     size = len(weights) * len(points)
@@ -108,7 +108,7 @@ def _read_levels(tree: Any, n_columns: int) -> _Levels:
 
 
 def _walk_levels(tree: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the nodes of each level, siblings side by side, and the places of their parents in level order."""
+    """Yield the nodes of each level, siblings adjacent, and the positions of their parents in level order."""
     nodes, parents, start = np.zeros(1, dtype=np.intp), np.zeros(1, dtype=np.intp), 0
     while len(nodes):
         yield nodes, parents
@@ -119,19 +119,19 @@ def _walk_levels(tree: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def quadrature(n_tested: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return points and weights on [0, 1], exact for the polynomials of paths that test so many columns."""
+    """Return quadrature points and weights on [0, 1], exact for paths that test `n_tested` columns."""
     points, weights = np.polynomial.legendre.leggauss(max((n_tested + 1) // 2, 1))
     return (points + 1) / 2, weights / 2
 
 
 def _by_column(levels: _Levels, values: np.ndarray, n_columns: int) -> csr_array:
-    """Return the matrix that sums the edges of each column, those to leaves weighted by their values."""
+    """Return a matrix that sums the edges of each column, weighting edges to leaves by the leaf values."""
     edges = np.arange(1, len(values))
     return csr_array((values[1:], (levels.columns[1:], edges)), shape=(n_columns, len(values)))
 
 
 def _cut(levels: _Levels, points: np.ndarray, weights: np.ndarray, n_rows: int) -> Iterator[_Piece]:
-    """Yield the edges in pieces of a size that suits so many rows, from the top of the tree to its bottom."""
+    """Yield pieces of edges from the root down, of a size that suits the number of rows."""
     n_nodes = 2 * max(_PIECE_NUMBERS // (2 * len(points) * n_rows), 1)
     for start, stop in zip(levels.bounds[1:], levels.bounds[2:], strict=False):
         for first in range(start, stop, n_nodes):
@@ -141,7 +141,7 @@ def _cut(levels: _Levels, points: np.ndarray, weights: np.ndarray, n_rows: int) 
 def _make_piece(levels: _Levels, nodes: slice, points: np.ndarray, weights: np.ndarray) -> _Piece:
     ratio = levels.ratios[nodes, None]
     ratio_above = levels.ratios[levels.priors[nodes], None]
-    met = ratio + points * (1 - ratio)  # u of a row that meets all tests; of others it is ratio * (1 - points)
+    met = ratio + points * (1 - ratio)  # u of rows that pass all tests; it is ratio * (1 - points) for other rows
     met_above = ratio_above + points * (1 - ratio_above)
     gained_above = (1 - ratio_above) / met_above
     factors = np.empty((*met.shape, 3))
@@ -155,7 +155,7 @@ def _make_piece(levels: _Levels, nodes: slice, points: np.ndarray, weights: np.n
 
 
 def _meets_test(tree: Any, levels: _Levels, rows: np.ndarray) -> np.ndarray:
-    """Return whether each row would go from the parent of a node to that node: bool of shape (n_nodes, n_rows)."""
+    """Return whether each row at the parent of a node goes to the node: bool of shape (n_nodes, n_rows)."""
     inner = levels.nodes[~levels.is_leaf]
     seen = rows.T[tree.feature[inner]]
     goes_left = seen <= tree.threshold[inner, None]
@@ -169,7 +169,7 @@ def _meets_test(tree: Any, levels: _Levels, rows: np.ndarray) -> np.ndarray:
 
 
 def _carry_down(pieces: list[_Piece], levels: _Levels, meets: np.ndarray, products: np.ndarray) -> None:
-    """Fill in the product of the u at each node; `meets` becomes whether rows meet all tests of the column."""
+    """Compute the product of u at each node; `meets` is updated to whether rows pass all tests of the column."""
     products[0] = 1.0
     n_numbers = products[0].size
     for piece in pieces:
@@ -182,7 +182,7 @@ def _carry_down(pieces: list[_Piece], levels: _Levels, meets: np.ndarray, produc
 def _sum_up(
     pieces: list[_Piece], levels: _Levels, meets: np.ndarray, products: np.ndarray, values: np.ndarray
 ) -> np.ndarray:
-    """Return the contribution of each edge to its column without `values`: (n_nodes, n_rows); overwrites `products`."""
+    """Return the contribution of each edge to its column, (n_nodes, n_rows); overwrites `products`."""
     n_numbers = products[0].size
     by_edge = np.zeros(meets.shape)
     for piece in reversed(pieces):
@@ -195,7 +195,7 @@ def _sum_up(
 
 
 def _states(levels: _Levels, meets: np.ndarray, nodes: slice) -> np.ndarray:
-    """1.0 for the state that each row is in at each edge: float64 of shape (n_nodes, 3, n_rows)."""
+    """Return the state of each row at each edge, one-hot encoded: float64 of shape (n_nodes, 3, n_rows)."""
     above, here = meets[levels.priors[nodes]], meets[nodes]
     states = np.empty((len(here), 3, here.shape[1]))
     np.logical_not(above, out=states[:, 0])

@@ -1,4 +1,4 @@
-"""Values of encoded columns as they were passed, for reading."""
+"""Values of encoded columns in their original form, for display."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 from tabrec.preprocess.categorify import MISSING_LABEL
 from tabrec.trees.fitted_trees import FittedTrees
 
-# Kinds of encoded columns that stand for the raw value itself.
+# Kinds of encoded columns that represent the raw value itself.
 _SHOWN_RAW = ("value", "codes", "target mean")
 _LARGEST_WHOLE = 1e15
 
 
 def show_encoded(trees: FittedTrees, raw: pd.DataFrame, encoded: pd.DataFrame) -> pd.DataFrame:
-    """Return the values by encoded column: labels, dates and numbers as they were passed, and parts of dates."""
+    """Return the values of encoded columns for display: labels, dates and numbers as passed, and date parts."""
     shown: dict[str, Any] = {}
     for name, origin in trees.origins.items():
         source = trees.sources[name]
@@ -29,7 +29,7 @@ def show_encoded(trees: FittedTrees, raw: pd.DataFrame, encoded: pd.DataFrame) -
 
 
 def _mark_unseen(raw: pd.Series, encoded: pd.Series, has_codes: bool) -> Any:
-    """Return the column as it was passed; a label that was not in fit is marked as such."""
+    """Return the raw column, with labels that were not in fit marked as unseen."""
     if not has_codes:
         return raw.array.copy()
     codes = encoded.cat.codes if isinstance(encoded.dtype, pd.CategoricalDtype) else encoded

@@ -11,7 +11,7 @@ import numpy as np
 
 from tabrec.trees.fitted_trees import FittedTrees
 
-# Numbers in the part of the result that a tree computes at once, and rows from which threads pay off.
+# Largest number of values that a tree computes at once, and number of rows from which on threads pay off.
 _MOST_NUMBERS = 2**22
 _FEW_ROWS = 500
 _ROWS_AT_ONCE = 4096
@@ -23,15 +23,15 @@ class Steps:
 
     tree: Any
     parents: np.ndarray  # -1 for the root
-    columns: np.ndarray  # the column that the parent splits on; arbitrary for the root, which gains nothing
+    columns: np.ndarray  # the column that the parent splits on; arbitrary for the root, whose gain is 0
     values: np.ndarray  # (n_nodes, n_outputs): the prediction of each node
-    gains: np.ndarray  # its difference from that of the parent
+    gains: np.ndarray  # difference of the prediction from that of the parent
 
 
 def sum_by_column(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean over the trees of prediction, bias and contributions by column.
 
-    Of shapes (n_rows, n_outputs), (n_outputs,) and (n_rows, n_columns, n_outputs).
+    Their shapes are (n_rows, n_outputs), (n_outputs,) and (n_rows, n_columns, n_outputs).
     """
     n_rows, n_columns = matrix.shape
     bias = np.mean([trees.flat_values(tree)[0] for tree in trees.trees], axis=0)
@@ -61,7 +61,7 @@ def read_steps(trees: FittedTrees, tree: Any) -> Steps:
 
 
 def _sum_paths(trees: FittedTrees, matrix: np.ndarray, tree: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return prediction and contributions of one tree; each leaf that rows reach is followed once, up to the root."""
+    """Return the prediction and contributions of one tree; the path of each reached leaf is traversed once."""
     steps = read_steps(trees, tree)
     n_columns, n_outputs = matrix.shape[1], steps.values.shape[1]
     reached, leaf_of_row = _reached_leaves(steps, matrix)
@@ -85,7 +85,7 @@ def _reached_leaves(steps: Steps, matrix: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _climb(steps: Steps, leaves: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Climb from all leaves to the root at once; yields positions among the leaves and the node reached by each."""
+    """Traverse from all leaves to the root in parallel; yields positions of leaves and the node reached by each."""
     positions, nodes = np.arange(len(leaves)), leaves
     while len(nodes):
         yield positions, nodes
@@ -95,9 +95,9 @@ def _climb(steps: Steps, leaves: np.ndarray) -> Iterator[tuple[np.ndarray, np.nd
 
 
 def sum_by_set(trees: FittedTrees, matrix: np.ndarray) -> list[dict[tuple[int, ...], np.ndarray]]:
-    """Return joint contributions: a split is credited to the set of all columns tested on the path down to it.
+    """Return joint contributions, which credit a split to the set of all columns on the path to it.
 
-    For each row, from tuples of ascending columns to the mean over the trees, (n_outputs,).
+    The result has a dict for each row, from sorted tuples of columns to the mean over the trees, (n_outputs,).
     """
     found: list[dict[tuple[int, ...], np.ndarray]] = []
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
@@ -130,13 +130,13 @@ def _sum_sets(trees: FittedTrees, matrix: np.ndarray) -> list[dict[tuple[int, ..
 
 
 def _number_sets(steps: Steps, leaves: np.ndarray, numbers: dict[frozenset[int], int]) -> np.ndarray:
-    """For each node, from the root down, the number of the set of columns tested above it; new sets are appended."""
+    """Return the number of the set of columns tested above each node; new sets are added to `numbers`."""
     is_passed = np.zeros(len(steps.parents), dtype=bool)
     for _, nodes in _climb(steps, leaves):
         is_passed[nodes] = True
     sets: dict[int, frozenset[int]] = {0: frozenset()}
     set_of_node = np.zeros(len(steps.parents), dtype=np.int64)
-    for node in np.flatnonzero(is_passed)[1:].tolist():  # a node's parent always has a smaller number
+    for node in np.flatnonzero(is_passed)[1:].tolist():  # parents have smaller numbers than their children
         sets[node] = sets[int(steps.parents[node])] | {int(steps.columns[node])}
         set_of_node[node] = numbers.setdefault(sets[node], len(numbers))
     return set_of_node

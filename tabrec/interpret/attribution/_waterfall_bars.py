@@ -1,4 +1,4 @@
-"""The bars of a waterfall, and their plot."""
+"""Compute and draw the bars of a waterfall plot."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, ink, make_axes, paper, shorten, shorten_all
 
 _COLORS = {"base": GREY, "positive": BLUE, "negative": ORANGE}
-# As shares of the span of the steps: margin of the axis, and distance within which zero is on the axis.
+# Shares of the span of the steps: margin of the axis, and distance up to which the axis includes zero.
 _MARGIN, _NEAR = 0.16, 1.0
 
 
 def label_steps(columns: Sequence, values: Sequence, compares: bool = False) -> list[str]:
-    """Columns with their values, both shortened so that a long name leaves room for the value, or for two values."""
+    """Label columns with one or two values, shortened so that a long name leaves room for the values."""
     names, longest = (shorten_all(columns, 12), 22) if compares else (shorten_all(columns, 20), 14)
     labels = [f"{name} = {shorten(value, longest)}" for name, value in zip(names, values, strict=True)]
     return [label.replace(r"\$", "$") for label in labels]
@@ -62,7 +62,7 @@ def make_bars(
     n_largest: int | None = 12,
     base_name: str = "base",
 ) -> pd.DataFrame:
-    """Return the bars of a waterfall: `label`, `start`, `end` and `kind`, as `waterfall_bars` gives them."""
+    """Return the bars of a waterfall in the format of `waterfall_bars`: `label`, `start`, `end` and `kind`."""
     order = np.argsort(-np.abs(amounts), kind="stable")
     is_kept = np.abs(amounts) >= threshold * np.abs(amounts).max()
     is_kept[order[n_largest:] if n_largest is not None else []] = False
@@ -104,14 +104,14 @@ def _draw_steps(ax: Any, bars: pd.DataFrame, number_format: str) -> None:
 
 
 def _limit(ax: Any, levels: np.ndarray, fallen: np.ndarray) -> float | None:
-    """Set the limits of the axis around the levels; if zero is off it, return the height at which to mark bars."""
+    """Set the limits of the axis; if they exclude zero, return the height at which bars are marked as cut."""
     low, high = float(levels.min()), float(levels.max())
     span = high - low
     has_zero = low - _NEAR * span <= 0 <= high + _NEAR * span or span <= 1e-12 * max(abs(low), abs(high))
     if has_zero:
         low, high = min(low, 0.0), max(high, 0.0)
         span = high - low or 1.0
-    written_below = (fallen < low + _MARGIN * span).any()  # the number of a falling bar is written below it
+    written_below = (fallen < low + _MARGIN * span).any()  # the amount of a negative bar is written below it
     below = low < 0 or not has_zero or low == high or written_below
     above = high > 0 or not has_zero or low == high
     ax.set_ylim(low - _MARGIN * span * below, high + _MARGIN * span * above)
@@ -122,7 +122,7 @@ def _limit(ax: Any, levels: np.ndarray, fallen: np.ndarray) -> float | None:
 
 
 def _set_ticks(ax: Any, number_format: str) -> None:
-    """As many ticks as there is room for and as the format distinguishes."""
+    """Set as many ticks as there is room for and as the number format distinguishes."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = ax.get_ylim()
@@ -137,7 +137,7 @@ def _set_ticks(ax: Any, number_format: str) -> None:
 
 
 def _format_of(bars: pd.DataFrame) -> str:
-    """Return a format with three digits of the range of the steps."""
+    """Return a number format that shows three significant digits of the range of the steps."""
     levels = np.append(bars["end"], bars["start"][~bars["kind"].isin(["base", "total"])])
     span = np.ptp(levels) or np.abs(levels).max() or 1.0
     return f"{{:,.{int(np.clip(2 - np.floor(np.log10(span)), 0, 12))}f}}"
@@ -148,7 +148,7 @@ def _write(number_format: str, number: float) -> str:
 
 
 def _write_amount(ax: Any, position: int, start: float, end: float, is_step: bool, number_format: str) -> None:
-    """Write the number of a bar beyond its end."""
+    """Write the amount of a bar beyond its end."""
     amount = end - start if is_step else end
     sign = "+" if is_step and amount > 0 else ""
     ax.annotate(

@@ -15,8 +15,8 @@ from tabrec.interpret.metrics import error_of_mean
 from tabrec.plotting.axes import GREY, PALETTE, finish, ink, number_axis, row_axes, shorten, shorten_all
 
 _MOST_COHORTS, _N_PARTS = 8, 4
-_LEAST_ROWS = 20  # of a leaf of the tree that finds cohorts
-_MOST_LABELS = 20  # of a column, that it tests
+_LEAST_ROWS = 20  # smallest share of rows in a leaf of the tree of cohorts
+_MOST_LABELS = 20  # largest number of labels of a column that the tree tests
 REST = "other"
 
 
@@ -89,7 +89,7 @@ class Cohorts(Result):
 def average_by_cohort(
     cells: np.ndarray, prediction: np.ndarray, columns: list[str], cohorts: tuple[list[str], np.ndarray]
 ) -> pd.DataFrame:
-    """The table of `Cohorts`: `cells` are (n_rows, n_columns), `cohorts` names and their numbers for each row."""
+    """Make the table of `Cohorts` from `cells`, (n_rows, n_columns), and names and numbers of cohorts."""
     lines = []
     for code, cohort in enumerate(cohorts[0]):
         rows = np.flatnonzero(cohorts[1] == code)
@@ -101,7 +101,7 @@ def average_by_cohort(
 
 
 def read_cohorts(by: Any, raw: pd.DataFrame, values: pd.DataFrame, cells: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Return the names of cohorts and the number of each row's, from `by` of `Contributions.by_cohort`."""
+    """Read the parameter `by` of `Contributions.by_cohort`; returns cohort names and the number of each row's."""
     if isinstance(by, (int, np.integer)) and not isinstance(by, bool):
         if not 2 <= by <= len(cells):
             raise ValueError(f"by={by!r}: a number of cohorts is from 2 to the number of rows, {len(cells)}.")
@@ -117,7 +117,7 @@ def read_cohorts(by: Any, raw: pd.DataFrame, values: pd.DataFrame, cells: np.nda
 
 
 def name_cohorts(values: pd.Series) -> tuple[list[str], np.ndarray]:
-    """Return the names of cohorts and the number of each row's: frequent labels, or quarters of numbers and dates."""
+    """Divide rows into cohorts by frequent labels, or by quartiles of numbers and dates; see `read_cohorts`."""
     name = "" if values.name is None else str(values.name)
     if has_order(values) and values.nunique() > _MOST_COHORTS:
         parts = pd.qcut(values, _N_PARTS, labels=False, duplicates="drop")
@@ -134,9 +134,9 @@ def name_cohorts(values: pd.Series) -> tuple[list[str], np.ndarray]:
 
 
 def split_by_tree(cells: np.ndarray, values: pd.DataFrame, n_cohorts: int) -> tuple[list[str], np.ndarray]:
-    """Return names of cohorts and the number of each row's: the leaves of a small tree that predicts the contributions.
+    """Divide rows into cohorts by a small tree that predicts the contributions; see `read_cohorts`.
 
-    A leaf is named by its tests: labels and missing values are compared one by one, numbers by a threshold.
+    A cohort is named by the tests on the path to its leaf, which compare labels one by one and numbers by a threshold.
     """
     matrix, tests = _read_tests(values)
     fewest = min(_LEAST_ROWS, max(1, len(cells) // 4))
@@ -146,14 +146,14 @@ def split_by_tree(cells: np.ndarray, values: pd.DataFrame, n_cohorts: int) -> tu
 
 
 def _as_numbers(column: pd.Series) -> np.ndarray:
-    """Return numbers, or seconds since 1970; NaN where missing."""
+    """Convert numbers, or dates as seconds since 1970, to floats; NaN if missing."""
     if not pd.api.types.is_datetime64_any_dtype(column):
         return column.to_numpy(np.float64, na_value=np.nan)
     return ((column.dt.tz_localize(None) - pd.Timestamp(0)) / pd.Timedelta(seconds=1)).to_numpy(np.float64)
 
 
 def _read_tests(values: pd.DataFrame) -> tuple[np.ndarray, list[tuple[str, Any]]]:
-    """The columns of a tree, and what each tests: None for numbers and dates, or a label, for each frequent one."""
+    """Return the inputs of a tree, with the column and label of each; the label is None for numbers and dates."""
     columns: list[np.ndarray] = []
     tests: list[tuple[str, Any]] = []
     for name, column in values.items():
@@ -182,7 +182,7 @@ def _name_leaf(tree: Any, leaf: int, tests: list[tuple[str, Any]], values: pd.Da
             bounds.setdefault(name, {}).setdefault("is not" if is_left else "is", []).append(label)
             continue
         text = _largest_below(values[name], tree.threshold[node])
-        bounds.setdefault(name, {}).setdefault("≤" if is_left else ">", text)  # the nearest test is the narrowest
+        bounds.setdefault(name, {}).setdefault("≤" if is_left else ">", text)  # the last test is the narrowest
     return ", ".join(_describe(name, each) for name, each in reversed(bounds.items())) or "all rows"
 
 
@@ -201,6 +201,6 @@ def _describe(name: str, bounds: dict[str, Any]) -> str:
 
 
 def _largest_below(column: pd.Series, threshold: float) -> str:
-    """Return the largest value that meets a test, as a threshold between two values is not a value of the column."""
+    """Return the largest value below a threshold, because thresholds lie between values of the column."""
     numbers = _as_numbers(column)
     return to_text(column.iloc[int(np.nanargmax(np.where(numbers <= threshold, numbers, -np.inf)))])

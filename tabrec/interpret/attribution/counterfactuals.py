@@ -21,7 +21,7 @@ from tabrec.plotting.axes import BLUE, GREY, finish, ink, number_axis, row_axes,
 from tabrec.tables.columns import is_table, read_frame
 from tabrec.tables.names import as_named
 
-_UNUSUAL = 0.05  # plausibility below which a changed row is said to be unlike the data
+_UNUSUAL = 0.05  # changed rows of lower plausibility are reported as unlike the data
 
 
 @dataclass(frozen=True, repr=False)
@@ -199,18 +199,18 @@ def counterfactuals(
 
 @dataclass(frozen=True)
 class _Goal:
-    """What to reach: a class by its position, or an interval of predictions."""
+    """The goal: a class, by its position, or an interval of predictions."""
 
     wanted: Any
     position: int | None
     threshold: float | None
 
     def shown(self, predicted: np.ndarray) -> np.ndarray:
-        """Return the prediction, or the probability of the wanted class."""
+        """Return the predictions, or the probabilities of the wanted class."""
         return predicted[:, 0 if self.position is None else self.position]
 
     def scores(self, predicted: np.ndarray) -> np.ndarray:
-        """By how much predictions reach the goal; below 0 by how much they miss it."""
+        """Return the margin by which predictions reach the goal; negative if they miss it."""
         shown = self.shown(predicted)
         if self.position is None:
             return np.minimum(shown - self.wanted[0], self.wanted[1] - shown)
@@ -222,7 +222,7 @@ class _Goal:
 
 @dataclass(frozen=True)
 class _ChangedRow:
-    """A model, the data with the row to explain at its end, and what to reach by changing which columns."""
+    """A task: the model, the data followed by the row to explain, the changeable columns and the goal."""
 
     model: Any
     table: pd.DataFrame
@@ -231,7 +231,7 @@ class _ChangedRow:
     as_array: bool
 
     def sources(self, combinations: np.ndarray) -> np.ndarray:
-        """Return the rows that the changeable columns of changed rows are taken from."""
+        """Return the rows from which the changeable columns of changed rows are taken."""
         return np.where(combinations == KEEP, len(self.table) - 1, combinations)
 
     def changed(self, combinations: np.ndarray) -> pd.DataFrame:
@@ -290,7 +290,7 @@ def _read_goal(model: Any, goal: Any, threshold: float | None, predicted: np.nda
 def _describe(
     task: _ChangedRow, found: GoalSearch, n_largest: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return the combinations to return and their table; of each set of columns first the best changes."""
+    """Choose the combinations to return, the best of each set of columns first, and make their table."""
     distances = Distances(task.table)
     coded = np.repeat(distances.coded[-1:], len(found.donors), axis=0)
     places = [task.table.columns.get_loc(name) for name in task.changeable]

@@ -17,7 +17,7 @@ from tabrec.interpret.metrics import error_of_mean
 from tabrec.plotting.axes import BLUE, finish, number_axis, row_axes, shorten, shorten_all
 from tabrec.trees.fitted_trees import FittedTrees, read_trees
 
-# Numbers of the interactions of some rows, of one tree, that are held at once.
+# Largest number of interaction values of one tree in memory at once.
 _MOST_NUMBERS = 2**22
 
 
@@ -79,9 +79,9 @@ class ShapInteractions(Result):
         return table.sort_values("mean_absolute", ascending=False, kind="stable", ignore_index=True)
 
     def by_source(self) -> ShapInteractions:
-        """Return interactions of raw columns: the sums over the encoded columns that come from each.
+        """Sum the interactions of encoded columns by raw column.
 
-        Interactions between encoded columns of one raw column become part of what it adds by itself.
+        Interactions between encoded columns of the same raw column are added to its main effect.
         """
         names = list(dict.fromkeys(self.sources[name] for name in self.columns))
         if names == self.columns:
@@ -225,7 +225,7 @@ def shap_interactions(model: Any, X: Any, *, output: Any = None) -> ShapInteract
 
 
 def _mean_over_trees(trees: FittedTrees, matrix: np.ndarray, at: int) -> np.ndarray:
-    """Return halves of the interactions, (n_rows, n_columns, n_columns), with a diagonal of 0."""
+    """Average half the interactions over trees, (n_rows, n_columns, n_columns); the diagonal is 0."""
     n_rows, n_columns = matrix.shape
     found = np.zeros((n_rows, n_columns, n_columns))
     at_once = max(_MOST_NUMBERS // n_columns**2, 1)

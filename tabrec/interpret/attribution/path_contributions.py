@@ -141,13 +141,13 @@ def _choose_method(model: Any, method: str) -> str:
 
 
 def _is_net(model: Any) -> bool:
-    """Return whether the model is one of our nets; if so, its module, and with it torch, is already imported."""
+    """Return whether the model is a net of this package, without importing torch for other models."""
     room, last = sys.modules.get("tabrec.neural.tabular_estimator"), split_pipeline(model)[1]
     return room is not None and isinstance(last, room.TabularEstimator) and last.module is None
 
 
 def _read_background(background: Any, method: str, most: int, rng: np.random.Generator) -> Any:
-    """At most `most` background rows, as a table if it was one."""
+    """Sample at most `most` background rows; tables stay tables."""
     if background is None:
         raise ValueError(
             f"method={method!r} compares each row with background rows: pass them, such as background=X_train."
@@ -176,7 +176,7 @@ def describe(
     bias: np.ndarray,
     gains: np.ndarray,
 ) -> Contributions:
-    """Return contributions to the predictions of trees, with the names of columns and outputs.
+    """Make the result from contributions to the predictions of trees.
 
     `prediction`, `bias` and `gains` have shapes (n_rows, n_outputs), (n_outputs,) and (n_rows, n_columns, n_outputs).
     """
@@ -218,8 +218,8 @@ def _by_gradients(model: Any, X: Any, background: Any) -> Contributions:
 
 
 def _read_pair(model: Any, X: Any, background: Any) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Return X and the background as frames, and the columns that the model takes."""
-    predictor(model)(X)  # raises the errors of the model itself
+    """Read X and the background as frames; also returns the columns of the model."""
+    predictor(model)(X)  # raises the errors of the model for invalid X
     raw, others = (read_frame(as_named(model, table)) for table in (X, background))
     columns = [name for name in fitted_columns(model, raw) if name in raw]
     absent = [name for name in columns if name not in others]
@@ -245,7 +245,7 @@ def _make_result(
     names = _output_names(classes, found.prediction.shape[1])
 
     def squeeze(array: Any) -> Any:
-        """Without the axis of outputs if there is only one."""
+        """Remove the axis of outputs if there is only one."""
         return array if array is None or names is not None else array[..., 0]
 
     return Contributions(
@@ -265,7 +265,7 @@ def _make_result(
 
 
 def _output_names(classes: Any, n_outputs: int) -> list | None:
-    """Return classes, numbers of outputs, or pairs of both; None for a single number."""
+    """Return the classes, the numbers of outputs, or pairs of both; None for a single numeric output."""
     if classes is None:
         return None if n_outputs == 1 else list(range(n_outputs))
     if isinstance(classes, list):

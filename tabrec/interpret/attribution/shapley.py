@@ -11,7 +11,7 @@ from tabrec.interpret.attribution._shapley_tree import tree_shapley
 from tabrec.interpret.attribution.path_contributions import Contributions, describe
 from tabrec.trees.fitted_trees import FittedTrees, read_trees
 
-# So many numbers a tree's part of the result may hold at once.
+# Largest number of values that a tree computes at once.
 _MOST_NUMBERS = 2**22
 
 
@@ -82,7 +82,7 @@ def shap_values(model: Any, X: Any) -> Contributions:
 
 
 def _mean_over_trees(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return prediction (n_rows, n_outputs), bias (n_outputs,) and Shapley values (n_rows, n_columns, n_outputs)."""
+    """Return predictions (n_rows, n_outputs), bias (n_outputs,) and Shapley values (n_rows, n_columns, n_outputs)."""
     n_rows, n_columns = matrix.shape
     n_outputs = trees.flat_values(trees.trees[0]).shape[1]
     prediction = np.zeros((n_rows, n_outputs))

@@ -1,4 +1,4 @@
-"""`waterfall`: from the base to the prediction, one step per column."""
+"""`waterfall`: a waterfall plot of the contributions to one prediction."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def waterfall_bars(
     sorted_value: bool = False,
     n_largest: int | None = 12,
 ) -> pd.DataFrame:
-    """The bars that `waterfall` draws, by `label`, `start`, `end` and `kind`; the parameters are those of `waterfall`.
+    """Return the bars of `waterfall` as a frame with `label`, `start`, `end` and `kind`; takes its parameters.
 
     `kind` is "base", "positive", "negative", "other" or "total".
     """

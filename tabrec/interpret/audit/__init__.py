@@ -1,1 +1,1 @@
-"""Faults of the data: target leakage, codes for missing values."""
+"""Checks of data: target leakage, copies of rows, shared groups and placeholders of missing values."""

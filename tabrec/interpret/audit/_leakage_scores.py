@@ -1,4 +1,4 @@
-"""The numbers behind the leakage check: how well each column alone, its missing values and ids predict the target."""
+"""Scores of the leakage check: how well single columns, missing values and ids predict the target."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from tabrec.trees.fitted_trees import is_forest, read_trees
 from tabrec.trees.training_rows import find_drawn_rows
 
 _N_FOLDS = 5
-# Numbers are cut into bins of this many rows, and into this many bins, whichever explains more of the target.
+# Numbers are binned into bins of this many rows and into this many bins; the better result is used.
 _ROWS_A_BIN, _FEW_BINS = 20, 20
 _MOST_ROWS_FOR_IDS = 5_000
-_MOST_SUMMED, _LEAST_SUMMED = 60, 20  # columns of numbers that are paired, and rows
-_TARGET = " target"  # the name of no column
+_MOST_SUMMED, _LEAST_SUMMED = 60, 20  # largest number of columns whose pairs are tested, and smallest number of rows
+_TARGET = " target"  # differs from all column names
 
 
 @dataclass(frozen=True)
 class Target:
-    """A target as centred columns, scaled so that their squares sum to 1 for each row on average."""
+    """A target as centred columns, scaled so that the squares of a row sum to 1 on average."""
 
-    values: np.ndarray  # (n_rows, n_columns): one column, or one of 0 and 1 for each class; centred and scaled
-    ranks: np.ndarray | None  # for a regression
+    values: np.ndarray  # (n_rows, n_columns): the target, or an indicator column per class; centred and scaled
+    ranks: np.ndarray | None  # only for a regression
     is_class: bool
 
 
 def read_target(model: Any, y: Any, n_rows: int) -> tuple[np.ndarray, bool]:
-    """Return the target, and whether it holds classes; a ValueError for several outputs and for a constant."""
+    """Return the target and whether it holds classes; raises a ValueError for several outputs and constants."""
     is_class = is_classifier(model) if model is not None else not has_numbers_to_predict(np.asarray(y).ravel())
     y = check_target(y, n_rows, "leakage_check", numeric=not is_class)
     if y.ndim == 2 and y.shape[1] > 1:
@@ -60,7 +60,7 @@ def make_target(y: np.ndarray, is_class: bool) -> Target:
 
 
 def read_numbers(column: Column) -> np.ndarray | None:
-    """Return numbers and dates as numbers, NaN where missing; None for labels."""
+    """Read numbers and dates as floats, NaN if missing; None for labels."""
     if is_date(column):
         dates = read_dates_of(column)
         return np.where(dates.isna(), np.nan, dates.as_unit("s").asi8.astype(np.float64))
@@ -68,8 +68,9 @@ def read_numbers(column: Column) -> np.ndarray | None:
 
 
 def score_alone(column: Column, target: Target, folds: np.ndarray) -> tuple[float, float, float]:
-    """The share of the variance that a column explains by itself, out of fold, and its standard error; and Spearman's
-    correlation with the target of a regression, else NaN.
+    """Return the variance that a column alone explains out of fold, its standard error, and Spearman's correlation.
+
+    The correlation is that with the target of a regression, NaN for classes.
     """
     numbers = read_numbers(column)
     codes = [] if numbers is not None else [column.values.codes + 1]
@@ -82,7 +83,7 @@ def score_alone(column: Column, target: Target, folds: np.ndarray) -> tuple[floa
 
 
 def _bin(numbers: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return codes of bins of about equally many rows, 0 where missing; of the distinct values where these are few."""
+    """Bin numbers by quantiles, or by distinct value if there are few; code 0 is missing."""
     present = numbers[~np.isnan(numbers)]
     edges = np.unique(present)
     if len(edges) > n_bins:
@@ -91,7 +92,7 @@ def _bin(numbers: np.ndarray, n_bins: int) -> np.ndarray:
 
 
 def _explained(codes: np.ndarray, target: Target, folds: np.ndarray) -> tuple[float, float]:
-    """Return the share of the variance that the out-of-fold mean by code explains, and its standard error.
+    """Return the share of the variance that out-of-fold means by code explain, and its standard error.
 
     The means of codes are shrunk towards 0, the mean of all, by the ratio of the variance within to that between codes
     (empirical Bayes), so that codes of few rows explain nothing by chance.
@@ -111,21 +112,21 @@ def _explained(codes: np.ndarray, target: Target, folds: np.ndarray) -> tuple[fl
     others, count = total[:, None, :] - sums, (n[:, None] - counts)[:, :, None]
     predicted = (others / np.maximum(count + shrinkage, 1e-12))[codes, folds]
     left, whole = np.square(target.values - predicted).sum(axis=1), np.square(target.values).sum(axis=1)
-    # The error of 1 minus a ratio of two means, to first order.
+    # The standard error of 1 minus a ratio of means, by the delta method.
     error = (left - left.mean() * whole).std() / np.sqrt(len(left))
     return float(1 - left.mean()), float(error)
 
 
 class TwoColumns(NamedTuple):
-    """A weighted sum of two columns that gives the target of a regression."""
+    """Two columns whose weighted sum equals the target of a regression."""
 
     names: tuple[str, str]
     weights: np.ndarray  # (2,)
-    explained: float  # share of the variance
+    explained: float  # share of the variance that the sum explains
 
 
 def find_sums(columns: dict[str, Column], y: np.ndarray, least: float) -> list[TwoColumns]:
-    """Pairs of columns of numbers whose weighted sum explains at least this share of the target, the best first."""
+    """Find pairs of columns whose weighted sum explains at least `least` of the variance, the best first."""
     numbers = {name: column.values.astype(np.float64) for name, column in columns.items() if column.is_number}
     values = pd.DataFrame({name: each for name, each in numbers.items() if np.nanstd(each) > 0})
     values = values[values.columns[:_MOST_SUMMED]]
@@ -134,7 +135,7 @@ def find_sums(columns: dict[str, Column], y: np.ndarray, least: float) -> list[T
     first, second = np.triu_indices(len(of_target), k=1)
     a, b, r = of_target[first], of_target[second], between[first, second]
     rough = (a**2 + b**2 - 2 * a * b * r) / np.maximum(1 - r**2, 1e-9)
-    # Missing values weaken correlations.
+    # The first filter is lenient, because missing values weaken correlations.
     pairs = zip(values.columns[first[rough > 0.5]], values.columns[second[rough > 0.5]], strict=True)
     found = [_fit_sum(pair, values, y) for pair in pairs]
     return sorted((each for each in found if each.explained >= least), key=lambda each: -each.explained)
@@ -159,8 +160,10 @@ def _rank_correlation(numbers: np.ndarray, target: Target) -> float:
 
 
 def missing_effect(missing: np.ndarray, target: Target) -> tuple[float, float]:
-    """Return the share of the variance that missing values explain (η²; for classes Goodman and Kruskal's tau), and the
-    p-value of an F test (for classes of the χ² test of their tau); NaN where nothing or everything is missing.
+    """Return the share of the variance that missing values explain, and its p-value.
+
+    They are η² with an F test or, for classes, Goodman and Kruskal's tau with a χ² test; NaN if no or all values are
+    missing.
     """
     n, n_missing = len(missing), int(missing.sum())
     if n_missing in (0, n):
@@ -174,9 +177,9 @@ def missing_effect(missing: np.ndarray, target: Target) -> tuple[float, float]:
 
 
 def model_score(model: Any, X: Any, y: np.ndarray, rows: np.ndarray) -> tuple[float, bool]:
-    """Return the share of the variance that the model explains, and whether it is out of bag.
+    """Return the share of the variance that the model explains, and whether it was measured out of bag.
 
-    It is out of bag for forests that kept such predictions of these rows, otherwise that of the given rows.
+    It is measured out of bag if a forest has kept the predictions of these rows, otherwise on the given rows.
     """
     kept = _kept_out_of_bag(model, y)
     predicted = predictor(model)(take_rows(X, rows)) if kept is None else kept[rows]
@@ -188,7 +191,7 @@ def model_score(model: Any, X: Any, y: np.ndarray, rows: np.ndarray) -> tuple[fl
 
 
 def _kept_out_of_bag(model: Any, y: np.ndarray) -> np.ndarray | None:
-    """The out-of-bag predictions that a forest, or a pipeline that ends in one, kept of rows with this target."""
+    """Return the out-of-bag predictions that a forest, or its pipeline, kept for this target; None if none."""
     if not is_forest(model):
         return None
     trees = read_trees(model, "leakage_check")
@@ -198,7 +201,7 @@ def _kept_out_of_bag(model: Any, y: np.ndarray) -> np.ndarray | None:
 
 
 def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: Any) -> dict[str, tuple[float, float]]:
-    """Return the loss of the model, in shares of the variance, when an id is permuted, and its standard error.
+    """Return the loss in explained variance when an id is permuted, and its standard error.
 
     It is measured out of bag for the training rows of a forest, otherwise on the given rows.
     """
@@ -223,7 +226,7 @@ def id_importance(model: Any, X: Any, y: np.ndarray, names: list[str], seed: Any
 
 
 def _truth(model: Any, y: np.ndarray) -> np.ndarray:
-    """Return the target in the form of predictions: numbers, or 0 and 1 for each class."""
+    """Return the target in the form of predictions: numbers, or an indicator column per class."""
     if is_classifier(model):
         return (np.asarray(model.classes_)[None, :] == y[:, None]).astype(np.float64)
     return y.astype(np.float64)[:, None]

@@ -1,4 +1,4 @@
-"""Rows that occur more than once: among the training rows, and among the held-out rows too."""
+"""Find duplicate rows among training rows, and between training and held-out rows."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from tabrec.interpret.models import classes_of, predictor
 from tabrec.preprocess import column_kinds
 from tabrec.tables.columns import read_frame
 
-# Equal rows count as copies if fewer than so many others would be equal to them by chance, were columns independent.
+# Equal rows count as copies if the expected number of equal rows under independent columns is below this.
 _RARE = 1e-4
-_LEAST_SHARE, _MANY = 0.001, 0.01  # of the rows: fewer copies are not reported, and from here on they are a finding
+_LEAST_SHARE, _MANY = 0.001, 0.01  # shares of rows: the smallest that is reported, and the smallest that is a finding
 _CLEAR = 2  # standard errors
-# A column of few levels, as a share of the rows, that multiplies the number of distinct rows by less follows from the
-# others.
+# A column of few levels, relative to the rows, is determined by the others if it hardly adds distinct rows.
 _FEW_LEVELS, _ADDS = 0.05, 1.05
-_LEAST_ROWS = 10  # with fewer on a side, scores are not compared
+_LEAST_ROWS = 10  # smallest number of rows whose scores are compared
 _MOST_NAMES = 3
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Which rows are copies of another one, in every column but ids and in the target."""
+    """Masks of rows that equal another row in the target and all columns except ids."""
 
     of_train: np.ndarray  # bool, (n_rows,): a training row that equals an earlier one
     of_valid: np.ndarray  # bool, (n_valid,): a held-out row that equals a training row
@@ -36,7 +35,7 @@ class Copies:
 
 
 def find_copies(X: pd.DataFrame, y: np.ndarray, X_valid: Any, y_valid: np.ndarray | None) -> Copies:
-    """Find the copies of rows, leaving out equal rows that are common enough to be equal by chance."""
+    """Find copies of rows, ignoring rows that may be equal by chance."""
     kinds = column_kinds(X)["kind"]
     ids = kinds.index[kinds == "id"].tolist()
     held_out = X.head(0) if X_valid is None else read_frame(X_valid)
@@ -49,7 +48,7 @@ def find_copies(X: pd.DataFrame, y: np.ndarray, X_valid: Any, y_valid: np.ndarra
         key, before = pd.factorize(key * (int(codes.max()) + 1) + codes)[0], n_distinct
         n_distinct = len(np.unique(key[:n]))
         if codes.max() <= _FEW_LEVELS * n and n_distinct < _ADDS * before:
-            continue  # the other columns fix its value, such as that of a label with another spelling
+            continue  # determined by other columns, such as the same label in another spelling
         share = np.bincount(codes[:n], minlength=codes.max() + 1) / n
         with np.errstate(divide="ignore"):
             chance += np.log(share)[codes]
@@ -59,7 +58,7 @@ def find_copies(X: pd.DataFrame, y: np.ndarray, X_valid: Any, y_valid: np.ndarra
 
 
 def describe_copies(copies: Copies, model: Any, X_valid: Any, y_valid: Any) -> list[Finding]:
-    """Findings on the copies among the held-out rows, with their effect on the score, and among the training rows."""
+    """Describe copies among held-out rows, with their effect on the score, and among training rows."""
     where = "every column and in the target"
     if copies.ids:
         more = ", …" if len(copies.ids) > _MOST_NAMES else ""
@@ -94,9 +93,9 @@ def _count(n: int, what: str) -> str:
 
 
 def compare_scores(model: Any, X: Any, y: np.ndarray, chosen: np.ndarray) -> tuple[str, bool]:
-    """The scores of chosen rows and of the others in a sentence, and whether the chosen are predicted clearly better.
+    """Compare the scores of chosen rows and the others; returns a sentence, and whether the chosen are clearly better.
 
-    The sentence is empty with fewer than 10 rows on a side.
+    The sentence is empty if there are fewer than 10 chosen or 10 other rows.
     """
     if min(chosen.sum(), (~chosen).sum()) < _LEAST_ROWS:
         return "", False

@@ -1,4 +1,4 @@
-"""Groups of rows, such as those of one person or machine, that are on both sides of a split."""
+"""Find groups of rows, such as those of one person or machine, on both sides of a split."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tabrec.interpret.audit.copies import compare_scores
 from tabrec.preprocess import column_kinds
 from tabrec.tables.columns import read_frame
 
-# Values of a column are groups if there are many of them, most of few rows, and enough of these have several.
+# The values of a column are groups if they are many and have few rows each, but enough of them repeat.
 _LEAST_GROUPS, _LARGEST_MEAN, _LEAST_REPEATED = 20, 20, 0.2
-_LEAST_SHARED = 0.05  # of the held-out rows
+_LEAST_SHARED = 0.05  # share of the held-out rows
 _LEAST_PAIRS, _MOST_CLASSES = 20, 30
 _LEAST_LIKENESS, _N_ERRORS = 0.1, 4
-_CLEARLY = 3  # standard errors of a correlation, or of the likeness of neighbouring groups
+_CLEARLY = 3  # number of standard errors of a correlation, or of the likeness of neighbouring groups
 _MOST_NAMES = 3
 
 
@@ -26,18 +26,18 @@ _MOST_NAMES = 3
 class SharedGroups:
     """A column whose values are groups of similar rows, some of them on both sides of the split.
 
-    `likeness` says by how much less the targets of two rows of one group differ (in squares) than those of any two
-    rows: 0 if the group does not matter, 1 if it fixes the target.
+    `likeness` is the relative reduction of the mean squared difference of targets within a group, compared with that of
+    any two rows: 0 if the group has no effect, 1 if it determines the target.
     """
 
     column: str
     likeness: float
-    is_seen: np.ndarray  # bool, (n_valid,): whether the group of a held-out row has training rows
+    is_seen: np.ndarray  # bool, (n_valid,): held-out rows whose group has training rows
     n_groups: int
 
 
 def find_shared_groups(X: pd.DataFrame, y: np.ndarray, X_valid: Any, is_class: bool) -> list[SharedGroups]:
-    """Find the columns whose groups are on both sides of a split, the most alike first."""
+    """Find the columns whose groups are on both sides of a split, in descending order of likeness."""
     if X_valid is None:
         return []
     held_out, kinds = read_frame(X_valid), column_kinds(X)["kind"]
@@ -47,7 +47,7 @@ def find_shared_groups(X: pd.DataFrame, y: np.ndarray, X_valid: Any, is_class: b
 
 
 def describe_shared_groups(found: list[SharedGroups], model: Any, X_valid: Any, y_valid: Any) -> list[Finding]:
-    """Return one finding on the groups that are most alike, which names the other columns."""
+    """Describe the column with the greatest likeness in a finding that also names the other columns."""
     if not found:
         return []
     first, names = found[0], tuple(each.column for each in found)
@@ -86,7 +86,7 @@ def _share_groups(name: str, train: pd.Series, valid: pd.Series, y: np.ndarray, 
 
 
 def _rank_correlation(codes: np.ndarray, y: np.ndarray) -> float:
-    """Return Spearman's correlation of the values with the target, the largest over classes."""
+    """Return Spearman's correlation of the values with the target, or the largest with an indicator of a class."""
     known = codes >= 0
     targets = (
         [y] if y.dtype.kind in "fiu" and len(np.unique(y)) > _MOST_CLASSES else [y == each for each in np.unique(y)]
@@ -100,10 +100,11 @@ def _can_sort(column: pd.Series) -> bool:
 
 
 def _compare_pairs(codes: np.ndarray, y: np.ndarray, is_class: bool, is_label: bool) -> tuple[float, float, bool]:
-    """Return the likeness of rows in one group, its standard errors above 0, and whether neighbouring groups are alike.
+    """Return the likeness within groups, divided by its standard error too, and whether neighbours are alike.
 
-    Pairs of a group are compared with pairs of any rows, and those of numbers also with pairs of neighbouring values:
-    where the target follows a number, as a price follows an area, these are alike too, and the number is not an id.
+    Pairs within a group are compared with random pairs. If values are numbers, pairs of neighbouring values are
+    compared too: if the target depends on a quantity, as a price depends on an area, neighbours are alike, and the
+    number is not an id.
     """
     order = np.argsort(codes, kind="stable")
     order = order[codes[order] >= 0]
@@ -125,6 +126,6 @@ def _compare_pairs(codes: np.ndarray, y: np.ndarray, is_class: bool, is_label: b
 
 
 def _likeness(near: np.ndarray, far: np.ndarray) -> tuple[float, float]:
-    """By which share differences are smaller, and the number of standard errors."""
+    """Return the share by which `near` differences are smaller, and that share in standard errors."""
     gap, error = far.mean() - near.mean(), np.sqrt(near.var(ddof=1) / len(near) + far.var(ddof=1) / len(far))
     return float(gap / far.mean()), float(gap / max(error, 1e-300))

@@ -34,10 +34,10 @@ from tabrec.tables.target import check_target
 
 _MOST_DRAWN = 25
 _COPY, _NEARLY_PERFECT, _TOO_GOOD_MODEL = 0.999, 0.95, 0.99
-# A column is reported if it alone explains this share of the variance that the model explains, and at least this much.
+# A column is reported if it alone explains this share of what the model explains, and this much of the variance.
 _AS_GOOD_AS_THE_MODEL, _LEAST_ALONE = 0.9, 0.5
 _RANK_COPY = 0.9999
-# Explained shares of missing values, ids and row order: too small to report, and large enough to act on.
+# Smallest shares explained by missing values, ids or row order that are reported, and that require action.
 _LEAST_EFFECT, _LARGE_EFFECT = 0.05, 0.3
 _P_VALUE, _N_ERRORS = 0.01, 4
 _N_FOLDS = 5
@@ -173,7 +173,7 @@ def leakage_check(
     X = as_named(model, X)
     frame = read_frame(X)
     if model is not None:
-        predictor(model)(take_rows(X, np.arange(1)))  # names missing columns
+        predictor(model)(take_rows(X, np.arange(1)))  # raises an error that names missing columns
     check_row_labels(X, y=y)
     y, is_class = read_target(model, y, len(frame))
     held_out = _read_held_out(model, X_valid, y_valid, is_class)
@@ -219,7 +219,7 @@ def _score_columns(columns: dict[str, Column], target: Target, folds: np.ndarray
         lines.append((name, "", alone, error, correlation, missing.mean(), effect, p_value))
     names = ["column", "kind", "alone", "alone_error", "correlation", "missing", "missing_effect", "missing_p"]
     table = pd.DataFrame(lines, columns=names)
-    # Bonferroni's correction for the number of columns with missing values.
+    # Bonferroni correction for the number of columns with missing values.
     table["missing_p"] = np.minimum(table["missing_p"] * table["missing_p"].notna().sum(), 1)
     return table
 
@@ -232,7 +232,7 @@ def _good_columns(table: pd.DataFrame, score: float) -> list[Finding]:
             found.append(_good_column(line, 1, "is the target under another name, or a function of it"))
         elif line.alone >= _NEARLY_PERFECT:
             found.append(_good_column(line, 1, "alone predicts the target nearly perfectly"))
-        elif line.alone >= _LEAST_ALONE and line.alone >= _AS_GOOD_AS_THE_MODEL * score:  # False without a model
+        elif line.alone >= _LEAST_ALONE and line.alone >= _AS_GOOD_AS_THE_MODEL * score:  # False if there is no model
             what = f"alone predicts nearly as well as the model, which explains {score:.1%}"
             found.append(_good_column(line, 2, what))
     return found
@@ -247,7 +247,7 @@ def _good_column(line: Any, severity: int, what: str) -> Finding:
 
 
 def _sums(columns: dict[str, Column], y: np.ndarray, table: pd.DataFrame, is_class: bool) -> list[Finding]:
-    """Return the two columns whose weighted sum is the target, unless either alone nearly is."""
+    """Find two columns whose weighted sum is the target, unless one of them alone nearly is."""
     if is_class:
         return []
     alone = set(table.loc[table["alone"] >= _NEARLY_PERFECT, "column"])

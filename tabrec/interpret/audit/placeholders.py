@@ -18,7 +18,7 @@ _TEXTS = frozenset(
     "- -- ? #n/a n/a na nan none null missing tbd undefined unknown unspecified".split(" ")  # noqa: SIM905
 ) | {"", "none or unspecified", "not available", "not specified"}
 _MIN_COUNT, _MIN_SHARE = 5, 0.001
-_MIN_DISTINCT = 10  # other values, for one to stand out from them
+_MIN_DISTINCT = 10  # smallest number of other values from which one can stand out
 _MOST_IN_A_COLUMN = 3
 _DAYS_A_YEAR = 365
 _EPOCH = np.datetime64("1970-01-01", "D")
@@ -50,7 +50,7 @@ def _in_column(column: Column) -> list[Finding]:
 
 
 def _standing_out(present: np.ndarray, codes: np.ndarray, least_gap: float) -> list[tuple[float, int]]:
-    """Return the values at the ends that stand out from the rest, with their counts."""
+    """Return the smallest and largest values that stand out from the rest, with their counts."""
     values, counts = np.unique(present, return_counts=True)
     found: list[tuple[float, int]] = []
     while len(values) > _MIN_DISTINCT and len(found) < _MOST_IN_A_COLUMN:
@@ -73,20 +73,20 @@ def _stands_out(values: np.ndarray, counts: np.ndarray, end: int, codes: np.ndar
 
 
 def read_dates_of(column: Column) -> pd.DatetimeIndex:
-    """Return the dates of a column that `is_date`, without time zone, NaT where missing."""
+    """Read a column for which `is_date` is true as dates without time zone, NaT if missing."""
     distinct, rows = as_dates(column, *learn_dates(column, None))
     naive = distinct.tz_localize(None).to_numpy()
     return pd.DatetimeIndex(np.append(naive, np.datetime64("NaT"))[rows])
 
 
 def _days(dates: pd.DatetimeIndex) -> np.ndarray:
-    """Return whole days since 1970, NaN where missing."""
+    """Convert dates to whole days since 1970, NaN if missing."""
     days = (dates.to_numpy().astype("datetime64[D]") - _EPOCH).astype(np.float64)
     return np.where(dates.isna(), np.nan, days)
 
 
 def _in_labels(columns: list[Column]) -> list[Finding]:
-    """Return one finding for all columns in which a word stands for missing."""
+    """Return one finding for all columns with a word that means missing."""
     shares: dict[str, float] = {}
     words: dict[str, int] = {}
     for column in columns:

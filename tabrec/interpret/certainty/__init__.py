@@ -1,1 +1,1 @@
-"""How sure a model is: intervals, sets, and errors out of bag."""
+"""Uncertainty of predictions: intervals, prediction sets and out-of-bag errors."""

@@ -1,4 +1,4 @@
-"""The ways in which `confidence` finds intervals and sets of labels."""
+"""The methods of `confidence`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ROUNDING, _TIE = 1e-14, 1e-9
 
 @dataclass(frozen=True)
 class ConfidenceTask:
-    """A fitted model, the rows to predict, and the rows that intervals may rest on."""
+    """A fitted model, the rows to predict, and the rows from which intervals are computed."""
 
     model: Any
     trees: FittedTrees | None
@@ -51,7 +51,7 @@ class ConfidenceTask:
 
     @property
     def weights_of_fit(self) -> np.ndarray | None:
-        """The weight of each row that the forest was grown on; None if all are equal."""
+        """The weight of each training row of the forest; None if all are equal."""
         assert self.trees is not None
         if self.sample_weight is None:
             return None
@@ -99,7 +99,7 @@ def _out_of_bag_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str,
     left_out = rows.left_out()
     weights = rows.weights_of_fit
     known, scale, n_trees = oob_errors(left_out, len(rows.trees.trees), weights)
-    # The spread of as many trees as left out a training row: that of more trees would be less noisy than the errors.
+    # The spread over the number of trees that leave out a training row, for the same noise as in out-of-bag spreads.
     found = rows.predict(rows.X, n_trees)
     expected = scale.of(unbiased(found.of_first, n_trees))
     if rows.training is not None and len(known.error) >= MIN_ROWS:
@@ -127,7 +127,8 @@ def _split_intervals(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any]
         sides = equal_sides(errors.actual)
         factors, expected = sides.factors(errors, level), scale.of(found.spread)
     else:
-        # Half of the rows shape the intervals. The other half stretch them, as those would be covered too often.
+        # Half of the rows determine the shape of intervals, and the other half their scale; coverage of the same rows
+        # would be too high.
         shaping, stretching = np.arange(0, len(used), 2), np.arange(1, len(used), 2)
         shape = errors.take(shaping)
         model = ExpectedErrors(take_rows(X, used[shaping]), np.abs(shape.error), shape.weights)
@@ -168,7 +169,7 @@ def _between(found: TreeSpread, lower: np.ndarray, upper: np.ndarray) -> dict[st
 
 
 def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list[Finding]]:
-    """Class-conditional sets: a label is in if it is as probable as for a share `level` of the rows of its class."""
+    """Make class-conditional sets, which contain the true label of a share `level` of the rows of each class."""
     predict = predictor(rows.model)
     if rows.calibration is None:
         left_out = rows.left_out()
@@ -183,14 +184,14 @@ def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
     probabilities = predict(rows.X)
     scores = probabilities
     if rows.trees is not None:
-        # Ties are broken at random, the same way for the same row: else few trees give rare classes to every set.
+        # Ties are broken by a hash of the row; otherwise, with few trees, every set would contain rare classes.
         known = known + _TIE * np.random.default_rng(0).random((len(known), 1))
         scores = probabilities + _TIE * _row_hash(rows.trees.matrix(rows.X))[:, None]
     classes = np.asarray(rows.model.classes_)
     thresholds, counts = _thresholds(y, known, weights, classes, level)
     is_known = counts >= needed_rows(level)
     belongs = scores >= thresholds - _ROUNDING
-    # No set is empty: the label that is nearest to its threshold belongs to it.
+    # A set contains at least the label that is nearest to its threshold.
     belongs[np.arange(len(belongs)), (scores / np.maximum(thresholds, _ROUNDING)).argmax(axis=1)] = True
     order = np.argsort(-probabilities, axis=1, kind="stable")
     in_order = np.take_along_axis(belongs, order, axis=1)
@@ -209,13 +210,13 @@ def label_sets(rows: ConfidenceTask, level: float) -> tuple[dict[str, Any], list
 def _thresholds(
     y: np.ndarray, known: np.ndarray, weights: np.ndarray | None, classes: np.ndarray, level: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The probability from which on a class belongs to sets, 0 if too few rows are known; and its number of rows."""
+    """Return the smallest probability at which each class is in a set, 0 with too few rows, and its number of rows."""
     each = [None if weights is None else count_rows(weights[y == label]) for label in classes]
     counts = np.array(
         [np.count_nonzero(y == label) if w is None else w.sum() for label, w in zip(classes, each, strict=True)]
     )
     if counts.sum() < needed_rows(level):
-        conformal_quantile(np.zeros(int(counts.sum())), level)  # raises the error that says how many rows are needed
+        conformal_quantile(np.zeros(int(counts.sum())), level)  # raises an error with the number of rows needed
     thresholds = [
         1 - conformal_quantile(1 - known[y == label, k], level, each[k]) if counts[k] >= needed_rows(level) else 0.0
         for k, label in enumerate(classes)
@@ -224,7 +225,7 @@ def _thresholds(
 
 
 def _row_hash(matrix: np.ndarray) -> np.ndarray:
-    """Return a number from 0 to 1 for each row, which depends on its values alone."""
+    """Hash each row to a number from 0 to 1."""
     hashes = pd.util.hash_pandas_object(pd.DataFrame(matrix), index=False).to_numpy()
     return hashes / 2.0**64
 

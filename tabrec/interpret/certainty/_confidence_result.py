@@ -1,4 +1,4 @@
-"""`Confidence`, the result of `confidence`: intervals or sets of labels, and their coverage."""
+"""`Confidence`: the result of `confidence`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Confidence(Result):
     method: str
     findings: list[Finding]
     _X: pd.DataFrame = field(compare=False)
-    _fitted_target: np.ndarray | None = field(default=None, compare=False)  # the target of fit, if the model keeps it
+    _fitted_target: np.ndarray | None = field(default=None, compare=False)  # target of fit, if the model keeps it
 
     def coverage(self, y: Any, by: Any = None, sample_weight: Any = None) -> pd.DataFrame:
         """Share of rows whose true target is covered, overall or by subgroup.
@@ -87,7 +87,7 @@ class Confidence(Result):
             found[name] = values.to_numpy()[used] * weights
         found = found.groupby("code").sum()
         found[["coverage", "mean_width"]] = found[["coverage", "mean_width"]].div(found["weight"], axis=0)
-        # Weights reduce the number of rows that count (Kish 1965).
+        # Weights reduce the effective number of rows (Kish 1965).
         n = found["weight"] ** 2 / found["squares"]
         steadied = (found["coverage"] * n + 2) / (n + 4)
         found["std_error"] = np.sqrt(steadied * (1 - steadied) / (n + 4))
@@ -148,7 +148,7 @@ class Confidence(Result):
 
 
 def _number_groups(groups: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """The group of each row, numbered in the order of the values, and the names of the groups; missing comes last."""
+    """Number the group of each row in the order of values, missing last; also returns the names of groups."""
     ordered = pd.api.types.is_numeric_dtype(groups) or pd.api.types.is_datetime64_any_dtype(groups)
     values = groups if ordered else groups.astype(object).where(groups.isna(), groups.astype(str))
     if ordered and values.nunique() > _MOST_DISTINCT:
@@ -198,7 +198,7 @@ def _draw_truths(ax: Any, position: np.ndarray, y: np.ndarray, inside: np.ndarra
 
 
 def _draw_sizes(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:
-    """Return bar chart of set sizes, split by whether the set contains the true label."""
+    """Draw a bar chart of set sizes, split by whether the set contains the true label."""
     sizes = result.table["size"].to_numpy()
     values, counts = np.unique(sizes, return_counts=True)
     held = np.ones(len(sizes), dtype=bool) if y is None else result._covers(y)

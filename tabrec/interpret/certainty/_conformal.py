@@ -1,4 +1,4 @@
-"""Conformal prediction: from errors on rows held out of fit to the width of intervals with a given coverage."""
+"""Conformal prediction: compute intervals of a given coverage from errors on held-out rows."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 
 from tabrec.trees.out_of_bag import OutOfBagRows
 
-# Share of the typical error; the expected error of a row is at least this.
+# Smallest expected error of a row, as a share of the typical error.
 _SMALLEST_SCALE = 0.1
 _ROUNDING = 1e-9
-# The two sides of intervals differ if each tail has this many rows; their lengths vary with the prediction and with the
-# expected error between groups of at least so many rows.
+# The two sides of intervals are estimated separately if each tail has _ROWS_PER_TAIL rows. Their lengths vary with the
+# prediction and with the expected error between groups of at least _ROWS_PER_GROUP rows.
 _ROWS_PER_TAIL = 5
 _ROWS_PER_GROUP, _MOST_GROUPS = 150, 8
-_SHORTEST_SIDE = 0.05  # as a multiple of the expected error
+_SHORTEST_SIDE = 0.05  # smallest length, as a multiple of the expected error
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The expected error of a row, from the spread of the trees: `base` + `slope` × spread."""
+    """A linear model of the expected error of a row: `base` + `slope` × spread of the trees."""
 
     base: float
     slope: float
     smallest: float
 
     def of(self, spread: np.ndarray) -> np.ndarray:
-        """Return the expected error; the same everywhere for models without spread (NaN)."""
+        """Return the expected errors, which are constant for models without spread (NaN)."""
         return np.maximum(self.base + self.slope * np.nan_to_num(spread), self.smallest)
 
 
@@ -37,14 +37,15 @@ ONE = Scale(1.0, 0.0, 1.0)
 
 
 def needed_rows(level: float) -> int:
-    """Return the number of rows that a level needs: with n rows, n / (n + 1) is the highest possible level."""
+    """Return the smallest number n of rows for a level, which can be at most n / (n + 1)."""
     return math.ceil(level / (1 - level) - _ROUNDING)
 
 
 def conformal_quantile(scores: np.ndarray, level: float, weights: np.ndarray | None = None) -> float:
-    """The score that a new row does not exceed with probability `level`: the ceil((n + 1) level)-th smallest of n.
+    """Return the conformal quantile, the ceil((n + 1) level)-th smallest of n scores.
 
-    With weights, which add up to n, it is the smallest score up to which the weights add up to (n + 1) level.
+    The score of a new row does not exceed it with probability `level`. With weights, which add up to n, it is the
+    smallest score up to which the weights add up to (n + 1) level.
     """
     n = len(scores) if weights is None else float(weights.sum())
     if n < needed_rows(level) - _ROUNDING:
@@ -61,9 +62,9 @@ def conformal_quantile(scores: np.ndarray, level: float, weights: np.ndarray | N
 
 
 def count_rows(weights: np.ndarray) -> np.ndarray:
-    """Scale weights so that they add up to the number of rows that count; whole weights are numbers of rows.
+    """Scale weights so that they add up to the effective number of rows; integer weights are frequencies.
 
-    Others reduce the number of rows by their inequality (Kish 1965).
+    Other weights reduce the effective number of rows (Kish 1965).
     """
     if (weights == np.floor(weights)).all():
         return weights
@@ -71,7 +72,7 @@ def count_rows(weights: np.ndarray) -> np.ndarray:
 
 
 def quantile(values: np.ndarray, level: float, weights: np.ndarray | None = None) -> float:
-    """Return the quantile of values, with weights by linear interpolation between the middles of their shares."""
+    """Return a quantile; with weights, by linear interpolation of the cumulative weights at their midpoints."""
     if weights is None:
         return float(np.quantile(values, level))
     order = np.argsort(values, kind="stable")
@@ -82,7 +83,7 @@ def quantile(values: np.ndarray, level: float, weights: np.ndarray | None = None
 
 
 def fit_scale(spread: np.ndarray, errors: np.ndarray, weights: np.ndarray | None = None) -> Scale:
-    """Return the weighted least squares of absolute errors on spread, with no coefficient below 0."""
+    """Fit absolute errors on spread by weighted least squares with non-negative coefficients."""
     each = np.ones(len(errors)) if weights is None else weights
     typical = float(np.average(errors, weights=each))
     if typical == 0:
@@ -98,13 +99,13 @@ def fit_scale(spread: np.ndarray, errors: np.ndarray, weights: np.ndarray | None
 
 
 def unfitted_scale(spread: np.ndarray) -> Scale:
-    """Return a scale that uses no target, so that it is independent of the rows that determine the quantile."""
+    """Return a scale that does not depend on the target, and so can be used on the rows of the quantile."""
     typical = float(spread.mean())
     return Scale(typical, 1.0, typical) if typical > 0 else ONE
 
 
 def unbiased(spread: np.ndarray, n_trees: Any) -> np.ndarray:
-    """Return the spread corrected for the number of trees; 0 for a single tree."""
+    """Correct the bias of the spread of few trees; 0 for a single tree."""
     n_trees = np.asarray(n_trees, dtype=np.float64)
     return spread * np.sqrt(n_trees / np.maximum(n_trees - 1, 1))
 
@@ -114,13 +115,13 @@ class KnownErrors(NamedTuple):
 
     prediction: np.ndarray
     expected: np.ndarray  # the expected error of each row
-    error: np.ndarray  # actual minus predicted, for an out-of-bag row as small as that of all trees would be
+    error: np.ndarray  # actual minus predicted; out of bag, shrunk to the expected size with all trees
     actual: np.ndarray
-    weights: np.ndarray | None = None  # as `count_rows` scales them
+    weights: np.ndarray | None = None  # weights from `count_rows`
 
     @property
     def n_rows(self) -> float:
-        """The number of rows that count."""
+        """The effective number of rows."""
         return len(self.error) if self.weights is None else float(self.weights.sum())
 
     def take(self, rows: np.ndarray) -> KnownErrors:
@@ -130,7 +131,7 @@ class KnownErrors(NamedTuple):
 
 
 class Lengths(NamedTuple):
-    """Lengths of the two sides of intervals, as multiples of the expected error, between which is interpolated."""
+    """Lengths of the two sides of intervals, in multiples of the expected error, at values to interpolate between."""
 
     at: np.ndarray  # (n_groups,)
     below: np.ndarray
@@ -139,10 +140,10 @@ class Lengths(NamedTuple):
 
 @dataclass(frozen=True)
 class Sides:
-    """Lengths of the two sides of intervals, the geometric mean of those by prediction and by expected error.
+    """The two sides of intervals: the geometric means of the lengths by prediction and by expected error.
 
-    Rows with a large prediction, or a large expected error, are partly those where the estimate is too large by chance.
-    The sides are then too long on one side by prediction, and too short by expected error.
+    Large predictions and large expected errors are partly overestimates. This makes lengths by prediction too long on
+    one side, and lengths by expected error too short; the mean balances both.
 
     With `bound`, the lowest possible target, no interval extends below it. `starts_at_bound` says that every interval
     starts there, because many targets are equal to it.
@@ -152,10 +153,10 @@ class Sides:
     by_expected: Lengths
     bound: float = -np.inf
     starts_at_bound: bool = False
-    is_symmetric: bool = False  # too few rows to tell the sides apart
+    is_symmetric: bool = False  # too few rows to estimate the sides separately
 
     def factors(self, known: KnownErrors, level: float) -> tuple[float, float]:
-        """By which factors the two sides have to be stretched for this coverage of rows like the known ones."""
+        """Return the factors of the two sides with which intervals reach the coverage on the known rows."""
         below, above = self._lengths(known.prediction, known.expected)
         downwards, upwards, weights = -known.error / below, known.error / above, known.weights
         if self.starts_at_bound:
@@ -169,7 +170,7 @@ class Sides:
     def intervals(
         self, prediction: np.ndarray, expected: np.ndarray, factors: tuple[float, float]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends of the intervals, stretched by `factors`; each contains its prediction if it can be."""
+        """Return the lower and upper ends of intervals scaled by `factors`; they contain the prediction if possible."""
         below, above = self._lengths(prediction, expected)
         lower = np.full(len(prediction), self.bound) if self.starts_at_bound else prediction - factors[0] * below
         upper = np.maximum(prediction + factors[1] * above, prediction)
@@ -184,13 +185,13 @@ class Sides:
 
 
 def equal_sides(actual: np.ndarray) -> Sides:
-    """Return sides as long as the expected error, which needs no rows to be estimated."""
+    """Return sides whose lengths are the expected error, without estimation from rows."""
     one = Lengths(np.zeros(1), np.ones(1), np.ones(1))
     return Sides(one, one, lowest_target(actual), is_symmetric=True)
 
 
 def lowest_target(actual: np.ndarray) -> float:
-    """Return 0 for targets that are never negative, else minus infinity."""
+    """Return 0 if no target is negative, otherwise minus infinity."""
     return 0.0 if len(actual) and actual.min() >= 0 else -np.inf
 
 
@@ -239,7 +240,7 @@ class OobErrors(NamedTuple):
 
     known: KnownErrors
     scale: Scale
-    n_trees: int  # mean number of trees that left out a row; at least two if there are two, as one has no spread
+    n_trees: int  # mean number of trees that left out a row, at least 2 if possible, because one tree has no spread
 
 
 def oob_errors(left_out: OutOfBagRows, n_trees: int, weights: np.ndarray | None = None) -> OobErrors:

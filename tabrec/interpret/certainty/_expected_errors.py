@@ -1,4 +1,4 @@
-"""The expected error of each row, from a forest that is fitted to errors on rows held out of the model's fit."""
+"""`ExpectedErrors`: predict the error of each row by a forest fitted to errors on held-out rows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from tabrec.trees import ForestRegressor
 
-MIN_ROWS = 200  # a forest of fewer errors is worse than the spread of the trees
+MIN_ROWS = 200  # with fewer errors, the forest is worse than the spread of the trees
 _N_TREES = 20
 _LEAVES_PER_TREE = 64
-# As a share of the mean error; no expected error is smaller.
+# Smallest expected error, as a share of the mean error.
 _SMALLEST = 0.05
 
 
@@ -31,10 +31,10 @@ class ExpectedErrors:
         self._smallest = _SMALLEST * mean or 1.0
         self._forest = ForestRegressor(_N_TREES, min_samples_leaf=leaf, max_features=1.0, random_state=0)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the model has warned about the same columns
+            warnings.simplefilter("ignore")  # the model has warned of the same columns
             self._forest.fit(X, errors, sample_weight=weights)
             out_of_bag = self._forest.oob_prediction_
-        # Hardly any row is drawn by all trees.
+        # A row that all trees have drawn, which is rare, gets the mean error.
         self.of_rows = np.maximum(np.where(np.isnan(out_of_bag), mean, out_of_bag), self._smallest)
 
     def of(self, X: Any) -> np.ndarray:

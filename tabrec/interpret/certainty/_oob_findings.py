@@ -1,4 +1,4 @@
-"""Findings of `oob_report`: what the differences between its scores mean."""
+"""Findings of `oob_report` on the differences between its scores."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tabrec.interpret._result import Finding
 from tabrec.interpret.metrics import Metric, add_even_tree, beats_baseline
 
 BASELINE, TRAIN, OOB, VALID = "baseline", "train", "out of bag", "validation"
-_N_ERRORS = 2  # larger differences, in standard errors, count as real
+_N_ERRORS = 2  # larger differences, in standard errors, are significant
 _CLOSE = 1.15
 
 
 class RowScore(NamedTuple):
-    """A score with the gains of its rows."""
+    """A score, and the gain of each row."""
 
     n: int
     score: float
@@ -29,7 +29,7 @@ class RowScore(NamedTuple):
 
 @dataclass(frozen=True)
 class PredictedRows:
-    """Rows to score: their target, their predictions, their weights, and the trees of each where these are few."""
+    """Rows to score, with target, predictions, weights and, if few trees predict each row, their number."""
 
     y: np.ndarray
     predicted: np.ndarray
@@ -52,7 +52,7 @@ def explain(
     against_baseline: Finding | None,
     by_as_many: RowScore,
 ) -> list[Finding]:
-    """Findings on the scores; `by_as_many` is that of validation rows, predicted by as many trees as out of bag."""
+    """Explain the scores; `by_as_many` is the score of validation rows by as many trees as out of bag."""
     if 1 in (scores[VALID].n, scores[OOB].n):
         return [
             Finding(
@@ -133,7 +133,7 @@ def _against_train(scores: dict[str, RowScore], metric: Metric) -> Finding:
 def against_baseline(
     scores: dict[str, RowScore], metric: Metric, valid: PredictedRows, baseline: np.ndarray, classes: Any
 ) -> Finding | None:
-    """Return whether the validation rows are predicted no better than by a baseline; None if they clearly are."""
+    """Return a finding if the validation score is not clearly better than that of a baseline, otherwise None."""
     guessed, predicted = scores[BASELINE], scores[VALID]
     error = metric.paired_error(predicted.gains, guessed.gains, predicted.weights)
     if _in_errors(_loss(scores, metric, BASELINE) - _loss(scores, metric, VALID), error) > _N_ERRORS:
@@ -153,7 +153,7 @@ def against_baseline(
 
 
 def _worse(scores: dict[str, RowScore], metric: Metric, part: str, than: str) -> float:
-    """By how many standard errors of the difference one score is worse than another."""
+    """Return how much worse one score is than another, in standard errors of the difference."""
     difference = _loss(scores, metric, part) - _loss(scores, metric, than)
     return _in_errors(difference, math.hypot(scores[part].std_error, scores[than].std_error))
 

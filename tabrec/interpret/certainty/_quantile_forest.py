@@ -1,4 +1,4 @@
-"""Quantile regression forests: the distribution of the training targets that share leaves with a row."""
+"""Quantile regression forests (Meinshausen 2006)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import sparse
 
 from tabrec.trees.fitted_trees import FittedTrees
 
-# Rows whose leaves are held at once, and number of weights held at once.
+# Largest numbers of rows and of weights in memory at once.
 _MOST_ROWS = 20_000
 _MOST_WEIGHTS = 2_000_000
 _ROUNDING = 1e-6
@@ -24,10 +24,10 @@ def forest_quantiles(
     levels: tuple[float, ...],
     sample_weight: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the quantiles of the target of each row of X, (n_rows, n_levels), from all training rows in its leaves.
+    """Predict quantiles of each row of X, (n_rows, n_levels), from the training rows in its leaves.
 
-    A training row in the row's leaf of a tree weighs 1 / (size of the leaf), averaged over the trees. See Meinshausen
-    (2006), "Quantile regression forests". Weights multiply the weight of a training row, and count in sizes.
+    The weight of a training row is the mean over the trees of 1 / (size of the leaf) if it shares the leaf. See
+    Meinshausen (2006), "Quantile regression forests". Sample weights multiply it, and count in sizes.
     """
     order = np.argsort(y, kind="stable")
     each = np.ones(len(y), np.float32) if sample_weight is None else sample_weight[order].astype(np.float32)
@@ -55,8 +55,9 @@ def _slices(n_entries: np.ndarray) -> Iterator[slice]:
 
 
 def _leaf_members(trees: FittedTrees, matrix: np.ndarray, each: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
-    """The shares of the rows in the nodes (sparse), by the weight of each; the numbers of rows of the nodes, numbered
-    over all trees; and each tree's first node.
+    """Return the weights of rows in leaves (sparse), the numbers of rows in nodes, and each tree's first node.
+
+    Nodes are numbered over all trees. The weights of the rows in a leaf add up to 1.
     """
     rows, sizes = [], []
     for tree in trees.trees:
@@ -74,7 +75,7 @@ def _leaf_members(trees: FittedTrees, matrix: np.ndarray, each: np.ndarray) -> t
 
 
 def _weights(leaves: np.ndarray, members: Any) -> Any:
-    """The weights of the training rows for each row: sparse array of shape (n_rows, n_training), by rising target."""
+    """Return the weights of training rows, sorted by target, for each row: sparse (n_rows, n_training)."""
     n_rows, n_trees = leaves.shape
     shares = np.full(leaves.size, 1 / n_trees, dtype=np.float32)
     picked = sparse.csr_array(
@@ -86,7 +87,7 @@ def _weights(leaves: np.ndarray, members: Any) -> Any:
 
 
 def _weighted_quantiles(weights: Any, sorted_y: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-    """For each row the smallest target up to which the weights add up to each level."""
+    """Return for each row the smallest target up to which the weights reach each level."""
     starts, stops = weights.indptr[:-1], weights.indptr[1:]
     summed = np.concatenate([[0.0], np.cumsum(weights.data, dtype=np.float64)])
     totals = summed[stops] - summed[starts]

@@ -1,4 +1,4 @@
-"""Whether new rows are later than those a model was fitted on."""
+"""Find date columns in which new rows are later than the training rows."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 from tabrec.trees.fitted_trees import FittedTrees
 
-# Rows are late if rows drawn at random would be as late with a smaller probability than this.
+# Significance level of the test that rows are later than random ones.
 _BY_CHANCE = 0.01
 
 
 def late_columns(
     trees: FittedTrees, X: Any, training_matrix: Callable[[], np.ndarray] | None = None
 ) -> dict[str, float]:
-    """The raw date columns in which more rows lie after all training rows than chance explains, with their share.
+    """Return the date columns in which more rows than by chance are after all training rows, with their share.
 
-    `training_matrix` returns the rows that the trees were grown on, which only our forests do without, as they record
-    the range of their columns; without it the result is empty.
+    `training_matrix` returns the training rows. Forests of this package do not need it, because they record the range
+    of columns; for others, the result is empty without it.
     """
     dates = {
         origin.column: position
@@ -40,6 +40,7 @@ def late_columns(
 
 
 def _is_late(share: float, n_rows: int, n_training: int) -> bool:
-    """In random order, k given rows lie after the last training row with probability about (m / (m + n)) ** k."""
+    """Return whether more rows are late than by chance."""
     n_late = share * n_rows
+    # In random order, k of the m rows are after all n training rows with probability about (m / (m + n)) ** k.
     return n_late > 0 and (n_rows / (n_rows + n_training)) ** n_late < _BY_CHANCE

@@ -151,7 +151,7 @@ def confidence(
 
 
 def _late_rows(rows: ConfidenceTask, method: str) -> list[Finding]:
-    """A finding and a warning for every date column in which X is later than the rows that the intervals rest on."""
+    """Return a finding, and warn, for every date column in which X is later than the rows behind the intervals."""
     if rows.trees is None:
         return []
     late = late_columns(rows.trees, rows.X, rows.training_matrix)
@@ -190,7 +190,7 @@ def _check_request(method: str, of_classes: bool, training: Pair | None, calibra
 
 
 def _read_trees(model: Any, method: str, training: Pair | None, calibration: Pair | None) -> FittedTrees | None:
-    """Return the trees of a forest, checked to have the data that the method reads; None for another model."""
+    """Return the trees of a forest after checking that the method has its data; None for other models."""
     if method == "conformal" and not is_forest(model):
         predictor(model)
         if calibration is None:

@@ -188,7 +188,7 @@ def _is_fitted(forest: Any) -> bool:
 def _score_by_trees(
     trees: FittedTrees, training: TrainingRows, scorer: Metric, weights: np.ndarray | None
 ) -> list[tuple[int, float, float, int]]:
-    """Return the score of the first trees, its standard error and its rows, for several numbers of trees."""
+    """Score the first trees for several numbers of trees: score, standard error and number of rows."""
     n_trees, n_rows = len(trees.trees), len(training.matrix)
     numbers = set(np.unique(np.linspace(1, n_trees, min(n_trees, _MOST_POINTS)).round().astype(int)).tolist())
     total = np.zeros((n_rows, max(trees.n_classes) if trees.is_classifier else trees.n_outputs))

@@ -33,7 +33,7 @@ from tabrec.trees.fitted_trees import FittedTrees, read_trees
 from tabrec.trees.out_of_bag import map_in_order
 from tabrec.trees.training_rows import check_fitted_rows, predict_training_rows, read_training_rows
 
-_N_ERRORS = 2  # drawn
+_N_ERRORS = 2  # half-width of error bars in standard errors
 _COLUMNS = ["n", "score", "std_error"]
 
 
@@ -245,7 +245,7 @@ def _read_training_target(trees: FittedTrees, X: Any, y: Any) -> np.ndarray:
 def _out_of_bag_rows(
     trees: FittedTrees, X: Any, y: Any, weights: np.ndarray | None
 ) -> tuple[PredictedRows, np.ndarray]:
-    """Return the rows that some tree left out, and the mean target, or the class shares, of all."""
+    """Return the out-of-bag rows, and the mean target, or the class shares, of all training rows."""
     if trees.keeps_out_of_bag:
         found = trees.kept_out_of_bag()
     else:
@@ -262,13 +262,13 @@ def _out_of_bag_rows(
 
 @dataclass(frozen=True)
 class _BySomeTrees:
-    """Predictions of rows by some of the trees, and their number for each row."""
+    """Predictions of rows by a subset of the trees, and the number of trees for each row."""
 
     predicted: np.ndarray
     n_trees: np.ndarray
 
     def take(self, rows: np.ndarray, target: np.ndarray, weights: np.ndarray | None) -> PredictedRows:
-        """Return the predictions of the given rows that have any."""
+        """Return those of the given rows that have a prediction."""
         has_any = self.n_trees[rows] > 0
         rows = rows[has_any]
         return PredictedRows(
@@ -277,7 +277,7 @@ class _BySomeTrees:
 
 
 def _predict_by_some(trees: FittedTrees, X: Any, out_of_bag: PredictedRows, rng: np.random.Generator) -> _BySomeTrees:
-    """Predict each row by trees drawn at random, as many on average as those that leave out a training row."""
+    """Predict each row by a random subset of the trees, on average as many as leave out a training row."""
     matrix = np.ascontiguousarray(trees.matrix(X))
     share = float(np.mean(out_of_bag.n_trees)) / len(trees.trees)  # type: ignore[arg-type]
 

@@ -1,1 +1,1 @@
-"""How new data differ from training data: shift, comparisons on later rows, extrapolation."""
+"""Differences between new data and training data: shift, drift, extrapolation and comparisons on later rows."""

@@ -1,4 +1,4 @@
-"""Tests of single columns and of correlations: does a column, or a pair of them, differ between two tables?"""
+"""Test whether single columns, and correlations of pairs, differ between two tables."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tabrec.interpret.change._shift_columns import ColumnPair
 
 # Labels with fewer expected rows in either table are pooled for the chi-squared test (Cochran's rule).
 _EXPECTED_ROWS = 5
-_MOSTLY_RARE = 0.5  # share of the rows
-# Correlations beyond this are compared as this: Fisher's transform has no limit.
+_MOSTLY_RARE = 0.5  # share of rows with rare labels
+# Correlations are clipped, because Fisher's transform is unbounded.
 _LARGEST_CORRELATION = 0.999
-_MOST_CORRELATED = 60  # columns of numbers whose correlations are compared, so that their number stays bounded
+_MOST_CORRELATED = 60  # limits the number of pairs of columns of numbers that are compared
 
 
 @dataclass(frozen=True)
@@ -23,22 +23,22 @@ class ColumnTest:
 
     `distance` is the largest difference of the cumulative shares of numbers and dates (Kolmogorov and Smirnov's
     statistic), half the sum of the differences of the shares of labels, rare ones pooled (total variation), or the
-    difference of the shares of missing values if that is larger. Where most rows have a rare label, as in columns of
-    ids, labels are also compared as numbers are, by their order.
+    difference of the shares of missing values if that is larger. If most rows have a rare label, as in columns of ids,
+    labels are also compared by their order, like numbers.
     """
 
-    p_value: float  # the smallest of the tests of values and of missing values, times their number
+    p_value: float  # the smallest p-value of the tests of values and missing values, times their number
     distance: float
 
 
 @dataclass(frozen=True)
 class CorrelationTest:
-    """The pair of columns whose rank correlation differs most clearly."""
+    """The test of the pair of columns whose rank correlation differs most significantly."""
 
     columns: tuple[str, str]
     train: float
     new: float
-    p_value: float  # times the number of pairs
+    p_value: float  # p-value times the number of pairs
 
 
 def compare_column(pair: ColumnPair) -> ColumnTest:
@@ -88,16 +88,16 @@ def compare_correlations(pairs: list[ColumnPair]) -> CorrelationTest | None:
 
 
 def detectable_shift(n_train: int, n_new: int, n_tests: int, level: float) -> float:
-    """Return the shift of a mean, in standard deviations, that the tests find nine times in ten, approximately.
+    """Return the shift of a mean, in standard deviations, that the tests detect with a power of about 90 %.
 
-    It is that of Mann and Whitney's test of one of `n_tests` columns of normal numbers.
+    It is computed for the Mann-Whitney test of one of `n_tests` columns of normal numbers.
     """
     needed = norm.isf(level / (4 * n_tests)) + norm.ppf(0.9)
     return float(np.sqrt(np.pi / 3) * needed * np.sqrt(1 / n_train + 1 / n_new))
 
 
 def _compare_numbers(train: np.ndarray, new: np.ndarray) -> tuple[list[float], float]:
-    """Return Kolmogorov and Smirnov's test for any difference, Mann and Whitney's for one of location."""
+    """Compare numbers by the Kolmogorov-Smirnov test, for any difference, and the Mann-Whitney test, for location."""
     any_difference = ks_2samp(train, new, method="auto" if len(train) * len(new) < 10_000 else "asymp")
     location = mannwhitneyu(train, new)
     return [float(any_difference.pvalue), float(location.pvalue)], float(any_difference.statistic)
@@ -119,7 +119,7 @@ def _compare_labels(train: np.ndarray, new: np.ndarray) -> tuple[list[float], fl
 
 
 def _compare_missing(n_train: int, all_train: int, n_new: int, all_new: int) -> tuple[float, float]:
-    """Compare the shares of missing values, from the numbers of present and of all values."""
+    """Compare the shares of missing values, given the numbers of present and of all values."""
     counts = np.array([[n_train, all_train - n_train], [n_new, all_new - n_new]])
     distance = abs(n_train / all_train - n_new / all_new)
     return (1.0, 0.0) if not distance else (_test_shares(counts), distance)
@@ -136,7 +136,7 @@ def _varies(pair: ColumnPair) -> bool:
 
 
 def _rank_correlations(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rank correlation of each pair over the rows where both are present, and the numbers of these rows."""
+    """Return the rank correlation of each pair over rows without missing values, and the numbers of these rows."""
     present = np.stack([~np.isnan(column) for column in columns]).astype(np.float64)
     ranks = np.stack([_scaled_ranks(column) for column in columns])
     n = present @ present.T
@@ -150,7 +150,7 @@ def _rank_correlations(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarra
 
 
 def _scaled_ranks(column: np.ndarray) -> np.ndarray:
-    """Return the ranks from -0.5 to 0.5, and 0 where missing."""
+    """Return the ranks scaled to [-0.5, 0.5], and 0 for missing values."""
     ranks = rankdata(column, nan_policy="omit")
     n = np.count_nonzero(~np.isnan(column))
     return np.where(np.isnan(column), 0.0, (ranks - 0.5) / max(n, 1) - 0.5)

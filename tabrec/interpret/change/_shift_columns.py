@@ -1,4 +1,4 @@
-"""The shared columns of two tables as numbers, and how the new rows differ in each, in words."""
+"""`ColumnPair`: a column of two tables as numbers, and a description of the difference."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from tabrec.tables.columns import Column, read_frame, to_columns
 from tabrec.tables.dates import as_dates, learn_dates
 from tabrec.tables.text_numbers import read_text_numbers
 
-# Differences of shares, or of an AUC from 0.5, are described from here on.
+# Smallest difference of shares, or of an AUC from 0.5, that is described.
 _LEAST_DIFFERENCE = 0.05
 _FEW = 0.01
-_N_ERRORS = 3  # and only if so many standard errors from 0
-# A column of this many distinct values, and nearly as many as rows, holds ids.
+_N_ERRORS = 3  # smallest number of standard errors of such a difference
+# A column holds ids if it has at least _MANY distinct values, and nearly as many as rows.
 _MANY, _NEARLY_ALL = 50, 0.95
-# Numbers from here on are shown without decimals.
+# Larger numbers are shown without decimals.
 _LARGE = 10_000
 
 
 @dataclass(frozen=True)
 class ColumnPair:
-    """A column of both tables, in numbers that keep its order."""
+    """A column of both tables as numbers in its natural order."""
 
     name: str
-    kind: str  # of the training table, by column_kinds
+    kind: str  # kind in the training table, by column_kinds
     family: str  # "numbers", "dates" or "labels"
-    train: np.ndarray  # numbers, seconds since 1970, or codes of the labels of both tables; NaN where missing
+    train: np.ndarray  # numbers, seconds since 1970, or codes of labels; NaN if missing
     new: np.ndarray
-    labels: list  # by code
-    id_reason: str  # why the column looks like an id or a clock; empty where it does not
+    labels: list  # labels by code
+    id_reason: str  # why the column looks like an id or a clock; otherwise empty
 
     @cached_property
     def how(self) -> str:
-        """How the new rows differ, in words; empty where they hardly do."""
+        """A description of how the new rows differ; empty if they hardly do."""
         train, new = (values[~np.isnan(values)] for values in (self.train, self.new))
         parts = []
         if self.family == "labels" and len(new):
@@ -92,9 +92,9 @@ class ColumnPair:
 
 
 def pair_columns(X_train: Any, X_new: Any) -> tuple[list[ColumnPair], list[str], list[str]]:
-    """Return the columns that two tables share, and the names of those that only one has.
+    """Return the columns in both tables, and the names of the columns in only one.
 
-    A ValueError where no column is shared, or one holds numbers, dates or labels in one table and others in the other.
+    Raises a ValueError if no column is shared, or if the type of a column (numbers, dates, labels) differs.
     """
     frame = read_frame(X_train)
     train, new = to_columns(frame), to_columns(read_frame(X_new))
@@ -111,7 +111,7 @@ def pair_columns(X_train: Any, X_new: Any) -> tuple[list[ColumnPair], list[str],
 
 
 def _read_text(train: Column, new: Column) -> tuple[Column, Column]:
-    """Return two columns, of which text that is numbers in one table is numbers in both."""
+    """Read text as numbers in both tables if it is numbers in one of them."""
     for column in (train, new):
         if column.is_label and not is_date(column) and (read := read_text_numbers(column)) is not None:
             return read[1].read_new(train, set()), read[1].read_new(new, set())
@@ -132,14 +132,14 @@ def _pair(train: Column, new: Column, kind: str) -> ColumnPair:
 
 
 def _shared_family(train: Column, new: Column) -> str:
-    """Return the family of both tables; a column without any value takes the family of the other."""
+    """Return the family of a column in both tables; a column without values takes the family of the other."""
     families = [_family(column) for column in (train, new) if not column.missing.all()]
     if not families:
         return "numbers"
     if len(set(families)) == 1:
         return families[0]
     if "dates" in families and (train.is_label or new.is_label):
-        return "dates"  # text that reads as dates in one table: read by its format, or refused with the value
+        return "dates"  # read as dates if one table has dates; `as_dates` raises an error for other values
     if {train.family(), new.family()} == {"labels", "booleans"}:
         return "labels"
     raise ValueError(
@@ -169,7 +169,7 @@ def _as_codes(train: Column, new: Column) -> tuple[np.ndarray, np.ndarray, list]
 
 
 def _as_seconds(train: Column, new: Column) -> tuple[np.ndarray, np.ndarray]:
-    """Return text is read in its own format, or in that of the other table where its own is ambiguous."""
+    """Convert dates to seconds; text with an ambiguous format is read in the format of the other table."""
     formats = [learn_dates(column, None)[0] if _is_settled(column) else None for column in (train, new)]
     formats = [own or other for own, other in zip(formats, formats[::-1], strict=True)]
     pairs = zip((train, new), formats, strict=True)
@@ -188,7 +188,7 @@ def _is_settled(column: Column) -> bool:
 
 
 def _seconds(dates: pd.DatetimeIndex) -> np.ndarray:
-    """Return seconds since 1970, and NaN at the end for the rows without a date."""
+    """Convert dates to seconds since 1970, with NaN appended for code -1, a missing date."""
     naive = dates if dates.tz is None else dates.tz_convert("UTC").tz_localize(None)
     return np.append((naive - pd.Timestamp(0)) / pd.Timedelta(seconds=1), np.nan)
 
@@ -207,14 +207,14 @@ def _id_reason(kind: str, family: str, train: np.ndarray) -> str:
 
 
 def _share_above(train: np.ndarray, new: np.ndarray) -> float:
-    """Return the chance that a new value is larger than one of training, ties counting half."""
+    """Return the probability that a new value is larger than a training value; ties count half."""
     order = np.sort(train)
     below, up_to = np.searchsorted(order, new, "left"), np.searchsorted(order, new, "right")
     return float((below + up_to).mean() / (2 * len(order)))
 
 
 def _is_change(before: float, now: float, n_before: int, n_now: int) -> bool:
-    """Return whether two shares differ by more than the least difference, and by more than chance."""
+    """Return whether two shares differ significantly, and by at least the smallest difference described."""
     both = (before * n_before + now * n_now) / (n_before + n_now)
     std_error = np.sqrt(both * (1 - both) * (1 / n_before + 1 / n_now))
     return bool(abs(now - before) >= max(_LEAST_DIFFERENCE, _N_ERRORS * std_error))

@@ -1,4 +1,4 @@
-"""Findings on a domain shift: whether there is one, and in which columns and correlations."""
+"""Findings on a domain shift and the columns and correlations that cause it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tabrec.interpret.change._shift_columns import ColumnPair
 from tabrec.interpret.change._shift_rounds import Round
 
 _MOST_NAMES = 10
-# A shifted column with at least this AUC gets its own finding; at most this many of a kind do.
+# A shifted column with at least this AUC gets its own finding, up to a maximum of each kind.
 _STANDS_OUT, _MOST_FINDINGS = 0.6, 5
-_FAR = 0.2  # distance of two distributions; a smaller one, with an AUC that does not stand out, is slight
-# Distances from which on a significant difference of a column counts as a shift.
+_FAR = 0.2  # a smaller distance, with a small AUC, is a slight shift
+# Smallest distance of a significantly different column that counts as shifted.
 _LEAST_DISTANCE = 0.08
-# The share of the level that each kind of test has.
+# Shares of the significance level by kind of test.
 OF_CLASSIFIER, OF_COLUMNS, OF_CORRELATIONS = 0.2, 0.6, 0.2
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The classifier, the columns and the correlations taken together, each tested at its share of `level`."""
+    """The joint result of the tests of the classifier, the columns and the correlations."""
 
     rounds: list[Round]
     table: pd.DataFrame
@@ -43,12 +43,12 @@ class Verdict:
 
     @property
     def clear_columns(self) -> set[str]:
-        """Columns whose own test is significant."""
+        """The columns whose own test is significant."""
         return set(self.table["column"][self.table["p_value"] <= self.level * OF_COLUMNS])
 
     @property
     def shifted_columns(self) -> list[str]:
-        """Columns whose own test is significant, and whose distance is not small, in the order of the table."""
+        """The columns whose own test is significant and whose distance is not small, in the order of the table."""
         is_far = self.table["distance"] >= _LEAST_DISTANCE
         return self.table["column"][self.table["column"].isin(self.clear_columns) & is_far].tolist()
 
@@ -57,7 +57,7 @@ class Verdict:
         return self.correlations is not None and self.correlations.p_value <= self.level * OF_CORRELATIONS
 
     def describe(self) -> Finding:
-        """Return whether there is a shift, the evidence, and the smallest shift that these rows would show."""
+        """Describe whether there is a shift, the evidence, and the smallest shift that would be detected."""
         first, last = self.rounds[0], self.rounds[-1]
         removed_columns = [name for found in self.rounds for name in found.removed_columns]
         names = tuple(dict.fromkeys([*removed_columns, *self.shifted_columns]))
@@ -98,15 +98,15 @@ class Verdict:
 def describe_columns(
     table: pd.DataFrame, shifted: list[str], verdict: Verdict, pairs: list[ColumnPair], unclear: set[str]
 ) -> list[Finding]:
-    """One for each column to act on or with a large AUC, one for all the others that have shifted, one for the rest.
+    """Return findings on columns: single ones for relied-on columns and large AUCs, joint ones for the others.
 
-    The importance of the columns in `unclear` is not clearly above 0, whatever its estimate. The rest are columns that
-    the classifier uses, although their own test is not significant.
+    The importance of the columns in `unclear` is not significantly above 0. The last finding is on columns that the
+    classifier uses although their own test is not significant.
     """
     id_reasons = {pair.name: pair.id_reason for pair in pairs}
     own = table["column"].isin(shifted) & table["column"].isin(verdict.clear_columns)
     rows: list[Any] = list(table.assign(has_shifted=own).itertuples())
-    # More than the share that a model of equally important columns would give it.
+    # More than the share of each column if all were equally important.
     important = [row for row in rows if row.model_importance > 1 / len(rows)]
     relied_on = [row for row in important if row.has_shifted or id_reasons[row.column]]
     perhaps = [row for row in relied_on if row.column in unclear and row.has_shifted]
@@ -166,7 +166,7 @@ def _of_the_rest(rows: list[Any]) -> list[Finding]:
 
 
 def _joint(rows: list[Any], important: list[Any]) -> list[Finding]:
-    """Return columns that the classifier uses, although they have not clearly shifted by themselves."""
+    """Describe columns that the classifier uses although their own test is not significant."""
     if not rows:
         return []
     names, used = tuple(row.column for row in rows), [row for row in rows if row in important]

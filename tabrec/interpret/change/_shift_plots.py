@@ -11,13 +11,13 @@ from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, ink, make_axes, row
 
 _MOST_BARS = 20
 _MOST_LABELS = 12
-# Width of a letter in AUC, height of a line as a share of the axis, half a point in AUC, and the AUC from which on
-# names are drawn to the left of their points.
+# Width of a letter in units of AUC, height of a line as a share of the axis, radius of a point in units of AUC, and the
+# AUC from which on names are left of their points.
 _LETTER, _LINE, _POINT, _TO_THE_LEFT = 0.0065, 0.048, 0.004, 0.75
 
 
 def draw_bars(table: pd.DataFrame, ax: Any) -> Any:
-    """Draw a bar for each of the columns that differ most."""
+    """Draw a bar chart of the columns that differ most."""
     shown = table.sort_values("auc", ascending=False, kind="stable").head(_MOST_BARS)
     ax = row_axes(ax, shown["column"], (6.8, 1.2, 0.26))
     colours = [ORANGE if aside else GREY for aside in shown["removed_in_round"].notna()]
@@ -51,10 +51,10 @@ def _limit_auc(ax: Any, aucs: pd.Series) -> None:
 
 
 def _label_points(ax: Any, table: pd.DataFrame, share: np.ndarray, top: float) -> None:
-    """Name the columns with a large shift or importance, moved up where names would overlap."""
+    """Label the columns with a large shift or importance, moving labels up if they would overlap."""
     worth = (table["auc"].to_numpy() - 0.5) + share / max(share.max(), 1e-12)
     chosen = np.argsort(-worth)[:_MOST_LABELS]
-    # Left, right and middle of boxes that must stay free: at first the points.
+    # Left, right and vertical centre of occupied boxes, at first those of the points.
     placed = [(auc - _POINT, auc + _POINT, height) for auc, height in zip(table["auc"], share, strict=True)]
     for position in chosen[np.argsort(share[chosen], kind="stable")]:
         name, auc = shorten(table["column"].iloc[position], 24), float(table["auc"].iloc[position])
@@ -69,7 +69,7 @@ def _label_points(ax: Any, table: pd.DataFrame, share: np.ndarray, top: float) -
 
 
 def _free_height(placed: list, left: float, right: float, height: float, line: float) -> float:
-    """Return the lowest height, from the given one on, at which a name overlaps no other."""
+    """Return the lowest height, starting from the given one, at which a label overlaps no other."""
     for other_left, other_right, other in sorted(placed, key=lambda box: box[2]):
         if left < other_right and right > other_left and abs(other - height) < line:
             height = other + line

@@ -1,4 +1,4 @@
-"""Rounds of a classifier that distinguishes new rows from training rows, each without the columns removed before."""
+"""`ShiftTest`: rounds of a classifier that distinguishes new from training rows, without columns removed before."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tabrec.interpret.change._shift_columns import ColumnPair
 # Below this AUC a shift may be significant, but is too small to attribute to columns.
 CLOSE_TO_HALF = 0.55
 _ALONE_TELLS = 0.99
-# From this AUC on a single column of ids or dates is set aside.
+# Smallest AUC at which a single column of ids or dates is set aside.
 _ID_TELLS = 0.6
-# Columns whose importance in a round is at least this part of the largest are set aside together.
+# Columns whose importance is at least this share of the largest are set aside in the same round.
 _PART_OF_LARGEST = 0.5
-# With leaves of at least a 200th of the rows small shifts in many rows are found, which deep trees lose in noise.
+# Leaves have at least 1 / _LEAVES of the rows, because deep trees miss small shifts of many rows.
 _SMALLEST_LEAF, _LEAVES = 5, 200
 _MOST_BINS, _N_QUANTILES = 64, 32
-# Values with fewer rows are put into quantiles, of so many rows each: single values have no share in the other half.
+# Rarer values are binned by quantiles of this many rows, because single values may be absent from the other half.
 _FEWEST_OF_VALUE, _ROWS_OF_QUANTILE = 4, 8
 _ROWS_TO_SHUFFLE = 2_000
 _PERMUTATIONS_AT_ONCE = 100
@@ -30,11 +30,11 @@ _PERMUTATIONS_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Sample:
-    """The same number of rows of each table, in codes, half of them held out."""
+    """An equal number of rows of each table, as codes, half of them held out."""
 
-    codes: np.ndarray  # (n, n_columns): position among the distinct values of a column, 0 where missing
+    codes: np.ndarray  # (n, n_columns): position among the distinct values of a column from 1; 0 if missing
     is_new: np.ndarray  # bool, (n,)
-    is_held_out: np.ndarray  # bool, (n,): as many rows of each table
+    is_held_out: np.ndarray  # bool, (n,): equally many rows of each table
 
 
 @dataclass(frozen=True)
@@ -45,31 +45,32 @@ class Round:
     auc: float
     oob_auc: float
     p_value: float
-    importance: dict[str, float]  # by column; empty where no shift was found
-    removed_columns: dict[str, str]  # columns left out from here on, most telling first, with the reason
+    importance: dict[str, float]  # by column; empty if no shift was found
+    removed_columns: dict[str, str]  # columns left out of later rounds, with the reason; the strongest first
 
 
 def draw_sample(pairs: list[ColumnPair], max_rows: int, rng: np.random.Generator) -> Sample:
-    """Return rows drawn without replacement, the same number of each table."""
+    """Draw rows without replacement, the same number of each table."""
     n_train, n_new = len(pairs[0].train), len(pairs[0].new)
     n = min(n_train, n_new, max_rows)
     of_train, of_new = (rng.permutation(size)[:n] for size in (n_train, n_new))
     codes = np.column_stack([_codes(np.concatenate([pair.train[of_train], pair.new[of_new]])) for pair in pairs])
-    is_held_out = np.tile(np.arange(n) % 2 == 1, 2)  # rows are in random order already
+    is_held_out = np.tile(np.arange(n) % 2 == 1, 2)  # rows are already in random order
     return Sample(codes, np.repeat([False, True], n), is_held_out)
 
 
 def single_aucs(sample: Sample) -> np.ndarray:
-    """Return AUC of each column alone, whichever way it differs: ndarray of shape (n_columns,).
+    """Return the AUC of each column alone, at least 0.5 in expectation: ndarray of shape (n_columns,).
 
-    Values, or their quantiles, are scored by their share of new rows in the other half: 0.5 is expected without shift.
+    Values, or their quantiles, are scored by their share of new rows in the other half, so the AUC is about 0.5 without
+    shift, whatever the direction of the difference.
     """
     return np.array([_single_auc(_bins(codes), sample) for codes in sample.codes.T])
 
 
 @dataclass(frozen=True)
 class ShiftTest:
-    """The classifier of every round, and the test of whether it distinguishes the tables."""
+    """Fits a classifier in every round, and tests whether it distinguishes the tables."""
 
     level: float
     n_permutations: int
@@ -77,7 +78,7 @@ class ShiftTest:
     rng: np.random.Generator
 
     def rounds(self, pairs: list[ColumnPair], sample: Sample, aucs: np.ndarray) -> list[Round]:
-        """Rounds until no shift is found, each without the columns set aside before; `aucs` are of single columns."""
+        """Run rounds until no shift is found, without columns set aside before; `aucs` are those of single columns."""
         left = np.arange(len(pairs))
         rounds: list[Round] = []
         while len(left):
@@ -91,7 +92,7 @@ class ShiftTest:
         return rounds
 
     def _round(self, pairs: list[ColumnPair], sample: Sample, columns: np.ndarray, aucs: np.ndarray) -> Round:
-        """Fit on one half, test on the other, and choose the columns to set aside."""
+        """Fit on one half of the rows, test on the other, and choose the columns to set aside."""
         codes, held_out = sample.codes[:, columns], sample.is_held_out
         forest = RandomForestClassifier(
             self.n_estimators,
@@ -118,9 +119,9 @@ class ShiftTest:
 
 
 def permutation_p_value(scores: np.ndarray, is_new: np.ndarray, n_permutations: int, rng: np.random.Generator) -> float:
-    """Return the share of permutations of the sides with an AUC at least that of the scores (Phipson & Smyth 2010).
+    """Return the p-value of an AUC by permuting the tables of rows (Phipson & Smyth 2010).
 
-    The scores must not depend on the sides of these rows.
+    The scores must be independent of the tables to which these rows belong.
     """
     ranks = rankdata(scores)
     n_new = int(is_new.sum())
@@ -134,7 +135,7 @@ def permutation_p_value(scores: np.ndarray, is_new: np.ndarray, n_permutations: 
 
 
 def auc_of(scores: np.ndarray, is_new: np.ndarray) -> float:
-    """Return the probability that a new row has a higher score than a training row, ties counting half."""
+    """Return the probability that a new row has a higher score than a training row; ties count half."""
     n_new, n_train = int(is_new.sum()), int((~is_new).sum())
     if not n_new or not n_train:
         return float("nan")
@@ -142,9 +143,9 @@ def auc_of(scores: np.ndarray, is_new: np.ndarray) -> float:
 
 
 def _shuffle(forest: Any, codes: np.ndarray, is_new: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the loss of the probability of the true table when a column is shuffled: ndarray of shape (n_columns,).
+    """Return the decrease of the probability of the true table when each column is permuted: (n_columns,).
 
-    Unlike a loss of AUC it does not vanish where another column distinguishes the tables as well.
+    Unlike a decrease of AUC, it does not vanish if another column distinguishes the tables too.
     """
     rows = rng.permutation(len(codes))[:_ROWS_TO_SHUFFLE]
     codes, right = codes[rows], is_new[rows].astype(int)
@@ -163,7 +164,7 @@ def _shuffle(forest: Any, codes: np.ndarray, is_new: np.ndarray, rng: np.random.
 
 
 def _choose(pairs: list[ColumnPair], aucs: np.ndarray, importance: np.ndarray) -> dict[str, str]:
-    """The columns to set aside, with the reason: by their nature where there are such, else the most important."""
+    """Choose columns to set aside, with the reason: ids and clocks if there are any, else the most important."""
     reasons = [_give_away(pair, auc) for pair, auc in zip(pairs, aucs, strict=True)]
     chosen = [position for position in np.argsort(-aucs, kind="stable") if reasons[position]]
     if chosen:
@@ -176,7 +177,7 @@ def _choose(pairs: list[ColumnPair], aucs: np.ndarray, importance: np.ndarray) -
 
 
 def _give_away(pair: ColumnPair, auc: float) -> str:
-    """Return why a column distinguishes the tables by its nature, not by a change of its distribution; else empty."""
+    """Return why a column, such as an id, distinguishes the tables without a change of distribution; else empty."""
     if pair.id_reason and auc >= _ID_TELLS:
         return pair.id_reason
     if pair.family == "dates" and auc >= _ID_TELLS:
@@ -185,7 +186,7 @@ def _give_away(pair: ColumnPair, auc: float) -> str:
 
 
 def _codes(values: np.ndarray) -> np.ndarray:
-    """Positions among the distinct values, from 1, and 0 where missing: trees split them as they split the values."""
+    """Convert values to positions among the distinct values, 0 if missing, which give trees the same splits."""
     codes = np.zeros(len(values), dtype=np.float32)
     present = ~np.isnan(values)
     codes[present] = np.unique(values[present], return_inverse=True)[1] + 1
@@ -193,7 +194,7 @@ def _codes(values: np.ndarray) -> np.ndarray:
 
 
 def _bins(codes: np.ndarray) -> np.ndarray:
-    """Return the codes, or their quantiles where there are many, or few rows of each; 0 stays 0."""
+    """Bin codes by quantiles if there are many codes or few rows of each; 0 stays 0."""
     present = codes[codes > 0]
     if codes.max() <= min(_MOST_BINS, len(present) / _FEWEST_OF_VALUE):
         return codes.astype(int)

@@ -21,9 +21,9 @@ from tabrec.tables.columns import read_frame
 from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.target import check_target
 
-_LEAST_ROWS = 30  # of a period
-_LEAST_DISTANCE = 0.1  # of a column that is reported
-# Shares of the largest distance that arise between two periods, or within one, which then lies between two others.
+_LEAST_ROWS = 30  # in a period
+_LEAST_DISTANCE = 0.1  # smallest distance that is reported
+# Shares of the largest distance: of a sudden change between two periods, of one within a period, and of its start.
 _SUDDEN, _WITHIN_ONE, _BEGINS = 0.6, 0.8, 0.2
 _MOST_FINDINGS = 5
 _BY_CHANCE = 0.87
@@ -188,7 +188,7 @@ def _with_target(frame: pd.DataFrame, y: Any) -> pd.DataFrame:
 
 
 def _cut(moments: pd.Index, periods: int | str) -> tuple[np.ndarray, pd.DataFrame, int]:
-    """Return the period of each row, -1 where it is left out; the periods; and the number of rows left out."""
+    """Divide rows into periods; returns the period of each row, -1 if left out, the periods and the number left out."""
     times = pd.Series(moments)
     if isinstance(periods, Integral):
         ends = times.sort_values().iloc[np.linspace(0, len(times), int(periods) + 1)[1:-1].astype(np.intp)]
@@ -223,7 +223,7 @@ def _number_by_calendar(moments: pd.DatetimeIndex, alias: str) -> np.ndarray:
 
 
 def _find_drift(table: pd.DataFrame, periods: pd.DataFrame, reference: str, level: float) -> list[Finding]:
-    """Return one finding for each of the columns that change most, and one for the others."""
+    """Return a finding for each of the columns that change most, and one for the others."""
     clear = table[(table["p_value"] <= level) & (table["distance"] >= _LEAST_DISTANCE)]
     order = clear.groupby("column")["distance"].max().sort_values(ascending=False, kind="stable").index.tolist()
     findings = [_describe(table[table["column"] == name], periods, reference) for name in order[:_MOST_FINDINGS]]
@@ -237,7 +237,7 @@ def _find_drift(table: pd.DataFrame, periods: pd.DataFrame, reference: str, leve
 
 def _describe(rows: pd.DataFrame, periods: pd.DataFrame, reference: str) -> Finding:
     largest = rows.iloc[int(rows["distance"].argmax())]
-    # The mean distance of rows without any change, which is larger in short periods (Kolmogorov's distribution).
+    # The expected distance without a change, larger for short periods (mean of Kolmogorov's distribution).
     by_chance = _BY_CHANCE * np.sqrt(1 / rows["n"].to_numpy() + 1 / periods["n"].iloc[0])
     at = _find_step(np.maximum(rows["distance"].to_numpy() - by_chance, 0), reference)
     when = to_text(rows["start"].iloc[0 if at is None else at])
@@ -255,7 +255,7 @@ def _describe(rows: pd.DataFrame, periods: pd.DataFrame, reference: str) -> Find
 
 
 def _find_step(distances: np.ndarray, reference: str) -> int | None:
-    """Return the period with a sudden change; None where the distance from the first period grows gradually."""
+    """Return the period of a sudden change; None if the distance from the first period grows gradually."""
     if reference == "previous":
         return int(distances.argmax())
     steps = np.diff(distances, prepend=0.0)

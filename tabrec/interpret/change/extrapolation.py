@@ -30,12 +30,12 @@ _IN_WORDS = {
     "unseen": "label unseen in training",
     "newly_missing": "missing, but never missing in training",
 }
-# A prediction this close to the lowest or highest in training, as a share of their range, counts as at the edge.
+# Predictions within this share of the range from the lowest or highest training prediction are at the edge.
 _AT_EDGE = 0.01
 _SAME = 1e-9
-# Shares of new rows: reported, acted on, and more at the edge than in training.
+# Shares of new rows: the smallest reported, the smallest requiring action, and the excess at the edge over training.
 _MIN_SHARE, _LARGE_SHARE, _MORE_AT_EDGE = 0.01, 0.2, 0.05
-_MOST_TRIED = 2_000  # rows predicted again for each column
+_MOST_TRIED = 2_000  # largest number of rows predicted again for each column
 
 
 @dataclass(frozen=True, repr=False)
@@ -110,11 +110,11 @@ class ExtrapolationCheck(Result):
 
 @dataclass(frozen=True)
 class _Column:
-    """A column in both tables: its line in the result, and which new rows are outside, by way."""
+    """A column in both tables: its row in the result, and masks of new rows outside the range, by kind."""
 
     line: dict[str, Any]
     ways: dict[str, np.ndarray]
-    edges: np.ndarray  # positions in training of the smallest and the largest value
+    edges: np.ndarray  # positions of the smallest and largest training values
 
     @property
     def beyond(self) -> np.ndarray:
@@ -179,7 +179,7 @@ def extrapolation_check(
     predict = predictor(model)
     generator = np.random.default_rng(random_state)
     X_train, X_new = _as_numbers(model, X_train), _as_numbers(model, X_new)
-    predict(take_rows(X_new, np.arange(1)))  # names missing columns
+    predict(take_rows(X_new, np.arange(1)))  # raises an error that names missing columns
     train, new = read_frame(X_train), read_frame(X_new)
     limits = _edge_of_predictions(model, predict, X_train, X_new, max_rows, generator)
     checked = _check_columns(model, train, new)
@@ -196,7 +196,7 @@ def extrapolation_check(
 
 
 def _as_numbers(model: Any, X: Any) -> Any:
-    """Return X with the names of fit, and with text that the model reads as numbers as numbers."""
+    """Return X with the column names of fit, and with text as numbers if the model reads it so."""
     named = as_named(model, X)
     return with_numbers(model, read_frame(named)) if is_table(named) else named
 
@@ -204,7 +204,7 @@ def _as_numbers(model: Any, X: Any) -> Any:
 def _check_columns(model: Any, train: pd.DataFrame, new: pd.DataFrame) -> dict[str, _Column]:
     """Return the columns of the model that both tables have."""
     names = [name for name in fitted_columns(model, train) if name in train.columns and name in new.columns]
-    if not names:  # fitted on a table and given arrays, or the reverse
+    if not names:  # the model was fitted on a table and is given arrays, or the reverse
         new = new.set_axis(train.columns, axis=1)
         names = list(train.columns)
     before, after = to_columns(train[names]), to_columns(new[names])
@@ -221,7 +221,7 @@ def _compare(train: Column, new: Column, is_coded: bool) -> _Column:
 
 
 def _compare_numbers(name: str, kind: str, train: np.ndarray, new: np.ndarray) -> _Column:
-    """Return numbers or dates, NaN or NaT where missing."""
+    """Compare numbers or dates, NaN or NaT if missing, with the training range."""
     known, present = ~pd.isna(train), ~pd.isna(new)
     if not known.any():
         nothing = np.zeros(len(new), dtype=bool)
@@ -245,7 +245,7 @@ def _compare_numbers(name: str, kind: str, train: np.ndarray, new: np.ndarray) -
 
 def _compare_labels(train: Column, new: Column) -> _Column:
     known, (codes, labels) = set(train.as_labels().in_use), new.as_labels()
-    is_unseen = np.array([label not in known for label in labels] + [False])  # the last one: missing
+    is_unseen = np.array([label not in known for label in labels] + [False])  # the last entry is for missing values
     unseen, nothing = is_unseen[codes], np.zeros(len(codes), dtype=bool)
     newly_missing = new.missing & (not train.missing.any())
     ways = {"below_min": nothing, "above_max": nothing, "unseen": unseen, "newly_missing": newly_missing}
@@ -267,15 +267,15 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Trial:
-    """Predictions with a column set to the edge of its training range."""
+    """Predicts new rows with a column clipped to its training range."""
 
     predict: Any
-    trees: Any  # of forests, else None
+    trees: Any  # None for models other than forests
     X_train: Any
     X_new: Any
 
     def at_the_edge(self, column: _Column, rows: np.ndarray) -> tuple[float, float]:
-        """Of the given new rows, the share whose prediction stays the same, and the mean size of the change."""
+        """Return the share of the given rows whose prediction does not change, and the mean absolute change."""
         if not len(rows):
             return np.nan, np.nan
         name = column.line["column"]
@@ -286,7 +286,7 @@ class _Trial:
         return float((change <= _SAME * (1 + np.abs(before).max())).mean()), float(change.mean())
 
     def _of_trees(self, seen: list[int], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the predictions before and after all encoded values of the column are set to the edge."""
+        """Return the predictions before and after all encoded values of the column are clipped."""
         matrix = self._new[rows]
         changed = matrix.copy()
         lowest, highest = self._range
@@ -294,7 +294,7 @@ class _Trial:
         return self._predict_matrix(matrix), self._predict_matrix(changed)
 
     def _of_rows(self, name: str, column: _Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the predictions before and after the raw value is set to the edge."""
+        """Return the predictions before and after the raw value is clipped."""
         given, train = take_rows(self.X_new, rows), read_frame(self.X_train)
         frame = read_frame(given)
         edge = column.edges[column.ways["above_max"][rows].astype(np.intp)]
@@ -388,7 +388,7 @@ def _edge_findings(limits: pd.Series, n_new: int) -> list[Finding]:
     found = []
     for edge, limit in (("lowest", "min"), ("highest", "max")):
         share, before = limits[f"share_at_{limit}"], limits[f"train_share_at_{limit}"]
-        # The share, less two standard errors, is clearly larger than before.
+        # The share minus two standard errors exceeds the training share by a margin.
         if share - 2 * np.sqrt(share * (1 - share) / n_new) >= before + _MORE_AT_EDGE:
             text = f"{share:.1%} of the new predictions are at the {edge} prediction for training rows."
             evidence = (

@@ -225,7 +225,7 @@ def domain_shift(
 
 
 def _importance_shares(model: Any, importance: Any, names: list[str]) -> pd.Series:
-    """Return the share of each column in the importances, negative ones counting as 0; NaN where none are given."""
+    """Return each column's share of the importances; negative values count as 0, and NaN if none are given."""
     if model is None and importance is None:
         return pd.Series(np.nan, index=names)
     if importance is None:
@@ -244,13 +244,13 @@ def _importance_shares(model: Any, importance: Any, names: list[str]) -> pd.Seri
 
 
 def _without_clear_importance(importance: Any) -> set[str]:
-    """Return columns whose importance is known, but not clearly above 0."""
+    """Return columns whose importance is known, but not significantly above 0."""
     verdicts = importance.verdicts if isinstance(importance, FeatureImportance) else pd.Series(dtype=object)
     return set(verdicts.index[~verdicts.isin(["clear", "clear together"])])
 
 
 def _given_importance(importance: Any) -> pd.Series:
-    """Return importances by column, from a result with a table or from names and values."""
+    """Read importances by column, from a result with a table or from a mapping."""
     table = getattr(importance, "table", None)
     if isinstance(table, pd.DataFrame):
         if not {"column", "importance"} <= set(table.columns):

@@ -1,4 +1,4 @@
-"""Comparisons on later rows: is a model better off without suspect columns, and without old rows?"""
+"""`drop_and_compare` and `recent_only`: compare models without suspect columns, or without old rows."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ def recent_only(
     split = TimeSplit(1, test_size=test_size)
     trials = read_trials(model_factory, X, y, function="recent_only", cv=split, time=moments, **options)
     ((train, valid),) = trials.folds
-    times = moments[train]  # in time order
+    times = moments[train]  # sorted by time
     starts = _starts_of_shares(times, shares) if since is None else _starts_since(times, since)
     rows = []
     for start in sorted({0, *starts}):
@@ -311,14 +311,14 @@ def recent_only(
 
 
 def _not_worse(trials: Trials, alone: list[_Change]) -> list[tuple[str, ...]]:
-    """Return blocks of columns without which the model is not worse, the one with the largest gain first."""
+    """Return the blocks of columns without which the model is not worse, sorted by descending gain."""
     found = [pair for pair in alone if pair[1]["verdict"] != "worse"]
     found.sort(key=lambda pair: pair[1]["change"], reverse=trials.metric.greater_is_better)
     return [block for block, _ in found]
 
 
 def _together(trials: Trials, blocks: list[tuple[str, ...]]) -> list[_Change]:
-    """All blocks at once; where that is worse, one after the other, as long as the model does not become worse."""
+    """Drop all blocks together; if that is worse, drop them one after the other while the model is not worse."""
     if len(blocks) < 2:
         return []
     every = _union(blocks)
@@ -341,7 +341,7 @@ def _union(blocks: list[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _most_without_loss(trials: Trials, changes: list[_Change]) -> list[str]:
-    """Return the largest block that was not worse; of those as large the one with the best score."""
+    """Return the largest block that was not worse; ties are resolved by score."""
     found = [pair for pair in changes if pair[1]["verdict"] != "worse"]
     sign = 1 if trials.metric.greater_is_better else -1
     return list(max(found, key=lambda pair: (len(pair[0]), sign * pair[1]["change"]))[0]) if found else []
@@ -362,7 +362,7 @@ def _check_shares(shares: Sequence[float]) -> None:
 
 
 def _starts_of_shares(times: pd.Index, shares: Sequence[float]) -> list[int]:
-    """Return the positions, in time order, at which each share of the rows begins; rows of one moment stay together."""
+    """Return the start of each share of the rows in time order; rows of the same time stay together."""
     positions = [min(round(len(times) * (1 - share)), len(times) - 1) for share in shares]
     return [int((times < times[position]).sum()) for position in positions]
 

@@ -1,1 +1,1 @@
-"""Plots and text of trees, and maps of embeddings."""
+"""Plots and text of trees, and maps of learned vectors."""

@@ -1,4 +1,4 @@
-"""Parts of a drawn tree: cards, branches, plots of the rows of a node, the legend. Lengths are inches at full size."""
+"""Elements of a drawn tree: cards, branches, plots of the rows of a node and the legend, with lengths in inches."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Limits = tuple[float, float]
 LINE, PAD, BAR = 0.165, 0.06, 0.075
 MUTED, _BORDER, _BRANCH = "#57606a", "#c9d1d9", "#d5dbe1"
 FONT = 7.8
-_MIN_LETTERS = 3  # that a shortened text keeps
+_MIN_LETTERS = 3  # smallest number of letters of a shortened text
 _SAFETY = 1.04  # rendered text can be wider than the sum of its glyphs
 _MAX_DOTS, _MAX_BINS = 300, 24
-_FONT_SIZE = 100.0  # at which glyphs are measured
+_FONT_SIZE = 100.0  # font size at which glyphs are measured
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Canvas:
     def write(
         self, left: float, middle: float, text: str, room: float, tail: str = "", *, size: float = FONT, **style: Any
     ) -> float:
-        """Write a line of text, shortened to the room but for its tail; returns its width."""
+        """Write a line of text, shortened to fit `room` except for its tail; returns its width."""
         weight = style.get("weight", "normal")
         longest = len(text)
         written = shorten(text, longest) + tail
@@ -133,7 +133,7 @@ def draw_strip(canvas: Canvas, inset: Any, y: np.ndarray, limits: Limits) -> Non
 
 
 def bin_edges(threshold: float, is_code: bool, limits: Limits) -> np.ndarray:
-    """Return bin edges: one bin per code, or bins of equal width with an edge at the threshold."""
+    """Return the edges of one bin per code, or of bins of equal width with an edge at the threshold."""
     low, high = limits
     if is_code:
         return np.arange(low, high + 1)
@@ -143,7 +143,7 @@ def bin_edges(threshold: float, is_code: bool, limits: Limits) -> np.ndarray:
 
 
 def column_limits(x: np.ndarray, threshold: float, is_code: bool) -> Limits:
-    """Return the range of a column to show: all codes; for numbers the values without outliers, and the threshold."""
+    """Return the range of a column to show: all codes, or numbers without outliers and the threshold."""
     ends = _ends(x, is_code) if len(x) else ()
     if is_code:
         last = np.floor(threshold)
@@ -175,7 +175,7 @@ def tint(colour: str, strength: float) -> str:
 
 
 def _ends(x: np.ndarray, is_code: bool) -> np.ndarray:
-    """Return the smallest and largest value; for numbers at most three interquartile ranges beyond the quartiles."""
+    """Return the smallest and largest value, for numbers clipped at three interquartile ranges beyond the quartiles."""
     if is_code:
         return np.array([x.min(), x.max()])
     first, third = np.quantile(x, [0.25, 0.75])

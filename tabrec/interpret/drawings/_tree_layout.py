@@ -1,4 +1,4 @@
-"""Layout of a drawn tree: which nodes are shown, and where."""
+"""Layout of a drawn tree: choose and place the nodes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from scipy.sparse import csr_array
 class Shape:
     """The part of a tree that is shown."""
 
-    nodes: list[int]  # in depth-first order, left before right
-    depth: dict[int, int]  # of each node
-    children: dict[int, tuple[int, int]]  # left and right child of each node whose children are shown
-    hidden: dict[int, int]  # the number of leaves below each inner node whose children are not shown
+    nodes: list[int]  # nodes in depth-first order, left before right
+    depth: dict[int, int]  # depth of each node
+    children: dict[int, tuple[int, int]]  # left and right child of nodes whose children are shown
+    hidden: dict[int, int]  # number of leaves below inner nodes whose children are not shown
 
 
 def read_shape(tree: Any, max_depth: int | None) -> Shape:
@@ -44,7 +44,7 @@ def read_shape(tree: Any, max_depth: int | None) -> Shape:
 def find_visits(tree: Any, matrix: np.ndarray) -> csr_array:
     """Return which nodes each row visits, as a sparse array of bool of shape (n_rows, n_nodes).
 
-    It goes from the leaves up, because `decision_path` of older scikit-learn releases misplaces missing values.
+    It traverses from the leaves up, because `decision_path` of older scikit-learn releases misroutes missing values.
     """
     parent = np.full(tree.node_count, -1)
     for children in (tree.children_left, tree.children_right):
@@ -79,7 +79,7 @@ def place(shape: Shape, height: Callable[[int], float]) -> dict[int, float]:
             n = min(n_top, n_bottom)
             apart[node] = float((bottoms[a][:n] - tops[b][:n]).max())
             shift = apart[node] / 2
-            # The outline of the other child continues an outline below its end.
+            # Below the end of one outline, that of the other child continues it.
             top = np.append(tops.pop(a) - shift, (tops.pop(b) + shift)[n_top:])
             bottom = np.append(bottoms.pop(b) + shift, (bottoms.pop(a) - shift)[n_bottom:])
         tops[node], bottoms[node] = np.append(-half, top), np.append(half, bottom)

@@ -34,11 +34,12 @@ from tabrec.interpret.drawings._tree_text import (
 from tabrec.plotting.axes import BLUE, GREY, ORANGE, RED, ink, make_axes
 from tabrec.trees.fitted_trees import FittedTrees
 
-# Inches: above a card, between cards, around the drawing, for the title and the legend (with rows, and without).
+# In inches: space above a card, between cards, around the drawing, for the title, and for the legend (with and without
+# rows).
 _HEAD, _BETWEEN, _MARGIN, _TITLE, _KEY, _SHORT_KEY = 0.17, 0.11, 0.12, 0.42, 0.5, 0.3
-# Inches: largest and smallest width of a card, smallest for a classifier, and width of the page.
+# In inches: largest and smallest width of a card, smallest for a classifier, and width of the page.
 _MAX_WIDTH, _MIN_WIDTH, _MIN_CLASS_WIDTH, _PAGE = 2.05, 1.5, 1.8, 9.6
-_SCATTER, _STRIP, _ENDS = 0.72, 0.26, 0.13  # inches: heights of plots of rows, and of the ends of their axis
+_SCATTER, _STRIP, _ENDS = 0.72, 0.26, 0.13  # in inches: heights of plots of rows, and of the labels of their axis
 _SPACE = 0.07
 _MAX_NODES_WITH_ROWS = 31
 
@@ -64,7 +65,7 @@ class TreePlot:
         self.n_levels = n_levels
 
     def draw(self, ax: Any, title: str, target_name: str) -> Any:
-        """Draw on axes; None makes a figure that fits the tree."""
+        """Draw on axes, or on a new figure that fits the tree."""
         middles = place(self.shape, self._height)
         bottom = max(middle + self._height(node) / 2 for node, middle in middles.items())
         size = (
@@ -186,7 +187,7 @@ class TreePlot:
     def _ends(
         self, position: int, seen: np.ndarray, x: np.ndarray, limits: tuple[float, float], is_code: bool
     ) -> tuple[str, str]:
-        """Format the ends of the range shown; values beyond are drawn at the ends.
+        """Format the ends of the range shown; values outside are drawn at the ends.
 
         `seen` holds the numbers that the trees see, `x` the same numbers in the units of the column.
         """
@@ -228,7 +229,7 @@ class TreePlot:
         )
 
     def _colour(self, node: int) -> str:
-        """Return the background of a card: by the difference of its mean from the root, or by its majority class."""
+        """Return the background colour of a card, by the difference of its mean from the root or its majority class."""
         if not self.trees.is_classifier:
             return self._shade(self.values[node, 0])
         most = int(self.values[node].argmax())
@@ -272,7 +273,7 @@ class TreePlot:
         return self.text.describe_nodes(self.tree, self.shape, self._missing_side, letters)
 
     def _missing_side(self, node: int, position: int) -> str | None:
-        """Return where missing numbers go at a split, if any row here has one."""
+        """Return the side to which a split sends missing numbers, if any row at the node has one."""
         seen = [] if self.matrix is None else self.matrix[self._members(node), position]
         of_row = self.row[position] if node in self.path else 0.0
         if not np.isnan(np.append(seen, of_row)).any():
@@ -286,7 +287,7 @@ class TreePlot:
 
     @cached_property
     def _shown_classes(self) -> np.ndarray:
-        """The most frequent classes, which get their own colour."""
+        """The most frequent classes, which have their own colour."""
         n_classes = self.values.shape[1]
         most = n_classes if n_classes <= len(CLASS_COLOURS) else len(CLASS_COLOURS) - 1
         return np.sort(np.argsort(-self.values[0], kind="stable")[:most])
@@ -297,7 +298,7 @@ class TreePlot:
 
     @cached_property
     def _shown_class(self) -> np.ndarray:
-        """For each class its position among the coloured ones; all others share the position after them."""
+        """The position of each class among the coloured ones; other classes share the next position."""
         places = np.full(self.values.shape[1], len(self._shown_classes))
         places[self._shown_classes] = np.arange(len(self._shown_classes))
         return places

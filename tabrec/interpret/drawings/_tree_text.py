@@ -22,10 +22,10 @@ from tabrec.trees.fitted_trees import FittedTrees
 
 _MAX_LABEL = 24
 _FEW_LABELS = 3
-_HALF_DAY, _PRECISION = 43_200, 128  # seconds; float32 resolves seconds since 1970 to about 128
-_FINE = 0.01  # seconds; fractions are shown from this precision on
+_HALF_DAY, _PRECISION = 43_200, 128  # in seconds, the resolution of float32 for seconds since 1970
+_FINE = 0.01  # in seconds; fractions are shown from this precision on
 
-# The lowest and the highest code that can reach a node, by position of the column.
+# Lowest and highest code that can reach a node, by position of the column.
 Bounds = dict[int, tuple[int, int]]
 
 
@@ -62,8 +62,8 @@ class TreeText:
     ) -> dict[int, str]:
         """Return for each node the condition that leads to it from its parent, without the column.
 
-        `missing_side` is from a node and the position of its column to the side of missing numbers, "left" or "right",
-        or None to omit them; a list of labels takes at most `width` characters.
+        `missing_side` maps a node and the position of its column to the side of missing numbers, "left" or "right", or
+        to None to omit them; a list of labels takes at most `width` characters.
         """
         texts: dict[int, str] = {0: "all rows"}
         bounds: dict[int, Bounds] = {0: {}}
@@ -77,7 +77,7 @@ class TreeText:
     def conditions(
         self, position: int, threshold: float, bounds: Bounds, width: int = 60, missing: str | None = None
     ) -> tuple[str, str]:
-        """Return the conditions of the left and the right side of a split; parameters as in `describe_nodes`."""
+        """Return the conditions of the left and the right side of a split; see `describe_nodes` for parameters."""
         name = self.trees.names[position]
         if name in self.trees.labels:
             return self._label_conditions(name, threshold, self._codes(position, bounds), width)
@@ -123,7 +123,7 @@ class TreeText:
         return _membership(left, right, width), _membership(right, left, width)
 
     def _restore(self, name: str, number: float) -> float:
-        """Return a number as the trees see it, perhaps normalised, in the units of its column."""
+        """Convert a number as the trees see it to the units of its column."""
         number = float(self.trees.restore(name, number))
         step = self._normalizers.get(name)
         return number if step is None else float(step.unscale(name, np.array([number]))[0])
@@ -150,7 +150,7 @@ class TreeText:
         return name in self._dates and name not in self._normalizers, zone
 
     def _short_labels(self, name: str) -> list[str]:
-        """Return the labels of a column by code, as short as they stay distinct; code 0 is "missing"."""
+        """Return the labels of a column by code, shortened but distinct; code 0 is "missing"."""
         if name not in self._shortened:
             texts = plain_all(self.trees.labels[name][1:], _MAX_LABEL)
             self._shortened[name] = ["missing", *[text or "(empty)" for text in texts]]
@@ -162,7 +162,7 @@ class TreeText:
 
     @cached_property
     def _short_columns(self) -> dict[str, str]:
-        """The columns that splits name, as short as they stay distinct."""
+        """The names of columns in splits, shortened but distinct."""
         names = [self._dates.get(name, (name, None))[0] for name in self.trees.names]
         names += [origin.column for origin in self._origins.values()]
         names = list(dict.fromkeys(names))
@@ -178,14 +178,14 @@ class TreeText:
 
     @cached_property
     def _dates(self) -> dict[str, tuple[str, str | None]]:
-        """By column of seconds since 1970, its date column and time zone."""
+        """The date column and time zone of each column of seconds since 1970."""
         zones = {name: zone for name, (_, zone) in find_date_formats(self.trees.model).items()}
         parts = {name: origin for name, origin in self._origins.items() if origin.kind == "date part"}
         return {name: (part.column, zones.get(part.column)) for name, part in parts.items() if part.part == "Elapsed"}
 
     @cached_property
     def _flags(self) -> set[str]:
-        """Boolean columns: indicators of missing values, boolean parts of dates, and booleans of an encoded frame."""
+        """Boolean columns: missing indicators, boolean date parts, and booleans of an encoded frame."""
         steps = [step for step in self._steps if isinstance(step, TabularPreprocessor)]
         given = {str(name) for step in steps for name in step._flags}
         return given | {
@@ -196,7 +196,7 @@ class TreeText:
 
     @cached_property
     def _normalizers(self) -> dict[str, Normalize]:
-        """The fitted normalisation by encoded column."""
+        """The fitted `Normalize` of each encoded column."""
         steps = [step.normalize_ if isinstance(step, TabularPreprocessor) else step for step in self._steps]
         return {name: step for step in steps if isinstance(step, Normalize) for name in step.means_}
 
@@ -259,14 +259,14 @@ def format_share(share: float) -> str:
 
 
 def _membership(here: list[str], other: list[str], width: int) -> str:
-    """Describe the labels of a side; if they are many and the others few, by the labels that it lacks."""
+    """Describe the labels of a side, or the labels of the other side if those are few."""
     if len(other) <= _FEW_LABELS < len(here):
         return f"≠ {other[0]}" if len(other) == 1 else f"not in {_list(other, width - 4)}"
     return f"= {here[0]}" if len(here) == 1 else f"in {_list(here, width)}"
 
 
 def _list(labels: list[str], width: int) -> str:
-    """List labels in braces: as many as fit, and the number of the others."""
+    """List as many labels in braces as fit, and the number of the others."""
     if not labels:
         return "{}"
     if len(", ".join(labels)) <= width - len("in {}"):

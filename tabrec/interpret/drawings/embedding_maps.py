@@ -1,4 +1,4 @@
-"""`embedding_map`: the labels of a column by the principal components of their learned vectors."""
+"""`embedding_map`: principal components of the learned vectors of the labels of a column."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _read_vectors(learner: Any, column: str) -> tuple[pd.DataFrame, np.ndarray |
     kinds: dict[str, str] = {}
     if hasattr(type(learner), "item_factors_"):
         own = {learner.user_name_: "user", learner.item_name_: "item"}
-        kinds = own | {"user": "user", "item": "item"} | own  # a column of items may be named "user"
+        kinds = own | {"user": "user", "item": "item"} | own  # the items may be named "user"
     available = list(kinds or learner.embeddings_)
     if column not in available:
         held = ", ".join(map(repr, available)) or "no column"

@@ -1,4 +1,4 @@
-"""`draw_tree`: a plot of one tree; `view_tree`: the same with dtreeviz."""
+"""`draw_tree` and `view_tree`: plots of one tree, the latter with dtreeviz."""
 
 from __future__ import annotations
 
@@ -166,20 +166,20 @@ def view_tree(model: Any, X: Any, y: Any, *, tree: int = 0, **options: Any) -> A
     if trees.is_classifier:
         of_classes["class_names"] = [str(label) for label in trees.classes]
         member = copy(member)
-        member.classes_ = np.arange(len(trees.classes))  # dtreeviz reads integer classes only
+        member.classes_ = np.arange(len(trees.classes))  # dtreeviz accepts only integer classes
     names = {"feature_names": trees.names, "target_name": _target_name(y)} | of_classes
     return dtreeviz.model(member, X_train=frame, y_train=target, **names).view(**options)
 
 
 def _in_units_of_columns(trees: FittedTrees, member: Any) -> Any:
-    """Return the tree, or a copy with thresholds in the units of the encoded frame where trees see other numbers."""
+    """Return the tree, or a copy with thresholds in units of the encoded frame if trees see mapped numbers."""
     if not trees.float32_maps:
         return member
     shown = deepcopy(member)
     for position, name in enumerate(trees.names):
         here = shown.tree_.feature == position
         shown.tree_.threshold[here] = trees.restore(name, shown.tree_.threshold[here])
-    # dtreeviz sends rows through this method, which compares float32 numbers with the thresholds.
+    # dtreeviz sends rows through this method, which needs the mapped numbers and the original thresholds.
     shown.decision_path = lambda X: member.decision_path(trees.to_matrix(pd.DataFrame(X, columns=trees.names)))
     return shown
 

@@ -1,4 +1,4 @@
-"""Inputs of an effect: a model, rows, the columns to vary, and predictions with other values in them."""
+"""`EffectData`: a model, rows and the columns to vary in them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tabrec.tables.names import as_named, is_position
 from tabrec.tables.rows import sample_rows
 from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
 
-# Transformers that encode each value on its own, independently of other columns and rows.
+# Transformers that encode each value independently of other columns and rows.
 _BY_COLUMN = (Categorify, DateParts, FillMissing, Normalize, TabularPreprocessor)
 
 
@@ -31,14 +31,14 @@ class EffectData:
 
     frame: pd.DataFrame  # the raw columns, or the encoded columns if those are varied
     columns: list[VariedColumn]
-    outputs: list  # the classes to look at, or names of the outputs of a regressor
-    predict: Callable[[pd.DataFrame], np.ndarray]  # from a frame like `frame` to predictions, (n_rows, len(outputs))
-    trees: FittedTrees | None  # of a forest, if they can be traversed
+    outputs: list  # the selected classes, or names of the outputs of a regressor
+    predict: Callable[[pd.DataFrame], np.ndarray]  # maps a frame like `frame` to predictions, (n_rows, len(outputs))
+    trees: FittedTrees | None  # trees of a forest, if they can be traversed
     is_encoded: bool  # whether the frame holds the encoded columns
     kept: np.ndarray  # positions of `outputs` among all outputs of the model
-    as_given: Callable[[pd.DataFrame], Any]  # from a frame to the kind of table that the model takes
+    as_given: Callable[[pd.DataFrame], Any]  # converts a frame to the kind of table that the model takes
     unit: str  # axis label of the prediction
-    weights: np.ndarray | None  # of the rows of the frame; None where they are equal
+    weights: np.ndarray | None  # weights of the rows of the frame; None if they are equal
 
     def describe(self, grids: list[Grid], effect: np.ndarray) -> dict[str, Any]:
         """Return the fields that all results share; `effect` has shape (n_outputs, *grid shape)."""
@@ -60,14 +60,14 @@ class EffectData:
 
     @property
     def varied(self) -> np.ndarray:
-        """Positions of the encoded columns that come from the varied columns."""
+        """The positions of the encoded columns that come from the varied columns."""
         assert self.trees is not None
         names = [column.name for column in self.columns]
         sources = {name: name for name in self.trees.names} if self.is_encoded else self.trees.sources
         return np.asarray([at for at, name in enumerate(self.trees.names) if sources[name] in names], dtype=np.intp)
 
     def replaced(self, frame: pd.DataFrame, values: Sequence[Any]) -> pd.DataFrame:
-        """Return the frame with other values in the varied columns."""
+        """Return the frame with the given values in the varied columns."""
         arrays = {column.name: array for column, array in zip(self.columns, values, strict=True)}
         return frame.assign(**arrays)
 
@@ -82,7 +82,7 @@ def read_effect_data(
     random_state: int,
     sample_weight: Any = None,
 ) -> EffectData:
-    """Check the arguments of an effect, and sample the rows; a ValueError for unknown columns, classes and outputs."""
+    """Check the arguments of an effect, and sample the rows."""
     predict = predictor(model)
     frame = with_numbers(model, read_frame(as_named(model, X)))
     names = _read_features(features, function, frame)
@@ -129,14 +129,14 @@ def read_effect_data(
 
 
 def _describe_unit(model: Any, outputs: list) -> str:
-    """Return the label of the axis of the prediction; with several outputs, the legend names them."""
+    """Return the axis label of the prediction; several outputs are named in the legend."""
     if not is_classifier(model):
         return "prediction"
     return f"predicted probability of {shorten(outputs[0])}" if len(outputs) == 1 else "predicted probability"
 
 
 def _read_features(features: Any, function: str, frame: pd.DataFrame) -> list[str]:
-    """Return the names of one or two columns; integers that are not names are positions."""
+    """Read the names of one or two columns; integers that are not names are positions."""
     given = [features] if isinstance(features, (str, int, np.integer)) else list(features)
     if len(given) not in (1, 2) or len(set(given)) < len(given):
         raise ValueError(f"{function}: features={features!r} must be the name of a column, or a pair of two names.")
@@ -145,7 +145,7 @@ def _read_features(features: Any, function: str, frame: pd.DataFrame) -> list[st
 
 
 def _is_encoded(names: list[str], frame: pd.DataFrame, fitted: list[str], trees: FittedTrees | None) -> bool:
-    """Return whether the names are those of encoded columns rather than of columns that the model was fitted on."""
+    """Return whether the names are those of encoded columns instead of input columns."""
     absent = [name for name in names if name not in frame.columns]
     if all(name in fitted for name in names):
         if absent:
@@ -193,7 +193,7 @@ def _encodes_by_column(trees: FittedTrees | None) -> bool:
 def _read_output(
     model: Any, predict: Callable[[pd.DataFrame], np.ndarray], frame: pd.DataFrame, output: Any
 ) -> tuple[list, np.ndarray]:
-    """Return the outputs to look at, and their positions among all outputs."""
+    """Return the selected outputs, and their positions among all outputs."""
     if is_classifier(model):
         if getattr(model, "n_outputs_", 1) > 1 or isinstance(model.classes_, list):
             raise ValueError("The classifier has several outputs: fit one classifier per output.")

@@ -22,11 +22,11 @@ from tabrec.plotting.axes import (
 )
 
 _N_BINS = 40
-_N_EXTREME = 3  # labels with the smallest and the largest effects that are always drawn
+_N_EXTREME = 3  # number of labels with the smallest, and with the largest, effects that are always drawn
 _LONG_NAME = 32  # characters
 _LONG_NUMBER = 10_000  # ticks of longer numbers need more room
-_FEW_TICKS = 6  # so few values are labelled one by one
-_WIDE_GAP = 3  # a gap is compressed when it is this many times wider than all others together
+_FEW_TICKS = 6  # up to this many values, each has a tick
+_WIDE_GAP = 3  # a gap this many times wider than all others together is compressed
 
 
 def draw_effect(
@@ -45,7 +45,7 @@ def draw_effect(
     ends of the axis of the effect.
     """
     shown = _largest(effect)
-    width = 7.0 if len(outputs) == 1 else 9.5  # room for a legend
+    width = 7.0 if len(outputs) == 1 else 9.5  # leaves room for a legend
     note = _describe_left_out(grid)
     if grid.kind == "category":
         levels = _choose_levels(grid, effect, shown)
@@ -83,7 +83,7 @@ def _set_limits(ax: Any, grid: Grid, low: float, high: float) -> None:
 
 
 def _describe_left_out(grid: Grid) -> str:
-    """Return a note on the labels that the grid leaves out, or an empty string."""
+    """Return a note on the labels and rows that the grid leaves out, or an empty string."""
     rows = f"{grid.n_rows_left_out:,} row{'s' if grid.n_rows_left_out > 1 else ''}"
     if grid.n_labels_left_out:
         labels = f"{grid.n_labels_left_out:,} other label{'s' if grid.n_labels_left_out > 1 else ''}"
@@ -108,7 +108,7 @@ def _as_share(n: int, n_rows: int) -> str:
 
 @dataclass(frozen=True)
 class _DrawnLevels:
-    """The labels of a plot: positions in the grid, bottom up, and those pooled as "other"."""
+    """Positions in the grid of the labels to draw, from the bottom, and of those pooled as "other"."""
 
     drawn: np.ndarray
     pooled: np.ndarray
@@ -179,7 +179,7 @@ def _name_values(grid: Grid) -> list[str]:
 class _Scale:
     """Positions of grid values on an axis.
 
-    A placeholder far from all other values (a year of 1000) is moved next to them, so that the others stay readable.
+    A wide gap, as before a placeholder such as the year 1000, is compressed so that other values stay readable.
     """
 
     def __init__(self, grid: Grid):
@@ -261,7 +261,7 @@ def _draw_lines(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows
     if scale.cut:
         ax.axvline(at[scale.cut - 1 : scale.cut + 1].mean(), color=GREY, linestyle=":", linewidth=1.2)
     margin = (at[-1] - at[0]) * 0.02 or 1.0
-    gap = at[-1] + 5 * margin  # where missing values are drawn
+    gap = at[-1] + 5 * margin  # position of missing values
     if grid.has_gap:
         for colour, output in zip(PALETTE, shown, strict=False):
             if rows is not None:
@@ -279,7 +279,7 @@ def _draw_lines(ax: Any, grid: Grid, effect: np.ndarray, shown: np.ndarray, rows
 
 
 def _label_gap(ax: Any, place: float, last: float, n_rows: int) -> None:
-    """Label the diamond of missing values in place of the ticks that lie there."""
+    """Label the diamond of missing values in place of the ticks beside it."""
     ticks = ax.get_xticks()
     labels = [ax.xaxis.get_major_formatter()(tick, at) for at, tick in enumerate(ticks)]
     inside = (ticks >= ax.get_xlim()[0]) & (ticks <= last)
@@ -341,7 +341,7 @@ def _add_legend(ax: Any, outputs: list, shown: np.ndarray) -> None:
 
 
 def _edges(at: np.ndarray) -> np.ndarray:
-    """Return the cell edges of a heat map with values at `at`."""
+    """Return the cell edges of a heat map, given the positions of values."""
     if len(at) == 1:
         return np.asarray([at[0] - 0.5, at[0] + 0.5])
     middle = (at[1:] + at[:-1]) / 2

@@ -12,17 +12,17 @@ from tabrec.preprocess.categorify import MISSING_LABEL, sorted_labels
 from tabrec.tables.columns import Column
 from tabrec.tables.dates import as_dates
 
-MOST_DRAWN = 30  # labels on a plot
-_HOUR, _PRECISION = 3600, 128  # seconds; float32 resolves seconds since 1970 to about 128
+MOST_DRAWN = 30  # largest number of labels on a plot
+_HOUR, _PRECISION = 3600, 128  # in seconds; the second is the resolution of float32 for seconds since 1970
 
 
 @dataclass(frozen=True)
 class VariedColumn:
-    """A column, and how the model reads it."""
+    """A column, with its type as the model reads it."""
 
     name: str
     raw: Any  # the values of the frame
-    labels: list | None = None  # in the order of their codes, if the model encodes it as a category
+    labels: list | None = None  # labels by code, if the model encodes the column as a category
     names: list | None = None  # the label of each code, if the column holds codes
     date: tuple[Any, Any] | None = None  # date format and time zone, if the model reads it as dates
     is_elapsed: bool = False  # whether it holds seconds since 1970 (UTC) that the model computed from dates
@@ -47,11 +47,11 @@ class Grid:
     kind: str  # "number", "date" or "category"
     values: np.ndarray  # floats, datetime64, or labels, as shown
     raw: Any  # the values in the type of the frame
-    cells: np.ndarray  # for each row of the frame its value, for numbers and dates the nearest; -1 for none
+    cells: np.ndarray  # position of the value of each row, for numbers and dates of the nearest value; -1 for none
     ordered: bool  # whether the values are numbers, dates or ordered labels
     observed: np.ndarray  # evenly spread quantiles of the column; empty for a category
-    n_labels_left_out: int = 0  # labels that some rows hold, but the grid does not
-    n_below: int = 0  # rows with a number or date below the grid
+    n_labels_left_out: int = 0  # number of labels in the rows that are not in the grid
+    n_below: int = 0  # number of rows with a number or date below the grid
     n_above: int = 0
 
     @property
@@ -99,7 +99,7 @@ def make_grid(
     most_labels: int = MOST_DRAWN,
     keep_gap: bool = False,
 ) -> Grid:
-    """Make the grid of a column from the given values, or from values that the column holds.
+    """Make the grid of a column from the given values, or from values in the column.
 
     `keep_gap` appends a missing number or date, if the column holds one.
     """
@@ -124,7 +124,7 @@ def make_grid(
 
 
 def read_numbers(column: VariedColumn) -> tuple[np.ndarray, np.ndarray]:
-    """Return a column of numbers or dates as floats (NaN where missing), and as shown."""
+    """Return a column of numbers or dates as floats, NaN if missing, and as displayed."""
     if column.kind == "number":
         numbers = column.column.values.astype(np.float64)
         return numbers, numbers
@@ -138,7 +138,7 @@ def read_numbers(column: VariedColumn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _elapsed_dates(column: VariedColumn) -> np.ndarray:
-    """Convert seconds to local dates; those of float32 within its precision of a full hour are rounded to it."""
+    """Convert seconds to local dates; float32 values are rounded to a full hour within their precision."""
     seconds = column.column.values.astype(np.float64)
     hours = np.round(seconds / _HOUR) * _HOUR
     near = np.abs(seconds - hours) <= (_PRECISION if column.column.values.dtype == np.float32 else 0)
@@ -152,7 +152,7 @@ def _zone(column: VariedColumn) -> str:
 
 
 def _spread_rows(name: str, numbers: np.ndarray, size: int, percentiles: tuple[float, float]) -> np.ndarray:
-    """Return rows that hold the grid values: all distinct values if they are few, else quantiles."""
+    """Return rows whose values form the grid: all distinct values if they are few, otherwise quantiles."""
     order = np.argsort(numbers, kind="stable")[: np.count_nonzero(~np.isnan(numbers))]
     if not len(order):
         raise ValueError(f"Column {name!r} has no value in X.")
@@ -185,7 +185,7 @@ def _observed(kind: str, numbers: np.ndarray) -> np.ndarray:
 
 def _given_numbers(name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
     try:
-        values = np.unique(np.asarray(given, dtype=np.float64))  # NaN comes last, once
+        values = np.unique(np.asarray(given, dtype=np.float64))  # NaN is sorted last, and kept once
     except (TypeError, ValueError) as error:
         raise ValueError(f"grid={given!r} must be numbers, as in column {name!r}.") from error
     if np.isinf(values).any() or np.isnan(values[:1]).any() or not len(values):
@@ -247,7 +247,7 @@ def _labels_grid(column: VariedColumn, given: Any, most: int) -> Grid:
 
 
 def _read_labels(column: VariedColumn) -> tuple[np.ndarray, list]:
-    """Return the code of each row, and the labels: in the order of the model's codes, else sorted, missing last."""
+    """Return the code of each row, and the labels in the order of the model's codes or else sorted, missing last."""
     codes, held = column.column.as_labels()
     held = held if column.names is None else [column.names[code] for code in held]
     in_use = set(held)
@@ -261,7 +261,7 @@ def _read_labels(column: VariedColumn) -> tuple[np.ndarray, list]:
 def _is_ordered(column: VariedColumn, labels: list) -> bool:
     """Return whether labels are ordered: an ordered dtype, codes that are not in sorted order, or a few numbers.
 
-    Many numbers are taken for ids, whose order means nothing.
+    Many numbers are assumed to be ids, whose order has no meaning.
     """
     dtype = column.raw.dtype
     if column.names is None and isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
@@ -286,7 +286,7 @@ def _given_labels(column: VariedColumn, chosen: list, labels: list) -> Any:
 
 
 def as_objects(labels: list) -> np.ndarray:
-    """Return the labels of any type as an array of objects."""
+    """Convert labels of any type to an array of objects."""
     array = np.empty(len(labels), dtype=object)
     array[:] = labels
     return array

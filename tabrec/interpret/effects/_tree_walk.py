@@ -1,4 +1,4 @@
-"""Partial dependence of trees: each row is sent down a tree once for all grid points that lead to the same leaf."""
+"""Partial dependence of trees; a row is traversed once for all grid points that lead to the same leaf."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def walk_average(
     """Return a forest's prediction at each grid point, averaged over the rows: (n_points, n_outputs, n_values).
 
     `matrix`, float32 of shape (n_rows, n_encoded), holds the encoded rows; `points`, float32 of shape (n_points,
-    n_varied), the values of the varied columns, and `varied` their positions in the matrix. `weights` are of the rows.
+    n_varied), the values of the varied columns, and `varied` their positions in the matrix. `weights` are sample
+    weights.
     """
     matrix, order = _ordered(trees, matrix)
     ordered = None if weights is None else weights[order]
@@ -58,14 +59,14 @@ def _predict_tree(trees: FittedTrees, matrix: np.ndarray, tree: Any) -> np.ndarr
 
 
 def _ordered(trees: FittedTrees, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sort the rows by their leaf in the first tree: rows with similar paths use the same cached nodes."""
+    """Sort the rows by their leaf in the first tree, so that rows with similar paths share cached nodes."""
     matrix = np.ascontiguousarray(matrix)
     order = trees.trees[0].apply(matrix).argsort(kind="stable")
     return matrix[order], order
 
 
 class _PointSets:
-    """For each node of a tree the set of grid points that can reach it, as bits of 64-bit words.
+    """The set of grid points that can reach each node of a tree, as bits of 64-bit words.
 
     A grid point can reach a node if the splits on varied columns above it allow that; other splits depend on the row.
     Hence a row that reaches a leaf at one point reaches it at all points of the leaf's set.
@@ -81,7 +82,7 @@ class _PointSets:
     def _descend(self, tree: Any) -> None:
         column = np.full(tree.n_features, -1)
         column[self.varied] = np.arange(len(self.varied))
-        column_of_node = column[np.maximum(tree.feature, 0)]  # leaves have the feature -2
+        column_of_node = column[np.maximum(tree.feature, 0)]  # -2 marks leaves
         lefts, rights = tree.children_left, tree.children_right
         splits = np.flatnonzero((column_of_node >= 0) & (lefts >= 0))
         place = np.full(tree.node_count, -1)
@@ -112,12 +113,12 @@ class _PointSets:
         return np.concatenate(packed, axis=1)
 
     def holds(self, nodes: np.ndarray) -> np.ndarray:
-        """Return which points are in the sets of nodes, as bool of shape (len(nodes), n_points)."""
+        """Return a mask of the points in the sets of nodes: (len(nodes), n_points)."""
         as_bytes = np.ascontiguousarray(self.sets[:, nodes].T).astype("<u8").view(np.uint8)
         return np.unpackbits(as_bytes, axis=1, count=len(self.points), bitorder="little").astype(bool)
 
     def spread(self, nodes: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Sum at each point the values of the nodes whose sets hold it; of shape (n_points, *values.shape[1:])."""
+        """Sum the values of nodes at each point in their sets: (n_points, *values.shape[1:])."""
         total = np.zeros((len(self.points), values[0].size))
         step = max(1, _NUMBERS_AT_ONCE // len(self.points))
         for start in range(0, len(nodes), step):
@@ -134,7 +135,7 @@ def _walk(tree: Any, sets: _PointSets, matrix: np.ndarray) -> Iterator[tuple[np.
 
 
 def _walk_chunk(tree: Any, sets: _PointSets, X: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield for each point the rows whose leaf is not known from an earlier point."""
+    """Yield the rows, and their leaves, of each point whose leaf is not known from an earlier point."""
     unknown = np.repeat(sets.every, len(X), axis=1)  # (n_words, n_rows)
     for point, values in enumerate(sets.points):
         rows = np.flatnonzero((unknown[point // 64] & np.uint64(1 << point % 64)) != 0)

@@ -1,4 +1,4 @@
-"""`ale`: accumulated local effects of one or two columns, which stay valid where columns are correlated."""
+"""`ale`: accumulated local effects of one or two columns, which are valid for correlated columns."""
 
 from __future__ import annotations
 
@@ -152,12 +152,13 @@ def ale(
 
 @dataclass(frozen=True)
 class _Axis:
-    """A column as steps from one value of a grid to the next."""
+    """A column, with the steps between values of its grid to which each row contributes."""
 
-    grid: Grid  # its `cells` are labels, or for numbers the upper edge of each row's bin
-    # Steps that each row contributes to, by their start (-1: none): a number to that of its bin, a label to both sides.
+    grid: Grid  # `cells` are labels or, for numbers, the upper edge of the bin of each row
+    # Starts of the steps to which each row contributes, -1 for none: a number to its bin, a label to both adjacent
+    # steps.
     steps: list[np.ndarray]
-    places: list[np.ndarray]  # grid values that each row is halfway between; -1 for none
+    places: list[np.ndarray]  # grid values between which each row lies; -1 for none
 
     @property
     def size(self) -> int:
@@ -239,7 +240,7 @@ def _sum_by(groups: np.ndarray, values: np.ndarray, n_groups: int, weights: np.n
 
 
 def _fill_empty(change: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Give cells without rows the change of the nearest cell with rows; distances are relative to the grid's size."""
+    """Fill cells without rows by the change in the nearest cell with rows, relative to the size of the grid."""
     where = np.argwhere(np.ones(count.shape, dtype=bool)) / count.shape
     empty, full = np.flatnonzero(count.ravel() == 0), np.flatnonzero(count.ravel())
     distance = np.square(where[empty, None] - where[None, full]).sum(axis=2)
@@ -263,7 +264,7 @@ def _accumulate_mean(change: np.ndarray, along: _Axis, across: _Axis, weights: n
 
 
 def _joint(rows_of: list[np.ndarray], columns_of: list[np.ndarray], shape: tuple[int, ...], weights: np.ndarray) -> Any:
-    """Sum the weights of the rows at each pair of places."""
+    """Sum the weights of the rows at each pair of grid positions."""
     total = np.zeros(shape)
     for one in rows_of:
         for other in columns_of:

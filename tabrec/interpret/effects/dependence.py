@@ -314,7 +314,7 @@ def _walk(data: EffectData, grids: list[Grid], points: np.ndarray, kept: np.ndar
 
 
 def _predict(data: EffectData, grids: list[Grid], points: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, Any]:
-    """Return the same as `_walk` for any model."""
+    """Predict by any model; returns the same as `_walk`."""
     n_rows = len(data.frame)
     weights = np.ones(n_rows) if data.weights is None else data.weights
     total = np.zeros((len(points), len(data.outputs)))

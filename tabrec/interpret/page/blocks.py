@@ -16,15 +16,15 @@ from tabrec.interpret._result import Finding
 from tabrec.plotting.axes import BLUE
 
 _FONTS = ["DejaVu Sans", "Arial", "sans-serif"]
-# Plots are no wider, in inches, so that two fit side by side, or three narrow ones.
+# Largest widths of plots, in inches, of which two wide or three narrow ones fit side by side.
 WIDE, NARROW = 4.9, 3.85
-# Colours of a plot that follow the style of the page, dark or light.
+# Colours of a plot that are replaced by those of the dark or light page.
 _OF_PAGE = {"#000000": "currentColor", "#ffffff": "var(--paper)", BLUE: "var(--blue)"}
 
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph of plain text; `kind` is "text" or "note" (a warning, or why something is not shown)."""
+    """A paragraph of plain text; `kind` is "text" or "note", for warnings and omissions."""
 
     text: str
     kind: str = "text"
@@ -32,7 +32,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of formatted texts; `numeric` says which columns are numbers, aligned to the right."""
+    """A table of formatted text; `numeric` marks the columns of numbers, which are aligned to the right."""
 
     columns: list[str]
     rows: list[list[str]]
@@ -54,7 +54,7 @@ class Figure:
 
 @dataclass
 class Section:
-    """A section of the report; `is_open` tells whether it is unfolded at first."""
+    """A section of the report; `is_open` is whether it is expanded initially."""
 
     anchor: str
     title: str
@@ -105,10 +105,10 @@ def _to_text(value: Any, form: str) -> str:
 
 
 def to_svg(figure: Any, name: str, follows_page: bool = True) -> str:
-    """Return a figure as an SVG element whose ids start with `name`, so that they are unique on the page.
+    """Convert a figure to an SVG element, with ids that start with `name` so that they are unique on the page.
 
-    Text stays text, so that it can be read aloud, searched and copied. By default black, white and blue become the
-    colours of text, background and links of the page, which suit a dark page too.
+    Text is not converted to paths, so that screen readers can read it and it can be searched and copied. By default
+    black, white and blue become the colours of text, background and links of the page, which suit a dark page too.
     """
     import matplotlib
 

@@ -19,7 +19,7 @@ from tabrec.preprocess import column_kinds
 
 _N_EFFECTS, _N_MAPS = 6, 4
 _LOW = 3.3  # inches
-_N_BRUTE_ROWS = 200  # models other than forests predict every row at each value
+_N_BRUTE_ROWS = 200  # few, because models other than forests predict every row at each value
 _N_LINES = 25
 _ON_LINES = (
     f" Thin lines and small dots are {_N_LINES} single rows, moved to the mean of the average: where they are not "
@@ -30,7 +30,7 @@ _GRID_OF_PAIRS, _ROWS_OF_PAIRS = 6, 200
 _N_ACROSS, _N_BY = 25, 4  # values of the column along the axis, and of the one that the lines differ by
 _MIN_LABELS = 4
 _MOST_NAMES = 8
-_CLEAR_IN_MOST = 3.3  # standard errors of an importance that is above two of them nine times in ten
+_CLEAR_IN_MOST = 3.3  # true importance, in standard errors, that is detected (above two) with a power of 90 %
 
 
 def add_importance(section: Section, data: ReportData) -> None:
@@ -52,7 +52,7 @@ def add_importance(section: Section, data: ReportData) -> None:
 
 
 def _find_unclear(result: Any, n_rows: int) -> list[Finding]:
-    """Name the columns without a clear importance, the importance that could be seen, and the rows it would take."""
+    """Describe columns without clear importance, the detectable importance and the number of rows needed."""
     verdicts = result.verdicts
     columns = verdicts.index[verdicts.isin(["weak", "none"])].tolist()
     if not columns:
@@ -68,7 +68,7 @@ def _find_unclear(result: Any, n_rows: int) -> list[Finding]:
         ": smaller losses cannot be seen with these rows."
     )
     largest = rows.loc[rows["importance"].idxmax()]
-    # An estimate far below its standard error says nothing of the rows that would show it.
+    # If the estimate is far below its standard error, the number of rows needed cannot be estimated.
     if largest["importance"] > _CLEAR_IN_MOST / 10 * largest["std_error"]:
         needed = float(f"{n_rows * (_CLEAR_IN_MOST * largest['std_error'] / largest['importance']) ** 2:.2g}")
         evidence += (
@@ -80,7 +80,7 @@ def _find_unclear(result: Any, n_rows: int) -> list[Finding]:
 
 
 def _find_harmful(result: Any) -> list[Finding]:
-    """Name the columns whose permuted values improve the score clearly."""
+    """Describe columns whose permutation clearly improves the score."""
     columns = result.verdicts.index[result.verdicts == "harmful"].tolist()
     if not columns:
         return []
@@ -128,7 +128,7 @@ def add_effects(section: Section, data: ReportData) -> None:
     for column, effect in effects.items():
         axes = effect.plot(**drawn, limits=limits)
         caption = f"Partial dependence of {column}, averaged over {len(X):,} training rows."
-        # Plots of labels have rows instead of a vertical axis, and need room for them.
+        # Plots of labels have a row per label instead of a vertical axis, and need more height.
         size: dict[str, Any] = {"width": NARROW, "height": _LOW} if axes.get_ylabel() else {}
         section.add_figure(axes, caption, **size)
     _add_interactions(section, data, X, weights)

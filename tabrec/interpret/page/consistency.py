@@ -1,4 +1,4 @@
-"""Findings of one page that exclude each other."""
+"""Find and resolve contradictions between the findings of a page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import combinations
 
 from tabrec.interpret._result import Finding
 
-# What findings of a kind state on a subject. Two statements on one subject that differ exclude each other.
+# Subject and statement of findings by kind. Different statements on the same subject contradict each other.
 _STATEMENTS = {
     "unclear importance": ("importance", "unclear"),
     "harmful columns": ("importance", "harmful"),
@@ -22,12 +22,12 @@ _RELIED_ON = ("shifted column", "id that matters")
 
 
 def find_contradictions(findings: list[Finding]) -> list[tuple[Finding, Finding]]:
-    """Pairs of findings that state different things on the same subject and columns; no columns stand for all."""
+    """Find pairs of contradictory findings on the same columns; a finding without columns is on all of them."""
     return [pair for pair in combinations(findings, 2) if _exclude(*pair)]
 
 
 def reconcile(findings: list[Finding]) -> list[Finding]:
-    """Leave out the less severe finding of each pair that exclude each other."""
+    """Remove the less severe finding of each contradictory pair."""
     dropped = [max(pair, key=lambda finding: finding.severity) for pair in find_contradictions(findings)]
     return [finding for finding in findings if finding not in dropped]
 

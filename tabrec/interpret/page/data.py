@@ -17,7 +17,7 @@ from tabrec.interpret.page.report_data import ReportData
 from tabrec.preprocess import column_kinds
 
 _MAX_COLUMNS = 200
-_LEAST_DRIFTING, _MOST_DRIFTING = 300, 3_000  # rows with a date
+_LEAST_DRIFTING, _MOST_DRIFTING = 300, 3_000  # numbers of rows with a date
 _LOW_IMPORTANCE = 0.05  # share of the total importance below which a finding on a column is not urgent
 
 
@@ -52,7 +52,7 @@ def add_leakage(section: Section, data: ReportData) -> None:
 
 
 def add_shift(section: Section, data: ReportData) -> None:
-    """Show how the newest rows differ from the training rows, and which of their values lie outside."""
+    """Show how the newest rows differ from the training rows, and which values are outside the training range."""
     _add_drift(section, data)
     if data.newest is None:
         section.add_note("There are no newer rows to compare with: pass X_valid or X_new.")
@@ -97,7 +97,7 @@ def _add_drift(section: Section, data: ReportData) -> None:
 
 
 def _soften(findings: list[Finding], data: ReportData) -> list[Finding]:
-    """Return the lower the severity of findings on columns of low importance."""
+    """Lower the severity of findings on columns of low importance."""
     table = data.importance.table
     importance = table["importance"].clip(lower=0)
     share = (importance / max(importance.sum(), 1e-12)).groupby(table["source"]).max()

@@ -1,4 +1,4 @@
-"""Sections on recommenders of interactions: the top ten beside popularity, coverage, and example recommendations."""
+"""Sections on recommenders of interactions: scores beside popularity, coverage and example recommendations."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _METRICS = {
     "diversity": "diversity",
     "serendipity": "serendipity",
 }
-_POPULAR = ("Popular", "most popular")  # of compare_recommenders and of evaluate
-_Z = 1.96  # standard errors of a 95 % interval
+_POPULAR = ("Popular", "most popular")  # names in the results of compare_recommenders and of evaluate
+_Z = 1.96  # half-width of a 95 % interval in standard errors
 _MOST_USERS = 1_000
 _LONGEST = 20
 _N_SHOWN = 5
@@ -96,7 +96,7 @@ def _compare_with_popular(scores: pd.DataFrame) -> list[Finding]:
 
 
 def add_interactions(section: Section, data: RatingData) -> None:
-    """Show the number of interactions, and how they spread over items."""
+    """Show the number of interactions, and their distribution over items."""
     model = data.model
     n_rows, n_users, n_items = len(model.ratings_), len(model.users_), len(model.items_)
     section.add_text(
@@ -131,7 +131,7 @@ def add_coverage(section: Section, data: RatingData) -> None:
 
 
 def _count_covered(recommended: pd.DataFrame, n_items: int) -> np.ndarray:
-    """Share of the items among the first 1, 2, … of any user: (longest,)."""
+    """Return the share of the items that any user has among the first 1, 2, …: (longest,)."""
     first = recommended.groupby("item")["rank"].min()
     return np.array([(first <= length).sum() for length in range(1, _LONGEST + 1)]) / n_items
 
@@ -181,7 +181,7 @@ def add_example_users(section: Section, data: RatingData) -> None:
 
 
 def _describe_user(model: Any, user: Any) -> pd.DataFrame | None:
-    """A user's items beside the recommendations and the reasons for them; None with nothing left to recommend."""
+    """Return a user's items, recommendations and their reasons; None if there is nothing to recommend."""
     top = model.recommend([user], _N_SHOWN)
     if not len(top):
         return None
@@ -201,5 +201,5 @@ def _describe_user(model: Any, user: Any) -> pd.DataFrame | None:
 
 
 def _sum_by_item(reasons: pd.DataFrame) -> pd.Series:
-    """Return the contribution of each item, the largest first; an item may have been taken more than once."""
+    """Sum contributions by item, the largest first; an item may have several interactions."""
     return reasons.groupby("item", sort=False)["contribution"].sum().sort_values(ascending=False, kind="stable")

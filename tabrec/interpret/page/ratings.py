@@ -48,7 +48,7 @@ def add_rating_scores(section: Section, data: RatingData) -> None:
 
 
 def summarise_ratings(data: RatingData) -> str:
-    """Return the error and the ranking score beside those of the baselines; empty without held-out ratings."""
+    """Summarise the error and the ranking score beside the baselines; empty without held-out ratings."""
     scores = data.scores
     if scores is None:
         return ""
@@ -83,7 +83,7 @@ def _compare_with_popular(scores: pd.DataFrame) -> list[Finding]:
 
 
 def add_ratings(section: Section, data: RatingData) -> None:
-    """Show the number of ratings, their distribution, and how they spread over items."""
+    """Show the number of ratings, and their distribution over values and items."""
     model = data.model
     ratings = model.ratings_
     n_users, n_items = len(model.users_), len(model.items_)
@@ -99,7 +99,7 @@ def add_ratings(section: Section, data: RatingData) -> None:
 
 
 def find_few(per_item: np.ndarray, per_user: np.ndarray, rows: str) -> list[Finding]:
-    """Return the finding on items and users with few ratings or interactions, if there are any."""
+    """Return a finding if many items or users have few ratings or interactions."""
     few_items, few_users = int((per_item < _FEW).sum()), int((per_user < _FEW).sum())
     if not few_items and not few_users:
         return []
@@ -126,7 +126,7 @@ def _plot_values(values: np.ndarray) -> Any:
 
 
 def plot_concentration(counts: np.ndarray, rows: str) -> Any:
-    """Draw the cumulative share of the rows over the items, those with most rows first."""
+    """Draw the cumulative share of rows by items, sorted by descending number of rows."""
     ax = make_axes(None, (6.4, 2.8))
     ax.plot(np.arange(1, len(counts) + 1) / len(counts), counts.cumsum() / counts.sum(), color=ORANGE, linewidth=1.8)
     ax.set(xlabel="share of the items", ylabel=f"share of the {rows}", xlim=(0, 1), ylim=(0, 1.02))

@@ -1,4 +1,4 @@
-"""The data of a report: a fitted model, its training rows, held-out rows and newest rows."""
+"""`ReportData`: a fitted model, its training rows, held-out rows and newest rows."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tabrec.trees.training_rows import check_fitted_rows
 
 MANY_ROWS = 20_000  # enough for an average
 SOME_ROWS = 2_000  # enough for a plot
-FEW_ROWS = 1_000  # held-out rows; an importance measured on fewer has large standard errors
-MOST_REFITTED = 2_000  # training rows on which a model is refitted
-LEAST_SEGMENTED = 200  # held-out rows; half of fewer are too few to choose segments from
-_N_REPEATS = 2  # permutations of a column; each predicts all rows, and more hardly reduce the standard error
+FEW_ROWS = 1_000  # fewer held-out rows give large standard errors of importance
+MOST_REFITTED = 2_000  # largest number of training rows on which a model is refitted
+LEAST_SEGMENTED = 200  # smallest number of held-out rows, of which half choose the segments
+_N_REPEATS = 2  # permutations of a column; more hardly reduce the standard error, but each predicts all rows
 
-# scikit-learn warns when a model fitted to an array is given a frame, as it is here.
+# scikit-learn's warning when a model fitted to an array is given a frame, as it is here.
 FRAME_FOR_ARRAY = "X has feature names, but"
 
 
@@ -48,8 +48,8 @@ class ReportData:
     X_new: pd.DataFrame | None  # the newest rows, with or without a known target
     target: str  # name of the target
     random_state: int
-    weights: np.ndarray | None = None  # of the training rows
-    weights_valid: np.ndarray | None = None  # of the held-out rows
+    weights: np.ndarray | None = None  # weights of the training rows
+    weights_valid: np.ndarray | None = None  # weights of the held-out rows
 
     @property
     def is_classifier(self) -> bool:
@@ -76,22 +76,22 @@ class ReportData:
 
     @cached_property
     def judged(self) -> tuple[pd.DataFrame, np.ndarray]:
-        """The rows whose predictions are shown: the held-out rows, or else the training rows."""
+        """The rows whose predictions are evaluated: the held-out rows, or else the training rows."""
         return (self.X, self.y) if self.X_valid is None or self.y_valid is None else (self.X_valid, self.y_valid)
 
     @property
     def judged_weights(self) -> np.ndarray | None:
-        """The weights of the judged rows."""
+        """The weights of the evaluated rows."""
         return self.weights if self.X_valid is None else self.weights_valid
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """Predictions of the judged rows, as `predictor` returns them."""
+        """Predictions of the evaluated rows, as `predictor` returns them."""
         return predictor(self.model)(self.judged[0])
 
     @cached_property
     def baseline(self) -> np.ndarray:
-        """Predictions of the judged rows by the mean, or the class shares, of the training rows."""
+        """Predictions of the evaluated rows by the mean, or the class shares, of the training rows."""
         dummy = DummyClassifier(strategy="prior") if self.is_classifier else DummyRegressor()
         dummy.fit(np.zeros((len(self.y), 1)), self.y, self.weights)
         return predictor(dummy)(np.zeros((len(self.judged[1]), 1)))
@@ -105,8 +105,8 @@ class ReportData:
     def importance(self) -> FeatureImportance:
         """Importance of the columns, and of redundant ones together.
 
-        It is measured on out-of-bag rows of a forest with bootstrap; else on the judged rows, or by cross-validation on
-        the training rows if the held-out rows are few.
+        It is measured on out-of-bag rows for a forest with bootstrap, otherwise on the evaluated rows, or by
+        cross-validation on the training rows if there are few held-out rows.
         """
         options: dict[str, Any] = {"method": "oob", "max_rows": MANY_ROWS}
         X, y, weights = self.X, self.y, self.weights
@@ -119,24 +119,24 @@ class ReportData:
 
     @cached_property
     def segments(self) -> ErrorSegments:
-        """The segments of the judged rows with the largest errors."""
+        """The segments of the evaluated rows with the largest errors."""
         options: dict[str, Any] = {"random_state": self.random_state, "sample_weight": self.judged_weights}
         return error_segments(self.model, *self.judged, **options)
 
     @property
     def has_segments(self) -> bool:
-        """Whether there are enough held-out rows to choose segments from a half of them."""
+        """Whether there are enough held-out rows to choose segments on half of them."""
         return self.X_valid is not None and len(self.X_valid) >= LEAST_SEGMENTED
 
     @property
     def _has_few_rows(self) -> bool:
-        """Whether there are few held-out rows and training rows, and refits of the model are quick."""
+        """Whether there are few held-out rows, and few enough training rows to refit the model quickly."""
         is_net = any(hasattr(each, "history_") for each in (self.model, *list_members(self.model)))
         return self.X_valid is not None and len(self.X_valid) < FEW_ROWS and len(self.X) <= MOST_REFITTED and not is_net
 
     @property
     def _groups(self) -> dict[str, list[str]]:
-        """Redundant raw columns, and for a forest the encoded columns of each raw one."""
+        """Groups of redundant raw columns and, for a forest, of the encoded columns of each raw one."""
         found = self.redundancy
         names = [each.columns for each in found.findings if each.kind in ("redundant columns", "relabelled column")]
         sources = [list(dict.fromkeys(found.sources[name] for name in columns)) for columns in names]
@@ -162,7 +162,7 @@ class ReportData:
         return sample_rows(n_rows, max_rows, np.random.default_rng(self.random_state))
 
     def errors(self) -> np.ndarray:
-        """Return predicted minus actual of each judged row; for a classifier, probability of the true class minus 1."""
+        """Return predicted minus actual values; for classes, the probability of the true class minus 1."""
         y = self.judged[1]
         if not self.is_classifier:
             return self.predicted[:, 0] - np.asarray(y, dtype=np.float64).reshape(len(y), -1)[:, 0]

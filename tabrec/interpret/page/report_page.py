@@ -30,24 +30,24 @@ from tabrec.tables.row_labels import check_row_labels
 from tabrec.tables.verbosity import VERBOSE
 from tabrec.trees.fitted_trees import is_forest
 
-_RATING = " rating"  # a column name that no table of ids has
-NOT_SHOWN = "Not shown:"  # start of the note on a section that failed
+_RATING = " rating"  # differs from all names of id columns
+NOT_SHOWN = "Not shown:"  # start of the note on a section that could not be made
 _FRAME = "width: 100%; height: 45em; border: 1px solid #8888"
 _NOTE = 3
 _SEVERITIES = {1: "Act", 2: "Check", _NOTE: "Note"}
-_N_SHOWN = 3  # cards of findings on the page that are not folded
+_N_SHOWN = 3  # number of cards of findings that are not collapsed
 _N_PRINTED = 7
 
 
 @dataclass(frozen=True)
 class _SectionSpec:
-    """A section of a report: its anchor and title, the function that fills it, and the models that have it."""
+    """A section of a report: its anchor, title, the function that fills it, and the models it applies to."""
 
     anchor: str
     title: str
     fill: Callable[[Section, Any], None]
     applies: Callable[[Any], bool] = lambda model: True
-    is_open: bool | None = True  # None: if it has a finding to act on or to check
+    is_open: bool | None = True  # None opens it if it has a finding of severity 1 or 2
 
 
 def _has(attribute: str) -> Callable[[Any], bool]:
@@ -91,7 +91,7 @@ _RANKING_SECTIONS = [
 
 @dataclass(frozen=True)
 class _Card:
-    """Findings of one kind that require the same action, and their section."""
+    """Findings of one kind with the same action, and their section."""
 
     severity: int
     action: str
@@ -269,7 +269,7 @@ def report(
 
 
 def _read_scores(model: Any, X: Any, y: Any, X_valid: Any, y_valid: Any, scores: Any) -> pd.DataFrame | None:
-    from tabrec.collab import evaluate  # imports torch, which is slow
+    from tabrec.collab import evaluate  # imported here because it loads torch
 
     if scores is not None or X_valid is None:
         return scores
@@ -298,7 +298,7 @@ def _make_sections(specs: list[_SectionSpec], given: Any, verbose: Any) -> list[
 
 
 def _make_section(spec: _SectionSpec, given: Any) -> Section:
-    """Fill a section; its warnings, and the error that stops it, become notes."""
+    """Fill a section; warnings, and an error that stops it, become notes."""
     section = Section(spec.anchor, spec.title, bool(spec.is_open))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -316,7 +316,7 @@ def _make_section(spec: _SectionSpec, given: Any) -> Section:
 
 
 def _render(sections: list[Section], title: str, about: str, headline: str) -> Report:
-    # The same text appears once; findings of one severity stay in the order of their sections.
+    # Duplicate texts are removed; findings of equal severity keep the order of sections.
     distinct = {(found.kind, found.text): found for section in sections for found in section.findings}
     findings = sorted(reconcile(list(distinct.values())), key=lambda finding: finding.severity)
     loader = PackageLoader("tabrec.interpret", "page")
@@ -335,7 +335,7 @@ def _render(sections: list[Section], title: str, about: str, headline: str) -> R
 
 
 def _make_cards(findings: list[Finding], sections: list[Section]) -> list[_Card]:
-    """Group findings into cards, each at the place of its first finding."""
+    """Group findings into cards, in the order of the first finding of each."""
     cards: dict[tuple, _Card] = {}
     for finding in findings:
         section = next(section for section in sections if finding in section.findings)

@@ -1,4 +1,4 @@
-"""Sections on single rows: contributions to their predictions, and the uncertainty of these."""
+"""Sections on single rows: contributions to predictions, and their uncertainty."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tabrec.interpret.page.blocks import Section
 from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
 
 _LEVEL = 0.9
-_N_STEPS = 6  # of a waterfall; more do not fit side by side
+_N_STEPS = 6  # number of steps of a waterfall, so that plots fit side by side
 _MOST_PARTS, _WORST = 10, "worst segment: "
-_CLEARLY_LOW = 3  # standard errors; there are several parts
-_MIN_ROWS = 60  # half of fewer held-out rows estimate the size of errors too poorly
+_CLEARLY_LOW = 3  # in standard errors; strict, because several parts are tested
+_MIN_ROWS = 60  # smallest number of held-out rows, of which half calibrate intervals
 
 
 def add_contributions(section: Section, data: ReportData) -> None:
@@ -32,7 +32,7 @@ def add_contributions(section: Section, data: ReportData) -> None:
     background = data.X.iloc[data.sample(len(data.X), SOME_ROWS)] if data.trees is None else None
     result = contributions(data.model, data.judged[0].iloc[list(chosen.values())], background=background).by_source()
     for position, (name, row) in enumerate(chosen.items()):
-        # By default the second of two classes, as in the effects, else the most probable one.
+        # The second of two classes, as in effects, or the most probable one of several.
         axes = waterfall(result.row(position), sorted_value=True, n_largest=_N_STEPS)
         section.add_figure(axes, f"{name}: {_describe(data, row)}")
 
@@ -121,7 +121,7 @@ def _add_coverage_by_part(section: Section, data: ReportData, result: Any, rows:
 
 
 def _find_low_coverage(table: pd.DataFrame, name: str) -> list[Finding]:
-    """Name the part that is covered least, where that is clearly less than the level."""
+    """Describe the part with the lowest coverage, if it is significantly below the level."""
     missed = (_LEVEL - table["coverage"]) / table["std_error"]
     if missed.max() <= _CLEARLY_LOW:
         return []
@@ -135,7 +135,7 @@ def _find_low_coverage(table: pd.DataFrame, name: str) -> list[Finding]:
 
 
 def _calibrate(data: ReportData) -> tuple[Any, np.ndarray]:
-    """Calibrate on every other held-out row; also returns which rows are left to measure coverage on."""
+    """Calibrate on every second held-out row; also returns the other rows, on which coverage is measured."""
     X, y = data.judged
     used = np.arange(len(X)) % 2 == 0
     weights = None if data.judged_weights is None else data.judged_weights[used]

@@ -28,7 +28,7 @@ _CURVES = {
 
 
 def summarise_scores(data: ReportData) -> str:
-    """Return the scores of the judged rows, with two standard errors, beside those of the baseline."""
+    """Summarise the score of the evaluated rows, with two standard errors, beside the baseline."""
     y, classes, weights = data.judged[1], classes_of(data.model), data.judged_weights
     told = []
     for metric in (METRICS[name] for name in (("log_loss", "accuracy") if data.is_classifier else ("rmse", "r2"))):
@@ -56,7 +56,7 @@ def add_scores(section: Section, data: ReportData) -> None:
 
 
 def _compare_with_oob(data: ReportData, section: Section) -> None:
-    # All rows of fit: `oob_report` draws its own sample from them.
+    # All training rows are passed, because `oob_report` draws its own sample.
     weights: dict[str, Any] = {"sample_weight": data.weights, "sample_weight_valid": data.weights_valid}
     result = oob_report(data.model, data.X_valid, data.y_valid, X=data.X, y=data.y, max_rows=MANY_ROWS, **weights)
     metric = result.metric[0].upper() + result.metric[1:]
@@ -111,7 +111,7 @@ def add_curves(section: Section, data: ReportData) -> None:
 
 
 def add_segments(section: Section, data: ReportData) -> None:
-    """Show the segments of the judged rows with the largest errors."""
+    """Show the segments of the evaluated rows with the largest errors."""
     if not data.has_segments:
         section.add_note(f"Errors by segment need at least {LEAST_SEGMENTED} held-out rows.")
         return
@@ -158,7 +158,7 @@ def _plot_residuals(data: ReportData) -> Any:
     predicted, residual = data.predicted[rows, 0], -data.errors()[rows]
     ax.axhline(0, color=GREY, linewidth=1)
     ax.scatter(predicted, residual, s=7, color=BLUE, alpha=0.35, linewidth=0)
-    # The median residual of each tenth of the predictions: it is 0 where the predictions are right on average.
+    # The median residual by decile of the predictions, which is 0 for unbiased predictions.
     order = np.argsort(predicted, kind="stable")
     parts = [part for part in np.array_split(order, min(10, len(order))) if len(part)]
     ax.plot(
@@ -181,7 +181,7 @@ def _number_axes(ax: Any) -> None:
 
 
 def add_training(section: Section, data: Any) -> None:
-    """Show the losses by epoch, of a net or of a recommender."""
+    """Show the losses of a net or a recommender by epoch."""
     from tabrec.neural import plot_history
 
     history = data.model.history_

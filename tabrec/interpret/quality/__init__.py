@@ -1,1 +1,1 @@
-"""How good a classifier or regressor is: curves, calibration, and the rows on which it is worst."""
+"""Quality of classifiers and regressors: curves, calibration, and segments with large errors."""

@@ -1,4 +1,4 @@
-"""`classification_curves`: ranking, calibration and thresholds of a classifier."""
+"""`classification_curves`: ROC, precision-recall, calibration and thresholds of a classifier."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from tabrec.tables.columns import read_frame
 KINDS = ("roc", "precision_recall", "calibration", "gain")
 _N_BINS = 10
 _THRESHOLDS = np.round(np.arange(0.05, 1, 0.05), 2)
-# Draws of perfectly calibrated targets that the calibration error is compared with.
+# Number of simulated calibrated targets with which the calibration error is compared.
 _N_DRAWS = 500
-# An error of calibration is reported from here on, if so few draws reach it.
+# A calibration error is reported if it is at least this large and significant.
 _LEAST_ERROR, _RARE = 0.02, 0.01
 _COST = [Interval(Real, 0, None, closed="left")]
 
@@ -265,15 +265,15 @@ def _judge(
 def _tabulate(
     is_class: np.ndarray, probability: np.ndarray, weights: np.ndarray, costs: tuple[float, float]
 ) -> tuple[pd.DataFrame, float]:
-    """Return the table of thresholds, and the threshold of the lowest cost."""
+    """Tabulate thresholds; also returns the threshold with the lowest cost."""
     order = np.argsort(-probability, kind="stable")
     ranked, hits = probability[order], (weights * is_class)[order]
-    # Entry i: the first i rows are predicted to be of the class.
+    # In entry i, the first i rows are predicted to be of the class.
     selected, true = (np.append(0, np.cumsum(values)) for values in (weights[order], hits))
     cost = (costs[0] * (selected - true) + costs[1] * (true[-1] - true)) / selected[-1]
-    ends = np.append(np.append(0, np.flatnonzero(np.diff(ranked)) + 1), len(ranked))  # rows that tie go together
+    ends = np.append(np.append(0, np.flatnonzero(np.diff(ranked)) + 1), len(ranked))  # ties stay together
     least = ends[cost[ends].argmin()]
-    # Halfway between the probabilities on its two sides.
+    # The threshold is midway between the two adjacent probabilities.
     above, below = (1.0 if least == 0 else ranked[least - 1]), (0.0 if least == len(ranked) else ranked[least])
     best = float(1.0 + np.finfo(float).eps if least == 0 and above == below else (above + below) / 2)
     limits = np.sort(np.append(_THRESHOLDS, best))
@@ -291,7 +291,7 @@ def _tabulate(
 
 
 def _assign_bins(probability: np.ndarray) -> np.ndarray:
-    """Return the bin of each row: bins hold as many rows, and rows of equal probability share one."""
+    """Assign rows to bins of about equal size; rows with equal probabilities share a bin."""
     order = np.argsort(probability, kind="stable")
     starts = np.searchsorted(probability[order], probability[order][np.arange(_N_BINS) * len(order) // _N_BINS])
     bins = np.empty(len(order), dtype=np.intp)
@@ -304,7 +304,7 @@ def _bin(is_class: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> 
     n, weight = np.bincount(bins), np.bincount(bins, weights)
     kept = weight > 0
     predicted, observed = (np.bincount(bins, weights * of)[kept] / weight[kept] for of in (probability, is_class))
-    # Weights reduce the number of rows that count (Kish 1965).
+    # Weights reduce the effective number of rows (Kish 1965).
     size = (np.square(weight) / np.bincount(bins, np.square(weights)).clip(1e-300))[kept]
     low, high = _wilson(observed, size)
     columns = {"predicted": predicted, "observed": observed, "low": low, "high": high, "n": n[kept]}
@@ -323,7 +323,7 @@ def _calibration_error(bins: pd.DataFrame) -> float:
 
 
 def _errors_by_chance(probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return calibration errors of classes that are drawn with the predicted probabilities."""
+    """Simulate the calibration errors of targets drawn with the predicted probabilities."""
     bins, generator = _assign_bins(probability), np.random.default_rng(0)
     draws = (generator.random(len(probability)) < probability for _ in range(_N_DRAWS))
     differences = np.array([np.bincount(bins, weights * (probability - draw)) for draw in draws])
@@ -339,7 +339,7 @@ def _auc_error(auc: float, n_class: int, n_rest: int) -> float:
 def _find_miscalibration(
     output: Any, error: float, probability: np.ndarray, weights: np.ndarray, bins: pd.DataFrame
 ) -> list[Finding]:
-    """Return a finding where the calibration error is larger than chance explains."""
+    """Return a finding if the calibration error is significant."""
     if error < _LEAST_ERROR:
         return []
     by_chance = _errors_by_chance(probability, weights)

@@ -1,4 +1,4 @@
-"""`error_segments`: the groups of rows on which a model is worst."""
+"""`error_segments`: find the groups of rows with the largest errors."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, format_tick, number
 from tabrec.tables.columns import read_frame
 
 _N_BINS = 5
-_N_COMBINED = 8  # segments of one column that are combined with each other
+_N_COMBINED = 8  # number of segments of one column that are combined in pairs
 _NARROWER = 0.9
 _MOST_DRAWN = 15
 _LEVEL = 0.05  # false discovery rate
-_CLEARLY_WORSE = 1.2  # times the error of all rows
+_CLEARLY_WORSE = 1.2  # smallest ratio to the error of all rows that is a finding
 _MOST_FINDINGS = 3
 _CLEAR = 2  # standard errors
 
@@ -62,7 +62,7 @@ class ErrorSegments(Result):
     metric: str
     overall: float
     findings: list[Finding]
-    _worst_rows: np.ndarray  # positions of the scored rows of the first segment
+    _worst_rows: np.ndarray  # positions of the rows of the first segment
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the scores of the worst segments, at most 15, beside the score on all rows.
@@ -96,7 +96,7 @@ class ErrorSegments(Result):
 
 @dataclass(frozen=True)
 class _Segment:
-    """A condition on one or two columns, and the rows that fulfil it."""
+    """A condition on one or two columns, with a mask of its rows."""
 
     text: str
     columns: tuple[str, ...]
@@ -171,7 +171,7 @@ def error_segments(
     measure = read_metric(model, metric)
     frame, target = read_frame(X), read_target(model, X, y, "error_segments")
     rows, weights = weigh_rows(X, sample_weight)
-    # Before whole weights repeat rows: all copies of a row belong to one half.
+    # Halves are drawn before rows are repeated by integer weights, so that copies are in the same half.
     choosing = (np.random.default_rng(random_state).permutation(len(frame)) % 2 == 0)[rows]
     predicted, target = predictor(model)(frame)[rows], target[rows]
     gains = measure.gains(target, predicted, classes_of(model), weights)
@@ -219,12 +219,12 @@ def _choose_segments(frame: pd.DataFrame, scored: _ScoredRows, choosing: np.ndar
 
 
 def _narrows(first: _Segment, second: _Segment) -> bool:
-    """Return whether both conditions together hold for clearly fewer rows than either."""
+    """Return whether both conditions together hold for considerably fewer rows than each alone."""
     return (first.rows & second.rows).sum() <= _NARROWER * min(first.rows.sum(), second.rows.sum())
 
 
 def _split(pair: ColumnPair) -> list[_Segment]:
-    """Return the labels of a column, or the fifths of its numbers or dates, and its missing values."""
+    """Split rows by the labels of a column, or fifths of its numbers or dates, and missing values."""
     values, name = pair.train, pair.name
     missing = np.isnan(values)
     parts = [_Segment(f"{name} is missing", (name,), missing)] if missing.any() else []
@@ -257,7 +257,7 @@ def _measure(
     for segment in segments:
         inside, outside = scored.take(segment.rows & rows), scored.take(~segment.rows & rows)
         errors = metric.standard_error(*inside), metric.standard_error(*outside)
-        # Of the mean gains, which are closer to normal than the scores are.
+        # The test compares mean gains, whose distribution is closer to normal than that of scores.
         deviation = np.hypot(error_of_mean(*inside), error_of_mean(*outside))
         z = (inside.mean - outside.mean) / deviation if deviation > 0 else 0.0
         line = {
@@ -288,7 +288,7 @@ def _find(table: pd.DataFrame, metric: Metric, overall: float, segments: list[_S
     told: set[str] = set()
     for _, row in worse.iterrows():
         if told & set(columns[row["segment"]]):
-            continue  # a wider or narrower part of the same rows
+            continue  # segments of the same columns overlap
         told |= set(columns[row["segment"]])
         found.append(_describe(row, metric, columns[row["segment"]]))
     return found[:_MOST_FINDINGS]

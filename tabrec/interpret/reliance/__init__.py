@@ -1,1 +1,1 @@
-"""Columns a model relies on, and columns it can do without: importance, selection, redundancy."""
+"""Importance, selection and redundancy of columns."""

@@ -1,4 +1,4 @@
-"""How importance is measured, one function for each method."""
+"""The methods of `feature_importance`."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from tabrec.trees.fitted_trees import FittedTrees, is_forest, read_trees
 from tabrec.trees.training_rows import read_drawn_rows
 
 FUNCTION = "feature_importance"
-CLEAR, HARMFUL = 2, -3  # standard errors
-VERDICTS = ["clear", "clear together", "harmful", "weak", "none"]  # the strongest first
+CLEAR, HARMFUL = 2, -3  # in standard errors
+VERDICTS = ["clear", "clear together", "harmful", "weak", "none"]  # in descending order of strength
 _NEGLIGIBLE = 0.01  # as a share of the largest importance
 _N_FOLDS = 5
-_LEAST_ROWS = 10  # fewer scored rows have no standard error
-# Permutations are repeated until this many rows have been scored, but at most this often.
+_LEAST_ROWS = 10  # with fewer scored rows, the standard error is NaN
+# Permutations are repeated until this many rows have been scored, up to _MOST_REPEATS times.
 _ENOUGH_ROWS, _MOST_REPEATS = 20_000, 5
 
 
-# Cells of permuted tables that are predicted in one call.
+# Largest number of cells of permuted tables that are predicted in one call.
 _CELLS_AT_ONCE = 2_000_000
 
-Move = tuple[list[str], np.ndarray]  # columns, and the rows whose values they take
+Move = tuple[list[str], np.ndarray]  # columns, and the rows from which they take their values
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The scored rows, and how they are predicted when columns are permuted."""
+    """The scored rows, with a function that predicts them after columns are permuted."""
 
-    y: np.ndarray  # of the rows seen
-    predicted: np.ndarray  # likewise
-    seen: np.ndarray  # bool, of shape (n_rows,)
+    y: np.ndarray  # target of the rows in `seen`
+    predicted: np.ndarray  # predictions of the rows in `seen`
+    seen: np.ndarray  # bool, (n_rows,): rows with a prediction
     classes: Any
-    permuted: Callable[[Sequence[Move]], Iterable[np.ndarray]]  # the predictions of all rows after each move
+    permuted: Callable[[Sequence[Move]], Iterable[np.ndarray]]  # yields the predictions of all rows after each move
     n_jobs: int = 1
     n_trees: np.ndarray | None = None  # the number of trees that predict each row, for forests of classes
-    weights: np.ndarray | None = None  # of all rows; None where they are equal
-    rows_at_once: int = 1  # that `permuted` had better predict
+    weights: np.ndarray | None = None  # weights of all rows; None if they are equal
+    rows_at_once: int = 1  # number of moves that `permuted` should predict in one call
 
     @property
     def weights_seen(self) -> np.ndarray | None:
@@ -87,7 +87,7 @@ class Scored:
         return np.array([loss for part in found for loss in part])
 
     def _draw_donors(self, rng: np.random.Generator) -> np.ndarray:
-        """A permutation of the rows; with weights a draw by weight, so that values keep their weighted distribution."""
+        """Permute rows or, with weights, draw them by weight, which preserves the weighted distribution of values."""
         n_rows = len(self.seen)
         if self.weights is None:
             return rng.permutation(n_rows)
@@ -97,7 +97,7 @@ class Scored:
 def out_of_bag_rows(
     trees: FittedTrees, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator, sample_weight: Any = None
 ) -> Scored:
-    """The training rows of a forest, each predicted by the trees that left it out; encoded columns are permuted."""
+    """Score the training rows of a forest out of bag; encoded columns are permuted."""
     y = read_target(trees.estimator, X, y, FUNCTION)
     training = read_drawn_rows(trees, X, y, FUNCTION)
     weights = weights_of_copies(training.rows, weight_of_rows(X, sample_weight))
@@ -117,7 +117,7 @@ def out_of_bag_rows(
 def held_out_rows(
     model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator, sample_weight: Any = None
 ) -> Scored:
-    """Return rows that a model was not fitted on; raw columns are permuted."""
+    """Score rows that a model was not fitted on; raw columns are permuted."""
     frame = read_frame(X)
     y = read_target(model, X, y, FUNCTION)
     rows, weights = weigh_rows(X, sample_weight)
@@ -145,7 +145,7 @@ def held_out_rows(
 def cross_validated_rows(
     model: Any, X: Any, y: Any, max_rows: int | None, rng: np.random.Generator, sample_weight: Any = None
 ) -> Scored:
-    """Return rows predicted by a refit of the model that did not see them; raw columns are permuted among all rows."""
+    """Score all rows by cross-validated refits of the model; raw columns are permuted among all rows."""
     y, weights = read_target(model, X, y, FUNCTION), weight_of_rows(X, sample_weight)
     rows = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
     rows = rows[sample_rows(len(rows), max_rows, rng)]
@@ -166,14 +166,14 @@ def cross_validated_rows(
 
 
 def _move_each(frame: pd.DataFrame, moves: Sequence[Move]) -> pd.DataFrame:
-    """Return the frame after each of the moves, one below the other."""
+    """Concatenate the frames after each of the moves."""
     if len(moves) == 1:
         return _move(frame, *moves[0])
     return pd.concat([_move(frame, *move) for move in moves], ignore_index=True)
 
 
 def _move(frame: pd.DataFrame, columns: list[str], donors: np.ndarray) -> pd.DataFrame:
-    """Return a frame whose rows take their values in some columns from other rows."""
+    """Return a frame in which some columns take their values from other rows."""
     moved = frame.copy(deep=False)
     for name in columns:
         moved[name] = frame[name].array.take(donors)
@@ -189,7 +189,7 @@ def drop_columns(
     rng: np.random.Generator,
     sample_weight: Any = None,
 ) -> tuple[np.ndarray, float]:
-    """Importance and standard error of each block by refitting without it, (n_blocks, 2), and the score with all."""
+    """Refit without each block; returns importance and standard error, (n_blocks, 2), and the full score."""
     options: dict[str, Any] = {"sample_weight": sample_weight, "function": FUNCTION}
     trials = read_trials(model, X, y, metric=metric, random_state=rng, **options)
     changes = [trials.without(block) for block in blocks]
@@ -223,13 +223,13 @@ def _by_trees(trees: FittedTrees, matrix: np.ndarray, y: np.ndarray, rows_of_tre
 
 
 def _parts_of(trees: FittedTrees, columns: list[str]) -> dict[str, list[str]] | None:
-    """Return the encoded columns that are made of each raw one alone, row by row; None where that is not known."""
+    """Return the encoded columns computed row by row from each raw column alone; None if unknown."""
     ours = trees.preprocessor is not None
     if trees.steps is not None or (ours and not isinstance(trees.preprocessor, TabularPreprocessor)):
         return None
     if set(trees.sources.values()) <= set(columns):
         return {name: [part for part in trees.names if trees.sources[part] == name] for name in columns}
-    # A table asked of a forest that was fitted on an array.
+    # X is a table, but the forest was fitted on an array.
     by_place = not ours and len(columns) == len(trees.names)
     return {name: [part] for name, part in zip(columns, trees.names, strict=True)} if by_place else None
 
@@ -260,7 +260,7 @@ def as_table(
 
 
 def _judge(importance: np.ndarray, std_error: np.ndarray) -> np.ndarray:
-    """Return the verdict on each column: "none" only if its interval excludes more than a negligible importance."""
+    """Return the verdict on each column; "none" requires that the interval excludes a relevant importance."""
     error = np.where(np.isnan(std_error), np.inf, std_error)
     negligible = _NEGLIGIBLE * max(importance.max(initial=0.0), 0.0)
     is_known = [importance > CLEAR * error, importance < HARMFUL * error, importance + CLEAR * error <= negligible]
@@ -275,14 +275,14 @@ def _loss_by_permuting(
     permutations: Sequence[np.ndarray],
     weights: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """Return how much of a score is lost by permuting, mean over permutations, and its standard error.
+    """Return the loss of a score by permuting, averaged over permutations, and its standard error.
 
-    `gains_permuted` yields the gains of the rows seen for each permutation. Each row enters twice: as the row being
-    predicted and as the donor of another row's permuted values. For a loss θ + a(i) + b(j) + c(i, j) of row i with the
-    values of row j, the variance of the mean over n rows is [var a + var b + 2 cov(a, b) + var c] / n. More
+    `gains_permuted` yields the gains of the rows in `seen` for each permutation. Each row enters twice: as the row
+    being predicted and as the donor of another row's permuted values. For a loss θ + a(i) + b(j) + c(i, j) of row i
+    with the values of row j, the variance of the mean over n rows is [var a + var b + 2 cov(a, b) + var c] / n. More
     permutations would divide the last term if rows were independent. Out-of-bag rows are not, since each is predicted
     by trees that were fitted on others of them, and the standard error agrees with simulations without that division.
-    Weights multiply the loss of a row; donors are drawn by them.
+    With weights, the loss of each row is multiplied by its weight, and donors are drawn by weight.
     """
     losses, variances = [], []
     score, linear = metric.score(gains, weights), metric.linear(gains, weights)

@@ -1,4 +1,4 @@
-"""Predictions of a forest for permuted columns; only rows whose path through a tree can change are walked again."""
+"""Predict with permuted columns by a forest; only rows whose path can change are traversed again."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tabrec.trees.fitted_trees import FittedTrees
 
 @dataclass(frozen=True)
 class _Walk:
-    """The rows that a tree predicts, their leaves, and the columns tested on the way there."""
+    """The rows that a tree predicts, their leaves, and the columns on their paths."""
 
     tree: Any
     values: np.ndarray  # (n_nodes, n_values)
     rows: np.ndarray  # (n_walked,)
     leaves: np.ndarray  # (n_walked,)
-    tested: np.ndarray  # uint64, (n_walked, n_words): bit j of word k stands for column 64 k + j
+    tested: np.ndarray  # uint64, (n_walked, n_words): bit j of word k is column 64 k + j
 
 
 class PermutedTrees:
-    """A forest over the rows of a matrix, each tree predicting only the rows given to it.
+    """A forest that predicts the rows of a matrix, in which each tree predicts only some rows.
 
-    Trees of a classifier have one output. `rows_of` goes from the position of a tree to the positions of the rows that
-    it predicts. `predicted` is the mean over the trees that predict a row, 0 where there is none; `n_trees` is their
-    number; `seen` are the rows that some tree predicts.
+    Trees of a classifier have one output. `rows_of` maps the position of a tree to the positions of the rows that it
+    predicts. `predicted` is the mean over the trees that predict a row, 0 if there are none, and `n_trees` their
+    number; `seen` is a mask of predicted rows.
     """
 
     def __init__(self, trees: FittedTrees, matrix: np.ndarray, rows_of: Callable[[int], np.ndarray]):
@@ -47,9 +47,9 @@ class PermutedTrees:
         self.predicted = self._total / self._count
 
     def permuted(self, columns: list[int], donors: np.ndarray) -> np.ndarray:
-        """The predictions when each row takes its values in some columns (positions in the matrix) from its donor.
+        """Predict the rows after they take the values of some columns, given by position, from their donors.
 
-        `donors`, of shape (n_rows,), are positions of rows; every tree sees the same.
+        `donors`, (n_rows,), are positions of rows; all trees use the same donors.
         """
         change = np.zeros_like(self._total)
         differs = (self._matrix[:, columns] != self._matrix[np.ix_(donors, np.asarray(columns))]).any(axis=1)
@@ -57,7 +57,7 @@ class PermutedTrees:
         for column in columns:
             bits[column // 64] |= np.uint64(1) << np.uint64(column % 64)
         for walk in self._walks:
-            # Other rows keep their leaf: their path tests no permuted column, or their donor has the same values.
+            # Other rows keep their leaf, because their path has no permuted column or their donor has the same values.
             here = np.flatnonzero((walk.tested & bits).any(axis=1) & differs[walk.rows])
             rows = walk.rows[here]
             if not len(rows):
@@ -74,7 +74,7 @@ class PermutedTrees:
 
 
 def _tested_columns(tree: Any) -> np.ndarray:
-    """For each node, the columns tested on the way to it, as bits: uint64 array of shape (n_nodes, n_words)."""
+    """Return the columns on the path to each node as bits: uint64 array of shape (n_nodes, n_words)."""
     tested = np.zeros((tree.node_count, (tree.n_features + 63) // 64), dtype=np.uint64)
     left, right, feature = tree.children_left, tree.children_right, tree.feature
     level = np.zeros(1, dtype=np.intp)

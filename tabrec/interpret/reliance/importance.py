@@ -1,4 +1,4 @@
-"""Which columns a model relies on, with standard errors: by impurity, by permuting, by dropping."""
+"""`feature_importance`: importance of columns by impurity, permutation or dropping, with standard errors."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _AXES = {
     "drop": "loss of {metric} when refitted without",
     "impurity": "share of the decrease of impurity",
 }
-# Impurity overrates a column that trees split at many places: at least this share of the number of rows, and this many
-# times as many as another column.
+# Impurity overrates a column with many split points: at least this share of the number of rows, and this many times as
+# many as another column.
 _MANY_PLACES, _TIMES_AS_MANY = 0.1, 10
 
 
@@ -310,7 +310,7 @@ def _impurity(model: Any, X: Any, y: Any, groups: Any, rng: np.random.Generator)
     position = {name: i for i, name in enumerate(trees.names)}
     blocks = [[name] for name in trees.names] + list(named.values())
     by_block = np.column_stack([shares[:, [position[name] for name in block]].sum(axis=1) for block in blocks])
-    # FittedTrees without splits have no shares; scikit-learn leaves them out of the mean.
+    # Trees without splits have no importances, and scikit-learn leaves them out of the mean.
     by_block = by_block[shares.any(axis=1)] if shares.any() else by_block
     n_trees = len(by_block)
     error = by_block.std(axis=0, ddof=1) / np.sqrt(n_trees) if n_trees > 1 else np.full(len(blocks), np.nan)
@@ -341,7 +341,7 @@ def _warn_of_overrated(trees: FittedTrees, table: pd.DataFrame, X: Any, y: Any, 
 
 
 def _split_in_many_places(trees: FittedTrees, table: pd.DataFrame) -> list[str]:
-    """Return columns above the average that trees split in many places, far more than those of another column."""
+    """Return columns of above-average importance that have far more split points than another column."""
     places = np.zeros(len(trees.names))
     feature = np.concatenate([tree.feature for tree in trees.trees])
     threshold = np.concatenate([tree.threshold for tree in trees.trees])

@@ -1,4 +1,4 @@
-"""Redundant columns: rank correlation, average linkage, dendrogram."""
+"""`redundancy`: find redundant columns by rank correlation and average linkage."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tabrec.tables.rows import sample_rows
 from tabrec.trees.target_encoding import to_matrix
 
 _MOST_DRAWN = 80
-# Pairs of categories whose random projections agree less than this are not relabellings of one another.
+# Pairs of categories whose random projections agree less are not relabellings of each other.
 _MIN_AGREEMENT = 0.8
 _N_PROJECTIONS = 4
 _SAME_LABELS = 0.95
-_ROWS_PER_VALUE = 5  # numbers with fewer rows per distinct value are not compared as labels
+_ROWS_PER_VALUE = 5  # numbers with fewer rows per distinct value are not treated as labels
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +118,7 @@ class Redundancy(Result):
         return list(names[chosen]), _link(distance[np.ix_(chosen, chosen)])
 
     def _colors(self, links: np.ndarray) -> dict[int, str]:
-        """Return a colour for each column and each merge: that of its cluster, grey where it is in none."""
+        """Return a colour for each column and merge: that of its cluster, or grey."""
         n = len(links) + 1
         member = dict(enumerate(fcluster(links, self.threshold, criterion="distance")))
         sizes = np.bincount(list(member.values()))
@@ -195,7 +195,7 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     table = _pairs(names, correlation, distance, determines)
     clusters = _clusters(names, links, distance, threshold)
     sources = {str(name): str(source) for name, source in preprocessor.output_to_input_.items()}
-    # A rare value may be in none of the rows drawn.
+    # Constants are found on all rows, because a sample may lack a rare value.
     in_sample = [name for name, flat in zip(encoded.columns, has_no_spread, strict=True) if flat]
     constants = [str(name) for name in in_sample if encoded[name].nunique(dropna=False) < 2]
     frame = pd.DataFrame(correlation, index=names, columns=names)
@@ -246,7 +246,7 @@ def cluster_columns(
 
 
 def _spearman(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return Spearman's correlation of the columns, 0 with constant ones, and which are constant."""
+    """Return Spearman's correlation matrix, 0 for constant columns, and a mask of constant columns."""
     ranks = np.empty(matrix.shape)
     for position, column in enumerate(matrix.T):
         ranks[:, position] = rankdata(column)
@@ -261,7 +261,7 @@ def _spearman(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _distances(correlation: np.ndarray) -> np.ndarray:
     distance = np.clip(1 - np.abs(correlation), 0, 1)
-    distance[distance < 1e-12] = 0  # rounding
+    distance[distance < 1e-12] = 0  # rounding can make distances negative
     np.fill_diagonal(distance, 0)
     return distance
 
@@ -273,7 +273,7 @@ def _link(distance: np.ndarray) -> np.ndarray:
 
 
 def _as_codes(values: np.ndarray, is_category: bool) -> np.ndarray | None:
-    """Return an encoded column as integer codes; None for numbers with few rows per distinct value."""
+    """Convert an encoded column to integer codes; None for numbers with few rows per distinct value."""
     if is_category:
         return values.astype(np.intp)
     distinct, codes = np.unique(values, return_inverse=True)
@@ -281,7 +281,7 @@ def _as_codes(values: np.ndarray, is_category: bool) -> np.ndarray | None:
 
 
 def _determination(codes_of: dict[int, np.ndarray], random_state: Any) -> dict[tuple[int, int], float]:
-    """How well columns predict one another, for pairs that may be relabellings: by positions, the lower first."""
+    """Return how well the columns of possible relabellings predict each other, by pair of positions."""
     positions, codes = list(codes_of), list(codes_of.values())
     agreement = _partition_agreement(codes, random_state)
     firsts, seconds = np.nonzero(np.triu(agreement > _MIN_AGREEMENT, k=1))
@@ -292,7 +292,7 @@ def _determination(codes_of: dict[int, np.ndarray], random_state: Any) -> dict[t
 
 
 def _partition_agreement(codes: list[np.ndarray], random_state: Any) -> np.ndarray:
-    """Mean correlation of random columns averaged within labels: 1 for the same partition, however it is labelled."""
+    """Return the mean correlation of random columns averaged within labels, which is 1 for equal partitions."""
     generator = np.random.default_rng(random_state)
     agreement = np.zeros((len(codes), len(codes)))
     for _ in range(_N_PROJECTIONS if codes else 0):
@@ -305,7 +305,7 @@ def _partition_agreement(codes: list[np.ndarray], random_state: Any) -> np.ndarr
 
 
 def _lambda(codes: np.ndarray, other: np.ndarray) -> float:
-    """Goodman and Kruskal's lambda of `other` given `codes`, each row predicted from the other rows of its label."""
+    """Return Goodman and Kruskal's lambda of `other` given `codes`, with leave-one-out predictions."""
     width = other.max() + 1
     cells, inverse, counts = np.unique(codes * width + other, return_inverse=True, return_counts=True)
     label = cells // width
@@ -313,7 +313,7 @@ def _lambda(codes: np.ndarray, other: np.ndarray) -> float:
     np.maximum.at(best, label, counts)
     is_best = counts == best[label]
     n_best = np.bincount(label[is_best], minlength=len(best))
-    # Without the row itself its label must still occur, and not be less frequent than one that was as frequent.
+    # Without the row itself, its label must still occur, and still be the most frequent one.
     is_right = (counts > 1) & is_best & (n_best[label] == 1)
     by_chance = np.bincount(other).max() / len(other)
     return float(max((is_right[inverse].mean() - by_chance) / (1 - by_chance), 0))
@@ -361,7 +361,7 @@ def _cluster_finding(cluster: list[str], correlation: pd.DataFrame, sources: dic
 
 
 def _relabelled_findings(table: pd.DataFrame, clusters: list[list[str]]) -> list[Finding]:
-    """Return pairs that are one-to-one, but in no cluster together, as the order of their labels differs."""
+    """Return findings on one-to-one pairs that are not in a cluster because the order of their labels differs."""
     together = [set(cluster) for cluster in clusters]
     findings = []
     rows: Any = table[table["determines"] >= _SAME_LABELS].itertuples()

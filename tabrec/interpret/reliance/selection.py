@@ -1,4 +1,4 @@
-"""Fewer columns: keep those that matter and refit, or score the model without some."""
+"""`drop_unimportant` and `try_dropping`: models with fewer columns."""
 
 from __future__ import annotations
 
@@ -367,12 +367,12 @@ def make_trial_result(kind: Callable, trials: Trials, changes: list[tuple[tuple[
 
 
 def _label(dropped: tuple[str, ...]) -> str:
-    number = "" if len(dropped) < 3 else f"{len(dropped)} together: "  # names alone may be cut to the same text
+    number = "" if len(dropped) < 3 else f"{len(dropped)} together: "  # long names may be shortened to the same text
     return number + " + ".join(dropped)
 
 
 def _shares(importance: FeatureImportance, columns: list[str]) -> pd.Series:
-    """Share of importance by raw column, the largest first."""
+    """Return the share of importance of each raw column, in descending order."""
     by_source = importance_by_source(importance.table).reindex(columns, fill_value=0.0)
     total = by_source.sum()
     return (by_source / total if total > 0 else by_source).sort_values(ascending=False, kind="stable")
