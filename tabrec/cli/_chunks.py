@@ -1,4 +1,4 @@
-"""`train` and `predict` with ``--on``: a folder of files in chunks, here or on a cluster."""
+"""`train` and `predict` with ``--on``: process a folder of files in chunks, locally or on a cluster."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Memory = Annotated[
 
 
 def check_chunk_options(on: str | None, workers: int | None, memory: str | None, others: dict[str, Any]) -> None:
-    """Refuse options of chunks without them, and others that chunks do not support."""
+    """Raise a ValueError for options of chunks without ``--on``, and for options that chunks do not support."""
     if on is None:
         given = [name for name, value in (("--workers", workers), ("--memory", memory)) if value is not None]
         if given:
@@ -49,13 +49,13 @@ def check_chunk_options(on: str | None, workers: int | None, memory: str | None,
 
 @contextmanager
 def opened(table: Path | None, on: str, workers: int | None, memory: str | None) -> Iterator[Any]:
-    """The table in chunks; a cluster that was started for it ends with the command."""
+    """Yield the table in chunks; a cluster that was started for it is stopped at the end."""
     if table is None or str(table) == "-":
         raise ValueError("--on reads a folder, a file or a quoted pattern: name it as TABLE.")
     with stage("Starting"):
         from tabrec.scale import FileChunks, RayChunks, cluster
 
-    files = FileChunks(table, memory=memory or "2GB")  # its checks name a wrong file before a cluster is started
+    files = FileChunks(table, memory=memory or "2GB")  # checks the files before a cluster is started
     if on == "files":
         yield files
         return

@@ -77,7 +77,7 @@ class Reading:
             raise ValueError("Name a table, or a query with --query and --from; not both.")
 
     def given(self) -> dict[str, Any]:
-        """The options by their names on the command line."""
+        """Return the options by their names on the command line."""
         names = {"names_from": "--names-from", "date_formats": "--date"}
         return {names.get(name, f"--{name}"): value for name, value in self.options.items()} | {"--query": self.query}
 

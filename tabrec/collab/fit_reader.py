@@ -1,4 +1,4 @@
-"""`fit_reader`: fit a recommender to ratings that are read already."""
+"""`fit_reader`: fit a recommender to ratings that have been read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tabrec.collab.recommender import Recommender
 
 
 def fit_reader(recommender: Recommender, reader: RatingsReader) -> None:
-    """Learn from the ratings of a reader, without context; the names of the columns are not learned."""
+    """Fit to the ratings of a reader, without context and without learning the names of columns."""
     scorer = recommender._check_parameters()
     recommender._take(reader)
     recommender._learn(scorer, None)

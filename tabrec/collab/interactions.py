@@ -40,7 +40,7 @@ class Pairs(NamedTuple):
     context: Context = None
 
     def take(self, rows: slice) -> Pairs:
-        """A slice of the pairs.
+        """Return a slice of the pairs.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class Interactions:
         return len(self.values)
 
     def take(self, rows: np.ndarray) -> Interactions:
-        """Some of the interactions.
+        """Return some of the interactions.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Interactions:
         return float(np.average(self.values, weights=self.weights))
 
     def of_user(self, user: int) -> slice:
-        """The positions of the interactions of one user.
+        """Return the positions of the interactions of one user.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class Interactions:
         return slice(*np.searchsorted(self.users, np.array([user, user + 1], dtype=self.users.dtype)))
 
     def of_users(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The positions of the interactions of several users.
+        """Return the positions of the interactions of several users.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class Interactions:
         return first + np.arange(counts.sum()), owner
 
     def counts(self, kind: str, n_codes: int) -> np.ndarray:
-        """Number of interactions of each user or item.
+        """Count the interactions of each user or item.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class Interactions:
         return count_codes(self.users if kind == "user" else self.items, n_codes)
 
     def with_more(self, more: Interactions) -> Interactions:
-        """These and further interactions, sorted together.
+        """Return these and further interactions, sorted together.
 
         Parameters
         ----------

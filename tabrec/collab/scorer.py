@@ -217,7 +217,7 @@ class Scorer(ABC):
         self.check_ratings(values)
 
     def vectors(self, kind: str) -> np.ndarray:
-        """Vectors without biases, by which `similar_users` and `similar_items` compare.
+        """Return vectors without biases, by which `similar_users` and `similar_items` compare.
 
         Parameters
         ----------
@@ -232,7 +232,7 @@ class Scorer(ABC):
         raise NotImplementedError(f"{self._model_name} has no vectors: it cannot compare {kind}s.")
 
     def similarities(self, kind: str, codes: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """How similar users or items are; by default the cosine similarity of their vectors, times n / (n + 5).
+        """Return similarities of users or items; by default cosines of their vectors, times n / (n + 5).
 
         n is the number of ratings of the other one: vectors of few ratings are mostly noise.
 
@@ -254,7 +254,7 @@ class Scorer(ABC):
         return np.clip(here @ there.T, None, 1.0) * (counts / (counts + _DAMPING))
 
     def factors(self, kind: str) -> np.ndarray:
-        """Factors of the users or items with ratings; by default their vectors.
+        """Return the factors of the users or items with ratings; by default their vectors.
 
         Parameters
         ----------
@@ -269,7 +269,7 @@ class Scorer(ABC):
         return self.vectors(kind)[self.data.side(kind).known()]
 
     def search_vectors(self, kind: str, codes: np.ndarray) -> np.ndarray:
-        """Vectors of users and of items whose inner products are the scores of `score_block`, for an approximate index.
+        """Return vectors whose inner products are the scores of `score_block`, for an approximate index.
 
         Parameters
         ----------
@@ -294,7 +294,7 @@ class Scorer(ABC):
         return type(self).__name__.removesuffix("Scorer")
 
     def biases(self, kind: str, codes: np.ndarray) -> np.ndarray:
-        """Biases of users or items; by default the change in the prediction from the id alone.
+        """Return the biases of users or items; by default the change in the prediction from the id alone.
 
         Parameters
         ----------
@@ -334,7 +334,7 @@ class Scorer(ABC):
         }  # fmt: skip
 
     def contributions(self, user: int, item: int, rated: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """How much each rating of a user raises the prediction for an item; by default 0, for not known.
+        """Return how much each rating of a user raises the prediction for an item; by default 0, for unknown.
 
         Parameters
         ----------

@@ -9,7 +9,7 @@ DATA_DIR = "TABREC_DATA_DIR"
 
 
 def cache_folder() -> Path:
-    """``~/.cache/tabrec``, or the folder ``tabrec`` in XDG_CACHE_HOME if that is an absolute path."""
+    """Return ``~/.cache/tabrec``, or the folder ``tabrec`` in XDG_CACHE_HOME if that is an absolute path."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or "")
     return (base if base.is_absolute() else Path.home() / ".cache") / "tabrec"
 

@@ -135,7 +135,7 @@ class EnsembleRegressor(CheckedScoreMixin, RegressorMixin, EnsembleBase):
         self.random_state = random_state
 
     def predict(self, X: Any) -> np.ndarray:
-        """Weighted mean of the predictions of the members.
+        """Predict the weighted mean of the members.
 
         Parameters
         ----------
@@ -293,7 +293,7 @@ class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
         self.random_state = random_state
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Weighted mean of the probabilities of the members, calibrated.
+        """Predict class probabilities, the calibrated weighted mean of the members.
 
         Parameters
         ----------

@@ -92,7 +92,7 @@ class NetEnsemble(nn.Module):
         return len(self.nets) * (self.config["net"].get("n_members") or 1)
 
     def embedding_table(self, name: str) -> Tensor:
-        """The vectors of a category column in all nets, side by side.
+        """Return the vectors of a category column in all nets, side by side.
 
         Parameters
         ----------

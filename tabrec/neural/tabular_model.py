@@ -176,7 +176,7 @@ class TabularModel(nn.Module):
         )
 
     def embedding_table(self, name: str) -> Tensor:
-        """The vectors of a category column: (n_codes, width).
+        """Return the vectors of a category column: (n_codes, width).
 
         Parameters
         ----------

@@ -31,7 +31,7 @@ def ink() -> str:
 
 
 def paper() -> str:
-    """Return the colour of the background of axes in matplotlib's current style; white where there is none."""
+    """Return the background colour of axes in matplotlib's current style; white if there is none."""
     from matplotlib import rcParams
     from matplotlib.colors import to_hex, to_rgba
 

@@ -1,4 +1,4 @@
-"""`train_on_chunks`: a table in chunks becomes a `TableRun`."""
+"""`train_on_chunks`: train a model on a table in chunks."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def train_on_chunks(
 
 
 def _read_target(chunks: Any, target: str, task: str, log_target: bool) -> tuple[str, int]:
-    """The task, and the number of rows; the target of every row is checked."""
+    """Check the target of every row; returns the task and the number of rows."""
     check_has_column(target, chunks.schema, "target")
     column, n_rows = chunks.select([target]), 0
     first = column.head(_MOST_SCORED)[target]
@@ -164,7 +164,7 @@ def _positions(draw: RowDraw, n_rows: int) -> list[np.ndarray]:
 def _score(
     run: TableRun, frames: tuple[pd.DataFrame, pd.DataFrame], y: tuple[np.ndarray, np.ndarray], metric: Any
 ) -> None:
-    """Scores and predictions of the rows held out, beside a baseline and a sample of the training rows."""
+    """Score the held-out rows, a baseline and a sample of the training rows, and record the predictions."""
     classes, target = getattr(run.model, "classes_", None), run.metadata["target"]
     found = [predict_numbers(run.model, frame.drop(columns=target)) for frame in frames]
     if classes is None:

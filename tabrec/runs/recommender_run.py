@@ -59,7 +59,7 @@ class RecommenderRun(Run):
         return self.model.recommend(self.model.users_ if users is None else users, n, exclude_seen=exclude_seen)
 
     def unknown_users(self, users: Any) -> set:
-        """The users that the recommender knows nothing about.
+        """Return the users that the recommender does not know.
 
         Parameters
         ----------

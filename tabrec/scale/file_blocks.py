@@ -1,4 +1,4 @@
-"""`FileBlock`: a part of a file that a task on a worker reads, instead of a table in the object store."""
+"""`FileBlock`: a part of a file that tasks on workers read themselves, without the object store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabrec.scale.row_draw import RowDraw
 
 @dataclass(frozen=True)
 class FileBlock:
-    """Columns of a part of a file, and which of its rows are kept; its path must be the same on all nodes."""
+    """Columns and rows of a part of a file, whose path must be the same on all nodes."""
 
     part: FilePart
     schema: pa.Schema
@@ -20,7 +20,7 @@ class FileBlock:
     kept: tuple[RowDraw, int, bool] | None = None  # the draw, the position of the first row, and whether it is kept
 
     def read(self) -> pa.Table:
-        """The rows as a table."""
+        """Read the rows as a table."""
         batches = list(self.part.read(self.schema, self.batch_rows))
         table = pa.concat_tables(batches).unify_dictionaries() if batches else self.schema.empty_table()
         if self.kept is None:
@@ -29,11 +29,11 @@ class FileBlock:
         return table.take(draw.kept(start, len(table), of_draw))
 
     def keep(self, draw: RowDraw, start: int, of_draw: bool) -> FileBlock:
-        """The drawn rows, or the others, of a block whose first row is row `start` of its table."""
+        """Return the block with only the drawn rows, or the others; its first row is row `start` of the table."""
         if self.kept is not None:
             raise ValueError("The rows of this table are drawn already.")
         return replace(self, kept=(draw, start, of_draw))
 
     def select(self, names: list[str]) -> FileBlock:
-        """Some of the columns; the others are not read."""
+        """Return the block with some columns; the others are not read."""
         return replace(self, schema=pa.schema([self.schema.field(name) for name in names]))

@@ -176,7 +176,7 @@ class FileChunks(TableSource):
             warn_caller(f"A damaged file is left out from where it cannot be read: {error}")
 
     def select(self, columns: Sequence[str]) -> FileChunks:
-        """The table of some columns; the others are not read.
+        """Return the table with some columns; the others are not read.
 
         Parameters
         ----------

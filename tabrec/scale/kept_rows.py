@@ -1,4 +1,4 @@
-"""`KeptChunks`: the drawn rows of a table in chunks, or the others."""
+"""`KeptChunks`: the drawn rows, or the other rows, of a table in chunks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabrec.tables.names import check_named
 
 
 def hold_out(chunks: TableSource, draw: RowDraw) -> tuple[TableSource, TableSource]:
-    """The rows of a table that are not drawn, and those that are."""
+    """Split a table into the rows that are not drawn and those that are."""
     if isinstance(chunks, RayChunks):
         return chunks.keep(draw, of_draw=False), chunks.keep(draw, of_draw=True)
     return KeptChunks(chunks, draw, of_draw=False), KeptChunks(chunks, draw, of_draw=True)
@@ -60,7 +60,7 @@ class KeptChunks(TableSource):
                 yield frame.iloc[kept].reset_index(drop=True)
 
     def select(self, columns: Sequence[str]) -> KeptChunks:
-        """The table of some columns; the others are not read.
+        """Return the table with some columns; the others are not read.
 
         Parameters
         ----------

@@ -85,7 +85,7 @@ class RayChunks(TableSource):
 
     @classmethod
     def of_files(cls, files: FileChunks) -> RayChunks:
-        """Files as chunks that the workers read, each a row group or a CSV file; nothing is kept in the object store.
+        """Make chunks of files that the workers read, by row group or CSV file, without the object store.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class RayChunks(TableSource):
             yield from frames
 
     def map_parts(self, function: Callable[[TableSource, int], Any]) -> list[Any]:
-        """What a function returns for each block and the position of its first row, computed by the workers.
+        """Apply a function to each block and the position of its first row, on the workers.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class RayChunks(TableSource):
         return list(in_turn(_run, tasks))
 
     def keep(self, draw: RowDraw, *, of_draw: bool) -> RayChunks:
-        """The drawn rows, or the others, in blocks of their own.
+        """Return the table of the drawn rows, or of the others.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class RayChunks(TableSource):
         return self._with(made, self._steps)
 
     def select(self, columns: Sequence[str]) -> RayChunks:  # type: ignore[override]
-        """The table of some columns; the others are not read from files.
+        """Return the table with some columns; the others are not read from files.
 
         Parameters
         ----------
@@ -188,12 +188,12 @@ class RayChunks(TableSource):
         return self._with([(block.select(names), count) for block, count in self._blocks], self._steps)
 
     def _starts(self) -> tuple[list[Any], list[int]]:
-        """The blocks, and the position of the first row of each."""
+        """Return the blocks, and the position of the first row of each."""
         counts = [count for _, count in self._blocks]
         return [ref for ref, _ in self._blocks], [0, *accumulate(counts[:-1])]
 
     def apply(self, function: Callable[[pd.DataFrame], Any], columns: Sequence[str] | None = None) -> RayChunks:  # type: ignore[override]
-        """The table of what a function returns for each frame, computed by the workers whenever the table is read.
+        """Return the table of the results of a function for each frame, which the workers compute on every reading.
 
         Parameters
         ----------
@@ -260,7 +260,7 @@ def _frames(block: pa.Table | FileBlock, steps: list[_Step], chunk_rows: int) ->
 
 
 def _frame(table: pa.Table, steps: list[_Step], name: str | None = None) -> pd.DataFrame:
-    """A chunk, after the functions that are applied to it."""
+    """Convert a table to a chunk, and apply the functions to it."""
     frame = read_frame(table)
     if name is not None:
         frame.attrs["files"] = name

@@ -1,4 +1,4 @@
-"""Connections to Ray: a cluster on this machine or on others, and tasks whose results come in order."""
+"""Connect to a Ray cluster on this machine or on others, and run tasks in order."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import joblib
 
 _ADDRESS = re.compile(r"ray://(\[[^\]]+\]|[^:/\s]+)(?::(\d+))?/?")
 _PORT = 10001
-# Seconds to reach a port, until a head answers there, and until it has started a session.
+# Timeouts in seconds: to reach a port, for the head's answer, and for the start of its session.
 _TO_REACH, _TO_ANSWER, _TO_START = 5.0, 10.0, 90.0
-# Results that wait to be read, for each processor of the cluster.
+# Number of results per processor of the cluster that may wait to be read.
 _AHEAD = 2
 _LOOPBACK = "127.0.0.1"
 
 
 def import_ray() -> Any:
-    """Ray, or an ImportError that says how to install it."""
+    """Import Ray; the ImportError says how to install it."""
     try:
         import ray
         import ray.data
@@ -141,7 +141,7 @@ def parallel_on_ray(address: str = "ray", *, workers: int | None = None) -> Iter
 
 
 def _connect(ray: Any, host: str, port: int) -> None:
-    """Connect to a head; whatever is wrong with it is one error before 20 seconds have passed."""
+    """Connect to a head; raises one kind of error for all failures, within 20 seconds."""
     advice = "check the address, and that `ray start --head --ray-client-server-port=10001` runs there"
     try:
         socket.create_connection((host, port), timeout=_TO_REACH).close()
@@ -169,7 +169,7 @@ def _connect(ray: Any, host: str, port: int) -> None:
 
 
 def _check_speaks_grpc(host: str, port: int) -> None:
-    """Raise a TimeoutError where something else than a head listens."""
+    """Raise a TimeoutError if something other than a head listens."""
     try:
         import grpc
     except ImportError as error:
@@ -182,7 +182,7 @@ def _check_speaks_grpc(host: str, port: int) -> None:
 
 
 def in_turn(function: Callable, arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-    """Results of a function, computed by tasks on the workers, in order; few of them wait to be read."""
+    """Yield the results of a function, computed by tasks on the workers, in the order of the arguments."""
     ray, waiting = import_ray(), deque[Any]()
     task = ray.remote(function)
     n_ahead = _AHEAD * max(int(ray.cluster_resources().get("CPU", 1)), 1)

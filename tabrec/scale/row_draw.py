@@ -30,7 +30,7 @@ class RowDraw:
         return np.flatnonzero(self._keys(start, n_rows) < self._threshold)
 
     def kept(self, start: int, n_rows: int, of_draw: bool) -> np.ndarray:
-        """Positions within a chunk of the rows that are drawn, or of the others."""
+        """Return the positions within a chunk of the rows that are drawn, or of the others."""
         drawn = self.positions(start, n_rows)
         return drawn if of_draw else np.delete(np.arange(n_rows), drawn)
 

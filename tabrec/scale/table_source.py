@@ -65,7 +65,7 @@ class TableSource(Chunks):
         return fit_to_chunks(estimator, self, y, options)
 
     def apply(self, function: Callable[[pd.DataFrame], Any], columns: Sequence[str] | None = None) -> AppliedChunks:
-        """The table of what a function returns for each frame, which is called whenever the table is read.
+        """Return the table of the results of a function for each frame, computed on every reading.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class TableSource(Chunks):
         return AppliedChunks(self, function, columns)
 
     def map_parts(self, function: Callable[[TableSource, int], Any]) -> list[Any]:
-        """What a function returns for each part of the table that is read by a process of its own: here, for all of it.
+        """Apply a function to each part that a separate process reads, which here is the whole table.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class TableSource(Chunks):
         return [function(self, 0)]
 
     def head(self, n_rows: int = 5) -> pd.DataFrame:
-        """The first rows.
+        """Return the first rows.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class TableSource(Chunks):
         return join_frames(frames)
 
     def take(self, rows: Any) -> pd.DataFrame:
-        """The rows at the given positions, in order of the table.
+        """Return the rows at the given positions, in the order of the table.
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ class TableSource(Chunks):
         return join_frames(frames)
 
     def sample(self, n_rows: int, random_state: int = 0) -> pd.DataFrame:
-        """A uniform sample of the rows without replacement, in order of the table; it does not depend on the chunks.
+        """Draw a uniform sample of rows without replacement, in the order of the table and independent of the chunks.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ class TableSource(Chunks):
         return sum(map(len, self)) if self.n_rows is None else self.n_rows
 
     def select(self, columns: Sequence[str]) -> TableSource:
-        """The table of some columns.
+        """Return the table with some columns.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class TableSource(Chunks):
         return self.apply(lambda frame: frame[names])
 
     def drop(self, columns: Sequence[str]) -> TableSource:
-        """The table without some columns.
+        """Return the table without some columns.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""`make_default_ranker`: the ranker of the second stage where none is given."""
+"""`make_default_ranker`: the default ranker of the second stage."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tabrec.trees import BoostingClassifier
 
 
 def make_default_ranker(seed: int) -> VotingClassifier:
-    """Return the mean of logistic regression and boosting.
+    """Return an average of logistic regression and boosting.
 
-    The first ranks best where scores and ranks decide; the second learns what depends on users and context, which are
-    the same for all candidates of a list.
+    Logistic regression ranks best if scores and ranks are sufficient. Boosting learns interactions with features of
+    users and context, which are the same for all candidates of a list.
     """
     labels = make_column_selector(dtype_include="category")
     columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), labels), remainder=StandardScaler())

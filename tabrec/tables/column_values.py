@@ -19,7 +19,7 @@ import pyarrow as pa
 from pandas.api import types
 
 _NUMBERS = (int, float, Decimal, np.number)
-# float64 does not represent all whole numbers beyond.
+# float64 does not represent all larger whole numbers.
 LARGEST_EXACT = 2**53
 
 # Short columns are not deduplicated, because that costs more than it saves: each row is its own label.

@@ -19,7 +19,7 @@ _LEVELS: dict[str, set[str]] = {"avx2": {"AVX2", "POPCNT"}, "baseline": set()}
 
 
 class CompiledLibrary(NamedTuple):
-    """The functions of the library and its instruction set; None and the reason where there is none."""
+    """The functions of the library and its instruction set, or None and the reason why it is not available."""
 
     functions: ctypes.CDLL | None
     level: str

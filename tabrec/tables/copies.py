@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 
 def clone_for_refit(model: Any) -> Any:
-    """Clone a model; boosting, alone or innermost, then grows as many trees as it has instead of choosing again.
+    """Clone a model; a clone of fitted boosting grows the same number of trees instead of choosing it again.
 
     Parameters
     ----------

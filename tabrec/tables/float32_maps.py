@@ -17,7 +17,7 @@ _SMALLEST_STEP = np.float32(1e-7)
 # Mapped columns have about this range, so that steps are large.
 _LOG2_OF_RANGE = 20
 _LARGEST = float(np.finfo(np.float32).max)
-# float32 represents all ranks up to here.
+# float32 represents all ranks up to this one.
 _MOST_LEVELS = 2**24
 
 

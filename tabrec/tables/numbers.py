@@ -13,7 +13,7 @@ from pandas.api.types import infer_dtype
 from tabrec.tables.column_values import LARGEST_EXACT
 from tabrec.tables.columns import Column, check_finite
 
-# float32 represents all whole numbers up to here.
+# float32 represents all whole numbers up to this one.
 _LARGEST_EXACT_FLOAT32 = 2**24
 # Of n random numbers that float32 resolves into this many steps, it merges n**2 / (2 * steps) on average.
 _FEWEST_STEPS = 2**16

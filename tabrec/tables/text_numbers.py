@@ -76,7 +76,7 @@ _DIGIT = re.compile(r"\d")
 _REMOVED = {decimal: str.maketrans(decimal, ".", separators) for decimal, separators in _SEPARATORS.items()}
 
 _NUMBERS = (int, float, Decimal, np.number)
-# float64 represents every whole number of so many digits.
+# float64 represents every whole number with up to this many digits.
 _MAX_DIGITS = 15
 _MIN_DIGITS_OF_CODE = 4
 _YEARS = (1800, 2100)

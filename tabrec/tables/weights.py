@@ -1,4 +1,4 @@
-"""Sample weights: whole weights repeat rows, other weights are kept."""
+"""Read sample weights: integer weights repeat rows, and other weights are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Weighting(NamedTuple):
 
 
 def read_weights(sample_weight: Any, n_rows: int) -> Weighting:
-    """Check sample weights, and convert whole ones, which are frequencies, to repeated rows.
+    """Check sample weights, and convert integer weights, which are frequencies, to repeated rows.
 
     None weights all rows equally. Raises a ValueError if the number of weights is not `n_rows`, a weight is negative or
     missing, or no weight is positive.

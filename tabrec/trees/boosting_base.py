@@ -273,7 +273,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         return self.max_bins if most is None else min(most, self.max_bins)
 
     def _preprocess_X(self, X: Any, *, reset: bool) -> Any:
-        """The hook through which the parent class reads X: an encoded frame from `fit`, else a raw one."""
+        """Convert X, an encoded frame in `fit` and a raw one otherwise; the parent class calls this hook."""
         if not reset:
             return _to_matrix(self.encode(X))
         self.n_features_in_, self.feature_names_in_ = X.shape[1], self.encoded_names_

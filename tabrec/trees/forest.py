@@ -166,7 +166,7 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         self.preprocessor = preprocessor
 
     def predict(self, X: Any) -> np.ndarray:
-        """Mean prediction of the trees.
+        """Predict the mean over the trees.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         return self._mean_prediction(X, "predict")[0]
 
     def staged_predict(self, X: Any) -> Iterator[np.ndarray]:
-        """Predictions of the first tree, the first two, and so on.
+        """Predict with the first tree, the first two, and so on.
 
         Parameters
         ----------
@@ -194,7 +194,7 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
         yield from self._staged_means(X)
 
     def staged_rmse(self, X: Any, y: Any) -> np.ndarray:
-        """Root mean squared error by number of trees, in units of the target; it shows how many trees are enough.
+        """Compute the root mean squared error by number of trees, which shows how many trees are enough.
 
         Parameters
         ----------
@@ -371,7 +371,7 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         self.preprocessor = preprocessor
 
     def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
-        """Mean class probabilities of the trees, in the order of `classes_`.
+        """Predict class probabilities, the mean over the trees, in the order of `classes_`.
 
         Parameters
         ----------
@@ -386,7 +386,7 @@ class ForestClassifier(ForestMixin, RandomForestClassifier):
         return probabilities[0] if self.n_outputs_ == 1 else probabilities
 
     def staged_predict_proba(self, X: Any) -> Iterator[np.ndarray]:
-        """Class probabilities by the first tree, the first two, and so on.
+        """Predict class probabilities with the first tree, the first two, and so on.
 
         Parameters
         ----------

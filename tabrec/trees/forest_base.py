@@ -189,7 +189,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
         return quiet
 
     def predict_spread(self, X: Any) -> np.ndarray:
-        """Standard deviation of the predictions of the trees.
+        """Compute the standard deviation of the predictions of the trees.
 
         It ranks rows by uncertainty, but is not an interval; see `tabrec.interpret.confidence`.
 

@@ -42,7 +42,7 @@ class TargetEncodingMixin(RawFrameMixin):
     _table_hash: str  # hash of the rows that all trees were grown on; empty if a warm start used other rows
 
     def encode(self, X: Any) -> pd.DataFrame:
-        """The frame that the trees see: X encoded, high-cardinality columns replaced by their target encoding.
+        """Return the frame that the trees see: X encoded, with columns of many levels replaced by mean targets.
 
         Parameters
         ----------
@@ -59,7 +59,7 @@ class TargetEncodingMixin(RawFrameMixin):
         return self._replace_in_frame(encoded, self._mean_targets(arrays_of(encoded)))
 
     def encode_to_arrays(self, X: Any) -> dict[str, Any]:
-        """The columns of `encode(X)` by name, without making a frame of them.
+        """Return the columns of `encode(X)` by name, without making a frame of them.
 
         Parameters
         ----------

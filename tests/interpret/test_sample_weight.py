@@ -1,4 +1,4 @@
-"""Weights of rows: a whole weight repeats the row, 0 leaves it out, and only ratios of other weights matter."""
+"""Sample weights: an integer weight repeats the row, 0 leaves it out, and only ratios of other weights matter."""
 
 from __future__ import annotations
 

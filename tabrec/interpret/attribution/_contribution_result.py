@@ -112,7 +112,7 @@ class Contributions(Result):
         return table.drop(columns="output") if self.outputs is None else table
 
     def row(self, i: int, output: Any = None) -> RowContributions:
-        """The contributions of one row, for one output.
+        """Return the contributions of one row, for one output.
 
         Parameters
         ----------
@@ -273,7 +273,7 @@ class Contributions(Result):
         output : object, default=None
             One of `outputs`; None takes the mean over all of them.
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows.
+            Weights of the rows; None weights all rows equally. A row of integer weight k counts as k rows.
 
         Returns
         -------

@@ -61,7 +61,7 @@ class Confidence(Result):
             Subgroups: the name of a column of X, or a value for each row. Numbers with more than ten distinct values
             are cut into five groups of equal size. For a classifier ``by=y`` shows the coverage of each class.
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows.
+            Weights of the rows; None weights all rows equally. A row of integer weight k counts as k rows.
 
         Returns
         -------

@@ -73,9 +73,9 @@ def confidence(
         latest rows with a known target.
     sample_weight : array-like of shape (n_calibration,) or (n_training,), default=None
         Weights of the rows that intervals or sets rest on: those of `calibration`, else the rows of fit. None weights
-        all rows equally, or out of bag as in fit where the weights of fit were whole. A row of whole weight k counts as
-        k rows. With other weights, the level holds for rows that are drawn by them, such as new rows of a known shift.
-        ``"spread"`` takes none.
+        all rows equally, or out of bag as in fit if the weights of fit were integers. A row of integer weight k counts
+        as k rows. With other weights, the level holds for rows that are drawn by them, such as new rows of a known
+        shift. ``"spread"`` takes none.
 
     Returns
     -------

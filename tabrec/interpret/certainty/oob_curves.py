@@ -101,7 +101,7 @@ def oob_curve(
         `feature_importance`).
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows, in scores and in fits; None weights all rows equally, or as in fit where the weights of fit
-        were whole. A row of whole weight k counts as k rows.
+        were integers. A row of integer weight k counts as k rows.
 
     Returns
     -------

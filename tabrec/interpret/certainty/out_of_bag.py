@@ -136,7 +136,7 @@ def oob_report(
         Seed of that draw, and of the trees that a validation row is compared by.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows of fit, for the baseline and the training and out-of-bag errors; needs `X`. None weights all
-        rows equally, or as in fit where the weights of fit were whole. A row of whole weight k counts as k rows.
+        rows equally, or as in fit if the weights of fit were integers. A row of integer weight k counts as k rows.
     sample_weight_valid : array-like of shape (n_valid,), default=None
         Weights of the validation rows.
 

@@ -147,7 +147,7 @@ def drop_and_compare(
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the folds, and of models whose own `random_state` is None.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows of X, in fits and in scores; None weights all rows equally. A row of whole weight k counts
+        Weights of the rows of X, in fits and in scores; None weights all rows equally. A row of integer weight k counts
         as k rows. Weights of given validation rows are a third item of `cv`.
 
     Returns
@@ -247,7 +247,7 @@ def recent_only(
     random_state : int, numpy.random.Generator or None, default=0
         Seed of models whose own `random_state` is None.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows, in fits and in scores; None weights all rows equally. A row of whole weight k counts as k
+        Weights of the rows, in fits and in scores; None weights all rows equally. A row of integer weight k counts as k
         rows in scores.
 
     Returns

@@ -23,7 +23,7 @@ from tabrec.plotting.axes import (
 
 _N_BINS = 40
 _N_EXTREME = 3  # number of labels with the smallest, and with the largest, effects that are always drawn
-_LONG_NAME = 32  # characters
+_LONG_NAME = 32  # in characters
 _LONG_NUMBER = 10_000  # ticks of longer numbers need more room
 _FEW_TICKS = 6  # up to this many values, each has a tick
 _WIDE_GAP = 3  # a gap this many times wider than all others together is compressed
@@ -65,7 +65,7 @@ def draw_effect(
 
 
 def find_limits(effect: np.ndarray, rows: np.ndarray | None = None) -> tuple[float, float]:
-    """The smallest and the largest effect of the outputs that are drawn, with nine of ten curves of single rows."""
+    """Return the range of the effects that are drawn, which includes nine of ten curves of single rows."""
     shown = _largest(effect)
     ends = [effect[shown].min(), effect[shown].max()]
     if rows is not None and rows.shape[1]:
@@ -74,7 +74,7 @@ def find_limits(effect: np.ndarray, rows: np.ndarray | None = None) -> tuple[flo
 
 
 def _set_limits(ax: Any, grid: Grid, low: float, high: float) -> None:
-    """Let the axis of the effect end at `low` and `high`, with room for the histogram at the bottom."""
+    """Set the limits of the axis of the effect, with room for the histogram at the bottom."""
     height = high - low or abs(high) or 1.0
     if grid.kind == "category":
         ax.set_xlim(low - 0.04 * height, high + 0.04 * height)
@@ -101,7 +101,7 @@ def _describe_left_out(grid: Grid) -> str:
 
 
 def _as_share(n: int, n_rows: int) -> str:
-    """A share in percent, at least "0.1%" where it is not 0."""
+    """Format a share in per cent, at least "0.1%" if it is not 0."""
     share = n / n_rows
     return f"{max(share, 0.001):.1%}" if share < 0.01 else f"{share:.0%}"
 

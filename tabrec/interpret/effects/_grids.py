@@ -162,7 +162,7 @@ def _spread_rows(name: str, numbers: np.ndarray, size: int, percentiles: tuple[f
     picked = _pick_quantiles(numbers, order, size, percentiles)
     if 2 * len(picked) >= size:
         return picked
-    # A few values that most rows hold, such as 0, take most quantiles: the others have quantiles of their own.
+    # Frequent values, such as 0, may take up most quantiles, so the other values get separate quantiles.
     counts = np.diff(np.append(np.flatnonzero(is_first), len(order)))
     is_frequent = np.repeat(counts > 2 * len(order) / size, counts)
     frequent = order[is_first & is_frequent]
@@ -172,7 +172,7 @@ def _spread_rows(name: str, numbers: np.ndarray, size: int, percentiles: tuple[f
 
 
 def _pick_quantiles(numbers: np.ndarray, order: np.ndarray, size: int, percentiles: tuple[float, float]) -> np.ndarray:
-    """Rows, among those in order of their numbers, that hold distinct quantiles."""
+    """Return the rows, among those in `order`, whose numbers are distinct quantiles."""
     picked = order[np.round(np.linspace(*percentiles, size) * (len(order) - 1)).astype(np.intp)]
     return picked[np.diff(numbers[picked], prepend=-np.inf) > 0]
 

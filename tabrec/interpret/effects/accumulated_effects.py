@@ -108,7 +108,7 @@ def ale(
     random_state : int, default=0
         Seed of the sample.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows. Other
+        Weights of the rows; None weights all rows equally. A row of integer weight k counts as k rows. Other
         weights enter the effects, but neither the bins nor the order of labels.
 
     Returns

@@ -109,7 +109,7 @@ class PartialDependence(Result):
         return draw_effect(self._grids[0], average, self.outputs, unit, ax, rows, self._shows_average, limits)
 
     def limits(self, *, centred: bool | str = False, n_lines: int = 50) -> tuple[float, float]:
-        """The smallest and the largest effect that a plot of one column shows, with nine of ten curves of rows.
+        """Return the range of effects that a plot of one column shows, which includes nine of ten curves of rows.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class PartialDependence(Result):
         return find_limits(*self._curves(centred, n_lines))
 
     def _curves(self, centred: bool | str, n_lines: int) -> tuple[np.ndarray, Any]:
-        """The average, (n_outputs, n_grid), and curves of single rows, (n_outputs, n_lines, n_grid), as drawn."""
+        """Return the average, (n_outputs, n_grid), and curves of rows, (n_outputs, n_lines, n_grid), to draw."""
         average, rows = self.average, self.individual
         if rows is not None:
             rows = rows[:, np.linspace(0, rows.shape[1] - 1, min(n_lines, rows.shape[1])).astype(np.intp)]
@@ -204,7 +204,7 @@ def partial_dependence(
     random_state : int, default=0
         Seed of the sample.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows.
+        Weights of the rows; None weights all rows equally. A row of integer weight k counts as k rows.
 
     Returns
     -------
@@ -259,13 +259,13 @@ def partial_dependence(
 
 
 def predict_at_points(data: EffectData, grids: list[Grid]) -> np.ndarray:
-    """Predictions of each row at each pair of grid values, (n_rows, n_points, n_outputs)."""
+    """Predict each row at each pair of grid values: (n_rows, n_points, n_outputs)."""
     walks = data.trees is not None and len(data.varied) > 0
     return (_walk if walks else _predict)(data, grids, _cross(grids), np.arange(len(data.frame)))[1]
 
 
 def _cross(grids: list[Grid]) -> np.ndarray:
-    """The positions of all combinations of grid values, (n_points, n_columns)."""
+    """Return the positions of all combinations of grid values: (n_points, n_columns)."""
     points = np.stack(np.meshgrid(*[np.arange(len(grid.values)) for grid in grids], indexing="ij"), axis=-1)
     return points.reshape(-1, len(grids))
 
@@ -295,8 +295,9 @@ def _decide_to_walk(model: Any, data: EffectData, method: str) -> bool:
 
 
 def _walk(data: EffectData, grids: list[Grid], points: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, Any]:
-    """Return the average, (n_points, n_outputs), and predictions of the rows `kept`, (n_kept, n_points, n_outputs), of
-    a forest.
+    """Predict by traversing a forest.
+
+    Returns the average, (n_points, n_outputs), and the predictions of the rows `kept`, (n_kept, n_points, n_outputs).
     """
     trees: Any = data.trees
     at_points = data.matrix(_at_points(data, data.frame.iloc[:1], grids, points))[:, data.varied]

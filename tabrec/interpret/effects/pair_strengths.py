@@ -1,4 +1,4 @@
-"""`interaction_strength`: how far the effects of two columns depend on each other, for any model."""
+"""`interaction_strength`: measure interactions of pairs of columns in any model."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tabrec.tables.columns import read_frame
 from tabrec.tables.names import as_named
 from tabrec.tables.rows import sample_rows, take_rows
 
-_N_PARTS = 10  # of the rows, for the standard error
+_N_PARTS = 10  # number of parts of the rows, for the standard error
 _MOST_COLUMNS = 40
-_STRONG = 0.1  # as a share of the joint effect of the two columns
+_STRONG = 0.1  # smallest share of the joint effect of a strong interaction
 _CLEAR = 2  # standard errors
 
 
@@ -211,7 +211,7 @@ def _read_pairs(columns: Sequence[Any]) -> list[tuple[str, str]]:
 
 
 def _check_columns(model: Any, X: Any, pairs: list[tuple[str, str]]) -> None:
-    """Name unknown columns of all pairs before any work."""
+    """Raise an error for unknown columns before any work."""
     fitted = fitted_columns(model, with_numbers(model, read_frame(X)))
     for name in dict.fromkeys(name for pair in pairs for name in pair):
         if name not in fitted:
@@ -219,7 +219,7 @@ def _check_columns(model: Any, X: Any, pairs: list[tuple[str, str]]) -> None:
 
 
 def _measure(data: EffectData, grid_size: int) -> tuple[float, float, float]:
-    """Strength, its standard error and its share of the joint effect."""
+    """Return the strength, its standard error and its share of the joint effect."""
     options: Any = {"most_labels": grid_size, "keep_gap": True}
     grids = [make_grid(column, grid_size, (0.05, 0.95), None, **options) for column in data.columns]
     predicted = predict_at_points(data, grids)  # (n_rows, n_points, n_outputs)
@@ -239,7 +239,7 @@ def _share(strength: float, joint: float) -> float:
 
 
 def _strength(grids: list[Grid], predicted: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Standard deviations, over rows, of the interaction and of the joint effect of two columns."""
+    """Return the standard deviations over rows of the interaction and of the joint effect of two columns."""
     first, second = grids
     held = (first.cells >= 0) & (second.cells >= 0) & (weights > 0)
     if not held.any():
@@ -250,7 +250,7 @@ def _strength(grids: list[Grid], predicted: np.ndarray, weights: np.ndarray) -> 
     known = np.flatnonzero(counts)
     shares, effect = counts[known] / counts.sum(), surface[known]
     effect = effect - shares @ effect
-    # The nearest sum of two effects, by weighted least squares.
+    # The sum of two effects that fits best by weighted least squares.
     design = np.zeros((len(known), len(first.values) + len(second.values)))
     design[np.arange(len(known)), known // len(second.values)] = 1
     design[np.arange(len(known)), len(first.values) + known % len(second.values)] = 1

@@ -18,16 +18,16 @@ from tabrec.plotting.axes import make_axes
 from tabrec.preprocess import column_kinds
 
 _N_EFFECTS, _N_MAPS = 6, 4
-_LOW = 3.3  # inches
+_LOW = 3.3  # in inches
 _N_BRUTE_ROWS = 200  # few, because models other than forests predict every row at each value
 _N_LINES = 25
 _ON_LINES = (
     f" Thin lines and small dots are {_N_LINES} single rows, moved to the mean of the average: where they are not "
     "parallel, the effect depends on other columns. Lines that leave the scale are cut."
 )
-_N_CROSSED, _N_PAIRS = 4, 2  # columns whose pairs are measured, and pairs that are shown
+_N_CROSSED, _N_PAIRS = 4, 2  # numbers of columns whose pairs are measured, and of pairs that are shown
 _GRID_OF_PAIRS, _ROWS_OF_PAIRS = 6, 200
-_N_ACROSS, _N_BY = 25, 4  # values of the column along the axis, and of the one that the lines differ by
+_N_ACROSS, _N_BY = 25, 4  # numbers of grid values of the column on the axis, and of the column of the lines
 _MIN_LABELS = 4
 _MOST_NAMES = 8
 _CLEAR_IN_MOST = 3.3  # true importance, in standard errors, that is detected (above two) with a power of 90 %
@@ -123,7 +123,7 @@ def add_effects(section: Section, data: ReportData) -> None:
     drawn: dict[str, Any] = {"centred": "mean", "n_lines": _N_LINES}
     ends = [effect.limits(**drawn) for effect in effects.values()]
     limits = min(low for low, _ in ends), max(high for _, high in ends)
-    if data.is_classifier:  # lines that are moved may leave the range of probabilities
+    if data.is_classifier:  # centred lines may leave the range of probabilities
         limits = max(limits[0], 0.0), min(limits[1], 1.0)
     for column, effect in effects.items():
         axes = effect.plot(**drawn, limits=limits)
@@ -168,7 +168,7 @@ def _add_interactions(section: Section, data: ReportData, X: pd.DataFrame, weigh
 
 
 def _order_pair(X: pd.DataFrame, column: str, other: str) -> tuple[str, str]:
-    """The column with more values goes along the axis; labels go there only beside other labels."""
+    """Return the pair with the column of the axis first: numbers before labels, then the one with more values."""
     kinds = column_kinds(X[[column, other]])
     is_label = kinds["kind"] == "categorical"
     rank = {name: (not is_label[name], kinds["n_unique"][name]) for name in (column, other)}

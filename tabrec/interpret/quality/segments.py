@@ -138,7 +138,7 @@ def error_segments(
     random_state : int, Generator or None, default=0
         Seed of the halves.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows; None weights all rows equally. A row of whole weight k counts as k rows.
+        Weights of the rows; None weights all rows equally. A row of integer weight k counts as k rows.
 
     Returns
     -------

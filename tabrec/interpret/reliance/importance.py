@@ -226,7 +226,7 @@ def feature_importance(
         Seed of draws, permutations and folds.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows, in scores and in refits; None weights all rows equally, or out of bag as in fit where the
-        weights of fit were whole. A row of whole weight k counts as k rows; "impurity" uses the weights of fit.
+        weights of fit were integers. A row of integer weight k counts as k rows; "impurity" uses the weights of fit.
 
     Returns
     -------

@@ -197,7 +197,7 @@ def drop_unimportant(
     random_state : int, numpy.random.Generator or None, default=0
         Seed of permutations, of folds, and of models whose own `random_state` is None.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows of X, in fits and in scores; None weights all rows equally. A row of whole weight k counts
+        Weights of the rows of X, in fits and in scores; None weights all rows equally. A row of integer weight k counts
         as k rows. Weights of given validation rows are a third item of `cv`.
 
     Returns
@@ -307,7 +307,7 @@ def try_dropping(
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the folds, and of models whose own `random_state` is None.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows of X, in fits and in scores; None weights all rows equally. A row of whole weight k counts
+        Weights of the rows of X, in fits and in scores; None weights all rows equally. A row of integer weight k counts
         as k rows. Weights of given validation rows are a third item of `cv`.
 
     Returns

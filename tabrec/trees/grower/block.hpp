@@ -1,4 +1,4 @@
-// Nodes of few rows, which are copied next to each other with 16-bit codes; the nodes below stay in the same copy.
+// Small nodes, whose rows are copied to contiguous memory with 16-bit codes; descendants use the same copy.
 #pragma once
 
 #include <algorithm>
@@ -12,10 +12,10 @@
 
 namespace grower {
 
-// The most rows of a block.
+// Largest number of rows of a block.
 constexpr int64_t kBlock = 2048;
-// Nodes of up to this many rows compare every row with every other one, which needs no sorting. The same for every
-// instruction set, as sums of another order may be rounded differently.
+// Nodes with at most this many rows compare all pairs of rows instead of sorting. It is the same for all instruction
+// sets, because the order of sums affects rounding.
 constexpr int64_t kTiny = 16;
 
 template <class Stat, int kCriterion>
@@ -35,7 +35,7 @@ public:
     const uint16_t* ids() const { return ids_.data(); }
     const Stat* stats() const { return stats_.data(); }
 
-    // Copies a node; its columns in `constants` are not looked at.
+    // Copies a node; its columns in `constants` are skipped.
     void enter(Todo& node, const uint32_t* rows, const Stat* stats, const double* target,
                const Buffer<int32_t>& constants) {
         const int64_t n = node.n_rows();
@@ -129,7 +129,7 @@ public:
         return values_[at][best.low] / 2.0 + values_[at][high] / 2.0;
     }
 
-    // Where the rows of the right child start.
+    // Position of the first row of the right child.
     int64_t divide(const Todo& node, const Split& split) {
         const uint16_t* column = codes_of_block_.data() + position_[split.feature];
         return partition(ids_.data(), spare_ids_.data(), node,
@@ -176,7 +176,7 @@ private:
         groups_.reserve(largest + 1);
     }
 
-    // Numbers the codes of a wide column that occur in the block; those of narrow ones stay as they are.
+    // Renumbers the codes of a wide column that occur in the block; codes of narrow columns are unchanged.
     void rank_again(const uint32_t* rows, int64_t n, int32_t feature) {
         const Column& column = codes_.columns[feature];
         const int32_t at = position_[feature];
@@ -253,7 +253,7 @@ private:
                 if (!bins[code].is_empty()) collect(code);
             return;
         }
-        // A bit for each bin that holds rows, so that the others are not looked at.
+        // A bit for each bin that holds rows, so that empty bins are skipped.
         uint64_t marks[kBlock / 64] = {0};
         for (int64_t i = node.start; i < node.end; ++i) {
             const uint32_t code = row(i)[use.column];
@@ -263,7 +263,7 @@ private:
             for (uint64_t bits = marks[w]; bits; bits &= bits - 1) collect(w * 64 + __builtin_ctzll(bits));
     }
 
-    // The rows up to each row's own code are those left of a split there; lanes hold several columns.
+    // The rows left of a split at a row's code are those with codes up to it; lanes hold several columns.
     void compare_all_pairs(const Todo& node, Best* results) {
         const int64_t n = node.n_rows();
         const size_t n_columns = pairs_.size();

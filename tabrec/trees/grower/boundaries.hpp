@@ -1,4 +1,4 @@
-// The best boundary between groups of rows, which are in the order of their codes.
+// Finds the best boundary between groups of rows that are sorted by code.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ struct Prefix {
     }
 };
 
-// Of two classes, constraints apply to the share of the first.
+// For two classes, constraints apply to the share of the first.
 template <int kCriterion>
 inline double bounded_value(double sum, double weight) {
     return (kCriterion == kSquaredError ? sum : weight - sum) / weight;
@@ -56,7 +56,7 @@ public:
                 codes.columns[c].has_close_values || set_.monotonic_sign(c) != 0 || kCriterion == kEntropy;
     }
 
-    // Columns of close values or with a constraint, and entropy, whose logarithm has no lanes.
+    // Used for columns of close values, for constraints, and for entropy, because the logarithm is not vectorised.
     bool is_one_by_one(int32_t feature) const { return one_by_one_[feature]; }
 
     Best find(const Groups& groups, const Todo& node, int32_t feature, const float* values) const {

@@ -1,5 +1,4 @@
-// Memory of one tree that the next one takes over, as giving it back to the system and asking again takes a tenth of the
-// time of a tree.
+// Memory that is reused from tree to tree, because freeing and allocating it takes a tenth of the time of a tree.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +8,7 @@
 
 namespace grower {
 
-// Blocks of memory that are not in use, by the binary logarithm of their size; each thread has its own.
+// Free blocks of memory by the binary logarithm of their size, for each thread.
 class Spares {
 public:
     ~Spares() { release(); }
@@ -54,7 +53,7 @@ public:
     }
 
 private:
-    static constexpr int kFirst = 12;  // smaller blocks are left to malloc
+    static constexpr int kFirst = 12;  // smaller blocks are allocated by malloc
     static constexpr int kLevels = 64;
 
     static int level_of(size_t n_bytes) {

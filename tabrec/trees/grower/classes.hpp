@@ -1,4 +1,4 @@
-// Splits of more than two classes: their weights left of a boundary are kept while the rows move there.
+// Splits for more than two classes, whose weights on the left are updated as rows pass a boundary.
 #pragma once
 
 #include <algorithm>
@@ -38,7 +38,7 @@ public:
     // The gain of a split, from the weights of the classes left of it.
     double gain(const double* left, double left_weight, double right_weight) const {
         if (set_.criterion == kEntropy) return entropy_gain(left, left_weight, right_weight);
-        // Four sums in every instruction set, so that they are rounded alike.
+        // Four partial sums in all instruction sets, for the same rounding.
         Four left_squares{}, right_squares{};
         for (int64_t k = 0; k < n_parts(); k += 4) {
             const Four own = load_four(left + k), rest = load_four(total_.data() + k) - own;

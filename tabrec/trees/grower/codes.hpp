@@ -1,4 +1,4 @@
-// The table of a forest as ranks: each column numbered by its distinct values, one row after the other.
+// The table of a forest as codes, which are ranks among the distinct values of a column, stored by row.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace grower {
 
-// Values that differ by no more than this are one value, as in scikit-learn.
+// Values that differ by at most this count as equal, as in scikit-learn.
 constexpr float kFeatureThreshold = 1e-7f;
 
 struct Column {
@@ -52,7 +52,7 @@ struct Codes {
     }
 };
 
-// Whole numbers of a small range are ranked by a table, others by a radix sort.
+// Integers in a small range are ranked by a lookup table, other values by a radix sort.
 class Ranking {
 public:
     explicit Ranking(int64_t n_rows) : n_(n_rows), ranks(n_rows) {}

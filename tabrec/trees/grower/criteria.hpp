@@ -12,10 +12,10 @@ namespace grower {
 
 enum Criterion : int32_t { kSquaredError = 0, kGini = 1, kEntropy = 2, kClasses = 3, kOutputs = 4 };
 
-// Criteria of more sums than two doubles a bin hold, for which rows are sorted.
+// Criteria with more than two sums per bin, for which rows are sorted.
 constexpr bool has_parts(int criterion) { return criterion == kClasses || criterion == kOutputs; }
 
-// What one criterion needs to know of a node. Of two classes, `sum` is the weight of the second one.
+// The statistics of a node for one criterion. For two classes, `sum` is the weight of the second one.
 struct Totals {
     double sum = 0, weight = 0, squares = 0;
     double lowest = kInfinity, highest = -kInfinity;

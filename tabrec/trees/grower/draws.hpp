@@ -1,4 +1,4 @@
-// The features that a node tries, drawn as scikit-learn draws them.
+// Draws the features of a node as scikit-learn does.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@ public:
         drawn_.reserve(n_columns);
     }
 
-    // Constant columns count towards `max_features`, and are not looked at again below. `n_constants` is their number.
+    // Constant columns count towards `max_features`, and are skipped in descendants. `n_constants` is their number.
     template <class IsConstant>
     const Buffer<int32_t>& draw(int64_t max_features, int64_t& n_constants, IsConstant is_constant) {
         drawn_.clear();

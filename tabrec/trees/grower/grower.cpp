@@ -21,7 +21,7 @@ bool build(const grower::Codes& codes, const grower::Settings& settings, const d
     return grower::Builder<Stat, kCriterion>(codes, settings, target, weights, nodes).build();
 }
 
-// Two doubles a bin are worth a version of their own only for the usual criteria.
+// Only common criteria have a specialised version with two doubles per bin.
 bool build_any(const grower::Codes& codes, const grower::Settings& set, const double* target, const double* weights,
                grower::Nodes& nodes) {
     using namespace grower;

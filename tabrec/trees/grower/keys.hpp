@@ -1,4 +1,4 @@
-// Rows in the order of their codes.
+// Sorts rows by code.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace grower {
 
-// A code in the upper half of each key, and a row in the lower one.
+// Keys with a code in the upper half and a row in the lower half.
 class Keys {
 public:
     void resize(int64_t n) { keys_.resize(n); }

@@ -1,4 +1,4 @@
-// Several doubles at once, as many as the processor that the file is compiled for computes with.
+// Vectors of doubles, of the width of the instruction set that the file is compiled for.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ typedef double LooseFour __attribute__((vector_size(32), aligned(8), may_alias))
 inline Four load_four(const double* from) { return *reinterpret_cast<const LooseFour*>(from); }
 inline double sum_of(Four values) { return (values[0] + values[1]) + (values[2] + values[3]); }
 
-// Codes of a block, compared many at once.
+// Vectorised comparison of the codes of a block.
 constexpr int kShorts = 16;
 typedef uint16_t Shorts __attribute__((vector_size(2 * kShorts), aligned(2), may_alias));
 

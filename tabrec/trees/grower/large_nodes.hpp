@@ -1,4 +1,4 @@
-// Nodes of many rows, whose codes stay in the table of the forest.
+// Large nodes, whose codes are read from the table of the forest.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace grower {
 
-// Rows ahead of the current one that are fetched into the cache.
+// Number of rows that are prefetched.
 constexpr int64_t kAhead = 12;
 
 template <class Stat, int kCriterion>
@@ -86,12 +86,12 @@ public:
         return values[best.low] / 2.0 + values[best.high] / 2.0;
     }
 
-    // Where the rows of the right child start.
+    // Position of the first row of the right child.
     int64_t divide(const Todo& node, const Split& split) {
         const Column& column = codes_.columns[split.feature];
         const uint32_t* const last = rows_.data() + rows_.size();
         return partition(rows_.data(), spare_.data(), node, [&](const uint32_t& row) {
-            // Past the end of the node, the rows of its sibling are fetched, which come next.
+            // Beyond the end of the node, the rows of its sibling, which is processed next, are prefetched.
             const uint32_t ahead = (&row)[&row + kAhead < last ? kAhead : 0];
             __builtin_prefetch(codes_.row(ahead) + column.offset);
             __builtin_prefetch(&stats_[ahead]);

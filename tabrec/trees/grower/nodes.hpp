@@ -1,4 +1,4 @@
-// The parameters of a tree, its nodes, and those that wait for their split.
+// The parameters of a tree, its nodes, and nodes to split.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ struct Settings {
     const int32_t* classes_of_outputs;  // their number, or null
     const volatile int32_t* stop;
     uint32_t seed;
-    int32_t is_packed;  // whole weights of a sum below 2**25
+    int32_t is_packed;  // integer weights of a sum below 2**25
     int32_t n_outputs;
 
     int monotonic_sign(int32_t feature) const { return monotonic == nullptr ? 0 : monotonic[feature]; }
@@ -38,7 +38,7 @@ struct Nodes {
     int64_t max_depth = 0;
 };
 
-// A node that waits for its split: positions `start` to `end` of the rows of the tree, or of the block.
+// A node to split: positions `start` to `end` of the rows of the tree, or of the block.
 struct Todo {
     int64_t start = 0, end = 0, depth = 0, parent = -1, n_constants = 0;
     double impurity = 0, lower = -kInfinity, upper = kInfinity;
@@ -62,7 +62,7 @@ struct Split {
     double threshold = -2.0;
 };
 
-// Moves the ids of a node that go left before the others, both in their order; returns where the others start.
+// Partitions the ids of a node stably, left before right; returns the start of the right ones.
 template <class Id, class GoesLeft>
 inline int64_t partition(Id* ids, Id* spare, const Todo& node, GoesLeft goes_left) {
     int64_t n_left = node.start, n_right = 0;

@@ -1,4 +1,4 @@
-// Splits for several outputs: what they add up to left of a boundary is kept while the rows move there.
+// Splits for several outputs, whose sums on the left are updated as rows pass a boundary.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 
 namespace grower {
 
-// The `sum` of a row's statistic is its number in the table, where its outputs are. A part is the sum of an output, or
-// the weight of one of its classes; the parts of output k are those from `starts_[k]` to `starts_[k + 1]`.
+// The `sum` of a row's statistic is the number of the row, by which its outputs are looked up. A part is the sum of an
+// output, or the weight of one of its classes; the parts of output k are those from `starts_[k]` to `starts_[k + 1]`.
 class OutputSums {
 public:
     explicit OutputSums(const Settings& settings) : set_(settings) {
@@ -130,7 +130,7 @@ private:
         return -right_weight * (right / set_.n_outputs) - left_weight * (left / set_.n_outputs);
     }
 
-    // Adds up terms in the order of scikit-learn, as other orders are rounded differently.
+    // Sums terms in the order of scikit-learn, for the same rounding.
     template <class Part>
     void add_impurity(int32_t k, double weight, Part part_at, double& total) const {
         if (set_.criterion == kEntropy) {

@@ -1,4 +1,4 @@
-// Splits for more sums than two doubles a bin hold, by bins of all of them; pays for columns of few values.
+// Splits for criteria with more than two sums, by bins of all sums, which is faster for columns of few values.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ class PartBins {
 public:
     PartBins(const Settings& settings, const Parts<kCriterion>& parts) : set_(settings), parts_(parts) {}
 
-    // Whether bins take less time than sorting the rows.
+    // Whether bins are faster than sorting the rows.
     bool pay(int64_t n_rows, int64_t n_values) const { return n_values * (parts_.n_parts() + kOwn) <= 8 * n_rows; }
 
     // `code_at` and `stat_at` are those of the i-th row of the node.

@@ -1,4 +1,4 @@
-// What adds up the parts of a criterion.
+// Accumulators of the parts of a criterion.
 #pragma once
 
 #include <type_traits>

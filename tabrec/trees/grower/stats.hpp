@@ -1,11 +1,11 @@
-// What a bin adds up, in two forms.
+// The statistics of a bin, packed and unpacked.
 #pragma once
 
 #include "lanes.hpp"
 
 namespace grower {
 
-// Sum, weight and number of the rows of a bin. Packed, whole weights share a double with the number of rows.
+// Sum, weight and number of the rows of a bin. Packed, integer weights share a double with the number of rows.
 struct Packed {
     typedef double Pair __attribute__((vector_size(16), aligned(8), may_alias));
     double sum, both;

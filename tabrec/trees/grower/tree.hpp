@@ -1,4 +1,4 @@
-// One tree, depth first: the same features are drawn, and the same split is the best, as in scikit-learn's builder.
+// Grows one tree with the same draws of features and the same best splits as scikit-learn's builder.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +30,7 @@ public:
     bool build() { return set_.max_leaves > 0 ? build_best_first() : build_depth_first(); }
 
 private:
-    // A node whose best split is known.
+    // A node with its best split.
     struct Candidate {
         Todo left, right;
         int64_t id = 0;
@@ -52,7 +52,7 @@ private:
         return true;
     }
 
-    // The splits of the largest improvement first, in the order of scikit-learn's heap.
+    // Best-first growth, in the order of scikit-learn's heap.
     bool build_best_first() {
         Buffer<Candidate> heap;
         heap.push_back(propose(root()));
@@ -88,7 +88,7 @@ private:
     Candidate propose(Todo node) {
         Candidate found;
         Split split;
-        node.n_constants = 0;  // columns known to be constant are those of the parent only in depth-first order
+        node.n_constants = 0;  // constant columns are inherited from the parent only in depth-first order
         if constexpr (has_parts(kCriterion)) count_parts(node);
         found.is_leaf = ends(node) || !divide(node, large_, split, found.left, found.right, found.improvement);
         found.id = append(node, found.is_leaf, split, found.left, found.right);
@@ -128,7 +128,7 @@ private:
         stack.push_back(left);
     }
 
-    // Splits a node whose rows are in a block or not; false if no split is good enough.
+    // Splits a node; returns false if no split is good enough.
     template <class Rows>
     bool divide(const Todo& node, Rows& rows, Split& split, Todo& left, Todo& right, double& improvement) {
         left.n_constants = node.n_constants;

@@ -1,4 +1,4 @@
-// Rows down fitted trees: their leaves, and the sum over trees of what the leaves hold.
+// Passes rows through fitted trees: finds their leaves, and sums the values of leaves over trees.
 #pragma once
 
 #include <algorithm>
@@ -30,16 +30,16 @@ struct Step {
     int32_t children[2];  // left, right
 };
 
-// Rows that are walked at once, so that one waits for memory while another one moves.
+// Number of rows that are interleaved, to hide the latency of memory.
 constexpr int kTogether = 16;
-// Levels that rows go down before those that have reached a leaf are left out.
+// Number of levels after which rows that have reached a leaf are removed.
 constexpr int kLevels = 4;
 constexpr int64_t kWalking = 256;
-// Bytes that stay in the cache from one tree to the next; rows that take more are fetched before they are walked.
+// Number of bytes that stay in the cache between trees; larger rows are prefetched.
 constexpr int64_t kCache = 1 << 20;
 constexpr int64_t kRowsOfBlock = 64;
 
-// Leaves lead to themselves. A float32 is at most a float64 threshold if it is at most that threshold rounded down.
+// Leaves are their own children. A float32 is at most a float64 threshold if it is at most the threshold rounded down.
 inline void pack(const FittedTree& tree, std::vector<Step>& steps) {
     steps.resize(tree.n_nodes);
     const float largest = std::numeric_limits<float>::infinity();
@@ -58,7 +58,7 @@ inline void pack(const FittedTree& tree, std::vector<Step>& steps) {
     }
 }
 
-// False if a value is missing, whose direction is not known here.
+// Returns false if a value is missing, because directions of missing values are not stored here.
 inline bool copy_rows(const Matrix& matrix, const int64_t* rows, int64_t first, int64_t n, float* to) {
     bool missing = false;
     // Few rows at a time, so that these stay in the cache while column after column is copied.
@@ -86,7 +86,7 @@ struct Numbers {
     static bool goes_right(const float* row, const Step& step) { return row[step.feature] > step.threshold; }
 };
 
-// Moves rows down some levels. A child is chosen by its position, as a branch would be mispredicted at every other node.
+// Moves rows down some levels. Children are indexed, because a branch would often be mispredicted.
 template <int kRows, class AnyStep, class Rows>
 inline void descend(const AnyStep* steps, const Rows& rows, int64_t first, const int32_t* walking, int32_t* nodes) {
     decltype(rows.row(0)) row[kRows];
@@ -133,7 +133,7 @@ inline void walk(const std::vector<AnyStep>& steps, const Rows& rows, int64_t n,
     }
 }
 
-// The same over unpacked nodes, for rows that are too few to be worth packing a tree.
+// The same with unpacked nodes, for few rows, for which packing a tree takes too long.
 inline void walk_unpacked(const FittedTree& tree, const float* rows, int64_t n_columns, int64_t n, int32_t* leaves) {
     for (int64_t i = 0; i < n; ++i) {
         int64_t at = 0;
@@ -170,7 +170,7 @@ inline bool add_predictions(const FittedTree* trees, int64_t n_trees, int64_t n_
                             int64_t first, int64_t n, double* out) {
     int64_t most_nodes = 0;
     for (int64_t t = 0; t < n_trees; ++t) most_nodes = std::max(most_nodes, trees[t].n_nodes);
-    // Packing a tree has to pay for every chunk of rows; chunks are of equal size.
+    // Chunks are of equal size, and large enough that packing a tree pays off for each.
     const int64_t most = std::clamp<int64_t>(most_nodes, 8192, 131072), n_chunks = (n + most - 1) / most;
     const int64_t chunk = n_chunks == 0 ? 0 : (n + n_chunks - 1) / n_chunks;
     std::vector<Step> steps;

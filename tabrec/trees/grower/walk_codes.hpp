@@ -1,4 +1,4 @@
-// Rows of the table of a forest down the trees that were grown on it, by their codes.
+// Passes rows of the table of a forest through trees grown on it, by their codes.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace grower {
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "codes are read from the lowest byte on");
 
-// Codes are compared at the upper end of four bytes, from which `shift` removes those of the next columns.
+// A code is compared in the upper end of four bytes; `shift` removes the codes of the next columns.
 struct CodeStep {
     uint32_t low;  // the largest code that goes left
     uint32_t offset : 27, shift : 5;
