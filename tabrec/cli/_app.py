@@ -18,6 +18,7 @@ from tabrec.cli._demo import demo
 from tabrec.cli._explain import card, explain
 from tabrec.cli._help import Command, Group
 from tabrec.cli._option_names import name_options
+from tabrec.cli._plan import plan
 from tabrec.cli._printing import (
     console,
     errors,
@@ -34,7 +35,7 @@ from tabrec.cli._tables import columns, predict, train
 
 _COMMANDS: dict[str, list[Callable[..., None]]] = {
     "Start": [demo, download],
-    "Tables": [columns, train, predict, submit],
+    "Tables": [columns, train, predict, submit, plan],
     "Ratings and clicks": [rate, rank, recommend, similar],
     "Reports": [explain, card],
 }

@@ -47,6 +47,15 @@ def check_chunk_options(on: str | None, workers: int | None, memory: str | None,
         raise ValueError(f"{given[0]} is for tables in memory: leave it out, or leave out --on.")
 
 
+def task_of(chunks: Any, target: str) -> str:
+    """Whether a target has classes or is a regression, by its first rows."""
+    from tabrec.runs.table_target import read_task
+    from tabrec.tables.names import check_has_column
+
+    check_has_column(target, chunks.schema, "target")
+    return read_task(chunks.select([target]).head(10_000)[target], "auto", False)
+
+
 @contextmanager
 def opened(table: Path | None, on: str, workers: int | None, memory: str | None) -> Iterator[Any]:
     """Yield the table in chunks; a cluster that was started for it is stopped at the end."""

@@ -86,8 +86,9 @@ def learn_encoding(transformer: Any, chunks: Any, verbose: Any = "auto") -> Any:
     if not hasattr(transformer, "start_fit"):
         return _learn_part(transformer, chunks)
     with show_progress("Looking at the columns", None, verbose):
-        first, *others = chunks.map_parts(_survey)
-        for survey in others:
+        surveys = iter(chunks.map_parts(_survey))
+        first = next(surveys)
+        for survey in surveys:
             first.merge(survey)
     _check_some_rows(first.n_rows)
     transformer.start_fit(first)

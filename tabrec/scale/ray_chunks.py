@@ -129,7 +129,7 @@ class RayChunks(TableSource):
         for frames in in_turn(_frames, ((ref, steps, self.chunk_rows) for ref, _ in self._blocks)):
             yield from frames
 
-    def map_parts(self, function: Callable[[TableSource, int], Any]) -> list[Any]:
+    def map_parts(self, function: Callable[[TableSource, int], Any]) -> Iterator[Any]:
         """Apply a function to each block and the position of its first row, on the workers.
 
         Parameters
@@ -139,13 +139,13 @@ class RayChunks(TableSource):
 
         Returns
         -------
-        list
-            The results in order.
+        iterator
+            The results in order, of which few wait to be read.
         """
         ray = import_ray()
         shared, steps = ray.put(function), ray.put(self._steps)
         tasks = ((shared, ref, steps, self.chunk_rows, start) for ref, start in zip(*self._starts(), strict=True))
-        return list(in_turn(_run, tasks))
+        return in_turn(_run, tasks)
 
     def keep(self, draw: RowDraw, *, of_draw: bool) -> RayChunks:
         """Return the table of the drawn rows, or of the others.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -80,7 +80,7 @@ class TableSource(Chunks):
         """
         return AppliedChunks(self, function, columns)
 
-    def map_parts(self, function: Callable[[TableSource, int], Any]) -> list[Any]:
+    def map_parts(self, function: Callable[[TableSource, int], Any]) -> Iterable[Any]:
         """Apply a function to each part that a separate process reads, which here is the whole table.
 
         Parameters
@@ -90,7 +90,7 @@ class TableSource(Chunks):
 
         Returns
         -------
-        list
+        iterable
             The results in order of the parts.
         """
         return [function(self, 0)]

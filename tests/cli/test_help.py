@@ -52,8 +52,8 @@ def pages():
 
 
 def test_the_commands_are_those_that_were_promised(pages):
-    promised = ["demo", "download", "columns", "train", "predict", "submit", "rate", "rank", "recommend", "similar"]
-    assert [*promised, "explain", "card"] == COMMANDS
+    promised = ["demo", "download", "columns", "train", "predict", "submit", "plan", "rate", "rank"]
+    assert [*promised, "recommend", "similar", "explain", "card"] == COMMANDS
     at = [re.search(rf"^. {command} ", pages[""], flags=re.MULTILINE).start() for command in COMMANDS]
     assert at == sorted(at)
 
