@@ -165,7 +165,7 @@ def _number_groups(groups: pd.Series) -> tuple[np.ndarray, list[str]]:
 def _value(value: Any) -> str:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
-    return format_tick(float(f"{value:.6g}")) if isinstance(value, (float, np.floating)) else str(value)
+    return format_tick(float(f"{value:.4g}")) if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _draw_intervals(ax: Any, result: Confidence, y: np.ndarray | None) -> Any:

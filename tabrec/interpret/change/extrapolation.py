@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
+from tabrec.interpret._numbers import show_number
 from tabrec.interpret._parameters import RANDOM_STATE, at_least, check_parameters
 from tabrec.interpret._result import Finding, Result
 from tabrec.interpret.audit.placeholders import read_dates_of
@@ -352,10 +353,10 @@ def _range_finding(line: Any, of_forest: bool) -> Finding:
     pins = of_forest and line.clipped > 0.5 and line.train_min != line.train_max
     said = ", where the trees predict a constant" if pins else ""
     text = f"{outside:.1%} of the new rows lie {where} the training range of {line.column}{said}."
+    low, high, extreme = _write_apart([line.train_min, line.train_max, line.most_extreme])
     evidence = (
-        f"Training {_written(line.train_min)} to {_written(line.train_max)}, new rows up to "
-        f"{_written(line.most_extreme)}; with the value set to the edge, {line.clipped:.0%} of these predictions stay "
-        f"the same and the mean change is {line.change:.4g}."
+        f"Training {low} to {high}, new rows up to {extreme}; with the value set to the edge, {line.clipped:.0%} of "
+        f"these predictions stay the same and the mean change is {line.change:.4g}."
     )
     action = (
         "If the target continues to change along this column, train on newer rows, predict a difference or a ratio, or "
@@ -365,8 +366,15 @@ def _range_finding(line: Any, of_forest: bool) -> Finding:
     return Finding("outside the training range", severity, (line.column,), text, evidence, action)
 
 
-def _written(value: Any) -> str:
-    return str(value.date()) if isinstance(value, pd.Timestamp) else f"{value:.10g}"
+def _write_apart(values: list[Any]) -> list[str]:
+    """Dates and numbers as text, with at least 4 digits and as many as they need to differ."""
+    if isinstance(values[0], pd.Timestamp):
+        return [str(value.date()) for value in values]
+    for digits in range(4, 18):
+        texts = [show_number(value, digits).replace(",", "") for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
 
 
 def _unseen_finding(line: Any) -> Finding:

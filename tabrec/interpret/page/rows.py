@@ -12,11 +12,11 @@ from tabrec.interpret._result import Finding
 from tabrec.interpret.attribution.path_contributions import contributions
 from tabrec.interpret.attribution.waterfall_chart import waterfall
 from tabrec.interpret.certainty.intervals import confidence
-from tabrec.interpret.page.blocks import Section
+from tabrec.interpret.page.blocks import NARROW, WIDE, Section
 from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
 
 _LEVEL = 0.9
-_N_STEPS = 6  # number of steps of a waterfall, so that plots fit side by side
+_N_STEPS = 5  # number of steps of a waterfall, so that plots fit side by side
 _MOST_PARTS, _WORST = 10, "worst segment: "
 _CLEARLY_LOW = 3  # in standard errors; strict, because several parts are tested
 _MIN_ROWS = 60  # smallest number of held-out rows, of which half calibrate intervals
@@ -32,9 +32,20 @@ def add_contributions(section: Section, data: ReportData) -> None:
     background = data.X.iloc[data.sample(len(data.X), SOME_ROWS)] if data.trees is None else None
     result = contributions(data.model, data.judged[0].iloc[list(chosen.values())], background=background).by_source()
     for position, (name, row) in enumerate(chosen.items()):
-        # The second of two classes, as in effects, or the most probable one of several.
-        axes = waterfall(result.row(position), sorted_value=True, n_largest=_N_STEPS)
-        section.add_figure(axes, f"{name}: {_describe(data, row)}")
+        # By default the second of two classes, as in the effects, else the most probable one.
+        own = result.row(position)
+        axes = waterfall(own, sorted_value=True, n_largest=_N_STEPS, number_format=_choose_format(data, own))
+        section.add_figure(axes, f"{name}: {_describe(data, row)}", width=WIDE if data.is_classifier else NARROW)
+
+
+def _choose_format(data: ReportData, row: Any) -> str | None:
+    """Two digits of the typical error, and one of the largest contribution; None for probabilities."""
+    error = np.sqrt(np.mean(np.square(data.errors())))
+    largest = np.abs(row.contributions).max(initial=0.0)
+    if data.is_classifier or not (error > 0 and largest > 0):
+        return None
+    digits = max(1 - np.floor(np.log10(error)), -np.floor(np.log10(largest)), 0)
+    return f"{{:,.{min(int(digits), 12)}f}}"
 
 
 def _choose_rows(data: ReportData) -> dict[str, int]:

@@ -259,3 +259,13 @@ def test_made_auctions_without_change_lie_inside():
     model = ForestRegressor(**FAST).fit(sales[in_train], y[in_train])
     found = extrapolation_check(model, sales[in_train], sales[~in_train])
     assert all(f.severity > 1 for f in found.findings)
+
+
+def test_numbers_in_evidence_have_as_many_digits_as_they_need_to_differ():
+    rng = np.random.default_rng(0)
+    old = pd.DataFrame({"x": np.append(rng.uniform(0, 1, 298), [-2.928090173, 2.486882851]), "z": rng.normal(size=300)})
+    model = ForestRegressor(5, random_state=0, n_jobs=1).fit(old, old["x"])
+    for step, expected in ((0.4, "2.487, new rows up to 2.887;"), (1e-5, "2.48688, new rows up to 2.48689;")):
+        new = old.assign(x=old["x"].max() + step)
+        (found,) = (each for each in extrapolation_check(model, old, new).findings if each.columns == ("x",))
+        assert f"to {expected}" in found.evidence

@@ -1,5 +1,6 @@
 """The report page in headless Chromium: no error, no request, no overflow, nothing cut off."""
 
+import base64
 import functools
 import json
 
@@ -93,3 +94,33 @@ def test_page_runs_nothing_of_the_users(browser, page):
         == 0
     )
     assert browser.execute_script("return document.querySelectorAll('main b, main i').length") == 0
+
+
+PRINTED = """
+const shown = element => element.getClientRects().length > 0;
+const box = element => element.getBoundingClientRect();
+return {
+  navigation: shown(document.querySelector('nav')),
+  sections: [...document.querySelectorAll('main details > div')].filter(each => box(each).height < 10).length,
+  tables: [...document.querySelectorAll('.table')].filter(each => getComputedStyle(each).display != 'block').length,
+  wide: [...document.querySelectorAll('figure svg')].filter(each => box(each).right > innerWidth + 1).length,
+  paper: getComputedStyle(document.body).backgroundColor,
+};
+"""
+
+
+def test_a_printed_page_is_light_and_unfolded_and_nothing_is_cut(browser, page):
+    metrics = {"width": 700, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": dark})
+    try:
+        browser.get(page.as_uri())
+        found = browser.execute_script(PRINTED)
+        pdf = browser.execute_cdp_cmd("Page.printToPDF", {})["data"]
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    # Tables that are blocks go on over pages; as inline blocks they would lie on what follows.
+    white = "rgb(255, 255, 255)"
+    assert found == {"navigation": False, "sections": 0, "tables": 0, "wide": 0, "paper": white}
+    assert base64.b64decode(pdf).startswith(b"%PDF")
