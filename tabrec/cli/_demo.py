@@ -91,7 +91,7 @@ def _demo_auctions(known: Any, new: Any, folder: Path, shown: Path) -> str:
         f"{escape(shown / 'submission.csv')}."
     )
     say("\nThe first findings of its report. Follow those marked act before you rely on the model:")
-    print_findings(page.findings[:_SHOWN_FINDINGS])
+    print_findings(page.findings, _SHOWN_FINDINGS)
     return f"{model} for prices: RMSE of the log {error:.3f}, baseline {baseline:.3f}"
 
 

@@ -22,6 +22,7 @@ console = Console(highlight=False, color_system=_STYLED)
 errors = standard_error()
 
 # Metrics of `tabrec.collab.evaluate` that are printed.
+_MOST_FINDINGS = 7
 _RATING_METRICS = ("rmse", "mae", "rmse_cold", "recall", "ndcg")
 # Metrics of `tabrec.collab.compare_recommenders` that are printed, with their titles.
 _RANKING_NAMES = {
@@ -240,12 +241,17 @@ def print_ranking_scores(run: Any) -> None:
     say(escape(metadata["summary"]))
 
 
-def print_findings(findings: Any) -> None:
-    """Print findings with their severity, in the given order."""
+def print_findings(findings: Any, most: int = _MOST_FINDINGS) -> None:
+    """Print findings with their severity, in the given order; those that are alike once, and at most `most`."""
+    from tabrec.interpret.page.consistency import describe_alike, group_alike
+
     styles = {1: "[red]act[/]", 2: "[yellow]check[/]", 3: "note"}
-    for finding in findings:
-        text = f"{escape(finding.text)} [dim]{escape(name_options(finding.action, ()))}[/]"
-        _print_labelled(styles[finding.severity], text, width=6)
+    groups = group_alike(findings)
+    for group in groups[:most]:
+        text = f"{escape(describe_alike(group))} [dim]{escape(name_options(group[0].action, ()))}[/]"
+        _print_labelled(styles[group[0].severity], text, width=6)
+    if more := sum(map(len, groups[most:])):
+        say(f"… and {more} more on the page.")
 
 
 def print_datasets(rows: Sequence[tuple[str, str, str, str]]) -> None:

@@ -106,7 +106,19 @@ def predictor(model: Any) -> Callable[[Any], np.ndarray]:
     if is_classifier(model):
         if not hasattr(model, "predict_proba"):
             raise TypeError(f"{type(model).__name__} gives no probabilities: it lacks predict_proba.")
-        return lambda X: np.asarray(model.predict_proba(X), dtype=np.float64)
+        return lambda X: _check_finite(model, np.asarray(model.predict_proba(X), dtype=np.float64))
     if not hasattr(model, "predict"):
         raise TypeError(f"{type(model).__name__} predicts nothing: it lacks predict.")
-    return lambda X: np.asarray(model.predict(X), dtype=np.float64).reshape(len(read_frame(X)), -1)
+    return lambda X: _check_finite(
+        model, np.asarray(model.predict(X), dtype=np.float64).reshape(len(read_frame(X)), -1)
+    )
+
+
+def _check_finite(model: Any, predicted: np.ndarray) -> np.ndarray:
+    odd = ~np.isfinite(predicted).all(axis=1)
+    if odd.any():
+        first = int(odd.argmax())
+        value = predicted[first][~np.isfinite(predicted[first])][0]
+        rows = f"{odd.sum():,} of {len(odd):,} rows, first at position {first}"
+        raise ValueError(f"{type(model).__name__} predicts {value} for {rows}: predictions must be finite.")
+    return predicted

@@ -12,6 +12,7 @@ RED, GREY = "#c0392b", "#8c959f"
 # Colours of classes and outputs. Red is left out: it marks a single row or a warning.
 PALETTE = (BLUE, ORANGE, GREEN, "#7a4fbf", "#12858f", "#bf3989", "#b58900", "#8a5a44")
 _MAX_LABEL = 32
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def make_axes(ax: Any, size: tuple[float, float] = (6.4, 4.0)) -> Any:
@@ -68,6 +69,9 @@ def format_tick(value: float, largest: float = 0.0) -> str:
     """Format a tick of an axis up to `largest`; thousands separators start at 10,000, so that years have none."""
     value += 0.0  # -0.0 becomes 0.0
     text = f"{value:,.12g}" if max(abs(value), largest) >= 10_000 else f"{value:.12g}"
+    if "e" in text:
+        factor, _, power = text.partition("e")
+        text = f"{factor}×10{str(int(power)).translate(_RAISED)}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 

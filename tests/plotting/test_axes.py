@@ -27,7 +27,15 @@ def test_finished_axes_have_a_grid_and_two_spines():
 
 @pytest.mark.parametrize(
     ("value", "largest", "text"),
-    [(1999.0, 2010, "1999"), (2000, 20_000, "2,000"), (12_345.5, 0, "12,345.5"), (-0.0, 0, "0"), (-3, 0, "−3")],
+    [
+        (1999.0, 2010, "1999"),
+        (2000, 20_000, "2,000"),
+        (12_345.5, 0, "12,345.5"),
+        (-0.0, 0, "0"),
+        (-3, 0, "−3"),
+        (5e13, 0, "5×10¹³"),
+        (-2.5e-6, 0, "−2.5×10⁻⁶"),
+    ],
 )
 def test_ticks_are_plain_numbers(value, largest, text):
     assert format_tick(value, largest) == text

@@ -24,6 +24,7 @@ from tabrec.tables.rows import sample_rows, take_rows
 _N_PARTS = 10  # number of parts of the rows, for the standard error
 _MOST_COLUMNS = 40
 _STRONG = 0.1  # smallest share of the joint effect of a strong interaction
+_NEGLIGIBLE = 0.02  # smallest share of the standard deviation of the predictions
 _CLEAR = 2  # standard errors
 
 
@@ -38,7 +39,8 @@ class InteractionStrength(Result):
         deviation over the rows of the part of their joint effect that is not a sum of two effects, in units of the
         prediction; its ``std_error`` over the rows, NaN for fewer than 10; ``share``, the strength divided by the
         standard deviation of the joint effect (0 for effects that add up, 1 for an interaction alone); and
-        ``is_strong``, whether the share is at least 0.1 and the strength above 0 by 2 standard errors.
+        ``is_strong``, whether the strength is above 0 by 2 standard errors, at least 10% of the joint effect, and at
+        least 2% of the standard deviation of the predictions.
     n_rows : int
         Number of rows averaged over.
     outputs : list
@@ -193,7 +195,9 @@ def interaction_strength(
     assert data is not None
     table = pd.DataFrame(pairs, columns=["column", "other"])
     table[["strength", "std_error", "share"]] = found
-    table["is_strong"] = (table["share"] >= _STRONG) & (table["strength"] > _CLEAR * table["std_error"])
+    spread = float(np.sqrt(np.square(np.std(data.predict(data.frame), axis=0)).mean()))
+    matters = (table["share"] >= _STRONG) & (table["strength"] >= _NEGLIGIBLE * spread)
+    table["is_strong"] = matters & (table["strength"] > _CLEAR * table["std_error"])
     table = table.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
     return InteractionStrength(table, len(data.frame), data.outputs, data.unit)
 

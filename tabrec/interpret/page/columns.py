@@ -138,7 +138,9 @@ def _add_interactions(section: Section, data: ReportData, X: pd.DataFrame, weigh
     """Show the joint effects of the pairs of important columns that interact strongly."""
     table = data.importance.table
     sources = table[~table["is_group"]].set_index("column")["source"]
-    names = list(dict.fromkeys(sources[name] for name in data.top_columns(_N_EFFECTS)))[:_N_CROSSED]
+    clear = data.importance.verdicts.isin(["clear", "clear together"])
+    names = list(dict.fromkeys(sources[name] for name in data.top_columns(_N_EFFECTS)))
+    names = [name for name in names if clear[name]][:_N_CROSSED]
     if len(names) < 2:
         return
     options: dict[str, Any] = {"grid_size": _GRID_OF_PAIRS, "max_rows": _ROWS_OF_PAIRS}

@@ -1,7 +1,8 @@
-"""Find and resolve contradictions between the findings of a page."""
+"""Find and resolve contradictions between the findings of a page, and group findings that are alike."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import combinations
 
 from tabrec.interpret._result import Finding
@@ -30,6 +31,20 @@ def reconcile(findings: list[Finding]) -> list[Finding]:
     """Remove the less severe finding of each contradictory pair."""
     dropped = [max(pair, key=lambda finding: finding.severity) for pair in find_contradictions(findings)]
     return [finding for finding in findings if finding not in dropped]
+
+
+def group_alike(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Findings of one kind and severity with the same action, in the order of the first of each group."""
+    groups: dict[tuple, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.severity, finding.kind, finding.action), []).append(finding)
+    return list(groups.values())
+
+
+def describe_alike(group: list[Finding]) -> str:
+    """The text of the first finding of a group, and how many are like it."""
+    others = f" (and {len(group) - 1} more of this kind)" if len(group) > 1 else ""
+    return group[0].text + others
 
 
 def _exclude(first: Finding, second: Finding) -> bool:

@@ -30,6 +30,7 @@ SOME_ROWS = 2_000  # enough for a plot
 FEW_ROWS = 1_000  # fewer held-out rows give large standard errors of importance
 MOST_REFITTED = 2_000  # largest number of training rows on which a model is refitted
 LEAST_SEGMENTED = 200  # smallest number of held-out rows, of which half choose the segments
+_MOST_NAMED = 10  # largest number of columns in an error
 _N_REPEATS = 2  # permutations of a column; more hardly reduce the standard error, but each predicts all rows
 
 # scikit-learn's warning when a model fitted to an array is given a frame, as it is here.
@@ -212,12 +213,30 @@ def read_report_data(
         warnings.filterwarnings("ignore", FRAME_FOR_ARRAY)
         for given in (data.X, data.X_valid, data.X_new):
             if given is not None:
-                predictor(model)(given.head(1))  # raises an error that names missing columns
+                predictor(model)(_find_first(given))  # raises an error that names missing columns
+        _check_predictions(data)
     if data.trees is not None and data.has_oob:
         check_fitted_rows(data.trees, data.X, "report")
         if not data.trees.has_target(data.y):
             raise ValueError("y is not the target that the forest was fitted on: pass X and y as passed to fit.")
     return data
+
+
+def _find_first(frame: pd.DataFrame) -> pd.DataFrame:
+    """The first row, if possible one without missing values, which not every model takes."""
+    complete = frame.notna().all(axis=1).to_numpy()
+    return frame.iloc[[int(complete.argmax())]]
+
+
+def _check_predictions(data: ReportData) -> None:
+    """Predict the judged rows; an error of the model names their table and columns with missing values."""
+    try:
+        assert data.predicted is not None
+    except ValueError as error:
+        name, (frame, _) = "X" if data.X_valid is None else "X_valid", data.judged
+        gaps = [f"{column!r} ({n:,} rows)" for column, n in frame.isna().sum().items() if n > 0]
+        told = f" Columns of {name} with missing values: {', '.join(gaps[:_MOST_NAMED])}." if gaps else ""
+        raise ValueError(f"The model cannot predict the rows of {name}: {error}{told}") from error
 
 
 def _read_target(name: str, model: Any, frame: pd.DataFrame, values: Any) -> np.ndarray:

@@ -21,7 +21,7 @@ from tabrec.interpret._result import Finding
 from tabrec.interpret.page import columns, data, rankings, ratings, rows
 from tabrec.interpret.page import scores as scores_of
 from tabrec.interpret.page.blocks import Section
-from tabrec.interpret.page.consistency import reconcile
+from tabrec.interpret.page.consistency import describe_alike, group_alike, reconcile
 from tabrec.interpret.page.report_data import FRAME_FOR_ARRAY, ReportData, read_report_data
 from tabrec.saving.files import new_file
 from tabrec.tables.columns import as_frame
@@ -145,8 +145,9 @@ class Report:
 
     def __repr__(self) -> str:
         lines = [f"Report of {len(self.html):,} characters, with {len(self.findings)} findings"]
-        lines += [f"  {_SEVERITIES[finding.severity]}: {finding.text}" for finding in self.findings[:_N_PRINTED]]
-        more = len(self.findings) - _N_PRINTED
+        groups = group_alike(self.findings)
+        lines += [f"  {_SEVERITIES[group[0].severity]}: {describe_alike(group)}" for group in groups[:_N_PRINTED]]
+        more = sum(map(len, groups[_N_PRINTED:]))
         return "\n".join([*lines, *([f"  … and {more} more on the page."] if more > 0 else [])])
 
     def _repr_html_(self) -> str:

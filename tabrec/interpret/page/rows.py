@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from tabrec.interpret._numbers import show_number
 from tabrec.interpret._result import Finding
@@ -18,7 +19,7 @@ from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
 _LEVEL = 0.9
 _N_STEPS = 5  # number of steps of a waterfall, so that plots fit side by side
 _MOST_PARTS, _WORST = 10, "worst segment: "
-_CLEARLY_LOW = 3  # in standard errors; strict, because several parts are tested
+_UNLIKELY = 0.01  # largest probability, over all parts, that a low coverage is chance
 _MIN_ROWS = 60  # smallest number of held-out rows, of which half calibrate intervals
 
 
@@ -32,7 +33,7 @@ def add_contributions(section: Section, data: ReportData) -> None:
     background = data.X.iloc[data.sample(len(data.X), SOME_ROWS)] if data.trees is None else None
     result = contributions(data.model, data.judged[0].iloc[list(chosen.values())], background=background).by_source()
     for position, (name, row) in enumerate(chosen.items()):
-        # By default the second of two classes, as in the effects, else the most probable one.
+        # The second of two classes, as in effects, or the most probable one of several.
         own = result.row(position)
         axes = waterfall(own, sorted_value=True, n_largest=_N_STEPS, number_format=_choose_format(data, own))
         section.add_figure(axes, f"{name}: {_describe(data, row)}", width=WIDE if data.is_classifier else NARROW)
@@ -114,7 +115,7 @@ def _add_coverage_by_part(section: Section, data: ReportData, result: Any, rows:
     name = "actual class" if data.is_classifier else "prediction"
     by = pd.Series(y.astype(str), name=name) if data.is_classifier else result.table["prediction"]
     table = result.coverage(y, by=by, sample_weight=weights)
-    left_out = ""
+    left_out, n_parts = "", len(table) + 1
     if len(table) > _MOST_PARTS:
         left_out = f" The {_MOST_PARTS} of {len(table)} classes with the lowest coverage."
         table = table.nsmallest(_MOST_PARTS, "coverage")
@@ -128,15 +129,16 @@ def _add_coverage_by_part(section: Section, data: ReportData, result: Any, rows:
     formats = {"n": "{:,}", "coverage": "{:.1%}", "std_error": "{:.1%}"}
     caption = f"Coverage by {name}, where {_LEVEL:.0%} are meant; few rows (n) have a large standard error."
     section.add_table(table.rename_axis(name).reset_index(), caption + left_out, formats)
-    section.add_findings(_find_low_coverage(table, name))
+    section.add_findings(_find_low_coverage(table, name, n_parts))
 
 
-def _find_low_coverage(table: pd.DataFrame, name: str) -> list[Finding]:
-    """Describe the part with the lowest coverage, if it is significantly below the level."""
-    missed = (_LEVEL - table["coverage"]) / table["std_error"]
-    if missed.max() <= _CLEARLY_LOW:
+def _find_low_coverage(table: pd.DataFrame, name: str, n_parts: int) -> list[Finding]:
+    """Describe the part with the lowest coverage, if so few covered rows are unlikely at the level."""
+    n_covered = (table["coverage"] * table["n"]).round()
+    p_values = binom.cdf(n_covered, table["n"], _LEVEL) * n_parts
+    worst = int(p_values.argmin())
+    if p_values[worst] > _UNLIKELY:
         return []
-    worst = int(missed.argmax())
     part, row = str(table.index[worst]), table.iloc[worst]
     where = f"where {part.removeprefix(_WORST)}" if part.startswith(_WORST) else f"with {name} {part}"
     text = f"Of the rows {where}, {row['coverage']:.0%} are covered: the level of {_LEVEL:.0%} does not hold there."

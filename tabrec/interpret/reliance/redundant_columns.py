@@ -28,6 +28,7 @@ _MOST_DRAWN = 80
 _MIN_AGREEMENT = 0.8
 _N_PROJECTIONS = 4
 _SAME_LABELS = 0.95
+_LEAST_ROWS = 10  # the ranks of fewer rows agree by chance
 _ROWS_PER_VALUE = 5  # numbers with fewer rows per distinct value are not treated as labels
 
 
@@ -200,7 +201,7 @@ def redundancy(X: Any, *, threshold: float = 0.1, max_rows: int = 20_000, random
     constants = [str(name) for name in in_sample if encoded[name].nunique(dropna=False) < 2]
     frame = pd.DataFrame(correlation, index=names, columns=names)
     findings = [
-        *[_cluster_finding(cluster, frame, sources) for cluster in clusters],
+        *[_cluster_finding(cluster, frame, sources) for cluster in clusters if len(matrix) >= _LEAST_ROWS],
         *_relabelled_findings(table, clusters),
         *_constant_findings(constants),
     ]

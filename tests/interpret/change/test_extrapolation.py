@@ -129,9 +129,10 @@ def test_predictions_at_the_edge_are_counted():
 
 @pytest.mark.parametrize("kind", ["frame", "array"])
 def test_a_line_goes_on_and_the_change_is_its_slope_times_the_distance(kind):
-    old, new = pd.DataFrame({"a": np.arange(10.0)}), pd.DataFrame({"a": [-2.0, 5.0, 10.0, 12.0]})
+    values = np.linspace(0, 9, 100)
+    old, new = pd.DataFrame({"a": values}), pd.DataFrame({"a": [-2.0, 5.0, 10.0, 12.0]})
     old, new = (old, new) if kind == "frame" else (old.to_numpy(), new.to_numpy())
-    found = extrapolation_check(LinearRegression().fit(old, 3 * np.arange(10.0)), old, new)
+    found = extrapolation_check(LinearRegression().fit(old, 3 * values), old, new)
     line = found.table.iloc[0]
     assert line["clipped"] == 0
     assert line["change"] == pytest.approx(3 * (2 + 1 + 3) / 3)
@@ -269,3 +270,16 @@ def test_numbers_in_evidence_have_as_many_digits_as_they_need_to_differ():
         new = old.assign(x=old["x"].max() + step)
         (found,) = (each for each in extrapolation_check(model, old, new).findings if each.columns == ("x",))
         assert f"to {expected}" in found.evidence
+
+
+def test_rows_that_chance_puts_outside_are_no_finding():
+    model, alarms = LinearRegression(), 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        old, new = (pd.DataFrame(rng.normal(size=(n, 8)), columns=list("abcdefgh")) for n in (120, 60))
+        found = extrapolation_check(model.fit(old, old["a"]), old, new)
+        assert found.table["outside"].max() > 0
+        alarms += bool(found.findings)
+    assert alarms <= 5  # at most one in 20 is expected
+    shifted = extrapolation_check(model, old, new + 1.5)
+    assert {finding.kind for finding in shifted.findings} == {"outside the training range"}
