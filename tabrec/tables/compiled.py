@@ -12,7 +12,7 @@ from typing import NamedTuple
 # Set to "0", it leaves the compiled library unused; set to an instruction set, it uses the file for this one.
 SWITCH = "TABREC_GROWER"
 # Must equal `grower_version` in grower.cpp.
-_VERSION = 4
+_VERSION = 5
 _FOLDER = Path(__file__).parents[1] / "trees" / "grower"
 # The features that each compiled file needs, the most capable first.
 _LEVELS: dict[str, set[str]] = {"avx2": {"AVX2", "POPCNT"}, "baseline": set()}

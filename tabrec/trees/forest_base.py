@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,11 +28,12 @@ from tabrec.tables.weights import read_weights
 from tabrec.trees.grower.growth import ForestGrower, check_class_count, fastest_grower, is_grown
 from tabrec.trees.grower.walking import predict_rows, sum_predictions
 from tabrec.trees.out_of_bag import map_in_order, mean_and_spread, predict_out_of_bag
-from tabrec.trees.target_encoding import TargetEncodingMixin, to_matrix
+from tabrec.trees.target_encoding import CONSTRAINTS, TargetEncodingMixin, to_matrix
 from tabrec.trees.target_units import TargetUnits, choose_units
 
 # With fewer rows, threads cost more than they save.
 _FEW_ROWS = 500
+FOREST_CONSTRAINTS: dict = {**CONSTRAINTS, "splitter": [StrOptions({"best", "random"})]}
 _OOB_ATTRIBUTES = ("oob_score_", "oob_prediction_", "oob_decision_function_", "oob_spread_", "oob_target_")
 
 
@@ -44,6 +46,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
     encoded_range_: np.ndarray
     _n_raw_rows: int
     criterion: str
+    splitter: str
     verbose: Any
     n_estimators: int
     grower_: str
@@ -144,7 +147,7 @@ class ForestMixin(CheckedScoreMixin, TargetEncodingMixin):
             if append:
                 self.estimators_.append(tree)
         else:
-            tree = super()._make_estimator(append, random_state)
+            tree = super()._make_estimator(append, random_state).set_params(splitter=self.splitter)
         self._growing.append(tree)
         if self._grower is not None:
             self._grower.take_over(tree)

@@ -305,7 +305,7 @@ def rewrite(saved, change):
     [
         "os.system",
         "subprocess.Popen",
-        "tabrec.trees.forest.np",
+        "tabrec.trees.forest_regressor.np",
         "tabrec.nothing.Model",
         "tabrec.__main__.Popen",
         "Popen",

@@ -60,9 +60,7 @@ public:
 
     // Marks the columns in which two rows of the node differ, for `is_constant`.
     void find_differences(const Todo& node) {
-        const auto at = [this](int64_t i, int64_t column) {
-            return *reinterpret_cast<const Shorts*>(row(i) + column);
-        };
+        const auto at = [this](int64_t i, int64_t column) { return load_shorts(row(i) + column); };
         for (int64_t c = 0; c < stride_; c += 2 * kShorts) {
             const Shorts first = at(node.start, c), second = at(node.start, c + kShorts);
             Shorts differs{}, also_differs{};
@@ -84,6 +82,34 @@ public:
             high = std::max(high, row(i)[at]);
         }
         return are_one_value(values_[at][low], values_[at][high]);
+    }
+
+    typedef int32_t Place;  // of a column in the row of a block
+
+    static uint32_t code(const uint16_t* row, Place place) { return row[place]; }
+    Place place(int32_t feature) const { return position_[feature]; }
+    Buffer<Place>& places() const { return places_; }
+    const float* values(int32_t feature) const { return values_[position_[feature]]; }
+    Range range(int32_t feature) const { return {low_[position_[feature]], high_[position_[feature]]}; }
+
+    // Finds the codes of all columns in a node, for `range`.
+    void find_ranges(const Todo& node) {
+        for (int64_t c = 0; c < stride_; c += kShorts) {
+            Shorts low = load_shorts(row(node.start) + c), high = low;
+            for (int64_t i = node.start + 1; i < node.end; ++i) {
+                const Shorts codes = load_shorts(row(i) + c);
+                low = codes < low ? codes : low;
+                high = codes > high ? codes : high;
+            }
+            *reinterpret_cast<Shorts*>(low_.data() + c) = low;
+            *reinterpret_cast<Shorts*>(high_.data() + c) = high;
+        }
+    }
+
+    // Calls `take` with the codes and the statistic of each row of a node.
+    template <class Take>
+    void visit(const Todo& node, Take take) const {
+        for (int64_t i = node.start; i < node.end; ++i) take(row(i), stats_[ids_[i]]);
     }
 
     // The best split of each of the given features.
@@ -159,7 +185,7 @@ private:
         target_.resize(most);
         codes_of_block_.assign(most * stride_, 0);
         local_codes_.resize(most);
-        differs_.resize(stride_);
+        for (auto* codes : {&differs_, &low_, &high_}) codes->resize(stride_);
         n_values_.resize(codes_.n_columns);
         own_values_.resize(static_cast<size_t>(codes_.n_columns - codes_.n_narrow) * most);
         values_.resize(codes_.n_columns);
@@ -325,7 +351,7 @@ private:
     const int64_t most_rows_;
     int64_t stride_;  // codes of a row
     Buffer<int32_t> position_;  // of each feature in a row
-    Buffer<uint16_t> codes_of_block_, ids_, spare_ids_, differs_;
+    Buffer<uint16_t> codes_of_block_, ids_, spare_ids_, differs_, low_, high_;
     Buffer<Stat> stats_, bins_;
     Buffer<double> target_, pair_codes_;
     Buffer<const float*> values_;  // by position, then by code
@@ -335,6 +361,7 @@ private:
     Buffer<uint8_t> is_known_;
     Buffer<Use> pairs_, uses_;
     Buffer<int32_t> columns_;
+    mutable Buffer<Place> places_;
     Buffer<Stat*> bases_;
 };
 

@@ -63,6 +63,24 @@ public:
         return one_by_one_[feature] ? find_one_by_one(groups, node, feature, values) : find_in_lanes(groups, node);
     }
 
+    // The gain of a split with the given sums left of it, minus infinity if it is not allowed.
+    double gain(const Todo& node, int32_t feature, double left_sum, double left_weight, double count) const {
+        const double sum = node.totals.sum, weight = node.totals.weight;
+        const double n_rows = static_cast<double>(node.n_rows());
+        if (count < set_.min_samples_leaf || n_rows - count < set_.min_samples_leaf) return -kInfinity;
+        const int sign = set_.monotonic_sign(feature);
+        if (sign != 0) {
+            const double left = bounded_value<kCriterion>(left_sum, left_weight);
+            const double right = bounded_value<kCriterion>(sum - left_sum, weight - left_weight);
+            if (left < node.lower || right < node.lower || left > node.upper || right > node.upper ||
+                (left - right) * sign > 0)
+                return -kInfinity;
+        }
+        if (left_weight < set_.min_weight_leaf || weight - left_weight < set_.min_weight_leaf) return -kInfinity;
+        return kCriterion == kEntropy ? entropy_proxy(left_sum, left_weight, sum, weight)
+                                      : proxy<kLaneCriterion>(left_sum, left_weight, sum, weight);
+    }
+
 private:
     static constexpr int kLaneCriterion = kCriterion == kEntropy ? kGini : kCriterion;
 
@@ -96,24 +114,10 @@ private:
 
     Best find_one_by_one(const Groups& groups, const Todo& node, int32_t feature, const float* values) const {
         Best best;
-        const double sum = node.totals.sum, weight = node.totals.weight;
-        const double n_rows = static_cast<double>(node.n_rows());
-        const int sign = set_.monotonic_sign(feature);
         for (int64_t g = 0; g + 1 < groups.n; ++g) {
-            const double left_sum = groups.sum[g], left_weight = groups.weight[g], count = groups.count[g];
-            if (count < set_.min_samples_leaf || n_rows - count < set_.min_samples_leaf) continue;
             if (are_one_value(values[groups.code[g]], values[groups.code[g + 1]])) continue;
-            if (sign != 0) {
-                const double left = bounded_value<kCriterion>(left_sum, left_weight);
-                const double right = bounded_value<kCriterion>(sum - left_sum, weight - left_weight);
-                if (left < node.lower || right < node.lower || left > node.upper || right > node.upper ||
-                    (left - right) * sign > 0)
-                    continue;
-            }
-            if (left_weight < set_.min_weight_leaf || weight - left_weight < set_.min_weight_leaf) continue;
-            const double gain = kCriterion == kEntropy ? entropy_proxy(left_sum, left_weight, sum, weight)
-                                                       : proxy<kLaneCriterion>(left_sum, left_weight, sum, weight);
-            if (gain > best.gain) best = {gain, groups.code[g], groups.code[g + 1]};
+            const double found = gain(node, feature, groups.sum[g], groups.weight[g], groups.count[g]);
+            if (found > best.gain) best = {found, groups.code[g], groups.code[g + 1]};
         }
         return best;
     }

@@ -1,4 +1,4 @@
-// Draws the features of a node as scikit-learn does.
+// Draws the features and the random thresholds of a node as scikit-learn does.
 #pragma once
 
 #include <algorithm>
@@ -48,16 +48,22 @@ public:
         return drawn_;
     }
 
+    double uniform(double low, double high) { return (high - low) * static_cast<double>(next()) / 2147483647.0 + low; }
+
     // The first `n_constants` of a node are the columns known to be constant in it.
     const Buffer<int32_t>& constants() const { return constants_; }
 
 private:
     int64_t random(int64_t low, int64_t high) {
+        return low + static_cast<int64_t>(next() % static_cast<uint32_t>(high - low));
+    }
+
+    uint32_t next() {
         if (state_ == 0) state_ = 1;
         state_ ^= state_ << 13;
         state_ ^= state_ >> 17;
         state_ ^= state_ << 5;
-        return low + static_cast<int64_t>((state_ & 0x7fffffffu) % static_cast<uint32_t>(high - low));
+        return state_ & 0x7fffffffu;
     }
 
     uint32_t state_;

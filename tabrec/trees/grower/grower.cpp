@@ -47,7 +47,7 @@ int32_t guarded(Work work) {
 }  // namespace
 
 // Increased whenever a signature or a struct changes.
-EXPORTED int32_t grower_version() { return 4; }
+EXPORTED int32_t grower_version() { return 5; }
 
 EXPORTED int32_t grower_encode(const float* matrix, int64_t n_rows, int32_t n_columns, int64_t row_step,
                                int64_t column_step, grower::Codes** out) {

@@ -257,6 +257,7 @@ def _settings(tree: Any, outputs: np.ndarray, weights: np.ndarray | None) -> tup
         seed=_draw_seed(tree.random_state),
         is_packed=int(is_packed and n_rows < _LARGEST_PACKED),
         n_outputs=n_outputs,
+        has_random_splits=int(tree.splitter == "random"),
     )
     return settings, (outputs, monotonic, counts)
 

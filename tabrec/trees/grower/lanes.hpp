@@ -30,6 +30,7 @@ inline double sum_of(Four values) { return (values[0] + values[1]) + (values[2] 
 // Vectorised comparison of the codes of a block.
 constexpr int kShorts = 16;
 typedef uint16_t Shorts __attribute__((vector_size(2 * kShorts), aligned(2), may_alias));
+inline Shorts load_shorts(const uint16_t* from) { return *reinterpret_cast<const Shorts*>(from); }
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 

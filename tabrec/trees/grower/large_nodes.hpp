@@ -51,6 +51,61 @@ public:
         return are_one_value(column.values[low], column.values[high]);
     }
 
+    // A column in the row of a table.
+    struct Place {
+        uint32_t offset, width;
+    };
+
+    static uint32_t code(const uint8_t* row, Place place) {
+        return place.width == 1 ? row[place.offset] : read_wide(row + place.offset, place.width);
+    }
+
+    Place place(int32_t feature) const { return {codes_.columns[feature].offset, codes_.columns[feature].width}; }
+    Buffer<Place>& places() const { return places_; }
+    const float* values(int32_t feature) const { return codes_.columns[feature].values.data(); }
+    Range range(int32_t feature) const { return ranges_[feature]; }
+
+    // Finds the codes of all columns in a node, for `range`.
+    void find_ranges(const Todo& node) {
+        const size_t n_narrow = codes_.n_narrow;
+        low_.assign(n_narrow, 255);
+        high_.assign(n_narrow, 0);
+        ranges_.assign(codes_.n_columns, {0xffffffffu, 0});
+        places_.clear();
+        wide_columns_.clear();
+        for (int32_t c = 0; c < codes_.n_columns; ++c)
+            if (codes_.columns[c].width > 1) wide_columns_.push_back(c);
+        for (int32_t c : wide_columns_) places_.push_back(place(c));
+        uint8_t* const low = low_.data();
+        uint8_t* const high = high_.data();
+        visit(node, [&](const uint8_t* row, const Stat&) {
+            for (size_t c = 0; c < n_narrow; ++c) low[c] = std::min(low[c], row[c]);
+            for (size_t c = 0; c < n_narrow; ++c) high[c] = std::max(high[c], row[c]);
+            for (size_t k = 0; k < places_.size(); ++k) {
+                const uint32_t found = read_wide(row + places_[k].offset, places_[k].width);
+                Range& range = ranges_[wide_columns_[k]];
+                range = {std::min(range.low, found), std::max(range.high, found)};
+            }
+        });
+        for (int32_t c = 0; c < codes_.n_columns; ++c) {
+            const Column& column = codes_.columns[c];
+            if (column.width == 1) ranges_[c] = {low[column.offset], high[column.offset]};
+        }
+    }
+
+    // Calls `take` with the codes and the statistic of each row of a node.
+    template <class Take>
+    void visit(const Todo& node, Take take) const {
+        const int64_t last = static_cast<int64_t>(rows_.size()) - 1;
+        for (int64_t i = node.start; i < node.end; ++i) {
+            const int64_t ahead = rows_[std::min(i + kAhead, last)];
+            const uint8_t* next = codes_.row(ahead);
+            __builtin_prefetch(&stats_[ahead]);
+            for (int64_t byte = 0; byte < codes_.stride; byte += 64) __builtin_prefetch(next + byte);
+            take(codes_.row(rows_[i]), stats_[rows_[i]]);
+        }
+    }
+
     // The best split of each of the given features.
     void evaluate(const Todo& node, const Buffer<int32_t>& features, Best* best) {
         narrow_.clear();
@@ -113,7 +168,6 @@ private:
 
     void fill_bins(const Todo& node) {
         Stat* const bins = bins_.data();
-        const int64_t last = static_cast<int64_t>(rows_.size()) - 1;
         const size_t n_narrow = narrow_.size();
         offsets_.clear();
         bases_.clear();
@@ -123,16 +177,11 @@ private:
         }
         const uint32_t* const offsets = offsets_.data();
         Stat* const* const bases = bases_.data();
-        for (int64_t i = node.start; i < node.end; ++i) {
-            const int64_t ahead = rows_[std::min(i + kAhead, last)];
-            const uint8_t* next = codes_.row(ahead);
-            __builtin_prefetch(&stats_[ahead]);
-            for (int64_t byte = 0; byte < codes_.stride; byte += 64) __builtin_prefetch(next + byte);
-            const Stat stat = stats_[rows_[i]];
-            const uint8_t* row = codes_.row(rows_[i]);
+        visit(node, [&](const uint8_t* row, const Stat& of_row) {
+            const Stat stat = of_row;
             for (size_t k = 0; k < n_narrow; ++k) bases[k][row[offsets[k]]].add(stat);
             for (const Use& use : wide_) bins[use.bins + read_wide(row + use.offset, use.width)].add(stat);
-        }
+        });
     }
 
     // Leaves the bins empty for the next node.
@@ -196,6 +245,10 @@ private:
     Buffer<uint32_t> rows_, spare_, offsets_;
     Buffer<Stat*> bases_;
     Buffer<Use> narrow_, wide_;
+    Buffer<uint8_t> low_, high_;
+    Buffer<Range> ranges_;
+    Buffer<int32_t> wide_columns_;
+    mutable Buffer<Place> places_;
 };
 
 }  // namespace grower

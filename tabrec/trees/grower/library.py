@@ -31,6 +31,7 @@ class Settings(ctypes.Structure):
         ("seed", ctypes.c_uint32),
         ("is_packed", ctypes.c_int32),
         ("n_outputs", ctypes.c_int32),
+        ("has_random_splits", ctypes.c_int32),
     )
 
 

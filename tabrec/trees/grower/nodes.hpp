@@ -27,6 +27,7 @@ struct Settings {
     uint32_t seed;
     int32_t is_packed;  // integer weights of a sum below 2**25
     int32_t n_outputs;
+    int32_t has_random_splits;
 
     int monotonic_sign(int32_t feature) const { return monotonic == nullptr ? 0 : monotonic[feature]; }
 };
@@ -54,6 +55,11 @@ constexpr uint32_t kUnknown = 0xffffffffu;
 struct Best {
     double gain = -kInfinity;
     uint32_t low = 0, high = 0;
+};
+
+// The codes of a column in a node are between these, which occur in it.
+struct Range {
+    uint32_t low, high;
 };
 
 struct Split {

@@ -13,6 +13,7 @@
 #include "large_nodes.hpp"
 #include "nodes.hpp"
 #include "parts.hpp"
+#include "random_splits.hpp"
 #include "stats.hpp"
 
 namespace grower {
@@ -24,7 +25,8 @@ public:
         : set_(settings), target_(target), nodes_(nodes), class_weights_(settings.n_classes), parts_(settings),
           boundaries_(codes, settings), draws_(codes.n_columns, settings.seed), best_(codes.n_columns),
           large_(codes, settings, target, weights, boundaries_, groups_, keys_, parts_),
-          block_(codes, settings, large_.n_rows(), boundaries_, groups_, keys_, parts_) {}
+          block_(codes, settings, large_.n_rows(), boundaries_, groups_, keys_, parts_),
+          random_(settings, boundaries_, parts_) {}
 
     // False if it was stopped.
     bool build() { return set_.max_leaves > 0 ? build_best_first() : build_depth_first(); }
@@ -150,6 +152,7 @@ private:
 
     template <class Rows>
     bool find_split(const Todo& node, Rows& rows, int64_t& n_constants, Split& split) {
+        if (set_.has_random_splits) return random_.find(node, rows, draws_, n_constants, split);
         if constexpr (std::is_same_v<Rows, Block<Stat, kCriterion>>) rows.find_differences(node);
         const Buffer<int32_t>& drawn = draws_.draw(
             set_.max_features, n_constants, [&](int32_t feature) { return rows.is_constant(node, feature); });
@@ -240,6 +243,7 @@ private:
     Keys keys_;
     LargeNodes<Stat, kCriterion> large_;
     Block<Stat, kCriterion> block_;
+    RandomSplits<Stat, kCriterion> random_;
 };
 
 }  // namespace grower
