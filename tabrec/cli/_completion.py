@@ -16,7 +16,7 @@ TABLE_MODELS = {
     "forest": "many trees, averaged",
     "boosting": "trees, each correcting the previous ones",
     "net": "embeddings and layers",
-    "ensemble": "forest, boosting and net, weighted",
+    "ensemble": "five kinds of models, weighted",
     "all": "the best of forest, boosting and net",
 }
 RATING_MODELS = {"dot": "factors, a net", "nn": "embeddings and layers", "bayes": "factors, sampled"}

@@ -43,7 +43,7 @@ _Model = Annotated[
     choice(
         TABLE_MODELS,
         "MODEL",
-        "forest, boosting, net, ensemble (of the three), or all: the best of the first three.",
+        "forest, boosting, net, ensemble (of five kinds), or all: the best of the first three.",
     ),
 ]
 _LogTarget = Annotated[bool, option("", "Learn the logarithm of the target.", True, "--log-target")]

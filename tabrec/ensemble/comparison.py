@@ -128,8 +128,8 @@ def compare_models(
     y : array-like of shape (n_rows,)
         Target, without gaps.
     models : "all" or list of str and of (str, estimator), default="all"
-        Short names of models with default parameters ("forest", "boosting", "net", "linear", "neighbors"; "all" is all
-        of them), and pairs of a name and an estimator.
+        Short names of models with default parameters ("forest", "extra_trees", "boosting", "net", "linear",
+        "neighbors"; "all" is all of them), and pairs of a name and an estimator.
     cv : int, cross-validation splitter, iterable or None, default=5
         Number of random folds (None is 5), or folds by a splitter, such as ``TimeSplit(3, column="saledate")``.
     scoring : str, callable or None, default=None

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from tabrec.ensemble.members import DEFAULT_KINDS
 from tabrec.runs.hold_out import make_folds
 from tabrec.runs.metrics import choose_metric
 from tabrec.runs.submission import name_probabilities
@@ -19,6 +18,7 @@ from tabrec.runs.table_target import TASKS, check_time_column, check_values, rea
 from tabrec.runs.trained_table import describe_reading
 from tabrec.runs.trials import (
     MODELS,
+    SINGLE_MODELS,
     Trial,
     TrialRows,
     average_folds,
@@ -79,9 +79,9 @@ def train(
     target : str
         Column to predict.
     model : {"forest", "boosting", "net", "ensemble", "all"}, default="forest"
-        The kind of model. "ensemble" is a weighted mean of a forest, boosting and a net, see `EnsembleRegressor`. "all"
-        trains each of the three, and keeps the best one by `metric`: the mean over the folds, or else the score on the
-        rows held out; a model that fails is left out, with a warning.
+        The kind of model. "ensemble" is a weighted mean of these three, extremely randomised trees and a linear
+        model, see `EnsembleRegressor`. "all" trains a forest, boosting and a net, and keeps the best one by `metric`:
+        the mean over the folds, or else the score on the rows held out; a model that fails is left out, with a warning.
     task : {"auto", "regression", "classification"}, default="auto"
         "auto" classifies text that is not numbers, booleans, categories and numbers of two distinct values.
     metric : str, default=None
@@ -174,7 +174,7 @@ def train(
     run = TableRun(None, metadata, {}, None)
     rows = _divide(run, frame, metric, verbose)
     columns = preprocessor_options(drop, categorical, time_column, date_format)
-    names = DEFAULT_KINDS if model == "all" else [model]
+    names = SINGLE_MODELS if model == "all" else [model]
     trials = [Trial(name, make_estimator(name, task, columns, device, random_state)) for name in names]
     if rows.folds or len(trials) > 1:
         trials = rows.compare(trials, random_state)

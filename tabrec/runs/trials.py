@@ -17,7 +17,8 @@ from tabrec.runs.metrics import TaskMetric
 from tabrec.runs.scores import Scores, predict_numbers, score, score_run, standard_error
 from tabrec.tables.copies import clone_for_refit
 
-MODELS = (*DEFAULT_KINDS, "ensemble", "all")
+SINGLE_MODELS = ("forest", "boosting", "net")
+MODELS = (*SINGLE_MODELS, "ensemble", "all")
 
 # Columns of the result of `compare_models`: the score that ranks models, and columns that are not scores.
 _RANK = "rank"

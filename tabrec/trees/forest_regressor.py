@@ -101,9 +101,10 @@ class ForestRegressor(ForestMixin, RandomForestRegressor):
 
     References
     ----------
-    Breiman (2001), "Random forests". Howard & Gugger, *Deep Learning for Coders with fastai and PyTorch*, chapter 9,
-    "Random forests". Geurts, Ernst & Wehenkel (2006), "Extremely randomized trees". Wright & König (2019), "Splitting on categorical predictors in random forests". Micci-Barreca
-    (2001), "A preprocessing scheme for high-cardinality categorical attributes".
+    Breiman (2001), "Random forests". Geurts, Ernst & Wehenkel (2006), "Extremely randomized trees". Howard & Gugger,
+    *Deep Learning for Coders with fastai and PyTorch*, chapter 9, "Random forests". Wright & König (2019), "Splitting
+    on categorical predictors in random forests". Micci-Barreca (2001), "A preprocessing scheme for high-cardinality
+    categorical attributes".
 
     Examples
     --------
