@@ -254,7 +254,10 @@ def test_members_are_cloned_and_set_by_name():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"estimators": ["forest", "tree"]}, "'tree'; the short names are forest, extra_trees, boosting, net, linear, neighbors"),
+        (
+            {"estimators": ["forest", "tree"]},
+            "'tree'; the short names are forest, extra_trees, boosting, net, linear, neighbors",
+        ),
         ({"estimators": [("a", LogisticRegression())]}, "which is not a regressor"),
         ({"estimators": [("a__b", LinearRegression())]}, "must not contain '__'"),
         ({"estimators": ["linear", "linear"]}, "each by another name"),

@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.inspection import partial_dependence
 from sklearn.metrics import mean_absolute_error
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -58,6 +63,29 @@ def classes(y):
 
 
 sklearn_version = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "target"),
+    [(ForestRegressor, ExtraTreesRegressor, lambda y: y), (ForestClassifier, ExtraTreesClassifier, classes)],
+)
+def test_random_splits_grow_the_extra_trees_of_scikit_learn(ours, theirs, target):
+    X, y = make_array()
+    forest = ours(splitter="random", bootstrap=False, min_samples_leaf=2, max_features=0.5, **FAST).fit(X, target(y))
+    other = theirs(min_samples_leaf=2, max_features=0.5, **FAST).fit(X[forest._rows], target(y)[forest._rows])
+    method = "predict_proba" if ours is ForestClassifier else "predict"
+    np.testing.assert_allclose(getattr(forest, method)(X), getattr(other, method)(X), rtol=1e-12)
+    best = ours(bootstrap=False, min_samples_leaf=2, max_features=0.5, **FAST).fit(X, target(y))
+    assert (getattr(forest, method)(X) != getattr(best, method)(X)).any()
+
+
+def test_random_splits_have_out_of_bag_predictions_and_are_searched():
+    X, y = make_frame()
+    search = GridSearchCV(ForestRegressor(**FAST), {"splitter": ["best", "random"]}, cv=2).fit(X, y)
+    assert set(search.cv_results_["param_splitter"]) == {"best", "random"}
+    assert ForestRegressor(splitter="random", **FAST | {"n_estimators": 40}).fit(X, y).oob_score_ > 0.7
+    with pytest.raises(ValueError, match="'splitter' parameter of ForestRegressor must be a str among"):
+        ForestRegressor(splitter="any").fit(X, y)
 
 
 def order_of(X, y):

@@ -68,6 +68,7 @@ def compare(make, n_classes, seed, n_rows, n_columns, limits, weighted, constrai
 LIMITS = st.fixed_dictionaries(
     {"max_features": st.sampled_from([None, "sqrt", 0.5]), "min_samples_leaf": st.sampled_from([1, 2, 5])},
     optional={
+        "splitter": st.sampled_from(["best", "random"]),
         "max_depth": st.integers(1, 7),
         "min_impurity_decrease": st.just(0.01),
         "min_weight_fraction_leaf": st.just(0.03),
@@ -140,6 +141,7 @@ def test_nodes_of_thousands_of_rows_are_split_as_by_scikit_learn(make):
         limits = {"max_features": 0.5, "min_samples_leaf": 2}
         compare(make, 2, seed, 6_000, 8, limits, True, False)
         compare(make, 2, seed, 6_000, 8, limits | {"max_leaf_nodes": 150}, True, True)
+        compare(make, 2, seed, 6_000, 8, limits | {"splitter": "random"}, True, True)
 
 
 @needs_compiled
