@@ -61,10 +61,10 @@ def test_wrong_files_and_rooms_of_documents_are_found(monkeypatch, tmp_path):
 
 
 def test_imports_inside_functions_are_late():
-    tree = ast.parse("import tabrec.tables.rows\ndef f():\n    from tabrec.trees import forest\n")
+    tree = ast.parse("import tabrec.tables.rows\ndef f():\n    from tabrec.trees import forest_base\n")
     first, second = house._imports_of("tabrec.cli", tree)
     assert (first.module, first.is_late) == ("tabrec.tables.rows", False)
-    assert (second.module, second.is_late) == ("tabrec.trees.forest", True)
+    assert (second.module, second.is_late) == ("tabrec.trees.forest_base", True)
 
 
 def test_entries_of_a_docstring_are_read():
