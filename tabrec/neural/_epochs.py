@@ -55,6 +55,14 @@ class WeightAverage:
         decay = min(_AVERAGING, (1 + self._n_steps) / (10 + self._n_steps))
         torch._foreach_lerp_(self._means, self._weights, 1 - decay)
 
+    def state(self) -> tuple[list[torch.Tensor], int]:
+        """The means and the number of steps."""
+        return self._means, self._n_steps
+
+    def set_state(self, state: tuple[list[torch.Tensor], int]) -> None:
+        """Continue from means and a number of steps."""
+        self._means, self._n_steps = state
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Replace the weights of the model by the averaged ones within a `with` block."""

@@ -156,9 +156,7 @@ class Trainer:
     """
 
     def __init__(self, model: nn.Module, loss: Loss, config: TrainingConfig, device: torch.device | str = "cpu"):
-        self.model = model
-        self.loss = loss
-        self.config = config
+        self.model, self.loss, self.config = model, loss, config
         self.device = torch.device(device)
         self._generator: torch.Generator | None = None
         self._forward: Callable[..., Tensor] = model
@@ -321,7 +319,7 @@ class Trainer:
         config = self.config
         n_steps = config.epochs * len(batch_starts(len(data), config.batch_size))
         with show_progress(config.title, n_steps, config.verbose, lambda: state.step) as progress:
-            for epoch in range(config.epochs):
+            for epoch in range(self._first_epoch(state, best, smoothed), config.epochs):
                 state.epoch = epoch
                 record = self._run_epoch(state, update, data, smoothed)
                 if valid is not None:
@@ -332,8 +330,14 @@ class Trainer:
                 if progress.is_shown:
                     progress.add_row(format_record(record, config.units))
                 self._notify("epoch_end", state)
+                self._end_epoch(state, best, smoothed)
                 if state.stop:
                     break
+
+    def _first_epoch(self, *_: Any) -> int:
+        return 0  # another trainer may continue an earlier training
+
+    def _end_epoch(self, *_: Any) -> None: ...
 
     def _run_epoch(self, state: TrainingState, update: Callable, data: Any, smoothed: SmoothedLoss) -> dict:
         """Train on all rows once; returns the record of the epoch."""
