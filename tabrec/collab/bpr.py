@@ -20,7 +20,7 @@ from tabrec.collab.ranking_recommender import RankingRecommender
 from tabrec.collab.reader import RatingsReader
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.strengths import StrengthScorer
-from tabrec.neural.devices import read_device
+from tabrec.neural.devices import default_settings, read_device
 from tabrec.neural.training import Trainer
 from tabrec.neural.training_data import TrainingData
 from tabrec.tables.progress import quiet_if_auto
@@ -204,6 +204,7 @@ class BPRScorer(StrengthScorer):
     def check_parameters(self) -> None:
         read_device(self.parameters["device"])
 
+    @default_settings()
     def learn(self) -> None:
         self.seed = draw_seed(self.parameters["random_state"])
         generator = torch.Generator().manual_seed(self.seed)
@@ -213,6 +214,7 @@ class BPRScorer(StrengthScorer):
         )
         self.history = self._train(net, self.data.ratings, {})
 
+    @default_settings()
     def fit_more(self, data: RatingsReader, more: Interactions, context: Context = None) -> None:
         new_users = data.users.became_known(self.data.users.origins)
         self._extend(data)

@@ -17,7 +17,7 @@ from tabrec.collab.row_blocks import row_blocks, transpose
 from tabrec.collab.scorer import Scorer
 from tabrec.collab.sides import KINDS
 from tabrec.collab.strengths import StrengthScorer
-from tabrec.neural.devices import read_device
+from tabrec.neural.devices import default_settings, read_device
 from tabrec.tables.progress import track
 
 # Largest number of values of gathered factors in memory at once.
@@ -105,6 +105,7 @@ class ImplicitALSScorer(StrengthScorer):
         n_others = len(self.data.side(other).known())
         return self.parameters["regularization"] * (counts + self.parameters["unobserved_weight"] * n_others)
 
+    @default_settings()
     def _improve(self, kind: str, matrix: sp.csr_matrix) -> None:
         """Improve all rows of one side: by a few steps of conjugate gradients on the CPU, exactly elsewhere."""
         if read_device(self.parameters["device"]).type != "cpu":
@@ -118,6 +119,7 @@ class ImplicitALSScorer(StrengthScorer):
             found[rows] = improve_rows(block, others, gram, penalties[rows], start[rows]).numpy()
         self.rows = self.rows | {kind: found}
 
+    @default_settings()
     def _solve(self, kind: str, matrix: sp.csr_matrix, codes: np.ndarray | None = None) -> None:
         """Solve the rows of some codes, or of all, given the rows of the other side."""
         other = "item" if kind == "user" else "user"

@@ -62,6 +62,20 @@ def test_users_are_recommended_items_of_their_group(name):
     assert (found["user"] % 2 == found["item"] % 2).all()
 
 
+@pytest.mark.parametrize(
+    "setting", [lambda: torch.autocast("cpu", torch.bfloat16), lambda: torch.device("meta"), torch.inference_mode]
+)
+@pytest.mark.parametrize("name", ["als", "bpr"])
+def test_settings_of_torch_do_not_change_a_fit(name, setting):
+    model = clone(MODELS[name]).fit(CLICKS)
+    with setting():
+        other = clone(MODELS[name]).fit(CLICKS)
+        more = copy.deepcopy(other).partial_fit(CLICKS.head(5))
+        found = other.recommend([3], 5)
+    pd.testing.assert_frame_equal(found, model.recommend([3], 5))
+    assert len(more.recommend([3], 5)) == 5
+
+
 def test_known_user_and_new_user_with_the_same_items_have_the_same_scores(fitted):
     if isinstance(fitted, BPR):  # trained rows depend on the drawn items
         return
