@@ -18,6 +18,7 @@ from tabrec.plotting.axes import BLUE
 _FONTS = ["DejaVu Sans", "Arial", "sans-serif"]
 # Largest widths of plots, in inches, of which two wide or three narrow ones fit side by side.
 WIDE, NARROW = 4.9, 3.85
+_MOST_NOTES = 2  # that are not folded
 # Colours of a plot that are replaced by those of the dark or light page.
 _OF_PAGE = {"#000000": "currentColor", "#ffffff": "var(--paper)", BLUE: "var(--blue)"}
 
@@ -28,6 +29,14 @@ class Text:
 
     text: str
     kind: str = "text"
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Several notes, folded."""
+
+    summary: str
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,13 @@ class Section:
 
     def add_note(self, text: str) -> None:
         self.blocks.append(Text(text, "note"))
+
+    def add_warnings(self, messages: list[str]) -> None:
+        """Add warnings as notes, folded if they are many."""
+        if len(messages) > _MOST_NOTES:
+            self.blocks.append(Notes(f"{len(messages)} warnings", messages))
+        else:
+            self.blocks += [Text(message, "note") for message in messages]
 
     def add_table(self, frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = None) -> None:
         """Add a frame as a table; `formats` maps columns to format strings."""

@@ -14,7 +14,7 @@ from tabrec.interpret.effects.dependence import partial_dependence
 from tabrec.interpret.effects.pair_strengths import interaction_strength
 from tabrec.interpret.page.blocks import NARROW, Section
 from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
-from tabrec.plotting.axes import make_axes
+from tabrec.plotting.axes import make_axes, shorten
 from tabrec.preprocess import column_kinds
 
 _N_EFFECTS, _N_MAPS = 6, 4
@@ -126,7 +126,7 @@ def add_effects(section: Section, data: ReportData) -> None:
     if data.is_classifier:  # centred lines may leave the range of probabilities
         limits = max(limits[0], 0.0), min(limits[1], 1.0)
     for column, effect in effects.items():
-        axes = effect.plot(**drawn, limits=limits)
+        axes = _name_target(effect.plot(**drawn, limits=limits), data)
         caption = f"Partial dependence of {column}, averaged over {len(X):,} training rows."
         # Plots of labels have a row per label instead of a vertical axis, and need more height.
         size: dict[str, Any] = {"width": NARROW, "height": _LOW} if axes.get_ylabel() else {}
@@ -165,8 +165,20 @@ def _add_interactions(section: Section, data: ReportData, X: pd.DataFrame, weigh
         across, by = _order_pair(X, row["column"], row["other"])
         sizes: dict[str, Any] = {"grid_size": (_N_ACROSS, _N_BY), "sample_weight": weights}
         axes = partial_dependence(data.model, X, (across, by), **sizes).plot(as_lines=True)
+        axes = _name_target(axes, data)
         section.add_figure(axes, f"Partial dependence of {across} by {by}: lines that are not parallel interact.")
     section.add_findings(found.findings[:_N_PAIRS])
+
+
+def _name_target(axes: Any, data: ReportData) -> Any:
+    """Name the target on the axis of the prediction of a regressor."""
+    if not data.is_classifier:
+        named = f"average predicted {shorten(data.target)}"
+        axes.set(
+            xlabel=axes.get_xlabel().replace("average prediction", named),
+            ylabel=axes.get_ylabel().replace("average prediction", named),
+        )
+    return axes
 
 
 def _order_pair(X: pd.DataFrame, column: str, other: str) -> tuple[str, str]:

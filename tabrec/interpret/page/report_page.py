@@ -308,9 +308,9 @@ def _make_section(spec: _SectionSpec, given: Any) -> Section:
             spec.fill(section, given)
         except ValueError as error:
             section.add_note(f"{NOT_SHOWN} {error}")
-    for message in dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning):
-        if not any(finding.text in message for finding in section.findings):
-            section.add_note(message)
+    messages = dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning)
+    known = [finding.text for finding in section.findings]
+    section.add_warnings([message for message in messages if not any(text in message for text in known)])
     if spec.is_open is None:
         section.is_open = any(finding.severity < _NOTE for finding in section.findings)
     return section

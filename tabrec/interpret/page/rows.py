@@ -15,6 +15,7 @@ from tabrec.interpret.attribution.waterfall_chart import waterfall
 from tabrec.interpret.certainty.intervals import confidence
 from tabrec.interpret.page.blocks import NARROW, WIDE, Section
 from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
+from tabrec.plotting.axes import shorten
 
 _LEVEL = 0.9
 _N_STEPS = 5  # number of steps of a waterfall, so that plots fit side by side
@@ -35,7 +36,9 @@ def add_contributions(section: Section, data: ReportData) -> None:
     for position, (name, row) in enumerate(chosen.items()):
         # The second of two classes, as in effects, or the most probable one of several.
         own = result.row(position)
-        axes = waterfall(own, sorted_value=True, n_largest=_N_STEPS, number_format=_choose_format(data, own))
+        named = None if data.is_classifier else f"predicted {shorten(data.target)}"
+        drawn: dict[str, Any] = {"number_format": _choose_format(data, own), "ylabel": named}
+        axes = waterfall(own, sorted_value=True, n_largest=_N_STEPS, **drawn)
         section.add_figure(axes, f"{name}: {_describe(data, row)}", width=WIDE if data.is_classifier else NARROW)
 
 
@@ -105,7 +108,10 @@ def add_confidence(section: Section, data: ReportData) -> None:
             table[["calibration", *tables[0].columns.drop("calibration")]], "Coverage by calibration rows.", formats
         )
         _add_coverage_by_part(section, data, shown, checked)
-        section.add_figure(shown.plot(y=y[checked]), "Held-out rows, sorted by prediction.")
+        axes = shown.plot(y=y[checked])
+        if not data.is_classifier:
+            axes.set_ylabel(shorten(data.target))
+        section.add_figure(axes, "Held-out rows, sorted by prediction.")
     section.add_findings(shown.findings)
 
 

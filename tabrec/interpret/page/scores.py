@@ -12,7 +12,7 @@ from tabrec.interpret._result import Finding
 from tabrec.interpret.certainty.out_of_bag import oob_report
 from tabrec.interpret.metrics import METRICS, beats_baseline
 from tabrec.interpret.models import classes_of, predictor
-from tabrec.interpret.page.blocks import Section
+from tabrec.interpret.page.blocks import NARROW, Section
 from tabrec.interpret.page.report_data import LEAST_SEGMENTED, MANY_ROWS, ReportData
 from tabrec.interpret.quality.classification import classification_curves
 from tabrec.plotting.axes import BLUE, GREY, ORANGE, finish, make_axes, number_axis, shorten
@@ -98,15 +98,16 @@ def add_curves(section: Section, data: ReportData) -> None:
         return
     result = classification_curves(data.model, *data.judged, sample_weight=data.judged_weights)
     for kind, caption in _CURVES.items():
-        section.add_figure(result.plot(kind=kind), f"{caption} of {shorten(result.output)}.")
+        caption = f"{caption} of {shorten(result.output)}."
+        section.add_figure(result.plot(kind=kind), caption, width=NARROW, height=NARROW)
+    rounded = result.table[np.isclose(result.table["threshold"] * 10 % 1, 0, atol=1e-6)]
+    shares = dict.fromkeys(["selected", "precision", "recall", "false_positive_rate"], "{:.1%}")
+    section.add_table(rounded.drop(columns="cost"), "What each threshold gives.", {"threshold": "{:.2f}"} | shares)
     confusion = result.confusion(_HALF)
     confusion.columns = [f"predicted {name}" for name in confusion.columns]
     confusion = confusion.rename_axis("actual").reset_index()
     counted = "Rows" if data.judged_weights is None else "Weight of the rows"
     section.add_table(confusion, f"{counted} by actual and predicted class, at a probability of 0.5.", {})
-    rounded = result.table[np.isclose(result.table["threshold"] * 10 % 1, 0, atol=1e-6)]
-    shares = dict.fromkeys(["selected", "precision", "recall", "false_positive_rate"], "{:.1%}")
-    section.add_table(rounded.drop(columns="cost"), "What each threshold gives.", {"threshold": "{:.2f}"} | shares)
     section.add_findings(result.findings)
 
 

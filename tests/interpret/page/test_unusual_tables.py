@@ -159,3 +159,11 @@ def test_a_linear_model_of_other_scales_keeps_numbers_readable():
     page = explain(LinearRegression(), X, (X["a"] * 1e12 + X["b"] * 4e11 + 5e13).rename("revenue $"))
     assert NOT_SHOWN not in page.html
     assert "5e+13" not in page.html
+
+
+def test_axes_of_predictions_name_the_target_of_a_regressor():
+    X = make_frame()
+    html = explain(ForestRegressor(**FAST), X, X["a"] + X["b"], target="price").html
+    assert ">average predicted price<" in html
+    assert ">predicted price<" in html
+    assert "average prediction<" not in html
