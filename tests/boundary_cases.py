@@ -261,7 +261,7 @@ def fit(case: Case) -> Any:
 
 
 def outputs(model: Any, case: Case) -> dict[str, Any]:
-    """Everything that the model says of the new rows, as columns by name."""
+    """Return all outputs of the model for the new rows, as columns by name."""
     found: dict[str, Any] = {}
     methods = ("transform",) if case.subject.transforms else ("predict", "predict_proba")
     for method in methods:
@@ -340,7 +340,7 @@ def _is_close(one: Any, other: Any, slack: float) -> bool:
 
 
 def is_named_error(error: BaseException, case: Case) -> bool:
-    """Whether an error is a ValueError or TypeError whose message names a column or a parameter."""
+    """Return whether an error is a ValueError or TypeError whose message names a column or a parameter."""
     if not isinstance(error, (ValueError, TypeError)):
         return False
     columns = [f"{name!r}" for name in getattr(case.X, "columns", [])]

@@ -19,7 +19,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Change:
-    """A named change of a case, and what is promised of it.
+    """A named change of a case, and how far the outputs may differ.
 
     `tolerance` is the share of the largest value of an output by which it may differ; 0 means equal bit for bit.
     """
@@ -79,7 +79,7 @@ def _without_bootstrap(model: Any) -> Any:
 
 
 def _learns_order(subject: Subject) -> bool:
-    """Whether only the order of numbers, or their distances in units of the spread, matter."""
+    """Return whether only the order of numbers, or their distances relative to the standard deviation, matter."""
     return subject.family in ("trees", "net") or subject.name in ("Normalize", "TabularPreprocessor-net")
 
 

@@ -64,14 +64,14 @@ class BPR(RankingRecommender):
         Functions called during training, as in `TabularRegressor`.
     rating_weight : float, "value" or callable, default=0.1
         How a value of y becomes the strength of an interaction. A float w gives 1 + w · (y - mean) / std, with
-        deviations beyond two standard deviations cut off, so that 0 ignores y. "value" takes y itself. A callable is
+        deviations beyond two standard deviations cut off, so that 0 ignores y. "value" uses y as it is. A callable is
         applied to the array of values and must return positive numbers.
     user, item : str, default=None
         Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id. They are not used, but make their ids known.
     device : str, default="auto"
-        "auto" takes the GPU where there is one.
+        "auto" uses the GPU if there is one.
     verbose : bool, int or "auto", default="auto"
         Whether to show the loss by epoch and the time left; "auto" does so in terminals and
         notebooks, in `fit`.

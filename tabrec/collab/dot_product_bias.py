@@ -76,7 +76,7 @@ class DotProductBias(NetRecommender):
     callbacks : sequence of callable, default=()
         Functions called during training, as in `TabularRegressor`.
     device : str, default="auto"
-        "auto" takes the GPU where there is one.
+        "auto" uses the GPU if there is one.
     verbose : bool, int or "auto", default="auto"
         Whether to show a table by epoch, in units of the ratings, and the time left; "auto" does so in terminals and
         notebooks, in `fit`.

@@ -81,7 +81,7 @@ class EmbeddingNN(NetRecommender):
     callbacks : sequence of callable, default=()
         Functions called during training, as in `TabularRegressor`.
     device : str, default="auto"
-        "auto" takes the GPU where there is one.
+        "auto" uses the GPU if there is one.
     verbose : bool, int or "auto", default="auto"
         Whether to show a table by epoch and the time left; "auto" does so in terminals and notebooks, in `fit`.
     random_state : int, RandomState or None, default=None

@@ -258,8 +258,8 @@ def matched_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw standard normal noise of S samples with mean exactly 0 over samples and variance 1.
 
     Every second sample has the negated noise of the sample before (antithetic variates). Neighbouring samples have
-    similar factors and precisions, so that the noise nearly cancels in means of products too. An odd last sample has
-    none.
+    similar factors and precisions, so that the noise nearly cancels in means of products too. If S is odd, the last
+    sample has no noise.
     """
     n_pairs = shape[0] // 2
     half = rng.standard_normal((n_pairs, *shape[1:]), dtype=np.float32)

@@ -33,7 +33,7 @@ class ImplicitALS(RankingRecommender):
         Weight of the pairs without an interaction.
     rating_weight : float, "value" or callable, default=0.1
         How a value of y becomes the strength of an interaction. A float w gives 1 + w · (y - mean) / std, with
-        deviations beyond two standard deviations cut off, so that 0 ignores y. "value" takes y itself. A callable is
+        deviations beyond two standard deviations cut off, so that 0 ignores y. "value" uses y as it is. A callable is
         applied to the array of values and must return positive numbers.
     user, item : str, default=None
         Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.
@@ -42,7 +42,7 @@ class ImplicitALS(RankingRecommender):
         multi-label. `TabularPreprocessor` encodes them. Users and items
         without interactions, but with features, have the factors that a ridge regression on the features predicts.
     device : str, default="auto"
-        "auto" takes the GPU where there is one.
+        "auto" uses the GPU if there is one.
     verbose : bool, int or "auto", default="auto"
         Whether to show the progress and the time left; "auto" does so in terminals and notebooks, in `fit`.
     random_state : int, RandomState or None, default=None

@@ -69,7 +69,7 @@ class Interactions:
     weights : ndarray of shape (n_interactions,), default=None
         None weights all interactions equally.
     days : ndarray of shape (n_interactions,), default=None
-        Times in days, where they are known.
+        Times in days, if known.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Interactions:
         Returns
         -------
         Interactions
-            Those interactions.
+            The selected interactions.
         """
         weights = None if self.weights is None else self.weights[rows]
         days = None if self.days is None else self.days[rows]

@@ -38,7 +38,7 @@ class ItemKNN(RankingRecommender):
         items with few users are not similar by chance.
     rating_weight : float, "value" or callable, default=0.1
         How a value of y becomes the strength of an interaction. A float w gives 1 + w · (y - mean) / std, with
-        deviations beyond two standard deviations cut off, so that 0 ignores y. "value" takes y itself. A callable is
+        deviations beyond two standard deviations cut off, so that 0 ignores y. "value" uses y as it is. A callable is
         applied to the array of values and must return positive numbers.
     user, item : str, default=None
         Columns of the ids; None takes those of two, or those with usual names such as "userId", or else the first two.

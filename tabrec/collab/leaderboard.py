@@ -64,7 +64,7 @@ def compare_recommenders(
     models : dict of str to recommender, or list of recommenders
         Recommenders of ratings or of interactions; clones are fitted. A list is named by classes.
     interactions : table of shape (n_interactions, n_columns)
-        Ids of users and items, and, where there are any, times and strengths (or ratings). Rows without a user or an
+        Ids of users and items and, if present, times and strengths (or ratings). Rows without a user or an
         item are left out, with a warning.
     split : {"time", "last", "random"}, default=None
         "time" tests on the latest interactions of all users, "last" on the last ones of each user, "random" on a random

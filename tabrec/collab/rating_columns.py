@@ -112,7 +112,7 @@ def find_rating_columns(
 
 
 class InteractionColumns(NamedTuple):
-    """The names of the columns of users and items, and of strengths and times, where there are any."""
+    """The names of the columns of users and items and, if present, of strengths and times."""
 
     user: str
     item: str

@@ -258,7 +258,7 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
         users : id or array-like of ids
             Unknown users get popular items, or with ``order="rating"`` those with the highest average rating.
         n : int, default=10
-            Number of items per user; fewer where there are not as many. A warning names users without any.
+            Number of items per user; fewer if not enough remain. A warning names users without any.
         exclude_seen : bool, default=True
             Whether to exclude items that the user has rated.
         candidates : array-like of ids, or table of shape (n_pairs, 2), default=None
@@ -267,7 +267,7 @@ class Recommender(TakesChunksMixin, Newcomers, Exports, ABC):
         exclude : table of shape (n_pairs, 2 or more) or callable, default=None
             Pairs not to recommend, in columns named as in fit or "user" and "item". A callable is given a frame of
             pairs, with the columns named as in fit, and returns a boolean for each, True for those not to recommend. It
-            is called several times, with those of the best items of each user that are needed to find n others.
+            is called several times, with the best items of each user, until n items per user remain.
         include_cold : bool, default=False
             Whether to choose also from the items that are in `item_features` but have no ratings, without `candidates`.
         unknown : {"ignore", "raise"}, default="ignore"

@@ -33,7 +33,7 @@ class NoHeaderError(ValueError):
 
     See Also
     --------
-    read_table : Reads tables; its `names` are the fix.
+    read_table : Reads tables; its `names` names the columns.
     """
 
     def __init__(self, message: str, n_fields: int):

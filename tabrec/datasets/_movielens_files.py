@@ -52,7 +52,7 @@ _OCCUPATIONS = [
 
 
 def read_ratings(file: Folder, separator: str) -> pd.DataFrame:
-    """Read ratings as in `_RATING_TYPES`. The separator "::" is read as ":" with empty columns in between."""
+    """Read the columns of `_RATING_TYPES`. The separator "::" is read as ":" with empty columns in between."""
     has_header = separator == ","
     if has_header:
         _check_header(file)

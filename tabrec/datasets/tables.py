@@ -71,7 +71,7 @@ def read_table(
     missing : sequence of str, default=()
         Marks of missing values, besides empty fields, ``NA``, ``NaN``, ``NULL``, ``None``, ``N/A`` and their variants.
     sheet : str, default=None
-        Sheet of a spreadsheet. None is the first one.
+        Sheet of a spreadsheet; None takes the first one.
     text_columns : sequence of str, default=()
         Columns to read as text even if they look like numbers. Names that are not in the file are ignored.
     number_columns : sequence of str, default=()

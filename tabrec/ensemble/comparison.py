@@ -39,7 +39,7 @@ class ModelComparison:
     table : pandas.DataFrame
         A row for each model, the best first: `model`, the mean of the metric over the folds, its `standard_error` over
         the folds, and `fit_seconds` and `predict_seconds`, means of one fold. Metrics with names that begin with
-        "neg_" are errors: they are shown without it, as positive numbers.
+        "neg_" are errors: they are shown without this prefix, as positive numbers.
     by_fold : pandas.DataFrame
         A row for each model and fold: `model`, `fold`, the metrics, `fit_seconds` and `predict_seconds`.
     metric : str
@@ -131,10 +131,10 @@ def compare_models(
         Short names of models with default parameters ("forest", "extra_trees", "boosting", "net", "linear",
         "neighbors"; "all" is all of them), and pairs of a name and an estimator.
     cv : int, cross-validation splitter, iterable or None, default=5
-        Number of random folds (None is 5), or folds by a splitter, such as ``TimeSplit(3, column="saledate")``.
+        Number of random folds (5 for None), or folds by a splitter, such as ``TimeSplit(3, column="saledate")``.
     scoring : str, callable or None, default=None
         A scorer of scikit-learn, or a function ``scoring(model, X, y)`` that returns a number or a dict of numbers, of
-        which the first ranks the models; greater is better. None is the RMSE, or the log-loss over the rows whose
+        which the first ranks the models; greater is better. None takes the RMSE, or the log-loss over the rows whose
         class is in the training rows.
     groups : array-like of shape (n_rows,), default=None
         Groups, or times, of the rows, for the splitter `cv`.

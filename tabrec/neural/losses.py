@@ -1,4 +1,4 @@
-"""Losses per row, so that rows can be weighted; the loss of each member is computed."""
+"""Losses per row, so that rows can be weighted, averaged over the members of an ensemble."""
 
 from __future__ import annotations
 

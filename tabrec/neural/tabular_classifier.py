@@ -101,8 +101,8 @@ class TabularClassifier(CheckedScoreMixin, ClassifierMixin, TabularEstimator):
         Rows held out to record the validation loss and to keep the weights of the best epoch: a random share, or the
         last split of a splitter such as ``TimeSplit(1, column="saledate", test_size=0.1)``.
     patience : int or None, default=None
-        Stop after this many epochs without a lower validation loss. None is all epochs for a single net, and about 300
-        batches, within 4 to 12 epochs, for each of several.
+        Stop after this many epochs without a lower validation loss. None trains a single net for all epochs; each of
+        several nets waits for about 300 batches, that is 4 to 12 epochs.
     metrics : sequence of str or callable, default=()
         Names of functions of ``sklearn.metrics``, or functions ``metric(y_true, y_pred)``, recorded in `history_`.
     callbacks : sequence of callable, default=()

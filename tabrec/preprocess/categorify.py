@@ -55,8 +55,8 @@ class Categorify(InvertibleTransformer):
     categories_ : dict of str to list
         Labels of each encoded column: ``categories_["state"][code]``; position 0 holds ``"#na#"``.
     count_errors_ : dict of str to int
-        For each column of which `partial_fit` met more labels than it counts, by how many rows at most a label is
-        counted too low.
+        Largest number of rows by which the count of a label may be too low, for each column with more labels than
+        `partial_fit` can count.
     input_to_outputs_, output_to_input_ : dict
         Output columns that come from each input column, and the input column that each output column comes from.
     n_features_in_, feature_names_in_ : int, ndarray of str

@@ -73,7 +73,7 @@ def trace_columns(transformer: Any, columns: Iterable[str], output_names: Sequen
     columns : list of str
         Names of the input columns.
     output_names : list of str, default=None
-        Names of the output columns where they are known; None asks the transformer. Columns without names are named
+        Names of the output columns, if known; None asks the transformer. Columns without names are named
         by position: ``x0``, ``x1``, …
 
     Returns

@@ -93,7 +93,7 @@ class RawFrameMixin(TakesChunksMixin, LineageMixin, _Estimator):
         return {str(name): preprocessed.get(str(name)) for name in self.encoded_names_}
 
     def fit_encoded(self, encoded: pd.DataFrame, y: np.ndarray, preprocessor: Any) -> Self:
-        """Fit to rows that a preprocessor has encoded, which was fitted to more rows than these.
+        """Fit to rows encoded by a preprocessor that was fitted to these and other rows.
 
         Parameters
         ----------

@@ -17,7 +17,7 @@ _SHOWN_ROWS = 1_000_000
 
 
 class TableSurvey:
-    """The dtypes, labels, distinct values and gaps of every column of a table, read chunk by chunk.
+    """The dtypes, labels, distinct values and missing values of every column of a table, read chunk by chunk.
 
     See Also
     --------

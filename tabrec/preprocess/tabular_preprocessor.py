@@ -227,7 +227,7 @@ class TabularPreprocessor(InvertibleTransformer):
         Parameters
         ----------
         survey : TableSurvey
-            What was found in all chunks.
+            The survey of all chunks.
 
         Returns
         -------

@@ -58,7 +58,7 @@ def read_interactions(
     interactions : pandas.DataFrame
         A row for each interaction.
     tables : dict of str to pandas.DataFrame
-        `user_features` and `item_features`, where there are any: arguments of `rank`.
+        `user_features` and `item_features`, if present: arguments of `rank`.
 
     Raises
     ------

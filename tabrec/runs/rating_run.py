@@ -176,7 +176,7 @@ def read_ratings(
     ratings : pandas.DataFrame
         A row for each rating.
     tables : dict of str to pandas.DataFrame
-        `user_features` and `item_features`, where there are any: arguments of `rate`.
+        `user_features` and `item_features`, if present: arguments of `rate`.
 
     See Also
     --------

@@ -45,7 +45,7 @@ class RecommenderRun(Run):
         Parameters
         ----------
         users : id or array-like of ids, default=None
-            The users. None is every user whom the model has learned from.
+            The users; None takes all users that the model has learned from.
         n : int, default=10
             Number of items for each user.
         exclude_seen : bool, default=True

@@ -30,7 +30,7 @@ def rehearse(
     drop: Sequence[str],
     categorical: Sequence[str],
 ) -> TableRun:
-    """Fit a model that predicts a constant and reads new rows as the model that `train` will fit.
+    """Fit a model that predicts a constant, but reads new rows like the model that `train` will fit.
 
     The options are those of `train`, and `table` is the record of the run's file.
     """

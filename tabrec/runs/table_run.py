@@ -73,7 +73,8 @@ class TableRun(Run):
         frame : pandas.DataFrame
             Table with the columns that the model was trained on.
         id_column : str, default=None
-            Column to put before the predictions; None is the first column of `sample`, or else numbers the rows.
+            Column to put before the predictions. None takes the first column of `sample`; without `sample`, the rows
+            are numbered.
         proba : bool, default=False
             Whether to return the probability of each class, in columns named ``probability_<class>``, instead of the
             most probable class.
@@ -123,11 +124,11 @@ class TableRun(Run):
         return np.exp(y) if self.metadata["log_target"] else np.asarray(y)
 
     def read_table(self, path: str | os.PathLike, **options: Any) -> pd.DataFrame:
-        """Read a table, with the columns that were text or numbers in training as such.
+        """Read a table, each column as text or as numbers as it was in training.
 
-        The format of the file is detected, and may differ from that of the training rows. A file without a header
-        takes the names that the training file was given, with or without the target, and a file that does not show its
-        decimal mark that of the training file.
+        The format of the file is detected, and may differ from that of the training file. A file without a header is
+        given the column names of the training file, with or without the target. If the values do not show the decimal
+        mark, that of the training file is used.
 
         Parameters
         ----------

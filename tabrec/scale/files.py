@@ -56,8 +56,8 @@ class FileChunks(TableSource):
     FileNotFoundError
         There is no such file, or a folder without tables.
     ValueError
-        Files differ in their columns, a column has types that do not go together, such as text and numbers in parquet
-        files, or a file is damaged.
+        Files differ in their columns, a column has incompatible types, such as text and numbers in parquet files, or a
+        file is damaged.
 
     See Also
     --------

@@ -51,7 +51,7 @@ class RayChunks(TableSource):
     ImportError
         Ray is not installed.
     TypeError
-        The dataset is not one of Ray.
+        `dataset` is not a Ray dataset.
 
     See Also
     --------

@@ -21,7 +21,7 @@ def sample_rows(n_rows: int, max_rows: int | None, rng: np.random.Generator) -> 
 def take_rows(X: Any, rows: np.ndarray, frame: pd.DataFrame | None = None) -> Any:
     """Take the given rows of a table, as a pandas frame, or of an array; an array itself if they are all of its rows.
 
-    `frame` is `read_frame(X)` where it is known: a lazy table or a stream is not read again.
+    `frame` is `read_frame(X)` if the caller has it already, so that a lazy table or a stream is not read twice.
     """
     frame = read_frame(X) if frame is None else frame
     if np.array_equal(rows, np.arange(len(frame))):

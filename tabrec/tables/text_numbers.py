@@ -1,7 +1,7 @@
 """Numbers written as text: decide whether the labels of a column are numbers, and read them.
 
 `find_number_format(labels, counts)` returns a `NumberFormat` if the labels are numbers, else None; its `read(labels)`
-returns them as float64, NaN where a label is not a number. Both look at distinct labels, not at rows.
+returns them as float64, NaN where a label is not a number. Both are given distinct labels, not the values of all rows.
 
 A label is a number if it is digits with an optional sign, exponent, decimal mark, thousands separators, unit and
 surrounding spaces; parentheses are a negative number: ``1234``, ``-1,234.5``, ``1.234,56``, ``12,5``, ``1 234``,

@@ -16,8 +16,8 @@ class BoostingRegressor(BoostingMixin, HistGradientBoostingRegressor):
     """Boosted trees that predict numbers from a raw frame.
 
     It is :class:`sklearn.ensemble.HistGradientBoostingRegressor` over the frame that its preprocessor encodes:
-    categories of up to 255 levels are split as categories, those of more by the mean target of their level, out of
-    fold.
+    categories with up to 255 levels are split as categories; those with more levels are replaced by out-of-fold means
+    of the target.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ class FittedTrees:
 
     @cached_property
     def labels(self) -> dict[str, list]:
-        """Labels by code of each encoded column that holds codes; label 0 stands for missing or never seen."""
+        """Labels by code of each encoded column that holds codes; code 0 stands for missing and unseen labels."""
         return {
             name: coded_labels(origin)
             for name, origin in self.origins.items()

@@ -86,9 +86,9 @@ def predict_out_of_bag(
 
     `predict` is given a tree, the matrix and the positions of the rows to predict.
 
-    Returns the mean and the standard deviation over these trees, NaN where there are none, and their number.
-    `centre`, a value near the predictions, is subtracted before squares are summed, which keeps the spread accurate;
-    without it the deviations are 0. See `left_out_rows` for `rows` and `drawn`.
+    Returns the mean and the standard deviation over these trees, NaN for rows without such trees, and the number of
+    these trees. `centre`, a value near the predictions, is subtracted before squares are summed, which keeps the spread
+    accurate; without it the deviations are 0. See `left_out_rows` for `rows` and `drawn`.
     """
 
     def predict_left_out(tree: Any, drawn: np.ndarray) -> tuple[np.ndarray, Any]:

@@ -1,4 +1,4 @@
-"""`read_table` on columns of dates: what is read as a date, what is said of it, and how to override it."""
+"""`read_table` on columns of dates: what is read as a date, what is warned about, and how to override it."""
 
 import json
 

@@ -129,8 +129,8 @@ def counterfactuals(
     changeable : list of str
         The columns that may be changed, such as those that a person can influence.
     goal : object, default=None
-        The class to reach; None is the other one of two classes. For a regressor the interval ``(low, high)`` to reach,
-        in which None is no limit.
+        The class to reach; None takes the other one of two classes. For a regressor the interval ``(low, high)`` to
+        reach, in which None is no limit.
     threshold : float, default=None
         The probability of the class to reach; None is that it is the most probable one.
     max_changes : int, default=3

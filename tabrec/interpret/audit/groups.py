@@ -47,7 +47,7 @@ def find_shared_groups(X: pd.DataFrame, y: np.ndarray, X_valid: Any, is_class: b
 
 
 def describe_shared_groups(found: list[SharedGroups], model: Any, X_valid: Any, y_valid: Any) -> list[Finding]:
-    """Describe the column with the greatest likeness in a finding that also names the other columns."""
+    """Describe the first column, which has the greatest likeness, in a finding that also names the other columns."""
     if not found:
         return []
     first, names = found[0], tuple(each.column for each in found)

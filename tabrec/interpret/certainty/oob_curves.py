@@ -32,8 +32,8 @@ class OobCurve(Result):
     Attributes
     ----------
     table : pandas.DataFrame
-        Columns `max_features` (as text), `n_estimators`, `score` of the first so many trees with its `std_error`, and
-        `rows`, the number of rows that at least one of these trees left out, of which the score is.
+        Columns `max_features` (as text), `n_estimators`, `score` of the first `n_estimators` trees with its
+        `std_error`, and `rows`, the number of scored rows: those that at least one of these trees left out.
     metric : str
         The metric of `score`.
 

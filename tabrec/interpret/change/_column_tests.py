@@ -21,7 +21,7 @@ _MOST_CORRELATED = 60  # limits the number of pairs of columns of numbers that a
 class ColumnTest:
     """The test of one column.
 
-    `distance` is the largest difference of the cumulative shares of numbers and dates (Kolmogorov and Smirnov's
+    `distance` is the largest difference of the cumulative shares of numbers and dates (the Kolmogorov-Smirnov
     statistic), half the sum of the differences of the shares of labels, rare ones pooled (total variation), or the
     difference of the shares of missing values if that is larger. If most rows have a rare label, as in columns of ids,
     labels are also compared by their order, like numbers.

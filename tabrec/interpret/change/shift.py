@@ -164,10 +164,10 @@ def domain_shift(
     permuting these is an exact test: without shift, and with rows drawn independently, p-values are uniform. This holds
     for the first round; the columns of later rounds were chosen by the same rows.
 
-    Columns are tested by Kolmogorov and Smirnov's and by Mann and Whitney's test (numbers, dates, and text of which
-    most rows have a rare value, by its order), the chi-squared test (labels, rare ones pooled) and Fisher's exact test
-    (missing values), with control of the false discovery rate.
-    Correlations are compared by Fisher's transform of rank correlations, at the level divided by the number of pairs.
+    Columns are tested by the Kolmogorov-Smirnov and the Mann-Whitney test (numbers, dates, and text of which most rows
+    have a rare value, by its order), the chi-squared test (labels, rare ones pooled) and Fisher's exact test (missing
+    values), with control of the false discovery rate. Rank correlations are compared by Fisher's z-transformation, at
+    the level divided by the number of pairs.
 
     Dates count as moments. Rounds also end where the AUC is below 0.55: the shift may be significant, but is small.
 

@@ -277,8 +277,8 @@ def _joint(rows_of: list[np.ndarray], columns_of: list[np.ndarray], shape: tuple
 def _order_labels(codes: np.ndarray, n_labels: int, others: pd.DataFrame) -> np.ndarray:
     """Sort labels by multidimensional scaling of their distances to one dimension (Apley & Zhu 2020, appendix E).
 
-    The distance of two labels is the sum over the other columns of the distance of their distributions: Kolmogorov and
-    Smirnov's for numbers, total variation for labels. `codes` holds the label of each row, or -1.
+    The distance of two labels is the sum over the other columns of the distance of their distributions: the
+    Kolmogorov-Smirnov distance for numbers, total variation for labels. `codes` holds the label of each row, or -1.
     """
     if n_labels < 3:
         return np.arange(n_labels)

@@ -175,7 +175,7 @@ def classification_curves(
     y : array-like of shape (n_rows,)
         Their classes.
     output : object, default=None
-        The class; None is the second of two classes, and of more the most frequent one in `y`.
+        The class; None takes the second of two classes, or the most frequent in `y` of more than two.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows; None weights all rows equally.
     false_positive_cost : float, default=1.0
