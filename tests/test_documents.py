@@ -81,7 +81,7 @@ def test_links_lead_somewhere(document):
 def test_no_block_is_left_out_for_its_fence(document):
     """```python blocks run; ```py marks calls of the gallery, of other libraries, or with network access."""
     fences = set(re.findall(r"^ *```(\w+)", document.read_text(encoding="utf-8"), flags=re.MULTILINE))
-    assert fences <= {"python", "py", "text", "console", "bash"}
+    assert fences <= {"python", "py", "text", "console", "bash", "yaml"}
     if "py" in fences:
         assert name_of(document) in {
             "docs/data.md",

@@ -32,7 +32,7 @@ def hold_out_interactions(
     test_size: float | int | None,
     random_state: int,
 ) -> HeldOut:
-    """Split interactions by one of `SPLITS`; None is "time" where there are times and "random" otherwise."""
+    """Split interactions by one of `SPLITS`; None uses "time" if there are times, otherwise "random"."""
     if split is None:
         split = "random" if columns.time is None else "time"
     if split == "random":

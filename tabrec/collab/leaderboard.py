@@ -69,7 +69,7 @@ def compare_recommenders(
     split : {"time", "last", "random"}, default=None
         "time" tests on the latest interactions of all users, "last" on the last ones of each user, "random" on a random
         part. Only "time" tests on the future: with the others, models learn from later rows of other users.
-        None is "time" if there are times, and "random" otherwise.
+        None uses "time" if there are times, otherwise "random".
     test_size : float or int, default=None
         Share of the test rows (less than 1) or their number; for "last", the number of test rows of each user. None is
         0.2, and 1 for "last".

@@ -14,7 +14,7 @@ class OutOfTime(Exception):
 
 
 class Clock:
-    """Measures a budget in seconds; None is no limit."""
+    """Measures a budget in seconds; None sets no limit."""
 
     def __init__(self, budget: float | None):
         self.budget = budget

@@ -31,8 +31,8 @@ def _forest(of_classes: bool, preprocessor: Any, **options: Any) -> Any:
 
 
 def _extra_trees(of_classes: bool, preprocessor: Any, **options: Any) -> Any:
-    # Chosen over 19 tables: all rows, columns and labels for each tree, as only the thresholds are random. A leaf is a
-    # single row of up to 50,000; of more rows, trees grow no further.
+    # Chosen by the scores on 19 tables: each tree uses all rows, columns and labels, because only the thresholds are
+    # random. Up to 50,000 rows, a leaf may be a single row; with more, it has at least a share of 2e-5 of the rows.
     settings = {"splitter": "random", "bootstrap": False, "oob_score": False, "min_samples_leaf": 2e-5}
     settings |= {"max_features": 1.0, "high_cardinality": 1}
     return _forest(of_classes, preprocessor, **settings, **options)

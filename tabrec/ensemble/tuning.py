@@ -118,7 +118,8 @@ def tune(
     y : array-like of shape (n_rows,)
         Target, without gaps.
     budget : float, default=300
-        Seconds of this call; the candidate that is then being fitted is dropped. None is no limit and needs `n_trials`.
+        Seconds of this call; the candidate that is then being fitted is dropped. None sets no limit, and requires
+        `n_trials`.
     n_trials : int, default=None
         Number of candidates, those of an earlier call included. None is as many as the budget allows.
     space : dict of str to list or distribution, default=None

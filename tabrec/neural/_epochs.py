@@ -56,7 +56,7 @@ class WeightAverage:
         torch._foreach_lerp_(self._means, self._weights, 1 - decay)
 
     def state(self) -> tuple[list[torch.Tensor], int]:
-        """The means and the number of steps."""
+        """Return the means and the number of steps."""
         return self._means, self._n_steps
 
     def set_state(self, state: tuple[list[torch.Tensor], int]) -> None:

@@ -1,4 +1,4 @@
-"""`SharedTrainer`: one of several processes that train a net together, each on its rows of every batch."""
+"""`SharedTrainer`: the training loop of one of several processes that train a net on shares of each batch."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from tabrec.neural.training_data import TrainingData
 
 
 class SharedTrainer(Trainer):
-    """A trainer in a group of processes of torch.distributed, whose mean gradient is that of one process.
+    """Data-parallel training in a process group of torch.distributed, with the gradients of a single process.
 
-    All processes take the same batches. Each computes the gradients of its share of the rows, and the mean over all
-    rows updates the weights, which stay equal. Codes that are masked and units that are dropped are drawn by each
-    process for its own rows, batch norm takes the mean and variance of them, and its running means are averaged.
+    All processes draw the same batches. Each computes the gradients of its share of the rows, and the mean over all
+    rows updates the weights, which stay equal. Each process draws masked codes and dropped units for its own rows.
+    Batch norms use the mean and variance of these rows, and their running statistics are averaged.
 
     Parameters
     ----------
     model, loss, config, device
         As for `Trainer`.
     rank, n_ranks : int
-        Number of this process, from 0, and of all.
+        Number of this process, counted from 0, and number of processes.
     checkpoint : pathlib.Path or None
-        File that process 0 writes after each epoch, and from which all continue if it exists.
+        File that process 0 writes after each epoch. If it exists, all processes continue from it.
 
     See Also
     --------
@@ -57,7 +57,7 @@ class SharedTrainer(Trainer):
         self._of_rows = torch.Generator(self.device)
 
     def train_step(self, batch: TrainingData) -> Tensor:
-        """Compute the loss of a batch and leave its gradients in the parameters, which are those of all its rows."""
+        """Compute the loss of a batch and set the gradients of the parameters to the mean over all of its rows."""
         n_rows = len(batch)
         mine = torch.arange(self.rank, n_rows, self.n_ranks, device=self.device)
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -81,7 +81,7 @@ class SharedTrainer(Trainer):
 
     @contextmanager
     def drawing(self) -> Iterator[torch.Generator | None]:
-        """Draw the order of the rows alike in all processes, and the rest separately for the rows of each."""
+        """Draw the same order of rows in all processes, and all other numbers separately in each process."""
         with super().drawing() as generator:
             set_generator(self.model, self._of_rows)
             yield generator

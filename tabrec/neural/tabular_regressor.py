@@ -116,7 +116,7 @@ class TabularRegressor(CheckedScoreMixin, RegressorMixin, TabularEstimator):
         last split of a splitter such as ``TimeSplit(1, column="saledate", test_size=0.1)``.
     patience : int or None, default=None
         Stop after this many epochs without a lower validation loss. None trains a single net for all epochs; each of
-        several nets waits for about 300 batches, that is 4 to 12 epochs.
+        several nets waits for about 300 batches, but 4 to 12 epochs.
     metrics : sequence of str or callable, default=()
         Names of functions of ``sklearn.metrics``, or functions ``metric(y_true, y_pred)``, recorded in `history_`.
     callbacks : sequence of callable, default=()

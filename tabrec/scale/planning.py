@@ -20,13 +20,14 @@ from tabrec.scale.frames import FrameChunks
 from tabrec.scale.table_source import join_frames, read_memory
 from tabrec.scale.target_column import TargetColumn
 
-# Rows that the rates are measured on, and those of a part of a table, where files do not say.
+# Number of rows that rates are measured on, and of rows of a part of a table if the files do not record it.
 _SAMPLE, _PART_ROWS = 50_000, 1_000_000
-# Statistics of a part grow with its rows up to so many: those of a quantile.
+# The statistics of a part grow with its rows up to this number, the size of the sample for quantiles.
 _MOST_GROWING = 100_000
 # Seconds of the calling processor to write a prediction.
 _WRITE = 2e-8
-# A part of a file is held as bytes, as an arrow table and as a frame: about so many times its bytes together.
+# A part of a file is held as bytes, as an arrow table and as a frame, which together take about this many times its
+# bytes.
 _HELD = 10
 
 

@@ -1,4 +1,4 @@
-"""`RayTrainer`: the training loop of a net, shared by workers of Ray."""
+"""`RayTrainer`: data-parallel training of a net by workers of Ray."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ _LOOPBACK = "127."
 
 
 class RayTrainer(Trainer):
-    """A training loop that several workers of Ray run together on the processor.
+    """A training loop that several workers of Ray run together on CPUs.
 
     Pass it as ``TabularRegressor(trainer=partial(RayTrainer, workers=4))``, within `cluster`. Each worker computes the
     gradients of its share of the rows of every batch, and their mean, exchanged by gloo, updates the weights: batches,
-    steps and learning rates are those of one process. Without dropout, masked codes and batch norm, so is the result,
-    up to rounding. All rows are sent to each worker, or read there where they are read in blocks. If a worker dies, all
-    start again after the last epoch that was completed.
+    steps and learning rates are those of one process. Without dropout, masked codes and batch norm, the result is that
+    of one process too, up to rounding. All rows are sent to each worker; rows that are read in blocks are read by each.
+    If a worker dies, all continue after the last completed epoch.
 
     Parameters
     ----------
     model, loss, config, device
-        As for `Trainer`; the device is the processor.
+        As for `Trainer`; the device must be "cpu".
     workers : int, default=2
         Number of workers, each with one processor of the cluster.
     max_failures : int, default=3
-        How often the workers are started again after one was lost.
+        Number of times that the workers are started again after one was lost.
     folder : str, default=None
-        Folder for the checkpoint of each epoch, which all nodes see; None is a temporary one on this machine.
+        Folder for the checkpoints of epochs, which all nodes must be able to read; None uses a temporary folder of this
+        machine.
 
     Attributes
     ----------
@@ -104,12 +105,12 @@ class RayTrainer(Trainer):
         if config.callbacks:
             raise ValueError("callbacks run in this process, but the workers train: use the Trainer of this process.")
         if self.device.type != "cpu":
-            raise ValueError(f"device={str(self.device)!r} is not the processor, on which the workers train.")
+            raise ValueError(f"device={str(self.device)!r} must be 'cpu', on which the workers train.")
         if not ray.is_initialized():
             raise ValueError("RayTrainer needs a cluster: fit within `with cluster(workers=...)`.")
         n_free = int(ray.cluster_resources().get("CPU", 0))
         if not 1 <= self.workers <= n_free:
-            raise ValueError(f"workers={self.workers} must be 1 to {n_free}, the processors of the cluster.")
+            raise ValueError(f"workers={self.workers} must be 1 to {n_free}, the number of CPUs of the cluster.")
         seed = int(torch.randint(2**31 - 1, ())) if config.seed is None else config.seed
         given = ray.put((self.model, self.loss, replace(config, seed=seed, verbose=0), data, valid))
         with tempfile.TemporaryDirectory(prefix="tabrec-", dir=self.folder) as folder:
@@ -119,7 +120,7 @@ class RayTrainer(Trainer):
         return history
 
     def _run(self, ray: Any, given: Any, checkpoint: str) -> Any:
-        """Let the workers train, again after one was lost; returns the weights and the history."""
+        """Let the workers train, and start them again if one is lost; returns the weights and the history."""
         for failure in range(self.max_failures + 1):
             ranks = [ray.remote(num_cpus=1)(_Rank).remote() for _ in range(self.workers)]
             try:
@@ -128,7 +129,7 @@ class RayTrainer(Trainer):
                     rank.train.remote(given, address, number, self.workers, checkpoint)
                     for number, rank in enumerate(ranks)
                 ]
-                while running:  # the others wait for one that is lost
+                while running:  # workers wait for a lost one, so results are awaited as they come
                     done, running = ray.wait(running)
                     for result in ray.get(done):
                         if result is not None:
@@ -148,7 +149,7 @@ class _Rank:
     """A worker of Ray that trains."""
 
     def find_address(self) -> str:
-        """An address of this machine with a free port."""
+        """Return an address of this machine with a free port."""
         host = import_ray().util.get_node_ip_address()
         with socket.socket() as found:
             found.bind((host, 0))

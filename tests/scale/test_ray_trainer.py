@@ -99,7 +99,7 @@ class TestWithTwoWorkers:
         config = TrainingConfig(epochs=1, batch_size=25, learning_rate=0.1, callbacks=[print])
         with pytest.raises(ValueError, match="callbacks run in this process"):
             RayTrainer(model, squared, config).fit(data)
-        with pytest.raises(ValueError, match="workers=9 must be 1 to 2, the processors of the cluster"):
+        with pytest.raises(ValueError, match="workers=9 must be 1 to 2, the number of CPUs of the cluster"):
             train(partial(RayTrainer, workers=9))
 
         class Failing(torch.nn.Tanh):

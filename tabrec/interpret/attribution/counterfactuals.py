@@ -130,7 +130,7 @@ def counterfactuals(
         The columns that may be changed, such as those that a person can influence.
     goal : object, default=None
         The class to reach; None takes the other one of two classes. For a regressor the interval ``(low, high)`` to
-        reach, in which None is no limit.
+        reach, in which None sets no limit.
     threshold : float, default=None
         The probability of the class to reach; None is that it is the most probable one.
     max_changes : int, default=3

@@ -18,7 +18,7 @@ from tabrec.plotting.axes import BLUE
 _FONTS = ["DejaVu Sans", "Arial", "sans-serif"]
 # Largest widths of plots, in inches, of which two wide or three narrow ones fit side by side.
 WIDE, NARROW = 4.9, 3.85
-_MOST_NOTES = 2  # that are not folded
+_MOST_NOTES = 2  # more warnings than this are folded
 # Colours of a plot that are replaced by those of the dark or light page.
 _OF_PAGE = {"#000000": "currentColor", "#ffffff": "var(--paper)", BLUE: "var(--blue)"}
 
@@ -33,7 +33,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Notes:
-    """Several notes, folded."""
+    """Several notes below a summary, which opens them."""
 
     summary: str
     notes: list[str]
