@@ -87,21 +87,31 @@ class TestOnACluster:
         whole, chunked = EASE().fit(clicks), EASE().fit(RayChunks(ray.data.from_pandas([clicks[:300], clicks[300:]])))
         pd.testing.assert_frame_equal(whole.recommend(whole.users_, 3), chunked.recommend(whole.users_, 3))
 
-    def test_a_worker_that_dies_changes_nothing(self, sales, tmp_path):
-        def die_once(frame):
-            mark = tmp_path / "died"
-            if len(frame) == 10 and not mark.exists():
-                mark.touch()
+    @pytest.mark.parametrize("stage", ["encoding", "forest", "predictions"])
+    def test_workers_that_die_twice_in_a_stage_change_nothing(self, sales, tmp_path, stage):
+        marks = tmp_path / "marks"
+        marks.mkdir()
+
+        def die_twice(frame):
+            number = len(list(marks.iterdir()))
+            if len(frame) == 10 and number < 2:
+                (marks / str(number)).touch()
                 os._exit(1)
             return frame
 
-        dying = sales.apply(die_once)
-        found = TabularPreprocessor().fit(dying)
-        assert (tmp_path / "died").exists()
-        expected = TabularPreprocessor().fit(FRAMES)
-        pd.testing.assert_frame_equal(found.transform(SALES), expected.transform(SALES))
-        (tmp_path / "died").unlink()
-        assert dying.head(2_000)["YearMade"].tolist() == SALES["YearMade"].tolist()
+        dying, forest = sales.apply(die_twice), ForestRegressor(3, max_samples=50, random_state=0, n_jobs=1)
+        if stage == "encoding":
+            found = TabularPreprocessor().fit(dying).transform(SALES)
+            pd.testing.assert_frame_equal(found, TabularPreprocessor().fit(FRAMES).transform(SALES))
+        elif stage == "forest":
+            expected = clone(forest).fit(FRAMES, "log(SalePrice)").predict(SALES)
+            assert np.array_equal(clone(forest).fit(dying, "log(SalePrice)").predict(SALES), expected)
+        else:
+            forest.fit(FRAMES, "log(SalePrice)")
+            predict_to(tmp_path / "p.parquet", forest, dying)
+            assert np.array_equal(pd.read_parquet(tmp_path / "p.parquet")["prediction"], forest.predict(SALES))
+            assert sorted(path.name for path in tmp_path.iterdir()) == ["marks", "p.parquet"]
+        assert len(list(marks.iterdir())) == 2
 
     def test_mistakes_are_named(self, ray, sales):
         with pytest.raises(TypeError, match="dataset must be a ray.data.Dataset, but got DataFrame"):

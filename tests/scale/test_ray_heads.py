@@ -4,8 +4,9 @@ import socket
 
 import pytest
 
+from tabrec import TabularPreprocessor
 from tabrec.datasets import make_auctions
-from tabrec.scale import cluster
+from tabrec.scale import RayChunks, cluster
 
 
 def test_a_head_that_does_not_answer_is_one_error(ray_package):
@@ -38,3 +39,17 @@ def test_the_command_line_says_it_in_one_line(ray_package, run, tmp_path):
     assert code == 2
     assert f"No head of Ray answers at 127.0.0.1:{port}" in said
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.long
+@pytest.mark.xdist_group("ray")
+def test_a_cluster_ends_with_its_block_and_an_interrupt(ray_package):
+    def work():
+        with cluster(workers=2) as ray:
+            one_shard = RayChunks(ray.data.from_pandas([make_auctions(50, random_state=0)]))
+            assert TabularPreprocessor().fit(one_shard).n_features_in_ == one_shard.head(1).shape[1]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert not ray_package.is_initialized()

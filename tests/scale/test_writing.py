@@ -1,5 +1,7 @@
 """Tables written to parquet: complete or not at all."""
 
+import errno
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
@@ -60,6 +62,24 @@ def test_nothing_is_left_where_reading_or_writing_fails(tmp_path, name):
     with pytest.raises(OSError, match="no space is left on the disk"):
         CHUNKS.apply(fail_late).to_parquet(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p"])
+def test_a_full_disk_leaves_no_predictions(tmp_path, monkeypatch, name):
+    write, n_written = pyarrow.parquet.ParquetWriter.write_table, []
+
+    def fill(self, table, *arguments, **options):
+        n_written.append(len(table))
+        if len(n_written) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, table, *arguments, **options)
+
+    forest = ForestRegressor(2, random_state=0, oob_score=False).fit(CHUNKS, "x")
+    monkeypatch.setattr(pyarrow.parquet.ParquetWriter, "write_table", fill)
+    with pytest.raises(OSError, match="was not written: no space is left on the disk"):
+        predict_to(tmp_path / name, forest, CHUNKS)
+    assert n_written == [30, 70]
+    assert not list(tmp_path.iterdir())
 
 
 def test_mistakes_are_named(tmp_path):
