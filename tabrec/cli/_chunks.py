@@ -48,7 +48,7 @@ def check_chunk_options(on: str | None, workers: int | None, memory: str | None,
 
 
 def task_of(chunks: Any, target: str) -> str:
-    """Whether a target has classes or is a regression, by its first rows."""
+    """Return the task of a target, "classification" or "regression", judged by its first rows."""
     from tabrec.runs.table_target import read_task
     from tabrec.tables.names import check_has_column
 

@@ -242,7 +242,7 @@ def print_ranking_scores(run: Any) -> None:
 
 
 def print_findings(findings: Any, most: int = _MOST_FINDINGS) -> None:
-    """Print findings with their severity, in the given order; those that are alike once, and at most `most`."""
+    """Print at most `most` findings with their severity, in the given order; similar ones are printed once."""
     from tabrec.interpret.page.consistency import describe_alike, group_alike
 
     styles = {1: "[red]act[/]", 2: "[yellow]check[/]", 3: "note"}

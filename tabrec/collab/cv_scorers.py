@@ -20,8 +20,9 @@ def per_user_rmse(y_true: Any, y_pred: Any, users: Any, sample_weight: Any = Non
 
     ``1/|U| · Σ_u sqrt(Σ_i w_i (y_i - ŷ_i)² / Σ_i w_i)``, i over the ratings of user u.
 
-    Every user has the same weight. In the RMSE over all ratings every rating has, so that users with many ratings
-    dominate. The two differ on the same predictions, usually in the second decimal, and must not be compared.
+    Every user has the same weight. The RMSE over all ratings gives every rating the same weight, so that users with
+    many ratings dominate. The two differ on the same predictions, usually in the second decimal, and must not be
+    compared.
 
     Parameters
     ----------

@@ -46,8 +46,8 @@ class EASE(RankingRecommender):
     user_features, item_features : pandas.DataFrame, default=None
         Side tables indexed by id, or with a column of the ids, and any other columns; lists and text joined by "|" are
         multi-label. `TabularPreprocessor` encodes them. The features of items
-        are further rows of X. Items without interactions are scored as items with similar features are, by a ridge
-        regression of the weights on the features. Features of users are not used.
+        are further rows of X. The weights of items without interactions are predicted from their features by a ridge
+        regression. Features of users are not used.
     feature_weight : float, default=1.0
         Weight of the rows of item features, relative to those of users.
 

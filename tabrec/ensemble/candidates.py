@@ -50,7 +50,7 @@ def check_space(estimator: Any, space: dict[str, Any]) -> dict[str, Any]:
     known = estimator.get_params()
     for name, values in space.items():
         if name not in known:
-            raise ValueError(f"space names {name!r}, which {type(estimator).__name__} does not have.")
+            raise ValueError(f"space has {name!r}, which is not a parameter of {type(estimator).__name__}.")
         if not (hasattr(values, "ppf") or (isinstance(values, (list, tuple, np.ndarray)) and len(values))):
             raise ValueError(f"space[{name!r}]={values!r} must be a list of values or a distribution of scipy.")
     return space

@@ -47,8 +47,8 @@ class EmbeddingEncoder(LineageMixin, TransformerMixin, BaseEstimator):
     min_levels : int, default=1
         With ``columns=None``, category columns with fewer labels are not replaced.
     cv : int, cross-validation splitter, "prefit" or None, default=5
-        Folds of `fit_transform`. With None, each row gets its vectors from the net that was fitted to it. "prefit"
-        takes `estimator` as it is, fitted already, such as to other rows.
+        Folds of `fit_transform`. With None, each row gets its vectors from the net that was fitted to it. "prefit" uses
+        `estimator` as it is; it must be fitted, for example to other rows.
     random_state : int, RandomState or None, default=None
         Seed of the default net; ignored if `estimator` is given.
 

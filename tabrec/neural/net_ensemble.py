@@ -16,7 +16,7 @@ from tabrec.neural.training_data import TrainingData
 
 
 class NetEnsemble(nn.Module):
-    """Nets of one shape, each with weights of its own; average their predictions.
+    """Nets of the same architecture, each with its own weights; average their predictions.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ Metric = Callable[[Tensor, Tensor], float]
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Epochs, optimizer, learning rate and the like of a training.
+    """Settings of a training, such as epochs, optimizer and learning rate.
 
     `TabularRegressor` describes each field under the parameter of the same name. The first layers learn at
     `lowest_share` of `learning_rate`. `seed` is that of the order of the rows, of dropout and of masked codes; None

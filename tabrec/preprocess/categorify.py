@@ -266,7 +266,7 @@ class Codes:
         self.known = set(known)
 
     def are_kept(self, column: Column) -> bool:
-        """Return whether a column has codes of an encoded frame that encoding would not change; False if all are 0."""
+        """Return whether a column holds codes of an encoded frame, which `encode` keeps; False if all codes are 0."""
         n_codes = len(self.code_of) + 1
         if column.n_codes != n_codes or not column.raw.codes.any():
             return False

@@ -1,4 +1,4 @@
-"""`rank`: interactions become a `RankingRun`, a fitted recommender with its scores beside popularity."""
+"""`rank`: fit a recommender to interactions and return a `RankingRun`, with its scores compared with popularity."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def rank(
     item_features: pd.DataFrame | None = None,
     random_state: int = 0,
 ) -> RankingRun:
-    """Score a recommender of interactions on a held-out fifth beside popularity, then fit it to all interactions.
+    """Score a recommender and popularity on a held-out fifth of the interactions, then fit the recommender to all.
 
     Parameters
     ----------

@@ -177,7 +177,7 @@ class Run:
         Raises
         ------
         FileNotFoundError
-            The table is not where it was.
+            The table has been moved or deleted.
         ValueError
             The table is not the one that the run was trained on.
         """

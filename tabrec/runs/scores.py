@@ -1,4 +1,4 @@
-"""Scores of a model on its training, out-of-bag and validation rows, beside a baseline."""
+"""Scores of a model on its training, out-of-bag and validation rows, compared with a baseline."""
 
 from __future__ import annotations
 

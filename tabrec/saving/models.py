@@ -211,7 +211,7 @@ def _read_state(path: Path, files: dict[str, bytes]) -> dict:
     except (ValueError, RecursionError) as error:
         raise damaged(file, f"it is not the JSON of a saved model ({error})") from error
     if not isinstance(state, dict) or type(state.get("format")) is not int:
-        raise damaged(file, "it lacks the number of its format")
+        raise damaged(file, "it has no format number")
     if state["format"] not in _READABLE:
         raise UnreadableModel(
             f"{path} has format {state['format']!r}, but tabrec {tabrec.__version__} reads formats 1 and 2: "

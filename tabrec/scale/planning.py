@@ -33,7 +33,7 @@ _HELD = 10
 
 @dataclass(frozen=True)
 class StepRates:
-    """What a sample of rows shows: seconds of one processor for each row, and bytes."""
+    """Rates measured on a sample of rows: seconds of one processor for each row, and bytes."""
 
     read: float
     survey: float
@@ -42,7 +42,7 @@ class StepRates:
     predict: float
     merge: float  # seconds for each byte of the statistics of a part
     grow: float  # seconds for each tree, row and binary logarithm of the rows
-    survey_bytes: tuple[int, float]  # of the statistics of a part without rows, and more for each row
+    survey_bytes: tuple[int, float]  # intercept and slope by row of the statistics of a part
     fit_bytes: tuple[int, float]
     encoded_bytes: float  # for each row
     file_bytes: float
@@ -57,7 +57,7 @@ class Plan:
     stages : pandas.DataFrame
         A row for each stage.
     assumptions : list of str
-        What the numbers rest on.
+        The assumptions that the estimates depend on.
 
     Attributes
     ----------
@@ -65,9 +65,9 @@ class Plan:
         A row for each stage: `stage`, `seconds`, of which `workers`, `network` and `caller` seconds, `read_bytes` from
         files, `sent_bytes` between machines, `worker_memory` and `caller_memory` in bytes.
     assumptions : list of str
-        What the numbers rest on.
+        The assumptions that the estimates depend on.
     limiting : str
-        The stage that takes the longest, and the part of it that does.
+        The stage that takes the longest, and the part of it that takes the longest.
 
     See Also
     --------
@@ -87,7 +87,7 @@ class Plan:
 
     @property
     def limiting(self) -> str:
-        """The stage that takes the longest, and what in it does."""
+        """Return the stage that takes the longest, and the part of it that takes the longest."""
         longest = max(self.stages.to_dict("records"), key=lambda stage: stage["seconds"])
         part = max(("workers", "network", "caller"), key=lambda name: longest[name])
         return f"{longest['stage']} ({part}: {longest[part]:,.0f} of {longest['seconds']:,.0f} s)"
@@ -198,7 +198,7 @@ def measure_rates(chunks: Any, target: str, model: Any) -> StepRates:
 
 
 def _first_rows(chunks: Any, n_rows: int) -> pd.DataFrame:
-    """The first chunks, whole, that have so many rows together."""
+    """Return the first chunks that together have at least this number of rows."""
     frames: list[pd.DataFrame] = []
     for frame in chunks:
         frames.append(frame)
@@ -220,7 +220,7 @@ def _timed(step: Callable[[], Any]) -> _Timed:
 
 
 def _growth(whole: Any, part: Any, n_rows: int, n_of_part: int) -> tuple[int, float]:
-    """Bytes of statistics of no rows, and for each row, from those of two numbers of rows."""
+    """Return the size of statistics in bytes as intercept and slope by row, from the sizes for two numbers of rows."""
     sizes = [len(pickle.dumps(statistics)) for statistics in (whole, part)]
     each = max(sizes[0] - sizes[1], 0) / (n_rows - n_of_part)
     return max(int(sizes[0] - each * n_rows), 0), each
@@ -256,7 +256,8 @@ class _Cluster:
         worker_memory: float = 0.0,
         caller_memory: float = 0.0,
     ) -> dict[str, Any]:
-        """A stage with `work` seconds of processors, shared by parts, and bytes that leave and reach the caller."""
+        """Return the times and bytes of a stage; `work` is in seconds of all processors, `out` and `back` are sent
+        bytes."""
         n_workers = min(self.n_nodes * self.n_cores, n_parts)
         workers = max(work / n_workers, read / (self.disk * self.n_nodes))
         network = (out + back) / self.network if self.n_nodes > 1 else 0.0
@@ -274,7 +275,7 @@ class _Cluster:
 
 
 def _plan_encoding(rates: StepRates, cluster: _Cluster, n_rows: int, part_rows: int) -> list[dict[str, Any]]:
-    """The two passes that learn the encoding, whose statistics are merged by the caller, part by part."""
+    """Return the stages of the two passes that learn the encoding; the caller merges their statistics part by part."""
     n_parts, stages = -(-n_rows // part_rows), []
     steps = ("columns", rates.survey, rates.survey_bytes), ("encoding", rates.learn, rates.fit_bytes)
     for name, seconds, growth in steps:
@@ -287,7 +288,7 @@ def _plan_encoding(rates: StepRates, cluster: _Cluster, n_rows: int, part_rows: 
                 on_caller=n_parts * (of_part + merged) * rates.merge,
                 read=n_rows * rates.file_bytes,
                 back=n_parts * of_part,
-                # Results wait where they were computed, and the caller reads one after the other.
+                # Results stay in the memory of their worker until the caller reads them, one after the other.
                 worker_memory=_HELD * min(part_rows, n_rows) * rates.file_bytes + 3 * of_part,
                 caller_memory=merged + of_part,
             )
@@ -298,7 +299,7 @@ def _plan_encoding(rates: StepRates, cluster: _Cluster, n_rows: int, part_rows: 
 def _plan_forest(
     rates: StepRates, cluster: _Cluster, model: Any, n_rows: int, part_rows: int, memory: int
 ) -> list[dict[str, Any]]:
-    """The draw, which takes the fitted encoding to the workers, the growth of the trees and their predictions."""
+    """Return the stages of a forest: the draw, which sends the encoding to the workers, growth and predictions."""
     n_parts, read = -(-n_rows // part_rows), n_rows * rates.file_bytes
     copies = min(n_parts, cluster.n_nodes)  # a broadcast is sent once to each machine
     sample = _rows_of_tree(model, n_rows)
@@ -345,7 +346,7 @@ def _rows_of_part(chunks: Any) -> int:
 
 
 def _bytes_on_disk(chunks: Any) -> float:
-    """Bytes of a row in files of known length."""
+    """Return the mean bytes of a row in the files; 0 if the number of rows is unknown."""
     files = getattr(chunks, "files", None)
     return sum(map(os.path.getsize, files)) / chunks.n_rows if files and chunks.n_rows else 0.0
 

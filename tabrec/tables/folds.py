@@ -1,4 +1,4 @@
-"""`split_into_folds`: folds of rows with alike targets, in which equal rows stay together."""
+"""`split_into_folds`: folds of rows with similar targets, in which equal rows stay together."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ MALFORMED = {
     "infinite": (b'{"format": 1e999}', "the number 1e999 is not finite"),
     "a key twice": (b'{"format": 2, "format": 2}', "duplicate key"),
     "not UTF-8": (b"\xff", "is not the JSON of a saved model"),
-    "a list": (b"[]", "lacks the number of its format"),
-    "format of another type": (b'{"format": true}', "lacks the number of its format"),
+    "a list": (b"[]", "has no format number"),
+    "format of another type": (b'{"format": true}', "has no format number"),
     "no model": (b'{"format": 2}', "lacks class, schema, metadata, model"),
 }
 

@@ -157,7 +157,7 @@ class ShapInteractions(Result):
 
 
 def shap_interactions(model: Any, X: Any, *, output: Any = None) -> ShapInteractions:
-    """Take the predictions of a forest or tree apart into what columns add by themselves and in pairs.
+    """Decompose the predictions of a forest or tree into main effects of columns and interactions of pairs.
 
     The interaction of two columns is what both add to a prediction together beyond what each adds alone, averaged over
     all sets of the other columns. The values equal ``shap_interaction_values`` of shap's ``TreeExplainer`` and are

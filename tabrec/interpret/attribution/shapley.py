@@ -16,7 +16,7 @@ _MOST_NUMBERS = 2**22
 
 
 def shap_values(model: Any, X: Any) -> Contributions:
-    """Take the predictions of a forest or tree apart by Shapley values: every column gets its fair share.
+    """Decompose the predictions of a forest or tree into Shapley values, one for each column.
 
     A column's value is its contribution to the prediction, averaged over all orders in which the columns can become
     known. While a column is unknown a row goes both ways at its splits, by the shares of the training weight. The

@@ -28,9 +28,9 @@ def find_outside(table: pd.DataFrame, limits: pd.Series, n_train: int, n_new: in
 
 
 def _is_no_chance(line: Any, n_train: int, n_new: int, n_columns: int) -> bool:
-    """Whether so many new rows beyond all training rows are unlikely if training and new rows are alike.
+    """Return whether this number of new rows beyond all training rows is unlikely to occur by chance.
 
-    The probability that the k largest of all rows are new is that of drawing them without replacement.
+    The p-value is the probability that the k largest of all rows are new, if new rows are drawn without replacement.
     """
     k = round(max(line.below_min, line.above_max) * n_new)
     logarithm = gammaln(n_new + 1) - gammaln(n_new - k + 1) + gammaln(n_train + n_new - k + 1)
@@ -58,7 +58,7 @@ def _range_finding(line: Any, of_forest: bool) -> Finding:
 
 
 def _write_apart(values: list[Any]) -> list[str]:
-    """Dates and numbers as text, with at least 4 digits and as many as they need to differ."""
+    """Format dates and numbers as text, with at least 4 digits and as many as they need to differ."""
     if isinstance(values[0], pd.Timestamp):
         return [str(value.date()) for value in values]
     for digits in range(4, 18):

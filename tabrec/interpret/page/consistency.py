@@ -34,7 +34,7 @@ def reconcile(findings: list[Finding]) -> list[Finding]:
 
 
 def group_alike(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Findings of one kind and severity with the same action, in the order of the first of each group."""
+    """Group findings of the same severity, kind and action, in the order of the first of each group."""
     groups: dict[tuple, list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.severity, finding.kind, finding.action), []).append(finding)
@@ -42,7 +42,7 @@ def group_alike(findings: Iterable[Finding]) -> list[list[Finding]]:
 
 
 def describe_alike(group: list[Finding]) -> str:
-    """The text of the first finding of a group, and how many are like it."""
+    """Return the text of the first finding of a group, and the number of the others."""
     others = f" (and {len(group) - 1} more of this kind)" if len(group) > 1 else ""
     return group[0].text + others
 

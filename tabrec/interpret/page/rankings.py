@@ -1,4 +1,4 @@
-"""Sections on recommenders of interactions: scores beside popularity, coverage and example recommendations."""
+"""Sections on recommenders of interactions: scores compared with popularity, coverage and example recommendations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _QUANTILES = {"few": 0.1, "a median number of": 0.5, "many": 0.9}
 
 
 def add_ranking_scores(section: Section, data: RatingData) -> None:
-    """Show NDCG with intervals over users beside popularity, and the other metrics."""
+    """Show NDCG with intervals over users, compared with popularity, and the other metrics."""
     scores = data.scores
     if scores is None or "ndcg" not in scores:
         section.add_note(
@@ -111,7 +111,7 @@ def add_interactions(section: Section, data: RatingData) -> None:
 
 
 def add_coverage(section: Section, data: RatingData) -> None:
-    """Draw how much of the catalogue is recommended to anyone as lists grow, beside the most popular items."""
+    """Draw the recommended share of the catalogue by list length, compared with the most popular items."""
     from tabrec.collab import Popular
 
     model = data.model

@@ -36,7 +36,7 @@ class RatingData:
 
 
 def add_rating_scores(section: Section, data: RatingData) -> None:
-    """Show errors and ranking scores beside biases and the most popular items."""
+    """Show errors and ranking scores, compared with biases and the most popular items."""
     scores = data.scores
     if scores is None:
         section.add_note("There are no held-out ratings: pass X_valid and y_valid, or scores.")
@@ -48,7 +48,7 @@ def add_rating_scores(section: Section, data: RatingData) -> None:
 
 
 def summarise_ratings(data: RatingData) -> str:
-    """Summarise the error and the ranking score beside the baselines; empty without held-out ratings."""
+    """Summarise the error and the ranking score, compared with the baselines; empty without held-out ratings."""
     scores = data.scores
     if scores is None:
         return ""

@@ -223,7 +223,7 @@ def read_report_data(
 
 
 def _find_first(frame: pd.DataFrame) -> pd.DataFrame:
-    """The first row, if possible one without missing values, which not every model takes."""
+    """Return the first row without missing values, which some models reject, or the first row if all have some."""
     complete = frame.notna().all(axis=1).to_numpy()
     return frame.iloc[[int(complete.argmax())]]
 

@@ -43,7 +43,7 @@ def add_contributions(section: Section, data: ReportData) -> None:
 
 
 def _choose_format(data: ReportData, row: Any) -> str | None:
-    """Two digits of the typical error, and one of the largest contribution; None for probabilities."""
+    """Return a number format with two digits of the typical error and one of the largest contribution, or None."""
     error = np.sqrt(np.mean(np.square(data.errors())))
     largest = np.abs(row.contributions).max(initial=0.0)
     if data.is_classifier or not (error > 0 and largest > 0):

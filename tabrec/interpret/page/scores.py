@@ -1,4 +1,4 @@
-"""Sections on performance: scores beside a baseline, and the training history."""
+"""Sections on performance: scores compared with a baseline, and the training history."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CURVES = {
 
 
 def summarise_scores(data: ReportData) -> str:
-    """Summarise the score of the evaluated rows, with two standard errors, beside the baseline."""
+    """Summarise the score of the evaluated rows, with two standard errors, compared with the baseline."""
     y, classes, weights = data.judged[1], classes_of(data.model), data.judged_weights
     told = []
     for metric in (METRICS[name] for name in (("log_loss", "accuracy") if data.is_classifier else ("rmse", "r2"))):
@@ -43,7 +43,7 @@ def summarise_scores(data: ReportData) -> str:
 
 
 def add_scores(section: Section, data: ReportData) -> None:
-    """Show the scores beside a baseline, and predictions against actual values."""
+    """Show the scores compared with a baseline, and predictions against actual values."""
     if data.has_oob and data.X_valid is not None:
         _compare_with_oob(data, section)
     else:

@@ -24,7 +24,7 @@ VERDICT_COLOURS = {"worse": RED, "better": GREEN, "no clear change": GREY}
 
 @dataclass(frozen=True, repr=False)
 class DropUnimportant(Result):
-    """A model of fewer columns beside that of all; the result of `drop_unimportant`.
+    """A model of fewer columns, compared with the model of all; the result of `drop_unimportant`.
 
     Attributes
     ----------
@@ -281,7 +281,7 @@ def try_dropping(
     random_state: Any = 0,
     sample_weight: Any = None,
 ) -> TryDropping:
-    """Score a model without each of some columns, beside that of all.
+    """Score a model without each of some columns, and compare it with the model of all.
 
     Parameters
     ----------
