@@ -155,7 +155,7 @@ class NetParameters(BaseEstimator):
 def check_layers(layers: Any) -> None:
     """Raise a ValueError for widths that are not positive integers; no width at all makes a linear net."""
     if not all(isinstance(width, (int, np.integer)) and width > 0 for width in layers):
-        raise ValueError(f"layers={layers!r} must hold widths, positive integers, such as (200, 100), or none.")
+        raise ValueError(f"layers={layers!r} must be a sequence of positive integers, such as (200, 100), or empty.")
 
 
 def read_learning_rate(learning_rate: Any) -> tuple[float, float]:

@@ -256,8 +256,7 @@ class _Cluster:
         worker_memory: float = 0.0,
         caller_memory: float = 0.0,
     ) -> dict[str, Any]:
-        """Return the times and bytes of a stage; `work` is in seconds of all processors, `out` and `back` are sent
-        bytes."""
+        """Return the times and bytes of a stage; `work` is in seconds, `out` and `back` are bytes sent."""
         n_workers = min(self.n_nodes * self.n_cores, n_parts)
         workers = max(work / n_workers, read / (self.disk * self.n_nodes))
         network = (out + back) / self.network if self.n_nodes > 1 else 0.0

@@ -1,4 +1,4 @@
-"""`Float32Map`: numbers of a column as float32, for models that compute with nothing else."""
+"""`Float32Map`: map the numbers of a column to float32, for models that compute in float32 only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pandas as pd
 from tabrec.tables.messages import warn_caller
 from tabrec.tables.numbers import needs_float64
 
-# scikit-learn's trees do not split between values that differ by less than 1e-7. A column whose range is below this
-# limit would lose values in more than the fifth digit.
+# scikit-learn's trees do not split between values that differ by less than 1e-7. In a column with a range below
+# `_SMALLEST_RANGE`, they would merge values that differ by more than 1e-5 of the range.
 _SMALLEST_RANGE = 2.0**-7
 _SMALLEST_STEP = np.float32(1e-7)
 # Mapped columns have about this range, so that steps are large.
