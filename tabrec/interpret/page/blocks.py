@@ -127,10 +127,12 @@ def to_svg(figure: Any, name: str, follows_page: bool = True) -> str:
     black, white and blue become the colours of text, background and links of the page, which suit a dark page too.
     """
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.sans-serif": _FONTS}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        # savefig would draw twice, the first time for the layout alone.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

@@ -13,12 +13,13 @@ from tabrec.interpret.drawings.tree_drawing import draw_tree
 from tabrec.interpret.effects.dependence import partial_dependence
 from tabrec.interpret.effects.pair_strengths import interaction_strength
 from tabrec.interpret.page.blocks import NARROW, Section
-from tabrec.interpret.page.report_data import SOME_ROWS, ReportData
+from tabrec.interpret.page.report_data import ReportData
 from tabrec.plotting.axes import make_axes, shorten
 from tabrec.preprocess import column_kinds
 
 _N_EFFECTS, _N_MAPS = 6, 4
 _LOW = 3.3  # in inches
+_N_TREE_ROWS = 1_000  # number of rows that effects of forests are averaged over
 _N_BRUTE_ROWS = 200  # few, because models other than forests predict every row at each value
 _N_LINES = 25
 _ON_LINES = (
@@ -26,7 +27,7 @@ _ON_LINES = (
     "parallel, the effect depends on other columns. Lines that leave the scale are cut."
 )
 _N_CROSSED, _N_PAIRS = 4, 2  # numbers of columns whose pairs are measured, and of pairs that are shown
-_GRID_OF_PAIRS, _ROWS_OF_PAIRS = 6, 200
+_GRID_OF_PAIRS, _ROWS_OF_PAIRS, _ROWS_OF_LINES = 6, 200, 500
 _N_ACROSS, _N_BY = 25, 4  # numbers of grid values of the column on the axis, and of the column of the lines
 _MIN_LABELS = 4
 _MOST_NAMES = 8
@@ -114,7 +115,7 @@ def add_effects(section: Section, data: ReportData) -> None:
         "stay; all plots have one scale. Where columns are correlated, some of these rows may not exist."
         f"{_ON_LINES if shows_rows else ''}"
     )
-    rows = data.sample(len(data.X), SOME_ROWS if data.trees is not None else _N_BRUTE_ROWS)
+    rows = data.sample(len(data.X), _N_TREE_ROWS if data.trees is not None else _N_BRUTE_ROWS)
     X, weights = data.X.iloc[rows], None if data.weights is None else data.weights[rows]
     options: dict[str, Any] = {"kind": "both" if shows_rows else "average", "n_curves": _N_LINES}
     effects = {
@@ -163,7 +164,7 @@ def _add_interactions(section: Section, data: ReportData, X: pd.DataFrame, weigh
     section.add_text(f"Among {pairs}, {verdict}: {largest} ({found.n_rows:,} rows, two standard errors).")
     for _, row in strong.head(_N_PAIRS).iterrows():
         across, by = _order_pair(X, row["column"], row["other"])
-        sizes: dict[str, Any] = {"grid_size": (_N_ACROSS, _N_BY), "sample_weight": weights}
+        sizes: dict[str, Any] = {"grid_size": (_N_ACROSS, _N_BY), "max_rows": _ROWS_OF_LINES, "sample_weight": weights}
         axes = partial_dependence(data.model, X, (across, by), **sizes).plot(as_lines=True)
         axes = _name_target(axes, data)
         section.add_figure(axes, f"Partial dependence of {across} by {by}: lines that are not parallel interact.")

@@ -13,6 +13,8 @@ _STATEMENTS = {
     "harmful columns": ("importance", "harmful"),
     "no shift": ("shift", "none"),
     "domain shift": ("shift", "found"),
+    "shifted target": ("shift", "found"),
+    "shifted predictions": ("shift", "found"),
     "shifted column": ("shift", "found"),
     "shifted columns": ("shift", "found"),
     "shifted correlation": ("shift", "found"),

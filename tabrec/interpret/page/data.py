@@ -13,6 +13,7 @@ from tabrec.interpret.change.drift import drift_over_time
 from tabrec.interpret.change.extrapolation import extrapolation_check
 from tabrec.interpret.change.shift import domain_shift
 from tabrec.interpret.page.blocks import Section
+from tabrec.interpret.page.outcomes import add_outcomes
 from tabrec.interpret.page.report_data import ReportData
 from tabrec.preprocess import column_kinds
 
@@ -66,6 +67,7 @@ def add_shift(section: Section, data: ReportData) -> None:
     section.add_table(result.rounds, "Rounds of the test.", {"p_value": "{:.3f}", "auc": "{:.3f}"})
     section.add_figure(result.plot(), "Shift of each column against its importance to the model.")
     section.add_findings(result.findings)
+    add_outcomes(section, data)
     outside = extrapolation_check(data.model, data.X, X_new, random_state=data.random_state)
     if (outside.rows > 0).any():
         section.add_figure(outside.plot(), "Share of the newest rows outside the training range.")

@@ -109,7 +109,8 @@ class ReportData:
         It is measured on out-of-bag rows for a forest with bootstrap, otherwise on the evaluated rows, or by
         cross-validation on the training rows if there are few held-out rows.
         """
-        options: dict[str, Any] = {"method": "oob", "max_rows": MANY_ROWS}
+        n_repeats = 1 if len(self.X) >= MANY_ROWS else _N_REPEATS
+        options: dict[str, Any] = {"method": "oob", "max_rows": MANY_ROWS, "n_repeats": n_repeats}
         X, y, weights = self.X, self.y, self.weights
         if not self.has_oob:
             by_cv = self._has_few_rows and len(X) > len(self.judged[0])

@@ -19,6 +19,8 @@ from tabrec.plotting.axes import shorten
 
 _LEVEL = 0.9
 _N_STEPS = 5  # number of steps of a waterfall, so that plots fit side by side
+_N_SPREAD, _N_REASONS = 8, 4  # numbers of rows in a table, and of contributions to each
+_N_SWARM, _N_SWARMED, _N_CLASSES = 100, 8, 2  # rows and columns of a beeswarm, and classes that it can show
 _MOST_PARTS, _WORST = 10, "worst segment: "
 _UNLIKELY = 0.01  # largest probability, over all parts, that a low coverage is chance
 _MIN_ROWS = 60  # smallest number of held-out rows, of which half calibrate intervals
@@ -31,8 +33,11 @@ def add_contributions(section: Section, data: ReportData) -> None:
         "the prediction."
     )
     chosen = _choose_rows(data)
+    spread = _spread_rows(data)
     background = data.X.iloc[data.sample(len(data.X), SOME_ROWS)] if data.trees is None else None
-    result = contributions(data.model, data.judged[0].iloc[list(chosen.values())], background=background).by_source()
+    result = contributions(
+        data.model, data.judged[0].iloc[[*chosen.values(), *spread]], background=background
+    ).by_source()
     for position, (name, row) in enumerate(chosen.items()):
         # The second of two classes, as in effects, or the most probable one of several.
         own = result.row(position)
@@ -40,6 +45,39 @@ def add_contributions(section: Section, data: ReportData) -> None:
         drawn: dict[str, Any] = {"number_format": _choose_format(data, own), "ylabel": named}
         axes = waterfall(own, sorted_value=True, n_largest=_N_STEPS, **drawn)
         section.add_figure(axes, f"{name}: {_describe(data, row)}", width=WIDE if data.is_classifier else NARROW)
+    _add_many(section, data, result, len(chosen), spread)
+
+
+def _add_many(section: Section, data: ReportData, result: Any, n_chosen: int, spread: np.ndarray) -> None:
+    """Show the contributions to many predictions, and the reasons of some rows from the lowest prediction up."""
+    if data.trees is not None:
+        rows = data.judged[0].iloc[data.sample(len(data.judged[0]), _N_SWARM)]
+        many = contributions(data.model, rows).by_source()
+        if not (many.outputs is not None and len(many.outputs) > _N_CLASSES):
+            axes = many.plot(kind="beeswarm", n_largest=_N_SWARMED)
+            section.add_figure(
+                axes, f"Contributions to the predictions of {len(rows):,} rows, one dot each.", width=WIDE
+            )
+    lines = []
+    for at, row in enumerate(spread):
+        own = result.row(n_chosen + at, data.model.classes_[-1]) if data.is_classifier else result.row(n_chosen + at)
+        form = _choose_format(data, own) or "{:.3f}"
+        largest = own.table.head(_N_REASONS)
+        reasons = [f"{line.column} = {line.value}: {form.format(line.contribution)}" for line in largest.itertuples()]
+        actual = (
+            str(np.ravel(data.judged[1][row])[0]) if data.is_classifier else form.format(float(data.judged[1][row]))
+        )
+        lines.append((str(data.judged[0].index[row]), form.format(own.prediction), actual, "; ".join(reasons)))
+    of = f"probability of {data.model.classes_[-1]}" if data.is_classifier else "prediction"
+    table = pd.DataFrame(lines, columns=["row", of, "actual", "largest contributions"])
+    section.add_table(table, f"Rows from the lowest to the highest {of}.")
+
+
+def _spread_rows(data: ReportData) -> np.ndarray:
+    """Positions of some judged rows, evenly spaced from the lowest to the highest prediction."""
+    order = np.argsort(data.predicted[:, -1], kind="stable")
+    n_rows = min(_N_SPREAD, len(order))
+    return order[np.linspace(0, len(order) - 1, n_rows).astype(np.intp)]
 
 
 def _choose_format(data: ReportData, row: Any) -> str | None:

@@ -167,3 +167,48 @@ def test_axes_of_predictions_name_the_target_of_a_regressor():
     assert ">average predicted price<" in html
     assert ">predicted price<" in html
     assert "average prediction<" not in html
+
+
+def find_kinds(page):
+    return {finding.kind for finding in page.findings}
+
+
+def test_a_target_that_moves_between_training_and_held_out_rows_is_said_to():
+    X = make_frame(800)
+    same = explain(ForestRegressor(**FAST), X, X["a"] + X["b"], 400)
+    assert "shifted target" not in find_kinds(same)
+    moved = explain(ForestRegressor(**FAST), X, X["a"] + X["b"] + np.repeat([0.0, 1.0], 400), 400)
+    (found,) = (finding for finding in moved.findings if finding.kind == "shifted target")
+    assert found.text == "The target of held-out rows differs."
+    assert "400 and 400 rows" in found.evidence
+    assert "no shift" not in find_kinds(moved)  # one page does not say both
+    y = np.where(X["a"] > np.repeat([0.0, 1.0], 400), "yes", "no")
+    classes = explain(ForestClassifier(**FAST), X, y, 400)
+    (found,) = (finding for finding in classes.findings if finding.kind == "shifted target")
+    assert found.evidence.startswith(f"Share of yes {(y[:400] == 'yes').mean():.1%} → {(y[400:] == 'yes').mean():.1%}")
+
+
+def test_predictions_of_newest_rows_are_compared_with_those_of_held_out_rows():
+    X, new = make_frame(), make_frame(200, seed=1)
+    for moved, expected in ((0.0, set()), (2.0, {"shifted predictions"})):
+        page = explain(ForestRegressor(**FAST), X, X["a"], X_new=new.assign(a=new["a"] + moved))
+        assert find_kinds(page) & {"shifted predictions"} == expected
+
+
+def test_rows_from_the_lowest_to_the_highest_prediction_are_shown_with_reasons():
+    X = make_frame()
+    for model, y in (
+        (ForestRegressor(**FAST), X["a"]),
+        (LinearRegression(), X["a"]),
+        (ForestClassifier(**FAST), np.where(X["a"] > 0, "yes", "no")),
+        (ForestClassifier(**FAST), np.digitize(X["a"], [-1, 0, 1])),
+    ):
+        frame = X[["a", "b"]]
+        html = explain(model, frame, y).html
+        table = html[html.index("Rows from the lowest to the highest") :].split("</table>")[0]
+        lowest, highest = (int(frame["a"][300:].argmin()) + 300, int(frame["a"][300:].argmax()) + 300)
+        assert table.count("<tr>") == 9
+        if not isinstance(model, ForestClassifier):
+            assert f">{highest}<" in table or f">{lowest}<" in table
+        assert "a = " in table
+    assert "one dot each" not in html  # of four classes
