@@ -13,9 +13,11 @@ from sklearn.base import clone
 import tabrec
 from tabrec import (
     EASE,
+    BayesianFactorization,
     BoostingRegressor,
     ForestClassifier,
     ForestRegressor,
+    ImplicitALS,
     TabularPreprocessor,
     TabularRegressor,
 )
@@ -84,8 +86,16 @@ class TestOnACluster:
         assert written.columns.tolist() == ["state", *model.classes_]
         assert np.array_equal(written[model.classes_], model.predict_proba(SALES))
         clicks = make_interactions(500, random_state=0)[["user", "item"]]
-        whole, chunked = EASE().fit(clicks), EASE().fit(RayChunks(ray.data.from_pandas([clicks[:300], clicks[300:]])))
-        pd.testing.assert_frame_equal(whole.recommend(whole.users_, 3), chunked.recommend(whole.users_, 3))
+        for memory in (1, "2GB"):  # in temporary files, and in memory
+            chunks = RayChunks(ray.data.from_pandas([clicks[:300], clicks[300:]]), memory=memory)
+            for recommender in (EASE(), ImplicitALS(4, n_iterations=2, random_state=0)):
+                whole, chunked = clone(recommender).fit(clicks), clone(recommender).fit(chunks)
+                pd.testing.assert_frame_equal(whole.recommend(whole.users_, 3), chunked.recommend(whole.users_, 3))
+        rated = clicks.assign(rating=1.0 + np.arange(len(clicks)) % 5)
+        bayes = BayesianFactorization(2, n_samples=3, n_burn_in=1, random_state=0)
+        whole = clone(bayes).fit(clicks, rated["rating"])
+        chunked = clone(bayes).fit(RayChunks(ray.data.from_pandas([rated[:300], rated[300:]])), "rating")
+        assert np.array_equal(chunked.predict(clicks), whole.predict(clicks))
 
     @pytest.mark.parametrize("stage", ["encoding", "forest", "predictions"])
     def test_workers_that_die_twice_in_a_stage_change_nothing(self, sales, tmp_path, stage):
