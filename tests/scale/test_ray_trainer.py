@@ -83,11 +83,10 @@ class TestWithTwoWorkers:
         assert len(list(tmp_path.iterdir())) == n_times == len([w for w in warned if "was lost" in str(w.message)])
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
-    @pytest.mark.parametrize("memory", ["2GB", "30KB"])
-    def test_an_estimator_is_trained_on_resident_rows_and_on_blocks(self, two_workers, memory):
+    def test_an_estimator_is_trained_on_blocks_that_the_workers_read(self, two_workers):
         options = {"epochs": 2, "device": "cpu", "random_state": 0, "batch_norm": False, "dropout": 0.0}
         options |= {"unknown_rate": 0.0, "embedding_dropout": 0.0, "n_members": None}
-        chunks = FrameChunks([SALES[:300], SALES[300:]], memory=memory)
+        chunks = FrameChunks([SALES[:300], SALES[300:]], memory="30KB")
         one, two = (
             TabularRegressor((8,), trainer=partial(RayTrainer, workers=n), **options).fit(chunks, "log(SalePrice)")
             for n in (1, 2)
@@ -108,8 +107,5 @@ class TestWithTwoWorkers:
 
         model[1] = Failing()
         config = TrainingConfig(epochs=1, batch_size=25, learning_rate=0.1)
-        with (
-            pytest.warns(UserWarning, match="A worker was lost"),
-            pytest.raises(RuntimeError, match="Workers were lost 2 times, more than max_failures"),
-        ):
-            RayTrainer(model, squared, config, max_failures=1).fit(data)
+        with pytest.raises(RuntimeError, match="Workers were lost 1 times, more than max_failures"):
+            RayTrainer(model, squared, config, max_failures=0).fit(data)
