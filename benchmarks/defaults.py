@@ -1,4 +1,4 @@
-"""Effect of changes to the default parameters of nets, forests and boosting, over rows held out of many tables.
+"""Effect of changes to default parameters of nets, forests, boosting and ensembles, over rows held out of many tables.
 
     TABREC_DATA_DIR=/path/to/data python benchmarks/defaults.py forest [--tables german,letter] [--seeds 2]
 
@@ -25,6 +25,8 @@ from sklearn.metrics import log_loss, root_mean_squared_error
 from tabrec import (
     BoostingClassifier,
     BoostingRegressor,
+    EnsembleClassifier,
+    EnsembleRegressor,
     ForestClassifier,
     ForestRegressor,
     TabularClassifier,
@@ -35,6 +37,7 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "net": (TabularRegressor, TabularClassifier),
     "forest": (ForestRegressor, ForestClassifier),
     "boosting": (BoostingRegressor, BoostingClassifier),
+    "ensemble": (EnsembleRegressor, EnsembleClassifier),
 }
 CHANGES: dict[str, dict[str, dict[str, Any]]] = {
     "net": {
@@ -63,6 +66,12 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         "`max_features=1.0`": {"max_features": 1.0},
         "`max_leaf_nodes=8`": {"max_leaf_nodes": 8},
         "`max_leaf_nodes=31`": {"max_leaf_nodes": 31},
+    },
+    "ensemble": {
+        "without extra trees": {"estimators": ["forest", "boosting", "net", "linear"]},
+        "without a linear model": {"estimators": ["forest", "extra_trees", "boosting", "net"]},
+        "without both": {"estimators": ["forest", "boosting", "net"]},
+        '`method="nnls"`': {"method": "nnls"},
     },
 }
 _MOST_HELD_OUT = 4000
