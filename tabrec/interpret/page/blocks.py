@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ class Table:
     rows: list[list[str]]
     caption: str
     numeric: list[bool]
+    is_folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,11 @@ class Section:
         else:
             self.blocks += [Text(message, "note") for message in messages]
 
-    def add_table(self, frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = None) -> None:
+    def add_table(
+        self, frame: pd.DataFrame, caption: str, formats: dict[str, str] | None = None, is_folded: bool = False
+    ) -> None:
         """Add a frame as a table; `formats` maps columns to format strings."""
-        self.blocks.append(make_table(frame, caption, formats or {}))
+        self.blocks.append(replace(make_table(frame, caption, formats or {}), is_folded=is_folded))
 
     def add_figure(
         self, axes: Any, caption: str, kind: str = "plot", width: float = WIDE, height: float = np.inf

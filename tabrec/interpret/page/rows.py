@@ -21,6 +21,7 @@ _LEVEL = 0.9
 _N_STEPS = 5  # number of steps of a waterfall, so that plots fit side by side
 _N_SPREAD, _N_REASONS = 8, 4  # numbers of rows in a table, and of contributions to each
 _N_SWARM, _N_SWARMED, _N_CLASSES = 100, 8, 2  # rows and columns of a beeswarm, and classes that it can show
+_SWARM_HEIGHT = 3.5  # inches
 _MOST_PARTS, _WORST = 10, "worst segment: "
 _UNLIKELY = 0.01  # largest probability, over all parts, that a low coverage is chance
 _MIN_ROWS = 60  # smallest number of held-out rows, of which half calibrate intervals
@@ -56,7 +57,10 @@ def _add_many(section: Section, data: ReportData, result: Any, n_chosen: int, sp
         if not (many.outputs is not None and len(many.outputs) > _N_CLASSES):
             axes = many.plot(kind="beeswarm", n_largest=_N_SWARMED)
             section.add_figure(
-                axes, f"Contributions to the predictions of {len(rows):,} rows, one dot each.", width=WIDE
+                axes,
+                f"Contributions to the predictions of {len(rows):,} rows, one dot each.",
+                width=WIDE,
+                height=_SWARM_HEIGHT,
             )
     lines = []
     for at, row in enumerate(spread):
@@ -70,7 +74,7 @@ def _add_many(section: Section, data: ReportData, result: Any, n_chosen: int, sp
         lines.append((str(data.judged[0].index[row]), form.format(own.prediction), actual, "; ".join(reasons)))
     of = f"probability of {data.model.classes_[-1]}" if data.is_classifier else "prediction"
     table = pd.DataFrame(lines, columns=["row", of, "actual", "largest contributions"])
-    section.add_table(table, f"Rows from the lowest to the highest {of}.")
+    section.add_table(table, f"Rows from the lowest to the highest {of}.", is_folded=True)
 
 
 def _spread_rows(data: ReportData) -> np.ndarray:

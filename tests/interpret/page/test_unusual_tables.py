@@ -205,7 +205,7 @@ def test_rows_from_the_lowest_to_the_highest_prediction_are_shown_with_reasons()
     ):
         frame = X[["a", "b"]]
         html = explain(model, frame, y).html
-        table = html[html.index("Rows from the lowest to the highest") :].split("</table>")[0]
+        table = html[html.index("<summary>Rows from the lowest to the highest") :].split("</table>")[0]
         lowest, highest = (int(frame["a"][300:].argmin()) + 300, int(frame["a"][300:].argmax()) + 300)
         assert table.count("<tr>") == 9
         if not isinstance(model, ForestClassifier):
