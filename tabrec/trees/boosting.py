@@ -189,8 +189,8 @@ class BoostingClassifier(BoostingMixin, HistGradientBoostingClassifier):
     max_iter : int or None, default=None
         Number of trees, with more than two classes of trees per class. None chooses the number, up to 1,000 (500 per
         class), that has the smallest mean loss on the rows held out of `cv` folds, and fits all rows with it. Beyond
-        10,000 rows only one fold is held out, beyond 100,000 none, and all trees are grown; with more than two classes
-        these limits count each row once per class.
+        10,000 rows, with more than two classes times their number, only one fold is held out; beyond 100,000 rows none
+        is, and all trees are grown.
     cv : int, splitter or iterable, default=5
         Number of random folds that choose the number of iterations; a splitter of the rows, such as `TimeSplit`; or
         pairs of positions of training rows and rows held out. None is 5. The copies of a row of weight k stay together.

@@ -33,8 +33,8 @@ _N_FOLDS = 5
 _FEW_ROWS = 5_000
 # early_stopping="auto" stops early beyond this many rows, as in scikit-learn.
 _MANY_ROWS = 10_000
-# The number of iterations is chosen on every fold of a table up to the first size, on one of them up to the second;
-# the size is the number of rows, times that of the classes if there are more than two.
+# The number of iterations is chosen on every fold if the number of rows (times that of the classes, if more than two)
+# is at most the first size, and on one fold if the number of rows is at most the second.
 _ALL_FOLDS = 10_000
 _ONE_FOLD = 100_000
 _MOST_ITERATIONS = 1000
@@ -162,7 +162,7 @@ class BoostingMixin(CheckedScoreMixin, TargetEncodingMixin):
         groups = np.cumsum(np.diff(rows, prepend=rows[0]) != 0)  # copies of a row are held out together
         n_folds = min(self.cv or _N_FOLDS, int(groups[-1]) + 1)
         size = len(order) * self._trees_per_iteration(y)
-        if n_folds < 2 or size > _ONE_FOLD:
+        if n_folds < 2 or len(order) > _ONE_FOLD:
             return []
         seed = int(self.random_state) if isinstance(self.random_state, (int, np.integer)) else 0
         folds = split_into_folds(groups, n_folds, seed)[: None if size <= _ALL_FOLDS else 1]

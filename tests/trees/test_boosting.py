@@ -376,3 +376,9 @@ def test_boosting_shows_its_iterations_if_asked(capsys):
     assert model.verbose == 2
     BoostingClassifier(**FAST).fit(X, y > 0)
     assert capsys.readouterr() == ("", "")
+
+
+def test_many_classes_stop_early_too():
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(900, 3)), np.repeat(np.arange(150), 6)
+    assert BoostingClassifier(random_state=0).fit(X, y).n_iter_ < 100
