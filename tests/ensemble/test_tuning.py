@@ -60,7 +60,7 @@ def test_the_budget_ends_the_search_or_is_too_short():
 
 @pytest.mark.parametrize(
     ("space", "message"),
-    [({"beta": [1]}, "'beta', which Ridge does not have"), ({"alpha": 3}, "a list of values or a distribution")],
+    [({"beta": [1]}, "'beta', which is not a parameter"), ({"alpha": 3}, "a list of values or a distribution")],
 )
 def test_spaces_are_checked(space, message):
     with pytest.raises(ValueError, match=message):
