@@ -99,7 +99,7 @@ class FileChunks(TableSource):
             raise ValueError(f"chunk_rows={chunk_rows} must be at least 1.")
         self.memory = read_memory(memory)
         self.chunk_rows = int(chunk_rows)
-        self._skips = on_damage == "skip"
+        self.on_damage = on_damage
         self._skipped: set[str] = set()
         self._counted: int | None = None
         found = find_parts(path, delimiter, self._skip)
@@ -133,7 +133,7 @@ class FileChunks(TableSource):
     def n_rows(self) -> int | None:
         """Number of rows, None if it is not known."""
         counts = [part.n_rows for part in self._parts if part.n_rows is not None]
-        return self._counted if self._skips or len(counts) < len(self._parts) else sum(counts)
+        return self._counted if self.on_damage == "skip" or len(counts) < len(self._parts) else sum(counts)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         waiting: list[tuple[str, pa.Table]] = []
@@ -169,7 +169,7 @@ class FileChunks(TableSource):
 
     def _skip(self, path: str, error: ValueError) -> None:
         """Raise the error, or warn of it once and leave out the rest of the file."""
-        if not self._skips:
+        if self.on_damage != "skip":
             raise error
         if path not in self._skipped:
             self._skipped.add(path)

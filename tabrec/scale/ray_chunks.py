@@ -95,7 +95,14 @@ class RayChunks(TableSource):
         Returns
         -------
         RayChunks
+
+        Raises
+        ------
+        ValueError
+            The files were opened with ``on_damage="skip"``.
         """
+        if files.on_damage == "skip":
+            raise ValueError('on_damage="skip" is not possible on Ray: mend or remove the damaged files.')
         ray, chunks = import_ray(), object.__new__(cls)
         chunks.memory, chunks.chunk_rows = files.memory, files.chunk_rows
         blocks = [FileBlock(part, files.arrow_schema, files.chunk_rows) for part in files.parts]

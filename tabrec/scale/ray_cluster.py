@@ -56,7 +56,7 @@ def cluster(address: str = "ray", *, workers: int | None = None) -> Iterator[Any
     ImportError
         Ray is not installed.
     ConnectionError
-        No head answers at the address; this takes less than 20 seconds.
+        No head answers at the address within 20 seconds, or one that answers opens no session within 90.
     ValueError
         The address is not one, `workers` is given for it, or this process is connected to another cluster.
 
@@ -141,7 +141,7 @@ def parallel_on_ray(address: str = "ray", *, workers: int | None = None) -> Iter
 
 
 def _connect(ray: Any, host: str, port: int) -> None:
-    """Connect to a head; raises one kind of error for all failures, within 20 seconds."""
+    """Connect to a head; raises one kind of error for all failures."""
     advice = "check the address, and that `ray start --head --ray-client-server-port=10001` runs there"
     try:
         socket.create_connection((host, port), timeout=_TO_REACH).close()

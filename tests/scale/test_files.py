@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from tabrec.scale import FileChunks
+from tabrec.scale import FileChunks, RayChunks
 
 TABLE = pd.DataFrame(
     {
@@ -186,3 +186,9 @@ def test_mistakes_are_named(tmp_path):
         with pytest.raises(ValueError, match="memory="):
             FileChunks(folder, memory=memory)
     assert FileChunks(folder, memory="1.5MB").memory == 1_500_000
+
+
+def test_damaged_files_are_not_skipped_on_ray(tmp_path):
+    pd.DataFrame({"a": [1, 2]}).to_parquet(tmp_path / "part.parquet")
+    with pytest.raises(ValueError, match='on_damage="skip" is not possible on Ray'):
+        RayChunks.of_files(FileChunks(tmp_path, on_damage="skip"))
