@@ -128,7 +128,7 @@ def compare_models(
     y : array-like of shape (n_rows,)
         Target, without gaps.
     models : "all" or list of str and of (str, estimator), default="all"
-        Short names of models with default parameters ("forest", "extra_trees", "boosting", "net", "linear",
+        Short names of models with default parameters ("forest", "extra_trees", "linear", "boosting", "net",
         "neighbors"; "all" is all of them), and pairs of a name and an estimator.
     cv : int, cross-validation splitter, iterable or None, default=5
         Number of random folds (5 for None), or folds by a splitter, such as ``TimeSplit(3, column="saledate")``.

@@ -32,8 +32,8 @@ class EnsembleRegressor(CheckedScoreMixin, RegressorMixin, EnsembleBase):
 
     Parameters
     ----------
-    estimators : list of str and of (str, estimator), default=("forest", "extra_trees", "boosting", "net", "linear")
-        Members: short names ("forest", "extra_trees", "boosting", "net", "linear" and "neighbors", nearest neighbours
+    estimators : list of str and of (str, estimator), default=("forest", "extra_trees", "linear", "boosting", "net")
+        Members: short names ("forest", "extra_trees", "linear", "boosting", "net" and "neighbors", nearest neighbours
         by the embeddings of a net) of models with default parameters, and pairs of a name and a regressor, or "drop".
     cv : int, cross-validation splitter, iterable or None, default=5
         Number of random folds (None is 5), or folds by a splitter, such as ``TimeSplit(3, column="saledate")``. Rows
@@ -179,8 +179,8 @@ class EnsembleClassifier(CheckedScoreMixin, ClassifierMixin, EnsembleBase):
 
     Parameters
     ----------
-    estimators : list of str and of (str, estimator), default=("forest", "extra_trees", "boosting", "net", "linear")
-        Members: short names ("forest", "extra_trees", "boosting", "net", "linear" and "neighbors", nearest neighbours
+    estimators : list of str and of (str, estimator), default=("forest", "extra_trees", "linear", "boosting", "net")
+        Members: short names ("forest", "extra_trees", "linear", "boosting", "net" and "neighbors", nearest neighbours
         by the embeddings of a net) of models with default parameters, and pairs of a name and a classifier with
         `predict_proba`, or "drop".
     cv : int, cross-validation splitter, iterable or None, default=5

@@ -256,7 +256,7 @@ def test_members_are_cloned_and_set_by_name():
     [
         (
             {"estimators": ["forest", "tree"]},
-            "'tree'; the short names are forest, extra_trees, boosting, net, linear, neighbors",
+            "'tree'; the short names are forest, extra_trees, linear, boosting, net, neighbors",
         ),
         ({"estimators": [("a", LogisticRegression())]}, "which is not a regressor"),
         ({"estimators": [("a__b", LinearRegression())]}, "must not contain '__'"),
