@@ -1,6 +1,7 @@
 """Ensembles: out-of-fold predictions, weights, refits, budgets, and members and rows that are hard."""
 
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -335,3 +336,10 @@ def test_a_table_by_member_is_shown(capsys):
     shown = capsys.readouterr().err
     assert shown.split()[:4] == ["member", "rmse", "±", "seconds"]
     assert "line" in shown
+
+
+def test_labels_of_single_rows_do_not_warn_of_each_fold():
+    X = pd.DataFrame({"size": RNG.normal(size=60), "name": [f"name {row}" for row in range(60)]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        EnsembleRegressor(["extra_trees", "linear"], random_state=0, verbose=False).fit(X, X["size"])
